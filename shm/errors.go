@@ -1,0 +1,63 @@
+package shm
+
+import (
+	"errors"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+)
+
+// What a caller can act on. Every error of this module is an *Error that wraps
+// one of these, or one of package fs, io, context or syscall; compare with
+// errors.Is. The text around it has what was tried, and both values where two
+// differ.
+var (
+	// ErrClosed is what every handle returns once this process has closed the
+	// region, and what a call that was blocked in it returns.
+	ErrClosed = object.ErrClosed
+
+	// ErrMismatch says that an object of this name is there with another kind,
+	// type or configuration. Nothing was changed.
+	ErrMismatch = errors.New("the object is there with another configuration")
+
+	// ErrNotRegion says that what was opened is no region: no regular file, too
+	// short, without a region's first bytes, or owned by a user whom AnyOwner
+	// was not asked to trust.
+	ErrNotRegion = errors.New("not a region")
+
+	// ErrVersion says that the region was made by a build with another layout,
+	// or for another page size. Such programs cannot share it.
+	ErrVersion = errors.New("layout version not supported")
+
+	// ErrCorrupt says that the region's memory holds what no build of this
+	// module writes. The call changed nothing further; the region is to be
+	// removed, and Check says more.
+	ErrCorrupt = engine.ErrCorrupt
+
+	// ErrNoSpace says that the region or its file system is full; the text says
+	// how much was needed and how much is free in both.
+	ErrNoSpace = errors.New("no space")
+
+	// ErrTooManyParticipants says that as many processes are attached as the
+	// region was made for (Options.Participants).
+	ErrTooManyParticipants = errors.New("too many participants")
+
+	// ErrNotPlain says that a type cannot lie in shared memory as it is, and
+	// names the field.
+	ErrNotPlain = mem.ErrNotPlain
+
+	// ErrOwnerDied says that a holder died and nobody has repaired since. The
+	// caller does not hold what it asked for.
+	ErrOwnerDied = engine.ErrOwnerDied
+
+	// ErrNotOwner says that another process holds what this one wanted to give up.
+	ErrNotOwner = engine.ErrNotOwner
+
+	// ErrNotLocked says that nobody holds what was to be given up.
+	ErrNotLocked = engine.ErrNotLocked
+)
+
+// errGone says that the region that was opened ended, or lost its name,
+// between the look at the file and the taking of the life byte: start again.
+var errGone = errors.New("the region has ended")

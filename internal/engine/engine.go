@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"errors"
+
+	"example.com/tandem/internal/mem"
+)
+
+// Self names a participant in the claims it writes: rule 1. The index is its
+// record's, below MaxParticipants; the epoch tells the record's successive
+// users apart. Words narrower than 32 bits for the epoch keep its low bits,
+// which is sound since a record is not used again before every claim of its
+// last user has been recovered.
+type Self struct {
+	Index uint32
+	Epoch uint32
+}
+
+// MaxParticipants bounds a participant's index: ten bits of a claim word.
+const MaxParticipants = 1024
+
+// An Env is what an algorithm is given beside its memory.
+type Env struct {
+	Self Self
+	// Wake wakes up to n sleepers on w, in every process, and returns how many
+	// it woke. It never blocks. n < 0 wakes all.
+	Wake func(w *uint32, n int) int
+}
+
+// A Sleeper is one blocking call's way to wait. It carries the caller's
+// context, and ends all waits of a region that is closed.
+type Sleeper interface {
+	// Sleep sleeps while *w == v, at most. nil means look again: the word
+	// changed, somebody woke it, or no reason at all. An error means the wait
+	// must end, and is what the operation returns after it has cleaned up.
+	Sleep(w *uint32, v uint32) error
+	// Spin is called after each fruitless look before a Sleep. It relaxes the
+	// processor for about a microsecond or yields, and reports whether another
+	// look is worth it before sleeping. i counts the looks since the last Sleep.
+	Spin(i int) bool
+	// Now is CLOCK_MONOTONIC in nanoseconds (in a simulation: its steps).
+	Now() int64
+}
+
+// What can be wrong with a call, for every kind. Package shm and its siblings
+// re-export them.
+var (
+	ErrCorrupt     = errors.New("region is corrupt")
+	ErrOwnerDied   = errors.New("a holder died and nobody has repaired since")
+	ErrNotOwner    = errors.New("not held by this process")
+	ErrNotLocked   = errors.New("not locked")
+	ErrOverRelease = errors.New("released more than was acquired")
+)
+
+// Kind says what an object is. Numbers are part of the layout.
+type Kind uint32
+
+const (
+	KindMutex Kind = 1 + iota
+	KindRMutex
+	KindRWMutex
+	KindCond
+	KindSemaphore
+	KindBoundedSemaphore
+	KindEvent
+	KindBarrier
+	KindOnce
+	KindValue
+	KindArray
+	KindSlice
+	KindQueue
+	KindSPSC
+	KindPipe
+	KindListener
+	KindBroadcast
+)
+
+// Ops is what every process can do with an object of a kind, whatever the
+// process itself imports: recovery must not depend on what a survivor links.
+// Each takes the object's memory as it is, possibly corrupt, and must neither
+// panic, loop for ever nor leave the area.
+type Ops struct {
+	Name string
+	// Recover takes back whatever the dead participant left, then bumps and
+	// wakes everybody who sleeps on the object: rule 5. It is idempotent and
+	// may run beside live operations, and a second time after a recoverer died
+	// in it. env.Self is the recoverer.
+	Recover func(a mem.Area, env Env, dead Self) error
+	// Kick bumps and wakes every sleeper of the object without changing its
+	// state, so that all look again (Remove, Close).
+	Kick func(a mem.Area, env Env)
+	// Look describes the object's present state for a snapshot, read-only.
+	Look func(a mem.Area) Look
+	// Check verifies every invariant that holds at any instant.
+	Check func(a mem.Area) error
+}
+
+// A Look is what a snapshot shows of an object's words. Zero fields are left out.
+type Look struct {
+	Owner   *Self     `json:"-"`                 // who holds it exclusively
+	Holders []Holding `json:"-"`                 // who holds a share of it: leases, permits, readers
+	Waiters int       `json:"waiters,omitempty"` // 1: somebody may be asleep (exact counts come from the kinds that keep them)
+	Len     int       `json:"len,omitempty"`
+	Cap     int       `json:"cap,omitempty"`
+	State   string    `json:"state,omitempty"` // a word or two: "abandoned", "shut down"
+	Value   string    `json:"value,omitempty"`
+}
+
+// A Holding is one participant's share of an object.
+type Holding struct {
+	Who  Self
+	What string // "lease", "reading", "permit"
+	N    int
+}
+
+var kinds = map[Kind]Ops{}
+
+// register is called by each kind's file, from an init.
+func register(k Kind, o Ops) { kinds[k] = o }
+
+// OpsOf returns a kind's operations. An object of a kind that this build does
+// not know keeps its dead users' records out of use.
+func OpsOf(k Kind) (Ops, bool) { o, ok := kinds[k]; return o, ok }
+
+func (k Kind) String() string {
+	if o, ok := kinds[k]; ok {
+		return o.Name
+	}
+	return "unknown"
+}

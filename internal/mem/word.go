@@ -1,0 +1,41 @@
+//go:build !tandem_sim
+
+package mem
+
+import (
+	"sync/atomic"
+	"unsafe"
+)
+
+// Load32 and Load64 load a word; on amd64 a plain MOV, on arm64 LDAR.
+func Load32(p *uint32) uint32 { return atomic.LoadUint32(p) }
+func Load64(p *uint64) uint64 { return atomic.LoadUint64(p) }
+
+// Store32 and Store64 store a word and are full fences: a load that follows
+// cannot be satisfied before the store is visible to all (XCHG; STLR).
+func Store32(p *uint32, v uint32) { atomic.StoreUint32(p, v) }
+func Store64(p *uint64, v uint64) { atomic.StoreUint64(p, v) }
+
+// CAS32 and CAS64 are full fences, whether they succeed or not.
+func CAS32(p *uint32, old, new uint32) bool { return atomic.CompareAndSwapUint32(p, old, new) }
+func CAS64(p *uint64, old, new uint64) bool { return atomic.CompareAndSwapUint64(p, old, new) }
+
+// Add32 and Add64 return the new value; full fences.
+func Add32(p *uint32, d uint32) uint32 { return atomic.AddUint32(p, d) }
+func Add64(p *uint64, d uint64) uint64 { return atomic.AddUint64(p, d) }
+
+// Swap64 returns the old value; a full fence.
+func Swap64(p *uint64, v uint64) uint64 { return atomic.SwapUint64(p, v) }
+
+// Or64 and And64 return the old value; full fences.
+func Or64(p *uint64, m uint64) uint64  { return atomic.OrUint64(p, m) }
+func And64(p *uint64, m uint64) uint64 { return atomic.AndUint64(p, m) }
+
+// Copy copies n bytes of payload. It promises no atomicity and no order: the
+// caller owns both sides, by a claim or because nobody else knows of them.
+func Copy(dst, src unsafe.Pointer, n uintptr) {
+	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
+}
+
+// Zero clears n bytes that the caller owns.
+func Zero(p unsafe.Pointer, n uintptr) { clear(unsafe.Slice((*byte)(p), n)) }

@@ -1,0 +1,92 @@
+// Package object is the contract between package shm, which keeps objects in
+// regions, and the packages that give them types: sync, atomics and ring. Its
+// types appear in one exported method of shm.Region, which is of use to
+// nobody else since nobody else can name them.
+package object
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/wait"
+)
+
+// A Field is one line of an object's configuration, kept with it as text and
+// compared at every open: {"type", "struct { A int64 @0 }"}, {"capacity", "1024"}.
+type Field struct{ Name, Value string }
+
+// A Spec is what an OpenX asks the region for.
+type Spec struct {
+	Op     string // "ring.OpenQueue", for errors
+	Kind   engine.Kind
+	Name   string
+	Fields []Field // a Value of "" takes what is there
+
+	// Create completes the fields for an object that is not there yet and
+	// gives its size in bytes and how to write its words. It is called only
+	// when one must be made, with the region's directory unlocked; an error
+	// (fs.ErrNotExist where a needed number was left out) ends the open. Init
+	// is called under the directory's lock on zeroed memory.
+	Create func() (fields []Field, size uint64, init func(mem.Area), err error)
+}
+
+// A Core is this process's one handle on an object: all handles that users
+// hold point to the same Core, and when none is left its opener bit is
+// cleared. Fields do not change.
+type Core struct {
+	Op     string
+	Region string
+	Name   string
+	Kind   engine.Kind
+	Fields []Field
+	Area   mem.Area
+	Env    engine.Env
+	List   *wait.List // sleepers of this attachment
+
+	Ref     Ref          // for MarshalBinary
+	Closed  *atomic.Bool // the attachment's
+	Mapping any          // keeps the memory mapped while the Core is reachable
+
+	// Shared is what the typed package keeps once for all its handles on the
+	// object in this process (race tags, OnOwnerDied is not among it: that is
+	// the handle's). Set through SharedOnce.
+	shared atomic.Value
+}
+
+// Field returns the value of a field as the region has it.
+func (c *Core) Field(name string) string {
+	for _, f := range c.Fields {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// SharedOnce returns what the first caller's make returned.
+func (c *Core) SharedOnce(make func() any) any {
+	if v := c.shared.Load(); v != nil {
+		return v
+	}
+	c.shared.CompareAndSwap(nil, make())
+	return c.shared.Load()
+}
+
+// Waiter returns a sleeper for one blocking call. Done must follow.
+func (c *Core) Waiter(ctx context.Context) *wait.Waiter { return c.List.Waiter(ctx) }
+
+// KeepAlive holds the mapping to here; every method that touches the area
+// ends in it.
+func (c *Core) KeepAlive() { runtime.KeepAlive(c) }
+
+// Err wraps err with the operation, the region and the object. Never on a hot
+// path: what a polling caller meets (full, empty) is built once per handle.
+func (c *Core) Err(op string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Op: op, Region: c.Region, Object: c.Name, Err: err}
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package sys
+
+import "time"
+
+func readMonotonic() int64 { return time.Now().UnixNano() }

@@ -1,0 +1,58 @@
+package sys
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Fallocate puts memory behind n bytes of f at off; ENOSPC where there is none.
+func Fallocate(f *os.File, off, n int64) error {
+	for {
+		err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, off, n)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// PunchHole gives the memory of n bytes of f at off back; they read as zeroes.
+func PunchHole(f *os.File, off, n int64) error {
+	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+}
+
+// FreeBytes is what the file system of f can still give to this user.
+func FreeBytes(f *os.File) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+		return 0, err
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// Reopen opens the file behind f once more: a new open file description, so
+// that locks on it are apart from those on f. It needs /proc.
+func Reopen(f *os.File, writable bool) (*os.File, error) {
+	mode := unix.O_RDONLY
+	if writable {
+		mode = unix.O_RDWR
+	}
+	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), mode|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, fmt.Errorf("reopen through /proc/self/fd (is /proc mounted?): %w", err)
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// FileID tells two files apart.
+type FileID struct{ Dev, Ino uint64 }
+
+// ID of the file behind f.
+func ID(f *os.File) (FileID, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+		return FileID{}, err
+	}
+	return FileID{uint64(st.Dev), st.Ino}, nil
+}

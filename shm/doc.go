@@ -1,0 +1,3 @@
+// Package shm keeps regions: files mapped by several processes, in which the
+// objects of packages sync, atomics and ring live.
+package shm

@@ -1,0 +1,246 @@
+//go:build tandem_sim
+
+package sim
+
+import (
+	"fmt"
+
+	"example.com/tandem/internal/engine"
+)
+
+// A Process is a simulated participant.
+type Process struct {
+	Self     engine.Self
+	Immortal bool // no random kill takes it
+
+	w       *World
+	alive   bool
+	threads int
+	until   int // stopped up to this step
+	frozen  bool
+}
+
+// Process makes the next process at an index: epoch 1, or the one after that
+// of the last process there, whose recovery must be complete.
+func (w *World) Process(index int) *Process {
+	i := uint32(index)
+	for _, p := range w.procs {
+		if p.Self.Index == i && p.alive {
+			panic("sim: index in use")
+		}
+	}
+	for _, p := range w.dead {
+		if p.Self.Index == i {
+			panic("sim: index not recovered yet")
+		}
+	}
+	w.epochs[i]++
+	p := &Process{w: w, Self: engine.Self{Index: i, Epoch: w.epochs[i]}, alive: true}
+	w.procs = append(w.procs, p)
+	return p
+}
+
+// Env is what engines are given in this process.
+func (p *Process) Env() engine.Env {
+	return engine.Env{Self: p.Self, Wake: p.w.Wake}
+}
+
+// Alive reports whether who is a process that has not been killed.
+func (w *World) Alive(who engine.Self) bool {
+	for _, p := range w.procs {
+		if p.Self == who {
+			return p.alive
+		}
+	}
+	return false
+}
+
+func (p *Process) String() string { return fmt.Sprintf("%d.%d", p.Self.Index, p.Self.Epoch) }
+
+func (p *Process) stopped() bool { return p.w.steps < p.until }
+
+// Kill ends the process where its threads stand. If one of them is running,
+// Kill does not return.
+func (p *Process) Kill() {
+	w := p.w
+	if !p.alive {
+		return
+	}
+	p.alive, p.until = false, 0
+	w.kills++
+	w.note(p, "killed")
+	w.dead = append(w.dead, p)
+	self := w.cur != nil && w.cur.p == p
+	for i := 0; i < len(w.threads); {
+		if t := w.threads[i]; t.p == p {
+			t.leaveQueue()
+			if t == w.recovery {
+				w.recovery = nil
+			}
+			w.drop(t)
+			if t == w.cur {
+				t.over = true
+			} else {
+				t.end()
+			}
+		} else {
+			i++
+		}
+	}
+	if self {
+		panic(ended{})
+	}
+}
+
+// Stop keeps the process from running for some steps, or until nothing else
+// can run.
+func (p *Process) Stop(steps int) {
+	p.until = p.w.steps + steps
+	p.frozen = p.w.Rand.IntN(2) == 0
+	p.w.note(p, fmt.Sprintf("stopped, frozen %v", p.frozen))
+	if !p.frozen {
+		for _, t := range p.w.threads {
+			if t.p == p && t.parked != nil {
+				t.restart = true
+				t.unpark("stopped")
+			}
+		}
+	}
+	if p.w.cur != nil && p.w.cur.p == p {
+		p.w.cur.giveWay()
+	}
+}
+
+func (p *Process) cont() {
+	p.until = 0
+	p.w.note(p, "continues")
+}
+
+// Wake is the simulated FUTEX_WAKE.
+func (w *World) Wake(word *uint32, n int) int {
+	w.point()
+	woken := 0
+	for (n < 0 || woken < n) && len(w.queues[word]) > 0 {
+		q := w.queues[word]
+		i := 0
+		if w.randomWake {
+			i = w.Rand.IntN(len(q))
+		}
+		q[i].unpark("woken")
+		woken++
+	}
+	if w.trace != nil && w.cur != nil {
+		w.note(w.cur.p, fmt.Sprintf("wakes %d of %d", woken, n))
+	}
+	return woken
+}
+
+// again sets when an event happens next.
+func (w *World) again(e int) {
+	every := [events]int{w.o.KillEvery, w.o.StopEvery, w.o.CancelEvery, w.o.SpuriousEvery}[e]
+	if e == kill && w.kills >= w.o.MaxKills || e == stop && w.stops >= w.o.MaxStops {
+		every = 0
+	}
+	if every == 0 {
+		w.due[e] = 1 << 62
+	} else {
+		w.due[e] = w.steps + w.wait(every)
+	}
+}
+
+// happen lets the events that are due take place.
+func (w *World) happen() {
+	if w.o.Timers {
+		w.expire()
+	}
+	for e := range w.due {
+		if w.due[e] > w.steps {
+			continue
+		}
+		switch e {
+		case kill:
+			if p := w.anyone(func(p *Process) bool { return p.alive && !p.Immortal }); p != nil {
+				p.Kill()
+			}
+		case stop:
+			if p := w.anyone(func(p *Process) bool { return p.alive && !p.stopped() }); p != nil {
+				w.stops++
+				p.Stop(w.wait(w.o.StopFor))
+			}
+		case cancel:
+			if t := w.sleeper(func(t *Thread) bool { return t.cancellable && t.ctxErr == nil }); t != nil {
+				t.Cancel()
+			}
+		case spurious:
+			if t := w.sleeper(func(t *Thread) bool { return t.parked != nil }); t != nil {
+				t.unpark("for no reason")
+			}
+		}
+		w.again(e)
+	}
+}
+
+func (w *World) anyone(ok func(*Process) bool) (found *Process) {
+	n := 0
+	for _, p := range w.procs {
+		if ok(p) {
+			n++
+			if w.Rand.IntN(n) == 0 {
+				found = p
+			}
+		}
+	}
+	return found
+}
+
+func (w *World) sleeper(ok func(*Thread) bool) (found *Thread) {
+	n := 0
+	for _, t := range w.threads {
+		if ok(t) {
+			n++
+			if w.Rand.IntN(n) == 0 {
+				found = t
+			}
+		}
+	}
+	return found
+}
+
+// startRecovery gives the first dead process's recovery to some survivor, if
+// nobody is at it.
+func (w *World) startRecovery() {
+	if len(w.dead) == 0 || w.recovery != nil {
+		return
+	}
+	if w.onDeath == nil {
+		w.recovered()
+		return
+	}
+	p := w.anyone(func(p *Process) bool { return p.alive && !p.stopped() })
+	if p == nil {
+		if p = w.anyone(func(p *Process) bool { return p.alive }); p != nil {
+			return // all who live are stopped
+		}
+		newcomer := uint32(0)
+		for i := range w.epochs {
+			newcomer = max(newcomer, i+1)
+		}
+		p = w.Process(int(newcomer))
+		p.Immortal = true
+	}
+	dead := w.dead[0].Self
+	w.recovery = p.Go(fmt.Sprintf("recovery of %v", w.dead[0]), func(t *Thread) {
+		w.onDeath(t, dead)
+		w.recovered()
+	})
+}
+
+func (w *World) recovered() {
+	p := w.dead[0]
+	w.dead = w.dead[1:]
+	w.recovery = nil
+	w.note(p, "recovered")
+	for _, f := range w.onRecovered {
+		f(p.Self)
+	}
+}

@@ -1,0 +1,169 @@
+//go:build tandem_sim
+
+package sim
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"runtime/debug"
+	"sync/atomic"
+
+	"example.com/tandem/internal/engine"
+)
+
+// ErrCanceled is what a Sleep returns when the thread's context has ended.
+var ErrCanceled = errors.New("sim: context ended")
+
+// A Thread is a simulated thread of a process. It is an engine.Sleeper.
+type Thread struct {
+	Name string
+
+	w      *World
+	p      *Process
+	resume func() (struct{}, bool)
+	stop   func()
+	yield  func(struct{}) bool
+	over   bool
+
+	parked  *uint32
+	limit   int64 // when a parked thread's wait ends; 0 never
+	restart bool  // its wait begins anew when its process continues
+	prio    int
+
+	cancellable bool
+	ctxErr      error
+}
+
+// Go starts a thread. It may be called before Run and during it.
+func (p *Process) Go(name string, f func(*Thread)) *Thread {
+	w := p.w
+	t := &Thread{Name: name, w: w, p: p, prio: w.Rand.IntN(1 << 20)}
+	t.resume, t.stop = iter.Pull(func(yield func(struct{}) bool) {
+		defer func() {
+			if r := recover(); r != nil {
+				if _, ok := r.(ended); !ok && w.err == nil {
+					w.err = fmt.Errorf("%v panics: %v\n%s", t, r, debug.Stack())
+				}
+			}
+		}()
+		t.yield = yield
+		f(t)
+	})
+	w.threads = append(w.threads, t)
+	return t
+}
+
+func (t *Thread) String() string {
+	s := fmt.Sprintf("%s[%v]", t.Name, t.p)
+	if t.parked != nil {
+		s += fmt.Sprintf(" on %p", t.parked)
+	}
+	return s
+}
+
+func (t *Thread) Process() *Process { return t.p }
+func (t *Thread) Env() engine.Env   { return t.p.Env() }
+func (t *Thread) World() *World     { return t.w }
+func (t *Thread) Step()             { t.w.point() } // a scheduling point of the test's own
+
+// Go starts another thread of the same process.
+func (t *Thread) Go(name string, f func(*Thread)) *Thread { return t.p.Go(name, f) }
+
+// end unwinds a thread that is not running.
+func (t *Thread) end() {
+	cur := t.w.cur
+	t.w.cur = nil // what its defers do is no step of the run
+	t.over = true
+	t.stop()
+	t.w.cur = cur
+}
+
+// giveWay lets the scheduler choose; it does not return if t is killed.
+func (t *Thread) giveWay() {
+	if !t.yield(struct{}{}) {
+		panic(ended{})
+	}
+}
+
+// Context begins a new call: with can, its context may end at any time, and
+// the call's Sleeps then return ErrCanceled.
+func (t *Thread) Context(can bool) { t.cancellable, t.ctxErr = can, nil }
+
+// Cancel ends the context of the present call.
+func (t *Thread) Cancel() {
+	t.ctxErr = ErrCanceled
+	t.w.note(t.p, t.Name+": context ends")
+	if t.parked != nil {
+		t.unpark("context ended")
+	}
+}
+
+func (t *Thread) Now() int64 { return t.w.Now() }
+
+// Spin is mostly not worth it, so that the sleeping paths are taken.
+func (t *Thread) Spin(int) bool {
+	t.w.next = 0
+	t.w.point()
+	t.prio /= 2
+	return t.w.Rand.IntN(4) == 0
+}
+
+func (t *Thread) Sleep(word *uint32, v uint32) error { return t.SleepUntil(word, v, 0) }
+
+// SleepUntil sleeps up to a time of Now's, if the world has timers.
+func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
+	w := t.w
+	w.point()
+	for {
+		if t.ctxErr != nil {
+			return t.ctxErr
+		}
+		if atomic.LoadUint32(word) != v { // compared and enqueued in one step
+			return nil
+		}
+		if limit != 0 && w.o.Timers && limit <= w.Now() {
+			return nil
+		}
+		t.parked = word
+		if w.o.Timers {
+			t.limit = limit
+		}
+		w.queues[word] = append(w.queues[word], t)
+		if w.trace != nil {
+			w.note(t.p, fmt.Sprintf("%s sleeps on %p = %#x", t.Name, word, v))
+		}
+		t.giveWay()
+		if t.restart {
+			t.restart = false
+			continue
+		}
+		// It was woken, perhaps with the context ending at the same time: the
+		// wake-up is consumed either way.
+		if t.ctxErr != nil && w.Rand.IntN(2) == 0 {
+			return t.ctxErr
+		}
+		return nil
+	}
+}
+
+func (t *Thread) unpark(why string) {
+	if t.w.trace != nil {
+		t.w.note(t.p, t.Name+" "+why)
+	}
+	t.leaveQueue()
+}
+
+func (t *Thread) leaveQueue() {
+	if t.parked == nil {
+		return
+	}
+	q := t.w.queues[t.parked]
+	for i, x := range q {
+		if x == t {
+			t.w.queues[t.parked] = append(q[:i], q[i+1:]...)
+			break
+		}
+	}
+	t.parked, t.limit = nil, 0
+}

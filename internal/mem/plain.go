@@ -1,0 +1,279 @@
+package mem
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strconv"
+	"strings"
+	"sync"
+	"unsafe"
+)
+
+// ErrNotPlain is wrapped by what is said of a type that cannot lie in shared
+// memory: it holds a pointer, or its size is not the same everywhere.
+var ErrNotPlain = errors.New("type is not plain")
+
+// A Type is what Describe knows of a plain type.
+//
+// Plain are bool, the integers but uintptr, the floats, complex numbers, and
+// arrays and structs of plain types, under any name. uintptr is an address,
+// which means nothing elsewhere. What takes no bytes is plain too, whatever it
+// is of (struct{}, [0]func()): there is nothing to share, and nothing of it in
+// the description.
+type Type struct {
+	Size  uintptr
+	Align uintptr
+
+	// Text tells other processes, in any language, what lies where; two types
+	// with one text are the same type. A line for each field that holds data,
+	//
+	//	path kind @offset
+	//
+	// in order, then "size S align A". The path is the field's names joined by
+	// dots, "." for a type that is no struct, with [] for each array of structs
+	// on the way; such a line has the arrays' strides, outermost first:
+	//
+	//	ID uint64 @0
+	//	Box.Min [3]float64 @8
+	//	Jobs[].Done [4]bool @40 stride 16
+	//	size 96 align 8
+	//
+	// int and uint are told by their size, int64 and uint64. Names of types are
+	// not told, nor are blank fields.
+	Text string
+
+	// Padding are the bytes that hold no data: gaps, tails and blank fields.
+	Padding []Padding
+}
+
+// Padding is a run of Len bytes at Offset; or, where Each is not nil, Len
+// times Each, Stride bytes apart, from Offset on.
+type Padding struct {
+	Offset, Len uintptr
+	Each        []Padding
+	Stride      uintptr
+}
+
+// described caches by reflect.Type: a *Type, or the error.
+var described sync.Map
+
+// Describe tells whether t is plain, and all there is to know of it. The error
+// wraps ErrNotPlain and names the field that is not.
+func Describe(t reflect.Type) (*Type, error) {
+	v, ok := described.Load(t)
+	if !ok {
+		if d, err := describe(t); err != nil {
+			v, _ = described.LoadOrStore(t, err)
+		} else {
+			v, _ = described.LoadOrStore(t, d)
+		}
+	}
+	if d, ok := v.(*Type); ok {
+		return d, nil
+	}
+	return nil, v.(error)
+}
+
+func describe(t reflect.Type) (*Type, error) {
+	if path, bad := notPlain(t, t.Name()); bad != nil {
+		if bad == t {
+			return nil, fmt.Errorf("%w: %s", ErrNotPlain, t)
+		}
+		return nil, fmt.Errorf("%w: field %s is %s %s", ErrNotPlain, path, article(bad), bad)
+	}
+	d := &Type{Size: t.Size(), Align: uintptr(t.Align())}
+	var b strings.Builder
+	tell(&b, t, "", "", "", 0)
+	fmt.Fprintf(&b, "size %d align %d", d.Size, d.Align)
+	d.Text = b.String()
+	d.Padding = padding(t)
+	return d, nil
+}
+
+// notPlain finds the first part of t that is not plain, and its path.
+func notPlain(t reflect.Type, path string) (string, reflect.Type) {
+	if t.Size() == 0 {
+		return "", nil
+	}
+	switch t.Kind() {
+	case reflect.Array:
+		return notPlain(t.Elem(), path+"[]")
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if p, bad := notPlain(f.Type, join(path, f.Name)); bad != nil {
+				return p, bad
+			}
+		}
+		return "", nil
+	}
+	if scalar(t) == "" {
+		return path, t
+	}
+	return "", nil
+}
+
+// scalar is the kind of a number or a bool as descriptions have it, else "".
+func scalar(t reflect.Type) string {
+	bits := strconv.Itoa(int(t.Size()) * 8)
+	switch t.Kind() {
+	case reflect.Bool:
+		return "bool"
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return "int" + bits
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
+		return "uint" + bits
+	case reflect.Float32, reflect.Float64:
+		return "float" + bits
+	case reflect.Complex64, reflect.Complex128:
+		return "complex" + bits
+	}
+	return ""
+}
+
+// tell writes the lines of t, which lies at off under path; dims and strides
+// are those of the arrays that it is an element of.
+func tell(b *strings.Builder, t reflect.Type, path, dims, strides string, off uintptr) {
+	if t.Size() == 0 {
+		return
+	}
+	own := dims
+	for t.Kind() == reflect.Array {
+		e := t.Elem()
+		own += "[" + strconv.Itoa(t.Len()) + "]"
+		if base(e).Kind() == reflect.Struct {
+			path += "[]"
+			strides += "," + strconv.FormatUint(uint64(e.Size()), 10)
+		}
+		t = e
+	}
+	if t.Kind() == reflect.Struct {
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Name != "_" {
+				tell(b, f.Type, join(path, f.Name), own, strides, off+f.Offset)
+			}
+		}
+		return
+	}
+	if path == "" {
+		path = "."
+	}
+	fmt.Fprintf(b, "%s %s%s @%d", path, own, scalar(t), off)
+	if strides != "" {
+		b.WriteString(" stride " + strides[1:])
+	}
+	b.WriteByte('\n')
+}
+
+// base is what arrays of arrays are in the end of.
+func base(t reflect.Type) reflect.Type {
+	for t.Kind() == reflect.Array {
+		t = t.Elem()
+	}
+	return t
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+	return path + "." + name
+}
+
+func article(t reflect.Type) string {
+	if strings.ContainsAny(t.String()[:1], "aeio") || t.Kind() == reflect.UnsafePointer {
+		return "an"
+	}
+	return "a"
+}
+
+// padding lists what of t holds no data, in order, neighbours merged.
+func padding(t reflect.Type) []Padding {
+	if t.Size() == 0 {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Array:
+		each := padding(t.Elem())
+		if len(each) == 0 {
+			return nil
+		}
+		if t.Len() == 1 {
+			return each
+		}
+		return []Padding{{Len: uintptr(t.Len()), Each: each, Stride: t.Elem().Size()}}
+	case reflect.Struct:
+		var ps []Padding
+		end := uintptr(0) // of the data so far
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if f.Name == "_" || f.Type.Size() == 0 {
+				continue
+			}
+			ps = appendPadding(ps, Padding{Offset: end, Len: f.Offset - end})
+			for _, p := range padding(f.Type) {
+				p.Offset += f.Offset
+				ps = appendPadding(ps, p)
+			}
+			end = f.Offset + f.Type.Size()
+		}
+		return appendPadding(ps, Padding{Offset: end, Len: t.Size() - end})
+	}
+	return nil
+}
+
+func appendPadding(ps []Padding, p Padding) []Padding {
+	if p.Len == 0 {
+		return ps
+	}
+	if n := len(ps); n > 0 && ps[n-1].Each == nil && p.Each == nil && ps[n-1].Offset+ps[n-1].Len == p.Offset {
+		ps[n-1].Len += p.Len
+		return ps
+	}
+	return append(ps, p)
+}
+
+// HasPadding reports whether some bytes of t hold no data. Then a copy of a
+// value is not enough: what lies between the fields is whatever was there
+// before, and would leak out, and make equal values differ by their bytes.
+func (t *Type) HasPadding() bool { return len(t.Padding) > 0 }
+
+// ZeroPadding clears what holds no data of the value of type t at p, which the
+// caller owns.
+func (t *Type) ZeroPadding(p unsafe.Pointer) {
+	if len(t.Padding) > 0 {
+		zeroPadding(p, t.Padding)
+	}
+}
+
+func zeroPadding(p unsafe.Pointer, ps []Padding) {
+	for i := range ps {
+		g := &ps[i]
+		at := unsafe.Add(p, g.Offset)
+		if g.Each == nil {
+			clear(unsafe.Slice((*byte)(at), g.Len))
+			continue
+		}
+		for range g.Len {
+			zeroPadding(at, g.Each)
+			at = unsafe.Add(at, g.Stride)
+		}
+	}
+}
+
+// Word is t's size if that is a machine word's, 1, 2, 4 or 8, and otherwise 0.
+func (t *Type) Word() int {
+	switch t.Size {
+	case 1, 2, 4, 8:
+		return int(t.Size)
+	}
+	return 0
+}
+
+// Mask has the bits of t's word that hold data. Word must not be 0.
+func (t *Type) Mask() uint64 {
+	m := ^uint64(0) >> (64 - 8*t.Size)
+	t.ZeroPadding(unsafe.Pointer(&m)) // little-endian: the low bytes come first
+	return m
+}

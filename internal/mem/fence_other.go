@@ -1,0 +1,11 @@
+//go:build !amd64 && !arm64 && !tandem_sim
+
+package mem
+
+import "sync/atomic"
+
+var fenceWord atomic.Uint32
+
+// FenceLoad and FenceStore are full fences: an atomic read-modify-write.
+func FenceLoad()  { fenceWord.Add(0) }
+func FenceStore() { fenceWord.Add(0) }

@@ -24,7 +24,8 @@ func CAS64(p *uint64, old, new uint64) bool { return atomic.CompareAndSwapUint64
 func Add32(p *uint32, d uint32) uint32 { return atomic.AddUint32(p, d) }
 func Add64(p *uint64, d uint64) uint64 { return atomic.AddUint64(p, d) }
 
-// Swap64 returns the old value; a full fence.
+// Swap32 and Swap64 return the old value; full fences.
+func Swap32(p *uint32, v uint32) uint32 { return atomic.SwapUint32(p, v) }
 func Swap64(p *uint64, v uint64) uint64 { return atomic.SwapUint64(p, v) }
 
 // Or64 and And64 return the old value; full fences.

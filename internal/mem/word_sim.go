@@ -27,6 +27,7 @@ func CAS32(p *uint32, old, new uint32) bool { point(); return atomic.CompareAndS
 func CAS64(p *uint64, old, new uint64) bool { point(); return atomic.CompareAndSwapUint64(p, old, new) }
 func Add32(p *uint32, d uint32) uint32      { point(); return atomic.AddUint32(p, d) }
 func Add64(p *uint64, d uint64) uint64      { point(); return atomic.AddUint64(p, d) }
+func Swap32(p *uint32, v uint32) uint32     { point(); return atomic.SwapUint32(p, v) }
 func Swap64(p *uint64, v uint64) uint64     { point(); return atomic.SwapUint64(p, v) }
 func Or64(p *uint64, m uint64) uint64       { point(); return atomic.OrUint64(p, m) }
 func And64(p *uint64, m uint64) uint64      { point(); return atomic.AndUint64(p, m) }

@@ -1,6 +1,6 @@
 package object
 
-import "errors"
+import "example.com/tandem/internal/wait"
 
 // Error is what every operation of Tandem returns: what was tried, on which
 // region and object, and what came of it. Err wraps one of the sentinels of
@@ -31,4 +31,4 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // ErrClosed is what every handle on a closed region returns.
-var ErrClosed = errors.New("region is closed")
+var ErrClosed = wait.ErrClosed

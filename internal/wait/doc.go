@@ -1,3 +1,24 @@
 // Package wait is how a goroutine waits for a word in shared memory to change:
-// it spins for a while, then sleeps in the kernel on a futex.
+// it spins for a while, yields once, then sleeps in the kernel on a futex.
+//
+// A List holds the sleepers of one attachment, which is one process's use of
+// one region. A Waiter is one blocking call's way to wait; it carries the
+// caller's context. An algorithm sees it as engine.Sleeper:
+//
+//	w := list.Waiter(ctx)
+//	defer w.Done()
+//	for {
+//		v := the word
+//		if look succeeds { return nil }
+//		if w.Spin(i) { continue }
+//		if err := w.Sleep(word, v); err != nil { return err }
+//	}
+//
+// Who changed something wakes sleepers by Wake. That reaches every process;
+// all else is private to this one: a context that ends, List.Close and
+// List.Nudge end a sleep through its nudge word (waiter.go), or, where the
+// kernel has no futex_waitv, by insistence (insist.go).
+//
+// Today every sleeping goroutine sleeps in the kernel itself, on a thread of
+// its own. Nothing outside of this package can tell.
 package wait

@@ -1,0 +1,8 @@
+//go:build !linux
+
+package sys
+
+import "runtime"
+
+// Processors is how many processors the calling thread may run on.
+func Processors() int { return runtime.NumCPU() }

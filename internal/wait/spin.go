@@ -1,0 +1,218 @@
+package wait
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
+)
+
+// Mode is how a handle spends a processor on its waits.
+type Mode int
+
+const (
+	Adaptive Mode = iota // spin, as far as that paid lately, then sleep
+	Spin                 // latency above all: spin for a second before a sleep
+	Sleep                // a processor saved above all: do not spin
+)
+
+// How long one spins. A sleep and its wake-up cost some 5 to 65 µs, so to spin
+// for about as long costs at most twice what is best; whoever spins in vain
+// again and again only glances, but for one wait in spinProbe.
+const (
+	spinMost   = 40 * time.Microsecond
+	spinGlance = 2 * time.Microsecond
+	spinEver   = time.Second
+	spinProbe  = 64
+
+	shortSleep = 2*spinMost + 20*time.Microsecond // what spinning would about have saved
+)
+
+// A Spinner learns, for all waits through one handle, whether spinning pays.
+// The zero Spinner is Adaptive and hopeful.
+type Spinner struct {
+	mode  atomic.Int32
+	vain  atomic.Int32 // 0: lately spinning always paid; vainMost: never
+	waits atomic.Uint32
+}
+
+const vainMost = 1 << 10
+
+// NewSpinner makes a Spinner of a mode.
+func NewSpinner(m Mode) *Spinner {
+	s := &Spinner{}
+	s.SetMode(m)
+	return s
+}
+
+// SetMode changes the mode of the waits that begin from now on.
+func (s *Spinner) SetMode(m Mode) { s.mode.Store(int32(m)) }
+
+// Mode returns the mode.
+func (s *Spinner) Mode() Mode { return Mode(s.mode.Load()) }
+
+// observe enters one wait into the average of some eight. Two at once may
+// count as one.
+func (s *Spinner) observe(paid bool) {
+	v := s.vain.Load()
+	if paid {
+		v -= (v + 7) / 8
+	} else {
+		v += (vainMost - v + 7) / 8
+	}
+	s.vain.Store(v)
+}
+
+// budget is how long a wait that begins now spins.
+func (s *Spinner) budget() time.Duration {
+	mode := s.Mode()
+	if mode == Sleep || !processors.many() {
+		return 0
+	}
+	if mode == Spin {
+		return spinEver
+	}
+	if s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%spinProbe == 0 {
+		return spinMost
+	}
+	return spinGlance
+}
+
+// spinning is a Waiter's spin: fresh → on → yielded → (Sleep) → fresh.
+type spinning struct {
+	of       *Spinner
+	state    int8
+	waited   bool  // Spin or Sleep was called since the Waiter was taken
+	asleep   bool  // a sleep was, too
+	start    int64 // of the spin
+	budget   int64
+	checks   int64 // Mode Spin: when to look up next
+	longMode bool
+}
+
+const (
+	spinFresh = iota
+	spinOn
+	spinYielded
+)
+
+// Spin follows each fruitless look and says whether to look again before one
+// sleeps. It relaxes for about a microsecond while the budget lasts, then
+// yields the processor once, then says no. It counts by itself: i is not used.
+//
+//go:norace
+func (w *Waiter) Spin(i int) bool {
+	p := &w.spin
+	switch p.state {
+	case spinFresh:
+		mem.RaceDisable()
+		p.begin()
+		mem.RaceEnable()
+		if p.budget == 0 {
+			break
+		}
+		fallthrough
+	case spinOn:
+		mem.RelaxMicro()
+		now := sys.MonotonicNow()
+		if now-p.start < p.budget {
+			return !p.longMode || now < p.checks || w.lookUp(now)
+		}
+	default:
+		return false
+	}
+	p.state = spinYielded
+	runtime.Gosched()
+	return true
+}
+
+//go:norace
+func (p *spinning) begin() {
+	p.waited = true
+	p.state = spinOn
+	p.budget = int64(p.of.budget())
+	if p.budget == 0 {
+		return
+	}
+	p.longMode = p.budget > int64(spinMost)
+	p.start = sys.MonotonicNow()
+	p.checks = p.start + int64(spinMost)
+}
+
+// lookUp is what who spins for long does now and then: it lets others run, and
+// sees whether the wait must end, which Sleep then says.
+//
+//go:norace
+func (w *Waiter) lookUp(now int64) bool {
+	runtime.Gosched()
+	w.spin.checks = now + int64(spinMost)
+	mem.RaceDisable()
+	nudged := w.list.nudges.Load() != w.seen
+	mem.RaceEnable()
+	if nudged || w.list.Closed() || w.ctx.Err() != nil {
+		w.spin.state = spinYielded
+		return false
+	}
+	return true
+}
+
+// again begins the next round after a Sleep. A waiter that was alarmed looks
+// once and does not spin, so that its Sleep finds the reason at once.
+//
+//go:norace
+func (p *spinning) again(alarmed bool) {
+	p.waited = true
+	p.state = spinFresh
+	if alarmed {
+		p.state = spinYielded
+	}
+}
+
+// slept learns from a sleep: a short one would have been worth a spin.
+//
+//go:norace
+func (p *spinning) slept(from, to int64) {
+	p.asleep = true
+	p.of.observe(to-from < int64(shortSleep))
+}
+
+// learn is the end of the wait.
+//
+//go:norace
+func (w *Waiter) learn() {
+	p := &w.spin
+	if !p.waited {
+		return
+	}
+	if !p.asleep {
+		p.of.observe(true)
+	}
+	w.list.mu.Lock()
+	w.list.stats.Waits++
+	if !p.asleep {
+		w.list.stats.SpinsPaid++
+	}
+	w.list.mu.Unlock()
+}
+
+// processors remembers for a while whether there is anybody to spin for:
+// another processor for the system, and one for this process, or the spin
+// would only keep its own partner from running.
+var processors procs
+
+type procs struct {
+	until atomic.Int64 // ask again then
+	one   atomic.Bool
+}
+
+const askProcessors = 100 * time.Millisecond
+
+func (p *procs) many() bool {
+	if now := sys.MonotonicNow(); now >= p.until.Load() {
+		p.one.Store(runtime.GOMAXPROCS(0) == 1 || sys.Processors() == 1)
+		p.until.Store(now + int64(askProcessors))
+	}
+	return !p.one.Load()
+}

@@ -1,0 +1,204 @@
+package wait
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
+)
+
+// A Waiter is one blocking call's way to wait: engine.Sleeper. It is used by
+// one goroutine, and belongs to somebody else after Done.
+type Waiter struct {
+	nudge *uint32 // changes when there is a reason to look; off the heap, w's for good
+	raise func()  // w.rouse, for context.AfterFunc
+	bed   bed     // without futex_waitv
+
+	list     *List
+	ctx      context.Context
+	stop     func() bool // of the AfterFunc, once armed
+	armed    bool
+	deadline int64  // of ctx, CLOCK_MONOTONIC; 0: none
+	seen     uint64 // list.nudges before the caller's last look
+
+	word       *uint32 // what w sleeps on: keeps it alive, and off the stack
+	words      [2]sys.Waitv
+	prev, next *Waiter // list.mu; next: also of the free ones
+
+	spin spinning
+}
+
+// relook is how long a sleep lasts at most. A wake-up of one may go to a
+// process that is stopped before it can act on it, or to one that dies; the
+// others look again by themselves. It grows with the number of sleepers, so
+// that they look some 128 times a second all together at most.
+const (
+	relook    = 500 * time.Millisecond
+	relookPer = 64
+
+	century = 100 * 365 * 24 * time.Hour // a deadline beyond it is none
+)
+
+// WaiterWith is Waiter with a handle's own Spinner.
+//
+//go:norace
+func (l *List) WaiterWith(ctx context.Context, s *Spinner) *Waiter {
+	mem.RaceDisable()
+	w := takeWaiter()
+	w.list, w.ctx, w.seen = l, ctx, l.nudges.Load()
+	w.spin = spinning{of: s}
+	mem.RaceEnable()
+	return w
+}
+
+// Done gives the waiter back. The context's callback may still be running, or
+// come later: all it does is change w's nudge word and wake it, so whoever has
+// w by then looks once more than it had to.
+//
+//go:norace
+func (w *Waiter) Done() {
+	if w.stop != nil {
+		w.stop()
+	}
+	mem.RaceDisable()
+	w.learn()
+	w.list, w.ctx, w.stop, w.word = nil, nil, nil, nil
+	w.armed, w.deadline = false, 0
+	giveWaiter(w)
+	mem.RaceEnable()
+}
+
+// Now is CLOCK_MONOTONIC in nanoseconds.
+func (w *Waiter) Now() int64 { return sys.MonotonicNow() }
+
+// Sleep sleeps while *word == v, at most. nil means look again, whatever the
+// reason. An error means that the wait must end: ErrClosed, or the context's.
+//
+// An error is returned only instead of a sleep, never after one. So between a
+// sleep, which may have taken a wake-up that was meant for one of several
+// sleepers, and the error there always lies a look of the caller.
+//
+//go:norace
+func (w *Waiter) Sleep(word *uint32, v uint32) error {
+	if !w.armed {
+		w.arm()
+	}
+	nudge := atomic.LoadUint32(w.nudge) // S1
+	if w.list.Closed() {
+		return ErrClosed
+	}
+	if err := w.ended(); err != nil {
+		return err
+	}
+	mem.RaceDisable()
+	err := w.sleep(word, v, nudge)
+	mem.RaceEnable()
+	return err
+}
+
+// arm makes the context's end alarm the waiter. It is done once, when the
+// first sleep is due; a context that never ends costs nothing.
+//
+//go:norace
+func (w *Waiter) arm() {
+	w.armed = true
+	if w.ctx.Done() == nil {
+		return
+	}
+	w.stop = context.AfterFunc(w.ctx, w.raise)
+	if d, ok := w.ctx.Deadline(); ok {
+		// In this order: held up in between, the deadline is late, not early.
+		if left := time.Until(d); left < century {
+			w.deadline = max(sys.MonotonicNow()+int64(left), 1)
+		}
+	}
+}
+
+// ended is the context's error. The kernel ends a sleep at the deadline by
+// itself, which may be some microseconds before the context's own timer.
+//
+//go:norace
+func (w *Waiter) ended() error {
+	if !w.armed || w.stop == nil {
+		return nil
+	}
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	if w.deadline != 0 && sys.MonotonicNow() >= w.deadline {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+// sleep is S2 and S3.
+//
+//go:norace
+func (w *Waiter) sleep(word *uint32, v, nudge uint32) error {
+	n, ok, err := w.list.enter(w)
+	if err != nil || !ok {
+		w.spin.again(!ok)
+		return err
+	}
+	start := sys.MonotonicNow()
+	until := start + int64(relook)*int64(max(1, n/relookPer))
+	if w.deadline != 0 {
+		until = min(until, w.deadline)
+	}
+	w.word = word
+	if sys.HaveWaitv() {
+		w.words[0], w.words[1] = sys.SharedWaitv(word, v), sys.PrivateWaitv(w.nudge, nudge)
+		for {
+			if _, err = sys.FutexWaitv(w.words[:], until); err != syscall.EINTR {
+				break
+			}
+		}
+	} else {
+		err = w.sleepInsisted(word, v, nudge, until)
+	}
+	runtime.KeepAlive(word)
+
+	nudged := atomic.LoadUint32(w.nudge) != nudge
+	late := err == syscall.ETIMEDOUT && until != w.deadline
+	// The word is the sleeper's until it has left the list, and Close returns.
+	rescued := late && atomic.LoadUint32(word) != v
+	w.list.leave(w, rescued)
+	w.spin.again(nudged)
+	switch err {
+	case nil, syscall.EAGAIN:
+		w.spin.slept(start, sys.MonotonicNow())
+		return nil
+	case syscall.ETIMEDOUT:
+		w.spin.slept(start, until)
+		return nil
+	}
+	return fmt.Errorf("futex (a bug in tandem): %w", err)
+}
+
+// alarm is A2 and A3: it changes the nudge word and wakes its sleeper. Anybody
+// may alarm any waiter at any time. again says that the sleeper may not have
+// heard it: that sleep must be alarmed until it is over.
+//
+//go:norace
+func (w *Waiter) alarm() (turn uint64, again bool) {
+	atomic.AddUint32(w.nudge, 1)
+	if sys.HaveWaitv() {
+		sys.FutexWakePrivate(w.nudge, 1)
+		return 0, false
+	}
+	return w.bed.knock()
+}
+
+// rouse is what the end of a context does, on a goroutine of its own.
+func (w *Waiter) rouse() {
+	mem.RaceDisable()
+	if turn, again := w.alarm(); again {
+		w.bed.insist(turn)
+	}
+	mem.RaceEnable()
+}

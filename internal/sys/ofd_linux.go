@@ -20,7 +20,7 @@ import (
 var errNoOFD = fmt.Errorf("this kernel or sandbox has no open file description locks (F_OFD_SETLK), without which a dead process cannot be told from a live one: %w", errors.ErrUnsupported)
 
 // Lock locks n bytes of f at off, shared or exclusive, and returns
-// syscall.EAGAIN where another description has a lock in the way; it never
+// ErrLocked where another description has a lock in the way; it never
 // waits. A lock that this description has there already is converted in one
 // step, or stays as it was. An exclusive lock needs f writable.
 func Lock(f *os.File, off, n int64, exclusive bool) error {
@@ -68,7 +68,7 @@ func ofd(f *os.File, cmd int, typ int16, off, n int64) (unix.Flock_t, error) {
 		case unix.EINVAL, unix.ENOSYS, unix.EOPNOTSUPP:
 			err = errNoOFD
 		case unix.EACCES: // POSIX allows both for "another has it"
-			err = unix.EAGAIN
+			err = ErrLocked
 		}
 		return l, err
 	}

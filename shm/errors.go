@@ -22,8 +22,7 @@ var (
 	ErrMismatch = errors.New("the object is there with another configuration")
 
 	// ErrNotRegion says that what was opened is no region: no regular file, too
-	// short, without a region's first bytes, or owned by a user whom AnyOwner
-	// was not asked to trust.
+	// short, or without a region's first bytes.
 	ErrNotRegion = errors.New("not a region")
 
 	// ErrVersion says that the region was made by a build with another layout,

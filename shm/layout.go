@@ -30,7 +30,7 @@ const (
 	entrySize  = 320
 	extentSize = 16
 
-	// Header fields. Those up to hdrPageSize never change once the file has its name.
+	// Header fields. Those up to hdrCreated never change once the file has its name.
 	hdrMagic        = 0  // u64
 	hdrVersion      = 8  // u32
 	hdrFlags        = 12 // u32: flag…
@@ -40,6 +40,7 @@ const (
 	hdrObjects      = 44 // u32
 	hdrBoot         = 48 // [16]byte, the kernel's boot id at creation
 	hdrPageSize     = 64 // u32
+	hdrCreated      = 72 // i64, Unix nanoseconds
 
 	hdrChanges = 128 // u32 futex: bumped with every change of any participant's state
 	hdrNext    = 132 // u32: where the search for a free record starts (oldest first)
@@ -64,6 +65,7 @@ const (
 	recWord      = 0   // u64: {epoch:32, state:32}
 	recAlive     = 8   // u32 futex: the guard's thread id | FUTEX_WAITERS; the kernel sets FUTEX_OWNER_DIED
 	recPID       = 12  // u32
+	recLastExit  = 56  // u64: {epoch, state}: the last exit from the record, stDead or stLeaving
 	recRecoverer = 16  // u64: {epoch:32, index+1:32} of who recovers the dead one
 	recPIDNS     = 24  // u64: inode of its pid namespace
 	recStart     = 32  // u64: its start time, in clock ticks since boot (/proc/PID/stat, field 22)

@@ -4,12 +4,12 @@ import (
 	"os"
 	gosync "sync"
 	"sync/atomic"
-	"unsafe"
 	"weak"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/wait"
 )
 
@@ -19,11 +19,12 @@ type attachment struct {
 	words             // the mapped region and its geometry, a private copy
 	m        *mapping // keeps the memory mapped
 	id       object.RegionID
+	file     sys.FileID
 	name     string   // as errors print it
 	path     string   // "" for an anonymous region
-	file     *os.File // the file as it was opened: File, fallocate, second mapping
-	private  *os.File // an open file description of our own, never handed on: the OFD byte
-	readOnly bool     // mapped PROT_READ: no record, no guard
+	fd       *os.File // the file as it was opened: File, fallocate, second mapping
+	private  *os.File // an open file description of our own, never handed on: it has the OFD locks
+	readOnly bool     // mapped PROT_READ: no record, no guard, not in the registry
 
 	self   engine.Self
 	env    engine.Env
@@ -33,18 +34,9 @@ type attachment struct {
 	mu    gosync.Mutex
 	refs  int                                  // Regions that are open, under registry.mu
 	cores map[uint32]weak.Pointer[object.Core] // by entry
-	exits map[chan Participant]bool            // who listens in Exits
 
-	seen []uint64 // the guard's last sight of each record's word; the guard's alone
-}
-
-// A mapping owns an address range. It is unmapped when nothing reaches it.
-type mapping struct {
-	self *mapping // a pointer field, so that the object is never tiny-allocated
-	base unsafe.Pointer
-	len  uintptr // of the whole reservation
-	mem  unsafe.Pointer
-	size uintptr // of the region
+	recovering gosync.Mutex // one recovery at a time in this process
+	watch      watch        // the guard's view of the others
 }
 
 // at is the object memory of n bytes at off.

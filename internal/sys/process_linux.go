@@ -131,3 +131,6 @@ func BootID() (id [16]byte) {
 	}
 	return id
 }
+
+// IsMainThread reports whether the caller runs on the process's first thread.
+func IsMainThread() bool { return unix.Gettid() == unix.Getpid() }

@@ -1,0 +1,192 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"weak"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/wait"
+)
+
+// This process, for the records. The namespace cannot change while it runs.
+var (
+	myPID       = os.Getpid()
+	myNamespace = sys.PIDNamespace()
+	myStart, _  = sys.StartTime(os.Getpid())
+)
+
+// attach makes this process a participant of the region in f, whose header
+// said g, and returns a handle. It takes f over, also when it fails. When it
+// returns, every dead participant has been found, and recovered unless a
+// living one is at it.
+func attach(f *os.File, g geometry, path, name string, o *Options) (*Region, error) {
+	id, err := sys.ID(f)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if o != nil && o.ReadOnly {
+		a, err := mapOnly(f, g, path, name, id)
+		if err != nil {
+			return nil, err
+		}
+		return &Region{a: a, closed: new(atomic.Bool)}, nil
+	}
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if a := registry.m[id]; a != nil {
+		f.Close()
+		return a.handle(), nil
+	}
+	a, err := newAttachment(f, g, path, name, id)
+	if err != nil {
+		return nil, err
+	}
+	if registry.m == nil {
+		registry.m = map[sys.FileID]*attachment{}
+	}
+	registry.m[id] = a
+	return a.handle(), nil
+}
+
+func (a *attachment) init(f *os.File, g geometry, path, name string, id sys.FileID, writable bool) error {
+	m, err := mapRegion(f, g.size, writable)
+	if err != nil {
+		return err
+	}
+	a.words = words{mem.At(m.mem, g.size), g}
+	a.m, a.fd, a.path, a.name, a.file, a.readOnly = m, f, path, name, id, !writable
+	copy(a.id[:], a.Bytes(hdrID, 16))
+	a.list = wait.NewList()
+	a.env = engine.Env{Wake: wait.Wake}
+	a.cores = map[uint32]weak.Pointer[object.Core]{}
+	return nil
+}
+
+// mapOnly is an attachment without a record: it looks and changes nothing.
+func mapOnly(f *os.File, g geometry, path, name string, id sys.FileID) (*attachment, error) {
+	a := &attachment{refs: 1}
+	if err := a.init(f, g, path, name, id, false); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (a *attachment, err error) {
+	a = &attachment{}
+	defer func() {
+		if err != nil {
+			f.Close()
+			if a.private != nil {
+				a.private.Close() // and with it every lock taken below
+			}
+			a = nil
+		}
+	}()
+	if a.private, err = sys.Reopen(f, true); err != nil {
+		return nil, err
+	}
+	if err = a.init(f, g, path, name, id, true); err != nil {
+		return nil, err
+	}
+	if err = a.takeLife(); err != nil {
+		return nil, err
+	}
+	r, err := a.takeRecord()
+	if err != nil {
+		return nil, err
+	}
+	a.begin()
+	// From here on others can see this process. Its claims need a guard.
+	if err = theGuard.add(a); err != nil {
+		r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stFree))
+		return nil, fmt.Errorf("start the guard: %w", err)
+	}
+	r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
+	a.scan()
+	return a, nil
+}
+
+// takeRecord makes a free record this process's: the byte first, so that it
+// is held in every state but Free. Where all are taken it looks for dead ones,
+// whose byte it can lock: that is the proof.
+func (a *attachment) takeRecord() (record, error) {
+	n := a.g.participants
+	start := mem.Load32(a.W32(hdrNext)) % n
+	for _, dead := range []bool{false, true} {
+		for k := range n {
+			r := a.rec((start + k) % n)
+			if !dead && stateOf(r.word()) != stFree {
+				continue
+			}
+			err := sys.Lock(a.private, r.byteOffset(), 1, true)
+			if errors.Is(err, sys.ErrLocked) {
+				continue
+			}
+			if err != nil {
+				return r, err
+			}
+			if a.takeLocked(r) {
+				mem.Store32(a.W32(hdrNext), (r.i+1)%n)
+				return r, nil
+			}
+			sys.Unlock(a.private, r.byteOffset(), 1)
+		}
+	}
+	return record{}, fmt.Errorf("%d participants, all of them alive: %w", n, ErrTooManyParticipants)
+}
+
+// takeLocked takes r, whose byte this process holds.
+func (a *attachment) takeLocked(r record) bool {
+	w := r.word()
+	switch stateOf(w) {
+	case stAttaching, stAlive, stLeaving: // with its byte free: dead
+		a.declare(r, w, false)
+		w = r.word()
+	}
+	if stateOf(w) == stDead {
+		a.self = engine.Self{Index: r.i, Epoch: epochOf(w)}
+		if a.nameRecoverer(r, epochOf(w), a.self) {
+			a.recoverAs(r, epochOf(w))
+		}
+		w = r.word()
+	}
+	if stateOf(w) != stFree {
+		return false
+	}
+	epoch := epochOf(w) + 1
+	r.fill(myPID, myNamespace, myStart, procname.Get())
+	mem.Store64(r.p64(recRecoverer), packRecoverer(epoch, 0, 0))
+	if !r.move(w, recordWord(epoch, stAttaching)) {
+		return false
+	}
+	a.self = engine.Self{Index: r.i, Epoch: epoch}
+	a.env.Self = a.self
+	return true
+}
+
+// scan finds and recovers everybody who is dead, whoever noticed it before.
+func (a *attachment) scan() {
+	for i := range a.g.participants {
+		if i == a.self.Index {
+			continue
+		}
+		r := a.rec(i)
+		w := r.word()
+		if s := stateOf(w); (s == stAttaching || s == stAlive || s == stLeaving) && a.proven(r) {
+			a.declare(r, w, true)
+			w = r.word()
+		}
+		if stateOf(w) == stDead {
+			a.recoverDead(r, epochOf(w))
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package shm
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"unsafe"
+
+	"example.com/tandem/internal/sys"
+)
+
+// A mapping owns an address range:
+//
+//	base                 robustGap bytes, private to this process
+//	base+robustGap       the region
+//
+// The node of the kernel's robust list that belongs to the alive word at
+// offset x of the region stands at base+x, in the private part, so that the
+// distance from node to word is robustGap for every region, whatever its size
+// and this process's record (the list has one distance for all its nodes), and
+// no other process can scribble on a link.
+//
+// The range is unmapped when nothing reaches the mapping any more: not at
+// Close, which only replaces the region by zeroes, since operations of other
+// goroutines may still be on their way out.
+type mapping struct {
+	base unsafe.Pointer
+	mem  unsafe.Pointer // base + robustGap
+	size uintptr        // of the region
+}
+
+// robustGap covers the records of engine.MaxParticipants participants.
+const robustGap = 512 << 10
+
+var _ [robustGap - headerSize - 1024*recordSize]byte // records lie below the gap
+
+// mapRegion maps size bytes of f.
+func mapRegion(f *os.File, size uint64, writable bool) (*mapping, error) {
+	base, err := sys.Reserve(robustGap + uintptr(size))
+	if err != nil {
+		return nil, fmt.Errorf("reserve %d bytes of address space: %w", size, err)
+	}
+	m := &mapping{base: base, mem: unsafe.Add(base, robustGap), size: uintptr(size)}
+	runtime.AddCleanup(m, func(m mapping) { sys.Unmap(m.base, robustGap+m.size) }, *m)
+	if err := sys.MapZeroes(base, robustGap); err != nil {
+		return nil, fmt.Errorf("map: %w", err)
+	}
+	if err := sys.MapFile(m.mem, f, m.size, writable); err != nil {
+		return nil, fmt.Errorf("map %d bytes: %w", size, err)
+	}
+	return m, nil
+}
+
+// node is the robust node of the alive word at offset off.
+func (m *mapping) node(off uint64) *sys.RobustNode {
+	return (*sys.RobustNode)(unsafe.Add(m.base, off))
+}
+
+// zero replaces the region, for this process alone, by zeroes of its own. No
+// operation that is still in flight here can reach the region afterwards.
+func (m *mapping) zero() error { return sys.MapZeroes(m.mem, m.size) }

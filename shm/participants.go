@@ -1,0 +1,99 @@
+package shm
+
+import (
+	"context"
+	"iter"
+	"time"
+)
+
+// State is a participant's.
+type State int
+
+const (
+	Alive   State = 1 + iota // attached, or attaching
+	Leaving                  // closing the region
+	Dead                     // gone without having closed
+)
+
+func (s State) String() string {
+	switch s {
+	case Alive:
+		return "alive"
+	case Leaving:
+		return "leaving"
+	case Dead:
+		return "dead"
+	}
+	return "unknown"
+}
+
+func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+func publicState(st uint32) State {
+	switch st {
+	case stAttaching, stAlive:
+		return Alive
+	case stLeaving, stFree:
+		return Leaving
+	}
+	return Dead
+}
+
+// A Participant is a process that is, or was, attached to a region. Index and
+// Epoch together name it for the region's life.
+type Participant struct {
+	Index   int       `json:"index"`
+	Epoch   uint32    `json:"epoch"`
+	PID     int       `json:"pid"` // in its own pid namespace
+	Name    string    `json:"name"`
+	Started time.Time `json:"attached"` // when it attached
+	State   State     `json:"state"`
+}
+
+// Self is this process in r. It is the zero Participant where r is read-only.
+func (r *Region) Self() Participant {
+	if r.check() != nil || r.a.readOnly {
+		return Participant{}
+	}
+	p, _ := r.a.rec(r.a.self.Index).read()
+	return p
+}
+
+// Participants lists who is attached, this process included, and the dead who
+// have not been recovered yet.
+func (r *Region) Participants() []Participant {
+	if r.check() != nil {
+		return nil
+	}
+	return r.a.participants()
+}
+
+func (w words) participants() []Participant {
+	var ps []Participant
+	for i := range w.g.participants {
+		if p, word := w.rec(i).read(); stateOf(word) != stFree {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// Exits yields, from the call on, each other participant that dies (State
+// Dead) or leaves (State Leaving), within milliseconds. It blocks between them
+// and ends when ctx ends or the region is closed. An exit is yielded once the
+// region knows of it; what the dead one held may still be under recovery.
+func (r *Region) Exits(ctx context.Context) iter.Seq[Participant] {
+	if r.check() != nil || r.a.readOnly {
+		return func(func(Participant) bool) {}
+	}
+	sub := r.a.watch.subscribe()
+	return func(yield func(Participant) bool) {
+		defer r.a.watch.unsubscribe(sub)
+		for {
+			p, ok := sub.next(ctx)
+			if !ok || !yield(p) {
+				return
+			}
+		}
+	}
+}

@@ -5,33 +5,48 @@ import "example.com/tandem/internal/mem"
 // A Bell is the word that sleepers of one condition sleep on: an event count
 // that costs the waker a load when nobody sleeps.
 //
-//	 31                    1   0
-//	+-----------------------+---+
-//	|       sequence        | S |
-//	+-----------------------+---+
+//	 31                2   1   0
+//	+-------------------+---+---+
+//	|     sequence      | Q | S |
+//	+-------------------+---+---+
 //	S         somebody may be asleep: may be set without one, never clear with one
+//	Q         quiet: a ring woke nobody, and nobody has armed since
 //	sequence  changes with every ring that finds S set, and with every Bump
 //
-// Sleeper:  B1 set S (or see it set)  B2 look, fruitless  B3 sleep while the word is B1's
+//	Q S
+//	0 0   nobody sleeps; a ring is a load
+//	0 1   a ring makes a system call
+//	1 1   the same, and if it wakes nobody S goes with it. Nobody goes to sleep here
+//
+// Sleeper:  B1 set S, clear Q  B2 look, fruitless  B3 sleep while the word is B1's
 // Waker:    W1 change what is looked at  W2 fence  W3 load; S clear: done
 //
-//	W4 sequence+1, S kept  W5 wake n  W6 nobody was asleep: clear S, and wake all
+//	W4 sequence+1  W5 wake n  W6 nobody was asleep: set Q, or clear S and Q if
+//	W4 found Q, by CAS on W4's value
 //
 // A wake-up cannot be lost: of B1 and W3 one comes first. If W3 does, W1 came
 // before B2 and the look finds it. If B1 does, W4 changes the word, so either
 // the sleeper is in the kernel and W5 finds it, or its sleep fails at once.
-// W6 clears S by CAS on W4's value and then wakes all: who went to sleep
-// between W5 and W6 is woken and sets S again; who comes later sees S clear.
+// S is never cleared over a sleeper: W5 found nobody; who came after it slept
+// on W4's value or a later one; W4's value has Q, which no sleeper sleeps on,
+// and B1 of a later sleeper changes it, so W6 fails. (With one bit only, W6
+// would clear S first and wake those who slipped in between second: a waker
+// stopped in the middle would leave them asleep with S clear.)
 //
-// Death: a waker that dies between W1 and W5 leaves a change untold; one that
-// dies inside W6 leaves sleepers with S clear. Recovery of the dead bumps
-// every bell of every object that it had open, whatever S says (rule 5).
+// Death: a waker that dies between W1 and W5 leaves a change untold. Recovery
+// of the dead bumps every bell of every object that it had open, whatever S
+// says (rule 5). A sleeper that leaves without having looked after its sleep
+// (its context ended) rings once more, as it may have been the one woken.
 type Bell struct {
 	w   *uint32
 	env Env
 }
 
-const bellAsleep = 1
+const (
+	bellAsleep = 1 << 0
+	bellQuiet  = 1 << 1
+	bellSeq    = 1 << 2
+)
 
 func NewBell(w *uint32, env Env) Bell { return Bell{w, env} }
 
@@ -40,8 +55,11 @@ func NewBell(w *uint32, env Env) Bell { return Bell{w, env} }
 func (b Bell) Arm() uint32 {
 	for {
 		v := mem.Load32(b.w)
-		if v&bellAsleep != 0 || mem.CAS32(b.w, v, v|bellAsleep) {
-			return v | bellAsleep
+		if v&(bellAsleep|bellQuiet) == bellAsleep {
+			return v
+		}
+		if n := v&^bellQuiet | bellAsleep; mem.CAS32(b.w, v, n) {
+			return n
 		}
 	}
 }
@@ -67,19 +85,24 @@ func (b Bell) ring(n int) {
 		if v&bellAsleep == 0 {
 			return
 		}
-		if !mem.CAS32(b.w, v, v+2) { // W4
+		w := v + bellSeq
+		if !mem.CAS32(b.w, v, w) { // W4
 			continue
 		}
-		if b.env.Wake(b.w, n) == 0 && mem.CAS32(b.w, v+2, (v+4)&^bellAsleep) { // W5, W6
-			b.env.Wake(b.w, -1)
+		if b.env.Wake(b.w, n) == 0 { // W5
+			if w&bellQuiet == 0 {
+				mem.CAS32(b.w, w, w|bellQuiet) // W6
+			} else {
+				mem.CAS32(b.w, w, w&^(bellQuiet|bellAsleep))
+			}
 		}
 		return
 	}
 }
 
 // Bump changes the sequence whatever S says and wakes everybody: recovery's
-// ring. S stays as it is; a sleeper that went unnoticed sets it again.
+// ring.
 func (b Bell) Bump() {
-	mem.Add32(b.w, 2)
+	mem.Add32(b.w, bellSeq)
 	b.env.Wake(b.w, -1)
 }

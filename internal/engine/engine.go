@@ -42,6 +42,30 @@ type Sleeper interface {
 	Now() int64
 }
 
+// A TimedSleeper can also end a sleep at a time of Now's. A Sleeper that
+// cannot is woken by others alone.
+type TimedSleeper interface {
+	Sleeper
+	// SleepUntil is Sleep, which returns nil at the limit at the latest.
+	SleepUntil(w *uint32, v uint32, limit int64) error
+}
+
+// relook sleeps as a waiter does that has waited since a time of Now's: for as
+// long again, at least 10 ms and at most 1 s. No wake-up is ever lost for want
+// of it, but one can have been eaten by a process that was stopped before it
+// could act on it, and a stopped process must not keep others asleep.
+func relook(s Sleeper, w *uint32, v uint32, since int64) error {
+	now := s.Now()
+	return sleepUntil(s, w, v, now+min(max(now-since, 10e6), 1e9))
+}
+
+func sleepUntil(s Sleeper, w *uint32, v uint32, limit int64) error {
+	if t, ok := s.(TimedSleeper); ok {
+		return t.SleepUntil(w, v, limit)
+	}
+	return s.Sleep(w, v)
+}
+
 // What can be wrong with a call, for every kind. Package shm and its siblings
 // re-export them.
 var (

@@ -63,7 +63,7 @@ func TestFutexErrors(t *testing.T) {
 	}
 }
 
-// asleep waits until n sleepers were woken on w, by wakes of at most k.
+// wakeAll wakes until n sleepers were woken on w, by wakes of at most k.
 func wakeAll(t *testing.T, w *uint32, n, k int, wake func(*uint32, int) int) {
 	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)

@@ -45,6 +45,8 @@ type Type struct {
 
 	// Padding are the bytes that hold no data: gaps, tails and blank fields.
 	Padding []Padding
+
+	mask uint64
 }
 
 // Padding is a run of Len bytes at Offset; or, where Each is not nil, Len
@@ -88,6 +90,9 @@ func describe(t reflect.Type) (*Type, error) {
 	fmt.Fprintf(&b, "size %d align %d", d.Size, d.Align)
 	d.Text = b.String()
 	d.Padding = padding(t)
+	if d.Word() != 0 {
+		d.mask = mask(t, 0)
+	}
 	return d, nil
 }
 
@@ -271,9 +276,29 @@ func (t *Type) Word() int {
 	return 0
 }
 
-// Mask has the bits of t's word that hold data. Word must not be 0.
-func (t *Type) Mask() uint64 {
-	m := ^uint64(0) >> (64 - 8*t.Size)
-	t.ZeroPadding(unsafe.Pointer(&m)) // little-endian: the low bytes come first
+// Mask has the bits of t's word that hold data, of a bool the lowest. What is
+// read from shared memory through the mask is a valid T whatever was there.
+// Word must not be 0.
+func (t *Type) Mask() uint64 { return t.mask }
+
+// mask is the mask of the bytes of t, shifted to where they lie.
+func mask(t reflect.Type, off uintptr) (m uint64) {
+	switch {
+	case t.Size() == 0:
+	case t.Kind() == reflect.Struct:
+		for i := range t.NumField() {
+			if f := t.Field(i); f.Name != "_" {
+				m |= mask(f.Type, off+f.Offset)
+			}
+		}
+	case t.Kind() == reflect.Array:
+		for i := range t.Len() {
+			m |= mask(t.Elem(), off+uintptr(i)*t.Elem().Size())
+		}
+	case t.Kind() == reflect.Bool:
+		m = 1 << (8 * off)
+	default:
+		m = ^uint64(0) >> (64 - 8*t.Size()) << (8 * off)
+	}
 	return m
 }

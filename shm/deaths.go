@@ -63,7 +63,7 @@ func (a *attachment) look() (others, suspects bool) {
 // proven reports whether the participant of r is dead. The caller has read
 // r's word before, and moves it by CAS.
 func (a *attachment) proven(r record) bool {
-	if held, err := sys.LockHeld(a.private, r.byteOffset()); err == nil && !held {
+	if held, err := sys.Test(a.private, r.byteOffset()); err == nil && !held {
 		return true
 	}
 	id := r.identity()

@@ -54,7 +54,7 @@ func (a *attachment) recovererLives(r record, epoch, index, e uint32) bool {
 		return false
 	}
 	if index == r.i && e == epoch { // a newcomer that holds the dead one's byte
-		held, err := sys.LockHeld(a.private, r.byteOffset())
+		held, err := sys.Test(a.private, r.byteOffset())
 		return err != nil || held
 	}
 	w := a.rec(index).word()

@@ -1,0 +1,34 @@
+// Package atomics has typed cells in shared memory: a Value holds one, an
+// Array many of one type, a Slice is plain memory.
+//
+// A Value or an Array holds any T of 1, 2, 4 or 8 bytes that has no pointer in
+// it: numbers, bools, small arrays and structs such as struct{ A, B int32 }.
+// Each operation on a cell is a single atomic one, in the one order of all
+// atomic operations of all processes, as those of package sync/atomic are
+// within a process. None blocks and none fails. A process that is stopped or
+// killed in the middle of one holds up nobody, and has changed the cell
+// entirely or not at all.
+//
+//	hits, err := atomics.OpenValue(region, "hits", int64(0))
+//	…
+//	atomics.Add(hits, 1) // from any number of processes
+//
+// Cells are compared by their bytes, of which those between the fields do not
+// count: a NaN equals itself, and 0 and -0 differ.
+//
+// Every Value and Array has a lock beside its cells, multiprocessing's
+// get_lock, for what takes more than one operation. It is a lock of its own:
+// Load and Store do not look at it, and so neither wait for its holder nor
+// fail when one died.
+//
+//	if err := v.Lock(ctx); err != nil {
+//		return err // not held
+//	}
+//	v.Store(v.Load() + 1)
+//	return v.Unlock()
+//
+// A handle may be used by any number of goroutines, and sent to another
+// process as an argument. After Region.Close, or once the process's last
+// handle on the region is closed, every cell reads as zero and is written
+// nowhere; the lock's methods return shm.ErrClosed.
+package atomics

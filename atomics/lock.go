@@ -1,0 +1,127 @@
+package atomics
+
+import (
+	"context"
+	"unsafe"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// A locker is the lock beside the cells of a Value or an Array: apart from what
+// Load and Store use, and taken by Lock only. It behaves as a sync.Mutex.
+//
+// If a process dies in one of its methods it either holds the lock then, and
+// the others are told shm.ErrOwnerDied, or it does not.
+type locker struct {
+	core   *object.Core
+	mu     *engine.Mutex
+	shared *shared
+}
+
+// Lock takes the lock. It blocks while any goroutine of any process holds it,
+// this one's included: it spins for moments, then sleeps. An error means not
+// held: the context's, shm.ErrClosed, or shm.ErrOwnerDied, at once, if a
+// holder died and nobody has repaired since: see Recover. A context that has
+// ended makes no attempt.
+func (l *locker) Lock(ctx context.Context) error {
+	err := l.ready(ctx)
+	if err == nil {
+		var ok bool
+		if ok, err = l.mu.TryLock(); !ok && err == nil {
+			w := l.core.Waiter(ctx)
+			err = l.mu.Lock(w)
+			w.Done()
+		}
+	}
+	return l.locked("Lock", err)
+}
+
+// TryLock takes the lock if nobody holds it, and reports whether it did. It
+// does not block. Errors are Lock's.
+func (l *locker) TryLock() (bool, error) {
+	err := l.ready(context.Background())
+	ok := false
+	if err == nil {
+		ok, err = l.mu.TryLock()
+	}
+	if !ok && err == nil {
+		l.core.KeepAlive()
+		return false, nil
+	}
+	err = l.locked("TryLock", err)
+	return err == nil, err
+}
+
+// Recover takes the lock even if a holder died, and reports whether that is
+// so: suspect. With a nil error it is held in either case. Then look at what it
+// guards, repair that, call MarkConsistent and Unlock; Unlock without
+// MarkConsistent leaves it suspect, for the next Recover. It blocks as Lock.
+func (l *locker) Recover(ctx context.Context) (suspect bool, err error) {
+	err = l.ready(ctx)
+	if err == nil {
+		w := l.core.Waiter(ctx)
+		suspect, err = l.mu.Recover(w)
+		w.Done()
+	}
+	err = l.locked("Recover", err)
+	return suspect && err == nil, err
+}
+
+// MarkConsistent says that what the lock guards is whole again, so that Lock
+// is as before. It does not block. The lock must be held by this process:
+// shm.ErrNotOwner, shm.ErrNotLocked.
+func (l *locker) MarkConsistent() error {
+	err := l.ready(context.Background())
+	if err == nil {
+		err = l.mu.MarkConsistent()
+	}
+	return l.done("MarkConsistent", err)
+}
+
+// Unlock frees the lock, from any goroutine of the process that holds it. It
+// does not block. shm.ErrNotOwner if another process holds it and
+// shm.ErrNotLocked if nobody does; then nothing has changed.
+func (l *locker) Unlock() error {
+	err := l.ready(context.Background())
+	if err == nil {
+		if mem.RaceEnabled {
+			mem.RaceRelease(unsafe.Pointer(&l.shared.lock))
+		}
+		err = l.mu.Unlock()
+	}
+	return l.done("Unlock", err)
+}
+
+// ready is what every call looks at before it begins.
+func (l *locker) ready(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if l.core.Closed.Load() {
+		return shm.ErrClosed
+	}
+	return nil
+}
+
+// locked ends a call that took the lock if err is nil: unless the region was
+// closed meanwhile, and what was taken is gone with it.
+func (l *locker) locked(op string, err error) error {
+	if err == nil && l.core.Closed.Load() {
+		err = shm.ErrClosed
+	}
+	if err == nil && mem.RaceEnabled {
+		mem.RaceAcquire(unsafe.Pointer(&l.shared.lock))
+	}
+	return l.done(op, err)
+}
+
+func (l *locker) done(op string, err error) error {
+	l.core.KeepAlive()
+	if err == nil {
+		return nil
+	}
+	return l.core.Err(l.core.Kind.String()+"."+op, err)
+}

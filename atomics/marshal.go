@@ -1,0 +1,83 @@
+package atomics
+
+import (
+	"errors"
+	"fmt"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// A handle travels as the names of its region and object. It arrives in a
+// process that has the region open, which package proc sees to, and only finds
+// the object there: a handle on what was removed meanwhile is fs.ErrNotExist.
+
+var errNoHandle = errors.New("the handle was not made by OpenValue, OpenArray or OpenSlice")
+
+func marshal(core *object.Core) ([]byte, error) {
+	if core == nil {
+		return nil, errNoHandle
+	}
+	return core.Ref.Marshal()
+}
+
+// arrived calls open with the region and the object that b names.
+func arrived(b []byte, kind engine.Kind, open func(r *shm.Region, name string) error) error {
+	ref, err := object.Unmarshal(b)
+	if err != nil {
+		return err
+	}
+	if engine.Kind(ref.Kind) != kind {
+		return fmt.Errorf("the handle is on a %s, not on a %s: %w", engine.Kind(ref.Kind), kind, shm.ErrMismatch)
+	}
+	r, err := shm.RegionByID(ref.Region)
+	if err != nil {
+		return err
+	}
+	defer r.Close() // one handle on the region of several: the object's stays
+	return open(r.Existing(), ref.Object)
+}
+
+// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
+func (v *Value[T]) MarshalBinary() ([]byte, error) { return marshal(v.core) }
+
+// UnmarshalBinary opens the value that another process's handle was on.
+func (v *Value[T]) UnmarshalBinary(b []byte) error {
+	return arrived(b, engine.KindValue, func(r *shm.Region, name string) error {
+		var zero T
+		o, err := OpenValue(r, name, zero)
+		if err == nil {
+			*v = *o
+		}
+		return err
+	})
+}
+
+// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
+func (a *Array[T]) MarshalBinary() ([]byte, error) { return marshal(a.core) }
+
+// UnmarshalBinary opens the array that another process's handle was on.
+func (a *Array[T]) UnmarshalBinary(b []byte) error {
+	return arrived(b, engine.KindArray, func(r *shm.Region, name string) error {
+		o, err := OpenArray[T](r, name, 0)
+		if err == nil {
+			*a = *o
+		}
+		return err
+	})
+}
+
+// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
+func (s *Slice[T]) MarshalBinary() ([]byte, error) { return marshal(s.core) }
+
+// UnmarshalBinary opens the slice that another process's handle was on.
+func (s *Slice[T]) UnmarshalBinary(b []byte) error {
+	return arrived(b, engine.KindSlice, func(r *shm.Region, name string) error {
+		o, err := OpenSlice[T](r, name, 0)
+		if err == nil {
+			*s = *o
+		}
+		return err
+	})
+}

@@ -1,0 +1,69 @@
+package atomics
+
+import (
+	"reflect"
+	"sync"
+	"unsafe"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// A Slice is memory shared by all processes that open it, and nothing else:
+// what multiprocessing calls a RawArray.
+type Slice[T any] struct {
+	core   *object.Core
+	shared *shared
+	base   unsafe.Pointer
+	n      int
+}
+
+// OpenSlice finds the slice of this name, or makes it with n elements of zero.
+// T is any plain type, of any size; else shm.ErrNotPlain, naming the field. n
+// and the other errors are as in OpenArray.
+func OpenSlice[T any](r *shm.Region, name string, n int) (*Slice[T], error) {
+	q := request{op: "atomics.OpenSlice", kind: engine.KindSlice, name: name, typ: reflect.TypeFor[T](), n: n}
+	core, _, base, n, err := q.open(r)
+	if err != nil {
+		return nil, err
+	}
+	return &Slice[T]{core, sharedOf(core), base, n}, nil
+}
+
+// Data returns the memory itself. Nothing synchronises what is done to it, and
+// the race detector does not see it: guard it with a lock, or hand it over by
+// a queue. Another process may write anything there, so a bool in it need not
+// be one. A process that dies while it writes leaves what it had written.
+//
+// The slice is valid for the life of the process: for its sake the region
+// stays mapped and the object in use, even when the handle is dropped. After
+// Region.Close it is memory of zeroes of the process's own.
+func (s *Slice[T]) Data() []T {
+	pin(s.core, s.shared)
+	return unsafe.Slice((*T)(s.base), s.n)
+}
+
+// pinned are the cores, and with them the mappings, of which a slice was given
+// out: a slice of mapped memory keeps nothing alive by itself.
+var pinned struct {
+	sync.Mutex
+	cores map[*object.Core]bool
+}
+
+//go:noinline
+func pin(core *object.Core, s *shared) {
+	mem.RaceDisable() // or all who call Data would be in each other's order
+	defer mem.RaceEnable()
+	if s.pinned.Load() {
+		return
+	}
+	pinned.Lock()
+	defer pinned.Unlock()
+	if pinned.cores == nil {
+		pinned.cores = map[*object.Core]bool{}
+	}
+	pinned.cores[core] = true
+	s.pinned.Store(true)
+}

@@ -31,8 +31,10 @@ type Env struct {
 // context, and ends all waits of a region that is closed.
 type Sleeper interface {
 	// Sleep sleeps while *w == v, at most. nil means look again: the word
-	// changed, somebody woke it, or no reason at all. An error means the wait
-	// must end, and is what the operation returns after it has cleaned up.
+	// changed, somebody woke it, or no reason at all; at the latest after half
+	// a second or so, since a wake-up may have gone to a process that was
+	// stopped before it could act on it. An error means the wait must end, and
+	// is what the operation returns after it has cleaned up.
 	Sleep(w *uint32, v uint32) error
 	// Spin is called after each fruitless look before a Sleep. It relaxes the
 	// processor for about a microsecond or yields, and reports whether another
@@ -42,23 +44,14 @@ type Sleeper interface {
 	Now() int64
 }
 
-// A TimedSleeper can also end a sleep at a time of Now's. A Sleeper that
-// cannot is woken by others alone.
+// A TimedSleeper can also end a sleep at a time of Now's.
 type TimedSleeper interface {
 	Sleeper
 	// SleepUntil is Sleep, which returns nil at the limit at the latest.
 	SleepUntil(w *uint32, v uint32, limit int64) error
 }
 
-// relook sleeps as a waiter does that has waited since a time of Now's: for as
-// long again, at least 10 ms and at most 1 s. No wake-up is ever lost for want
-// of it, but one can have been eaten by a process that was stopped before it
-// could act on it, and a stopped process must not keep others asleep.
-func relook(s Sleeper, w *uint32, v uint32, since int64) error {
-	now := s.Now()
-	return sleepUntil(s, w, v, now+min(max(now-since, 10e6), 1e9))
-}
-
+// sleepUntil sleeps without a limit where the sleeper knows none.
 func sleepUntil(s Sleeper, w *uint32, v uint32, limit int64) error {
 	if t, ok := s.(TimedSleeper); ok {
 		return t.SleepUntil(w, v, limit)

@@ -4,7 +4,8 @@
 // cancels and wakes for no reason, all reproducibly from the seed.
 //
 // It exists only with the build tag tandem_sim, under which package mem asks
-// before each access (mem.Point). A run takes some 50 µs, so 10,000 runs of a
+// before each access (mem.Point). Tests of engines that use it are in package
+// engine_test, since sim imports engine. A run takes some 50 µs, so 10,000 runs of a
 // test take a second or so:
 //
 //	func TestSimMutex(t *testing.T) {

@@ -69,7 +69,7 @@ type trace struct {
 	lines []string
 }
 
-const traceLines = 250
+const traceLines = 150
 
 func (tr *trace) add(s string) {
 	tr.lines = append(tr.lines, s)
@@ -89,7 +89,7 @@ func (tr *trace) here(w *World, t *Thread) {
 	at := ""
 	for n := 0; n < 3; {
 		f, more := frames.Next()
-		if !strings.Contains(f.File, "internal/mem/") && !strings.Contains(f.File, "internal/sim/") && f.File != "" {
+		if strings.Contains(f.Function, "/engine") || strings.HasSuffix(f.File, "_test.go") {
 			at += fmt.Sprintf(" %s:%d", filepath.Base(f.File), f.Line)
 			n++
 		}

@@ -13,11 +13,10 @@ type Process struct {
 	Self     engine.Self
 	Immortal bool // no random kill takes it
 
-	w       *World
-	alive   bool
-	threads int
-	until   int // stopped up to this step
-	frozen  bool
+	w      *World
+	alive  bool
+	until  int64 // stopped up to this time
+	frozen bool
 }
 
 // Process makes the next process at an index: epoch 1, or the one after that
@@ -57,7 +56,7 @@ func (w *World) Alive(who engine.Self) bool {
 
 func (p *Process) String() string { return fmt.Sprintf("%d.%d", p.Self.Index, p.Self.Epoch) }
 
-func (p *Process) stopped() bool { return p.w.steps < p.until }
+func (p *Process) stopped() bool { return p.until != 0 && p.w.Now() < p.until }
 
 // Kill ends the process where its threads stand. If one of them is running,
 // Kill does not return.
@@ -92,10 +91,14 @@ func (p *Process) Kill() {
 	}
 }
 
-// Stop keeps the process from running for some steps, or until nothing else
-// can run.
+// Stopped reports whether the process is stopped now, StoppedUntil until when
+// it last was.
+func (p *Process) Stopped() bool       { return p.stopped() }
+func (p *Process) StoppedUntil() int64 { return p.until }
+
+// Stop keeps the process from running for the time of some steps.
 func (p *Process) Stop(steps int) {
-	p.until = p.w.steps + steps
+	p.until = p.w.Now() + int64(steps)*int64(p.w.o.NsStep)
 	p.frozen = p.w.Rand.IntN(2) == 0
 	p.w.note(p, fmt.Sprintf("stopped, frozen %v", p.frozen))
 	if !p.frozen {
@@ -109,11 +112,6 @@ func (p *Process) Stop(steps int) {
 	if p.w.cur != nil && p.w.cur.p == p {
 		p.w.cur.giveWay()
 	}
-}
-
-func (p *Process) cont() {
-	p.until = 0
-	p.w.note(p, "continues")
 }
 
 // Wake is the simulated FUTEX_WAKE.

@@ -30,6 +30,7 @@ type Thread struct {
 	limit   int64 // when a parked thread's wait ends; 0 never
 	restart bool  // its wait begins anew when its process continues
 	prio    int
+	spins   bool
 
 	cancellable bool
 	ctxErr      error
@@ -103,13 +104,19 @@ func (t *Thread) Now() int64 { return t.w.Now() }
 
 // Spin is mostly not worth it, so that the sleeping paths are taken.
 func (t *Thread) Spin(int) bool {
+	t.w.low--
+	t.prio, t.spins = t.w.low, true // all others go first
 	t.w.next = 0
 	t.w.point()
-	t.prio /= 2
 	return t.w.Rand.IntN(4) == 0
 }
 
-func (t *Thread) Sleep(word *uint32, v uint32) error { return t.SleepUntil(word, v, 0) }
+// relook is how long a sleep lasts at most, in a world with timers.
+const relook = 500e6
+
+func (t *Thread) Sleep(word *uint32, v uint32) error {
+	return t.SleepUntil(word, v, t.Now()+relook)
+}
 
 // SleepUntil sleeps up to a time of Now's, if the world has timers.
 func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
@@ -122,7 +129,7 @@ func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
 		if atomic.LoadUint32(word) != v { // compared and enqueued in one step
 			return nil
 		}
-		if limit != 0 && w.o.Timers && limit <= w.Now() {
+		if w.o.Timers && limit <= w.Now() {
 			return nil
 		}
 		t.parked = word

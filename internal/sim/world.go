@@ -48,6 +48,7 @@ type World struct {
 
 	mode       int // how the next thread is chosen
 	run        int // mean steps between two choices
+	low        int // the lowest priority
 	randomWake bool
 
 	onDeath     func(*Thread, engine.Self)
@@ -210,9 +211,10 @@ func (w *World) resume(t *Thread) {
 	if !more {
 		t.over = true
 		w.drop(t)
-	} else if w.mode == priority && t.parked == nil && w.steps >= w.next {
+	} else if w.mode == priority && t.parked == nil && !t.spins {
 		t.prio = w.Rand.IntN(1 << 20) // it may fall behind all others
 	}
+	t.spins = false
 	if w.steps > w.o.MaxSteps && w.err == nil {
 		w.err = errors.New("still running after the bound of steps: a livelock?")
 	}
@@ -270,15 +272,16 @@ func (w *World) advance() bool {
 			stopped = p
 		}
 	}
-	if limit != nil && (stopped == nil || limit.limit <= w.Now()+int64(stopped.until-w.steps)*int64(w.o.NsStep)) {
-		if limit.limit > w.Now() {
-			w.skipped += limit.limit - w.Now()
+	if limit != nil || stopped != nil {
+		at := int64(1) << 62
+		if limit != nil {
+			at = limit.limit
 		}
+		if stopped != nil {
+			at = min(at, stopped.until)
+		}
+		w.skipped += max(0, at-w.Now())
 		w.expire()
-		return true
-	}
-	if stopped != nil {
-		stopped.cont()
 		return true
 	}
 	if len(w.threads) == 0 {

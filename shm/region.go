@@ -1,10 +1,13 @@
 package shm
 
 import (
+	"fmt"
 	"io/fs"
+	"os"
 	"sync/atomic"
 
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/sys"
 )
 
 // Options say how a region is made or opened. The zero value, and nil, are
@@ -28,3 +31,62 @@ type Region struct {
 
 // Error is the type of every error of this module's packages.
 type Error = object.Error
+
+// Name is what errors call the region: the name it was opened by, or for one
+// without a name "anonymous-" and the first digits of its id.
+func (r *Region) Name() string { return r.a.name }
+
+// Size is the region's size in bytes of address space.
+func (r *Region) Size() int64 { return int64(r.a.g.size) }
+
+// File returns a new descriptor of the region's file, the caller's to send to
+// another process, which attaches to it with OpenFile, and to close. It is
+// closed on exec. ErrClosed after Close.
+func (r *Region) File() (*os.File, error) {
+	err := r.check()
+	if err == nil {
+		var f *os.File
+		if f, err = sys.Dup(r.a.fd); err == nil {
+			return f, nil
+		}
+	}
+	return nil, &Error{Op: "region.File", Region: r.a.name, Err: err}
+}
+
+// Existing is a view of the region through which OpenX only finds objects:
+// fs.ErrNotExist, with the nearest names, for one that is not there. It is the
+// same handle: closing either closes both.
+func (r *Region) Existing() *Region {
+	return &Region{a: r.a, existing: true, closed: r.closed}
+}
+
+// MarshalBinary encodes the handle as an argument for a process that has the
+// region open, or gets it handed over (package proc does that). The region
+// itself does not travel.
+func (r *Region) MarshalBinary() ([]byte, error) {
+	if err := r.check(); err != nil {
+		return nil, &Error{Op: "region.MarshalBinary", Region: r.a.name, Err: err}
+	}
+	return object.Ref{Region: r.a.id}.Marshal()
+}
+
+// UnmarshalBinary makes r a new handle on the region, which this process must
+// have open; r must be the zero Region.
+func (r *Region) UnmarshalBinary(b []byte) error {
+	const op = "region.UnmarshalBinary"
+	ref, err := object.Unmarshal(b)
+	switch {
+	case err != nil:
+		return &Error{Op: op, Err: err}
+	case ref.Kind != 0:
+		return &Error{Op: op, Err: fmt.Errorf("a handle on object %q, want one on a region: %w", ref.Object, fs.ErrInvalid)}
+	case r.a != nil:
+		return &Error{Op: op, Region: r.a.name, Err: fmt.Errorf("into a handle that is in use: %w", fs.ErrInvalid)}
+	}
+	n, err := RegionByID(ref.Region)
+	if err != nil {
+		return err
+	}
+	*r = *n
+	return nil
+}

@@ -1,0 +1,253 @@
+package shm
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"github.com/edsrzf/mmap-go"
+
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
+)
+
+// Create makes a region and attaches to it. If something has its name already
+// the error is fs.ErrExist, and nothing was changed.
+//
+// A region is born whole: a file without a name is given its size, memory for
+// everything but the heap, its header and an empty directory; this process
+// attaches to it; and then, in one step, it gets its name. Whoever opens the
+// name sees a region with a participant in it. A process that is killed in
+// Create leaves nothing, or the region.
+//
+// A file system without room for header and directory is ErrNoSpace, with the
+// figures. The heap's memory is taken object by object, later.
+func Create(name string, o *Options) (*Region, error) {
+	return named("shm.Create", name, o, create)
+}
+
+// OpenOrCreate opens the region, or creates it with o where there is none.
+// Processes that race for it get the same one. An existing region's own size,
+// mode and limits win.
+func OpenOrCreate(name string, o *Options) (*Region, error) {
+	return named("shm.OpenOrCreate", name, o, openOrCreate)
+}
+
+func openOrCreate(path, name string, o *Options) (*Region, error) {
+	if _, err := o.plan(); err != nil {
+		return nil, err
+	}
+	// Each turn that fails both ways means that another process made or ended
+	// the region in between. That can go on only while others are at it.
+	for try, end := 0, time.Now().Add(raceLimit); ; try++ {
+		r, err := open(path, name, o)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return r, err
+		}
+		r, err = create(path, name, o)
+		if !errors.Is(err, fs.ErrExist) {
+			return r, err
+		}
+		if time.Now().After(end) {
+			return nil, fmt.Errorf("made and ended by others for %v, want a moment in which it is neither: %w", raceLimit, syscall.EBUSY)
+		}
+		backOff(try)
+	}
+}
+
+// raceLimit bounds what only goes on while other processes keep changing the
+// name, or one was stopped in the few microseconds of an unlinking.
+const raceLimit = 10 * time.Second
+
+func backOff(try int) {
+	if try > 0 {
+		time.Sleep(min(time.Duration(try)*50*time.Microsecond, 10*time.Millisecond))
+	}
+}
+
+// named is what Create, Open and OpenOrCreate have in common.
+func named(op, name string, o *Options, f func(path, name string, o *Options) (*Region, error)) (*Region, error) {
+	if !sys.Supported {
+		return nil, &Error{Op: op, Region: name, Err: errors.ErrUnsupported}
+	}
+	path, err := resolve(name)
+	if err != nil {
+		return nil, &Error{Op: op, Err: err}
+	}
+	if o == nil {
+		o = new(Options)
+	}
+	r, err := f(path, name, o)
+	if err != nil {
+		return nil, &Error{Op: op, Region: name, Err: err}
+	}
+	return r, nil
+}
+
+// plan is the header that o asks for, or what in it is not possible.
+func (o *Options) plan() (header, error) {
+	size, participants, objects := o.Size, o.Participants, o.Objects
+	if size == 0 {
+		size = defaultSize
+	}
+	if participants == 0 {
+		participants = defaultParticipants
+	}
+	if objects == 0 {
+		objects = defaultObjects
+	}
+	switch {
+	case o.ReadOnly:
+		return header{}, fmt.Errorf("a new region, read-only: %w", fs.ErrInvalid)
+	case size < 0 || participants < 0 || objects < 0 || objects > maxObjects || participants > maxObjects:
+		return header{}, fmt.Errorf("size %d, %d participants, %d objects: %w", o.Size, o.Participants, o.Objects, fs.ErrInvalid)
+	case o.Mode&^fs.ModePerm != 0 || o.Mode != 0 && o.Mode&0o600 != 0o600:
+		return header{}, fmt.Errorf("mode %#o, want permissions only, and the owner's reading and writing among them: %w", uint32(o.Mode), fs.ErrInvalid)
+	}
+	page := uint64(sys.PageSize())
+	g, err := newGeometry((uint64(size)+page-1)&^(page-1), uint32(participants), uint32(objects))
+	if err != nil {
+		return header{}, err
+	}
+	h := header{geometry: g, boot: sys.BootID(), created: time.Now()}
+	if o.Ephemeral {
+		h.flags |= flagEphemeral
+	}
+	rand.Read(h.id[:])
+	return h, nil
+}
+
+func create(path, name string, o *Options) (*Region, error) {
+	h, err := o.plan()
+	if err != nil {
+		return nil, err
+	}
+	sweep(filepath.Dir(path))
+	if _, err := sys.Lstat(path); err == nil && !endNamed(path) {
+		return nil, exists(path)
+	}
+	b, err := newBirth(filepath.Dir(path))
+	if err != nil {
+		return nil, err
+	}
+	defer b.end()
+	if err := fill(b.f, &h, o.Mode); err != nil {
+		b.f.Close()
+		return nil, err
+	}
+	r, err := attach(b.f, h.geometry, "", name, o)
+	if err != nil {
+		return nil, err
+	}
+	registry.mu.Lock() // others of this process may find r.a once it has its name
+	r.a.path = path
+	registry.mu.Unlock()
+	for try := 0; ; try++ {
+		err := b.publish(path)
+		if err == nil {
+			return r, nil
+		}
+		if !errors.Is(err, fs.ErrExist) {
+			r.Close()
+			return nil, err
+		}
+		if try == 8 || !endNamed(path) {
+			r.Close()
+			return nil, exists(path)
+		}
+	}
+}
+
+func exists(path string) error {
+	return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
+}
+
+// fill makes the zeroed file f a region with an empty directory.
+func fill(f *os.File, h *header, mode fs.FileMode) error {
+	if mode == 0 {
+		mode = 0o600
+	}
+	if err := sys.Truncate(f, int64(h.size)); err != nil {
+		return err
+	}
+	if err := back(f, h.heapOff); err != nil {
+		return err
+	}
+	m, err := mmap.MapRegion(f, int(h.heapOff), mmap.RDWR, 0, 0)
+	if err != nil {
+		return fmt.Errorf("map %d bytes: %w", h.heapOff, err)
+	}
+	h.encode(m)
+	w := words{mem.At(unsafe.Pointer(&m[0]), h.heapOff), h.geometry}
+	w.initDirectory()
+	if err := m.Unmap(); err != nil {
+		return fmt.Errorf("unmap: %w", err)
+	}
+	if err := sys.Chmod(f, mode); err != nil {
+		return fmt.Errorf("set mode %#o: %w", uint32(mode), err)
+	}
+	return nil
+}
+
+// back puts memory behind the first n bytes of f, all that is not heap.
+func back(f *os.File, n uint64) error {
+	err := sys.Fallocate(f, 0, int64(n))
+	if errors.Is(err, syscall.ENOSPC) {
+		free, ferr := sys.FreeBytes(f)
+		if ferr != nil {
+			return fmt.Errorf("header and directory need %d bytes: %w", n, ErrNoSpace)
+		}
+		return fmt.Errorf("header and directory need %d bytes, the file system has %d free: %w", n, free, ErrNoSpace)
+	}
+	if err != nil {
+		return fmt.Errorf("take %d bytes for header and directory: %w", n, err)
+	}
+	return nil
+}
+
+// Anonymous makes a region without a name, a sealed memfd, and attaches to it.
+// It lasts as long as a process has it open, or a descriptor of it (File).
+func Anonymous(o *Options) (*Region, error) {
+	const op = "shm.Anonymous"
+	if !sys.Supported {
+		return nil, &Error{Op: op, Err: errors.ErrUnsupported}
+	}
+	if o == nil {
+		o = new(Options)
+	}
+	r, err := anonymous(o)
+	if err != nil {
+		return nil, &Error{Op: op, Err: err}
+	}
+	return r, nil
+}
+
+func anonymous(o *Options) (*Region, error) {
+	h, err := o.plan()
+	if err != nil {
+		return nil, err
+	}
+	h.flags = flagAnonymous // it is ephemeral by nature
+	f, err := sys.Memfd("tandem")
+	if err != nil {
+		return nil, err
+	}
+	if err = fill(f, &h, o.Mode); err == nil {
+		err = sys.Seal(f)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return attach(f, h.geometry, "", h.anonymousName(), o)
+}
+
+// anonymousName is what errors call a region that has no name: the same in
+// every process.
+func (h *header) anonymousName() string { return fmt.Sprintf("anonymous-%x", h.id[:4]) }

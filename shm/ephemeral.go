@@ -1,0 +1,237 @@
+package shm
+
+import (
+	"encoding/binary"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	gosync "sync"
+	"time"
+
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
+)
+
+// When a region ends, and who takes its name away.
+//
+// Two bytes of the file serve as locks, of open file descriptions, so they are
+// given up by death too:
+//
+//	life  of an ephemeral region: shared by every process in it, on the
+//	      description that it keeps to itself, from before it takes a record
+//	      until after it has freed it. Exclusive: by who ends the region.
+//	name  of every region: exclusive, for the moment of an unlinking by name.
+//
+// Rules.
+//
+//	L1  Who gets the life byte exclusively ends the region: nobody lives in it.
+//	    It stores lifeGone and takes the name away.
+//	L2  Who wants in tries L1 first; if that fails somebody lives. Then it
+//	    takes the byte shared, and under it looks that lifeGone is not stored
+//	    and that the name still means this file; else it starts again.
+//	L3  Who leaves gives its share up, then tries L1.
+//	L4  A name is taken away under the name byte of the file that it means, by
+//	    who has seen there that it means that file. Names are given by linkat
+//	    alone, which replaces nothing, so a name that means this file goes on
+//	    meaning it while the byte is held.
+//
+// Two who leave at once: each tries L1 after it gave its share up, so who
+// tries last finds no share, unless a newcomer came in, who then lives there.
+// A newcomer who failed L1 and gets its share after the last one left joins a
+// region that has not ended: as if it had come before.
+//
+// Death: before lifeGone is stored the region has not ended, and whoever meets
+// it next finds nobody living, and does L1 again. After that, nobody can come
+// in (L2), and whoever meets the name takes it away (L4). A region whose last
+// process was killed has nobody to unlink it: it does not exist for Open, and
+// is swept by whoever creates, opens or lists regions in that directory.
+//
+// A process that is stopped between its look and its unlinking holds the name
+// byte; others then wait for a while and report it.
+
+// lives is L2's first half, on a file that was opened for nothing else. It
+// returns errGone after it ended the region, or found that it has ended.
+func lives(f *os.File, path string, readOnly bool) error {
+	if readOnly { // may neither lock nor unlink
+		if held, err := sys.Test(f, hdrLife); err == nil && !held {
+			return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		}
+		return nil
+	}
+	over, err := endIfDead(f, path)
+	if err == nil && over {
+		err = errGone
+	}
+	return err
+}
+
+// takeLife is L2's second half. It is called before this process takes a
+// record, and holds until its private description is closed.
+func (a *attachment) takeLife() error {
+	if a.g.flags&flagEphemeral == 0 {
+		return nil
+	}
+	err := sys.Lock(a.private, hdrLife, 1, false)
+	switch {
+	case errors.Is(err, sys.ErrLocked):
+		return errGone
+	case err != nil:
+		return err
+	case mem.Load32(a.W32(hdrLife)) == lifeGone:
+		return errGone
+	case a.path != "" && !isNamed(a.path, a.file):
+		return errGone
+	}
+	return nil
+}
+
+// leaveLife is L3. It is called after this process's record was freed; w is a
+// mapping of the region that is still in place.
+func (a *attachment) leaveLife(w words) {
+	if a.g.flags&flagEphemeral == 0 {
+		return
+	}
+	if sys.Unlock(a.private, hdrLife, 1) != nil || sys.Lock(a.private, hdrLife, 1, true) != nil {
+		return
+	}
+	mem.Store32(w.W32(hdrLife), lifeGone)
+	unlinkNamed(a.private, a.path)
+}
+
+// endIfDead is L1, for a description that has no share. over is true when the
+// region has ended, by this or before.
+func endIfDead(f *os.File, path string) (over bool, err error) {
+	var b [4]byte
+	err = sys.Lock(f, hdrLife, 1, true)
+	switch {
+	case err == nil:
+		binary.LittleEndian.PutUint32(b[:], lifeGone)
+		_, err = f.WriteAt(b[:], hdrLife)
+	case errors.Is(err, sys.ErrLocked):
+		_, err = f.ReadAt(b[:], hdrLife)
+	}
+	if err != nil || binary.LittleEndian.Uint32(b[:]) != lifeGone {
+		return false, err
+	}
+	unlinkNamed(f, path)
+	return true, nil
+}
+
+// unlinkNamed is L4. Where another process has the name byte, it is at it.
+func unlinkNamed(f *os.File, path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := sys.Lock(f, hdrMagic, 1, true); err != nil {
+		return err
+	}
+	defer sys.Unlock(f, hdrMagic, 1)
+	id, err := sys.ID(f)
+	if err != nil {
+		return err
+	}
+	st, err := sys.Lstat(path)
+	if err != nil {
+		return err
+	}
+	if st.FileID != id {
+		return &fs.PathError{Op: "remove", Path: path, Err: fs.ErrNotExist}
+	}
+	return sys.Unlink(path)
+}
+
+// endNamed ends what has the name path if it is an ephemeral region in which
+// nobody lives, and reports whether it may have made room.
+func endNamed(path string) bool {
+	f, h, err := peek(path, true)
+	if err != nil {
+		return errors.Is(err, fs.ErrNotExist)
+	}
+	defer f.Close()
+	if h.flags&flagEphemeral == 0 {
+		return false
+	}
+	over, err := endIfDead(f, path)
+	return over && err == nil
+}
+
+// peek opens a file that a region's header starts.
+func peek(path string, writable bool) (*os.File, header, error) {
+	f, st, err := openFile(path, writable)
+	if err != nil {
+		return nil, header{}, err
+	}
+	h, err := readHeader(f, st.Size)
+	if err != nil {
+		f.Close()
+		return nil, h, err
+	}
+	return f, h, nil
+}
+
+// sweep takes away what dead processes left in dir: ephemeral regions and
+// unfinished files. It returns the files that are left. What it may not touch
+// it leaves to those who may.
+func sweep(dir string) ([]fs.DirEntry, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil, err
+	}
+	left := entries[:0]
+	for _, e := range entries {
+		path := filepath.Join(dir, e.Name())
+		switch {
+		case !e.Type().IsRegular():
+		case isTemp(e.Name()):
+			sweepTemp(path)
+		case isCorpse(path) && endNamed(path):
+		default:
+			left = append(left, e)
+		}
+	}
+	return left, nil
+}
+
+// isCorpse looks without locking anything, so that the living are not disturbed.
+func isCorpse(path string) bool {
+	if st, err := sys.Lstat(path); err != nil || st.Size < headerSize+minHeap {
+		return false // spares opening most files that are no regions
+	}
+	f, h, err := peek(path, false)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	if h.flags&flagEphemeral == 0 {
+		return false
+	}
+	held, err := sys.Test(f, hdrLife)
+	return err == nil && !held
+}
+
+// sweepNow is sweep for those who open: a directory at most once a second, for
+// a program that opens regions in a loop among many files.
+func sweepNow(dir string) {
+	swept.Lock()
+	now := time.Now()
+	due := now.Sub(swept.at[dir]) >= time.Second
+	if due {
+		if len(swept.at) >= 64 {
+			clear(swept.at)
+		}
+		if swept.at == nil {
+			swept.at = map[string]time.Time{}
+		}
+		swept.at[dir] = now
+	}
+	swept.Unlock()
+	if due {
+		sweep(dir)
+	}
+}
+
+var swept struct {
+	gosync.Mutex
+	at map[string]time.Time
+}

@@ -1,0 +1,39 @@
+package shm
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"example.com/tandem/internal/testproc"
+)
+
+func TestMain(m *testing.M) { testproc.Main(m) }
+
+// testDir is a directory of the test's own on a tmpfs, if there is one.
+func testDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("/dev/shm", "tandem-test-")
+	if err != nil {
+		return t.TempDir()
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	return dir
+}
+
+// testPath is a region's name that nothing has yet.
+func testPath(t testing.TB) string {
+	t.Helper()
+	return filepath.Join(testDir(t), "region")
+}
+
+// must is for calls that cannot fail: must(Open(path, nil))(t).
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}

@@ -1,0 +1,63 @@
+package shm
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+const maxName = 200
+
+// Dir is the directory in which regions without a slash in their name are
+// files: $TANDEM_DIR, or /dev/shm.
+func Dir() string {
+	if d := os.Getenv("TANDEM_DIR"); d != "" {
+		return d
+	}
+	return "/dev/shm"
+}
+
+// validName is the rule for the names of regions and of objects.
+func validName(s string) bool {
+	if len(s) < 1 || len(s) > maxName || s == "." || s == ".." {
+		return false
+	}
+	for i := range len(s) {
+		if !nameByte(s[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func nameByte(c byte) bool {
+	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+}
+
+// resolve says which file a region's name means. The path is absolute, so
+// that it is the same after a change of the working directory.
+func resolve(name string) (path string, err error) {
+	switch {
+	case strings.Contains(name, "/"):
+		base := name[strings.LastIndexByte(name, '/')+1:]
+		if base == "" || base == "." || base == ".." || strings.Contains(name, "\x00") {
+			return "", fmt.Errorf("path %s, want one that ends in a file's name: %w", quoted(name), fs.ErrInvalid)
+		}
+		path = name
+	case validName(name):
+		path = filepath.Join(Dir(), name)
+	default:
+		return "", fmt.Errorf("name %s, want 1 to %d of A-Z a-z 0-9 . _ - (not . or ..), or a path with a slash: %w", quoted(name), maxName, fs.ErrInvalid)
+	}
+	return filepath.Abs(path)
+}
+
+// quoted is a name that may be anything, fit for an error.
+func quoted(name string) string {
+	if len(name) > maxName {
+		return fmt.Sprintf("%.40q… of %d bytes", name, len(name))
+	}
+	return fmt.Sprintf("%q", name)
+}

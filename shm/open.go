@@ -1,0 +1,207 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+
+	"example.com/tandem/internal/sys"
+)
+
+// Open attaches to a region that is there; fs.ErrNotExist if it is not.
+//
+// What has the name must be a regular file, no symbolic link, owned by this
+// user or root (or Options.AnyOwner), with a header that fits the file: else
+// the error is ErrNotRegion, fs.ErrPermission, ErrVersion or ErrCorrupt, with
+// both values. Nothing is created or changed, whatever is there, and opening
+// something that is no file does not block.
+//
+// An ephemeral region in which no process lives does not exist; Open takes
+// what is left of it away.
+func Open(name string, o *Options) (*Region, error) {
+	return named("shm.Open", name, o, func(path, name string, o *Options) (*Region, error) {
+		sweepNow(filepath.Dir(path))
+		return open(path, name, o)
+	})
+}
+
+func open(path, name string, o *Options) (*Region, error) {
+	for try := 0; ; try++ {
+		r, err := openOnce(path, name, o)
+		if !errors.Is(err, errGone) {
+			return r, err
+		}
+		if try == 32 { // its end is under way, by somebody who is stopped, maybe
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		}
+		backOff(try)
+	}
+}
+
+func openOnce(path, name string, o *Options) (*Region, error) {
+	f, st, err := openFile(path, !o.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	h, err := examine(f, st, o)
+	if err == nil && h.flags&flagEphemeral != 0 {
+		err = lives(f, path, o.ReadOnly)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return attach(f, h.geometry, path, name, o)
+}
+
+// openFile opens path if it is a regular file. It looks before it opens, since
+// opening a device may do something; it looks again after, since what it saw
+// may have been replaced.
+func openFile(path string, writable bool) (*os.File, sys.FileStat, error) {
+	st, err := sys.Lstat(path)
+	if err != nil {
+		return nil, st, err
+	}
+	if err := regular(path, st); err != nil {
+		return nil, st, err
+	}
+	f, err := sys.Open(path, writable)
+	switch {
+	case errors.Is(err, syscall.ELOOP) || errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENXIO):
+		return nil, st, fmt.Errorf("%w: %w", err, ErrNotRegion)
+	case err != nil:
+		return nil, st, err
+	}
+	if st, err = sys.Stat(f); err == nil {
+		err = regular(path, st)
+	}
+	if err != nil {
+		f.Close()
+		return nil, st, err
+	}
+	return f, st, nil
+}
+
+func regular(path string, st sys.FileStat) error {
+	what := "no regular file"
+	switch t := st.Mode.Type(); {
+	case t == 0:
+		return nil
+	case t == fs.ModeSymlink:
+		what = "a symbolic link, and links are not followed"
+	case t == fs.ModeDir:
+		what = "a directory"
+	case t == fs.ModeNamedPipe:
+		what = "a fifo"
+	case t == fs.ModeSocket:
+		what = "a socket"
+	case t&fs.ModeDevice != 0:
+		what = "a device"
+	}
+	return fmt.Errorf("%s is %s: %w", path, what, ErrNotRegion)
+}
+
+// examine decides whether f may be attached to.
+func examine(f *os.File, st sys.FileStat, o *Options) (header, error) {
+	h, err := readHeader(f, st.Size)
+	if err != nil {
+		return h, err
+	}
+	if me := sys.EUID(); st.UID != me && st.UID != 0 && !o.AnyOwner {
+		return h, fmt.Errorf("owned by uid %d, want %d or root (Options.AnyOwner accepts others): %w", st.UID, me, fs.ErrPermission)
+	}
+	if o.ReadOnly {
+		return h, nil
+	}
+	if h.flags&flagAnonymous != 0 && !sys.Sealed(f) {
+		return h, fmt.Errorf("an anonymous region's file whose size is not sealed: %w", ErrNotRegion)
+	}
+	// A copy of a region may have holes where the original had zeroes. Touching
+	// one on a full file system would be SIGBUS.
+	if at, err := sys.Hole(f); err == nil && uint64(at) < h.heapOff {
+		if err := back(f, h.heapOff); err != nil {
+			return h, err
+		}
+	}
+	return h, nil
+}
+
+// OpenFile attaches to the region in f, a descriptor that came from another
+// process (Region.File); f stays the caller's, who may close it at once. The
+// checks are those of Open. f must be open for reading and writing, unless
+// Options.ReadOnly is set.
+func OpenFile(f *os.File, o *Options) (*Region, error) {
+	const op = "shm.OpenFile"
+	if !sys.Supported {
+		return nil, &Error{Op: op, Err: errors.ErrUnsupported}
+	}
+	if f == nil {
+		return nil, &Error{Op: op, Err: fmt.Errorf("no file: %w", fs.ErrInvalid)}
+	}
+	if o == nil {
+		o = new(Options)
+	}
+	r, err := openDescriptor(f, o)
+	if err != nil {
+		return nil, &Error{Op: op, Region: f.Name(), Err: err}
+	}
+	return r, nil
+}
+
+func openDescriptor(f *os.File, o *Options) (*Region, error) {
+	st, err := sys.Stat(f)
+	if err != nil {
+		return nil, err
+	}
+	if err := regular(f.Name(), st); err != nil {
+		return nil, err
+	}
+	var own *os.File
+	if o.ReadOnly {
+		own, err = sys.Dup(f)
+	} else {
+		own, err = reopen(f)
+	}
+	if err != nil {
+		return nil, err
+	}
+	path := sys.PathOf(own)
+	h, err := examine(own, st, o)
+	if err == nil && h.flags&flagEphemeral != 0 {
+		if err = lives(own, path, o.ReadOnly); errors.Is(err, errGone) {
+			err = fmt.Errorf("an ephemeral region in which no process lives: %w", fs.ErrNotExist)
+		}
+	}
+	if err != nil {
+		own.Close()
+		return nil, err
+	}
+	name := path
+	if path == "" {
+		name = h.anonymousName()
+	} else if p, err := resolve(filepath.Base(path)); err == nil && p == path {
+		name = filepath.Base(path)
+	}
+	r, err := attach(own, h.geometry, path, name, o)
+	if errors.Is(err, errGone) {
+		err = fmt.Errorf("it ended meanwhile: %w", fs.ErrNotExist)
+	}
+	return r, err
+}
+
+// reopen opens the file behind f anew, so that its offset and its locks are
+// this process's own. A sender that gave away reading only must not be
+// outwitted by that.
+func reopen(f *os.File) (*os.File, error) {
+	w, err := sys.Writable(f)
+	if err != nil {
+		return nil, err
+	}
+	if !w {
+		return nil, fmt.Errorf("the descriptor is not open for reading and writing (Options.ReadOnly needs only reading): %w", fs.ErrPermission)
+	}
+	return sys.Reopen(f, true)
+}

@@ -1,0 +1,409 @@
+package engine
+
+import (
+	"fmt"
+
+	"example.com/tandem/internal/mem"
+)
+
+// A Mutex is a lock whose word says who holds it.
+//
+//	line 0  word 64 | 120 bytes reserved, zero …
+//	        64 waits | wakes | offers | recoveries | last owner | since    (slow paths only)
+//
+//	 63      32  31  30  29  28  27       11  10      0
+//	+----------+---+---+---+---+------------+----------+
+//	|  epoch   | W | A | O | S |  sequence  |  owner   |   the low half is the futex
+//	+----------+---+---+---+---+------------+----------+
+//	owner     the holder's index + 1, 0 is nobody; epoch is the holder's, 0 with nobody
+//	sequence  changes with every slow Unlock, every offer's end and every recovery
+//	W         somebody may be asleep: may be set without one, never clear with one
+//	A         abandoned: a holder died, and nobody has called MarkConsistent since
+//	O         offered: nobody holds it; it is meant for one of those just woken
+//	S         starved: somebody who slept has waited for more than patience
+//
+//	W A O S owner
+//	0 0 0 0 0      free
+//	0 0 0 0 n      held; Unlock is one CAS
+//	1 0 0 0 0      free, and somebody was woken or may be asleep; who takes it keeps W
+//	1 0 0 · n      held; Unlock wakes one, or with S makes an offer
+//	1 0 1 1 0      offered: those who slept take it; others sleep first, for
+//	               patience at most, unless they only try
+//	· 1 0 · n      held by somebody who repairs, or who failed to
+//	· 1 0 · 0      abandoned: Lock returns ErrOwnerDied
+//
+// The word is all there is to see, so a sleeper that compares its low half
+// compares everything (rule 5), and the CAS that takes it says who did (rule 1).
+//
+//	L1 free: CAS in the owner, other bits kept           U1 W clear: CAS out the owner: free
+//	L2 held: CAS in W                                    U2 CAS out the owner, sequence+1; O in if S and not A
+//	L3 sleep while the low half is L2's                  U3 wake one (of an offer: two, the other in case one is stopped)
+//	L4 woken: L1, or L2 with S after patience            U4 nobody was asleep: withdraw the offer and U3 again,
+//	L5 giving up: end an offer, wake one                    or CAS W out of U2's word
+//
+// A wake-up cannot be lost: W stays from L2 on, whoever takes and frees the
+// lock in between, until U4; so each of these frees it by U2 and U3. U4
+// clears W only if the word is still U2's: nobody sleeps on a free word, and
+// who compares with an older one fails. The one woken takes the lock, or finds
+// it taken, by somebody whose own Unlock has to wake; or it gives up (L5).
+//
+// An offer is not ownership. It ends by being taken, by L5, by U4 or by
+// recovery, and S ends with it. It needs no proof of who was meant: U3 may have
+// woken one who only slept because of the offer, so whoever slept takes it, and
+// a process that was stopped with the wake-up in hand holds up nobody for
+// longer than patience, by its own wait or by that of the next to come.
+//
+// Death: recovery takes the lock from the dead and sets A, ends an offer, and
+// in any case changes the sequence and wakes all (W stays): a wake-up may have
+// died with its sender between U2 and U3 or with its receiver between L3 and
+// L1. All look again, and all who called Lock are told of A.
+type Mutex struct {
+	w     *uint64
+	futex *uint32 // the low half
+	a     mem.Area
+	env   Env
+	me    uint64 // owner and epoch of this process
+}
+
+// MutexSize is the size of a Mutex in bytes.
+const MutexSize = 128
+
+const (
+	mutexOwner     = 1<<11 - 1
+	mutexSeqOne    = 1 << 11
+	mutexSeq       = 1<<28 - mutexSeqOne
+	mutexStarved   = 1 << 28
+	mutexOffered   = 1 << 29
+	mutexAbandoned = 1 << 30
+	mutexWaiters   = 1 << 31
+	mutexHolder    = 0xffffffff<<32 | mutexOwner
+
+	// patience is how long one is passed over before one complains, and how
+	// long an offer is respected. Nanoseconds.
+	patience = 1e6
+)
+
+// Offsets of the counters.
+const (
+	mutexWaits = 64 + 8*iota
+	mutexWakes
+	mutexOffers
+	mutexRecoveries
+	mutexLast  // the holder bits of who took it last by the slow path
+	mutexSince // when, CLOCK_MONOTONIC
+)
+
+// InitMutex writes a free mutex; a is zeroed and has MutexSize bytes.
+func InitMutex(a mem.Area) { mem.Store64(a.W64(0), 0) }
+
+// AttachMutex is this process's use of the mutex in a.
+func AttachMutex(a mem.Area, env Env) (*Mutex, error) {
+	if !a.Has(0, MutexSize) {
+		return nil, fmt.Errorf("mutex of %d bytes: %w", a.Size(), ErrCorrupt)
+	}
+	return &Mutex{w: a.W64(0), futex: a.W32(0), a: a, env: env,
+		me: uint64(env.Self.Epoch)<<32 | uint64(env.Self.Index+1)}, nil
+}
+
+// mutexLegal is what any word must look like at any instant.
+func mutexLegal(w uint64) bool {
+	if o := w & mutexOwner; o > MaxParticipants || o == 0 && w>>32 != 0 {
+		return false
+	}
+	if w&mutexWaiters == 0 && w&(mutexStarved|mutexOffered) != 0 {
+		return false
+	}
+	return w&mutexOffered == 0 || w&mutexOwner == 0 && w&mutexAbandoned == 0
+}
+
+// mutexNext is w with the next sequence.
+func mutexNext(w uint64) uint64 { return w&^mutexSeq | (w+mutexSeqOne)&mutexSeq }
+
+// TryLock takes the mutex if nobody holds it, even one that is offered to
+// somebody else. It is not taken when it is abandoned: ErrOwnerDied.
+func (m *Mutex) TryLock() (bool, error) {
+	for {
+		w := mem.Load64(m.w)
+		if w&(mutexOwner|mutexAbandoned) != 0 {
+			switch {
+			case !mutexLegal(w):
+				return false, ErrCorrupt
+			case w&mutexAbandoned != 0:
+				return false, ErrOwnerDied
+			}
+			return false, nil
+		}
+		n := w | m.me
+		if w&mutexOffered != 0 {
+			n &^= mutexOffered | mutexStarved
+		}
+		if mem.CAS64(m.w, w, n) { // L1
+			return true, nil
+		}
+	}
+}
+
+// Lock takes the mutex, and waits for it by s. An error means not held:
+// ErrOwnerDied at once while the mutex is abandoned, or what s says.
+func (m *Mutex) Lock(s Sleeper) error {
+	if w := mem.Load64(m.w); w&(mutexHolder|mutexAbandoned|mutexOffered) == 0 && mem.CAS64(m.w, w, w|m.me) {
+		return nil
+	}
+	_, err := m.lock(s, false)
+	return err
+}
+
+// Recover takes the mutex, abandoned or not, and reports which.
+func (m *Mutex) Recover(s Sleeper) (suspect bool, err error) { return m.lock(s, true) }
+
+func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
+	var (
+		start int64
+		looks int
+		slept bool
+	)
+	for {
+		w := mem.Load64(m.w)
+		if !mutexLegal(w) {
+			return false, m.giveUp(slept, ErrCorrupt)
+		}
+		if w&mutexAbandoned != 0 && !repair {
+			return false, m.giveUp(slept, ErrOwnerDied)
+		}
+		now := s.Now()
+		if start == 0 {
+			start = now
+		}
+		if w&mutexOwner == 0 && (w&mutexOffered == 0 || slept) {
+			n := w | m.me
+			if slept {
+				n &^= mutexOffered | mutexStarved
+			}
+			if mem.CAS64(m.w, w, n) { // L1
+				m.took(slept, now)
+				return w&mutexAbandoned != 0, nil
+			}
+			continue
+		}
+		if s.Spin(looks) {
+			looks++
+			continue
+		}
+		looks = 0
+		if w&mutexOffered != 0 {
+			err = sleepUntil(s, m.futex, uint32(w), now+patience)
+		} else {
+			n := w | mutexWaiters
+			if slept && now-start > patience && w&mutexAbandoned == 0 {
+				n |= mutexStarved
+			}
+			if n != w && !mem.CAS64(m.w, w, n) { // L2
+				continue
+			}
+			err = s.Sleep(m.futex, uint32(n)) // L3
+		}
+		slept = true
+		if err != nil {
+			return false, m.giveUp(slept, err)
+		}
+	}
+}
+
+// took notes a lock by the slow path.
+func (m *Mutex) took(slept bool, now int64) {
+	if slept {
+		mem.Add64(m.a.W64(mutexWaits), 1)
+	}
+	mem.Store64(m.a.W64(mutexLast), m.me)
+	mem.Store64(m.a.W64(mutexSince), uint64(now))
+}
+
+// giveUp is L5: who goes away may have been the one woken, for a lock that is
+// free or offered. If it is held, its holder's Unlock wakes another.
+//
+//go:noinline
+func (m *Mutex) giveUp(slept bool, err error) error {
+	for slept {
+		w := mem.Load64(m.w)
+		if w&mutexOwner != 0 || w&mutexWaiters == 0 {
+			break
+		}
+		if w&mutexOffered != 0 && !mem.CAS64(m.w, w, mutexNext(w)&^(mutexOffered|mutexStarved)) {
+			continue
+		}
+		m.env.Wake(m.futex, 1)
+		break
+	}
+	return err
+}
+
+// Unlock frees the mutex. ErrNotLocked if nobody holds it, ErrNotOwner if
+// another process does; then nothing has changed. It is always a CAS, so a
+// holder from which an operator took the mutex is told.
+func (m *Mutex) Unlock() error {
+	for {
+		w := mem.Load64(m.w)
+		if w&mutexHolder != m.me {
+			return mutexMisuse(w)
+		}
+		if w&mutexWaiters != 0 {
+			if m.unlockSlow(w) {
+				return nil
+			}
+			continue
+		}
+		if mem.CAS64(m.w, w, w&^mutexHolder) { // U1
+			return nil
+		}
+	}
+}
+
+func mutexMisuse(w uint64) error {
+	if !mutexLegal(w) {
+		return ErrCorrupt
+	}
+	if w&mutexOwner == 0 {
+		return ErrNotLocked
+	}
+	return ErrNotOwner
+}
+
+// unlockSlow is U2 to U4. It reports false if w is not the word any more.
+//
+//go:noinline
+func (m *Mutex) unlockSlow(w uint64) bool {
+	n := mutexNext(w) &^ mutexHolder
+	offer := w&(mutexStarved|mutexAbandoned) == mutexStarved
+	if offer {
+		n |= mutexOffered
+	}
+	if !mem.CAS64(m.w, w, n) { // U2
+		return false
+	}
+	if offer {
+		if m.env.Wake(m.futex, 2) != 0 { // U3
+			mem.Add64(m.a.W64(mutexOffers), 1)
+			return true
+		}
+		w, n = n, mutexNext(n)&^(mutexOffered|mutexStarved)
+		if !mem.CAS64(m.w, w, n) { // U4
+			return true
+		}
+	}
+	if m.env.Wake(m.futex, 1) == 0 { // U3
+		mem.CAS64(m.w, n, n&^(mutexWaiters|mutexStarved)) // U4
+	} else {
+		mem.Add64(m.a.W64(mutexWakes), 1)
+	}
+	return true
+}
+
+// MarkConsistent says that what the mutex guards is whole again. By the holder.
+func (m *Mutex) MarkConsistent() error {
+	for {
+		w := mem.Load64(m.w)
+		if w&mutexHolder != m.me {
+			return mutexMisuse(w)
+		}
+		if w&mutexAbandoned == 0 || mem.CAS64(m.w, w, w&^mutexAbandoned) {
+			return nil
+		}
+	}
+}
+
+// Owner is who holds the mutex at this instant.
+func (m *Mutex) Owner() (Self, bool) { return mutexHeldBy(mem.Load64(m.w)) }
+
+func mutexHeldBy(w uint64) (Self, bool) {
+	o := w & mutexOwner
+	if o == 0 || o > MaxParticipants {
+		return Self{}, false
+	}
+	return Self{Index: uint32(o - 1), Epoch: uint32(w >> 32)}, true
+}
+
+// Abandoned reports whether a holder died and nobody has repaired since.
+func (m *Mutex) Abandoned() bool { return mem.Load64(m.w)&mutexAbandoned != 0 }
+
+// mutexBump is w with what recovery and Kick change for every sleeper.
+func mutexBump(w uint64) uint64 {
+	n := mutexNext(w)
+	if w&mutexOffered != 0 {
+		n &^= mutexOffered | mutexStarved
+	}
+	return n
+}
+
+func recoverMutex(a mem.Area, env Env, dead Self) error {
+	m, err := AttachMutex(a, env)
+	if err != nil {
+		return err
+	}
+	for {
+		w := mem.Load64(m.w)
+		n := mutexBump(w)
+		// An older epoch of the same index is dead too; a younger one is not
+		// for this recovery, which comes late.
+		who, held := mutexHeldBy(w)
+		held = held && who.Index == dead.Index && int32(who.Epoch-dead.Epoch) <= 0
+		if held {
+			n = n&^(mutexHolder|mutexStarved) | mutexAbandoned
+		}
+		if !mem.CAS64(m.w, w, n) {
+			continue
+		}
+		if held {
+			mem.Add64(a.W64(mutexRecoveries), 1)
+		}
+		m.env.Wake(m.futex, -1)
+		if !mutexLegal(w) {
+			return ErrCorrupt
+		}
+		return nil
+	}
+}
+
+func init() {
+	register(KindMutex, Ops{
+		Name:    "mutex",
+		Recover: recoverMutex,
+		Kick: func(a mem.Area, env Env) {
+			if m, err := AttachMutex(a, env); err == nil {
+				for w := mem.Load64(m.w); !mem.CAS64(m.w, w, mutexBump(w)); {
+					w = mem.Load64(m.w)
+				}
+				env.Wake(m.futex, -1)
+			}
+		},
+		Look: func(a mem.Area) (l Look) {
+			if !a.Has(0, MutexSize) {
+				return Look{State: "corrupt"}
+			}
+			w := mem.Load64(a.W64(0))
+			if who, ok := mutexHeldBy(w); ok {
+				l.Owner = &who
+			}
+			if w&mutexWaiters != 0 {
+				l.Waiters = 1
+			}
+			switch {
+			case !mutexLegal(w):
+				l.State = "corrupt"
+			case w&mutexAbandoned != 0:
+				l.State = "abandoned"
+			case w&mutexOffered != 0:
+				l.State = "offered"
+			}
+			return l
+		},
+		Check: func(a mem.Area) error {
+			if !a.Has(0, MutexSize) {
+				return fmt.Errorf("mutex of %d bytes: %w", a.Size(), ErrCorrupt)
+			}
+			if w := mem.Load64(a.W64(0)); !mutexLegal(w) {
+				return fmt.Errorf("mutex word %#x: %w", w, ErrCorrupt)
+			}
+			return nil
+		},
+	})
+}

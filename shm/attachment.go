@@ -35,6 +35,9 @@ type attachment struct {
 	refs  int                                  // Regions that are open, under registry.mu
 	cores map[uint32]weak.Pointer[object.Core] // by entry
 
+	changing gosync.Mutex // held around the directory's lock: this process's changes, one by one
+	uses     uses         // which objects this process has open
+
 	recovering gosync.Mutex // one recovery at a time in this process
 	watch      watch        // the guard's view of the others
 }

@@ -50,7 +50,7 @@ const (
 
 	// The directory's line, at hdrDir. All but dirSeq change under hdrDirLock only.
 	dirSeq     = 0  // u64: odd while the directory changes; for lookups without the lock
-	dirFree    = 8  // u32: first unused entry +1, chained through entNext
+	dirFree    = 8  // u32: first unused entry +1, chained through entNext: 0 there is the entry that follows, 1<<32-1 (here too) none
 	dirRemoved = 12 // u32: first removed entry that still has memory, +1
 	dirLive    = 16 // u32: live objects
 	dirExtents = 20 // u32: rows of the extents table in use
@@ -94,6 +94,7 @@ const (
 	entFree    = 0 // not in use
 	entLive    = 1
 	entRemoved = 2 // no name; its memory comes back when no live process has it open
+	entVoid    = 3 // removed, and its memory is just being taken back
 )
 
 // States of a participant, moved by CAS only, together with the epoch:

@@ -1,0 +1,150 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	gosync "sync"
+	"time"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+)
+
+// A dirLock is the directory's lock, held: first this process's own mutex, so
+// that Close can wait for who changes the directory here, then the region's.
+type dirLock struct {
+	a *attachment
+	m *engine.Mutex
+}
+
+// lockDirectory takes the directory's lock, and repairs the directory if its
+// last holder died. It blocks while another process holds it, which is for some
+// microseconds, or until that process continues if it was stopped; ErrClosed
+// when this process closes the region meanwhile.
+func (a *attachment) lockDirectory() (*dirLock, error) {
+	a.changing.Lock()
+	return a.lockShared(context.Background())
+}
+
+// lockDirectoryFor is lockDirectory with a bound on the time.
+func (a *attachment) lockDirectoryFor(d time.Duration) (*dirLock, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), d)
+	defer cancel()
+	if !tryLockUntil(ctx, &a.changing) {
+		return nil, ctx.Err()
+	}
+	return a.lockShared(ctx)
+}
+
+func tryLockUntil(ctx context.Context, m *gosync.Mutex) bool {
+	for d := time.Microsecond; !m.TryLock(); d = min(2*d, time.Millisecond) {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(d):
+		}
+	}
+	return true
+}
+
+// lockShared is the region's part; it lets go of a.changing when it fails.
+func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
+	defer func() {
+		if err != nil {
+			a.changing.Unlock()
+		}
+	}()
+	if a.closed.Load() {
+		return nil, ErrClosed
+	}
+	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	if err != nil {
+		return nil, fmt.Errorf("the directory's lock: %w", err)
+	}
+	suspect, err := a.lockPatiently(ctx, m)
+	if err != nil {
+		if a.closed.Load() {
+			err = ErrClosed
+		}
+		return nil, err
+	}
+	l = &dirLock{a, m}
+	switch {
+	case a.closed.Load():
+		err = ErrClosed
+	case suspect || mem.Load64(a.dir64(dirSeq))&1 != 0:
+		if err = a.repair(); err == nil && suspect {
+			err = m.MarkConsistent()
+		}
+	}
+	if err != nil {
+		m.Unlock() // suspect as it was
+		return nil, err
+	}
+	return l, nil
+}
+
+// lockSlice is how long one waits before one doubts that the holder exists.
+const lockSlice = 100 * time.Millisecond
+
+// lockPatiently takes m, waiting as long as its holder is attached, stopped or
+// not, or dead and being recovered. A holder that is none of that is no holder
+// but corruption, for which nobody would ever wake who waits.
+func (a *attachment) lockPatiently(ctx context.Context, m *engine.Mutex) (suspect bool, err error) {
+	if ok, err := m.TryLock(); ok || err != nil && !errors.Is(err, ErrOwnerDied) {
+		return false, err
+	}
+	for doubts := 0; doubts < 3; {
+		err := func() error {
+			slice, cancel := context.WithTimeout(ctx, lockSlice)
+			defer cancel()
+			w := a.list.Waiter(slice)
+			defer w.Done()
+			suspect, err = m.Recover(w)
+			return err
+		}()
+		if err == nil || !errors.Is(err, context.DeadlineExceeded) {
+			return suspect, err
+		}
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if who, held := m.Owner(); held && !a.attached(who) {
+			doubts++
+		} else {
+			doubts = 0
+		}
+	}
+	return false, fmt.Errorf("the directory's lock: held by nobody who is attached: %w", ErrCorrupt)
+}
+
+// attached reports whether who may hold the directory's lock: another process
+// that is attached, or is being recovered.
+func (a *attachment) attached(who engine.Self) bool {
+	if who.Index >= a.g.participants || who == a.self {
+		return false // a.changing is held: nobody here has the lock
+	}
+	w := a.rec(who.Index).word()
+	return epochOf(w) == who.Epoch && stateOf(w) != stFree
+}
+
+// unlock cannot fail, but for a lock that was overwritten.
+func (l *dirLock) unlock() {
+	l.m.Unlock()
+	l.a.changing.Unlock()
+}
+
+// begin and end bracket a change of what a lookup may see. A change that meets
+// an error does not end: seq stays odd, and who locks next repairs.
+func (w *words) begin() { mem.Store64(w.dir64(dirSeq), mem.Load64(w.dir64(dirSeq))|1) }
+func (w *words) end()   { mem.Store64(w.dir64(dirSeq), (mem.Load64(w.dir64(dirSeq))|1)+1) }
+
+// settle waits until no goroutine of this process is changing the directory.
+// Close calls it when closed is set and all sleepers have been woken, and
+// before it gives the mapping up: what is done to the file, to provide memory
+// or to give it back, does not go through the mapping.
+func (a *attachment) settle() {
+	a.changing.Lock()
+	a.changing.Unlock() //lint:ignore SA2001 the wait is the point
+}

@@ -1,0 +1,88 @@
+package shm
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+)
+
+// An object's fields are kept behind its words as text, for readers in any
+// language: a line "name=value" each, with \ and newlines in the value written
+// as \\ and \n.
+
+var fieldEscape = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
+var fieldUnescape = strings.NewReplacer(`\\`, `\`, `\n`, "\n")
+
+func fieldsText(fields []object.Field) string {
+	var b strings.Builder
+	for _, f := range fields {
+		b.WriteString(f.Name + "=" + fieldEscape.Replace(f.Value) + "\n")
+	}
+	return b.String()
+}
+
+// maxFields bounds what is read of a region that says anything.
+const maxFields = 1 << 20
+
+// fieldsOf reads the fields of a valid entry, whose memory stays.
+func (w *words) fieldsOf(e *entry) ([]object.Field, error) {
+	bad := func(why string) error {
+		return fmt.Errorf("entry %d: fields of %d bytes: %s: %w", e.i, e.fields, why, ErrCorrupt)
+	}
+	if e.fields > maxFields {
+		return nil, bad("too long")
+	}
+	text := string(w.Bytes(e.off+e.words, uint64(e.fields)))
+	if !utf8.ValidString(text) || text != "" && !strings.HasSuffix(text, "\n") {
+		return nil, bad("no text")
+	}
+	var fields []object.Field
+	for line := range strings.Lines(text) {
+		name, value, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		if !ok || name == "" {
+			return nil, bad("a line without a name")
+		}
+		fields = append(fields, object.Field{Name: name, Value: fieldUnescape.Replace(value)})
+	}
+	return fields, nil
+}
+
+func fieldValue(fields []object.Field, name string) string {
+	for _, f := range fields {
+		if f.Name == name {
+			return f.Value
+		}
+	}
+	return ""
+}
+
+// compare says in what an object that is there differs from what s asks for:
+// ErrMismatch with every field that differs, and both values.
+func compare(s *object.Spec, kind engine.Kind, have []object.Field) error {
+	if s.Kind != kind {
+		return fmt.Errorf("%w: kind: %v here, %v in the region", ErrMismatch, s.Kind, kind)
+	}
+	var diffs []string
+	for _, want := range s.Fields {
+		there := fieldValue(have, want.Name)
+		if want.Value == "" || want.Value == there {
+			continue
+		}
+		if want.Name == "type" {
+			diffs = append(diffs, mem.Diff(want.Value, there))
+			continue
+		}
+		if there == "" {
+			there = "none"
+		}
+		diffs = append(diffs, fmt.Sprintf("%s: %s here, %s in the region", want.Name, want.Value, there))
+	}
+	if len(diffs) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrMismatch, strings.Join(diffs, "; "))
+}

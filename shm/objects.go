@@ -1,0 +1,324 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"syscall"
+	"time"
+
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+)
+
+// openTries is how often an object may be removed between its being found and
+// its being opened. Each time somebody removed it just then.
+const openTries = 1000
+
+// OpenObject finds or makes the object that s describes. It is what OpenMutex,
+// OpenQueue and all their like call; a program has no use for it.
+//
+// It blocks while another process changes the directory, which is for
+// microseconds, or as long as that process is stopped in it. A process that dies
+// in it leaves no object, or a whole one.
+func (r *Region) OpenObject(s object.Spec) (*object.Core, error) {
+	core, err := r.openObject(&s)
+	if closed := r.check(); closed != nil {
+		err = closed // and not what was found in the zeroes
+	}
+	runtime.KeepAlive(r.a)
+	if err != nil {
+		return nil, r.objectError(s.Op, s.Name, err)
+	}
+	return core, nil
+}
+
+func (r *Region) objectError(op, name string, err error) error {
+	return &Error{Op: op, Region: r.a.name, Object: name, Err: err}
+}
+
+// mayChange is nil where this handle may change the directory.
+func (r *Region) mayChange(name string) error {
+	if err := r.check(); err != nil {
+		return err
+	}
+	if err := checkObjectName(name); err != nil {
+		return err
+	}
+	if r.a.readOnly {
+		return fmt.Errorf("the region was opened ReadOnly: %w", fs.ErrPermission)
+	}
+	return nil
+}
+
+func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
+	if err := r.mayChange(s.Name); err != nil {
+		return nil, err
+	}
+	a := r.a
+	hash := hashName(s.Name)
+	var p *plan
+	for range openTries {
+		e, ok, err := a.locate(hash, s.Name)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			if r.existing {
+				return nil, a.notExist(s.Name)
+			}
+			if p == nil {
+				if p, err = planOf(s); err != nil {
+					return nil, err
+				}
+			}
+			core, err := a.create(s, hash, p)
+			if !errors.Is(err, fs.ErrExist) {
+				return core, err
+			}
+			continue // another was first
+		}
+		core, err := a.use(s, &e)
+		if !errors.Is(err, errStale) {
+			return core, err
+		}
+	}
+	return nil, fmt.Errorf("found and gone %d times: %w", openTries, ErrCorrupt)
+}
+
+// locate finds a live object, with the lock where it cannot do without.
+func (a *attachment) locate(hash uint64, name string) (entry, bool, error) {
+	e, ok, stable, err := a.lookup(hash, name)
+	if stable {
+		return e, ok, err
+	}
+	l, err := a.lockDirectory()
+	if err != nil {
+		return e, false, err
+	}
+	defer l.unlock()
+	return a.find(hash, name)
+}
+
+// A plan is what Create said of an object to be made.
+type plan struct {
+	fields []object.Field
+	text   string
+	words  uint64
+	size   uint64 // from the heap
+	init   func(mem.Area)
+}
+
+func planOf(s *object.Spec) (*plan, error) {
+	fields, words, init, err := s.Create()
+	if err != nil {
+		return nil, err
+	}
+	p := &plan{fields: fields, text: fieldsText(fields), words: words, init: init}
+	if words > maxSize || len(p.text) > maxFields {
+		return nil, fmt.Errorf("%w: %d bytes and %d of description needed", ErrNoSpace, words, len(p.text))
+	}
+	p.size = max((words+uint64(len(p.text))+heapUnit-1)&^(heapUnit-1), heapUnit)
+	return p, nil
+}
+
+// create makes the object, or returns fs.ErrExist if it is there by now. All
+// that takes long, and all that can fail for want of memory, comes before the
+// directory changes.
+func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core, error) {
+	l, err := a.lockDirectory()
+	if err != nil {
+		return nil, err
+	}
+	defer l.unlock()
+	if _, ok, err := a.find(hash, s.Name); err != nil {
+		return nil, err
+	} else if ok {
+		return nil, fs.ErrExist
+	}
+	if err := a.collect(); err != nil {
+		return nil, err
+	}
+	i, err := a.freeEntry()
+	if err != nil {
+		return nil, err
+	}
+	to, ok, free, err := a.place(p.size)
+	if err != nil {
+		return nil, err
+	}
+	if !ok {
+		return nil, a.noSpace(p.size, free, nil)
+	}
+	if err := a.provide(to.extent); err != nil {
+		a.giveBack(to.extent, to.row)
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.ENOMEM) {
+			return nil, a.noSpace(p.size, a.free(), err)
+		}
+		return nil, fmt.Errorf("allocate %d bytes: %w", p.size, err)
+	}
+	p.init(a.Sub(to.off, p.words))
+	copy(a.Bytes(to.off+p.words, uint64(len(p.text))), p.text)
+
+	e := entry{
+		i: i, state: entLive, kind: s.Kind, gen: mem.Load64(a.dir64(dirGen)) + 1, hash: hash,
+		off: to.off, size: to.size, words: p.words, fields: uint32(len(p.text)),
+		since: time.Now().UnixNano(), nameLen: uint32(len(s.Name)),
+	}
+	copy(e.name[:], s.Name)
+	a.uses.mu.Lock()
+	defer a.uses.mu.Unlock()
+	next := a.nextFree(i)
+	a.begin()
+	if err := a.take(to); err != nil {
+		return nil, err
+	}
+	mem.Store32(a.dir32(dirFree), next)
+	mem.Store64(a.dir64(dirGen), e.gen)
+	a.write(&e)
+	a.setOpener(a.self.Index, i)
+	head := a.bucket(hash)
+	mem.Store32(a.ent32(i, entNext), mem.Load32(head))
+	mem.Store32(head, i+1)
+	mem.Add32(a.dir32(dirLive), 1)
+	mem.Store32(a.ent32(i, entState), entLive) // from here on it is there
+	a.end()
+	core := a.newCore(s.Op, &e, p.fields)
+	a.noteUse(&e, core)
+	return core, nil
+}
+
+// freeEntry is the first entry that is not in use.
+func (a *attachment) freeEntry() (uint32, error) {
+	n := mem.Load32(a.dir32(dirFree))
+	if n == freeEnd {
+		live := mem.Load32(a.dir32(dirLive))
+		return 0, fmt.Errorf("%w: an entry needed, %d objects of at most %d in the region, and %d removed ones that somebody has open",
+			ErrNoSpace, live, a.g.objects, a.g.objects-min(live, a.g.objects))
+	}
+	if n == 0 || n > a.g.objects || a.state(n-1) != entFree {
+		return 0, fmt.Errorf("chain of free entries: link to %d of %d: %w", n, a.g.objects, ErrCorrupt)
+	}
+	return n - 1, nil
+}
+
+// Remove takes an object's name away, as unlink(2) does a file's: the name is
+// free at once, processes that have the object open go on with it, and its
+// memory comes back after the last of them has closed it, dropped its handles,
+// or died. fs.ErrNotExist if there is no such object.
+//
+// It blocks as OpenObject does. A process that dies in it has removed the
+// object or has not.
+func (r *Region) Remove(name string) error {
+	err := r.remove(name)
+	if closed := r.check(); closed != nil {
+		err = closed
+	}
+	runtime.KeepAlive(r.a)
+	if err != nil {
+		return r.objectError("region.Remove", name, err)
+	}
+	return nil
+}
+
+func (r *Region) remove(name string) error {
+	if err := r.mayChange(name); err != nil {
+		return err
+	}
+	a := r.a
+	l, err := a.lockDirectory()
+	if err != nil {
+		return err
+	}
+	defer l.unlock()
+	hash := hashName(name)
+	e, ok, err := a.find(hash, name)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return a.notExist(name)
+	}
+	a.begin()
+	mem.Store32(a.ent32(e.i, entState), entRemoved) // from here on it is gone
+	if err := a.unchain(a.bucket(hash), e.i); err != nil {
+		return err
+	}
+	mem.Store32(a.ent32(e.i, entNext), mem.Load32(a.dir32(dirRemoved)))
+	mem.Store32(a.dir32(dirRemoved), e.i+1)
+	mem.Add32(a.dir32(dirLive), ^uint32(0))
+	a.end()
+	a.sweep()
+	if a.opened(e.i) {
+		a.changed() // the guards of those who only keep it open sweep, too
+	}
+	return a.collect()
+}
+
+// unchain takes entry i out of the chain that begins at link.
+func (w *words) unchain(link *uint32, i uint32) error {
+	for range w.g.objects {
+		n := mem.Load32(link)
+		if n == 0 || n > w.g.objects {
+			break
+		}
+		if n == i+1 {
+			mem.Store32(link, mem.Load32(w.ent32(i, entNext)))
+			return nil
+		}
+		link = w.ent32(n-1, entNext)
+	}
+	return fmt.Errorf("entry %d is not in its chain: %w", i, ErrCorrupt)
+}
+
+// collect takes back the memory of removed objects that nobody has open; the
+// lock is held. See directory.go for Void.
+func (a *attachment) collect() error {
+	type freed struct{ x, run extent }
+	var back []freed
+	link := a.dir32(dirRemoved)
+	for steps := uint32(0); ; steps++ {
+		n := mem.Load32(link)
+		if n == 0 {
+			break
+		}
+		if n > a.g.objects || steps >= a.g.objects {
+			return fmt.Errorf("chain of removed objects: link to %d of %d: %w", n, a.g.objects, ErrCorrupt)
+		}
+		i := n - 1
+		next := a.ent32(i, entNext)
+		if a.opened(i) {
+			link = next
+			continue
+		}
+		e := a.read(i)
+		if err := a.valid(&e); err != nil || e.state != entRemoved {
+			return errors.Join(fmt.Errorf("chain of removed objects: entry %d, state %d: %w", i, e.state, ErrCorrupt), err)
+		}
+		a.begin()
+		mem.Store32(a.ent32(i, entState), entVoid)
+		if a.opened(i) {
+			mem.Store32(a.ent32(i, entState), entRemoved)
+			link = next
+			continue
+		}
+		mem.Store32(link, mem.Load32(next))
+		x := extent{e.off, e.size}
+		run, err := a.put(x)
+		if err != nil {
+			return err
+		}
+		mem.Store32(next, mem.Load32(a.dir32(dirFree)))
+		mem.Store32(a.ent32(i, entState), entFree)
+		mem.Store32(a.dir32(dirFree), n)
+		back = append(back, freed{x, run})
+	}
+	if mem.Load64(a.dir64(dirSeq))&1 != 0 {
+		a.end()
+	}
+	for _, f := range back {
+		a.giveBack(f.x, f.run)
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package shm
+
+import (
+	"errors"
+	"math/bits"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+)
+
+// Openers: a row of bits per participant, a bit per entry. A bit set says that
+// the participant may touch that object's memory, or may have left something
+// in it: recovery visits these objects, and their memory is not given back.
+//
+// A row is written by its participant, and by the recovery of it once it is
+// dead or has let go. Bits change by Or and And, fenced: see directory.go.
+
+func (w *words) setOpener(p, i uint32) {
+	at, bit := w.g.opener(p, i)
+	mem.Or64(w.W64(at), bit)
+}
+
+func (w *words) clearOpener(p, i uint32) {
+	at, bit := w.g.opener(p, i)
+	mem.And64(w.W64(at), ^bit)
+}
+
+func (w *words) isOpener(p, i uint32) bool {
+	at, bit := w.g.opener(p, i)
+	return mem.Load64(w.W64(at))&bit != 0
+}
+
+// opened reports whether anybody has the entry's object open.
+func (w *words) opened(i uint32) bool {
+	for p := range w.g.participants {
+		if w.isOpener(p, i) {
+			return true
+		}
+	}
+	return false
+}
+
+// openers returns the participants that have the entry's object open.
+func (w *words) openers(i uint32) (ps []uint32) {
+	for p := range w.g.participants {
+		if w.isOpener(p, i) {
+			ps = append(ps, p)
+		}
+	}
+	return ps
+}
+
+// eachOpen calls f for every object that participant p may have open, live or
+// removed, with the memory of its words, in bounds whatever the region says. It
+// goes on after an error and returns all of them. The caller is p's recoverer,
+// or p itself on its way out, so the bits stay until clearOpeners, and as long
+// as they do, so does the memory.
+func (w *words) eachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.Area) error) error {
+	var errs []error
+	for k := range w.g.bitWords {
+		at, _ := w.g.opener(p, uint32(k*64))
+		for row := mem.Load64(w.W64(at)); row != 0; row &= row - 1 {
+			i := uint32(k*64) + uint32(bits.TrailingZeros64(row))
+			if i >= w.g.objects {
+				continue
+			}
+			e := w.read(i)
+			if e.state == entFree || e.state == entVoid {
+				continue // the bit was set for nothing
+			}
+			if err := w.valid(&e); err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			if !w.is(&e) {
+				continue // made, or made away with, meanwhile: as above
+			}
+			if err := f(i, e.kind, w.area(&e)); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// clearOpeners closes all objects in the name of participant p, whose recovery
+// is complete.
+func (w *words) clearOpeners(p uint32) {
+	for k := range w.g.bitWords {
+		at, _ := w.g.opener(p, uint32(k*64))
+		if row := w.W64(at); mem.Load64(row) != 0 {
+			mem.Store64(row, 0)
+		}
+	}
+}

@@ -35,7 +35,8 @@ type mutexOracle struct {
 	a      mem.Area
 	holder *sim.Thread // between Lock's return and Unlock's call
 	dirty  bool        // abandoned, as somebody was told
-	freed  int64       // when the last Unlock returned
+	held   bool        // at the last check
+	freed  int64       // since when it may be free
 }
 
 func (o *mutexOracle) took(t *sim.Thread, suspect bool) {
@@ -62,9 +63,15 @@ func (o *mutexOracle) leaves(t *sim.Thread) {
 		o.w.Fail("%v lost it to %v", t, o.holder)
 	}
 	o.holder = nil
+	o.freed = o.w.Now()
 }
 
 func (o *mutexOracle) check() error {
+	held := mutexOps.Look(o.a).Owner != nil
+	if o.held && !held {
+		o.freed = o.w.Now()
+	}
+	o.held = held
 	return mutexOps.Check(o.a)
 }
 
@@ -168,4 +175,93 @@ func (o *mutexOracle) round(t *sim.Thread) {
 		w.Fail("Unlock: %v", err)
 	}
 	o.freed = w.Now()
+}
+
+// Stopped processes hold up nobody who could have the lock, but while they
+// hold it: not for longer than patience where an offer was made to them, and
+// not for longer than a sleeper's re-look where a plain wake-up was.
+func TestSimMutexStopped(t *testing.T) {
+	o := sim.Options{Timers: true, StopEvery: 40, MaxStops: 6, StopFor: 1_000_000, NsStep: 2000, CancelEvery: 500}
+	sim.Explore(t, 10000, o, simMutexStopped)
+}
+
+func simMutexStopped(w *sim.World) {
+	const (
+		relook = 500e6
+		slack  = 400 * 2000 // steps of all others, in nanoseconds
+	)
+	o := newMutexOracle(w)
+	for i := range 2 + w.Rand.IntN(3) {
+		w.Process(i).Go("locker", func(t *sim.Thread) {
+			m, err := engine.AttachMutex(o.a, t.Env())
+			if err != nil {
+				w.Fail("attach: %v", err)
+			}
+			for range 2 + w.Rand.IntN(6) {
+				t.Context(w.Rand.IntN(4) == 0)
+				stopped := t.Process().StoppedUntil()
+				start := w.Now()
+				err := m.Lock(t)
+				if err != nil {
+					continue
+				}
+				o.took(t, false)
+				waited := w.Now() - max(start, o.freed)
+				limit := int64(relook)
+				if start > o.freed {
+					limit = 1e6
+				}
+				if t.Process().StoppedUntil() == stopped && waited > limit+slack {
+					w.Fail("%v waited %d µs for a free lock, of at most %d", t, waited/1000, limit/1000)
+				}
+				for range w.Rand.IntN(400) * w.Rand.IntN(2) {
+					t.Step()
+				}
+				o.leaves(t)
+				if err := m.Unlock(); err != nil {
+					w.Fail("Unlock: %v", err)
+				}
+				o.freed = w.Now()
+			}
+		})
+	}
+}
+
+// With somebody who locks again and again, those who sleep are served by offers.
+func TestSimMutexOffers(t *testing.T) {
+	offers := uint64(0)
+	o := sim.Options{Timers: true, NsStep: 20_000, CancelEvery: 300, KillEvery: 4000, MaxKills: 1}
+	sim.Explore(t, 5000, o, func(w *sim.World) {
+		o := newMutexOracle(w)
+		waiting := 1 + w.Rand.IntN(3)
+		for i := range waiting {
+			p := w.Process(i)
+			p.Immortal = true
+			p.Go("waiter", func(t *sim.Thread) {
+				defer func() { waiting-- }()
+				for range 2 {
+					o.round(t)
+				}
+			})
+		}
+		w.Process(waiting).Go("hog", func(t *sim.Thread) {
+			m, _ := engine.AttachMutex(o.a, t.Env())
+			for n := 0; waiting > 0; n++ {
+				if m.Lock(t) != nil {
+					return
+				}
+				o.took(t, false)
+				t.Step()
+				o.leaves(t)
+				if err := m.Unlock(); err != nil {
+					w.Fail("Unlock: %v", err)
+				}
+			}
+		})
+		w.AtEnd(func() error { offers += mem.Load64(o.a.W64(80)); return nil })
+	})
+	if offers == 0 {
+		t.Error("nobody was ever offered the lock")
+	}
+	t.Logf("%d offers", offers)
 }

@@ -1,0 +1,354 @@
+package engine
+
+import (
+	"errors"
+	"io"
+	"sync/atomic"
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// Queue is a bounded queue of messages for any number of producers and
+// consumers: a ring of slots, each with a turn (Vyukov's bounded MPMC queue),
+// whose claims name who holds them, so that a death at any instruction can be
+// repaired. This file has its words; slots.go moves the slots, blocks.go keeps
+// what is too long for one, queue_put.go and queue_get.go are the operations,
+// queue_join.go waits until all is done, queue_recover.go takes back what the
+// dead left.
+//
+// # Slots
+//
+// Position p = lap·N + i, for lap = 0, 1, …, is slot i in that lap. A slot's word:
+//
+//	 63        33 32   30 29     20 19       0
+//	+------------+-------+---------+----------+
+//	|    turn    | phase |  index  |  epoch   |
+//	+------------+-------+---------+----------+
+//	turn         the lap that the slot is in; it only grows, modulo 2^31
+//	index,epoch  who holds it (rule 1); 0 where nobody does
+//
+//	empty     nobody's, takes a message of this lap
+//	writing   a producer's, which is filling it
+//	full      nobody's, a committed message
+//	reading   a consumer's, which is copying the message out
+//	leased    a consumer's, until it acknowledges, gives back or dies
+//	returned  nobody's, a message that was given back; out of order
+//	draining  a consumer's: the message is done, its blocks are being freed
+//	sealed    nobody's, for ever: the queue was shut down and ends here
+//
+//	empty{t} → writing{t} → full{t} → reading{t} → (draining{t} →) empty{t+1}
+//	writing{t} → empty{t+1}                        its producer died: a hole
+//	full{t} → leased{t} → (draining{t} →) empty{t+1}
+//	reading, leased{t} → returned{t} → reading, leased{t}
+//	leased, returned{t} → the same{t+1}            stepped over by a producer
+//	empty{t} → sealed{t}
+//
+// Every step is a CAS, but for those of whom the word names, which no other
+// live process takes: writing → full, reading → empty or draining, draining →
+// empty are stores. All safety is in these words.
+//
+// # Head and tail
+//
+// They say where to look, as {lap:36, slot:28}, and move one position at a
+// time by CAS from a value just read, by whoever sees that they may (helping):
+//
+//	I1  tail passes p only when turn(p) > lap, or = lap and phase not empty, sealed
+//	I2  head passes p only when turn(p) > lap, or = lap and phase reading, leased, draining
+//	I3  a producer claims only slot(tail), and only empty{lap of tail}
+//	I4  full: slot(tail) is of an older lap and cannot be stepped over, and tail
+//	    re-read is unchanged. Empty: slot(head) is empty{lap}, or of an older
+//	    lap, and head re-read is unchanged
+//	I5  nobody acts on an older turn, except to step over
+//
+// An older lap's slot at the tail holds a message that is not done. If it is
+// leased or returned, which may be for long, the producer moves its turn into
+// the present lap: that position is void, and consumers pass it by I2. It does
+// so only after a look ahead has shown an empty slot that it can so reach;
+// thus leases cost room by their number and not by their position, and a full
+// queue burns no turns. Turns are compared by their signed difference; a stale
+// claim would need its claimer to be held up for 2^31 laps to the very lap, and
+// would then put one message out of order.
+//
+// # Giving back
+//
+// A returned slot may lie behind the head. Who returns one then sets pending
+// in the state word, counting its generation up; a consumer that sees pending
+// scans all slots first, and clears it, after a fruitless scan, by CAS on the
+// generation that it saw before the scan: what was returned since is not missed.
+//
+// # Ending
+//
+// Shutdown sets a flag, which producers look at before they claim. A claim
+// that raced with it is a message like any other: a consumer that finds
+// empty{lap} at the head with the flag set seals it by CAS, and either no
+// message can come any more, for nobody claims at or beyond a sealed slot and
+// tail never passes it, or there is one and the consumer goes on. The end is:
+// sealed, and no slot writing, full, reading, leased or returned. Messages do
+// not move between slots, so a look at one slot after the other is exact.
+//
+// # Sleeping
+//
+// Three bells. space: a slot or blocks became free. items: a message came, by
+// publishing or giving back, and after Shutdown also whenever one is done.
+// idle: see queue_join.go. A message rings for one sleeper. Whoever is woken
+// may be unable to take it, since a producer before it is still writing, and
+// sleeps again; so who does take a message and sees that another can be taken
+// rings once more, and so does a sleeper that leaves with an error. The same
+// for producers and space. Where messages have blocks all producers are woken,
+// since one free block is enough for one and not for another.
+//
+// # Death
+//
+// Of a producer: before full, nothing was put; its slot becomes a hole, its
+// blocks are found by their owner. Of a consumer that was reading or leasing:
+// the message is returned; it had its attempt. Draining: finished for it, and
+// never delivered again. Between any change and its ring: recovery rings all.
+type Queue struct {
+	env   Env
+	who   uint64 // claims of this process, to be or'ed into a slot's word
+	n     uint32 // slots
+	room  uint32 // bytes of a message that fit a slot
+	fixed bool   // all messages are of room bytes, and there are no blocks
+	most  uint32 // bytes of the longest message
+	wakes int    // how many producers a free slot wakes
+
+	stride uintptr
+	slots  unsafe.Pointer
+	head   *uint64
+	tail   *uint64
+	state  *uint64
+	rests  *uint64
+	row    *uint64
+	rows   rows
+	pool   pool
+
+	items, space, idle Bell
+
+	hint atomic.Uint32 // slot where the next scan for returned ones begins
+}
+
+// What a Queue's operations end with, beside ErrCorrupt and what Sleep returns.
+var (
+	ErrFull     = errors.New("queue is full")
+	ErrEmpty    = errors.New("queue is empty")
+	ErrShutdown = errors.New("queue is shut down")
+	ErrTooLarge = errors.New("message is too large")
+	ErrOverDone = errors.New("more done than gotten")
+	// io.EOF is the end of a queue that was shut down.
+)
+
+// QueueConfig is what a queue is made with, and keeps.
+type QueueConfig struct {
+	Slots int // messages
+	Room  int // bytes of payload in a slot, at most 4096
+	// Without blocks every message is of Room bytes. With them one of up to
+	// Room bytes lies in its slot, and a longer one in a chain of blocks.
+	Blocks     int
+	BlockSize  int // 64 to 65536, a multiple of 64
+	MaxMessage int // bytes, at most Blocks·BlockSize
+	Rows       int // participants; 0: MaxParticipants
+}
+
+// The words of a queue. Its slots follow its rows; then the blocks' owners,
+// links and bytes.
+//
+//	  0  config    written by Init, then read-only
+//	128  state     pending, shut down; bells: items, space, idle; rests
+//	256  tail
+//	384  head
+//	512  rows      see queue_join.go
+const (
+	queueSlots  = 0
+	queueRoom   = 4
+	queueBlocks = 8
+	queueBlock  = 12
+	queueMost   = 16
+	queueRows   = 20
+
+	queueState = 128
+	queueItems = 136
+	queueSpace = 140
+	queueIdle  = 144
+	queueRests = 152
+	queueTail  = 256
+	queueHead  = 384
+	queueTable = 512
+)
+
+// Bits of the state word: {generation:62, shut, pending}.
+const (
+	statePending = 1 << iota
+	stateShut
+	stateGen
+)
+
+// A slot is its word, a count of deliveries (u32 @8), the message's length
+// (u32 @12, where it varies), and its bytes, or in their place the tag of its
+// blocks (u64 @16) and the first of them (u32 @24).
+const (
+	slotAttempts = 8
+	slotLen      = 12
+	slotBody     = 16
+	slotTag      = 16
+	slotFirst    = 24
+)
+
+// A queueLayout is where a configuration puts things.
+type queueLayout struct {
+	stride, slots, owners, links, bytes, size uint64
+}
+
+func (c QueueConfig) layout() (l queueLayout, ok bool) {
+	if c.Slots < 1 || c.Slots > 1<<posBits || c.Room < 0 || c.Room > 4096 || c.Rows < 1 || c.Rows > MaxParticipants {
+		return l, false
+	}
+	if c.Blocks != 0 && (c.Blocks < 1 || c.Blocks > 1<<28 || c.BlockSize < 64 || c.BlockSize > 1<<16 || c.BlockSize%64 != 0 ||
+		c.Room < 16 || c.MaxMessage < c.Room || uint64(c.MaxMessage) > uint64(c.Blocks)*uint64(c.BlockSize) || c.MaxMessage > 1<<31-1) {
+		return l, false
+	}
+	if c.Blocks == 0 && (c.BlockSize != 0 || c.MaxMessage != c.Room) {
+		return l, false
+	}
+	up := func(x, to uint64) uint64 { return (x + to - 1) / to * to }
+	l.stride = up(slotBody+uint64(c.Room), 64)
+	l.slots = up(queueTable+rowsSize(c.Rows), 128)
+	l.owners = up(l.slots+uint64(c.Slots)*l.stride, 128)
+	l.links = up(l.owners+uint64(c.Blocks)*8, 128)
+	l.bytes = up(l.links+uint64(c.Blocks)*4, 128)
+	l.size = l.bytes + uint64(c.Blocks)*uint64(c.BlockSize)
+	return l, true
+}
+
+func (c QueueConfig) withRows() QueueConfig {
+	if c.Rows == 0 {
+		c.Rows = MaxParticipants
+	}
+	if c.Blocks == 0 {
+		c.MaxMessage = c.Room
+	}
+	return c
+}
+
+// Size is how many bytes the queue needs; 0 if it cannot be made.
+func (c QueueConfig) Size() uint64 {
+	l, ok := c.withRows().layout()
+	if !ok {
+		return 0
+	}
+	return l.size
+}
+
+// Init writes the queue's words, on zeroed memory of Size bytes: empty, no
+// sleepers, lap 0.
+func (c QueueConfig) Init(a mem.Area) {
+	c = c.withRows()
+	for off, v := range map[uint64]int{queueSlots: c.Slots, queueRoom: c.Room, queueBlocks: c.Blocks,
+		queueBlock: c.BlockSize, queueMost: c.MaxMessage, queueRows: c.Rows} {
+		*a.W32(off) = uint32(v)
+	}
+}
+
+// initLap is Init for tests: as if lap laps had passed.
+func (c QueueConfig) initLap(a mem.Area, lap uint64) {
+	c.Init(a)
+	l, _ := c.withRows().layout()
+	*a.W64(queueTail) = lap << posBits
+	*a.W64(queueHead) = lap << posBits
+	for i := range uint64(c.Slots) {
+		*a.W64(l.slots + i*l.stride) = slotWord(lapTurn(lap<<posBits), slotEmpty, 0)
+	}
+}
+
+// queueConfig reads and checks the configuration of a queue.
+func queueConfig(a mem.Area) (c QueueConfig, l queueLayout, err error) {
+	if !a.Has(0, queueTable) {
+		return c, l, ErrCorrupt
+	}
+	word := func(off uint64) int { return int(mem.Load32(a.W32(off))) }
+	c = QueueConfig{Slots: word(queueSlots), Room: word(queueRoom), Blocks: word(queueBlocks),
+		BlockSize: word(queueBlock), MaxMessage: word(queueMost), Rows: word(queueRows)}
+	l, ok := c.layout()
+	if !ok || l.size > a.Size() {
+		return c, l, ErrCorrupt
+	}
+	return c, l, nil
+}
+
+// AttachQueue is a process's use of a queue. It writes nothing, and keeps its
+// own copy of the configuration, so that nothing that happens to the region
+// later leads it astray.
+func AttachQueue(a mem.Area, env Env) (*Queue, error) {
+	c, l, err := queueConfig(a)
+	if err != nil {
+		return nil, err
+	}
+	q := &Queue{
+		env: env, who: whoBits(env.Self),
+		n: uint32(c.Slots), room: uint32(c.Room), fixed: c.Blocks == 0, most: uint32(c.MaxMessage), wakes: 1,
+		stride: uintptr(l.stride), slots: a.Ptr(l.slots, uint64(c.Slots)*l.stride),
+		head: a.W64(queueHead), tail: a.W64(queueTail), state: a.W64(queueState), rests: a.W64(queueRests),
+		rows:  rows{a.Ptr(queueTable, rowsSize(c.Rows)), uint32(c.Rows)},
+		items: NewBell(a.W32(queueItems), env), space: NewBell(a.W32(queueSpace), env), idle: NewBell(a.W32(queueIdle), env),
+	}
+	if env.Self.Index >= uint32(c.Rows) {
+		return nil, ErrCorrupt
+	}
+	q.row = q.rows.at(env.Self.Index)
+	if c.Blocks > 0 {
+		q.wakes = -1
+		q.pool.init(a, c, l, env.Self)
+	}
+	return q, nil
+}
+
+// Cap is how many messages the queue holds at most, MaxMessage how many bytes
+// one may have.
+func (q *Queue) Cap() int        { return int(q.n) }
+func (q *Queue) MaxMessage() int { return int(q.most) }
+
+// Len is how many messages wait to be taken: exact when nobody changes the
+// queue. Leased ones are not among them.
+func (q *Queue) Len() int {
+	n := 0
+	if mem.Load64(q.state)&statePending != 0 { // they may lie anywhere
+		for i := range q.n {
+			if untaken(mem.Load64(q.word(i))) {
+				n++
+			}
+		}
+		return n
+	}
+	h, t := mem.Load64(q.head), mem.Load64(q.tail)
+	if posSlot(h) >= q.n {
+		return 0
+	}
+	for range q.n {
+		if takeable(mem.Load64(q.word(posSlot(h))), h) { // also at t, which may lag
+			n++
+		} else if h == t {
+			break
+		}
+		h = q.next(h)
+	}
+	return n
+}
+
+// Shutdown ends the queue for all: no more messages are put, and when those
+// that are there are done, takers get io.EOF.
+func (q *Queue) Shutdown() {
+	mem.Or64(q.state, stateShut)
+	q.items.Bump()
+	q.space.Bump()
+}
+
+// Ready reports whether a Get would find a message or the end: a hint.
+func (q *Queue) Ready() bool {
+	if q.more() {
+		return true
+	}
+	return mem.Load64(q.state)&stateShut != 0 && q.ended() == io.EOF
+}
+
+// Items is the bell that a waiter for messages sleeps on.
+func (q *Queue) Items() Bell { return q.items }

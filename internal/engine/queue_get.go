@@ -1,0 +1,177 @@
+package engine
+
+import (
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// Getting a message:
+//
+//	G1  the slot: full or returned → reading, and one attempt more
+//	G2  the message is copied out
+//	G3  this process's row + 1: one more that it has got and not done
+//	G4  its blocks, if it has any: → draining, freed
+//	G5  → empty of the next turn
+//	G6  ring space; after Shutdown items, for the end may have come
+//
+// A consumer that dies before G4 or G5 has not got it: it is returned, and the
+// row is forgotten with the process. After that it is gone with the process.
+//
+// A lease goes straight to leased; G3 to G6 wait for Ack, which leaves out the
+// row. Producers may step over the slot meanwhile, so Ack and Nack are CASes
+// that keep its turn of the moment.
+
+// Take makes a message this process's own, leased or to be read and released.
+// A nil w makes one attempt. ErrEmpty; io.EOF after Shutdown when none is left
+// and none is out.
+func (q *Queue) Take(w Sleeper, lease bool) (Slot, error) {
+	phase := uint64(slotReading)
+	if lease {
+		phase = slotLeased
+	}
+	s, err := q.take(phase)
+	if err == ErrEmpty && w != nil {
+		s, err = q.takeWait(w, phase)
+	}
+	if err == nil && q.items.Armed() {
+		q.passItems()
+	}
+	return s, err
+}
+
+func (q *Queue) takeWait(w Sleeper, phase uint64) (Slot, error) {
+	for {
+		for i := 0; ; i++ {
+			if s, err := q.take(phase); err != ErrEmpty {
+				return s, err
+			}
+			if !w.Spin(i) {
+				break
+			}
+		}
+		seq := q.items.Arm()
+		if s, err := q.take(phase); err != ErrEmpty {
+			return s, err
+		}
+		if err := w.Sleep(q.items.Word(), seq); err != nil {
+			q.passItems() // it may have been woken as well
+			return Slot{}, err
+		}
+	}
+}
+
+// passItems wakes one more consumer if it may succeed.
+//
+//go:noinline
+func (q *Queue) passItems() {
+	if q.more() {
+		q.items.Ring(1)
+	}
+}
+
+// Length is how many bytes a message has.
+func (q *Queue) Length(s Slot) (int, error) {
+	if q.fixed {
+		return int(q.room), nil
+	}
+	n := mem.Load32(s.len())
+	if n > q.most {
+		return 0, ErrCorrupt
+	}
+	return int(n), nil
+}
+
+// Read copies a message out, of as many bytes as Length said.
+func (q *Queue) Read(s Slot, dst []byte) error {
+	if uint64(len(dst)) > uint64(q.room) {
+		return q.pool.read(*s.first(), *s.tag(), dst)
+	}
+	if len(dst) > 0 {
+		mem.Copy(unsafe.Pointer(unsafe.SliceData(dst)), s.Body(), uintptr(len(dst)))
+	}
+	return nil
+}
+
+// Release ends the reading of a message that was got. TaskDone is still due.
+func (q *Queue) Release(s Slot) {
+	q.got() // G3
+	q.finish(s)
+}
+
+// Discard ends the reading of a message that is nobody's: it counts as done.
+func (q *Queue) Discard(s Slot) { q.finish(s) }
+
+// finish is G4 to G6.
+func (q *Queue) finish(s Slot) {
+	if !q.fixed && *s.len() > q.room {
+		mem.Store64(s.w(), slotWord(turnOf(s.word), slotDraining, q.who)) // G4
+		q.drain(s)
+	}
+	mem.Store64(s.w(), slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)) // G5
+	q.finished()
+}
+
+func (q *Queue) drain(s Slot) {
+	q.pool.free(*s.first(), *s.tag(), q.pool.blocks(min(*s.len(), q.most)))
+}
+
+// finished is G6.
+func (q *Queue) finished() {
+	q.space.Ring(q.wakes)
+	if mem.Load64(q.state)&stateShut != 0 {
+		q.items.Ring(-1)
+	}
+	if q.idle.Armed() {
+		q.settle()
+	}
+}
+
+// Ack ends the lease on slot i: the message is done.
+func (q *Queue) Ack(i int) error {
+	if i < 0 || i >= int(q.n) {
+		return ErrNotOwner
+	}
+	s := Slot{p: q.slot(uint32(i))}
+	for range q.patience() {
+		s.word = mem.Load64(s.w())
+		if phaseOf(s.word) != slotLeased || whoOf(s.word) != q.who {
+			return ErrNotOwner
+		}
+		to := slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
+		drain := !q.fixed && *s.len() > q.room
+		if drain {
+			to = slotWord(turnOf(s.word), slotDraining, q.who)
+		}
+		if !mem.CAS64(s.w(), s.word, to) {
+			continue // stepped over
+		}
+		if drain {
+			q.drain(s)
+			mem.Store64(s.w(), slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
+		}
+		q.finished()
+		return nil
+	}
+	return ErrCorrupt
+}
+
+// Nack ends the lease on slot i: the message is to be had again.
+func (q *Queue) Nack(i int) error {
+	if i < 0 || i >= int(q.n) {
+		return ErrNotOwner
+	}
+	w := q.word(uint32(i))
+	for range q.patience() {
+		s := mem.Load64(w)
+		if phaseOf(s) != slotLeased || whoOf(s) != q.who {
+			return ErrNotOwner
+		}
+		if mem.CAS64(w, s, slotWord(turnOf(s), slotReturned, 0)) {
+			setPending(q.state)
+			q.items.Ring(1)
+			return nil
+		}
+	}
+	return ErrCorrupt
+}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// Put and TryPut copy a message in:
+//
+//	P0  blocks, if it is long: claimed and filled
+//	P1  the slot at the tail: empty → writing
+//	P2  the message's bytes, or where its blocks are
+//	P3  publish: writing → full
+//	P4  ring items; pass on space
+//
+// A producer that dies before P3 has put nothing. One that is stopped between
+// P1 and P3, which are a few stores apart, delays all consumers until it goes
+// on or dies; it can have been preempted there, so a consumer lingers a little.
+
+// TryPut is ErrFull, ErrShutdown or ErrTooLarge, or the message is in.
+func (q *Queue) TryPut(msg []byte) error { return q.put(nil, msg) }
+
+// Put waits for room for the message.
+func (q *Queue) Put(w Sleeper, msg []byte) error { return q.put(w, msg) }
+
+func (q *Queue) put(w Sleeper, msg []byte) error {
+	n := uint32(len(msg))
+	if uint64(len(msg)) > uint64(q.most) || q.fixed && n != q.room {
+		return ErrTooLarge
+	}
+	if n > q.room {
+		return q.putBlocks(w, msg)
+	}
+	s, err := q.Claim(w)
+	if err != nil {
+		return err
+	}
+	*s.len() = n
+	mem.Copy(s.Body(), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
+	q.Publish(s)
+	return nil
+}
+
+func (q *Queue) putBlocks(w Sleeper, msg []byte) error {
+	n := uint32(len(msg))
+	want, tag := q.pool.blocks(n), q.pool.newTag()
+	if w == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
+		return ErrFull // before blocks are held in vain
+	}
+	first, err := q.claimBlocks(want, tag)
+	if err == ErrFull && w != nil {
+		err = q.await(w, func() (err error) {
+			first, err = q.claimBlocks(want, tag)
+			return err
+		})
+	}
+	if err != nil {
+		return err
+	}
+	q.pool.write(first, msg)
+	s, err := q.Claim(w)
+	if err != nil {
+		q.pool.free(first, tag, want)
+		q.space.Ring(-1)
+		return err
+	}
+	*s.len(), *s.tag(), *s.first() = n, tag, first
+	q.Publish(s)
+	return nil
+}
+
+// Claim takes a slot, which is to be filled and published at once. A nil w
+// makes one attempt.
+func (q *Queue) Claim(w Sleeper) (Slot, error) {
+	s, err := q.claim()
+	if err != ErrFull || w == nil {
+		return s, err
+	}
+	err = q.await(w, func() (err error) {
+		s, err = q.claim()
+		return err
+	})
+	return s, err
+}
+
+// Publish makes the message in a claimed slot everybody's.
+func (q *Queue) Publish(s Slot) {
+	*s.attempts() = 0
+	mem.Store64(s.w(), slotWord(turnOf(s.word), slotFull, 0)) // P3
+	q.items.Ring(1)
+	if q.space.Armed() {
+		q.passSpace()
+	}
+}
+
+// passSpace wakes one more producer if it may succeed.
+//
+//go:noinline
+func (q *Queue) passSpace() {
+	if q.roomy() {
+		q.space.Ring(q.wakes)
+	}
+}
+
+// await sleeps on space until try is something else than ErrFull.
+func (q *Queue) await(w Sleeper, try func() error) error {
+	for {
+		for i := 0; ; i++ {
+			if err := try(); err != ErrFull {
+				return err
+			}
+			if !w.Spin(i) {
+				break
+			}
+		}
+		seq := q.space.Arm()
+		if err := try(); err != ErrFull {
+			return err
+		}
+		if err := w.Sleep(q.space.Word(), seq); err != nil {
+			q.passSpace() // it may have been woken as well
+			return err
+		}
+	}
+}

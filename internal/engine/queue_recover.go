@@ -1,0 +1,123 @@
+package engine
+
+import "example.com/tandem/internal/mem"
+
+// Recovery of a dead participant D, beside live operations and after, or even
+// beside, other recoverers of D. Nothing of D's moves by itself any more, so
+// every step is a CAS from what D left, and doing one twice does nothing.
+//
+//	R1  D's slots. writing → empty of the next turn, a hole. reading, leased →
+//	    returned. draining: R4. If any is returned: pending, since whoever
+//	    returned it may have died before it said so
+//	R2  D's row → 0: what it had got and not done is gone with it
+//	R3  D's blocks: which tags of D's are in slots? A message of D's that was
+//	    published stays in its slot until it is drained, D publishes no more,
+//	    and its writing slots are holes by now. So a block with a tag of D's
+//	    that no slot has, belongs to nothing
+//	R4  free those, and the blocks of the slots that D left draining; then
+//	    these slots → empty of the next turn
+//	R5  bump the bells
+func recoverQueue(a mem.Area, env Env, dead Self) error {
+	q, err := AttachQueue(a, env)
+	if err != nil {
+		return err
+	}
+	who := whoBits(dead)
+	drains := map[uint64][]Slot{} // tag: slots that D was draining
+	returned := false
+	for i := range q.n { // R1
+		s := Slot{p: q.slot(i)}
+		for range q.patience() {
+			s.word = mem.Load64(s.w())
+			to, mine := s.word, true
+			switch phaseOf(s.word) {
+			case slotWriting:
+				to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
+			case slotReading, slotLeased:
+				to = slotWord(turnOf(s.word), slotReturned, 0)
+			case slotDraining:
+				if whoOf(s.word) == who {
+					// The slot is D's until somebody empties it, and its body
+					// stays until then.
+					if tag := mem.Load64(s.tag()); mem.Load64(s.w()) == s.word {
+						drains[tag] = append(drains[tag], s)
+					}
+				}
+				mine = false
+			default:
+				returned = returned || phaseOf(s.word) == slotReturned
+				mine = false
+			}
+			if !mine || whoOf(s.word) != who {
+				break
+			}
+			mem.CAS64(s.w(), s.word, to) // a producer may step over it meanwhile
+		}
+	}
+	if returned {
+		setPending(q.state)
+	}
+	if w, of := q.rows.at(dead.Index), uint64(dead.Epoch)<<rowBits; dead.Index < q.rows.n { // R2
+		for v := mem.Load64(w); (v^of)>>rowBits == 0 && v != of; v = mem.Load64(w) {
+			mem.CAS64(w, v, of)
+		}
+	}
+	if !q.fixed {
+		keep := q.tagsOf(who)     // R3
+		for b := range q.pool.n { // R4
+			o := q.pool.owner(b)
+			tag := mem.Load64(o)
+			if tag == 0 || drains[tag] == nil && (tagWho(tag) != who || keep[tag]) {
+				continue
+			}
+			mem.CAS64(o, tag, 0)
+		}
+	}
+	for _, ss := range drains {
+		for _, s := range ss {
+			mem.CAS64(s.w(), s.word, slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
+		}
+	}
+	kickQueue(a, env) // R5
+	return nil
+}
+
+// tagsOf is the tags of who's that are in slots.
+func (q *Queue) tagsOf(who uint64) map[uint64]bool {
+	tags := map[uint64]bool{}
+	for i := range q.n {
+		s := Slot{p: q.slot(i)}
+		// As long as a message is in its slot, so is its tag. One that was read
+		// while the slot changed hands may be one too many, which would keep
+		// blocks for nothing: look again.
+		for again := 1000; again > 0; again-- {
+			s.word = mem.Load64(s.w())
+			ph := phaseOf(s.word)
+			if ph == slotEmpty || ph == slotWriting || ph == slotSealed {
+				break
+			}
+			n, tag := mem.Load32(s.len()), mem.Load64(s.tag())
+			if mem.Load64(s.w()) != s.word && again > 1 {
+				continue
+			}
+			if n > q.room && tagWho(tag) == who {
+				tags[tag] = true
+			}
+			break
+		}
+	}
+	return tags
+}
+
+func kickQueue(a mem.Area, env Env) {
+	if !a.Has(0, queueTable) {
+		return
+	}
+	for _, off := range []uint64{queueItems, queueSpace, queueIdle} {
+		NewBell(a.W32(off), env).Bump()
+	}
+}
+
+func init() {
+	register(KindQueue, Ops{Name: "queue", Recover: recoverQueue, Kick: kickQueue, Look: lookQueue, Check: checkQueue})
+}

@@ -1,0 +1,335 @@
+package engine
+
+import (
+	"io"
+	"runtime"
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// The slots of a Queue and the two words that say where to look; queue.go has
+// the words and the rules, I1 to I5.
+
+const (
+	slotEmpty = iota
+	slotWriting
+	slotFull
+	slotReading
+	slotLeased
+	slotReturned
+	slotDraining
+	slotSealed
+)
+
+const (
+	posBits  = 28 // of a slot's number in head and tail
+	turnBits = 31
+	whoMask  = 1<<30 - 1
+)
+
+func slotWord(turn uint32, phase, who uint64) uint64 {
+	return uint64(turn)<<33 | phase<<30 | who
+}
+
+func turnOf(s uint64) uint32       { return uint32(s >> 33) }
+func phaseOf(s uint64) uint64      { return s >> 30 & 7 }
+func whoOf(s uint64) uint64        { return s & whoMask }
+func nextTurn(turn uint32) uint32  { return (turn + 1) & (1<<turnBits - 1) }
+func whoBits(s Self) uint64        { return uint64(s.Index)<<20 | uint64(s.Epoch&(1<<20-1)) }
+func selfOf(who uint64) Self       { return Self{uint32(who >> 20), uint32(who & (1<<20 - 1))} }
+func posSlot(pos uint64) uint32    { return uint32(pos & (1<<posBits - 1)) }
+func lapTurn(pos uint64) uint32    { return uint32(pos >> posBits & (1<<turnBits - 1)) }
+func ahead(s, pos uint64) int32    { return int32((turnOf(s)-lapTurn(pos))<<1) >> 1 }
+func takeable(s, pos uint64) bool  { return ahead(s, pos) == 0 && untaken(s) }
+func untaken(s uint64) bool        { return phaseOf(s) == slotFull || phaseOf(s) == slotReturned }
+func steppable(s, pos uint64) bool { return ahead(s, pos) == -1 && lasting(s) }
+func lasting(s uint64) bool        { return phaseOf(s) == slotLeased || phaseOf(s) == slotReturned }
+
+// held reports that a slot holds a message that is, or may become, undone.
+func held(s uint64) bool {
+	switch phaseOf(s) {
+	case slotEmpty, slotDraining, slotSealed:
+		return false
+	}
+	return true
+}
+
+// next is the position after pos, the one step by which head and tail move.
+func (q *Queue) next(pos uint64) uint64 {
+	if posSlot(pos)+1 >= q.n {
+		return (pos>>posBits + 1) << posBits
+	}
+	return pos + 1
+}
+
+// slot is slot i, for i < n.
+func (q *Queue) slot(i uint32) unsafe.Pointer { return unsafe.Add(q.slots, uintptr(i)*q.stride) }
+func (q *Queue) word(i uint32) *uint64        { return (*uint64)(q.slot(i)) }
+
+// A Slot is a claim: what a producer fills, or a consumer copies from.
+type Slot struct {
+	p    unsafe.Pointer
+	word uint64 // as claimed
+}
+
+// Body is where the message's bytes lie, if they lie in the slot.
+func (s Slot) Body() unsafe.Pointer { return unsafe.Add(s.p, slotBody) }
+
+func (s Slot) w() *uint64        { return (*uint64)(s.p) }
+func (s Slot) attempts() *uint32 { return (*uint32)(unsafe.Add(s.p, slotAttempts)) }
+func (s Slot) len() *uint32      { return (*uint32)(unsafe.Add(s.p, slotLen)) }
+func (s Slot) tag() *uint64      { return (*uint64)(unsafe.Add(s.p, slotTag)) }
+func (s Slot) first() *uint32    { return (*uint32)(unsafe.Add(s.p, slotFirst)) }
+
+// Attempt counts the deliveries of a message that was taken, this one included.
+func (s Slot) Attempt() int { return int(*s.attempts()) }
+
+// Index is the slot's number.
+func (q *Queue) Index(s Slot) int { return int((uintptr(s.p) - uintptr(q.slots)) / q.stride) }
+
+// patience bounds the steps of one attempt. A live queue never comes near: it
+// would have to lose that many races. In a corrupt one head or tail may be
+// wrong by any number of steps.
+func (q *Queue) patience() int { return 1<<20 + 4*int(q.n) }
+
+// claim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
+// slot writing by this process, which owes it to publish at once.
+func (q *Queue) claim() (Slot, error) {
+	for range q.patience() {
+		if mem.Load64(q.state)&stateShut != 0 {
+			return Slot{}, ErrShutdown
+		}
+		t := mem.Load64(q.tail)
+		i := posSlot(t)
+		if i >= q.n {
+			return Slot{}, ErrCorrupt
+		}
+		p := q.slot(i)
+		s := mem.Load64((*uint64)(p))
+		switch d := ahead(s, t); {
+		case d == 0 && phaseOf(s) == slotEmpty:
+			c := slotWord(turnOf(s), slotWriting, q.who)
+			if mem.CAS64((*uint64)(p), s, c) { // I3
+				mem.CAS64(q.tail, t, q.next(t))
+				return Slot{p, c}, nil
+			}
+		case d == 0 && phaseOf(s) == slotSealed:
+			return Slot{}, ErrShutdown
+		case d >= 0:
+			mem.CAS64(q.tail, t, q.next(t)) // I1
+		default:
+			if err := q.stepOver(p, s, t); err != nil {
+				return Slot{}, err
+			}
+		}
+	}
+	return Slot{}, ErrCorrupt
+}
+
+// stepOver deals with an older lap's slot at the tail: nil means look again.
+//
+//go:noinline
+func (q *Queue) stepOver(p unsafe.Pointer, s, t uint64) error {
+	step := steppable(s, t) && q.reachable(t)
+	if mem.Load64(q.tail) != t {
+		return nil
+	}
+	if step {
+		mem.CAS64((*uint64)(p), s, slotWord(nextTurn(turnOf(s)), phaseOf(s), whoOf(s)))
+		return nil
+	}
+	if ahead(s, t) < -1 || phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed {
+		return ErrCorrupt // tail passed it against I1
+	}
+	return ErrFull // I4
+}
+
+// reachable looks ahead from the tail: over slots that could be stepped over
+// to one that could be claimed.
+func (q *Queue) reachable(t uint64) bool {
+	for range q.n {
+		s := mem.Load64(q.word(posSlot(t)))
+		if !steppable(s, t) {
+			return ahead(s, t) >= 0 // claimable, or t is no longer the tail
+		}
+		t = q.next(t)
+	}
+	return false
+}
+
+// roomy reports whether a producer might succeed: whom to wake for.
+func (q *Queue) roomy() bool {
+	for range q.n {
+		t := mem.Load64(q.tail)
+		if posSlot(t) >= q.n {
+			return false
+		}
+		s := mem.Load64(q.word(posSlot(t)))
+		switch d := ahead(s, t); {
+		case d == 0 && phaseOf(s) == slotEmpty:
+			return true
+		case d == 0 && phaseOf(s) == slotSealed:
+			return false
+		case d < 0:
+			return steppable(s, t) && q.reachable(t)
+		}
+		mem.CAS64(q.tail, t, q.next(t)) // I1
+	}
+	return false
+}
+
+// take makes one attempt at a message: it becomes reading or leased by this
+// process. Else ErrEmpty, or io.EOF at the end.
+func (q *Queue) take(phase uint64) (Slot, error) {
+	for range q.patience() {
+		st := mem.Load64(q.state)
+		if st&statePending != 0 {
+			if s, ok := q.takeReturned(st, phase); ok {
+				return s, nil
+			}
+		}
+		h := mem.Load64(q.head)
+		i := posSlot(h)
+		if i >= q.n {
+			return Slot{}, ErrCorrupt
+		}
+		p := q.slot(i)
+		s := mem.Load64((*uint64)(p))
+		d := ahead(s, h)
+		if d == 0 {
+			switch phaseOf(s) {
+			case slotFull, slotReturned:
+				c := slotWord(turnOf(s), phase, q.who)
+				if mem.CAS64((*uint64)(p), s, c) {
+					mem.CAS64(q.head, h, q.next(h))
+					return q.taken(Slot{p, c}), nil
+				}
+				continue
+			case slotReading, slotLeased, slotDraining:
+				mem.CAS64(q.head, h, q.next(h)) // I2
+				continue
+			case slotWriting:
+				if q.linger((*uint64)(p), s) {
+					continue
+				}
+			case slotEmpty:
+				if st&stateShut != 0 {
+					mem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))
+					continue
+				}
+			case slotSealed:
+				return Slot{}, q.ended()
+			}
+		} else if d > 0 {
+			mem.CAS64(q.head, h, q.next(h)) // I2
+			continue
+		}
+		if mem.Load64(q.head) == h {
+			if d < -1 || d == -1 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) {
+				return Slot{}, ErrCorrupt // head passed it against I2
+			}
+			return Slot{}, ErrEmpty // I4
+		}
+	}
+	return Slot{}, ErrCorrupt
+}
+
+// taken counts the attempt of a message that was just claimed. The count is
+// the claimer's alone.
+func (q *Queue) taken(s Slot) Slot {
+	if n := mem.Load32(s.attempts()); n != 1<<32-1 {
+		*s.attempts() = n + 1
+	}
+	return s
+}
+
+// linger waits a moment for the producer of the slot at the head, for later
+// messages may be complete already. It is a few stores away from publishing,
+// unless it was preempted or stopped. It reports whether the slot changed.
+//
+//go:noinline
+func (q *Queue) linger(w *uint64, s uint64) bool {
+	for i := range 12 {
+		if mem.Load64(w) != s {
+			return true
+		}
+		if i < 10 {
+			mem.Relax(1 + i)
+		} else {
+			runtime.Gosched()
+		}
+	}
+	return mem.Load64(w) != s
+}
+
+// takeReturned scans for returned messages. st is the state that the caller
+// has seen pending; if there are none it is cleared, unless it changed since.
+//
+//go:noinline
+func (q *Queue) takeReturned(st, phase uint64) (Slot, bool) {
+	i := q.hint.Load()
+	for range q.n {
+		if i >= q.n {
+			i = 0
+		}
+		p := q.slot(i)
+		for s := mem.Load64((*uint64)(p)); phaseOf(s) == slotReturned; s = mem.Load64((*uint64)(p)) {
+			c := slotWord(turnOf(s), phase, q.who)
+			if mem.CAS64((*uint64)(p), s, c) {
+				q.hint.Store(i + 1)
+				return q.taken(Slot{p, c}), true
+			}
+		}
+		i++
+	}
+	mem.CAS64(q.state, st, st&^statePending)
+	return Slot{}, false
+}
+
+// setPending tells consumers to scan: after a slot was returned.
+func setPending(state *uint64) {
+	for {
+		st := mem.Load64(state)
+		if mem.CAS64(state, st, st+stateGen|statePending) {
+			return
+		}
+	}
+}
+
+// more reports whether a consumer might succeed: whom to wake for.
+func (q *Queue) more() bool {
+	if mem.Load64(q.state)&statePending != 0 {
+		return true
+	}
+	for range q.n {
+		h := mem.Load64(q.head)
+		if posSlot(h) >= q.n {
+			return false
+		}
+		s := mem.Load64(q.word(posSlot(h)))
+		switch d := ahead(s, h); {
+		case d < 0:
+			return false
+		case d == 0:
+			switch phaseOf(s) {
+			case slotFull, slotReturned:
+				return true
+			case slotEmpty, slotWriting, slotSealed:
+				return false
+			}
+		}
+		mem.CAS64(q.head, h, q.next(h)) // I2
+	}
+	return false
+}
+
+// ended is io.EOF if nothing is left of a sealed queue, else ErrEmpty.
+func (q *Queue) ended() error {
+	for i := range q.n {
+		if held(mem.Load64(q.word(i))) {
+			return ErrEmpty
+		}
+	}
+	return io.EOF
+}

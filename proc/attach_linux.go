@@ -1,0 +1,54 @@
+package proc
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// attach opens the regions that a child was handed, at the descriptors that
+// follow the hand-over's, and closes those.
+func attach(h *head) error {
+	var regions []*shm.Region
+	for i, hr := range h.Regions {
+		f := os.NewFile(uintptr(handoverFD+1+i), hr.Name)
+		r, err := shm.OpenFile(f, &shm.Options{ReadOnly: readOnly(f)})
+		f.Close()
+		if err == nil {
+			var id object.RegionID
+			if id, err = regionID(r); err == nil && id != hr.ID {
+				err = fmt.Errorf("descriptor %d is region %v, not %v", handoverFD+1+i, id, hr.ID)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("attach to region %s: %w", hr.Name, err)
+		}
+		regions = append(regions, r)
+	}
+	listed := make([]*shm.Region, len(h.Listed))
+	for i, n := range h.Listed {
+		if n < 0 || n >= len(regions) {
+			return fmt.Errorf("region %d of %d was listed", n, len(regions))
+		}
+		listed[i] = regions[n]
+	}
+	handedOver.Store(&listed)
+	return nil
+}
+
+// detach is an orderly death in what was handed over.
+func detach(h *head) {
+	for _, hr := range h.Regions {
+		shm.Detach(hr.ID)
+	}
+}
+
+// readOnly reports a descriptor of a region that the parent has read-only.
+func readOnly(f *os.File) bool {
+	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
+	return err == nil && flags&unix.O_ACCMODE == unix.O_RDONLY
+}

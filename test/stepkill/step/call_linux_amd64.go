@@ -1,0 +1,17 @@
+package step
+
+import "golang.org/x/sys/unix"
+
+func callInsn(b []byte) bool { return b[0] == 0x0f && b[1] == 0x05 } // SYSCALL
+
+func callOf(r *unix.PtraceRegs) call {
+	return call{r.Rax, [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}}
+}
+
+// unable says why this machine's instructions cannot be stepped one by one.
+func unable() string { return "" }
+
+func init() {
+	quiet[unix.SYS_NEWFSTATAT] = true
+	quiet[unix.SYS_ACCESS] = true
+}

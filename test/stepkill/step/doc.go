@@ -1,0 +1,54 @@
+// Package step kills a process after any chosen instruction of an operation.
+//
+// It is the lower half of package stepkill and knows nothing of regions: it
+// starts victims, steps and kills them, and plans which deaths to try.
+//
+// # How
+//
+// The victim is the test binary run again. [Main], called first in TestMain
+// (or in an init function of a test file), runs the operation that was asked
+// for by name; elsewhere it returns at once. The victim's main goroutine is
+// locked to its main thread, which is traced by one locked thread of the
+// parent. When the operation has been prepared it stops itself by SIGSTOP;
+// from there on its main thread executes one instruction at a time
+// (PTRACE_SINGLESTEP), until the parent kills the process with SIGKILL. Its
+// other threads (a guard, the collector) run freely, as they would.
+//
+// There is no hook in what is tested: the victim runs the code that ships.
+//
+// # Which deaths
+//
+// Where an operation is short, all of them: after 0, 1, 2, … instructions
+// until it has returned.
+//
+// Where it is long, it is enough to kill after each effect. A survivor can
+// know of the victim only what its instructions did to memory that both map,
+// or by a system call. Between two such instructions the victim changes
+// nothing but its own registers and private memory, which end with it, so
+// deaths there leave the same world and one of them stands for all. [Every]
+// therefore compares the bytes of all files in the stage's directory after
+// each step, looks at each system call, and kills after each instruction that
+// changed bytes or made a call that others can notice. A store of the value
+// that was there already changes nothing and does not count.
+//
+// An effect is known by its instruction and by how many effects that
+// instruction has had before in the run, not by its number in the run: a
+// victim's path is not the same in each run (its other threads run beside it,
+// and it spins by the clock), and numbers would slip. Each run kills at its
+// first effect at which no earlier run was killed; the first run that comes
+// through without one ends the series. What a spare budget leaves goes to
+// deaths spread evenly over all instructions, as a check on the argument.
+//
+// # Sleep
+//
+// A victim that blocks in a futex or a lock of the kernel is found asleep: one
+// more point to die at. After that the stage's wake function lets it go on (an
+// Unlock, a Put), or, without one, the operation ends there.
+//
+// # Environment
+//
+//	TANDEM_STEPKILL=all      every instruction of everything
+//	TANDEM_STEPKILL=N        at most N deaths an operation
+//	TANDEM_STEPKILL_SEED=N   the seed that the log names
+//	TANDEM_STEPKILL_REPORT=F append a line for each operation to file F
+package step

@@ -1,0 +1,325 @@
+package step
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Death says where the victim was killed.
+type Death struct {
+	Instructions int    // how many of the operation's it had executed
+	Where        string // the last of them: function and line
+	Asleep       bool   // it was asleep in the kernel
+	Returned     bool   // the operation had returned
+	Note         int    // its last [Note]; 0 if there was none
+}
+
+func (d Death) String() string {
+	s := fmt.Sprintf("after instruction %d", d.Instructions)
+	if d.Where != "" {
+		s += " (" + d.Where + ")"
+	}
+	if d.Asleep {
+		s += ", asleep"
+	}
+	if d.Returned {
+		s += ", returned"
+	}
+	if d.Note != 0 {
+		s += fmt.Sprintf(", note %d", d.Note)
+	}
+	return s
+}
+
+// A point is where a victim can be killed.
+type point struct {
+	n      int    // points before it in the run; 0: nothing was executed yet
+	pc     uint64 // the instruction just executed, or 0
+	effect bool   // it may have changed something that others see
+	asleep bool   // it has not been left yet: the thread sleeps in it
+}
+
+const (
+	asleepAfter = 2 * time.Millisecond  // asleep for so long in a wait of the product: blocked
+	parkedAfter = 50 * time.Millisecond // in one of the Go runtime, which another thread should end
+	mostAsleep  = 30 * time.Second      // after the wake function ran: the victim hangs
+	mostSteps   = 20_000_000
+	mostSlices  = 3 // waits begun, after which a victim counts as blocked that sleeps in slices
+	ptExitKill  = 0x100000
+)
+
+// walk steps the child's operation until kill says so, or it is over, and
+// kills it there. ended reports that it went to the end. The wake function is
+// called once, beside it, when the child has been found asleep.
+func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, ended bool, err error) {
+	if err := c.begin(); err != nil {
+		return d, false, err
+	}
+	unpin := c.pin()
+	defer unpin()
+	var regs unix.PtraceRegs
+	if err := unix.PtraceGetRegs(c.pid, &regs); err != nil {
+		return d, false, fmt.Errorf("stepkill: registers: %w", err)
+	}
+	var (
+		p     point
+		woken chan struct{} // closed when wake has returned; nil: not called yet
+		sig   int
+		slept int
+	)
+	callWake := func() {
+		done := make(chan struct{})
+		woken = done
+		go func() { defer close(done); wake() }()
+	}
+	die := func() (Death, bool, error) {
+		d := Death{
+			Instructions: p.n, Where: where(p.pc), Asleep: p.asleep,
+			Returned: c.board.phase.Load() == returned, Note: int(c.board.note.Load()),
+		}
+		err := c.kill()
+		if woken != nil {
+			<-woken
+		}
+		return d, ended, err
+	}
+	counting := false
+	for steps := 0; ; steps++ {
+		if steps > mostSteps {
+			c.kill()
+			return d, false, fmt.Errorf("stepkill: not over after %d instructions (%s)", steps, where(p.pc))
+		}
+		if !counting && c.board.phase.Load() >= running {
+			counting = true
+			if w != nil {
+				w.rescan()
+			}
+			if kill(p) {
+				return die()
+			}
+		}
+		pc := regs.PC()
+		var in call
+		isCall := c.callAt(pc)
+		if isCall {
+			in = callOf(&regs)
+		}
+		if err := singleStep(c.pid, sig); err != nil {
+			return d, false, fmt.Errorf("stepkill: single step: %w", err)
+		}
+		sig = 0
+
+		var ws unix.WaitStatus
+		if !isCall || !in.waits() {
+			if ws, _, err = c.wait(true); err != nil {
+				return d, false, err
+			}
+		} else {
+			if slept++; slept == mostSlices && counting && woken == nil && wake != nil {
+				callWake()
+			}
+			limit := asleepAfter
+			if in.private() {
+				limit = parkedAfter
+			}
+			ws, p.asleep, err = c.waitAwake(limit)
+			if err != nil {
+				return d, false, err
+			}
+			if p.asleep && counting {
+				p.n, p.pc, p.effect = p.n+1, pc, true
+				if kill(p) {
+					return die()
+				}
+				switch {
+				case woken != nil:
+				case wake == nil:
+					ended = true
+					return die()
+				default:
+					callWake()
+				}
+			}
+			if p.asleep {
+				ws, p.asleep, err = c.waitAwake(mostAsleep)
+				if err == nil && p.asleep {
+					d, _, err = die()
+					if err == nil {
+						err = fmt.Errorf("stepkill: the victim hangs: %v", d)
+					}
+				}
+				if err != nil {
+					return d, false, err
+				}
+			}
+		}
+
+		switch {
+		case ws.Exited() || ws.Signaled():
+			return d, false, c.died(ws)
+		case !ws.Stopped():
+			continue
+		case ws.StopSignal() != unix.SIGTRAP:
+			sig = int(ws.StopSignal()) // not ours: passed on with the next step
+		case counting:
+			p.n, p.pc = p.n+1, pc
+			p.effect = isCall && in.visible()
+			if w != nil {
+				if p.effect {
+					w.rescan() // there may be a file more
+				} else {
+					p.effect = w.changed()
+				}
+			}
+			ended = c.board.phase.Load() == returned
+			if kill(p) || ended {
+				return die()
+			}
+		}
+		if err := unix.PtraceGetRegs(c.pid, &regs); err != nil {
+			return d, false, fmt.Errorf("stepkill: registers: %w", err)
+		}
+	}
+}
+
+// begin lets a child that stands at its first instruction run until it stops
+// itself before the operation.
+func (c *child) begin() error {
+	for first := true; ; first = false {
+		ws, _, err := c.wait(true)
+		if err != nil {
+			return err
+		}
+		if ws.Exited() || ws.Signaled() {
+			return c.died(ws)
+		}
+		if !ws.Stopped() {
+			continue
+		}
+		sig := ws.StopSignal()
+		switch {
+		case first:
+			if err := unix.PtraceSetOptions(c.pid, ptExitKill); err != nil {
+				return fmt.Errorf("stepkill: trace options: %w", err)
+			}
+			sig = 0
+		case sig == unix.SIGSTOP:
+			return nil
+		}
+		if err := unix.PtraceCont(c.pid, int(sig)); err != nil {
+			return fmt.Errorf("stepkill: continue: %w", err)
+		}
+	}
+}
+
+// waitAwake is wait, given up (asleep) when the thread has been asleep for as
+// long as limit, and no less, without a break that this saw.
+func (c *child) waitAwake(limit time.Duration) (ws unix.WaitStatus, asleep bool, err error) {
+	var since time.Time
+	for pause := 20 * time.Microsecond; ; pause = min(2*pause, limit/2, 5*time.Millisecond) {
+		ws, ok, err := c.wait(false)
+		if ok || err != nil {
+			return ws, false, err
+		}
+		switch now := time.Now(); {
+		case !c.sleeps():
+			since = time.Time{}
+		case since.IsZero():
+			since = now
+		case now.Sub(since) >= limit:
+			return 0, true, nil
+		}
+		time.Sleep(pause)
+	}
+}
+
+// sleeps reports whether the main thread is in an interruptible sleep.
+func (c *child) sleeps() bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", c.pid, c.pid))
+	if err != nil {
+		return false
+	}
+	for i := len(b) - 1; i >= 0; i-- {
+		if b[i] == ')' {
+			return i+2 < len(b) && b[i+2] == 'S'
+		}
+	}
+	return false
+}
+
+// pin puts the tracer's thread and the child's main thread on one processor:
+// they take turns, and waking one another is cheapest there.
+func (c *child) pin() (unpin func()) {
+	var all, one unix.CPUSet
+	if unix.SchedGetaffinity(0, &all) != nil {
+		return func() {}
+	}
+	for cpu := range len(all) * 64 {
+		if all.IsSet(cpu) {
+			one.Set(cpu)
+			break
+		}
+	}
+	if unix.SchedSetaffinity(c.pid, &one) == nil {
+		unix.SchedSetaffinity(0, &one)
+	}
+	return func() { unix.SchedSetaffinity(0, &all) }
+}
+
+func singleStep(pid, sig int) error {
+	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SINGLESTEP, uintptr(pid), 0, uintptr(sig), 0, 0)
+	if e != 0 {
+		return e
+	}
+	return nil
+}
+
+// Instructions of this binary are where they are in the parent, unless it was
+// built to be placed anywhere.
+const lowText = 1 << 32
+
+var isCallAt = map[uint64]bool{} // only the tracer's thread uses it
+
+// callAt reports whether the instruction at pc is a system call.
+func (c *child) callAt(pc uint64) bool {
+	if is, ok := isCallAt[pc]; ok {
+		return is
+	}
+	var insn [8]byte
+	if _, err := unix.PtracePeekText(c.pid, uintptr(pc), insn[:]); err != nil {
+		return false
+	}
+	is := callInsn(insn[:])
+	if pc < lowText {
+		isCallAt[pc] = is
+	}
+	return is
+}
+
+// where names the instruction at pc.
+func where(pc uint64) string {
+	if pc == 0 {
+		return ""
+	}
+	if pc < lowText {
+		frame, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
+		if frame.Function != "" {
+			return fmt.Sprintf("%s %s:%d, pc %#x", short(frame.Function), short(frame.File), frame.Line, pc)
+		}
+	}
+	return fmt.Sprintf("pc %#x", pc)
+}
+
+// short is what follows the last slash.
+func short(s string) string {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == '/' {
+			return s[i+1:]
+		}
+	}
+	return s
+}

@@ -1,0 +1,490 @@
+package atomics_test
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+	"unsafe"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/shm"
+)
+
+type (
+	pair   struct{ A, B int32 }
+	padded struct {
+		A int8
+		B int32
+	}
+	flags struct {
+		Up, Down bool
+		_        byte
+		N        uint8
+	}
+	point   [4]int16
+	celsius float64
+	level   uint8
+	stamp   time.Duration
+	job     struct{ URL string }
+)
+
+func value[T any](t testing.TB, r *shm.Region, name string, initial T) *atomics.Value[T] {
+	t.Helper()
+	v, err := atomics.OpenValue(r, name, initial)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func array[T any](t testing.TB, r *shm.Region, name string, n int) *atomics.Array[T] {
+	t.Helper()
+	a, err := atomics.OpenArray[T](r, name, n)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+var notName = regexp.MustCompile("[^A-Za-z0-9._-]+")
+
+// cellsOf runs every operation on a Value and on an Array of T, whose
+// neighbouring cells must keep what they have.
+func cellsOf[T comparable](t *testing.T, r *shm.Region, x, y, z T) {
+	t.Run(fmt.Sprintf("%T", x), func(t *testing.T) {
+		name := notName.ReplaceAllString(fmt.Sprintf("%T", x), "-")
+		v := value(t, r, name, x)
+		if got := v.Load(); got != x {
+			t.Fatalf("initial: %v, want %v", got, x)
+		}
+		if got := value(t, r, name, y).Load(); got != x {
+			t.Fatalf("opened again: %v, want %v", got, x)
+		}
+		if got := v.Swap(y); got != x {
+			t.Errorf("Swap = %v, want %v", got, x)
+		}
+		if v.CompareAndSwap(x, z) || v.Load() != y {
+			t.Errorf("CompareAndSwap of what is not there; now %v, want %v", v.Load(), y)
+		}
+		if !v.CompareAndSwap(y, z) || v.Load() != z {
+			t.Errorf("CompareAndSwap of what is there; now %v, want %v", v.Load(), z)
+		}
+		if v.Store(x); v.Load() != x {
+			t.Errorf("stored %v, loaded %v", x, v.Load())
+		}
+		if got := v.Update(func(is T) T {
+			if is != x {
+				t.Errorf("Update sees %v, want %v", is, x)
+			}
+			return y
+		}); got != y || v.Load() != y {
+			t.Errorf("Update = %v, now %v, want %v", got, v.Load(), y)
+		}
+
+		const n = 7
+		a := array[T](t, r, name+"-array", n)
+		var model [n]T
+		same := func(op string) {
+			t.Helper()
+			for i, got := range a.All() {
+				if got != model[i] {
+					t.Errorf("after %s: cell %d = %v, want %v", op, i, got, model[i])
+				}
+			}
+		}
+		same("creation")
+		for i := range n {
+			a.Store(i, x)
+			model[i] = x
+			same("Store")
+			if old := a.Swap(i, y); old != x {
+				t.Errorf("Swap(%d) = %v, want %v", i, old, x)
+			}
+			model[i] = y
+			same("Swap")
+			if a.CompareAndSwap(i, x, z) || !a.CompareAndSwap(i, y, z) {
+				t.Errorf("CompareAndSwap(%d)", i)
+			}
+			model[i] = z
+			same("CompareAndSwap")
+			if got := a.Update(i, func(T) T { return x }); got != x {
+				t.Errorf("Update(%d) = %v", i, got)
+			}
+			model[i] = x
+			same("Update")
+		}
+	})
+}
+
+func TestCells(t *testing.T) {
+	r := region(t)
+	cellsOf(t, r, false, true, false)
+	cellsOf[int8](t, r, -128, 127, -1)
+	cellsOf[uint8](t, r, 1, 255, 2)
+	cellsOf[int16](t, r, -32768, 32767, -1)
+	cellsOf[uint16](t, r, 1, 65535, 2)
+	cellsOf[int32](t, r, math.MinInt32, math.MaxInt32, -1)
+	cellsOf[uint32](t, r, 1, math.MaxUint32, 2)
+	cellsOf[int64](t, r, math.MinInt64, math.MaxInt64, -1)
+	cellsOf[uint64](t, r, 1, math.MaxUint64, 2)
+	cellsOf(t, r, math.MinInt, math.MaxInt, -1)
+	cellsOf[uint](t, r, 1, math.MaxUint, 2)
+	cellsOf[float32](t, r, -0.5, math.MaxFloat32, float32(math.Inf(-1)))
+	cellsOf(t, r, -0.5, math.MaxFloat64, math.Inf(-1))
+	cellsOf[complex64](t, r, 1, 2i, 3)
+	cellsOf(t, r, celsius(-1), 36.6, 100)
+	cellsOf(t, r, time.Second, -time.Hour, 1)
+	cellsOf(t, r, pair{1, -2}, pair{-1, 2}, pair{})
+	cellsOf(t, r, padded{1, -2}, padded{-1, 2}, padded{})
+	cellsOf(t, r, flags{true, false, 0, 9}, flags{false, true, 0, 255}, flags{})
+	cellsOf(t, r, point{1, -2, 3, -4}, point{-1}, point{3: -1})
+	cellsOf(t, r, [2]byte{1, 2}, [2]byte{255, 255}, [2]byte{0, 1})
+	cellsOf(t, r, [2][2]bool{{true}}, [2][2]bool{{}, {true, true}}, [2][2]bool{})
+	cellsOf(t, r, struct{ X struct{ Y [1]uint16 } }{}, struct{ X struct{ Y [1]uint16 } }{struct{ Y [1]uint16 }{[1]uint16{7}}}, struct{ X struct{ Y [1]uint16 } }{})
+}
+
+// adds checks Add and AddAt, wrapping round included.
+func adds[T atomics.Number](t *testing.T, r *shm.Region, most T) {
+	t.Run(fmt.Sprintf("%T", most), func(t *testing.T) {
+		name := strings.ReplaceAll(fmt.Sprintf("%T", most), "atomics_test.", "named-")
+		v := value(t, r, name, T(0))
+		a := array[T](t, r, name+"-array", 5)
+		want := T(0)
+		for _, d := range []T{1, 2, most, most, 100, 0, 27, most / 2} {
+			want += d
+			if got := atomics.Add(v, d); got != want || v.Load() != want {
+				t.Errorf("Add(%v) = %v, now %v, want %v", d, got, v.Load(), want)
+			}
+			if got := atomics.AddAt(a, 2, d); got != want || a.Load(2) != want {
+				t.Errorf("AddAt(%v) = %v, now %v, want %v", d, got, a.Load(2), want)
+			}
+		}
+		var minus T
+		minus--
+		want += minus
+		if got := atomics.Add(v, minus); got != want {
+			t.Errorf("Add(-1) = %v, want %v", got, want)
+		}
+		for _, i := range []int{0, 1, 3, 4} {
+			if got := a.Load(i); got != 0 {
+				t.Errorf("AddAt(2) changed cell %d to %v", i, got)
+			}
+		}
+	})
+}
+
+func TestAdd(t *testing.T) {
+	r := region(t)
+	adds[int8](t, r, math.MaxInt8)
+	adds[int16](t, r, math.MaxInt16)
+	adds[int32](t, r, math.MaxInt32)
+	adds[int64](t, r, math.MaxInt64)
+	adds[int](t, r, math.MaxInt)
+	adds[uint8](t, r, math.MaxUint8)
+	adds[uint16](t, r, math.MaxUint16)
+	adds[uint32](t, r, math.MaxUint32)
+	adds[uint64](t, r, math.MaxUint64)
+	adds[uint](t, r, math.MaxUint)
+	adds[float32](t, r, math.MaxFloat32)
+	adds[float64](t, r, math.MaxFloat64)
+	adds[level](t, r, math.MaxUint8)
+	adds[stamp](t, r, math.MaxInt64)
+	adds[celsius](t, r, 0.25)
+}
+
+// Exactly, from many goroutines: integers of every width, floats, Update.
+func TestAddConcurrent(t *testing.T) {
+	const goroutines, rounds = 8, 3000
+	r := region(t)
+	i8, i16, i32, i64 := array[int8](t, r, "i8", 3), array[int16](t, r, "i16", 3), array[int32](t, r, "i32", 3), value(t, r, "i64", int64(5))
+	f32, f64 := value(t, r, "f32", float32(0)), array[float64](t, r, "f64", 2)
+	p := value(t, r, "pair", pair{})
+	cas := value(t, r, "cas", padded{})
+	var wg sync.WaitGroup
+	for range goroutines {
+		wg.Go(func() {
+			for range rounds {
+				atomics.AddAt(i8, 0, 1)
+				atomics.AddAt(i8, 1, -1)
+				atomics.AddAt(i16, 2, 3)
+				atomics.AddAt(i16, 1, -2)
+				atomics.AddAt(i32, 1, -1)
+				atomics.Add(i64, 7)
+				atomics.Add(f32, 0.5)
+				atomics.AddAt(f64, 1, 0.125)
+				p.Update(func(p pair) pair { return pair{p.A + 1, p.B - 1} })
+				for {
+					if c := cas.Load(); cas.CompareAndSwap(c, padded{c.A + 1, c.B + 2}) {
+						break
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+	const total = goroutines * rounds
+	n := total
+	for _, tt := range []struct {
+		name      string
+		got, want any
+	}{
+		{"int8", [3]int8{i8.Load(0), i8.Load(1), i8.Load(2)}, [3]int8{int8(n), int8(-n), 0}},
+		{"int16", [3]int16{i16.Load(0), i16.Load(1), i16.Load(2)}, [3]int16{0, int16(-2 * n), int16(3 * n)}},
+		{"int32", i32.Load(1), int32(-total)},
+		{"int64", i64.Load(), int64(5 + 7*total)},
+		{"float32", f32.Load(), float32(total / 2)},
+		{"float64", f64.Load(1), float64(total) / 8},
+		{"pair", p.Load(), pair{total, -total}},
+		{"padded", cas.Load(), padded{int8(n), 2 * total}},
+	} {
+		if tt.got != tt.want {
+			t.Errorf("%s = %v, want %v", tt.name, tt.got, tt.want)
+		}
+	}
+}
+
+// Values are the same when their bytes are.
+func TestCompareAndSwapByBytes(t *testing.T) {
+	r := region(t)
+	nan := math.NaN()
+	otherNaN := math.Float64frombits(math.Float64bits(nan) ^ 1)
+	minus := math.Copysign(0, -1)
+	v := value(t, r, "float", nan)
+	for _, tt := range []struct {
+		name     string
+		old, new float64
+		want     bool
+	}{
+		{"NaN of other bits", otherNaN, 1, false},
+		{"NaN", nan, 0, true},
+		{"-0 for 0", minus, 1, false},
+		{"0 for 0", 0, minus, true},
+		{"0 for -0", 0, 1, false},
+		{"-0 for -0", minus, nan, true},
+	} {
+		if got := v.CompareAndSwap(tt.old, tt.new); got != tt.want {
+			t.Errorf("%s: CompareAndSwap = %v, want %v", tt.name, got, tt.want)
+		}
+	}
+
+	// What lies between the fields does not count, and does not get in.
+	dirty := func(fill byte, x padded) padded {
+		b := (*[8]byte)(unsafe.Pointer(&x))
+		copy(b[1:4], []byte{fill, fill, fill})
+		return x
+	}
+	p := value(t, r, "padded", dirty(0xaa, padded{1, 2}))
+	if !p.CompareAndSwap(dirty(0xbb, padded{1, 2}), dirty(0xcc, padded{3, 4})) {
+		t.Error("padding made equal values differ")
+	}
+	p.Store(dirty(0xdd, padded{5, 6}))
+	p.Swap(dirty(0xee, padded{5, 6}))
+	p.Update(func(x padded) padded { return dirty(0xff, x) })
+	if got := atomics.Word(p); got != 6<<32|5 {
+		t.Errorf("the cell's bytes are %#x", got)
+	}
+	p.CompareAndSwap(padded{5, 6}, dirty(0x77, padded{7, 8}))
+	if got := atomics.Word(p); got != 8<<32|7 {
+		t.Errorf("the cell's bytes are %#x", got)
+	}
+	if got := atomics.Word(value(t, r, "initial", dirty(0x99, padded{1, 2}))); got != 2<<32|1 {
+		t.Errorf("the new cell's bytes are %#x", got)
+	}
+}
+
+func TestUpdatePanics(t *testing.T) {
+	v := value(t, region(t), "v", int64(3))
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was lost")
+			}
+		}()
+		v.Update(func(int64) int64 { panic("no") })
+	}()
+	if got := atomics.Add(v, 1); got != 4 {
+		t.Errorf("after the panic %d, want 4", got)
+	}
+}
+
+func TestOpenErrors(t *testing.T) {
+	r := region(t)
+	value(t, r, "value", int64(1))
+	array[pair](t, r, "array", 3)
+	slice, err := atomics.OpenSlice[job2](r, "slice", 3)
+	if err != nil || len(slice.Data()) != 3 {
+		t.Fatal(err)
+	}
+	open := func(_ any, err error) error { return err }
+	for _, tt := range []struct {
+		name string
+		err  error
+		want error
+		says []string
+	}{
+		{"string", open(atomics.OpenValue(r, "x", "")), shm.ErrNotPlain, []string{"string"}},
+		{"a string inside", open(atomics.OpenValue(r, "x", job{})), shm.ErrNotPlain, []string{"atomics.OpenValue", "/x", "field job.URL is a string"}},
+		{"array of pointers", open(atomics.OpenArray[*int](r, "x", 2)), shm.ErrNotPlain, []string{"atomics.OpenArray", "*int"}},
+		{"slice of maps", open(atomics.OpenSlice[struct{ M map[int]int }](r, "x", 2)), shm.ErrNotPlain, []string{"atomics.OpenSlice", "field M is a map[int]int"}},
+		{"16 bytes", open(atomics.OpenValue(r, "x", [2]int64{})), errors.ErrUnsupported, []string{"[2]int64 has 16 bytes", "1, 2, 4 or 8"}},
+		{"3 bytes", open(atomics.OpenArray[[3]byte](r, "x", 1)), errors.ErrUnsupported, []string{"3 bytes"}},
+		{"no bytes", open(atomics.OpenValue(r, "x", struct{}{})), errors.ErrUnsupported, []string{"0 bytes"}},
+		{"negative", open(atomics.OpenArray[int8](r, "x", -1)), fs.ErrInvalid, []string{"length -1"}},
+		{"negative", open(atomics.OpenSlice[int8](r, "x", -1)), fs.ErrInvalid, []string{"length -1"}},
+		{"length 0 and nothing there", open(atomics.OpenArray[int8](r, "x", 0)), fs.ErrNotExist, nil},
+		{"length 0 and nothing there", open(atomics.OpenSlice[int8](r, "x", 0)), fs.ErrNotExist, nil},
+		{"existing and nothing there", open(atomics.OpenValue(r.Existing(), "valeu", int64(0))), fs.ErrNotExist, []string{"valeu"}},
+		{"more than there are addresses", open(atomics.OpenArray[int64](r, "x", math.MaxInt)), shm.ErrNoSpace, nil},
+		{"more than there is memory", open(atomics.OpenSlice[int64](r, "x", 1<<50)), shm.ErrNoSpace, nil},
+		{"other type", open(atomics.OpenValue(r, "value", uint64(0))), shm.ErrMismatch, []string{"int64", "uint64"}},
+		{"other size", open(atomics.OpenValue(r, "value", int8(0))), shm.ErrMismatch, []string{"int64", "int8"}},
+		{"a field of another type", open(atomics.OpenArray[struct {
+			A int32
+			B float32
+		}](r, "array", 3)), shm.ErrMismatch, []string{"B", "int32", "float32"}},
+		{"other length", open(atomics.OpenArray[pair](r, "array", 4)), shm.ErrMismatch, []string{"length", "3", "4"}},
+		{"other length", open(atomics.OpenSlice[job2](r, "slice", 2)), shm.ErrMismatch, []string{"length", "3", "2"}},
+		{"other kind", open(atomics.OpenValue(r, "array", int64(0))), shm.ErrMismatch, []string{"array", "value"}},
+		{"other kind", open(atomics.OpenSlice[pair](r, "array", 3)), shm.ErrMismatch, []string{"array", "slice"}},
+	} {
+		var e *shm.Error
+		if !errors.Is(tt.err, tt.want) || !errors.As(tt.err, &e) {
+			t.Errorf("%s: %v, want a *shm.Error with %v", tt.name, tt.err, tt.want)
+			continue
+		}
+		for _, s := range tt.says {
+			if !strings.Contains(tt.err.Error(), s) {
+				t.Errorf("%s: %q does not say %q", tt.name, tt.err, s)
+			}
+		}
+	}
+	if _, err := atomics.OpenValue(r.Existing(), "value", int64(9)); err != nil {
+		t.Errorf("Existing, and it is: %v", err)
+	}
+	// The names of types and what is said in other words do not matter.
+	if v, err := atomics.OpenValue(r, "value", stamp(9)); err != nil || v.Load() != 1 {
+		t.Errorf("the same type by another name: %v", err)
+	}
+}
+
+type job2 struct {
+	ID   int64
+	Data [5]byte
+}
+
+func TestNothingAllocates(t *testing.T) {
+	r := region(t)
+	v := value(t, r, "v", int64(0))
+	w := value(t, r, "w", padded{})
+	b := array[byte](t, r, "b", 100)
+	f := value(t, r, "f", float32(0))
+	s, err := atomics.OpenSlice[pair](r, "s", 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dst := make([]byte, 100)
+	ctx := t.Context()
+	for _, tt := range []struct {
+		name string
+		f    func()
+	}{
+		{"Add", func() { atomics.Add(v, 1) }},
+		{"Add float32", func() { atomics.Add(f, 1) }},
+		{"AddAt", func() { atomics.AddAt(b, 5, 1) }},
+		{"Load", func() { v.Load() }},
+		{"Store", func() { w.Store(padded{1, 2}) }},
+		{"Swap", func() { w.Swap(padded{1, 3}) }},
+		{"CompareAndSwap", func() { w.CompareAndSwap(padded{1, 3}, padded{}) }},
+		{"Update", func() { v.Update(func(x int64) int64 { return x * 2 }) }},
+		{"CopyTo", func() { b.CopyTo(dst) }},
+		{"CopyFrom", func() { b.CopyFrom(dst) }},
+		{"All", func() {
+			for range b.All() {
+			}
+		}},
+		{"Data", func() { s.Data() }},
+		{"Lock, Unlock", func() {
+			if v.Lock(ctx) != nil || v.Unlock() != nil {
+				t.Error("Lock, Unlock")
+			}
+		}},
+		{"TryLock, Unlock", func() { b.TryLock(); b.Unlock() }},
+	} {
+		if n := testing.AllocsPerRun(100, tt.f); n != 0 {
+			t.Errorf("%s allocates %v times", tt.name, n)
+		}
+	}
+}
+
+// After Close cells read as zero, whatever was stored before or is stored now.
+func TestAfterClose(t *testing.T) {
+	r := region(t)
+	v, p, a := value(t, r, "v", int64(7)), value(t, r, "p", padded{1, 2}), array[int16](t, r, "a", 3)
+	a.Store(1, 9)
+	s, err := atomics.OpenSlice[int32](r, "s", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data := s.Data()
+	data[2] = 5
+	if err := v.Lock(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got := v.Load(); got != 0 {
+			t.Errorf("Load = %d", got)
+		}
+		if got := v.Swap(3); got != 0 {
+			t.Errorf("Swap = %d", got)
+		}
+		v.Store(4)
+		p.Store(padded{3, 4})
+		if got := atomics.Add(v, 5); got != 5 {
+			t.Errorf("Add = %d", got)
+		}
+		if p.CompareAndSwap(padded{1, 2}, padded{}) || !p.CompareAndSwap(padded{}, padded{1, 2}) {
+			t.Error("CompareAndSwap found something else than zero")
+		}
+		if got := v.Update(func(x int64) int64 { return x + 1 }); got != 1 {
+			t.Errorf("Update = %d", got)
+		}
+		if a.Len() != 3 || a.Load(1) != 0 || atomics.AddAt(a, 1, 2) != 2 || a.Swap(1, 7) != 0 || a.Update(2, func(x int16) int16 { return x + 3 }) != 3 || a.CompareAndSwap(0, 1, 2) {
+			t.Error("the array is not zero")
+		}
+		a.Store(0, 8)
+		buf := []int16{1, 2, 3}
+		if n := a.CopyFrom(buf); n != 3 {
+			t.Errorf("CopyFrom = %d", n)
+		}
+		if n := a.CopyTo(buf); n != 3 || buf[0]|buf[1]|buf[2] != 0 {
+			t.Errorf("CopyTo = %d, %v", n, buf)
+		}
+		if data[2] != 0 || s.Data()[2] != 0 {
+			t.Error("the slice is not zero")
+		}
+	}
+	data[1] = 6 // nowhere
+	ok, err := v.TryLock()
+	suspect, recErr := v.Recover(t.Context())
+	for op, err := range map[string]error{"Lock": v.Lock(t.Context()), "TryLock": err, "Recover": recErr, "MarkConsistent": v.MarkConsistent(), "Unlock": v.Unlock()} {
+		var e *shm.Error
+		if !errors.Is(err, shm.ErrClosed) || !errors.As(err, &e) || e.Op != "value."+op || e.Object != "v" {
+			t.Errorf("%s = %v, want ErrClosed", op, err)
+		}
+	}
+	if ok || suspect {
+		t.Errorf("TryLock %v, Recover %v", ok, suspect)
+	}
+	if _, err := atomics.OpenValue(r, "v", int64(0)); !errors.Is(err, shm.ErrClosed) {
+		t.Errorf("OpenValue = %v, want ErrClosed", err)
+	}
+}

@@ -80,15 +80,14 @@ func mapOnly(f *os.File, g geometry, path, name string, id sys.FileID) (*attachm
 	return a, nil
 }
 
-func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (a *attachment, err error) {
-	a = &attachment{}
+func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ *attachment, err error) {
+	a := &attachment{}
 	defer func() {
 		if err != nil {
 			f.Close()
 			if a.private != nil {
 				a.private.Close() // and with it every lock taken below
 			}
-			a = nil
 		}
 	}()
 	if a.private, err = sys.Reopen(f, true); err != nil {

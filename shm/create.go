@@ -179,6 +179,11 @@ func fill(f *os.File, h *header, mode fs.FileMode) error {
 	if err := back(f, h.heapOff); err != nil {
 		return err
 	}
+	id, err := sys.ID(f)
+	if err != nil {
+		return err
+	}
+	h.inode = id.Ino
 	m, err := mmap.MapRegion(f, int(h.heapOff), mmap.RDWR, 0, 0)
 	if err != nil {
 		return fmt.Errorf("map %d bytes: %w", h.heapOff, err)

@@ -16,6 +16,7 @@ type header struct {
 	id      object.RegionID
 	boot    [16]byte
 	created time.Time
+	inode   uint64
 }
 
 const knownFlags = flagEphemeral | flagAnonymous
@@ -33,6 +34,7 @@ func (h *header) encode(b []byte) {
 	copy(b[hdrBoot:], h.boot[:])
 	le.PutUint32(b[hdrPageSize:], uint32(sys.PageSize()))
 	le.PutUint64(b[hdrCreated:], uint64(h.created.UnixNano()))
+	le.PutUint64(b[hdrInode:], h.inode)
 }
 
 // readHeader copies the header of f, a file of size bytes, and checks it. The
@@ -75,7 +77,7 @@ func decodeHeader(b *[128]byte, fileSize uint64) (h header, err error) {
 		return h, fmt.Errorf("the header says %v: %w", err, ErrCorrupt)
 	}
 	g.flags = flags
-	h = header{geometry: g, created: time.Unix(0, int64(le.Uint64(b[hdrCreated:])))}
+	h = header{geometry: g, created: time.Unix(0, int64(le.Uint64(b[hdrCreated:]))), inode: le.Uint64(b[hdrInode:])}
 	copy(h.id[:], b[hdrID:])
 	copy(h.boot[:], b[hdrBoot:])
 	if h.id == (object.RegionID{}) {

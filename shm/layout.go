@@ -30,7 +30,7 @@ const (
 	entrySize  = 320
 	extentSize = 16
 
-	// Header fields. Those up to hdrCreated never change once the file has its name.
+	// Header fields. Those up to hdrInode never change once the file has its name.
 	hdrMagic        = 0  // u64
 	hdrVersion      = 8  // u32
 	hdrFlags        = 12 // u32: flag…
@@ -41,6 +41,7 @@ const (
 	hdrBoot         = 48 // [16]byte, the kernel's boot id at creation
 	hdrPageSize     = 64 // u32
 	hdrCreated      = 72 // i64, Unix nanoseconds
+	hdrInode        = 80 // u64, the file's own: a copy of it has another
 
 	hdrChanges = 128 // u32 futex: bumped with every change of any participant's state
 	hdrNext    = 132 // u32: where the search for a free record starts (oldest first)

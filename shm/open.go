@@ -121,12 +121,10 @@ func examine(f *os.File, st sys.FileStat, o *Options) (header, error) {
 	}
 	// A copy of a region may have holes where the original had zeroes. Touching
 	// one on a full file system would be SIGBUS.
-	if at, err := sys.Hole(f); err == nil && uint64(at) < h.heapOff {
-		if err := back(f, h.heapOff); err != nil {
-			return h, err
-		}
+	if h.inode != st.Ino {
+		err = back(f, h.heapOff)
 	}
-	return h, nil
+	return h, err
 }
 
 // OpenFile attaches to the region in f, a descriptor that came from another

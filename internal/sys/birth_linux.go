@@ -116,9 +116,3 @@ func Sealed(f *os.File) bool {
 	s, err := unix.FcntlInt(f.Fd(), unix.F_GET_SEALS, 0)
 	return err == nil && s&seals == seals
 }
-
-// Hole returns where the first hole of f is; its length if it has none. It
-// moves the file offset of the description.
-func Hole(f *os.File) (int64, error) {
-	return unix.Seek(int(f.Fd()), 0, unix.SEEK_HOLE)
-}

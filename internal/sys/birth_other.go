@@ -19,4 +19,3 @@ func Chmod(f *os.File, mode fs.FileMode) error { return errors.ErrUnsupported }
 func Memfd(name string) (*os.File, error)      { return nil, errors.ErrUnsupported }
 func Seal(f *os.File) error                    { return errors.ErrUnsupported }
 func Sealed(f *os.File) bool                   { return false }
-func Hole(f *os.File) (int64, error)           { return 0, errors.ErrUnsupported }

@@ -28,7 +28,7 @@ import (
 // there are others, and whether one is suspected without a proof yet.
 func (a *attachment) look() (others, suspects bool) {
 	n := a.g.participants
-	a.watch.turn = (a.watch.turn + 1) % n
+	a.takeTurn()
 	for i := range n {
 		if i == a.self.Index {
 			continue
@@ -58,6 +58,18 @@ func (a *attachment) look() (others, suspects bool) {
 		}
 	}
 	return others, suspects
+}
+
+// takeTurn passes the turn to the next one alive.
+func (a *attachment) takeTurn() {
+	n := a.g.participants
+	for k := uint32(1); k <= n; k++ {
+		i := (a.watch.turn + k) % n
+		if i != a.self.Index && stateOf(a.rec(i).word()) == stAlive {
+			a.watch.turn = i
+			return
+		}
+	}
 }
 
 // proven reports whether the participant of r is dead. The caller has read

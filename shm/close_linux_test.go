@@ -183,7 +183,7 @@ func TestBackstopFindsASilencedDeath(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
 	defer cancel()
 	exits := r.Exits(ctx)
-	c := guest.Start(t, path)
+	c := visitor.Start(t, path)
 	c.Line()
 	for i := range r.a.g.participants {
 		if i != r.a.self.Index {
@@ -212,7 +212,7 @@ func TestManyDieTogether(t *testing.T) {
 		dead := map[int]bool{}
 		var cs []*testproc.Child
 		for range 6 {
-			c := guest.Start(t, path)
+			c := visitor.Start(t, path)
 			cs = append(cs, c)
 			dead[c.PID()] = true
 		}

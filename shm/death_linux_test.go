@@ -139,8 +139,8 @@ func TestDeathIsHeardWithinMilliseconds(t *testing.T) {
 	}
 }
 
-// guest: path. Attaches, says its index, and leaves when told to.
-var guest = testproc.Role("guest", func(args []string) {
+// visitor: path. Attaches, says its index, and leaves when told to.
+var visitor = testproc.Role("visitor", func(args []string) {
 	r, err := Open(args[0], nil)
 	testproc.Must(err)
 	testproc.Say(r.Self().Index)
@@ -157,7 +157,7 @@ func TestExits(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
 	defer cancel()
 	exits := r.Exits(ctx)
-	killed, leaving := guest.Start(t, path), guest.Start(t, path)
+	killed, leaving := visitor.Start(t, path), visitor.Start(t, path)
 	killedAt, leavingAt := killed.Line(), leaving.Line()
 	if n := len(r.Participants()); n != 3 {
 		t.Errorf("%d participants, want 3: %v", n, r.Participants())
@@ -226,7 +226,7 @@ func TestNewcomerRecoversTheDead(t *testing.T) {
 	for round := range 5 {
 		first := holder.Start(t, path, "0", "")
 		first.Expect("held")
-		second := guest.Start(t, path)
+		second := visitor.Start(t, path)
 		second.Line()
 		if round == 0 {
 			overfull.Start(t, path).Expect("too many")
@@ -234,7 +234,7 @@ func TestNewcomerRecoversTheDead(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-		third := guest.Start(t, path)
+		third := visitor.Start(t, path)
 		third.Line()
 		for _, c := range []*testproc.Child{first, second, third} {
 			syscall.Kill(c.PID(), syscall.SIGKILL)

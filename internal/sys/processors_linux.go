@@ -15,3 +15,7 @@ func Processors() int {
 	}
 	return set.Count()
 }
+
+// Yield lets another thread run, of any process, if one waits for this
+// processor: sched_yield.
+func Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }

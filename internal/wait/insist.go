@@ -56,17 +56,19 @@ func (w *Waiter) sleepInsisted(word *uint32, v, nudge uint32, until int64) error
 	return err
 }
 
-// knock wakes the sleeper. It reports which sleep that is, and whether there
-// is one; if not, whoever lies down next sees that the nudge word changed.
+// knock wakes the sleeper, if only is 0 or the number of its sleep. It reports
+// which sleep that is, and whether there is one; if not, whoever lies down next
+// sees that the nudge word changed.
 //
 //go:norace
-func (b *bed) knock() (turn uint64, on bool) {
+func (b *bed) knock(only uint64) (turn uint64, on bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.word != nil {
+	on = b.word != nil && (only == 0 || only == b.turn)
+	if on {
 		sys.FutexWakeBits(b.word, -1, b.bit)
 	}
-	return b.turn, b.word != nil
+	return b.turn, on
 }
 
 // insist knocks until the sleep with the number turn is over.
@@ -75,7 +77,7 @@ func (b *bed) knock() (turn uint64, on bool) {
 func (b *bed) insist(turn uint64) {
 	for d := insistFirst; ; d = min(2*d, insistMost) {
 		time.Sleep(d)
-		if t, on := b.knock(); !on || t != turn {
+		if _, on := b.knock(turn); !on {
 			return
 		}
 	}

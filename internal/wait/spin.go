@@ -20,14 +20,14 @@ const (
 
 // How long one spins. A sleep and its wake-up cost some 5 to 65 µs, so to spin
 // for about as long costs at most twice what is best; whoever spins in vain
-// again and again only glances, but for one wait in spinProbe.
+// again and again only glances, but for one wait in spinProbe. What counts is
+// only whether spinning paid: that a sleep was short does not say that a spin
+// would have paid, for the partner may be waiting for this very processor.
 const (
 	spinMost   = 40 * time.Microsecond
 	spinGlance = 2 * time.Microsecond
 	spinEver   = time.Second
-	spinProbe  = 64
-
-	shortSleep = 2*spinMost + 20*time.Microsecond // what spinning would about have saved
+	spinProbe  = 16
 )
 
 // A Spinner learns, for all waits through one handle, whether spinning pays.
@@ -53,14 +53,14 @@ func (s *Spinner) SetMode(m Mode) { s.mode.Store(int32(m)) }
 // Mode returns the mode.
 func (s *Spinner) Mode() Mode { return Mode(s.mode.Load()) }
 
-// observe enters one wait into the average of some eight. Two at once may
-// count as one.
+// observe enters one spin into the average of some four. Two at once may count
+// as one.
 func (s *Spinner) observe(paid bool) {
 	v := s.vain.Load()
 	if paid {
-		v -= (v + 7) / 8
+		v -= (v + 3) / 4
 	} else {
-		v += (vainMost - v + 7) / 8
+		v += (vainMost - v + 3) / 4
 	}
 	s.vain.Store(v)
 }
@@ -82,14 +82,12 @@ func (s *Spinner) budget() time.Duration {
 
 // spinning is a Waiter's spin: fresh → on → yielded → (Sleep) → fresh.
 type spinning struct {
-	of       *Spinner
-	state    int8
-	waited   bool  // Spin or Sleep was called since the Waiter was taken
-	asleep   bool  // a sleep was, too
-	start    int64 // of the spin
-	budget   int64
-	checks   int64 // Mode Spin: when to look up next
-	longMode bool
+	of     *Spinner
+	state  int8
+	asleep bool  // there was a Sleep
+	start  int64 // of the spin, if budget is not 0
+	budget int64
+	checks int64 // when one who spins for long looks up
 }
 
 const (
@@ -118,7 +116,7 @@ func (w *Waiter) Spin(i int) bool {
 		mem.RelaxMicro()
 		now := sys.MonotonicNow()
 		if now-p.start < p.budget {
-			return !p.longMode || now < p.checks || w.lookUp(now)
+			return now < p.checks || w.lookUp(now)
 		}
 	default:
 		return false
@@ -130,23 +128,22 @@ func (w *Waiter) Spin(i int) bool {
 
 //go:norace
 func (p *spinning) begin() {
-	p.waited = true
 	p.state = spinOn
-	p.budget = int64(p.of.budget())
-	if p.budget == 0 {
+	if p.budget = int64(p.of.budget()); p.budget == 0 {
 		return
 	}
-	p.longMode = p.budget > int64(spinMost)
 	p.start = sys.MonotonicNow()
 	p.checks = p.start + int64(spinMost)
 }
 
-// lookUp is what who spins for long does now and then: it lets others run, and
-// sees whether the wait must end, which Sleep then says.
+// lookUp is what who spins for long does now and then: it lets others run, in
+// this process and in others (the partner may be waiting for this processor),
+// and sees whether the wait must end, which Sleep then says.
 //
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {
 	runtime.Gosched()
+	sys.Yield()
 	w.spin.checks = now + int64(spinMost)
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
@@ -158,40 +155,38 @@ func (w *Waiter) lookUp(now int64) bool {
 	return true
 }
 
-// again begins the next round after a Sleep. A waiter that was alarmed looks
-// once and does not spin, so that its Sleep finds the reason at once.
+// again is the end of a Sleep, and of the spin before it, which was in vain. A
+// waiter that was alarmed looks once and does not spin, so that its next Sleep
+// finds the reason at once.
 //
 //go:norace
 func (p *spinning) again(alarmed bool) {
-	p.waited = true
+	p.asleep = true
+	if p.budget >= int64(spinMost) {
+		p.of.observe(false)
+	}
+	p.budget = 0
 	p.state = spinFresh
 	if alarmed {
 		p.state = spinYielded
 	}
 }
 
-// slept learns from a sleep: a short one would have been worth a spin.
-//
-//go:norace
-func (p *spinning) slept(from, to int64) {
-	p.asleep = true
-	p.of.observe(to-from < int64(shortSleep))
-}
-
-// learn is the end of the wait.
+// learn is the end of the wait: if a spin is under way, it paid.
 //
 //go:norace
 func (w *Waiter) learn() {
 	p := &w.spin
-	if !p.waited {
-		return
-	}
-	if !p.asleep {
+	paid := p.budget > 0
+	if paid {
 		p.of.observe(true)
+	}
+	if !paid && !p.asleep && p.state == spinFresh {
+		return // there was no wait
 	}
 	w.list.mu.Lock()
 	w.list.stats.Waits++
-	if !p.asleep {
+	if paid && !p.asleep {
 		w.list.stats.SpinsPaid++
 	}
 	w.list.mu.Unlock()

@@ -145,8 +145,7 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32) error {
 		w.spin.again(!ok)
 		return err
 	}
-	start := sys.MonotonicNow()
-	until := start + int64(relook)*int64(max(1, n/relookPer))
+	until := sys.MonotonicNow() + int64(relook)*int64(max(1, n/relookPer))
 	if w.deadline != 0 {
 		until = min(until, w.deadline)
 	}
@@ -170,11 +169,7 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32) error {
 	w.list.leave(w, rescued)
 	w.spin.again(nudged)
 	switch err {
-	case nil, syscall.EAGAIN:
-		w.spin.slept(start, sys.MonotonicNow())
-		return nil
-	case syscall.ETIMEDOUT:
-		w.spin.slept(start, until)
+	case nil, syscall.EAGAIN, syscall.ETIMEDOUT:
 		return nil
 	}
 	return fmt.Errorf("futex (a bug in tandem): %w", err)
@@ -191,7 +186,7 @@ func (w *Waiter) alarm() (turn uint64, again bool) {
 		sys.FutexWakePrivate(w.nudge, 1)
 		return 0, false
 	}
-	return w.bed.knock()
+	return w.bed.knock(0)
 }
 
 // rouse is what the end of a context does, on a goroutine of its own.

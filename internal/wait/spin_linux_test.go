@@ -1,0 +1,155 @@
+package wait
+
+import (
+	"runtime"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func lockThread(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	f()
+}
+
+// spinOnce spins a new wait to its end and returns how long that took.
+func spinOnce(l *List) time.Duration {
+	wt := l.Waiter(background)
+	defer wt.Done()
+	start := time.Now()
+	for i := 0; wt.Spin(i); i++ {
+	}
+	d := time.Since(start)
+	wt.spin.again(false) // Done would take it for a success
+	return d
+}
+
+func TestSpinnerLearns(t *testing.T) {
+	l := NewList()
+	s := &l.spin
+	if !processors.many() {
+		if b := s.budget(); b != 0 {
+			t.Errorf("with one processor, spins for %v", b)
+		}
+		return
+	}
+	if b := s.budget(); b != spinMost {
+		t.Errorf("a new Spinner spins for %v, want %v", b, spinMost)
+	}
+	if d := spinOnce(l); d < spinMost {
+		t.Errorf("spun for %v, want %v at least", d, spinMost)
+	}
+	for range 100 {
+		s.observe(false)
+	}
+	full := 0
+	for range 10 * spinProbe {
+		switch s.budget() {
+		case spinMost:
+			full++
+		case spinGlance:
+		default:
+			t.Errorf("budget %v", s.budget())
+		}
+	}
+	if full < 8 || full > 12 {
+		t.Errorf("%d of %d waits spin in full, though it never pays", full, 10*spinProbe)
+	}
+	for range 100 {
+		s.observe(true)
+	}
+	if b := s.budget(); b != spinMost || s.vain.Load() != 0 {
+		t.Errorf("budget %v, vain %d, after it paid 100 times", b, s.vain.Load())
+	}
+	s.SetMode(Sleep)
+	if b := s.budget(); b != 0 {
+		t.Errorf("mode Sleep spins for %v", b)
+	}
+	s.SetMode(Spin)
+	if b := s.budget(); b != spinEver {
+		t.Errorf("mode Spin spins for %v", b)
+	}
+}
+
+// What a wait teaches: a spin that a sleep follows was in vain, one that the
+// end of the wait follows paid, and a wait without a spin says nothing.
+func TestWaitsTeach(t *testing.T) {
+	if !processors.many() {
+		return // nobody spins
+	}
+	l, w := NewList(), word(t)
+	vain := func() int32 { return l.spin.vain.Load() }
+	wait := func(sleep bool, spins int) {
+		wt := l.Waiter(background)
+		defer wt.Done()
+		for i := range spins {
+			wt.Spin(i)
+		}
+		if sleep {
+			wt.Sleep(w, 1) // the word changed already: over at once
+		}
+	}
+	wait(true, 1)
+	if vain() == 0 {
+		t.Error("a spin and then a sleep count as if the spin had paid")
+	}
+	v := vain()
+	wait(true, 0)
+	wait(false, 0)
+	if vain() != v {
+		t.Error("a wait without a spin taught something")
+	}
+	wait(false, 1)
+	if vain() >= v {
+		t.Error("a spin and then success do not count")
+	}
+	if s := l.Stats(); s.Waits != 3 || s.SpinsPaid != 1 {
+		t.Errorf("%+v, want 3 waits, of which 1 spin paid", s)
+	}
+}
+
+func TestSpinEndsWithTheList(t *testing.T) {
+	l, w := NewList(), word(t)
+	l.spin.SetMode(Spin)
+	errs := make(chan error)
+	go func() { errs <- await(l, background, w, 0) }()
+	l.Close()
+	if err := <-errs; err != ErrClosed {
+		t.Errorf("await = %v, want ErrClosed", err)
+	}
+}
+
+// Whoever spins can be stopped: a collection need not wait for the end of it.
+func TestSpinDoesNotHoldUpTheCollector(t *testing.T) {
+	l, w := NewList(), word(t)
+	l.spin.SetMode(Spin)
+	var wg sync.WaitGroup
+	stop := new(atomic.Bool)
+	for range 2 {
+		wg.Go(func() {
+			for !stop.Load() {
+				if err := await(l, background, w, 0); err != nil {
+					return
+				}
+			}
+		})
+	}
+	var took []time.Duration
+	for range 21 {
+		start := time.Now()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m) // stops the world
+		took = append(took, time.Since(start))
+	}
+	stop.Store(true)
+	l.Close()
+	wg.Wait()
+	slices.Sort(took)
+	t.Logf("median %v, worst %v", took[10], took[20])
+	if took[10] > 50*time.Millisecond {
+		t.Errorf("stopping the world takes %v (median) while two spin", took[10])
+	}
+}

@@ -31,7 +31,6 @@ type attachment struct {
 	closed atomic.Bool
 	list   *wait.List
 
-	mu    gosync.Mutex
 	refs  int                                  // Regions that are open, under registry.mu
 	cores map[uint32]weak.Pointer[object.Core] // by entry
 
@@ -41,6 +40,3 @@ type attachment struct {
 	recovering gosync.Mutex // one recovery at a time in this process
 	watch      watch        // the guard's view of the others
 }
-
-// at is the object memory of n bytes at off.
-func (a *attachment) at(off, n uint64) mem.Area { return a.Sub(off, n) }

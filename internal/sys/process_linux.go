@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -14,8 +13,12 @@ import (
 // Gettid is the calling thread's id, as its own pid namespace numbers it.
 func Gettid() int { return unix.Gettid() }
 
-// PIDNamespace is the inode of this process's pid namespace; 0 without /proc.
+// PIDNamespace is the inode of this process's pid namespace; 0 where there is
+// no /proc, or where /proc numbers the processes of another namespace.
 func PIDNamespace() uint64 {
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+		return 0
+	}
 	var st unix.Stat_t
 	if unix.Stat("/proc/self/ns/pid", &st) != nil {
 		return 0
@@ -62,38 +65,40 @@ func StartTime(pid int) (uint64, error) {
 // All threads are listed twice: a thread that was still running at the first
 // listing could have started another, which the second then shows.
 func Ended(pid int, start uint64) bool {
+	if isGone(pid) {
+		return true
+	}
 	now, err := StartTime(pid)
 	if err != nil {
-		return isGone(err)
+		return isGone(pid)
 	}
 	if now != start {
 		return true
 	}
-	return allExiting(pid) && allExiting(pid)
+	for range 2 {
+		if !allExiting(pid) {
+			return false
+		}
+	}
+	return true
 }
 
-func isGone(err error) bool {
-	var errno syscall.Errno
-	if !errors.As(err, &errno) || (errno != syscall.ENOENT && errno != syscall.ESRCH) {
-		return false
-	}
-	// Only where /proc itself is there does a missing entry say anything.
-	_, err = StartTime(os.Getpid())
-	return err == nil
-}
+// isGone asks the kernel and not /proc, which may hide the processes of other
+// users (its option hidepid).
+func isGone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
 
 func allExiting(pid int) bool {
 	dir := fmt.Sprintf("/proc/%d/task", pid)
 	tasks, err := os.ReadDir(dir)
 	if err != nil {
-		return isGone(err)
+		return isGone(pid)
 	}
 	for _, t := range tasks {
 		f, err := statFields(dir + "/" + t.Name() + "/stat")
+		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
+			continue // that thread ended meanwhile
+		}
 		if err != nil {
-			if isGone(err) {
-				continue
-			}
 			return false
 		}
 		if s := f[0][0]; s == 'Z' || s == 'X' || s == 'x' {

@@ -1,0 +1,57 @@
+package sys
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+func TestEnded(t *testing.T) {
+	cmd := exec.Command("cat")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	start, err := StartTime(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if Ended(pid, start) {
+		t.Error("a running process has ended")
+	}
+	if !Ended(pid, start+1) {
+		t.Error("a process that started at another time is the same")
+	}
+	if err := cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if Ended(pid, start) {
+		t.Error("a stopped process has ended")
+	}
+	cmd.Process.Signal(syscall.SIGCONT)
+	in.Close()
+	for state := byte(0); state != 'Z'; { // ended, and not yet waited for
+		f, err := statFields("/proc/" + strconv.Itoa(pid) + "/stat")
+		if err != nil {
+			t.Fatal(err)
+		}
+		state = f[0][0]
+	}
+	if !Ended(pid, start) {
+		t.Error("a zombie has not ended")
+	}
+	cmd.Wait()
+	if !Ended(pid, start) {
+		t.Error("a process that is gone has not ended")
+	}
+	self, err := StartTime(os.Getpid())
+	if err != nil || Ended(os.Getpid(), self) {
+		t.Errorf("this process, started at %d (%v), has ended", self, err)
+	}
+}

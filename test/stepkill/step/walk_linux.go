@@ -125,36 +125,41 @@ func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, end
 			limit := asleepAfter
 			if in.private() {
 				limit = parkedAfter
+				if wake == nil || woken != nil {
+					limit = mostAsleep // whom it waits for is in this process, and awake
+				}
 			}
 			ws, p.asleep, err = c.waitAwake(limit)
 			if err != nil {
 				return d, false, err
 			}
-			if p.asleep && counting {
-				p.n, p.pc, p.effect = p.n+1, pc, true
-				if kill(p) {
-					return die()
-				}
-				switch {
-				case woken != nil:
-				case wake == nil:
-					ended = true
-					return die()
-				default:
-					callWake()
-				}
-			}
-			if p.asleep {
-				ws, p.asleep, err = c.waitAwake(mostAsleep)
-				if err == nil && p.asleep {
-					d, _, err = die()
-					if err == nil {
-						err = fmt.Errorf("stepkill: the victim hangs: %v", d)
+			hangs := p.asleep && limit == mostAsleep
+			if p.asleep && !hangs {
+				if counting {
+					p.n, p.pc, p.effect = p.n+1, pc, true
+					if kill(p) {
+						return die()
 					}
 				}
+				if wake == nil || !counting {
+					ended = true
+					return die()
+				}
+				if woken == nil {
+					callWake()
+				}
+				ws, p.asleep, err = c.waitAwake(mostAsleep)
 				if err != nil {
 					return d, false, err
 				}
+				hangs = p.asleep
+			}
+			if hangs {
+				d, _, err = die()
+				if err == nil {
+					err = fmt.Errorf("stepkill: the victim hangs: %v", d)
+				}
+				return d, false, err
 			}
 		}
 

@@ -1,0 +1,100 @@
+package stepkill
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"testing"
+
+	"example.com/tandem/shm"
+	"example.com/tandem/test/stepkill/step"
+)
+
+// An Op is an operation that a victim runs, and a Death where it was killed.
+type (
+	Op    = step.Op
+	Death = step.Death
+	Peer  = step.Peer
+)
+
+// Main runs the victim's part, and does not return, in a process that this
+// package started. In any other it returns at once. Call it first in TestMain,
+// or in an init function of the test file.
+func Main() { step.Main() }
+
+// Note leaves n for [Death].Note, from within an operation: how far it is.
+func Note(n int) { step.Note(n) }
+
+// Watchdog returns a context for survivors' calls: one that ends has hung.
+func Watchdog(t testing.TB) context.Context { return step.Watchdog(t) }
+
+// kept is the victim's region: what prepare opened must not be collected.
+var kept *shm.Region
+
+// Register names an operation; call it at package level. In the victim prepare
+// gets the stage's region, does what shall not be stepped, and returns the
+// operation. An error of either is a failed test.
+func Register(name string, prepare func(r *shm.Region) (run func() error, err error)) Op {
+	return step.Register(name, func(dir string) (func() error, error) {
+		r, err := shm.Open(regionIn(dir), nil)
+		if err != nil {
+			return nil, err
+		}
+		kept = r
+		return prepare(r)
+	})
+}
+
+func regionIn(dir string) string { return filepath.Join(dir, "region") }
+
+// A Stage is one death: see [step.Stage] for what it can do.
+type Stage struct {
+	*step.Stage
+	Region *shm.Region // new, with nothing in it, and opened by this process
+}
+
+// Options are those of the regions that Every makes: small, since the harness
+// looks at all their bytes after each step.
+var Options = shm.Options{Size: 8 << 20, Participants: 8, Objects: 16}
+
+// Every has a victim die at every point of op. For each death it makes a
+// region and calls survivor, which puts into it what the operation needs,
+// calls s.Die, and then checks that whoever is left can go on and that nothing
+// that was promised is lost. At last the region's own Check must find nothing
+// wrong.
+func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {
+	t.Helper()
+	step.Every(t, op, func(t *testing.T, st *step.Stage) {
+		o := Options
+		r, err := shm.Create(regionIn(st.Dir), &o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := r.Check(); err != nil {
+				t.Errorf("Check = %v", err)
+			}
+			if t.Failed() {
+				logSnapshot(t, r)
+			}
+			if err := r.Close(); err != nil {
+				t.Errorf("Close = %v", err)
+			}
+		}()
+		survivor(t, &Stage{st, r})
+	})
+}
+
+func logSnapshot(t *testing.T, r *shm.Region) {
+	s, err := r.Snapshot()
+	if err != nil {
+		t.Logf("Snapshot = %v", err)
+		return
+	}
+	b, err := json.MarshalIndent(s, "", "  ")
+	if err != nil {
+		t.Logf("snapshot: %v", err)
+		return
+	}
+	t.Logf("the region:\n%s", b)
+}

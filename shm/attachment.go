@@ -7,7 +7,6 @@ import (
 	"weak"
 
 	"example.com/tandem/internal/engine"
-	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/wait"

@@ -1,0 +1,476 @@
+//go:build tandem_sim
+
+package engine_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"testing"
+
+	. "example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sim"
+)
+
+// A message of the simulation and what came of it.
+type simMessage struct {
+	id       int
+	size     int
+	began    int // step at which its Put began
+	put      int // step at which it returned; 0: it has not
+	attempt  int // of the last delivery
+	acking   bool
+	final    bool // got, acknowledged or gone with its getter: never again
+	holder   *sim.Process
+	mustCome bool // its getter died with the slot still reading
+	closed   bool // a Join that began after its Put has returned
+}
+
+// A simQueue is the oracle. It is changed between scheduling points, so
+// together with the access before.
+type simQueue struct {
+	*testing.T
+	w        *sim.World
+	c        QueueConfig
+	a        mem.Area
+	msgs     map[int]*simMessage
+	next     int
+	eof      bool
+	kills    bool // of this world: the order is not looked at
+	getting  map[*sim.Thread]*Queue
+	putting  map[*sim.Thread]int // bytes
+	attached map[*sim.Thread]*Queue
+	joining  map[*sim.Thread]*Queue
+	reading  map[*sim.Thread]simReading // not yet known to be got
+	leased   map[*sim.Thread]simReading // not yet known to be acknowledged or given back
+	lastPut  map[*sim.Thread]int        // the latest beginning of a Put of what it took
+	closing  bool
+}
+
+type simReading struct {
+	m *simMessage
+	q *Queue
+	s Slot
+}
+
+// attach is one step, so that p does not die before it has threads.
+func (o *simQueue) attach(p *sim.Process) *Queue {
+	point := mem.Point
+	mem.Point = nil
+	defer func() { mem.Point = point }()
+	q, err := AttachQueue(o.a, p.Env())
+	if err != nil {
+		o.w.Fail("attach: %v", err)
+	}
+	return q
+}
+
+// encode writes the message's number over its start, and parse verifies all.
+func (o *simQueue) encode(m *simMessage) []byte {
+	b := make([]byte, m.size)
+	for i := range b {
+		b[i] = byte(m.id + i)
+	}
+	binary.LittleEndian.PutUint64(b, uint64(m.id))
+	return b
+}
+
+func (o *simQueue) parse(b []byte) *simMessage {
+	if len(b) < 8 {
+		o.w.Fail("%d bytes came", len(b))
+	}
+	m := o.msgs[int(binary.LittleEndian.Uint64(b))]
+	if m == nil || string(o.encode(m)) != string(b) {
+		o.w.Fail("a torn message: %x", b)
+	}
+	return m
+}
+
+func (o *simQueue) producer(q *Queue, n int) func(*sim.Thread) {
+	return func(t *sim.Thread) {
+		for range n {
+			size := o.c.Room
+			if o.c.Blocks > 0 {
+				size = 8 + o.w.Rand.IntN(o.c.MaxMessage-7)
+			}
+			o.next++
+			m := &simMessage{id: o.next, size: size, began: o.w.Steps()}
+			o.msgs[m.id] = m
+			t.Context(o.w.Rand.IntN(3) == 0)
+			var err error
+			if o.w.Rand.IntN(4) == 0 {
+				err = q.TryPut(o.encode(m))
+			} else {
+				o.putting[t], o.attached[t] = size, q
+				err = q.Put(t, o.encode(m))
+				delete(o.putting, t)
+			}
+			switch err {
+			case nil:
+				m.put = o.w.Steps()
+			case ErrShutdown:
+				delete(o.msgs, m.id)
+				return
+			case ErrFull, sim.ErrCanceled:
+				delete(o.msgs, m.id)
+			default:
+				o.w.Fail("Put: %v", err)
+			}
+		}
+	}
+}
+
+// delivered enters a delivery.
+func (o *simQueue) delivered(t *sim.Thread, m *simMessage, attempt int) {
+	t.Note("takes %d, attempt %d", m.id, attempt)
+	switch {
+	case m.final:
+		o.w.Fail("message %d came again after it was done", m.id)
+	case m.closed:
+		o.w.Fail("message %d came after a Join that waited for it", m.id)
+	case attempt <= m.attempt:
+		o.w.Fail("message %d came with attempt %d after %d", m.id, attempt, m.attempt)
+	}
+	if !o.kills && attempt == 1 {
+		if m.put != 0 && m.put < o.lastPut[t] {
+			o.w.Fail("message %d came after one whose Put began when that of this had returned", m.id)
+		}
+		o.lastPut[t] = max(o.lastPut[t], m.began)
+	}
+	m.attempt, m.holder, m.mustCome = attempt, t.Process(), false
+}
+
+func (o *simQueue) take(q *Queue, t *sim.Thread, lease bool) (Slot, *simMessage, error) {
+	t.Context(o.w.Rand.IntN(3) == 0)
+	var s Slot
+	var err error
+	if o.w.Rand.IntN(4) == 0 {
+		s, err = q.Take(nil, lease)
+	} else {
+		o.getting[t] = q
+		s, err = q.Take(t, lease)
+		delete(o.getting, t)
+	}
+	switch err {
+	case nil:
+	case io.EOF:
+		o.ended()
+		return s, nil, err
+	case ErrEmpty, sim.ErrCanceled:
+		return s, nil, err
+	default:
+		o.w.Fail("Take: %v", err)
+	}
+	b, err := q.BytesOf(s)
+	if err != nil {
+		o.w.Fail("read: %v", err)
+	}
+	return s, o.parse(b), nil
+}
+
+func (o *simQueue) getter(q *Queue) func(*sim.Thread) {
+	return func(t *sim.Thread) {
+		for {
+			s, m, err := o.take(q, t, false)
+			if err == io.EOF {
+				return
+			} else if err != nil {
+				continue
+			}
+			attempt := s.Attempt()
+			o.reading[t], m.mustCome = simReading{m, q, s}, false
+			q.Release(s)
+			delete(o.reading, t)
+			o.delivered(t, m, attempt)
+			m.final = true
+			for range o.w.Rand.IntN(3) {
+				t.Step()
+			}
+			m.holder = nil // done, from before TaskDone
+			if err := q.TaskDone(); err != nil {
+				o.w.Fail("TaskDone: %v", err)
+			}
+		}
+	}
+}
+
+func (o *simQueue) lessee(q *Queue) func(*sim.Thread) {
+	return func(t *sim.Thread) {
+		for {
+			s, m, err := o.take(q, t, true)
+			if err == io.EOF {
+				return
+			} else if err != nil {
+				continue
+			}
+			o.delivered(t, m, s.Attempt())
+			o.leased[t] = simReading{m, q, s}
+			steps := o.w.Rand.IntN(4)
+			if o.w.Rand.IntN(4) == 0 {
+				steps = o.w.Rand.IntN(300)
+			}
+			for range steps {
+				t.Step()
+			}
+			m.holder = nil // done, from before Ack
+			back := o.w.Rand.IntN(4) == 0
+			if back {
+				delete(o.leased, t)
+				err = q.Nack(q.Index(s))
+			} else {
+				m.acking = true
+				err = q.Ack(q.Index(s))
+				m.acking, m.final = false, true
+				delete(o.leased, t)
+			}
+			if err != nil {
+				o.w.Fail("Ack, Nack: %v", err)
+			}
+		}
+	}
+}
+
+func (o *simQueue) joiner(q *Queue) func(*sim.Thread) {
+	return func(t *sim.Thread) {
+		for range 3 {
+			for range o.w.Rand.IntN(200) {
+				t.Step()
+			}
+			var due []*simMessage
+			for _, m := range o.msgs {
+				if m.put != 0 {
+					due = append(due, m)
+				}
+			}
+			t.Context(o.w.Rand.IntN(3) == 0)
+			o.joining[t] = q
+			err := q.Join(t)
+			delete(o.joining, t)
+			if err == sim.ErrCanceled {
+				continue
+			} else if err != nil {
+				o.w.Fail("Join: %v", err)
+			}
+			for _, m := range due {
+				if m.holder != nil && o.w.Alive(m.holder.Self) {
+					o.w.Fail("Join returned early: message %d is %v's", m.id, m.holder)
+				}
+				if !m.final && !m.acking && !o.lost(m) {
+					o.w.Fail("Join returned early: message %d is not done", m.id)
+				}
+				m.closed = true
+			}
+		}
+	}
+}
+
+// lost reports that a dead getter may have had the message.
+func (o *simQueue) lost(m *simMessage) bool {
+	if m.mustCome {
+		return false
+	}
+	for t, r := range o.reading {
+		if r.m == m && !o.w.Alive(t.Process().Self) {
+			return true
+		}
+	}
+	return false
+}
+
+// ended verifies an end of the queue.
+func (o *simQueue) ended() {
+	o.eof = true
+	for _, m := range o.msgs {
+		inHand := m.acking // a consumer has it, and has not noted that yet
+		for _, r := range o.reading {
+			inHand = inHand || r.m == m
+		}
+		if m.put != 0 && !m.final && !inHand || m.mustCome {
+			o.w.Fail("EOF with message %d undone: %+v", m.id, *m)
+		}
+	}
+}
+
+// died is called first thing in every recovery.
+func (o *simQueue) died(dead Self) {
+	for t, r := range o.reading {
+		if t.Process().Self == dead && o.holds(r, IsReading) {
+			r.m.mustCome = true
+			delete(o.reading, t)
+		}
+	}
+	for t, r := range o.leased {
+		if t.Process().Self == dead {
+			r.m.acking = false
+			if o.holds(r, IsLeased) {
+				r.m.mustCome = true
+			} else {
+				r.m.final = true
+			}
+			delete(o.leased, t)
+		}
+	}
+	for _, m := range o.msgs {
+		if m.holder != nil && m.holder.Self == dead {
+			m.holder = nil
+		}
+	}
+}
+
+// holds reports whether a claim stands that was seen last as r.
+func (o *simQueue) holds(r simReading, phase uint64) bool {
+	point := mem.Point
+	mem.Point = nil
+	defer func() { mem.Point = point }()
+	if !r.q.SlotIs(r.s, phase) {
+		return false
+	}
+	b, err := r.q.BytesOf(r.s)
+	if err != nil || len(b) < 8 {
+		o.w.Fail("a dead consumer's message is torn: %x, %v", b, err)
+	}
+	return int(binary.LittleEndian.Uint64(b)) == r.m.id
+}
+
+// stuck is called when all threads sleep. It finds who should not, and at
+// last shuts the queue down.
+func (o *simQueue) stuck() bool {
+	for t, q := range o.getting {
+		if o.w.Alive(t.Process().Self) && q.More() {
+			o.w.Fail("%v sleeps, and a message is there", t)
+			return true
+		}
+	}
+	for t, n := range o.putting {
+		if o.w.Alive(t.Process().Self) && o.attached[t].Fits(n) {
+			o.w.Fail("%v sleeps, and %d bytes would fit", t, n)
+			return true
+		}
+	}
+	for t, q := range o.joining {
+		if o.w.Alive(t.Process().Self) && q.AtRest() {
+			o.w.Fail("%v sleeps, and nothing is undone", t)
+			return true
+		}
+	}
+	if o.closing {
+		return false
+	}
+	o.shutdown(7)
+	return true
+}
+
+func (o *simQueue) shutdown(index int) {
+	if o.closing {
+		return
+	}
+	o.closing = true
+	p := o.w.Process(index)
+	p.Immortal = true
+	q := o.attach(p)
+	p.Go("closer", func(*sim.Thread) { q.Shutdown() })
+}
+
+func (o *simQueue) end() error {
+	if err := CheckQueue(o.a, true); err != nil {
+		return err
+	}
+	for _, m := range o.msgs {
+		if m.put != 0 && !m.final && !o.lost(m) || m.mustCome {
+			return fmt.Errorf("message %d was lost: %+v", m.id, *m)
+		}
+	}
+	if !o.eof {
+		return errors.New("no end")
+	}
+	return nil
+}
+
+var simQueueConfigs = []QueueConfig{
+	{Slots: 1, Room: 16, Rows: 8},
+	{Slots: 2, Room: 16, Rows: 8},
+	{Slots: 3, Room: 16, Rows: 8},
+	{Slots: 8, Room: 16, Rows: 8},
+	{Slots: 1, Room: 16, Rows: 8, Blocks: 3, BlockSize: 64, MaxMessage: 150},
+	{Slots: 2, Room: 16, Rows: 8, Blocks: 4, BlockSize: 64, MaxMessage: 250},
+	{Slots: 3, Room: 16, Rows: 8, Blocks: 7, BlockSize: 64, MaxMessage: 150},
+	{Slots: 8, Room: 16, Rows: 8, Blocks: 7, BlockSize: 64, MaxMessage: 150},
+}
+
+// simulateQueue builds a world: processes 0 to 3 produce, get, lease and join
+// as the seed says; 5 gets or leases and is never killed; 6 may shut down
+// early, 7 does when all have come to rest.
+func simulateQueue(t *testing.T, o sim.Options) func(*sim.World) {
+	return func(w *sim.World) {
+		q := &simQueue{T: t, w: w, c: simQueueConfigs[w.Rand.IntN(len(simQueueConfigs))], msgs: map[int]*simMessage{},
+			kills: o.KillEvery > 0, getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
+			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}}
+		q.a = mem.Heap(q.c.Size())
+		q.c.InitLap(q.a, NearWrap)
+
+		populate := func(p *sim.Process, roles int) {
+			e := q.attach(p)
+			for range roles {
+				switch w.Rand.IntN(7) {
+				case 0, 1, 2:
+					p.Go("producer", q.producer(e, 1+w.Rand.IntN(8)))
+				case 3, 4:
+					p.Go("getter", q.getter(e))
+				case 5:
+					p.Go("lessee", q.lessee(e))
+				case 6:
+					p.Go("joiner", q.joiner(e))
+				}
+			}
+		}
+		for i := range 2 + w.Rand.IntN(3) {
+			populate(w.Process(i), 1+w.Rand.IntN(3))
+		}
+		last := w.Process(5)
+		last.Immortal = true
+		e := q.attach(last)
+		if w.Rand.IntN(2) == 0 {
+			last.Go("getter", q.getter(e))
+		} else {
+			last.Go("lessee", q.lessee(e))
+		}
+		if w.Rand.IntN(3) == 0 {
+			p := w.Process(6)
+			p.Immortal = true
+			p.Go("early closer", func(t *sim.Thread) {
+				for range w.Rand.IntN(600) {
+					t.Step()
+				}
+				q.shutdown(7)
+			})
+		}
+		w.OnDeath(func(t *sim.Thread, dead Self) {
+			q.died(dead)
+			if err := RecoverQueue(q.a, t.Env(), dead); err != nil {
+				w.Fail("recovery: %v", err)
+			}
+		})
+		w.OnRecovered(func(dead Self) {
+			if w.Rand.IntN(2) == 0 {
+				populate(w.Process(int(dead.Index)), 1)
+			}
+		})
+		w.OnStuck(q.stuck)
+		w.AtEnd(q.end)
+	}
+}
+
+func TestSimQueue(t *testing.T) {
+	for _, o := range []sim.Options{
+		{},
+		{StopEvery: 100, MaxStops: 4, CancelEvery: 150, SpuriousEvery: 300},
+		{KillEvery: 150, MaxKills: 3},
+		{KillEvery: 100, MaxKills: 3, StopEvery: 100, MaxStops: 3, CancelEvery: 200, SpuriousEvery: 300},
+	} {
+		t.Run(fmt.Sprintf("kills=%d,stops=%d", o.MaxKills, o.MaxStops), func(t *testing.T) {
+			sim.Explore(t, 5000, o, simulateQueue(t, o))
+		})
+	}
+}

@@ -4,9 +4,8 @@ import (
 	"fmt"
 	"os"
 
-	"golang.org/x/sys/unix"
-
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/shm"
 )
 
@@ -16,7 +15,12 @@ func attach(h *head) error {
 	var regions []*shm.Region
 	for i, hr := range h.Regions {
 		f := os.NewFile(uintptr(handoverFD+1+i), hr.Name)
-		r, err := shm.OpenFile(f, &shm.Options{ReadOnly: readOnly(f)})
+		writable, err := sys.Writable(f)
+		var r *shm.Region
+		if err == nil {
+			// Whose it is, the parent has checked, which may be allowed more.
+			r, err = shm.OpenFile(f, &shm.Options{ReadOnly: !writable, AnyOwner: true})
+		}
 		f.Close()
 		if err == nil {
 			var id object.RegionID
@@ -45,10 +49,4 @@ func detach(h *head) {
 	for _, hr := range h.Regions {
 		shm.Detach(hr.ID)
 	}
-}
-
-// readOnly reports a descriptor of a region that the parent has read-only.
-func readOnly(f *os.File) bool {
-	flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0)
-	return err == nil && flags&unix.O_ACCMODE == unix.O_RDONLY
 }

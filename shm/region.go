@@ -46,11 +46,32 @@ func (r *Region) File() (*os.File, error) {
 	err := r.check()
 	if err == nil {
 		var f *os.File
-		if f, err = sys.Dup(r.a.fd); err == nil {
+		if f, err = r.a.openNamed(); err != nil {
+			f, err = sys.Dup(r.a.fd)
+		}
+		if err == nil {
 			return f, nil
 		}
 	}
 	return nil, &Error{Op: "region.File", Region: r.a.name, Err: err}
+}
+
+// openNamed opens the region's file by its name, if that is still its own.
+// The description that its creator has was opened before there was a name,
+// and /proc/self/fd never tells it.
+func (a *attachment) openNamed() (*os.File, error) {
+	registry.mu.Lock()
+	path := a.path
+	registry.mu.Unlock()
+	f, err := sys.Open(path, !a.readOnly)
+	if err != nil {
+		return nil, err
+	}
+	if id, err := sys.ID(f); err != nil || id != a.file {
+		f.Close()
+		return nil, fs.ErrNotExist
+	}
+	return f, nil
 }
 
 // Existing is a view of the region through which OpenX only finds objects:

@@ -220,9 +220,6 @@ func sweepNow(dir string) {
 		if len(swept.at) >= 64 {
 			clear(swept.at)
 		}
-		if swept.at == nil {
-			swept.at = map[string]time.Time{}
-		}
 		swept.at[dir] = now
 	}
 	swept.Unlock()
@@ -231,7 +228,7 @@ func sweepNow(dir string) {
 	}
 }
 
-var swept struct {
+var swept = struct {
 	gosync.Mutex
 	at map[string]time.Time
-}
+}{at: map[string]time.Time{}}

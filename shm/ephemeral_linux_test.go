@@ -1,0 +1,425 @@
+package shm
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/testproc"
+)
+
+var ephemeral = &Options{Size: 1 << 20, Ephemeral: true}
+
+// guest: path. Opens it, says its id, and stays until it is told to go.
+var guest = testproc.Role("guest", func(args []string) {
+	r, err := Open(args[0], nil)
+	if err != nil {
+		testproc.Say(err)
+		return
+	}
+	testproc.Say(r.a.id)
+	testproc.Hear()
+	testproc.Must(r.Close())
+})
+
+func gone(t *testing.T, path string) {
+	t.Helper()
+	if _, err := os.Lstat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is still there: %v", path, err)
+	}
+}
+
+func TestEphemeralEndsWithItsLast(t *testing.T) {
+	path := testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	id := fmt.Sprint(r.a.id)
+	again := must(Open(path, nil))(t)
+	if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := guest.Start(t, path)
+	c.Expect(id)
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	defer ro.Close()
+	r = must(OpenOrCreate(path, nil))(t)
+	if fmt.Sprint(r.a.id) != id {
+		t.Error("the region ended with a participant in it")
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Say("go")
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	gone(t, path)
+	if err := closed(Open(path, nil)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open = %v, want fs.ErrNotExist", err)
+	}
+}
+
+// What a killed process leaves does not exist, for anybody, and is swept.
+func TestEphemeralOfTheKilled(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		sweep func(dir, path string) error
+	}{
+		{"Open", func(dir, path string) error {
+			if err := closed(Open(path, nil)); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("Open = %v", err)
+			}
+			return nil
+		}},
+		{"Create", func(dir, path string) error {
+			r, err := Create(path, ephemeral)
+			if err != nil {
+				return err
+			}
+			return r.Close()
+		}},
+		{"OpenOrCreate", func(dir, path string) error {
+			r, err := OpenOrCreate(path, ephemeral)
+			if err != nil {
+				return err
+			}
+			if n := r.Self().Epoch; n != 1 {
+				return fmt.Errorf("epoch %d: the dead region was revived", n)
+			}
+			return r.Close()
+		}},
+		{"Remove", func(dir, path string) error { return Remove(path) }},
+		{"Open of another", func(dir, path string) error {
+			if err := closed(Open(path+"-other", nil)); !errors.Is(err, fs.ErrNotExist) {
+				return fmt.Errorf("Open = %v", err)
+			}
+			return nil
+		}},
+		{"Create of another", func(dir, path string) error {
+			r, err := Create(path+"-other", ephemeral)
+			if err != nil {
+				return err
+			}
+			return r.Close()
+		}},
+		{"List", func(dir, path string) error {
+			infos, err := List()
+			if len(infos) != 0 {
+				return fmt.Errorf("List = %+v", infos)
+			}
+			return err
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := testPath(t)
+			t.Setenv("TANDEM_DIR", filepath.Dir(path))
+			r := must(Create(path, ephemeral))(t)
+			f := must(r.File())(t)
+			defer f.Close()
+			c := guest.Start(t, path)
+			c.Expect(fmt.Sprint(r.a.id))
+			if err := r.Close(); err != nil {
+				t.Fatal(err)
+			}
+			c.Kill()
+			if _, err := os.Stat(path); err != nil {
+				t.Fatalf("nobody was there to unlink it, and yet: %v", err)
+			}
+			haveSwept(filepath.Dir(path), true)
+			if err := closed(Open(path, &Options{ReadOnly: true})); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Open read-only = %v, want fs.ErrNotExist", err)
+			}
+			if _, err := os.Stat(path); err != nil {
+				t.Errorf("a read-only Open changed the directory: %v", err)
+			}
+			haveSwept(filepath.Dir(path), false)
+			if err := tt.sweep(filepath.Dir(path), path); err != nil {
+				t.Error(err)
+			}
+			gone(t, path)
+			if err := closed(OpenFile(f, nil)); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("OpenFile of what has ended = %v, want fs.ErrNotExist", err)
+			}
+		})
+	}
+}
+
+// haveSwept says whether Open has swept dir within this second.
+func haveSwept(dir string, yes bool) {
+	swept.Lock()
+	defer swept.Unlock()
+	delete(swept.at, dir)
+	if yes {
+		swept.at[dir] = time.Now()
+	}
+}
+
+// A newcomer has opened the file, and the last one leaves before the newcomer
+// has its share.
+func TestEphemeralEndsUnderANewcomer(t *testing.T) {
+	path := testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	f, st, err := openFile(path, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := must(examine(f, st, new(Options)))(t)
+	if err := lives(f, path, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, path)
+	second := must(Create(path, ephemeral))(t)
+	defer second.Close()
+	if r, err := attach(f, h.geometry, path, path, new(Options)); !errors.Is(err, errGone) {
+		t.Errorf("attach to what has ended = %v, %v, want errGone", r, err)
+	}
+	if r := must(Open(path, nil))(t); r.a != second.a {
+		t.Error("the newcomer is not in the new region")
+	} else {
+		r.Close()
+	}
+}
+
+// corpse is an ephemeral region whose only participant was killed.
+func corpse(t *testing.T) (path string) {
+	t.Helper()
+	path = testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	c := guest.Start(t, path)
+	c.Expect(fmt.Sprint(r.a.id))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Kill()
+	return path
+}
+
+// Somebody is about to end the region, has not said so in it yet, and is killed.
+func TestEphemeralIsEnding(t *testing.T) {
+	path := corpse(t)
+	ender := must(sys.Open(path, true))(t)
+	if err := sys.Lock(ender, 192, 1, true); err != nil {
+		t.Fatal(err)
+	}
+	id := must(sys.ID(ender))(t)
+	a := attachment{path: path, file: id, private: must(sys.Open(path, true))(t)}
+	a.g.flags = 1
+	if err := a.takeLife(); !errors.Is(err, errGone) {
+		t.Errorf("takeLife while another ends the region = %v, want errGone", err)
+	}
+	a.private.Close()
+	if err := closed(Open(path, nil)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open while another ends the region = %v, want fs.ErrNotExist", err)
+	}
+	if err := closed(Create(path, nil)); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("Create while another ends the region = %v, want fs.ErrExist", err)
+	}
+	type result struct {
+		r   *Region
+		err error
+	}
+	made := make(chan result, 1)
+	go func() {
+		r, err := OpenOrCreate(path, ephemeral)
+		made <- result{r, err}
+	}()
+	select {
+	case got := <-made:
+		t.Fatalf("OpenOrCreate while another ends the region = %+v", got)
+	case <-time.After(20 * time.Millisecond):
+	}
+	ender.Close()
+	got := <-made
+	if got.err != nil {
+		t.Fatal(got.err)
+	}
+	if got.r.a.file == id {
+		t.Error("a region in which nobody lives was entered")
+	}
+	got.r.Close()
+	gone(t, path)
+}
+
+// The name was removed and given to another region before the last one left.
+func TestEphemeralDoesNotTakeASuccessorsName(t *testing.T) {
+	path := testPath(t)
+	first := must(Create(path, ephemeral))(t)
+	f := must(first.File())(t)
+	defer f.Close()
+	if err := Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	// Those who have a descriptor may still come in, those who have the name not.
+	in := must(OpenFile(f, nil))(t)
+	if in.a != first.a {
+		t.Error("not the same region")
+	}
+	in.Close()
+	second := must(Create(path, nil))(t)
+	defer second.Close()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if st, err := sys.Lstat(path); err != nil || st.FileID != second.a.file {
+		t.Errorf("the successor lost its name: %v", err)
+	}
+}
+
+// Somebody was killed between lifeGone and the unlinking.
+func TestEphemeralGoneWithItsName(t *testing.T) {
+	path := testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	var b [4]byte
+	binary.LittleEndian.PutUint32(b[:], 1)
+	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+	defer f.Close()
+	if _, err := f.WriteAt(b[:], 192); err != nil {
+		t.Fatal(err)
+	}
+	// r still has its share, as one does who was late.
+	second := must(OpenOrCreate(path, ephemeral))(t)
+	defer second.Close()
+	if second.a == r.a {
+		t.Error("a region that has ended was opened")
+	}
+	r.Close()
+	if !isNamed(path, second.a.file) {
+		t.Error("the new region lost its name")
+	}
+}
+
+// Who unlinks is stopped while it holds the name byte; then it is killed.
+func TestRemoveBehindAStoppedRemover(t *testing.T) {
+	path := newRegionFile(t)
+	f := must(sys.Open(path, true))(t)
+	if err := sys.Lock(f, 0, 1, true); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- Remove(path) }()
+	select {
+	case err := <-done:
+		t.Errorf("Remove while another is at it = %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	f.Close()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	gone(t, path)
+}
+
+// The referee's page has a line for each player: {pid, id of the region that
+// it is in, 0 outside}.
+type line struct {
+	pid, in atomic.Uint64
+	_       [112]byte
+}
+
+func referee(path string) []line {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	testproc.Must(err)
+	testproc.Must(f.Truncate(4096))
+	b, err := syscall.Mmap(int(f.Fd()), 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
+	testproc.Must(err)
+	return unsafe.Slice((*line)(unsafe.Pointer(&b[0])), 4096/unsafe.Sizeof(line{}))
+}
+
+// player: path, referee's file, own line. Goes in and out of an ephemeral
+// region, and looks whether everybody who is in is in the same.
+var player = testproc.Role("player", func(args []string) {
+	lines := referee(args[1])
+	n, _ := strconv.Atoi(args[2])
+	me := &lines[n]
+	me.in.Store(0)
+	me.pid.Store(uint64(os.Getpid()))
+	for i := 0; ; i++ {
+		r, err := OpenOrCreate(args[0], ephemeral)
+		testproc.Must(err)
+		id := binary.LittleEndian.Uint64(r.a.id[:]) | 1
+		me.in.Store(id)
+		for range 3 {
+			for k := range lines {
+				if conflict(&lines[k], id) {
+					testproc.Must(fmt.Errorf("this process is in region %x, and %d in another", id, lines[k].pid.Load()))
+				}
+			}
+		}
+		me.in.Store(0)
+		testproc.Must(r.Close())
+		if i%16 == 0 {
+			testproc.Say("round")
+		}
+	}
+})
+
+func conflict(l *line, id uint64) bool {
+	pid, in := l.pid.Load(), l.in.Load()
+	if in == 0 || in == id {
+		return false
+	}
+	// A dead one's line stays; a living one's is true while it is there.
+	start, err := sys.StartTime(int(pid))
+	return err == nil && !sys.Ended(int(pid), start) && l.pid.Load() == pid && l.in.Load() == in
+}
+
+// kill kills a child that must not have ended by itself.
+func kill(t *testing.T, c *testproc.Child) {
+	t.Helper()
+	c.Kill()
+	if err := c.Wait(); err == nil || err.Error() != "signal: killed" {
+		t.Errorf("child %d: %v, want it to live until it is killed", c.PID(), err)
+	}
+}
+
+// Players come, go and are killed at random instants: never are two in
+// different regions of the same name at once, and at the end nothing is left.
+func TestEphemeralNeverSplits(t *testing.T) {
+	path := testPath(t)
+	const players = 6
+	page := path + "-referee"
+	lines := referee(page)
+	cs := make([]*testproc.Child, players)
+	for i := range cs {
+		cs[i] = player.Start(t, path, page, strconv.Itoa(i))
+	}
+	kills := 100
+	if testing.Short() {
+		kills = 20
+	}
+	for range kills {
+		i := rand.IntN(players)
+		if l := cs[i].Line(); l != "round" {
+			t.Fatalf("player %d: %s", i, l)
+		}
+		time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
+		kill(t, cs[i])
+		lines[i].in.Store(0)
+		cs[i] = player.Start(t, path, page, strconv.Itoa(i))
+	}
+	for i := range cs {
+		kill(t, cs[i])
+	}
+	if err := closed(Open(path, nil)); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("Open after all are dead = %v, want fs.ErrNotExist", err)
+	}
+	if f := files(t, filepath.Dir(path)); len(f) != 1 {
+		t.Errorf("left: %q", f)
+	}
+}

@@ -199,7 +199,7 @@ func (gd *guard) round() bool {
 	gd.mu.Unlock()
 
 	gd.words = append(gd.words[:0], sys.SharedWaitv(gd.control, control))
-	share := (sys.MaxWaitv - 1) / len(regions)
+	share := (sys.MaxWaitv - 1) / max(len(regions), 1)
 	for _, a := range regions {
 		gd.words = a.watched(gd.words, max(share, 1))
 	}

@@ -15,16 +15,6 @@ import (
 	"example.com/tandem/shm"
 )
 
-// A handle is what Value and Array have in common: where the cells are, and
-// what is needed beside them on every operation.
-type handle struct {
-	locker
-	base   unsafe.Pointer // the first cell
-	data   uint64         // the bits of a cell that count: no padding
-	padded bool           // some do not
-	closed *atomic.Bool   // the core's, one step nearer
-}
-
 // shared is what this process keeps once for an object, whatever the number
 // of its handles.
 type shared struct {
@@ -146,20 +136,21 @@ func scalar(t reflect.Type) engine.Scalar {
 }
 
 // handle opens what has cells of machine words, with their lock.
-func (q request) handle(r *shm.Region) (handle, int, error) {
+func (q request) handle(r *shm.Region) (handle, error) {
 	core, t, cells, n, err := q.open(r)
 	if err != nil {
-		return handle{}, 0, err
+		return handle{}, err
 	}
 	mu, err := engine.AttachMutex(engine.CellsLock(core.Area), core.Env)
 	if err != nil {
-		return handle{}, 0, core.Err(q.op, err)
+		return handle{}, core.Err(q.op, err)
 	}
 	return handle{
 		locker: locker{core: core, mu: mu, shared: sharedOf(core)},
 		base:   cells,
+		index:  make([]struct{}, n),
+		closed: core.Closed,
 		data:   t.Mask(),
 		padded: t.Mask() != ^uint64(0)>>(64-8*t.Size),
-		closed: core.Closed,
-	}, n, nil
+	}, nil
 }

@@ -1,0 +1,179 @@
+package atomics
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+)
+
+// A handle is a row of cells: an Array's, or a Value's one. Its operations are
+// functions, for methods cannot be generic; the methods of Value and Array are
+// calls of them and inline to that. T's size is a constant in each, and of
+// every switch on it one case is left.
+//
+// The race detector does not see mapped memory, so each operation says what an
+// atomic one of Go says by itself: who writes a cell releases it, before, and
+// who reads it acquires it, after.
+type handle struct {
+	locker
+	base   unsafe.Pointer // the first cell
+	index  []struct{}     // as long as the row: indexing it is the check of an index
+	closed *atomic.Bool   // the core's, one step nearer
+	data   uint64         // the bits of a cell that count: no padding
+	padded bool           // some do not
+}
+
+// at is where cell i is.
+func at[T any](h *handle, i int) unsafe.Pointer {
+	_ = h.index[i]
+	var x T
+	return unsafe.Add(h.base, uintptr(i)*unsafe.Sizeof(x))
+}
+
+func loadAt[T any](h *handle, i int) (x T) {
+	p := at[T](h, i)
+	if h.closed.Load() {
+		return x
+	}
+	var w uint64
+	switch unsafe.Sizeof(x) {
+	case 8:
+		w = load64(p)
+	case 4:
+		w = load32(p)
+	default:
+		w = engine.LoadCell(p, unsafe.Sizeof(x))
+	}
+	if mem.RaceEnabled {
+		h.acquired(i)
+	}
+	h.core.KeepAlive()
+	return value[T](w & h.data)
+}
+
+func storeAt[T any](h *handle, i int, x T) {
+	p := at[T](h, i)
+	w := bits(x) & h.data
+	if mem.RaceEnabled {
+		h.releases(i)
+	}
+	switch unsafe.Sizeof(x) {
+	case 8:
+		store64(p, w)
+	case 4:
+		store32(p, w)
+	default:
+		engine.StoreCell(p, unsafe.Sizeof(x), w)
+	}
+	h.core.KeepAlive()
+}
+
+func swapAt[T any](h *handle, i int, x T) (old T) {
+	p := at[T](h, i)
+	w := bits(x) & h.data
+	if h.closed.Load() {
+		return old
+	}
+	if mem.RaceEnabled {
+		h.releases(i)
+	}
+	switch unsafe.Sizeof(x) {
+	case 8:
+		w = swap64(p, w)
+	case 4:
+		w = swap32(p, w)
+	default:
+		w = engine.SwapCell(p, unsafe.Sizeof(x), w)
+	}
+	if mem.RaceEnabled {
+		h.acquired(i)
+	}
+	h.core.KeepAlive()
+	return value[T](w & h.data)
+}
+
+func casAt[T any](h *handle, i int, old, new T) (ok bool) {
+	p := at[T](h, i)
+	o, n := bits(old)&h.data, bits(new)&h.data
+	if h.closed.Load() {
+		return o == 0
+	}
+	if mem.RaceEnabled {
+		h.releases(i)
+	}
+	switch {
+	case h.padded:
+		ok = engine.CASPadded(p, unsafe.Sizeof(old), h.data, o, n)
+	case unsafe.Sizeof(old) == 8:
+		ok = cas64(p, o, n)
+	case unsafe.Sizeof(old) == 4:
+		ok = cas32(p, o, n)
+	default:
+		ok = engine.CASCell(p, unsafe.Sizeof(old), o, n)
+	}
+	if mem.RaceEnabled {
+		h.acquired(i)
+	}
+	h.core.KeepAlive()
+	return ok
+}
+
+// updateAt compares what f was given whole, padding included, which may be
+// anything in a damaged region: so it does end.
+func updateAt[T any](h *handle, i int, f func(T) T) T {
+	p := at[T](h, i)
+	for {
+		var x T
+		if h.closed.Load() {
+			return f(x)
+		}
+		old := engine.LoadCell(p, unsafe.Sizeof(x))
+		if mem.RaceEnabled {
+			h.acquired(i)
+		}
+		x = f(value[T](old & h.data))
+		if mem.RaceEnabled {
+			h.releases(i)
+		}
+		if engine.CASCell(p, unsafe.Sizeof(x), old, bits(x)&h.data) {
+			if mem.RaceEnabled {
+				h.acquired(i)
+			}
+			h.core.KeepAlive()
+			return x
+		}
+	}
+}
+
+func addAt[T Number](h *handle, i int, delta T) (sum T) {
+	p := at[T](h, i)
+	if h.closed.Load() {
+		return delta
+	}
+	if mem.RaceEnabled {
+		h.releases(i)
+	}
+	switch {
+	case floats[T]():
+		for {
+			old := engine.LoadCell(p, unsafe.Sizeof(sum))
+			sum = value[T](old) + delta
+			if engine.CASCell(p, unsafe.Sizeof(sum), old, bits(sum)) {
+				break
+			}
+		}
+	case unsafe.Sizeof(sum) == 8:
+		sum = T(add64(p, uint64(delta)))
+	case unsafe.Sizeof(sum) == 4:
+		sum = T(add32(p, uint64(delta)))
+	default:
+		sum = T(engine.AddCell(p, unsafe.Sizeof(sum), uint64(delta)))
+	}
+	if mem.RaceEnabled {
+		h.acquired(i)
+	}
+	h.core.KeepAlive()
+	return sum
+}

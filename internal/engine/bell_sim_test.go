@@ -29,42 +29,38 @@ func TestSimBell(t *testing.T) {
 func simBell(w *sim.World) {
 	a := mem.Heap(128)
 	tokens, shut, word := a.W64(0), a.W64(8), a.W32(64)
-	producers := 1 + w.Rand.IntN(3)
-	left := map[engine.Self]bool{}
 	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
-		delete(left, dead)
 		engine.NewBell(word, t.Env()).Bump()
 	})
-
+	producers := 1 + w.Rand.IntN(3)
 	for i := range producers {
-		p := w.Process(i)
-		left[p.Self] = true
 		n := 1 + w.Rand.IntN(4)
-		p.Go("producer", func(t *sim.Thread) {
+		w.Process(i).Go("producer", func(t *sim.Thread) {
 			b := engine.NewBell(word, t.Env())
 			for range n {
 				mem.Add64(tokens, 1) // W1, W2
 				b.Ring(1)
 			}
-			delete(left, p.Self)
 		})
 	}
-	closer := w.Process(producers)
-	closer.Immortal = true
-	closer.Go("closer", func(t *sim.Thread) {
-		for len(left) > 0 {
-			t.Step()
-			t.Spin(0)
-		}
-		mem.Store64(shut, 1)
-		engine.NewBell(word, t.Env()).Ring(-1)
-	})
 	for i := range 1 + w.Rand.IntN(3) {
-		p := w.Process(producers + 1 + i)
+		p := w.Process(producers + i)
 		for range 1 + w.Rand.IntN(2) {
 			p.Go("consumer", func(t *sim.Thread) { simConsume(t, tokens, shut, word) })
 		}
 	}
+	w.OnStuck(func() bool {
+		if *tokens > 0 || *shut > 0 {
+			return false
+		}
+		closer := w.Process(10)
+		closer.Immortal = true
+		closer.Go("closer", func(t *sim.Thread) {
+			mem.Store64(shut, 1)
+			engine.NewBell(word, t.Env()).Ring(-1)
+		})
+		return true
+	})
 }
 
 func simConsume(t *sim.Thread, tokens, shut *uint64, word *uint32) {

@@ -112,6 +112,9 @@ func simPermits(w *sim.World) {
 						w.Fail("release: %v, %v", out, err)
 					}
 					l.Bell.Ring(1)
+					for range w.Rand.IntN(4) {
+						t.Step()
+					}
 				}
 			})
 		}

@@ -166,7 +166,13 @@ func (w *World) happen() {
 				p.Stop(w.wait(w.o.StopFor))
 			}
 		case cancel:
-			if t := w.sleeper(func(t *Thread) bool { return t.cancellable && t.ctxErr == nil }); t != nil {
+			// Best of all that of one who has just been given what it waits for.
+			can := func(t *Thread) bool { return t.cancellable && t.ctxErr == nil }
+			t := w.sleeper(func(t *Thread) bool { return can(t) && t.woken })
+			if t == nil {
+				t = w.sleeper(can)
+			}
+			if t != nil {
 				t.Cancel()
 			}
 		case spurious:

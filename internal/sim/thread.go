@@ -28,6 +28,7 @@ type Thread struct {
 
 	parked  *uint32
 	limit   int64 // when a parked thread's wait ends; 0 never
+	woken   bool  // and has not run since
 	restart bool  // its wait begins anew when its process continues
 	prio    int
 	spins   bool
@@ -165,6 +166,7 @@ func (t *Thread) leaveQueue() {
 	if t.parked == nil {
 		return
 	}
+	t.woken = true
 	q := t.w.queues[t.parked]
 	for i, x := range q {
 		if x == t {

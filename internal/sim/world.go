@@ -206,6 +206,7 @@ func (w *World) resume(t *Thread) {
 	}
 	w.next = max(w.next, w.steps+1)
 	w.cur = t
+	t.woken = false
 	_, more := t.resume()
 	w.cur = nil
 	if !more {

@@ -135,10 +135,10 @@ func (l *dirLock) unlock() {
 	l.a.changing.Unlock()
 }
 
-// begin and end bracket a change of what a lookup may see. A change that meets
+// beginChange and endChange bracket a change of what a lookup may see. A change that meets
 // an error does not end: seq stays odd, and who locks next repairs.
-func (w *words) begin() { mem.Store64(w.dir64(dirSeq), mem.Load64(w.dir64(dirSeq))|1) }
-func (w *words) end()   { mem.Store64(w.dir64(dirSeq), (mem.Load64(w.dir64(dirSeq))|1)+1) }
+func (w *words) beginChange() { mem.Store64(w.dir64(dirSeq), mem.Load64(w.dir64(dirSeq))|1) }
+func (w *words) endChange()   { mem.Store64(w.dir64(dirSeq), (mem.Load64(w.dir64(dirSeq))|1)+1) }
 
 // settle waits until no goroutine of this process is changing the directory.
 // Close calls it when closed is set and all sleepers have been woken, and

@@ -170,7 +170,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
 	next := a.nextFree(i)
-	a.begin()
+	a.beginChange()
 	if err := a.take(to); err != nil {
 		return nil, err
 	}
@@ -183,7 +183,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	mem.Store32(head, i+1)
 	mem.Add32(a.dir32(dirLive), 1)
 	mem.Store32(a.ent32(i, entState), entLive) // from here on it is there
-	a.end()
+	a.endChange()
 	core := a.newCore(s.Op, &e, p.fields)
 	a.noteUse(&e, core)
 	return core, nil
@@ -240,7 +240,7 @@ func (r *Region) remove(name string) error {
 	if !ok {
 		return a.notExist(name)
 	}
-	a.begin()
+	a.beginChange()
 	mem.Store32(a.ent32(e.i, entState), entRemoved) // from here on it is gone
 	if err := a.unchain(a.bucket(hash), e.i); err != nil {
 		return err
@@ -248,7 +248,7 @@ func (r *Region) remove(name string) error {
 	mem.Store32(a.ent32(e.i, entNext), mem.Load32(a.dir32(dirRemoved)))
 	mem.Store32(a.dir32(dirRemoved), e.i+1)
 	mem.Add32(a.dir32(dirLive), ^uint32(0))
-	a.end()
+	a.endChange()
 	a.sweep()
 	if a.opened(e.i) {
 		a.changed() // the guards of those who only keep it open sweep, too
@@ -296,7 +296,7 @@ func (a *attachment) collect() error {
 		if err := a.valid(&e); err != nil || e.state != entRemoved {
 			return errors.Join(fmt.Errorf("chain of removed objects: entry %d, state %d: %w", i, e.state, ErrCorrupt), err)
 		}
-		a.begin()
+		a.beginChange()
 		mem.Store32(a.ent32(i, entState), entVoid)
 		if a.opened(i) {
 			mem.Store32(a.ent32(i, entState), entRemoved)
@@ -315,7 +315,7 @@ func (a *attachment) collect() error {
 		back = append(back, freed{x, run})
 	}
 	if mem.Load64(a.dir64(dirSeq))&1 != 0 {
-		a.end()
+		a.endChange()
 	}
 	for _, f := range back {
 		a.giveBack(f.x, f.run)

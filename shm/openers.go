@@ -93,3 +93,12 @@ func (w *words) clearOpeners(p uint32) {
 		}
 	}
 }
+
+// openCount is how many objects participant p has open.
+func (w *words) openCount(p uint32) (n int) {
+	for k := range w.g.bitWords {
+		at, _ := w.g.opener(p, uint32(k*64))
+		n += bits.OnesCount64(mem.Load64(w.W64(at)))
+	}
+	return n
+}

@@ -19,11 +19,11 @@ func (w *words) repair() error {
 	if err != nil {
 		return fmt.Errorf("repair of the directory: %w", err)
 	}
-	w.begin()
+	w.beginChange()
 	mem.Store64(w.dir64(dirGen), gen)
 	w.rebuildChains()
 	w.rebuildExtents(used)
-	w.end()
+	w.endChange()
 	return nil
 }
 
@@ -72,7 +72,7 @@ func (w *words) survey() (used []extent, gen uint64, err error) {
 		}
 		names[e.text()] = i
 	}
-	slices.SortFunc(used, func(x, y extent) int { return cmp.Compare(x.off, y.off) })
+	sortExtents(used)
 	for k := 1; k < len(used); k++ {
 		if x, y := used[k-1], used[k]; x.end() > y.off {
 			return nil, 0, fmt.Errorf("%d bytes at %d and %d bytes at %d overlap: %w", x.size, x.off, y.size, y.off, ErrCorrupt)
@@ -128,4 +128,8 @@ func (w *words) rebuildExtents(used []extent) {
 	}
 	gap(w.g.heapOff + w.g.heapSize())
 	mem.Store32(w.dir32(dirExtents), rows)
+}
+
+func sortExtents(xs []extent) {
+	slices.SortFunc(xs, func(x, y extent) int { return cmp.Compare(x.off, y.off) })
 }

@@ -1,0 +1,140 @@
+package shm
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"time"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+)
+
+// Check verifies every structure of the region and returns all that is wrong
+// with it, as errors that wrap ErrCorrupt; nil if nothing is. It may run while
+// others work in the region. It takes no lock unless the directory keeps
+// changing, and then waits for it no longer than some seconds: a process that
+// was stopped while it changed the directory is an error that names it.
+//
+// A directory that a process left half changed when it died is repaired first,
+// unless the region is ReadOnly.
+func (r *Region) Check() error {
+	errs := r.a.check()
+	if closed := r.check(); closed != nil {
+		errs = []error{closed}
+	}
+	runtime.KeepAlive(r.a)
+	if len(errs) == 0 {
+		return nil
+	}
+	return &Error{Op: "region.Check", Region: r.a.name, Err: errors.Join(errs...)}
+}
+
+const (
+	checkTries = 20
+	checkWait  = 5 * time.Second
+)
+
+func (a *attachment) check() (errs []error) {
+	errs = append(errs, a.checkHeader()...)
+	errs = append(errs, a.checkRecords()...)
+	if ops, ok := engine.OpsOf(engine.KindMutex); ok {
+		if err := ops.Check(a.Sub(hdrDirLock, engine.MutexSize)); err != nil {
+			return append(errs, fmt.Errorf("the directory's lock: %w", err))
+		}
+	}
+	d, err := a.copyDirectory()
+	if err != nil {
+		return append(errs, err)
+	}
+	entries, more := d.check()
+	errs = append(errs, more...)
+	for k := range entries {
+		if err := a.checkObject(&entries[k]); err != nil {
+			errs = append(errs, fmt.Errorf("object %s: %w", entries[k].text(), err))
+		}
+	}
+	return errs
+}
+
+// checkHeader compares the header with what it said when the region was opened.
+func (a *attachment) checkHeader() (errs []error) {
+	b := [128]byte(bytes.Clone(a.Bytes(0, 128)))
+	h, err := decodeHeader(&b, a.g.size)
+	if err == nil && (h.geometry != a.g || h.id != a.id) {
+		err = fmt.Errorf("it was for %d bytes, %d participants and %d objects when the region was opened: %w", a.g.size, a.g.participants, a.g.objects, ErrCorrupt)
+	}
+	if err != nil {
+		errs = append(errs, fmt.Errorf("header: %w", err))
+	}
+	if life := mem.Load32(a.W32(hdrLife)); life > lifeGone {
+		errs = append(errs, fmt.Errorf("header: life %d: %w", life, ErrCorrupt))
+	}
+	return errs
+}
+
+func (a *attachment) checkRecords() (errs []error) {
+	for i := range a.g.participants {
+		if s := stateOf(a.rec(i).word()); s > stDead {
+			errs = append(errs, fmt.Errorf("participant %d: state %d: %w", i, s, ErrCorrupt))
+		}
+	}
+	return errs
+}
+
+// checkObject looks at a live or removed object's memory. What is found in it
+// counts if the object was still there afterwards.
+func (a *attachment) checkObject(e *entry) (err error) {
+	ops, known := engine.OpsOf(e.kind)
+	if !a.peek(e, func() {
+		if _, err = a.fieldsOf(e); err == nil && known {
+			err = ops.Check(a.area(e))
+		}
+	}) {
+		return nil
+	}
+	return err
+}
+
+// copyDirectory copies header line and all tables as they were at one instant.
+func (a *attachment) copyDirectory() (*dirCopy, error) {
+	for try := range checkTries {
+		seq := mem.Load64(a.dir64(dirSeq))
+		if seq&1 == 0 {
+			d := newDirCopy(&a.words)
+			if mem.Load64(a.dir64(dirSeq)) == seq {
+				return d, nil
+			}
+		}
+		time.Sleep(time.Duration(try) * 100 * time.Microsecond)
+	}
+	if a.readOnly {
+		return nil, a.changingNow()
+	}
+	l, err := a.lockDirectoryFor(checkWait)
+	if err != nil {
+		if errors.Is(err, ErrCorrupt) || errors.Is(err, ErrClosed) {
+			return nil, err
+		}
+		return nil, errors.Join(a.changingNow(), err)
+	}
+	defer l.unlock()
+	return newDirCopy(&a.words), nil
+}
+
+// changingNow says who keeps the directory from being checked.
+func (a *attachment) changingNow() error {
+	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	if err != nil {
+		return err
+	}
+	if who, held := m.Owner(); held && who.Index < a.g.participants {
+		p, _ := a.rec(who.Index).read()
+		return fmt.Errorf("the directory is being changed by participant %d (%s, pid %d) and cannot be checked", p.Index, p.Name, p.PID)
+	}
+	if m.Abandoned() {
+		return errors.New("the directory was left half changed by a process that died; the next to change it repairs it")
+	}
+	return errors.New("the directory is being changed and cannot be checked")
+}

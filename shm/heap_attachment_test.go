@@ -1,0 +1,120 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"testing"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/wait"
+)
+
+// A region in ordinary memory: all of the directory, without a file, a guard
+// or a second process. Several attachments to it are as many participants.
+
+type heapRegion struct {
+	mem.Area
+	g geometry
+}
+
+func newHeapRegion(t testing.TB, size uint64, participants, objects uint32) *heapRegion {
+	t.Helper()
+	g, err := newGeometry(size, participants, objects)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := &heapRegion{mem.Heap(size), g}
+	hd := header{geometry: g, id: object.RegionID{1}, boot: sys.BootID()}
+	hd.encode(h.Bytes(0, 4096))
+	w := words{h.Area, g}
+	w.initDirectory()
+	return h
+}
+
+// attach is participant i.
+func (h *heapRegion) attach(i uint32) *Region {
+	a := &attachment{
+		words: words{h.Area, h.g},
+		id:    object.RegionID{1},
+		name:  "heap",
+		list:  wait.NewList(),
+		self:  engine.Self{Index: i, Epoch: 1},
+		refs:  1,
+	}
+	a.env = engine.Env{Self: a.self, Wake: wait.Wake}
+	r := a.rec(i)
+	r.fill(os.Getpid(), 0, 0, fmt.Sprint("test-", i))
+	mem.Store64(r.p64(recWord), recordWord(1, stAlive))
+	return &Region{a: a, closed: new(atomic.Bool)}
+}
+
+// kill is what recovery does for a participant that died.
+func (h *heapRegion) kill(r *Region) {
+	w := words{h.Area, h.g}
+	self := r.a.self
+	w.recoverObjects(engine.Env{Wake: wait.Wake}, self)
+	mem.Store64(w.rec(self.Index).p64(recWord), recordWord(self.Epoch, stFree))
+}
+
+// image and restore save and bring back all bytes.
+func (h *heapRegion) image() []byte    { return append([]byte(nil), h.Bytes(0, h.g.size)...) }
+func (h *heapRegion) restore(b []byte) { copy(h.Bytes(0, h.g.size), b) }
+
+// lockOf asks for a mutex with some configuration.
+func lockOf(name string, fields ...object.Field) object.Spec { return sizedSpec(name, 0, fields...) }
+
+// sizedSpec asks for a mutex that has extra bytes behind it.
+func sizedSpec(name string, extra uint64, fields ...object.Field) object.Spec {
+	return object.Spec{
+		Op: "test.Open", Kind: engine.KindMutex, Name: name, Fields: fields,
+		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+			return fields, engine.MutexSize + extra, func(a mem.Area) {
+				if b := a.Bytes(0, a.Size()); !allZero(b) {
+					panic("memory of a new object is not zero")
+				}
+				engine.InitMutex(a.Sub(0, engine.MutexSize))
+			}, nil
+		},
+	}
+}
+
+func allZero(b []byte) bool {
+	for _, x := range b {
+		if x != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+func openOK(t testing.TB, r *Region, s object.Spec) *object.Core {
+	t.Helper()
+	c, err := r.OpenObject(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func checkOK(t testing.TB, r *Region) {
+	t.Helper()
+	if err := r.Check(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantErr(t testing.TB, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Fatalf("got %v, want %v", err, want)
+	}
+	var e *Error
+	if !errors.As(err, &e) || e.Op == "" || e.Region == "" {
+		t.Fatalf("%#v is no *Error that says what was tried", err)
+	}
+}

@@ -56,10 +56,13 @@ import (
 //	I1  tail passes p only when turn(p) > lap, or = lap and phase not empty, sealed
 //	I2  head passes p only when turn(p) > lap, or = lap and phase reading, leased, draining
 //	I3  a producer claims only slot(tail), and only empty{lap of tail}
-//	I4  full: slot(tail) is of an older lap and cannot be stepped over, and tail
-//	    re-read is unchanged. Empty: slot(head) is empty{lap}, or of an older
-//	    lap, and head re-read is unchanged
+//	I4  full: slot(tail) is of an older lap and cannot be stepped over. Empty:
+//	    slot(head) is empty{lap} or writing{lap}, or of an older lap
 //	I5  nobody acts on an older turn, except to step over
+//
+// For I4 it does not matter that tail and head were read before the slot: by
+// I1 and I2 neither has passed a slot that looks so, so at the instant at which
+// the slot was read they still stood there.
 //
 // An older lap's slot at the tail holds a message that is not done. If it is
 // leased or returned, which may be for long, the producer moves its turn into

@@ -47,6 +47,8 @@ type simQueue struct {
 	leased   map[*sim.Thread]simReading // not yet known to be acknowledged or given back
 	lastPut  map[*sim.Thread]int        // the latest beginning of a Put of what it took
 	closing  bool
+	rested   int    // the last step at which nothing was undone
+	last     uint32 // 1: the last consumer may begin
 }
 
 type simReading struct {
@@ -133,6 +135,9 @@ func (o *simQueue) delivered(t *sim.Thread, m *simMessage, attempt int) {
 	case attempt <= m.attempt:
 		o.w.Fail("message %d came with attempt %d after %d", m.id, attempt, m.attempt)
 	}
+	if !o.kills && m.attempt == 0 && attempt != 1 {
+		o.w.Fail("message %d came first with attempt %d", m.id, attempt)
+	}
 	if !o.kills && attempt == 1 {
 		if m.put != 0 && m.put < o.lastPut[t] {
 			o.w.Fail("message %d came after one whose Put began when that of this had returned", m.id)
@@ -170,9 +175,9 @@ func (o *simQueue) take(q *Queue, t *sim.Thread, lease bool) (Slot, *simMessage,
 	return s, o.parse(b), nil
 }
 
-func (o *simQueue) getter(q *Queue) func(*sim.Thread) {
+func (o *simQueue) getter(q *Queue, n int) func(*sim.Thread) {
 	return func(t *sim.Thread) {
-		for {
+		for ; n > 0; n-- {
 			s, m, err := o.take(q, t, false)
 			if err == io.EOF {
 				return
@@ -196,9 +201,9 @@ func (o *simQueue) getter(q *Queue) func(*sim.Thread) {
 	}
 }
 
-func (o *simQueue) lessee(q *Queue) func(*sim.Thread) {
+func (o *simQueue) lessee(q *Queue, n int) func(*sim.Thread) {
 	return func(t *sim.Thread) {
-		for {
+		for ; n > 0; n-- {
 			s, m, err := o.take(q, t, true)
 			if err == io.EOF {
 				return
@@ -207,6 +212,9 @@ func (o *simQueue) lessee(q *Queue) func(*sim.Thread) {
 			}
 			o.delivered(t, m, s.Attempt())
 			o.leased[t] = simReading{m, q, s}
+			if n == 1 && o.w.Rand.IntN(2) == 0 {
+				return // it holds the lease until all have come to rest
+			}
 			steps := o.w.Rand.IntN(4)
 			if o.w.Rand.IntN(4) == 0 {
 				steps = o.w.Rand.IntN(300)
@@ -214,21 +222,25 @@ func (o *simQueue) lessee(q *Queue) func(*sim.Thread) {
 			for range steps {
 				t.Step()
 			}
-			m.holder = nil // done, from before Ack
-			back := o.w.Rand.IntN(4) == 0
-			if back {
-				delete(o.leased, t)
-				err = q.Nack(q.Index(s))
-			} else {
-				m.acking = true
-				err = q.Ack(q.Index(s))
-				m.acking, m.final = false, true
-				delete(o.leased, t)
-			}
-			if err != nil {
-				o.w.Fail("Ack, Nack: %v", err)
-			}
+			o.endLease(t, simReading{m, q, s})
 		}
+	}
+}
+
+func (o *simQueue) endLease(t *sim.Thread, r simReading) {
+	var err error
+	r.m.holder = nil // done, from before Ack
+	if o.w.Rand.IntN(4) == 0 {
+		delete(o.leased, t)
+		err = r.q.Nack(r.q.Index(r.s))
+	} else {
+		r.m.acking = true
+		err = r.q.Ack(r.q.Index(r.s))
+		r.m.acking, r.m.final = false, true
+		delete(o.leased, t)
+	}
+	if err != nil {
+		o.w.Fail("Ack, Nack: %v", err)
 	}
 }
 
@@ -246,12 +258,16 @@ func (o *simQueue) joiner(q *Queue) func(*sim.Thread) {
 			}
 			t.Context(o.w.Rand.IntN(3) == 0)
 			o.joining[t] = q
+			began := o.w.Steps()
 			err := q.Join(t)
 			delete(o.joining, t)
 			if err == sim.ErrCanceled {
 				continue
 			} else if err != nil {
 				o.w.Fail("Join: %v", err)
+			}
+			if o.always(); !o.kills && o.rested < began {
+				o.w.Fail("Join returned, and something was undone all the time")
 			}
 			for _, m := range due {
 				if m.holder != nil && o.w.Alive(m.holder.Self) {
@@ -264,6 +280,17 @@ func (o *simQueue) joiner(q *Queue) func(*sim.Thread) {
 			}
 		}
 	}
+}
+
+// always notes when nothing is certainly undone.
+func (o *simQueue) always() error {
+	for _, m := range o.msgs {
+		if m.put != 0 && !m.acking && (!m.final || m.holder != nil) {
+			return nil
+		}
+	}
+	o.rested = o.w.Steps()
+	return nil
 }
 
 // lost reports that a dead getter may have had the message.
@@ -355,12 +382,25 @@ func (o *simQueue) stuck() bool {
 			return true
 		}
 	}
+	for t, r := range o.leased {
+		if p := t.Process(); o.w.Alive(p.Self) && r.m.holder != nil {
+			p.Go("lease's end", func(*sim.Thread) { o.endLease(t, r) })
+			return true
+		}
+	}
+	if o.last == 0 {
+		o.last = 1
+		o.w.Wake(&o.last, -1)
+		return true
+	}
 	if o.closing {
 		return false
 	}
 	o.shutdown(7)
 	return true
 }
+
+const simMany = 1000
 
 func (o *simQueue) shutdown(index int) {
 	if o.closing {
@@ -400,7 +440,8 @@ var simQueueConfigs = []QueueConfig{
 }
 
 // simulateQueue builds a world: processes 0 to 3 produce, get, lease and join
-// as the seed says; 5 gets or leases and is never killed; 6 may shut down
+// as the seed says; 5 gets or leases, perhaps only when
+// all have come to rest, and is never killed; 6 may shut down
 // early, 7 does when all have come to rest.
 func simulateQueue(t *testing.T, o sim.Options) func(*sim.World) {
 	return func(w *sim.World) {
@@ -410,6 +451,12 @@ func simulateQueue(t *testing.T, o sim.Options) func(*sim.World) {
 		q.a = mem.Heap(q.c.Size())
 		q.c.InitLap(q.a, NearWrap)
 
+		some := func() int {
+			if w.Rand.IntN(3) == 0 {
+				return simMany
+			}
+			return 1 + w.Rand.IntN(4)
+		}
 		populate := func(p *sim.Process, roles int) {
 			e := q.attach(p)
 			for range roles {
@@ -417,9 +464,9 @@ func simulateQueue(t *testing.T, o sim.Options) func(*sim.World) {
 				case 0, 1, 2:
 					p.Go("producer", q.producer(e, 1+w.Rand.IntN(8)))
 				case 3, 4:
-					p.Go("getter", q.getter(e))
+					p.Go("getter", q.getter(e, some()))
 				case 5:
-					p.Go("lessee", q.lessee(e))
+					p.Go("lessee", q.lessee(e, some()))
 				case 6:
 					p.Go("joiner", q.joiner(e))
 				}
@@ -431,11 +478,17 @@ func simulateQueue(t *testing.T, o sim.Options) func(*sim.World) {
 		last := w.Process(5)
 		last.Immortal = true
 		e := q.attach(last)
+		consume := q.lessee(e, simMany)
 		if w.Rand.IntN(2) == 0 {
-			last.Go("getter", q.getter(e))
-		} else {
-			last.Go("lessee", q.lessee(e))
+			consume = q.getter(e, simMany)
 		}
+		q.last = uint32(w.Rand.IntN(2))
+		last.Go("last consumer", func(t *sim.Thread) {
+			for q.last == 0 {
+				t.Sleep(&q.last, 0)
+			}
+			consume(t)
+		})
 		if w.Rand.IntN(3) == 0 {
 			p := w.Process(6)
 			p.Immortal = true
@@ -457,6 +510,7 @@ func simulateQueue(t *testing.T, o sim.Options) func(*sim.World) {
 				populate(w.Process(int(dead.Index)), 1)
 			}
 		})
+		w.Always(q.always)
 		w.OnStuck(q.stuck)
 		w.AtEnd(q.end)
 	}

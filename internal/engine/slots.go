@@ -131,11 +131,7 @@ func (q *Queue) claim() (Slot, error) {
 //
 //go:noinline
 func (q *Queue) stepOver(p unsafe.Pointer, s, t uint64) error {
-	step := steppable(s, t) && q.reachable(t)
-	if mem.Load64(q.tail) != t {
-		return nil
-	}
-	if step {
+	if steppable(s, t) && q.reachable(t) {
 		mem.CAS64((*uint64)(p), s, slotWord(nextTurn(turnOf(s)), phaseOf(s), whoOf(s)))
 		return nil
 	}
@@ -225,12 +221,10 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 			mem.CAS64(q.head, h, q.next(h)) // I2
 			continue
 		}
-		if mem.Load64(q.head) == h {
-			if d < -1 || d == -1 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) {
-				return Slot{}, ErrCorrupt // head passed it against I2
-			}
-			return Slot{}, ErrEmpty // I4
+		if d < -1 || d == -1 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) {
+			return Slot{}, ErrCorrupt // head passed it against I2
 		}
+		return Slot{}, ErrEmpty // I4
 	}
 	return Slot{}, ErrCorrupt
 }

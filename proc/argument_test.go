@@ -65,14 +65,14 @@ type everything struct {
 	Uints   map[uint64]uint8
 	Node    *Node
 	Any     any
-	A, a    int `cbor:"-"`
+	stays   int `cbor:"-"`
 	Long    []uint16
 	Json    json.Number
 	_       int
 }
 
 func (e *everything) fill() {
-	e.Level = -8
+	e.Level, e.stays = -8, 1
 	e.Handle, e.Value = &Ticket{1}, Ticket{2}
 	e.List, e.Values = []*Ticket{{3}, nil, {4}}, []Ticket{{5}, {6}}
 	e.Map = map[string]*Ticket{"seven": {7}}
@@ -102,8 +102,8 @@ var compare = proc.Register("compare", func(ctx context.Context, got everything)
 			return fmt.Errorf("%s is %v, want %v", f.Name, v.Field(i), w.Field(i))
 		}
 	}
-	if got.base != want.base {
-		return fmt.Errorf("base is %v", got.base)
+	if got.base != want.base || got.stays != 0 {
+		return fmt.Errorf("base is %v, stays is %d", got.base, got.stays)
 	}
 	return nil
 })

@@ -62,8 +62,8 @@
 // SIGTERM does, with exit code −2. A function that wants SIGINT for itself
 // uses os/signal as ever.
 //
-// A child is killed when its parent has ended, however that ended, and so are
-// its own children; not so with KeepOnExit. A main that has to see its
+// A child is killed when its parent has ended, however that ended (an exec
+// counts), and so are its own children; not so with KeepOnExit. A main that has to see its
 // children finish calls WaitAll before it returns.
 //
 // There are no helper processes: nothing but the children themselves can be

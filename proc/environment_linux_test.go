@@ -32,7 +32,7 @@ var surroundings = proc.Register("surroundings", func(ctx context.Context, _ str
 	comm, _ := os.ReadFile("/proc/self/comm")
 	fmt.Printf("dir %s %s\nname %s\ncomm %sargs %q\nmain %v\n", dir, os.Getenv("PWD"), procname.Get(), comm, os.Args, errBeforeMain)
 	for _, kv := range os.Environ() {
-		if strings.HasPrefix(kv, "TANDEM") {
+		if strings.HasPrefix(kv, "TANDEM_PROC") {
 			fmt.Println("env", kv)
 		}
 	}
@@ -45,10 +45,10 @@ func TestSurroundings(t *testing.T) {
 	check(err)
 	var out bytes.Buffer
 	p := start(t, surroundings, struct{}{}, &proc.Options{
-		Name: "crawler 3", Dir: dir, Env: []string{"TANDEM_X=1", "TANDEM_Y=2"}, Stdout: &out,
+		Name: "crawler 3", Dir: dir, Env: []string{"TANDEM_PROC_X=1", "TANDEM_PROC_Y=2"}, Stdout: &out,
 	})
 	wantCode(t, p, 0)
-	want := fmt.Sprintf("dir %s %s\nname crawler 3\ncomm crawler 3\nargs %q\nmain proc: start ends: %v\nenv TANDEM_X=1\nenv TANDEM_Y=2\n",
+	want := fmt.Sprintf("dir %s %s\nname crawler 3\ncomm crawler 3\nargs %q\nmain proc: start ends: %v\nenv TANDEM_PROC_X=1\nenv TANDEM_PROC_Y=2\n",
 		dir, dir, os.Args, proc.ErrNoMain)
 	if out.String() != want {
 		t.Errorf("the child said\n%swant\n%s", out.String(), want)
@@ -184,6 +184,28 @@ func TestStdin(t *testing.T) {
 	}
 	if code, ok := p.ExitCode(); code != 0 || !ok {
 		t.Errorf("ExitCode after a failed Reader = %d, %v", code, ok)
+	}
+}
+
+// abandoner leaves a process behind that has its stdout.
+var abandoner = proc.Register("abandoner", func(ctx context.Context, _ struct{}) error {
+	_, err := echo.Start(ctx, struct{}{}, &proc.Options{Stdin: os.Stdin, KeepOnExit: true})
+	return err
+})
+
+// Output that others hold open delays the end of a process, but not for ever.
+func TestOutputHeldOpen(t *testing.T) {
+	defer proc.SetOutputDelay(20 * time.Millisecond)()
+	in, w, err := os.Pipe()
+	check(err)
+	defer w.Close() // ends echo
+	p := start(t, abandoner, struct{}{}, &proc.Options{Stdin: in, Stdout: new(bytes.Buffer)})
+	in.Close()
+	if err := p.Wait(watchdog(t)); !errors.Is(err, exec.ErrWaitDelay) {
+		t.Errorf("Wait = %v, want %v", err, exec.ErrWaitDelay)
+	}
+	if code, ok := p.ExitCode(); code != 0 || !ok {
+		t.Errorf("ExitCode = %d, %v", code, ok)
 	}
 }
 

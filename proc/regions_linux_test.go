@@ -8,8 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
+	"example.com/tandem/atomics"
 	"example.com/tandem/proc"
 	"example.com/tandem/shm"
 )
@@ -112,6 +114,45 @@ func TestRegions(t *testing.T) {
 			noError(t, ctx.Err())
 		})
 	}
+}
+
+type hits struct {
+	Count  *atomics.Value[int64]
+	Number int
+}
+
+// hitter adds to a count that it got as a handle.
+var hitter = proc.Register("hitter", func(ctx context.Context, a hits) error {
+	for range a.Number {
+		atomics.Add(a.Count, 1)
+	}
+	return nil
+})
+
+// Handles on objects of an anonymous region, in children that several
+// goroutines start.
+func TestHandles(t *testing.T) {
+	r, err := shm.Anonymous(nil)
+	check(err)
+	defer r.Close()
+	count, err := atomics.OpenValue[int64](r, "count", 0)
+	check(err)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			p, err := hitter.Start(context.Background(), hits{count, 10_000}, nil)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			wantCode(t, p, 0)
+		})
+	}
+	wg.Wait()
+	if n := count.Load(); n != 40_000 {
+		t.Errorf("counted %d, want 40000", n)
+	}
+	noError(t, r.Check())
 }
 
 func TestNoRegions(t *testing.T) {

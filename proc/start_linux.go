@@ -72,6 +72,7 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		return nil, fmt.Errorf("hand over %d bytes: %w", len(data), err)
 	}
 
+	delay := outputDelay
 	cmd := &exec.Cmd{
 		Path:       "/proc/self/exe", // also when the file was replaced or deleted
 		Args:       os.Args,
@@ -80,7 +81,7 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		Stdout:     output(o.Stdout, os.Stdout),
 		Stderr:     output(o.Stderr, os.Stderr),
 		ExtraFiles: append([]*os.File{mail}, files...),
-		WaitDelay:  outputDelay,
+		WaitDelay:  delay,
 	}
 	if len(cmd.Args) == 0 {
 		cmd.Args = []string{fn.name}
@@ -124,8 +125,11 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		awaitEnd(p.PID())
 		err := cmd.Wait()
 		var exit *exec.ExitError
-		if errors.As(err, &exit) {
+		switch {
+		case errors.As(err, &exit):
 			err = nil
+		case errors.Is(err, exec.ErrWaitDelay):
+			err = fmt.Errorf("not all output was read %v after its end: %w", delay, err)
 		}
 		if err == nil && in != nil {
 			err = in.failed()

@@ -19,10 +19,11 @@ func TestSimBell(t *testing.T) {
 	}{
 		{"alive", sim.Options{}},
 		{"killed", sim.Options{KillEvery: 150, MaxKills: 3}},
+		{"killed soon", sim.Options{KillEvery: 10, MaxKills: 2}},
 		{"cancelled", sim.Options{CancelEvery: 100, SpuriousEvery: 200}},
 		{"all", sim.Options{KillEvery: 200, MaxKills: 2, CancelEvery: 150, SpuriousEvery: 300}},
 	} {
-		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 10000, tt.o, simBell) })
+		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 20000, tt.o, simBell) })
 	}
 }
 

@@ -22,8 +22,8 @@ func TestSimLedger(t *testing.T) {
 		{"all", sim.Options{KillEvery: 200, MaxKills: 4, CancelEvery: 100, SpuriousEvery: 300}},
 		{"stopped", sim.Options{KillEvery: 300, MaxKills: 3, StopEvery: 100, MaxStops: 3, StopFor: 300, Timers: true}},
 	} {
-		t.Run("permits "+tt.name, func(t *testing.T) { sim.Explore(t, 10000, tt.o, simPermits) })
-		t.Run("accounts "+tt.name, func(t *testing.T) { sim.Explore(t, 10000, tt.o, simAccounts) })
+		t.Run("permits "+tt.name, func(t *testing.T) { sim.Explore(t, 5000, tt.o, simPermits) })
+		t.Run("accounts "+tt.name, func(t *testing.T) { sim.Explore(t, 5000, tt.o, simAccounts) })
 	}
 }
 
@@ -173,4 +173,36 @@ func simAccounts(w *sim.World) {
 	for i := range 2 + w.Rand.IntN(3) {
 		start(i)
 	}
+}
+
+// One permit, released once: whoever is woken for it and gives up leaves it to
+// the other.
+func TestSimLedgerGivesUp(t *testing.T) {
+	sim.Explore(t, 10000, sim.Options{CancelEvery: 12}, func(w *sim.World) {
+		o := newLedgerOracle(w, 0, 1, engine.Undo)
+		for i := range 3 {
+			w.Process(i).Go("waiter", func(t *sim.Thread) {
+				t.Context(i > 0)
+				l := o.attach(t)
+				if _, err := l.Wait(t, -1, engine.Limits{Max: 1}); err != nil {
+					return
+				}
+				l.Add(1, engine.Limits{Max: 1})
+				l.Bell.Ring(1)
+			})
+		}
+		p := w.Process(3)
+		p.Go("giver", func(t *sim.Thread) {
+			l := o.attach(t)
+			for range w.Rand.IntN(30) {
+				t.Step()
+			}
+			l.Add(1, engine.Limits{Max: 1})
+			o.share[p.Self]++
+			l.Bell.Ring(1)
+			for range 20 {
+				t.Step()
+			}
+		})
+	})
 }

@@ -182,7 +182,7 @@ func (o *mutexOracle) round(t *sim.Thread) {
 // not for longer than a sleeper's re-look where a plain wake-up was.
 func TestSimMutexStopped(t *testing.T) {
 	o := sim.Options{Timers: true, StopEvery: 40, MaxStops: 6, StopFor: 1_000_000, NsStep: 2000, CancelEvery: 500}
-	sim.Explore(t, 10000, o, simMutexStopped)
+	sim.Explore(t, 5000, o, simMutexStopped)
 }
 
 func simMutexStopped(w *sim.World) {

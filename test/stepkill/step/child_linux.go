@@ -59,6 +59,9 @@ type child struct {
 	board *board
 	page  []byte
 	gone  bool
+
+	monitor int  // its runtime's monitor thread, traced, or 0
+	frozen  bool // the monitor is stopped
 }
 
 // spawn starts a child. If step is set, it is traced and stands at its first
@@ -149,6 +152,7 @@ func (c *child) kill() error {
 	if err := unix.Kill(c.pid, unix.SIGKILL); err != nil {
 		return fmt.Errorf("stepkill: kill: %w", err)
 	}
+	c.reapMonitor()
 	for !c.gone {
 		if _, _, err := c.wait(true); err != nil {
 			return err

@@ -41,6 +41,9 @@ type plan struct {
 // mostFailed ends a series: what it has to say is said.
 const mostFailed = 3
 
+// spreadSteps bounds what the deaths spread over a long operation cost.
+const spreadSteps = 400_000
+
 // An effectID is the n-th effect of one instruction.
 type effectID struct {
 	pc     uint64
@@ -80,7 +83,7 @@ func (p *plan) run() {
 		if !complete && p.failed == 0 {
 			how += " (the first run had " + strconv.Itoa(len(effects)) + ", more came up than the budget allows)"
 		}
-		if spare := p.budget - p.deaths; spare > 0 {
+		if spare := min(p.budget-p.deaths, spreadSteps/length); spare > 0 {
 			rng := rand.New(rand.NewPCG(p.seed, 0))
 			for i := 0; i < spare && p.failed < mostFailed; i++ {
 				from, to := i*length/spare, (i+1)*length/spare

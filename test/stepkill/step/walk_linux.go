@@ -95,6 +95,7 @@ func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, end
 		}
 		if !counting && c.board.phase.Load() >= running {
 			counting = true
+			c.freeze()
 			if w != nil {
 				w.rescan()
 			}
@@ -125,41 +126,42 @@ func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, end
 			limit := asleepAfter
 			if in.private() {
 				limit = parkedAfter
-				if wake == nil || woken != nil {
-					limit = mostAsleep // whom it waits for is in this process, and awake
-				}
 			}
 			ws, p.asleep, err = c.waitAwake(limit)
 			if err != nil {
 				return d, false, err
 			}
-			hangs := p.asleep && limit == mostAsleep
-			if p.asleep && !hangs {
-				if counting {
-					p.n, p.pc, p.effect = p.n+1, pc, true
-					if kill(p) {
+			if p.asleep {
+				c.thaw()
+				// A goroutine parked by the runtime waits for another thread of
+				// the victim, which is awake, or for what wake will do.
+				if !in.private() || wake != nil && woken == nil {
+					if counting {
+						p.n, p.pc, p.effect = p.n+1, pc, true
+						if kill(p) {
+							return die()
+						}
+					}
+					if wake == nil || !counting {
+						ended = true
 						return die()
 					}
-				}
-				if wake == nil || !counting {
-					ended = true
-					return die()
-				}
-				if woken == nil {
-					callWake()
+					if woken == nil {
+						callWake()
+					}
 				}
 				ws, p.asleep, err = c.waitAwake(mostAsleep)
 				if err != nil {
 					return d, false, err
 				}
-				hangs = p.asleep
-			}
-			if hangs {
-				d, _, err = die()
-				if err == nil {
-					err = fmt.Errorf("stepkill: the victim hangs: %v", d)
+				if p.asleep {
+					d, _, err = die()
+					if err == nil {
+						err = fmt.Errorf("stepkill: the victim hangs: %v", d)
+					}
+					return d, false, err
 				}
-				return d, false, err
+				c.freeze()
 			}
 		}
 

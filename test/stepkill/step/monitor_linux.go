@@ -1,0 +1,115 @@
+package step
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// The Go runtime has a monitor thread, which takes the processor from a
+// goroutine that has run for 10 ms, and from a system call that has taken
+// 20 µs. A stepped goroutine is always that slow: the monitor would have it
+// yield again and again, and each time that is some thousand instructions of
+// the scheduler to step through. So it is stopped while the operation is
+// stepped, and let go on as long as the operation sleeps. No other thread of
+// the victim is touched.
+
+// freeze stops the monitor where it holds no lock of the runtime. If that
+// cannot be done the walk is only longer.
+func (c *child) freeze() {
+	if c.monitor == 0 {
+		c.findMonitor()
+	}
+	if c.monitor == 0 || c.frozen {
+		return
+	}
+	for range 200 {
+		if unix.PtraceInterrupt(c.monitor) != nil || !c.monitorStops() {
+			return
+		}
+		c.frozen = true
+		var regs unix.PtraceRegs
+		if unix.PtraceGetRegs(c.monitor, &regs) == nil && naps(regs.PC()) {
+			return
+		}
+		c.thaw()
+		time.Sleep(50 * time.Microsecond)
+	}
+}
+
+// naps reports whether pc is where the monitor sleeps between its rounds.
+func naps(pc uint64) bool {
+	if pc >= lowText {
+		return false
+	}
+	f := runtime.FuncForPC(uintptr(pc))
+	return f != nil && f.Name() == "runtime.usleep"
+}
+
+func (c *child) thaw() {
+	if c.frozen {
+		c.frozen = false
+		unix.PtraceCont(c.monitor, 0)
+	}
+}
+
+// findMonitor takes the victim's second oldest thread: the monitor is the
+// first that the runtime starts.
+func (c *child) findMonitor() {
+	names, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", c.pid))
+	if err != nil {
+		return
+	}
+	var tids []int
+	for _, n := range names {
+		if tid, err := strconv.Atoi(n.Name()); err == nil && tid > c.pid {
+			tids = append(tids, tid)
+		}
+	}
+	if len(tids) == 0 {
+		return
+	}
+	if tid := slices.Min(tids); unix.PtraceSeize(tid) == nil {
+		c.monitor = tid
+	}
+}
+
+// monitorStops waits for the monitor to stop, and passes its signals on.
+func (c *child) monitorStops() bool {
+	for {
+		var ws unix.WaitStatus
+		_, err := unix.Wait4(c.monitor, &ws, unix.WALL, nil)
+		const eventStop = 128 // PTRACE_EVENT_STOP
+		switch {
+		case errors.Is(err, unix.EINTR):
+		case err != nil || !ws.Stopped():
+			c.monitor = 0 // it has ended
+			return false
+		case int(ws)>>16 == eventStop:
+			return true
+		default:
+			if unix.PtraceCont(c.monitor, int(ws.StopSignal())) != nil {
+				return false
+			}
+		}
+	}
+}
+
+// reapMonitor is for the end: a traced thread must be waited for before the
+// process can be.
+func (c *child) reapMonitor() {
+	for c.monitor != 0 {
+		var ws unix.WaitStatus
+		_, err := unix.Wait4(c.monitor, &ws, unix.WALL, nil)
+		if errors.Is(err, unix.EINTR) || err == nil && ws.Stopped() {
+			continue
+		}
+		c.monitor = 0
+	}
+}

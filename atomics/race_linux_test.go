@@ -184,10 +184,11 @@ var racer = testproc.Role("racer", func(args []string) {
 
 // Each in a process of its own: of two races at one place one is reported.
 func TestRaceDetector(t *testing.T) {
+	dir := t.TempDir() // not the subtests', whose names end a path in GORACE
 	for _, p := range racePairs {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			err := racer.Start(t, "GORACE=exitcode=66 atexit_sleep_ms=50 log_path="+filepath.Join(t.TempDir(), "report"), "--", p.name).Wait()
+			err := racer.Start(t, "GORACE=exitcode=66 atexit_sleep_ms=50 log_path="+filepath.Join(dir, "report"), "--", p.name).Wait()
 			var exit *exec.ExitError
 			switch {
 			case err == nil && p.race:

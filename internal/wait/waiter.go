@@ -84,7 +84,13 @@ func (w *Waiter) Now() int64 { return sys.MonotonicNow() }
 // sleepers, and the error there always lies a look of the caller.
 //
 //go:norace
-func (w *Waiter) Sleep(word *uint32, v uint32) error {
+func (w *Waiter) Sleep(word *uint32, v uint32) error { return w.SleepUntil(word, v, 0) }
+
+// SleepUntil is Sleep, which returns nil at a time of Now's at the latest, if
+// limit is not 0.
+//
+//go:norace
+func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 	if !w.armed {
 		w.arm()
 	}
@@ -96,7 +102,7 @@ func (w *Waiter) Sleep(word *uint32, v uint32) error {
 		return err
 	}
 	mem.RaceDisable()
-	err := w.sleep(word, v, nudge)
+	err := w.sleep(word, v, nudge, limit)
 	mem.RaceEnable()
 	return err
 }
@@ -139,7 +145,7 @@ func (w *Waiter) ended() error {
 // sleep is S2 and S3.
 //
 //go:norace
-func (w *Waiter) sleep(word *uint32, v, nudge uint32) error {
+func (w *Waiter) sleep(word *uint32, v, nudge uint32, limit int64) error {
 	n, ok, err := w.list.enter(w)
 	if err != nil || !ok {
 		w.spin.again(!ok)
@@ -148,6 +154,9 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32) error {
 	until := sys.MonotonicNow() + int64(relook)*int64(max(1, n/relookPer))
 	if w.deadline != 0 {
 		until = min(until, w.deadline)
+	}
+	if limit != 0 {
+		until = min(until, limit)
 	}
 	w.word = word
 	if sys.HaveWaitv() {
@@ -163,7 +172,7 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32) error {
 	runtime.KeepAlive(word)
 
 	nudged := atomic.LoadUint32(w.nudge) != nudge
-	late := err == syscall.ETIMEDOUT && until != w.deadline
+	late := err == syscall.ETIMEDOUT && until != w.deadline && until != limit
 	// The word is the sleeper's until it has left the list, and Close returns.
 	rescued := late && atomic.LoadUint32(word) != v
 	w.list.leave(w, rescued)

@@ -66,7 +66,7 @@ func (a *attachment) checkHeader() (errs []error) {
 		err = fmt.Errorf("it was for %d bytes, %d participants and %d objects when the region was opened: %w", a.g.size, a.g.participants, a.g.objects, ErrCorrupt)
 	}
 	if err != nil {
-		errs = append(errs, fmt.Errorf("header: %w", err))
+		errs = append(errs, fmt.Errorf("header: %v: %w", err, ErrCorrupt)) // it was no other region's when it was opened
 	}
 	if life := mem.Load32(a.W32(hdrLife)); life > lifeGone {
 		errs = append(errs, fmt.Errorf("header: life %d: %w", life, ErrCorrupt))

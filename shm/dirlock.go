@@ -86,7 +86,7 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 }
 
 // lockSlice is how long one waits before one doubts that the holder exists.
-const lockSlice = 100 * time.Millisecond
+const lockSlice = 25 * time.Millisecond
 
 // lockPatiently takes m, waiting as long as its holder is attached, stopped or
 // not, or dead and being recovered. A holder that is none of that is no holder

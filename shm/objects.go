@@ -90,8 +90,8 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 // locate finds a live object, with the lock where it cannot do without.
 func (a *attachment) locate(hash uint64, name string) (entry, bool, error) {
 	e, ok, stable, err := a.lookup(hash, name)
-	if stable {
-		return e, ok, err
+	if stable && err == nil {
+		return e, ok, nil
 	}
 	l, err := a.lockDirectory()
 	if err != nil {

@@ -60,7 +60,7 @@ func (r *Region) Self() Participant {
 }
 
 // Participants lists who is attached, this process included, and the dead who
-// have not been recovered yet.
+// have not been recovered yet. A process that is still in Open is not in it.
 func (r *Region) Participants() []Participant {
 	if r.check() != nil {
 		return nil
@@ -71,7 +71,10 @@ func (r *Region) Participants() []Participant {
 func (w words) participants() []Participant {
 	var ps []Participant
 	for i := range w.g.participants {
-		if p, word := w.rec(i).read(); stateOf(word) != stFree {
+		// Who dies just when it has stored Attaching has told nobody, and a
+		// guard that was alone sleeps on. It has made no claim; the next to
+		// attach finds it.
+		if p, word := w.rec(i).read(); stateOf(word) != stFree && stateOf(word) != stAttaching {
 			ps = append(ps, p)
 		}
 	}

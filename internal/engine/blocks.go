@@ -58,6 +58,8 @@ func tagWho(tag uint64) uint64 { return tag >> tagSeqBits }
 
 // newTag is a tag for one more message; never 0.
 func (p *pool) newTag() uint64 {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
 	for {
 		if seq := tags.Add(1) & (1<<tagSeqBits - 1); seq != 0 {
 			return p.who<<tagSeqBits | seq
@@ -71,7 +73,7 @@ func (p *pool) blocks(n uint32) uint32 { return (n + p.size - 1) / p.size }
 // claim chains want blocks. disturbed says that it failed but held some for a
 // moment, so that others may have failed for that.
 func (p *pool) claim(want uint32, tag uint64) (first uint32, ok, disturbed bool) {
-	start := p.hint.Load()
+	start := hintOf(&p.hint)
 	if start >= p.n {
 		start = 0
 	}
@@ -89,7 +91,7 @@ func (p *pool) claim(want uint32, tag uint64) (first uint32, ok, disturbed bool)
 			}
 			last = b
 			if got++; got == want {
-				p.hint.Store(b + 1)
+				setHint(&p.hint, b+1)
 				return first, true, false
 			}
 		}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"errors"
-	"io"
 	"sync/atomic"
 	"unsafe"
 
@@ -128,7 +127,8 @@ type Queue struct {
 
 	items, space, idle Bell
 
-	hint atomic.Uint32 // slot where the next scan for returned ones begins
+	hint  atomic.Uint32 // slot where the next scan for returned ones begins
+	races []uint64      // what the race detector knows slots by; else nil
 }
 
 // What a Queue's operations end with, beside ErrCorrupt and what Sleep returns.
@@ -298,6 +298,9 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 		return nil, ErrCorrupt
 	}
 	q.row = q.rows.at(env.Self.Index)
+	if mem.RaceEnabled {
+		q.races = make([]uint64, min(c.Slots, 1024))
+	}
 	if c.Blocks > 0 {
 		q.wakes = -1
 		q.pool.init(a, c, l, env.Self)
@@ -344,14 +347,3 @@ func (q *Queue) Shutdown() {
 	q.items.Bump()
 	q.space.Bump()
 }
-
-// Ready reports whether a Get would find a message or the end: a hint.
-func (q *Queue) Ready() bool {
-	if q.more() {
-		return true
-	}
-	return mem.Load64(q.state)&stateShut != 0 && q.ended() == io.EOF
-}
-
-// Items is the bell that a waiter for messages sleeps on.
-func (q *Queue) Items() Bell { return q.items }

@@ -104,6 +104,7 @@ func (q *Queue) Discard(s Slot) { q.finish(s) }
 
 // finish is G4 to G6.
 func (q *Queue) finish(s Slot) {
+	q.raceRelease(s)
 	if !q.fixed && *s.len() > q.room {
 		mem.Store64(s.w(), slotWord(turnOf(s.word), slotDraining, q.who)) // G4
 		q.drain(s)
@@ -138,6 +139,7 @@ func (q *Queue) Ack(i int) error {
 		if phaseOf(s.word) != slotLeased || whoOf(s.word) != q.who {
 			return ErrNotOwner
 		}
+		q.raceRelease(s)
 		to := slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
 		drain := !q.fixed && *s.len() > q.room
 		if drain {
@@ -167,6 +169,7 @@ func (q *Queue) Nack(i int) error {
 		if phaseOf(s) != slotLeased || whoOf(s) != q.who {
 			return ErrNotOwner
 		}
+		q.raceRelease(Slot{p: q.slot(uint32(i))})
 		if mem.CAS64(w, s, slotWord(turnOf(s), slotReturned, 0)) {
 			setPending(q.state)
 			q.items.Ring(1)

@@ -87,6 +87,7 @@ func (q *Queue) Claim(w Sleeper) (Slot, error) {
 // Publish makes the message in a claimed slot everybody's.
 func (q *Queue) Publish(s Slot) {
 	*s.attempts() = 0
+	q.raceRelease(s)
 	mem.Store64(s.w(), slotWord(turnOf(s.word), slotFull, 0)) // P3
 	q.items.Ring(1)
 	if q.space.Armed() {

@@ -3,6 +3,7 @@ package engine
 import (
 	"io"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
@@ -88,6 +89,35 @@ func (s Slot) Attempt() int { return int(*s.attempts()) }
 // Index is the slot's number.
 func (q *Queue) Index(s Slot) int { return int((uintptr(s.p) - uintptr(q.slots)) / q.stride) }
 
+// Whoever fills a slot comes after whoever emptied it, and whoever takes from
+// it after whoever filled it. No more is told to the race detector, so that it
+// finds what the user's program orders by nothing.
+func (q *Queue) raceAcquire(s Slot) {
+	if mem.RaceEnabled {
+		mem.RaceAcquire(unsafe.Pointer(&q.races[q.Index(s)%len(q.races)]))
+	}
+}
+
+func (q *Queue) raceRelease(s Slot) {
+	if mem.RaceEnabled {
+		mem.RaceReleaseMerge(unsafe.Pointer(&q.races[q.Index(s)%len(q.races)]))
+	}
+}
+
+// hintOf and setHint use a word of this process's, which orders nothing.
+func hintOf(h *atomic.Uint32) uint32 {
+	mem.RaceDisable()
+	v := h.Load()
+	mem.RaceEnable()
+	return v
+}
+
+func setHint(h *atomic.Uint32, v uint32) {
+	mem.RaceDisable()
+	h.Store(v)
+	mem.RaceEnable()
+}
+
 // patience bounds the steps of one attempt. A live queue never comes near: it
 // would have to lose that many races. In a corrupt one head or tail may be
 // wrong by any number of steps.
@@ -112,6 +142,7 @@ func (q *Queue) claim() (Slot, error) {
 			c := slotWord(turnOf(s), slotWriting, q.who)
 			if mem.CAS64((*uint64)(p), s, c) { // I3
 				mem.CAS64(q.tail, t, q.next(t))
+				q.raceAcquire(Slot{p, c})
 				return Slot{p, c}, nil
 			}
 		case d == 0 && phaseOf(s) == slotSealed:
@@ -232,6 +263,7 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 // taken counts the attempt of a message that was just claimed. The count is
 // the claimer's alone.
 func (q *Queue) taken(s Slot) Slot {
+	q.raceAcquire(s)
 	if n := mem.Load32(s.attempts()); n != 1<<32-1 {
 		*s.attempts() = n + 1
 	}
@@ -262,7 +294,7 @@ func (q *Queue) linger(w *uint64, s uint64) bool {
 //
 //go:noinline
 func (q *Queue) takeReturned(st, phase uint64) (Slot, bool) {
-	i := q.hint.Load()
+	i := hintOf(&q.hint)
 	for range q.n {
 		if i >= q.n {
 			i = 0
@@ -271,7 +303,7 @@ func (q *Queue) takeReturned(st, phase uint64) (Slot, bool) {
 		for s := mem.Load64((*uint64)(p)); phaseOf(s) == slotReturned; s = mem.Load64((*uint64)(p)) {
 			c := slotWord(turnOf(s), phase, q.who)
 			if mem.CAS64((*uint64)(p), s, c) {
-				q.hint.Store(i + 1)
+				setHint(&q.hint, i+1)
 				return q.taken(Slot{p, c}), true
 			}
 		}

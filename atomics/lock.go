@@ -28,13 +28,10 @@ type locker struct {
 // ended makes no attempt.
 func (l *locker) Lock(ctx context.Context) error {
 	err := l.ready(ctx)
-	if err == nil {
-		var ok bool
-		if ok, err = l.mu.TryLock(); !ok && err == nil {
-			w := l.core.Waiter(ctx)
-			err = l.mu.Lock(w)
-			w.Done()
-		}
+	if err == nil && !l.mu.LockNow() {
+		w := l.core.Waiter(ctx)
+		err = l.mu.Lock(w)
+		w.Done()
 	}
 	return l.locked("Lock", err)
 }

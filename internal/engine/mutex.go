@@ -143,10 +143,17 @@ func (m *Mutex) TryLock() (bool, error) {
 	}
 }
 
+// LockNow takes the mutex if that takes no waiting and no asking: it is
+// neither held nor abandoned nor offered. What every Lock tries first.
+func (m *Mutex) LockNow() bool {
+	w := mem.Load64(m.w)
+	return w&(mutexHolder|mutexAbandoned|mutexOffered) == 0 && mem.CAS64(m.w, w, w|m.me)
+}
+
 // Lock takes the mutex, and waits for it by s. An error means not held:
 // ErrOwnerDied at once while the mutex is abandoned, or what s says.
 func (m *Mutex) Lock(s Sleeper) error {
-	if w := mem.Load64(m.w); w&(mutexHolder|mutexAbandoned|mutexOffered) == 0 && mem.CAS64(m.w, w, w|m.me) {
+	if m.LockNow() {
 		return nil
 	}
 	_, err := m.lock(s, false)

@@ -28,7 +28,7 @@
 //	return v.Unlock()
 //
 // A handle may be used by any number of goroutines, and sent to another
-// process as an argument. After Region.Close, or once the process's last
-// handle on the region is closed, every cell reads as zero and is written
-// nowhere; the lock's methods return shm.ErrClosed.
+// process as an argument. Once this process has closed the region every cell
+// reads as zero and is written nowhere; the lock's methods return
+// shm.ErrClosed.
 package atomics

@@ -107,6 +107,9 @@ func (a *attachment) copyDirectory() (*dirCopy, error) {
 				return d, nil
 			}
 		}
+		if a.dirAbandoned() {
+			break
+		}
 		time.Sleep(time.Duration(try) * 100 * time.Microsecond)
 	}
 	if a.readOnly {
@@ -121,6 +124,11 @@ func (a *attachment) copyDirectory() (*dirCopy, error) {
 	}
 	defer l.unlock()
 	return newDirCopy(&a.words), nil
+}
+
+func (a *attachment) dirAbandoned() bool {
+	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	return err == nil && m.Abandoned()
 }
 
 // changingNow says who keeps the directory from being checked.

@@ -43,7 +43,8 @@ func (r *Region) Close() error {
 
 // close leaves the region:
 //
-//	1  no operation starts any more, and nobody sleeps
+//	1  no operation starts any more, nobody sleeps, and the directory is not
+//	   being changed: that goes to the file, too
 //	2  the guard lets go of the region
 //	3  the region is mapped a second time, for what follows
 //	4  the first mapping becomes zeroes of this process's own, in one step:
@@ -56,6 +57,7 @@ func (r *Region) Close() error {
 func (a *attachment) close() error {
 	a.closed.Store(true) // 1
 	a.list.Close()
+	a.settle()
 	defer a.fd.Close()
 	if a.readOnly {
 		return a.m.zero()

@@ -206,6 +206,7 @@ func (gd *guard) round() bool {
 	var others, suspects bool
 	for _, a := range regions {
 		o, s := a.look()
+		a.sweep()
 		others, suspects = others || o, suspects || s
 	}
 	if suspects {

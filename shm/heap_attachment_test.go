@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -118,4 +120,9 @@ func wantErr(t testing.TB, err, want error) {
 	if !errors.As(err, &e) || e.Op == "" || e.Region == "" {
 		t.Fatalf("%#v is no *Error that says what was tried", err)
 	}
+}
+
+func garbage() {
+	runtime.GC()
+	time.Sleep(time.Millisecond)
 }

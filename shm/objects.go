@@ -137,26 +137,18 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	} else if ok {
 		return nil, fs.ErrExist
 	}
-	if err := a.collect(); err != nil {
+	if err := a.collect(collectSome); err != nil {
 		return nil, err
 	}
-	i, err := a.freeEntry()
-	if err != nil {
-		return nil, err
-	}
-	to, ok, free, err := a.place(p.size)
-	if err != nil {
-		return nil, err
-	}
-	if !ok {
-		return nil, a.noSpace(p.size, free, nil)
-	}
-	if err := a.provide(to.extent); err != nil {
-		a.giveBack(to.extent, to.row)
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.ENOMEM) {
-			return nil, a.noSpace(p.size, a.free(), err)
+	i, to, err := a.room(p.size)
+	if errors.Is(err, ErrNoSpace) {
+		if err := a.collect(a.g.objects); err != nil {
+			return nil, err
 		}
-		return nil, fmt.Errorf("allocate %d bytes: %w", p.size, err)
+		i, to, err = a.room(p.size)
+	}
+	if err != nil {
+		return nil, err
 	}
 	p.init(a.Sub(to.off, p.words))
 	copy(a.Bytes(to.off+p.words, uint64(len(p.text))), p.text)
@@ -187,6 +179,29 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	core := a.newCore(s.Op, &e, p.fields)
 	a.noteUse(&e, core)
 	return core, nil
+}
+
+// room finds an entry and zeroed memory for an object of size bytes. Neither
+// is taken yet.
+func (a *attachment) room(size uint64) (i uint32, to place, err error) {
+	if i, err = a.freeEntry(); err != nil {
+		return 0, to, err
+	}
+	to, ok, free, err := a.place(size)
+	if err != nil {
+		return 0, to, err
+	}
+	if !ok {
+		return 0, to, a.noSpace(size, free, nil)
+	}
+	if err := a.provide(to.extent); err != nil {
+		a.giveBack(to.extent, to.row)
+		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.ENOMEM) {
+			return 0, to, a.noSpace(size, a.free(), err)
+		}
+		return 0, to, fmt.Errorf("allocate %d bytes: %w", size, err)
+	}
+	return i, to, nil
 }
 
 // freeEntry is the first entry that is not in use.
@@ -249,11 +264,9 @@ func (r *Region) remove(name string) error {
 	mem.Store32(a.dir32(dirRemoved), e.i+1)
 	mem.Add32(a.dir32(dirLive), ^uint32(0))
 	a.endChange()
-	a.sweep()
-	if a.opened(e.i) {
-		a.changed() // the guards of those who only keep it open sweep, too
-	}
-	return a.collect()
+	a.dropUse(e.i)
+	a.nextCollected = 0 // it is the first of its chain
+	return a.collect(1)
 }
 
 // unchain takes entry i out of the chain that begins at link.
@@ -270,55 +283,4 @@ func (w *words) unchain(link *uint32, i uint32) error {
 		link = w.ent32(n-1, entNext)
 	}
 	return fmt.Errorf("entry %d is not in its chain: %w", i, ErrCorrupt)
-}
-
-// collect takes back the memory of removed objects that nobody has open; the
-// lock is held. See directory.go for Void.
-func (a *attachment) collect() error {
-	type freed struct{ x, run extent }
-	var back []freed
-	link := a.dir32(dirRemoved)
-	for steps := uint32(0); ; steps++ {
-		n := mem.Load32(link)
-		if n == 0 {
-			break
-		}
-		if n > a.g.objects || steps >= a.g.objects {
-			return fmt.Errorf("chain of removed objects: link to %d of %d: %w", n, a.g.objects, ErrCorrupt)
-		}
-		i := n - 1
-		next := a.ent32(i, entNext)
-		if a.opened(i) {
-			link = next
-			continue
-		}
-		e := a.read(i)
-		if err := a.valid(&e); err != nil || e.state != entRemoved {
-			return errors.Join(fmt.Errorf("chain of removed objects: entry %d, state %d: %w", i, e.state, ErrCorrupt), err)
-		}
-		a.beginChange()
-		mem.Store32(a.ent32(i, entState), entVoid)
-		if a.opened(i) {
-			mem.Store32(a.ent32(i, entState), entRemoved)
-			link = next
-			continue
-		}
-		mem.Store32(link, mem.Load32(next))
-		x := extent{e.off, e.size}
-		run, err := a.put(x)
-		if err != nil {
-			return err
-		}
-		mem.Store32(next, mem.Load32(a.dir32(dirFree)))
-		mem.Store32(a.ent32(i, entState), entFree)
-		mem.Store32(a.dir32(dirFree), n)
-		back = append(back, freed{x, run})
-	}
-	if mem.Load64(a.dir64(dirSeq))&1 != 0 {
-		a.endChange()
-	}
-	for _, f := range back {
-		a.giveBack(f.x, f.run)
-	}
-	return nil
 }

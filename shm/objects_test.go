@@ -310,7 +310,7 @@ func TestHeapComesBack(t *testing.T) {
 	r.a.uses.m = nil
 	r.a.clearOpeners(0)
 	l := must(r.a.lockDirectory())(t)
-	if err := r.a.collect(); err != nil {
+	if err := r.a.collect(r.a.g.objects); err != nil {
 		t.Fatal(err)
 	}
 	l.unlock()

@@ -129,10 +129,10 @@ func (a *attachment) endUse(i uint32, u *use) {
 	if a.closed.Load() || u.core.Value() != nil {
 		return
 	}
-	e := a.read(i)
-	if e.gen == u.gen && e.state == entLive {
+	if mem.Load64(a.ent64(i, entGen)) == u.gen && a.state(i) == entLive {
 		return
 	}
+	e := a.read(i)
 	if e.gen == u.gen && e.state == entRemoved && a.valid(&e) == nil {
 		ops, ok := engine.OpsOf(e.kind)
 		if !ok {
@@ -144,6 +144,15 @@ func (a *attachment) endUse(i uint32, u *use) {
 	}
 	a.clearOpener(a.self.Index, i)
 	delete(a.uses.m, i)
+}
+
+// dropUse ends the use of entry i, which this process just removed.
+func (a *attachment) dropUse(i uint32) {
+	a.uses.mu.Lock()
+	defer a.uses.mu.Unlock()
+	if u := a.uses.m[i]; u != nil {
+		a.endUse(i, u)
+	}
 }
 
 // sweep ends the uses of objects that other processes removed when this one

@@ -1,0 +1,519 @@
+package shm
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	gosync "sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/testproc"
+)
+
+func newRegion(t testing.TB, o *Options) (*Region, string) {
+	t.Helper()
+	path := testPath(t)
+	r := must(Create(path, o))(t)
+	t.Cleanup(func() { r.Close() })
+	return r, path
+}
+
+// blocks is how many bytes the region's file takes.
+func blocks(t testing.TB, path string) int64 {
+	t.Helper()
+	var st syscall.Stat_t
+	if err := syscall.Stat(path, &st); err != nil {
+		t.Fatal(err)
+	}
+	return st.Blocks * 512
+}
+
+// keeper: path name. Opens the object and keeps it.
+var keeper = testproc.Role("keeper", func(args []string) {
+	r, err := Open(args[0], nil)
+	testproc.Must(err)
+	c, err := r.Existing().OpenObject(lockOf(args[1]))
+	testproc.Must(err)
+	payload := c.Area.Bytes(engine.MutexSize, c.Area.Size()-engine.MutexSize)
+	payload[0], payload[len(payload)-1] = 1, 2
+	testproc.Say("open")
+	for {
+		if _, ok := testproc.Hear(); !ok {
+			return
+		}
+		testproc.Say(payload[0], payload[len(payload)-1], allZero(payload[1:len(payload)-1]))
+		c.KeepAlive()
+	}
+})
+
+func TestMemoryComesBackAfterTheLastProcess(t *testing.T) {
+	r, path := newRegion(t, &Options{Size: 64 << 20})
+	const big = 8 << 20
+	empty := blocks(t, path)
+	spec := sizedSpec("big", big)
+	core, err := r.a.create(&spec, hashName("big"), must(planOf(&spec))(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := blocks(t, path); n < empty+big {
+		t.Fatalf("%d bytes with the object, %d without: its memory is not allocated", n, empty)
+	}
+	c := keeper.Start(t, path, "big")
+	c.Expect("open")
+	if err := r.Remove("big"); err != nil {
+		t.Fatal(err)
+	}
+	again := openOK(t, r, sizedSpec("big", big))
+	again.Area.Bytes(engine.MutexSize, big)[1] = 0xff
+	c.Say("look")
+	c.Expect("1 2 true")
+	if n := blocks(t, path); n < empty+2*big {
+		t.Errorf("%d bytes: what is open was given back", n)
+	}
+	core.KeepAlive()
+	core = nil
+	c.Kill()
+	collectUntil(t, func() bool { return !r.a.opened(0) }) // this process's handle, and the child's
+	openOK(t, r, lockOf("next"))
+	if n := blocks(t, path); n > empty+big+64<<10 {
+		t.Errorf("%d bytes after the removed object's last user died, want some %d", n, empty+big)
+	}
+	if err := r.Remove("big"); err != nil {
+		t.Fatal(err)
+	}
+	again.KeepAlive()
+	again = nil
+	collectUntil(t, func() bool { return !r.a.opened(1) })
+	openOK(t, r, lockOf("next2"))
+	if n := blocks(t, path); n > empty+64<<10 {
+		t.Errorf("%d bytes when both are gone, want some %d", n, empty)
+	}
+	checkOK(t, r)
+}
+
+// A process that dropped its handle lets go of an object when another removes it.
+func TestRemoveReachesDroppedHandles(t *testing.T) {
+	r, path := newRegion(t, nil)
+	openOK(t, r, lockOf("a"))
+	c := dropper.Start(t, path)
+	c.Expect("dropped")
+	if !r.a.isOpener(1, 0) {
+		t.Fatal("the child should keep the bit of a live object")
+	}
+	if err := r.Remove("a"); err != nil {
+		t.Fatal(err)
+	}
+	collectUntil(t, func() bool { return !r.a.opened(0) })
+	checkOK(t, r)
+}
+
+var dropper = testproc.Role("dropper", func(args []string) {
+	r, err := Open(args[0], nil)
+	testproc.Must(err)
+	func() {
+		_, err := r.OpenObject(lockOf("a"))
+		testproc.Must(err)
+	}()
+	a := r.a
+	for {
+		a.uses.mu.Lock()
+		gone := true
+		for _, u := range a.uses.m {
+			gone = gone && u.core.Value() == nil
+		}
+		a.uses.mu.Unlock()
+		if gone {
+			break
+		}
+		garbage()
+	}
+	testproc.Say("dropped")
+	testproc.Hear()
+})
+
+// tinyFS is a tmpfs of n bytes.
+func tinyFS(t testing.TB, n int) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := syscall.Mount("tandem-test", dir, "tmpfs", 0, fmt.Sprintf("size=%d", n)); err != nil {
+		t.Skipf("cannot mount a tmpfs of %d bytes: %v", n, err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	return dir
+}
+
+func TestFullFileSystem(t *testing.T) {
+	path := filepath.Join(tinyFS(t, 2<<20), "region")
+	r := must(Create(path, &Options{Size: 64 << 20, Objects: 64, Participants: 4}))(t)
+	defer r.Close()
+	var cores []*object.Core
+	for i := 0; ; i++ {
+		before := blocks(t, path)
+		c, err := r.OpenObject(sizedSpec(fmt.Sprint("o", i), 256<<10))
+		if err != nil {
+			wantErr(t, err, ErrNoSpace)
+			var needed, free, heap, files uint64
+			if _, serr := fmt.Sscanf(err.Error()[strings.Index(err.Error(), "no space"):], "no space: %d bytes needed, %d free in the region (of %d), %d free in its file system", &needed, &free, &heap, &files); serr != nil {
+				t.Errorf("%v: no figures: %v", err, serr)
+			}
+			if needed < 256<<10 || free < 60<<20 || files >= needed {
+				t.Errorf("%v", err)
+			}
+			if n := blocks(t, path); n > before {
+				t.Errorf("a failed open left %d bytes behind", n-before)
+			}
+			if i < 4 {
+				t.Errorf("only %d objects fit", i)
+			}
+			break
+		}
+		payload := c.Area.Bytes(engine.MutexSize, 256<<10)
+		for i := range payload {
+			payload[i] = 1 // a fault, if it is not allocated
+		}
+		cores = append(cores, c)
+	}
+	// Fill the rest, page by page, and then some.
+	f, err := os.Create(filepath.Join(filepath.Dir(path), "filler"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for {
+		if _, err := f.Write(make([]byte, 4096)); err != nil {
+			break
+		}
+	}
+	_, err = r.OpenObject(sizedSpec("small", 9000))
+	wantErr(t, err, ErrNoSpace)
+	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	defer ro.Close()
+	for _, r := range []*Region{r, ro} {
+		checkOK(t, r)
+		s := must(r.Snapshot())(t)
+		if len(s.Objects) != len(cores) || s.Memory.FileFree >= 4096 {
+			t.Errorf("%d objects, want %d; %d bytes free", len(s.Objects), len(cores), s.Memory.FileFree)
+		}
+		if n := len(slices.Collect(r.Objects())); n != len(cores) {
+			t.Errorf("%d objects, want %d", n, len(cores))
+		}
+	}
+	// Removing makes room, without any help.
+	name := cores[0].Name
+	cores = nil
+	if err := r.Remove(name); err != nil {
+		t.Fatal(err)
+	}
+	collectUntil(t, func() bool { return !r.a.opened(0) })
+	openOK(t, r, sizedSpec("again", 256<<10))
+	checkOK(t, r)
+}
+
+func TestTenThousandObjects(t *testing.T) {
+	const n = 10000
+	r, path := newRegion(t, &Options{Size: 1 << 30, Objects: n})
+	specs := make([]object.Spec, n)
+	for i := range specs {
+		specs[i] = lockOf(fmt.Sprintf("object-%d", i), object.Field{Name: "capacity", Value: strconv.Itoa(i)})
+	}
+	start := time.Now()
+	cores := make([]*object.Core, n)
+	for i := range specs {
+		cores[i] = openOK(t, r, specs[i])
+	}
+	made := time.Since(start)
+	start = time.Now()
+	for i := range specs {
+		if openOK(t, r, specs[i]) != cores[i] {
+			t.Fatal("another Core")
+		}
+	}
+	found := time.Since(start)
+	_, err := r.OpenObject(lockOf("one-more"))
+	wantErr(t, err, ErrNoSpace)
+	steps := 0
+	for b := range r.a.g.buckets {
+		k := 0
+		for e := *r.a.bucket(b); e != 0; e = *r.a.ent32(e-1, entNext) {
+			k++
+		}
+		steps = max(steps, k)
+	}
+	if steps > 12 {
+		t.Errorf("a bucket has %d objects", steps)
+	}
+	start = time.Now()
+	checkOK(t, r)
+	checked := time.Since(start)
+	start = time.Now()
+	s := must(r.Snapshot())(t)
+	shown := time.Since(start)
+	if len(s.Objects) != n {
+		t.Errorf("%d objects in the snapshot", len(s.Objects))
+	}
+	start = time.Now()
+	for i := range n {
+		if err := r.Remove(specs[i].Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	removed := time.Since(start)
+	t.Logf("%d objects: made %v, found %v, checked %v, shown %v, removed %v; longest chain %d; file %d bytes",
+		n, made, found, checked, shown, removed, steps, blocks(t, path))
+	if made > 20*time.Second || found > 2*time.Second {
+		t.Errorf("made in %v, found in %v", made, found)
+	}
+	for i := range cores {
+		cores[i].KeepAlive()
+	}
+}
+
+const racingOpeners, racedObjects = 16, 50
+
+// openRacer: path. Opens all objects as soon as it hears, and says where they are.
+var openRacer = testproc.Role("open-racer", func(args []string) {
+	testproc.Say("ready")
+	testproc.Hear()
+	r, err := OpenOrCreate(args[0], &Options{Size: 8 << 20})
+	testproc.Must(err)
+	var at []uint64
+	var cores []*object.Core
+	for i := range racedObjects {
+		c, err := r.OpenObject(sizedSpec(fmt.Sprint("o", i), 1000, object.Field{Name: "n", Value: "1"}))
+		testproc.Must(err)
+		cores = append(cores, c)
+		at = append(at, uint64(uintptr(c.Area.Ptr(0, 1))-uintptr(r.a.Ptr(0, 1))))
+	}
+	testproc.Say(r.a.id, at)
+	testproc.Hear()
+	for _, c := range cores {
+		c.KeepAlive()
+	}
+	r.Close()
+})
+
+func TestRacingProcesses(t *testing.T) {
+	rounds := 3
+	if testing.Short() {
+		rounds = 1
+	}
+	for range rounds {
+		path := testPath(t)
+		var children []*testproc.Child
+		for range racingOpeners {
+			children = append(children, openRacer.Start(t, path))
+		}
+		for _, c := range children {
+			c.Expect("ready")
+		}
+		for _, c := range children {
+			c.Say("go")
+		}
+		first := ""
+		for _, c := range children {
+			line := c.Line()
+			if first == "" {
+				first = line
+			}
+			if line != first {
+				t.Fatalf("two processes, two answers:\n%s\n%s", first, line)
+			}
+		}
+		r := must(Open(path, nil))(t)
+		if n := len(slices.Collect(r.Objects())); n != racedObjects {
+			t.Errorf("%d objects, want %d", n, racedObjects)
+		}
+		checkOK(t, r)
+		r.Close()
+		for _, c := range children {
+			c.Kill()
+		}
+	}
+}
+
+// stopper: path. Stops itself while it holds the directory's lock.
+var stopper = testproc.Role("stopper", func(args []string) {
+	r, err := Open(args[0], nil)
+	testproc.Must(err)
+	m, _, err := lockable(r, "m")
+	testproc.Must(err)
+	testproc.Must(m.Lock(r.a.list.Waiter(context.Background())))
+	l, err := r.a.lockDirectory()
+	testproc.Must(err)
+	r.a.beginChange()
+	testproc.Say("stopped")
+	testproc.Hear()
+	r.a.endChange()
+	l.unlock()
+	testproc.Say("on")
+	testproc.Hear()
+})
+
+func TestInspectWhileEveryLockIsHeldByAStoppedProcess(t *testing.T) {
+	r, path := newRegion(t, nil)
+	openOK(t, r, sizedSpec("queue", 4000, object.Field{Name: "capacity", Value: "8"}, object.Field{Name: "type", Value: "ID uint64 @0\nsize 8 align 8\n"}))
+	c := stopper.Start(t, path)
+	c.Expect("stopped")
+	if err := syscall.Kill(c.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	defer ro.Close()
+	if n := len(slices.Collect(ro.Objects())); n != 2 {
+		t.Errorf("%d objects, want 2", n)
+	}
+	s := must(ro.Snapshot())(t)
+	if h := s.Directory.Holder; h == nil || h.PID != c.PID() {
+		t.Errorf("the directory's holder is %v, want pid %d", h, c.PID())
+	}
+	i := slices.IndexFunc(s.Objects, func(o ObjectState) bool { return o.Name == "m" })
+	if i < 0 || s.Objects[i].Owner == nil || s.Objects[i].Owner.PID != c.PID() {
+		t.Fatalf("m is not held by %d:\n%v", c.PID(), s)
+	}
+	for _, want := range []string{"queue", "capacity=8", "ID uint64 @0", fmt.Sprintf("pid %d", c.PID()), "being changed by"} {
+		if !strings.Contains(s.String(), want) {
+			t.Errorf("%q is missing in\n%s", want, s)
+		}
+	}
+	b, err := json.Marshal(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back map[string]any
+	if err := json.Unmarshal(b, &back); err != nil || back["objects"] == nil {
+		t.Errorf("%v: %s", err, b)
+	}
+	err = ro.Check()
+	if err == nil || errors.Is(err, ErrCorrupt) || !strings.Contains(err.Error(), strconv.Itoa(c.PID())) {
+		t.Errorf("Check = %v, want the stopped process's name and no damage", err)
+	}
+	_, err = ro.OpenObject(lockOf("queue"))
+	wantErr(t, err, fs.ErrPermission)
+	wantErr(t, ro.Remove("queue"), fs.ErrPermission)
+
+	// Who must wait for it goes on when it does, and Close does not wait.
+	opened := make(chan error, 1)
+	go func() { _, err := r.OpenObject(lockOf("new")); opened <- err }()
+	other := must(Open(path, nil))(t)
+	for r.a.list.Sleeping() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case err := <-opened:
+		t.Errorf("OpenObject = %v while the directory is locked", err)
+	default:
+	}
+	other.Close() // a second handle on the same attachment
+	if err := syscall.Kill(c.PID(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	c.Say("on")
+	c.Expect("on")
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+	checkOK(t, r)
+	checkOK(t, ro)
+	c.Kill()
+}
+
+func TestKilledWhileItChangesTheDirectory(t *testing.T) {
+	r, path := newRegion(t, nil)
+	openOK(t, r, lockOf("a"))
+	c := stopper.Start(t, path)
+	c.Expect("stopped")
+	opened := make(chan error, 1)
+	go func() { _, err := r.OpenObject(lockOf("new")); opened <- err }()
+	for r.a.list.Sleeping() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	c.Kill()
+	select {
+	case err := <-opened:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(testproc.Patience):
+		t.Fatal("still waiting for a dead process")
+	}
+	checkOK(t, r)
+}
+
+func TestCloseEndsAWaitForTheDirectory(t *testing.T) {
+	r, path := newRegion(t, nil)
+	c := stopper.Start(t, path)
+	c.Expect("stopped")
+	opened := make(chan error, 1)
+	go func() { _, err := r.OpenObject(lockOf("new")); opened <- err }()
+	for r.a.list.Sleeping() == 0 {
+		time.Sleep(time.Millisecond)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	wantErr(t, <-opened, ErrClosed)
+	_, err := r.OpenObject(lockOf("new"))
+	wantErr(t, err, ErrClosed)
+	wantErr(t, r.Remove("new"), ErrClosed)
+	wantErr(t, r.Check(), ErrClosed)
+	_, err = r.Snapshot()
+	wantErr(t, err, ErrClosed)
+	if n := len(slices.Collect(r.Objects())); n != 0 {
+		t.Errorf("%d objects in a closed region", n)
+	}
+	c.Kill()
+}
+
+// Goroutines work on the directory while the region is closed under them.
+func TestCloseAgainstTheDirectory(t *testing.T) {
+	path := testPath(t)
+	keep := must(Create(path, nil))(t)
+	keep.Close()
+	for range 20 {
+		r := must(Open(path, nil))(t)
+		var wg gosync.WaitGroup
+		started := make(chan bool, 4)
+		for g := range 4 {
+			wg.Go(func() {
+				for i := 0; ; i++ {
+					name := fmt.Sprint("o", (i+g)%7)
+					_, err := r.OpenObject(sizedSpec(name, uint64(i%3)*5000))
+					if err == nil && i%2 == 0 {
+						err = r.Remove(name)
+					}
+					if i == 3 {
+						started <- true
+					}
+					if errors.Is(err, ErrClosed) {
+						return
+					}
+					if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNoSpace) {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		for range 4 {
+			<-started
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		r = must(Open(path, nil))(t)
+		checkOK(t, r)
+		r.Close()
+	}
+}

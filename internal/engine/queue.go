@@ -207,7 +207,7 @@ func (c QueueConfig) layout() (l queueLayout, ok bool) {
 		return l, false
 	}
 	if c.Blocks != 0 && (c.Blocks < 1 || c.Blocks > 1<<28 || c.BlockSize < 64 || c.BlockSize > 1<<16 || c.BlockSize%64 != 0 ||
-		c.Room < 16 || c.MaxMessage < c.Room || uint64(c.MaxMessage) > uint64(c.Blocks)*uint64(c.BlockSize) || c.MaxMessage > 1<<31-1) {
+		c.Room < 16 || c.MaxMessage < 1 || uint64(c.MaxMessage) > uint64(c.Blocks)*uint64(c.BlockSize) || c.MaxMessage > 1<<31-1) {
 		return l, false
 	}
 	if c.Blocks == 0 && (c.BlockSize != 0 || c.MaxMessage != c.Room) {
@@ -312,6 +312,9 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 // one may have.
 func (q *Queue) Cap() int        { return int(q.n) }
 func (q *Queue) MaxMessage() int { return int(q.most) }
+
+// Holds reports that all messages are of n bytes and lie in their slots.
+func (q *Queue) Holds(n int) bool { return q.fixed && int(q.room) == n }
 
 // Len is how many messages wait to be taken: exact when nobody changes the
 // queue. Leased ones are not among them.

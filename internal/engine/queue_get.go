@@ -40,6 +40,15 @@ func (q *Queue) Take(w Sleeper, lease bool) (Slot, error) {
 	return s, err
 }
 
+// TryTake is Take's one attempt at a message to be read and released.
+func (q *Queue) TryTake() (Slot, error) {
+	s, err := q.take(slotReading)
+	if err == nil && q.items.Armed() {
+		q.passItems()
+	}
+	return s, err
+}
+
 func (q *Queue) takeWait(w Sleeper, phase uint64) (Slot, error) {
 	for {
 		for i := 0; ; i++ {

@@ -84,6 +84,9 @@ func (q *Queue) Claim(w Sleeper) (Slot, error) {
 	return s, err
 }
 
+// TryClaim is Claim's one attempt.
+func (q *Queue) TryClaim() (Slot, error) { return q.claim() }
+
 // Publish makes the message in a claimed slot everybody's.
 func (q *Queue) Publish(s Slot) {
 	*s.attempts() = 0

@@ -1,0 +1,190 @@
+// Package codec is how a Go value that is not plain becomes bytes: CBOR
+// (RFC 8949), with nothing lost on the way. Times keep their nanoseconds,
+// strings may be any bytes, and no length is limited but by memory. A type of
+// which something would be lost silently is refused.
+package codec
+
+import (
+	"bytes"
+	"encoding"
+	"fmt"
+	"math"
+	"reflect"
+	"strings"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+var encMode, decMode = modes()
+
+func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
+	enc, err := cbor.EncOptions{
+		Time:          cbor.TimeRFC3339Nano,
+		TimeTag:       cbor.EncTagRequired,
+		TextMarshaler: cbor.TextMarshalerTextString,
+	}.UserBufferEncMode()
+	if err != nil {
+		panic(err)
+	}
+	dec, err := cbor.DecOptions{
+		UTF8:              cbor.UTF8DecodeInvalid,
+		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
+		TextUnmarshaler:   cbor.TextUnmarshalerTextString,
+		MaxNestedLevels:   math.MaxUint16,
+		MaxArrayElements:  math.MaxInt32,
+		MaxMapPairs:       math.MaxInt32,
+	}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return enc, dec
+}
+
+// Append appends v's encoding to dst.
+func Append(dst []byte, v any) ([]byte, error) {
+	b := bytes.NewBuffer(dst)
+	if err := encMode.MarshalToBuffer(v, b); err != nil {
+		return dst, err
+	}
+	return b.Bytes(), nil
+}
+
+// Decode sets *v from the one item that src is. What others wrote to src may
+// be anything.
+func Decode(src []byte, v any) error { return decMode.Unmarshal(src, v) }
+
+// Describe tells what of a t travels, a line for each field, as descriptions
+// of plain types do: "Job.Depth int", "Tags[] text"; or which field cannot.
+// What sits behind an interface is known only when it is encoded.
+func Describe(t reflect.Type) (string, error) {
+	d := describer{within: map[reflect.Type]bool{}}
+	if err := d.describe(t, ""); err != nil {
+		return "", fmt.Errorf("%s: %w", t, err)
+	}
+	return d.text.String(), nil
+}
+
+type describer struct {
+	text   strings.Builder
+	within map[reflect.Type]bool // those that are being described
+}
+
+func (d *describer) describe(t reflect.Type, path string) error {
+	if marshals(t) {
+		return d.line(path, t.String())
+	}
+	if d.within[t] {
+		return d.line(path, "recursive")
+	}
+	d.within[t] = true
+	defer delete(d.within, t)
+	switch t.Kind() {
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+		return fmt.Errorf("%sis a %s, which cannot be encoded", field(path), t.Kind())
+	case reflect.Interface:
+		if t.NumMethod() > 0 {
+			return fmt.Errorf("%sis of interface type %s: whoever decodes it could not tell what is in it", field(path), t)
+		}
+		return d.line(path, "any")
+	case reflect.Pointer:
+		return d.describe(t.Elem(), path)
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return d.line(path, "bytes")
+		}
+		return d.describe(t.Elem(), path+"[]")
+	case reflect.Map:
+		if err := d.describe(t.Key(), path+"[key]"); err != nil {
+			return err
+		}
+		return d.describe(t.Elem(), path+"[]")
+	case reflect.Struct:
+		return d.fields(t, path)
+	case reflect.String:
+		return d.line(path, "text")
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
+		return d.line(path, "int")
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+		return d.line(path, "uint")
+	case reflect.Float32, reflect.Float64:
+		return d.line(path, "float")
+	}
+	return d.line(path, t.Kind().String())
+}
+
+func (d *describer) fields(t reflect.Type, path string) error {
+	any := false
+	for i := range t.NumField() {
+		f := t.Field(i)
+		at := f.Name
+		if path != "" {
+			at = path + "." + f.Name
+		}
+		embedded := f.Anonymous && f.Type.Kind() == reflect.Struct // its exported fields travel, whatever its name
+		switch {
+		case f.Name == "_" || omitted(f):
+			continue
+		case !f.IsExported() && !embedded:
+			return fmt.Errorf("field %s is unexported and would be lost", at)
+		}
+		any = true
+		if err := d.describe(f.Type, at); err != nil {
+			return err
+		}
+	}
+	if !any {
+		return d.line(path, "struct")
+	}
+	return nil
+}
+
+func (d *describer) line(path, what string) error {
+	if path == "" {
+		path = "."
+	}
+	d.text.WriteString(path + " " + what + "\n")
+	return nil
+}
+
+func field(path string) string {
+	if path == "" {
+		return "it "
+	}
+	return "field " + path + " "
+}
+
+// omitted reports that the field's tag says so; CBOR reads cbor tags, and json
+// tags where there is none.
+func omitted(f reflect.StructField) bool {
+	tag, ok := f.Tag.Lookup("cbor")
+	if !ok {
+		tag = f.Tag.Get("json")
+	}
+	return strings.TrimSpace(tag) == "-"
+}
+
+var (
+	cborMarshaler     = reflect.TypeFor[cbor.Marshaler]()
+	cborUnmarshaler   = reflect.TypeFor[cbor.Unmarshaler]()
+	binaryMarshaler   = reflect.TypeFor[encoding.BinaryMarshaler]()
+	binaryUnmarshaler = reflect.TypeFor[encoding.BinaryUnmarshaler]()
+	textMarshaler     = reflect.TypeFor[encoding.TextMarshaler]()
+	textUnmarshaler   = reflect.TypeFor[encoding.TextUnmarshaler]()
+)
+
+// marshals reports that t has its own way of travelling, both ways.
+func marshals(t reflect.Type) bool {
+	if t.PkgPath() == "math/big" && t.Name() == "Int" {
+		return true // CBOR has big numbers
+	}
+	if t.Kind() == reflect.Interface {
+		return false
+	}
+	p := t
+	if t.Kind() != reflect.Pointer {
+		p = reflect.PointerTo(t)
+	}
+	return p.Implements(cborMarshaler) && p.Implements(cborUnmarshaler) ||
+		p.Implements(binaryMarshaler) && p.Implements(binaryUnmarshaler) ||
+		p.Implements(textMarshaler) && p.Implements(textUnmarshaler)
+}

@@ -1,0 +1,81 @@
+package ring
+
+import (
+	"fmt"
+	"reflect"
+	"sync"
+
+	"example.com/tandem/internal/codec"
+	"example.com/tandem/internal/mem"
+)
+
+// A Codec is how a T that is not plain becomes bytes. Its name is kept with
+// the queue, and whoever opens that must bring a codec of the same name. It is
+// used by many goroutines at a time.
+type Codec interface {
+	Name() string
+	// Append appends v's bytes to dst.
+	Append(dst []byte, v any) ([]byte, error)
+	// Decode sets v, which is a *T, from src. It keeps no reference to src.
+	Decode(src []byte, v any) error
+}
+
+// Names of what needs no Codec.
+const (
+	plainName = "plain"
+	bytesName = "bytes"
+	textName  = "text"
+	cborName  = "cbor"
+)
+
+type cborCodec struct{}
+
+func (cborCodec) Name() string                             { return cborName }
+func (cborCodec) Append(dst []byte, v any) ([]byte, error) { return codec.Append(dst, v) }
+func (cborCodec) Decode(src []byte, v any) error           { return codec.Decode(src, v) }
+
+func describeCBOR(t reflect.Type) (string, error) { return codec.Describe(t) }
+
+// codecs are those that queues were opened with in this process, by name: a
+// handle that arrives from elsewhere has none with it.
+var codecs sync.Map
+
+// RegisterCodec makes c known to this process for queue handles that arrive as
+// arguments of a child, which cannot bring one. Opening a queue with a codec
+// does the same.
+func RegisterCodec(c Codec) { codecs.Store(c.Name(), c) }
+
+func codecNamed(name string) (Codec, error) {
+	switch name {
+	case plainName, bytesName, textName, cborName:
+		return nil, nil
+	}
+	if c, ok := codecs.Load(name); ok {
+		return c.(Codec), nil
+	}
+	return nil, fmt.Errorf("codec %q is not registered in this process: %w", name, ErrCodec)
+}
+
+// buffers are for encoding and decoding. The pool orders nothing between the
+// goroutines that use it, as far as their program can tell.
+var buffers sync.Pool
+
+const bufferMost = 1 << 20 // longer ones are not kept
+
+func takeBuffer() *[]byte {
+	mem.RaceDisable()
+	b, _ := buffers.Get().(*[]byte)
+	mem.RaceEnable()
+	if b == nil {
+		b = new([]byte)
+	}
+	return b
+}
+
+func giveBuffer(b *[]byte) {
+	if cap(*b) <= bufferMost {
+		mem.RaceDisable()
+		buffers.Put(b)
+		mem.RaceEnable()
+	}
+}

@@ -1,0 +1,153 @@
+package ring_test
+
+import (
+	"bytes"
+	"errors"
+	"io/fs"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/tandem/ring"
+)
+
+// reverse is a codec for strings.
+type reverse struct{}
+
+var errRefused = errors.New("refused")
+
+func (reverse) Name() string { return "reverse" }
+
+func (reverse) Append(dst []byte, v any) ([]byte, error) {
+	s, ok := v.(string)
+	if !ok || s == "refuse me" {
+		return dst, errRefused
+	}
+	b := []byte(s)
+	slices.Reverse(b)
+	return append(dst, b...), nil
+}
+
+func (reverse) Decode(src []byte, v any) error {
+	b := bytes.Clone(src)
+	slices.Reverse(b)
+	if string(b) == "poison" {
+		return errRefused
+	}
+	*v.(*string) = string(b)
+	return nil
+}
+
+func TestCodec(t *testing.T) {
+	r := region(t)
+	q := open[string](t, r, "q", &ring.QueueOptions{Codec: reverse{}})
+	for _, s := range []string{"abc", "", strings.Repeat("long ", 1000)} {
+		if err := q.TryPut(s); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := q.TryGet(); err != nil || got != s || q.TaskDone() != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	// Q12: what does not encode is not put.
+	if err := q.TryPut("refuse me"); !errors.Is(err, ring.ErrCodec) || !errors.Is(err, errRefused) || q.Len() != 0 {
+		t.Errorf("%v, Len %d", err, q.Len())
+	}
+	// What does not decode is told once, is gone, and is nobody's to do.
+	for _, take := range []func() error{
+		func() error { _, err := q.TryGet(); return err },
+		func() error { _, err := q.TryLease(); return err },
+	} {
+		if err := errors.Join(q.TryPut("poison"), q.TryPut("next")); err != nil {
+			t.Fatal(err)
+		}
+		if err := take(); !errors.Is(err, ring.ErrCodec) || !errors.Is(err, errRefused) {
+			t.Error(err)
+		}
+		if got, err := q.TryGet(); got != "next" || err != nil || q.TaskDone() != nil {
+			t.Errorf("%q, %v", got, err)
+		}
+		if err := q.Join(watchdog(t)); err != nil {
+			t.Error(err)
+		}
+		if err := q.TaskDone(); !errors.Is(err, ring.ErrOverDone) {
+			t.Error(err)
+		}
+	}
+	if err := errors.Join(q.TryPut("a"), q.TryPut("poison"), q.TryPut("b"), q.Shutdown()); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for s, err := range q.All(watchdog(t)) {
+		if err != nil {
+			s = "error"
+		}
+		got = append(got, s)
+	}
+	if !slices.Equal(got, []string{"a", "error", "b"}) {
+		t.Errorf("All yields %q", got)
+	}
+}
+
+type named struct{ reverse }
+
+func (named) Name() string { return "cbor" }
+
+func TestRefused(t *testing.T) {
+	r := region(t)
+	type inner struct{ hidden []int }
+	_, err := ring.OpenQueue[struct {
+		Name string
+		In   []inner
+	}](r, "q", nil)
+	if !errors.Is(err, ring.ErrCodec) || !strings.Contains(err.Error(), "In[].hidden") {
+		t.Errorf("unexported: %v", err)
+	}
+	_ = inner{}.hidden
+	if _, err := ring.OpenQueue[func()](r, "q", nil); !errors.Is(err, ring.ErrCodec) {
+		t.Errorf("func: %v", err)
+	}
+	if _, err := ring.OpenQueue[string](r, "q", &ring.QueueOptions{Codec: named{}}); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("a codec that takes a name: %v", err)
+	}
+}
+
+func TestHandleTravels(t *testing.T) {
+	r := region(t)
+	plain, text, own, cbor := open[pair](t, r, "p", &ring.QueueOptions{Capacity: 5}), open[string](t, r, "t", nil),
+		open[string](t, r, "o", &ring.QueueOptions{Codec: reverse{}}), open[job](t, r, "c", nil)
+	if err := errors.Join(plain.TryPut(pair{1, 2}), text.TryPut("x"), own.TryPut("abc"), cbor.TryPut(job{URL: "y"})); err != nil {
+		t.Fatal(err)
+	}
+	travel := func(from interface{ MarshalBinary() ([]byte, error) }, to interface{ UnmarshalBinary([]byte) error }) error {
+		b, err := from.MarshalBinary()
+		if err != nil {
+			return err
+		}
+		return to.UnmarshalBinary(b)
+	}
+	var p ring.Queue[pair]
+	var s, o ring.Queue[string]
+	var c ring.Queue[job]
+	if err := errors.Join(travel(plain, &p), travel(text, &s), travel(own, &o), travel(cbor, &c)); err != nil {
+		t.Fatal(err)
+	}
+	if v, err := p.TryGet(); v != (pair{1, 2}) || err != nil || p.Cap() != 5 {
+		t.Error(v, err)
+	}
+	if v, err := s.TryGet(); v != "x" || err != nil {
+		t.Error(v, err)
+	}
+	if v, err := o.TryGet(); v != "abc" || err != nil {
+		t.Error(v, err)
+	}
+	if v, err := c.TryGet(); v.URL != "y" || err != nil {
+		t.Error(v, err)
+	}
+	if err := travel(plain, &s); err == nil {
+		t.Error("a handle arrived with another T")
+	}
+	if _, err := (&ring.Queue[pair]{}).MarshalBinary(); err == nil {
+		t.Error("a zero handle travels")
+	}
+}

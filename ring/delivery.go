@@ -1,0 +1,170 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"sync/atomic"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/shm"
+)
+
+const (
+	opLease    = "queue.Lease"
+	opTryLease = "queue.TryLease"
+	opAck      = "delivery.Ack"
+	opNack     = "delivery.Nack"
+)
+
+// A Delivery is a message that this process holds on lease. Copies of it are
+// the same lease.
+type Delivery[T any] struct {
+	q       *Queue[T]
+	v       T
+	slot    int
+	lease   uint32
+	attempt int
+}
+
+// leases numbers this process's leases of each slot. The number of a slot
+// moves on when its lease ends, so every copy of a Delivery sees that. Made
+// with the first lease.
+type leases struct {
+	n atomic.Pointer[[]atomic.Uint32]
+}
+
+func (l *leases) of(slots int) []atomic.Uint32 {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	p := l.n.Load()
+	if p == nil {
+		n := make([]atomic.Uint32, slots)
+		l.n.CompareAndSwap(nil, &n)
+		p = l.n.Load()
+	}
+	return *p
+}
+
+// number is that of the present lease of a slot, which this process holds.
+func (l *leases) number(slots, slot int) uint32 {
+	n := &l.of(slots)[slot]
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	return n.Load()
+}
+
+// end reports whether the lease was still on, once.
+func (l *leases) end(slots, slot int, lease uint32) bool {
+	n := &l.of(slots)[slot]
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	return n.CompareAndSwap(lease, lease+1)
+}
+
+// Lease takes the first message and leaves it in the queue, held by this
+// process, until Ack or Nack of the Delivery. If the process dies or closes
+// the region before that, another consumer gets the message. It waits while
+// there is none, and ends as Get does.
+//
+// A process that dies in Lease has left the message to others.
+func (q *Queue[T]) Lease(ctx context.Context) (Delivery[T], error) {
+	if err := ctx.Err(); err != nil {
+		return Delivery[T]{}, q.fail(opLease, err)
+	}
+	if q.closed.Load() {
+		return Delivery[T]{}, q.fail(opLease, shm.ErrClosed)
+	}
+	s, err := q.eng.Take(nil, true)
+	if err == ErrEmpty {
+		w := q.waiter(ctx)
+		s, err = q.eng.Take(w, true)
+		w.Done()
+	}
+	if err != nil {
+		return Delivery[T]{}, q.fail(opLease, err)
+	}
+	return q.leased(opLease, s)
+}
+
+// TryLease is Lease without waiting: ErrEmpty where Lease would. It never blocks.
+func (q *Queue[T]) TryLease() (Delivery[T], error) {
+	if q.closed.Load() {
+		return Delivery[T]{}, q.fail(opTryLease, shm.ErrClosed)
+	}
+	s, err := q.eng.Take(nil, true)
+	if err != nil {
+		return Delivery[T]{}, q.fail(opTryLease, err)
+	}
+	return q.leased(opTryLease, s)
+}
+
+// Leases yields leases until the end of the queue; errors as All.
+func (q *Queue[T]) Leases(ctx context.Context) iter.Seq2[Delivery[T], error] {
+	return func(yield func(Delivery[T], error) bool) {
+		for {
+			d, err := q.Lease(ctx)
+			if errors.Is(err, io.EOF) || !yield(d, err) || err != nil && !errors.Is(err, ErrCodec) {
+				return
+			}
+		}
+	}
+}
+
+// leased makes the delivery of a slot that was leased.
+func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
+	d := Delivery[T]{q: q, slot: q.eng.Index(s), attempt: s.Attempt()}
+	d.lease = q.leases.number(q.eng.Cap(), d.slot)
+	var err error
+	if q.form == inSlot {
+		d.v = *(*T)(s.Body())
+	} else if d.v, err = q.leasedBytes(s); err != nil {
+		q.eng.Ack(d.slot) // it would be in everybody's way for ever
+	}
+	if err = q.done(op, err); err != nil {
+		return Delivery[T]{}, err
+	}
+	return d, nil
+}
+
+//go:noinline
+func (q *Queue[T]) leasedBytes(s engine.Slot) (v T, err error) {
+	b, err := q.read(s, &v)
+	if err == nil {
+		err = q.decode(b, &v)
+	}
+	return v, err
+}
+
+// Value returns the message. It stays after Ack.
+func (d Delivery[T]) Value() T { return d.v }
+
+// Attempt counts the message's deliveries, this one included: 1 the first
+// time. A message that kills whoever works on it is told by it.
+func (d Delivery[T]) Attempt() int { return d.attempt }
+
+// Ack says that the message is done: it is gone from the queue, and counts as
+// done for Join. shm.ErrNotOwner if the delivery was acknowledged or given
+// back before, through this copy or another. It never blocks.
+func (d Delivery[T]) Ack() error { return d.end(opAck, (*engine.Queue).Ack) }
+
+// Nack gives the message back: the next consumer gets it, out of order and
+// with a higher Attempt. Errors as Ack.
+func (d Delivery[T]) Nack() error { return d.end(opNack, (*engine.Queue).Nack) }
+
+func (d Delivery[T]) end(op string, end func(*engine.Queue, int) error) error {
+	q := d.q
+	if q == nil {
+		return &shm.Error{Op: op, Err: fmt.Errorf("a zero Delivery: %w", shm.ErrNotOwner)}
+	}
+	if q.closed.Load() {
+		return q.fail(op, shm.ErrClosed)
+	}
+	if !q.leases.end(q.eng.Cap(), d.slot, d.lease) {
+		return q.fail(op, fmt.Errorf("acknowledged or given back before: %w", shm.ErrNotOwner))
+	}
+	return q.done(op, end(q.eng, d.slot))
+}

@@ -1,0 +1,43 @@
+// Package ring has queues in shared memory, for any number of producers and
+// consumers in any processes.
+//
+//	jobs, err := ring.OpenQueue[Job](region, "jobs", nil)
+//	…
+//	err = jobs.Put(ctx, Job{url}) // in one process
+//
+//	for job, err := range jobs.Leases(ctx) { // in any number of others
+//		if err != nil {
+//			return err
+//		}
+//		work(job.Value())
+//		job.Ack() // before that, a death of this process gives it to another
+//	}
+//
+// # What is kept when a process dies
+//
+// A process may be killed at any instruction. A message whose Put returned is
+// in the queue; one whose Put had not returned is in it whole, or not at all.
+// A message that was leased and not acknowledged is delivered again, with a
+// higher Attempt. One that Get returned is the getter's, and gone with it; a
+// Get that had not returned has taken the message, or left it. Nobody is left
+// waiting for what died. A stopped process is not dead: what it has leased
+// stays leased, and a producer stopped in the few nanoseconds between its
+// claim of a slot and the message's publication holds up consumers until it
+// goes on.
+//
+// # Order
+//
+// If one Put returned before another began, its message comes first. Two Puts
+// at a time come in either order, and a message that is delivered again comes
+// when it does.
+//
+// # Messages
+//
+// A plain T, of fixed size and without pointers, is copied as it is; []byte and
+// string are their bytes; any other T is encoded by CBOR, or by a Codec. A
+// message is encoded before Put returns, so what it was made from may change
+// afterwards.
+//
+// A handle may be used by any number of goroutines, and sent to another
+// process as an argument.
+package ring

@@ -1,0 +1,34 @@
+package ring
+
+import (
+	"errors"
+
+	"example.com/tandem/internal/engine"
+)
+
+// What a caller can act on. Every error of this package is a *shm.Error that
+// wraps one of these, or one of package shm, fs or context; compare with
+// errors.Is. io.EOF is the end of a queue that was shut down: nothing is left
+// and nothing is leased.
+var (
+	// ErrFull says that there is no room for the message now.
+	ErrFull = engine.ErrFull
+
+	// ErrEmpty says that there is no message to be had now.
+	ErrEmpty = engine.ErrEmpty
+
+	// ErrTooLarge says that the message is longer than the queue's MaxMessage,
+	// and will never fit.
+	ErrTooLarge = engine.ErrTooLarge
+
+	// ErrShutdown says that somebody called Shutdown: no message can be put.
+	ErrShutdown = engine.ErrShutdown
+
+	// ErrOverDone says that TaskDone was called more often than this process
+	// got messages.
+	ErrOverDone = engine.ErrOverDone
+
+	// ErrCodec says that a message could not be encoded, and was not put; or
+	// that one could not be decoded, and is gone.
+	ErrCodec = errors.New("message does not encode or decode")
+)

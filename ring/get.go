@@ -1,0 +1,177 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"unsafe"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/shm"
+)
+
+const (
+	opGet    = "queue.Get"
+	opTryGet = "queue.TryGet"
+)
+
+// Get takes the first message, and waits while there is none. The message is
+// this process's: if it dies, it is gone.
+//
+// io.EOF after Shutdown, when no message is left and none is leased: until
+// then one may come back. ErrCodec where a message does not decode, which then
+// is gone. ctx's error when ctx ends; then nothing was taken.
+//
+// A process that dies in Get has taken the message, or has left it in the
+// queue for the next one.
+func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
+	if err := ctx.Err(); err != nil {
+		return v, q.fail(opGet, err)
+	}
+	if q.closed.Load() {
+		return v, q.fail(opGet, shm.ErrClosed)
+	}
+	s, err := q.eng.TryTake()
+	if err != nil {
+		if err != ErrEmpty {
+			return v, q.fail(opGet, err)
+		}
+		w := q.waiter(ctx)
+		s, err = q.eng.Take(w, false)
+		w.Done()
+		if err != nil {
+			return v, q.fail(opGet, err)
+		}
+	}
+	if q.form != inSlot {
+		return q.getBytes(opGet, s)
+	}
+	v = *(*T)(s.Body())
+	q.eng.Release(s)
+	q.core.KeepAlive()
+	if q.closed.Load() {
+		var zero T
+		return zero, q.fail(opGet, shm.ErrClosed)
+	}
+	return v, nil
+}
+
+// TryGet is Get without waiting: ErrEmpty where Get would. It never blocks.
+func (q *Queue[T]) TryGet() (v T, err error) {
+	if q.closed.Load() {
+		return v, q.fail(opTryGet, shm.ErrClosed)
+	}
+	s, err := q.eng.TryTake()
+	if err != nil {
+		return v, q.fail(opTryGet, err)
+	}
+	if q.form != inSlot {
+		return q.getBytes(opTryGet, s)
+	}
+	v = *(*T)(s.Body())
+	q.eng.Release(s)
+	q.core.KeepAlive()
+	if q.closed.Load() {
+		var zero T
+		return zero, q.fail(opTryGet, shm.ErrClosed)
+	}
+	return v, nil
+}
+
+// GetBatch gets one message into vs, waiting for it as Get does, and then as
+// many more as there are and vs has room for. It returns how many, at least
+// one unless there is an error; with an error those before it were got.
+func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
+	for i := range vs {
+		var err error
+		if i == 0 {
+			vs[i], err = q.Get(ctx)
+		} else if vs[i], err = q.TryGet(); err == q.empty || err == q.getEnd {
+			return i, nil
+		}
+		if err != nil {
+			return i, err
+		}
+	}
+	return len(vs), nil
+}
+
+// All yields messages as Get returns them, until the end of the queue. Any
+// other error than io.EOF is yielded once: after ErrCodec, which is of one
+// message, it goes on; after any other it ends.
+func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for {
+			v, err := q.Get(ctx)
+			if errors.Is(err, io.EOF) || !yield(v, err) || err != nil && !errors.Is(err, ErrCodec) {
+				return
+			}
+		}
+	}
+}
+
+// getBytes is the rest of Get for what does not lie in the slot as it is.
+//
+//go:noinline
+func (q *Queue[T]) getBytes(op string, s engine.Slot) (v T, err error) {
+	b, err := q.read(s, &v)
+	if err != nil {
+		q.eng.Discard(s)
+		return v, q.done(op, err)
+	}
+	q.eng.Release(s) // before a decoder runs, which may take its time
+	if err = q.decode(b, &v); err != nil {
+		q.eng.TaskDone() // nobody else can say that it is done
+	}
+	if err = q.done(op, err); err != nil {
+		var zero T
+		return zero, err
+	}
+	return v, nil
+}
+
+// read copies a message out: into *v, or into a buffer that decode gives back.
+func (q *Queue[T]) read(s engine.Slot, v *T) (*[]byte, error) {
+	n, err := q.eng.Length(s)
+	if err != nil {
+		return nil, err
+	}
+	switch q.form {
+	case raw:
+		if n != q.size {
+			return nil, shm.ErrCorrupt
+		}
+		return nil, q.eng.Read(s, unsafe.Slice((*byte)(unsafe.Pointer(v)), n))
+	case asBytes:
+		b := make([]byte, n)
+		*(*[]byte)(unsafe.Pointer(v)) = b
+		return nil, q.eng.Read(s, b)
+	case asText:
+		b := make([]byte, n)
+		*(*string)(unsafe.Pointer(v)) = unsafe.String(unsafe.SliceData(b), n)
+		return nil, q.eng.Read(s, b)
+	}
+	b := takeBuffer()
+	if cap(*b) < n {
+		*b = make([]byte, n)
+	}
+	*b = (*b)[:n]
+	if err := q.eng.Read(s, *b); err != nil {
+		giveBuffer(b)
+		return nil, err
+	}
+	return b, nil
+}
+
+// decode sets *v from what read returned.
+func (q *Queue[T]) decode(b *[]byte, v *T) error {
+	if b == nil {
+		return nil
+	}
+	defer giveBuffer(b)
+	if err := q.codec.Decode(*b, v); err != nil {
+		return errors.Join(ErrCodec, err)
+	}
+	return nil
+}

@@ -1,0 +1,42 @@
+package ring
+
+import (
+	"errors"
+	"fmt"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
+// It travels as the names of its region and object.
+func (q *Queue[T]) MarshalBinary() ([]byte, error) {
+	if q.core == nil {
+		return nil, errors.New("the handle was not made by OpenQueue")
+	}
+	return q.core.Ref.Marshal()
+}
+
+// UnmarshalBinary opens the queue that another process's handle was on, with
+// the codec that it has (see RegisterCodec), and Adaptive. A queue that was
+// removed meanwhile is fs.ErrNotExist.
+func (q *Queue[T]) UnmarshalBinary(b []byte) error {
+	ref, err := object.Unmarshal(b)
+	if err != nil {
+		return err
+	}
+	if kind := engine.Kind(ref.Kind); kind != engine.KindQueue {
+		return fmt.Errorf("the handle is on a %s, not on a %s: %w", kind, engine.KindQueue, shm.ErrMismatch)
+	}
+	r, err := shm.RegionByID(ref.Region)
+	if err != nil {
+		return err
+	}
+	defer r.Close() // one handle on the region of several: the object's stays
+	o, err := openQueue[T](r.Existing(), ref.Object, QueueOptions{}, true)
+	if err == nil {
+		*q = *o
+	}
+	return err
+}

@@ -1,0 +1,163 @@
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/bits"
+	"reflect"
+	"strconv"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/wait"
+)
+
+// Wait says how a handle waits. It is the handle's and not the object's.
+type Wait int
+
+const (
+	Adaptive = Wait(wait.Adaptive) // spin, as far as that paid lately, then sleep
+	Spin     = Wait(wait.Spin)     // latency above all: spin for a second before a sleep
+	Sleep    = Wait(wait.Sleep)    // a processor saved above all: do not spin
+)
+
+// QueueOptions is what a queue is made with. A zero field takes the default,
+// or what is there if the queue exists.
+type QueueOptions struct {
+	// Capacity is how many messages the queue holds, leased ones included. 0:
+	// 1024. Any number will do.
+	Capacity int
+
+	// Buffer is how many bytes all messages may have together, where they are
+	// not plain; those of up to 112 bytes do not count. 0: 1 MiB, at least
+	// 2×MaxMessage. Put waits for either, room or bytes. It is kept in blocks
+	// of Buffer/Capacity bytes (256 to 4096), and a message takes whole blocks.
+	Buffer int
+
+	// MaxMessage is how many bytes one encoded message may have. 0: 64 KiB, or
+	// half of Buffer if that is less.
+	MaxMessage int
+
+	// Codec says how a T becomes bytes. nil: a plain T is copied as it is,
+	// []byte and string are their bytes, and any other T goes by CBOR.
+	Codec Codec
+
+	Wait Wait
+}
+
+const (
+	defaultCapacity = 1024
+	defaultBuffer   = 1 << 20
+	defaultMost     = 64 << 10
+
+	slotMost  = 128 // bytes of the longest plain T that lies in a slot
+	slotBytes = 112 // of a message of varying length: a slot of two lines
+)
+
+// How a T lies in the queue.
+type form int
+
+const (
+	inSlot  form = iota // plain, as it is, in the slot
+	raw                 // plain, as it is, in blocks
+	asBytes             // []byte
+	asText              // string
+	encoded             // by a codec
+)
+
+// formOf also returns the type's description and the codec's name, as they
+// are kept with the queue.
+func formOf(t reflect.Type, c Codec) (f form, text, name string, err error) {
+	if c != nil {
+		switch name = c.Name(); name {
+		case "", plainName, bytesName, textName, cborName:
+			return 0, "", "", fmt.Errorf("codec named %q: %w", name, fs.ErrInvalid)
+		}
+		return encoded, "", name, nil // T may have another name elsewhere
+	}
+	if d, err := mem.Describe(t); err == nil {
+		if d.Size > slotMost {
+			return raw, d.Text, plainName, nil
+		}
+		return inSlot, d.Text, plainName, nil
+	}
+	switch {
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
+		return asBytes, ". bytes\n", bytesName, nil
+	case t.Kind() == reflect.String:
+		return asText, ". text\n", textName, nil
+	}
+	text, err = describeCBOR(t)
+	if err != nil {
+		return 0, "", "", errors.Join(ErrCodec, err)
+	}
+	return encoded, text, cborName, nil
+}
+
+// check refuses what no queue can be made with.
+func (o *QueueOptions) check() error {
+	if o.Capacity < 0 || o.Buffer < 0 || o.MaxMessage < 0 || o.Capacity > 1<<28 || o.Buffer > 1<<40 || o.MaxMessage > 1<<30 {
+		return fmt.Errorf("capacity %d, buffer %d, max message %d: %w", o.Capacity, o.Buffer, o.MaxMessage, fs.ErrInvalid)
+	}
+	if o.Buffer != 0 && o.MaxMessage != 0 && o.Buffer/2 < o.MaxMessage {
+		return fmt.Errorf("buffer %d for messages of up to %d bytes, want twice that: %w", o.Buffer, o.MaxMessage, fs.ErrInvalid)
+	}
+	if o.Wait < Adaptive || o.Wait > Sleep {
+		return fmt.Errorf("wait %d: %w", o.Wait, fs.ErrInvalid)
+	}
+	return nil
+}
+
+// fill sets the fields that a new queue takes by default.
+func (o *QueueOptions) fill() {
+	if o.Capacity == 0 {
+		o.Capacity = defaultCapacity
+	}
+	if o.MaxMessage == 0 {
+		o.MaxMessage = defaultMost
+		if o.Buffer != 0 {
+			o.MaxMessage = max(min(defaultMost, o.Buffer/2), 1)
+		}
+	}
+	if o.Buffer == 0 {
+		o.Buffer = max(defaultBuffer, 2*o.MaxMessage)
+	}
+}
+
+// config is the engine's configuration for a T of size bytes.
+func (o *QueueOptions) config(f form, size int) engine.QueueConfig {
+	c := engine.QueueConfig{Slots: o.Capacity}
+	switch f {
+	case inSlot:
+		c.Room = size
+	case raw: // one block each, or few; room for Capacity
+		c.Room = 16
+		c.BlockSize = min((size+63)/64*64, 1<<16)
+		c.Blocks = o.Capacity * ((size + c.BlockSize - 1) / c.BlockSize)
+		c.MaxMessage = size
+	default:
+		c.Room = slotBytes
+		c.BlockSize = 1 << (bits.Len(uint(o.Buffer/o.Capacity)|1) - 1)
+		c.BlockSize = min(max(c.BlockSize, 256), 4096)
+		c.MaxMessage = o.MaxMessage
+		c.Blocks = max(o.Buffer/c.BlockSize, 2*((c.MaxMessage+c.BlockSize-1)/c.BlockSize))
+	}
+	return c
+}
+
+// fields is what is kept with the queue, and compared.
+func (o *QueueOptions) fields(f form, text, codec string) []object.Field {
+	number := func(n int) string {
+		if n == 0 {
+			return ""
+		}
+		return strconv.Itoa(n)
+	}
+	fs := []object.Field{{Name: "type", Value: text}, {Name: "codec", Value: codec}, {Name: "capacity", Value: number(o.Capacity)}}
+	if f != inSlot && f != raw {
+		fs = append(fs, object.Field{Name: "buffer", Value: number(o.Buffer)}, object.Field{Name: "max message", Value: number(o.MaxMessage)})
+	}
+	return fs
+}

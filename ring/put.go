@@ -1,0 +1,130 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"unsafe"
+
+	"example.com/tandem/shm"
+)
+
+const (
+	opPut    = "queue.Put"
+	opTryPut = "queue.TryPut"
+)
+
+// Put adds v as the last message, and waits while the queue is full. When it
+// returns nil the message can be taken by any process.
+//
+// ErrShutdown once somebody called Shutdown, ErrTooLarge and ErrCodec where v
+// cannot be a message, ctx's error when ctx ends; then nothing was put.
+//
+// A process that dies in Put has put the whole message, or nothing.
+func (q *Queue[T]) Put(ctx context.Context, v T) error {
+	if err := ctx.Err(); err != nil {
+		return q.fail(opPut, err)
+	}
+	if q.form != inSlot {
+		return q.putBytes(ctx, opPut, v)
+	}
+	if q.closed.Load() {
+		return q.fail(opPut, shm.ErrClosed)
+	}
+	s, err := q.eng.TryClaim()
+	if err != nil {
+		if err != ErrFull {
+			return q.fail(opPut, err)
+		}
+		w := q.waiter(ctx)
+		s, err = q.eng.Claim(w)
+		w.Done()
+		if err != nil {
+			return q.fail(opPut, err)
+		}
+	}
+	*(*T)(s.Body()) = v
+	q.eng.Publish(s)
+	q.core.KeepAlive()
+	if q.closed.Load() {
+		return q.fail(opPut, shm.ErrClosed)
+	}
+	return nil
+}
+
+// TryPut is Put without waiting: ErrFull where Put would. It never blocks.
+func (q *Queue[T]) TryPut(v T) error {
+	if q.form != inSlot {
+		return q.putBytes(nil, opTryPut, v)
+	}
+	if q.closed.Load() {
+		return q.fail(opTryPut, shm.ErrClosed)
+	}
+	s, err := q.eng.TryClaim()
+	if err != nil {
+		return q.fail(opTryPut, err)
+	}
+	*(*T)(s.Body()) = v
+	q.eng.Publish(s)
+	q.core.KeepAlive()
+	if q.closed.Load() {
+		return q.fail(opTryPut, shm.ErrClosed)
+	}
+	return nil
+}
+
+// PutBatch puts the first of vs, waiting for room as Put does, and then as
+// many of the others as there is room for. It returns how many it has put, at
+// least one unless there is an error; with an error those before it are put.
+func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
+	for i, v := range vs {
+		var err error
+		if i == 0 {
+			err = q.Put(ctx, v)
+		} else if err = q.TryPut(v); err == q.full {
+			return i, nil
+		}
+		if err != nil {
+			return i, err
+		}
+	}
+	return len(vs), nil
+}
+
+// putBytes is Put of what does not lie in the slot as it is. A nil ctx makes
+// one attempt.
+//
+//go:noinline
+func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
+	if q.closed.Load() {
+		return q.fail(op, shm.ErrClosed)
+	}
+	var msg []byte
+	switch q.form {
+	case raw:
+		msg = unsafe.Slice((*byte)(unsafe.Pointer(&v)), q.size)
+	case asBytes:
+		msg = *(*[]byte)(unsafe.Pointer(&v))
+	case asText:
+		s := *(*string)(unsafe.Pointer(&v))
+		msg = unsafe.Slice(unsafe.StringData(s), len(s))
+	case encoded:
+		b := takeBuffer()
+		defer giveBuffer(b)
+		var err error
+		if *b, err = q.codec.Append((*b)[:0], v); err != nil {
+			return q.fail(op, errors.Join(ErrCodec, err))
+		}
+		msg = *b
+	}
+	if len(msg) > q.eng.MaxMessage() {
+		return q.fail(op, fmt.Errorf("%d bytes, at most %d: %w", len(msg), q.eng.MaxMessage(), ErrTooLarge))
+	}
+	err := q.eng.TryPut(msg)
+	if err == ErrFull && ctx != nil {
+		w := q.waiter(ctx)
+		err = q.eng.Put(w, msg)
+		w.Done()
+	}
+	return q.done(op, err)
+}

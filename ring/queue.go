@@ -1,0 +1,266 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"reflect"
+	"sync/atomic"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/wait"
+	"example.com/tandem/shm"
+)
+
+// A Queue is a bounded queue of T between any number of producers and
+// consumers, in any processes: multiprocessing's Queue and JoinableQueue.
+//
+// There are two ways to take a message. Get makes it the caller's for good.
+// Lease keeps it in the queue, where nobody else sees it, until Ack; if this
+// process dies first, or calls Nack, another consumer gets it. A leased
+// message takes a place of the queue's Capacity and holds up nothing else.
+//
+// All processes that open the queue share one ring of slots. A slot's word
+// names who is about to fill or to empty it, so that whatever a killed process
+// leaves behind is found and finished by the others (internal/engine/queue.go
+// has the algorithm and its proof). A small plain T lies in its slot, a longer
+// message in blocks that the slot points to.
+//
+// This file is opening and the parts that all operations share; put.go, get.go
+// and delivery.go have the operations. The ones on a small plain T are written
+// out in the generic methods, a copy between a claim and its release; all
+// other forms of T go as bytes.
+type Queue[T any] struct {
+	eng    *engine.Queue
+	core   *object.Core
+	closed *atomic.Bool
+	form   form
+	handle
+}
+
+// handle is what does not depend on T.
+type handle struct {
+	codec   Codec
+	spinner *wait.Spinner
+	leases  *leases
+	size    int // bytes of a plain T
+
+	// Built once, for those who poll.
+	full, empty, leaseEmpty, shut, getEnd, leaseEnd error
+}
+
+// shared is what this process keeps once for a queue.
+type shared struct {
+	eng    *engine.Queue
+	leases leases
+}
+
+// OpenQueue finds the queue of this name, or makes it. nil options take the
+// defaults, or what is there.
+//
+// It blocks only as shm.OpenObject does. Another T, capacity, buffer, length
+// or codec than the queue has is shm.ErrMismatch, naming what differs. A T
+// that no codec is given for and that has unexported fields or such is
+// ErrCodec, naming the first. Numbers below 0 are fs.ErrInvalid.
+func OpenQueue[T any](r *shm.Region, name string, o *QueueOptions) (*Queue[T], error) {
+	if o == nil {
+		o = &QueueOptions{}
+	}
+	return openQueue[T](r, name, *o, false)
+}
+
+const opOpen = "ring.OpenQueue"
+
+// openQueue with arrived opens a handle from another process: the codec is
+// the one that the queue has.
+func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) (*Queue[T], error) {
+	t := reflect.TypeFor[T]()
+	fail := func(err error) (*Queue[T], error) {
+		return nil, &shm.Error{Op: opOpen, Region: r.Name(), Object: name, Err: err}
+	}
+	if err := o.check(); err != nil {
+		return fail(err)
+	}
+	var f form
+	var fields []object.Field
+	if !arrived {
+		var err error
+		var text, codec string
+		if f, text, codec, err = formOf(t, o.Codec); err != nil {
+			return fail(err)
+		}
+		fields = o.fields(f, text, codec)
+	}
+	core, err := r.OpenObject(object.Spec{Op: opOpen, Kind: engine.KindQueue, Name: name, Fields: fields,
+		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+			if arrived {
+				return nil, 0, nil, fs.ErrNotExist
+			}
+			o.fill()
+			c := o.config(f, int(t.Size()))
+			if c.Size() == 0 {
+				return nil, 0, nil, fmt.Errorf("capacity %d, messages of %d bytes: %w", o.Capacity, c.MaxMessage, shm.ErrNoSpace)
+			}
+			return o.fields(f, fields[0].Value, fields[1].Value), c.Size(), c.Init, nil
+		}})
+	if err != nil {
+		return nil, err
+	}
+	if arrived {
+		if o.Codec, err = codecNamed(core.Field("codec")); err != nil {
+			return fail(err)
+		}
+		var text, codec string
+		if f, text, codec, err = formOf(t, o.Codec); err != nil {
+			return fail(err)
+		}
+		if codec != core.Field("codec") || text != "" && text != core.Field("type") {
+			return fail(fmt.Errorf("%w: codec: %s here, %s in the region; %s", shm.ErrMismatch,
+				codec, core.Field("codec"), mem.Diff(text, core.Field("type"))))
+		}
+	}
+	if o.Codec != nil {
+		RegisterCodec(o.Codec)
+	}
+	q, err := newQueue[T](core, f, o)
+	if err != nil {
+		return fail(err)
+	}
+	return q, nil
+}
+
+func newQueue[T any](core *object.Core, f form, o QueueOptions) (*Queue[T], error) {
+	s, err := sharedOf(core)
+	if err != nil {
+		return nil, err
+	}
+	size := int(reflect.TypeFor[T]().Size())
+	if f == inSlot && !s.eng.Holds(size) || f == raw && s.eng.MaxMessage() != size {
+		return nil, shm.ErrCorrupt // its fields say T, its words do not
+	}
+	q := &Queue[T]{eng: s.eng, core: core, closed: core.Closed, form: f}
+	q.handle = handle{codec: o.Codec, spinner: wait.NewSpinner(wait.Mode(o.Wait)), leases: &s.leases, size: size,
+		full: core.Err("queue.TryPut", ErrFull), empty: core.Err("queue.TryGet", ErrEmpty),
+		leaseEmpty: core.Err("queue.TryLease", ErrEmpty), shut: core.Err("queue.Put", ErrShutdown),
+		getEnd: core.Err("queue.Get", io.EOF), leaseEnd: core.Err("queue.Lease", io.EOF)}
+	if f == encoded && q.codec == nil {
+		q.codec = cborCodec{}
+	}
+	return q, nil
+}
+
+func sharedOf(core *object.Core) (*shared, error) {
+	var err error
+	v := core.SharedOnce(func() any {
+		s := new(shared)
+		s.eng, err = engine.AttachQueue(core.Area, core.Env)
+		return s
+	})
+	core.KeepAlive()
+	if s := v.(*shared); s.eng != nil {
+		return s, nil
+	}
+	return nil, errors.Join(err, shm.ErrCorrupt)
+}
+
+// Shutdown ends the queue for all processes, for good: from its return on no
+// message can be put, and who waits to put one gets ErrShutdown. Those that
+// are there are still delivered; when all are done, Get and Lease return
+// io.EOF. A second Shutdown does nothing. A queue of the name begins anew
+// after Region.Remove.
+func (q *Queue[T]) Shutdown() error {
+	if q.closed.Load() {
+		return q.fail("queue.Shutdown", shm.ErrClosed)
+	}
+	q.eng.Shutdown()
+	return q.done("queue.Shutdown", nil)
+}
+
+// Len returns how many messages wait to be taken, without those that are
+// leased: exact when nobody changes the queue.
+func (q *Queue[T]) Len() int {
+	n := q.eng.Len()
+	q.core.KeepAlive()
+	if q.closed.Load() {
+		return 0
+	}
+	return n
+}
+
+// Cap returns the queue's Capacity.
+func (q *Queue[T]) Cap() int { return q.eng.Cap() }
+
+// TaskDone says that one of the messages that this process has got with Get is
+// done; an Ack says it for a leased one. ErrOverDone if it has none left, and
+// nothing changes. It never blocks.
+//
+// What a process had got and not done when it died counts as done: it is gone
+// with it.
+func (q *Queue[T]) TaskDone() error {
+	if q.closed.Load() {
+		return q.fail("queue.TaskDone", shm.ErrClosed)
+	}
+	return q.done("queue.TaskDone", q.eng.TaskDone())
+}
+
+// Join waits until every message that was put is done: acknowledged, or got
+// and TaskDone, or gone with the process that had got it. It returns if that
+// was so at one instant since the call, at once if it is so now. A message
+// that a Put is writing at this instant is waited for.
+//
+// It returns ctx's error when ctx ends, and shm.ErrClosed.
+func (q *Queue[T]) Join(ctx context.Context) error {
+	const op = "queue.Join"
+	if err := ctx.Err(); err != nil {
+		return q.fail(op, err)
+	}
+	if q.closed.Load() {
+		return q.fail(op, shm.ErrClosed)
+	}
+	w := q.waiter(ctx)
+	err := q.eng.Join(w)
+	w.Done()
+	return q.done(op, err)
+}
+
+func (q *Queue[T]) waiter(ctx context.Context) *wait.Waiter {
+	return q.core.List.WaiterWith(ctx, q.spinner)
+}
+
+// done is the end of an operation: what it did counts only if the region was
+// not closed under it.
+func (q *Queue[T]) done(op string, err error) error {
+	q.core.KeepAlive()
+	if err != nil || q.closed.Load() {
+		return q.fail(op, err)
+	}
+	return nil
+}
+
+// fail makes the error of an operation.
+//
+//go:noinline
+func (q *Queue[T]) fail(op string, err error) error {
+	if q.closed.Load() || errors.Is(err, wait.ErrClosed) {
+		err = shm.ErrClosed
+	}
+	switch {
+	case err == ErrFull && op == "queue.TryPut":
+		return q.full
+	case err == ErrEmpty && op == "queue.TryGet":
+		return q.empty
+	case err == ErrEmpty && op == "queue.TryLease":
+		return q.leaseEmpty
+	case err == ErrShutdown:
+		return q.shut
+	case err == io.EOF && (op == "queue.Get" || op == "queue.TryGet"):
+		return q.getEnd
+	case err == io.EOF:
+		return q.leaseEnd
+	}
+	return q.core.Err(op, err)
+}

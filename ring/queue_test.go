@@ -1,0 +1,503 @@
+package ring_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+)
+
+// What goes through a queue: of each form one type.
+type (
+	pair struct {
+		A int64
+		B int32
+	}
+	big struct{ Words [100]uint64 }
+	job struct {
+		URL   string
+		Tags  []string
+		When  time.Time
+		Depth int
+	}
+)
+
+// each calls f for a queue of each form of T, with the i-th message of each.
+func each(t *testing.T, f func(t *testing.T, q queue)) {
+	form(t, "slot", f, func(i int) pair { return pair{int64(i), -int32(i)} })
+	form(t, "raw", f, func(i int) (b big) { b.Words[0], b.Words[99] = uint64(i), uint64(i); return b })
+	form(t, "bytes", f, func(i int) []byte { return bytes.Repeat([]byte{byte(i)}, i*i%3000) })
+	form(t, "text", f, func(i int) string { return strings.Repeat(string(rune('a'+i%26)), i*i%3000) })
+	form(t, "cbor", f, func(i int) job {
+		return job{fmt.Sprint("http://", i), []string{strings.Repeat("x", i*i%3000)}, time.Unix(int64(i), 7).UTC(), i}
+	})
+}
+
+// queue is a Queue of any T, for tests of all of them.
+type queue struct {
+	open               func(r *shm.Region, name string, o *ring.QueueOptions) (queue, error)
+	put                func(ctx context.Context, i int) error
+	tryPut             func(i int) error
+	get                func(ctx context.Context) (got any, err error)
+	tryGet             func() (any, error)
+	lease              func(ctx context.Context) (delivery, error)
+	message            func(i int) any
+	shutdown, taskDone func() error
+	join               func(context.Context) error
+	len, cap           func() int
+}
+
+type delivery struct {
+	value     any
+	attempt   int
+	ack, nack func() error
+}
+
+func form[T any](t *testing.T, name string, f func(t *testing.T, q queue), message func(int) T) {
+	t.Run(name, func(t *testing.T) {
+		f(t, queue{open: func(r *shm.Region, name string, o *ring.QueueOptions) (queue, error) {
+			q, err := ring.OpenQueue[T](r, name, o)
+			if err != nil {
+				return queue{}, err
+			}
+			return queue{
+				put:    func(ctx context.Context, i int) error { return q.Put(ctx, message(i)) },
+				tryPut: func(i int) error { return q.TryPut(message(i)) },
+				get:    func(ctx context.Context) (any, error) { return q.Get(ctx) },
+				tryGet: func() (any, error) { return q.TryGet() },
+				lease: func(ctx context.Context) (delivery, error) {
+					d, err := q.Lease(ctx)
+					return delivery{d.Value(), d.Attempt(), d.Ack, d.Nack}, err
+				},
+				message:  func(i int) any { return message(i) },
+				shutdown: q.Shutdown, taskDone: q.TaskDone, join: q.Join, len: q.Len, cap: q.Cap,
+			}, nil
+		}})
+	})
+}
+
+func (q queue) new(t *testing.T, r *shm.Region, o *ring.QueueOptions) queue {
+	t.Helper()
+	n, err := q.open(r, "q", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func (q queue) is(t *testing.T, got any, i int) {
+	t.Helper()
+	if d := cmp.Diff(q.message(i), got); d != "" {
+		t.Fatalf("message %d: %s", i, d)
+	}
+}
+
+// Q1 to Q7: what fits, in which order, and what a full and an empty queue say.
+func TestQueueFullAndEmpty(t *testing.T) {
+	each(t, func(t *testing.T, q queue) {
+		for _, capacity := range []int{1, 2, 3, 6, 64} {
+			q := q.new(t, region(t), &ring.QueueOptions{Capacity: capacity})
+			if q.len() != 0 || q.cap() != capacity {
+				t.Errorf("Len %d, Cap %d", q.len(), q.cap())
+			}
+			for lap := range 3 {
+				for i := range capacity {
+					put := q.tryPut
+					if i%2 == 0 {
+						put = func(i int) error { return q.put(context.Background(), i) }
+					}
+					if err := put(lap*capacity + i); err != nil {
+						t.Fatal(err)
+					}
+					if q.len() != i+1 {
+						t.Errorf("Len %d after %d", q.len(), i+1)
+					}
+				}
+				if err := q.tryPut(0); !errors.Is(err, ring.ErrFull) {
+					t.Errorf("TryPut on full = %v", err)
+				}
+				start := time.Now()
+				ctx, cancel := context.WithTimeout(context.Background(), 30*time.Millisecond)
+				if err := q.put(ctx, 0); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) < 30*time.Millisecond {
+					t.Errorf("Put on full = %v after %v", err, time.Since(start))
+				}
+				cancel()
+				for i := range capacity {
+					get := q.tryGet
+					if i%2 == 0 {
+						get = func() (any, error) { return q.get(context.Background()) }
+					}
+					got, err := get()
+					if err != nil {
+						t.Fatal(err)
+					}
+					q.is(t, got, lap*capacity+i)
+				}
+				if _, err := q.tryGet(); !errors.Is(err, ring.ErrEmpty) {
+					t.Errorf("TryGet on empty = %v", err)
+				}
+				ctx, cancel = context.WithTimeout(context.Background(), 30*time.Millisecond)
+				if _, err := q.get(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Get on empty = %v", err)
+				}
+				cancel()
+			}
+		}
+	})
+}
+
+func TestEndedContextMakesNoAttempt(t *testing.T) {
+	q := open[pair](t, region(t), "q", nil)
+	if err := q.TryPut(pair{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, get := q.Get(ctx)
+	_, lease := q.Lease(ctx)
+	n, batch := q.PutBatch(ctx, make([]pair, 3))
+	for name, err := range map[string]error{"Put": q.Put(ctx, pair{}), "Get": get, "Lease": lease, "PutBatch": batch, "Join": q.Join(ctx)} {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s = %v", name, err)
+		}
+	}
+	if q.Len() != 1 || n != 0 {
+		t.Errorf("Len %d", q.Len())
+	}
+	for v, err := range q.All(ctx) {
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("All yields %v, %v", v, err)
+		}
+	}
+}
+
+// Q11: encoded before Put returns.
+func TestMessageIsCopied(t *testing.T) {
+	q := open[[]byte](t, region(t), "q", nil)
+	b := []byte("before")
+	if err := q.TryPut(b); err != nil {
+		t.Fatal(err)
+	}
+	copy(b, "after!")
+	got, err := q.TryGet()
+	if err != nil || string(got) != "before" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// Q17: nothing is a message too.
+func TestEmptyMessages(t *testing.T) {
+	r := region(t)
+	b, s, e := open[[]byte](t, r, "b", nil), open[string](t, r, "s", nil), open[struct{}](t, r, "e", nil)
+	if err := errors.Join(b.TryPut(nil), b.TryPut([]byte{}), s.TryPut(""), e.TryPut(struct{}{})); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if got, err := b.TryGet(); err != nil || len(got) != 0 {
+			t.Errorf("%q, %v", got, err)
+		}
+	}
+	if got, err := s.TryGet(); err != nil || got != "" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if _, err := e.TryGet(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestTooLarge(t *testing.T) {
+	q := open[string](t, region(t), "q", &ring.QueueOptions{MaxMessage: 1000, Buffer: 4000})
+	if err := q.TryPut(strings.Repeat("x", 1001)); !errors.Is(err, ring.ErrTooLarge) {
+		t.Error(err)
+	} else if !strings.Contains(err.Error(), "1001") || !strings.Contains(err.Error(), "1000") {
+		t.Errorf("%v does not tell both lengths", err)
+	}
+	if err := q.TryPut(strings.Repeat("x", 1000)); err != nil || q.Len() != 1 {
+		t.Error(err)
+	}
+}
+
+// Put waits for bytes as well as for places.
+func TestPutWaitsForBuffer(t *testing.T) {
+	q := open[string](t, region(t), "q", &ring.QueueOptions{Capacity: 100, MaxMessage: 1024, Buffer: 2048})
+	long := strings.Repeat("x", 1024)
+	for range 2 {
+		if err := q.TryPut(long); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := q.TryPut(long); !errors.Is(err, ring.ErrFull) {
+		t.Errorf("TryPut = %v", err)
+	}
+	done := make(chan error)
+	go func() { done <- q.Put(watchdog(t), long) }()
+	if _, err := q.Get(watchdog(t)); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestBatches(t *testing.T) {
+	q := open[pair](t, region(t), "q", &ring.QueueOptions{Capacity: 5})
+	ctx := watchdog(t)
+	vs := make([]pair, 8)
+	for i := range vs {
+		vs[i].A = int64(i)
+	}
+	if n, err := q.PutBatch(ctx, vs); n != 5 || err != nil {
+		t.Errorf("PutBatch = %d, %v", n, err)
+	}
+	got := make([]pair, 3)
+	if n, err := q.GetBatch(ctx, got); n != 3 || err != nil || got[2].A != 2 {
+		t.Errorf("GetBatch = %d, %v, %v", n, err, got)
+	}
+	if n, err := q.GetBatch(ctx, make([]pair, 9)); n != 2 || err != nil {
+		t.Errorf("GetBatch = %d, %v", n, err)
+	}
+	if n, err := q.PutBatch(ctx, nil); n != 0 || err != nil {
+		t.Errorf("PutBatch of nothing = %d, %v", n, err)
+	}
+	if err := errors.Join(q.TryPut(vs[1]), q.Shutdown()); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := q.PutBatch(ctx, vs); n != 0 || !errors.Is(err, ring.ErrShutdown) {
+		t.Errorf("PutBatch = %d, %v", n, err)
+	}
+	if n, err := q.GetBatch(ctx, got); n != 1 || err != nil {
+		t.Errorf("GetBatch = %d, %v", n, err)
+	}
+	if n, err := q.GetBatch(ctx, got); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("GetBatch = %d, %v", n, err)
+	}
+}
+
+func TestShutdownWakesAll(t *testing.T) {
+	each(t, func(t *testing.T, q queue) {
+		r := region(t)
+		full, empty := q.new(t, r, &ring.QueueOptions{Capacity: 1}), queue{}
+		if err := full.tryPut(1); err != nil {
+			t.Fatal(err)
+		}
+		empty, err := q.open(r, "empty", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if err := full.put(watchdog(t), 1); !errors.Is(err, ring.ErrShutdown) {
+					t.Errorf("Put = %v", err)
+				}
+			})
+			wg.Go(func() {
+				if _, err := empty.get(watchdog(t)); !errors.Is(err, io.EOF) {
+					t.Errorf("Get = %v", err)
+				}
+			})
+		}
+		if err := errors.Join(full.shutdown(), empty.shutdown(), empty.shutdown()); err != nil {
+			t.Error(err)
+		}
+		wg.Wait()
+		if err := full.tryPut(1); !errors.Is(err, ring.ErrShutdown) {
+			t.Errorf("TryPut = %v", err)
+		}
+		if _, err := full.get(watchdog(t)); err != nil {
+			t.Error(err)
+		}
+		if _, err := full.tryGet(); !errors.Is(err, io.EOF) {
+			t.Errorf("TryGet = %v", err)
+		}
+	})
+}
+
+// Q9: each message goes to exactly one getter, and a producer's in its order.
+func TestManyProducersAndConsumers(t *testing.T) {
+	for _, capacity := range []int{1, 3, 100} {
+		q := open[pair](t, region(t), "q", &ring.QueueOptions{Capacity: capacity})
+		const producers, each = 4, 3000
+		ctx := watchdog(t)
+		var puts, gets sync.WaitGroup
+		for p := range producers {
+			puts.Go(func() {
+				for i := range each {
+					if err := q.Put(ctx, pair{int64(i), int32(p)}); err != nil {
+						t.Error(err)
+						return
+					}
+				}
+			})
+		}
+		var mu sync.Mutex
+		seen := map[pair]int{}
+		for range 3 {
+			gets.Go(func() {
+				last := [producers]int64{-1, -1, -1, -1}
+				for v, err := range q.All(ctx) {
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					if v.A <= last[v.B] {
+						t.Errorf("producer %d: %d after %d", v.B, v.A, last[v.B])
+					}
+					last[v.B] = v.A
+					mu.Lock()
+					seen[v]++
+					mu.Unlock()
+				}
+			})
+		}
+		puts.Wait()
+		if err := q.Shutdown(); err != nil {
+			t.Error(err)
+		}
+		gets.Wait()
+		if len(seen) != producers*each {
+			t.Errorf("%d messages came of %d", len(seen), producers*each)
+		}
+		for v, n := range seen {
+			if n != 1 {
+				t.Errorf("%v came %d times", v, n)
+			}
+		}
+	}
+}
+
+func TestMismatch(t *testing.T) {
+	r := region(t)
+	open[pair](t, r, "q", &ring.QueueOptions{Capacity: 7})
+	open[string](t, r, "s", &ring.QueueOptions{MaxMessage: 100, Buffer: 1000})
+	open[job](t, r, "j", nil)
+	try := func(_ any, err error) error { return err }
+	for _, tt := range []struct {
+		name string
+		err  error
+		want []string
+	}{
+		{"capacity", try(ring.OpenQueue[pair](r, "q", &ring.QueueOptions{Capacity: 8})), []string{"capacity", "8", "7"}},
+		{"field", try(ring.OpenQueue[struct{ A, C int64 }](r, "q", nil)), []string{"B", "C"}},
+		{"form", try(ring.OpenQueue[string](r, "q", nil)), []string{"codec", "text", "plain"}},
+		{"buffer", try(ring.OpenQueue[string](r, "s", &ring.QueueOptions{Buffer: 2000})), []string{"buffer", "2000", "1000"}},
+		{"max message", try(ring.OpenQueue[string](r, "s", &ring.QueueOptions{MaxMessage: 50})), []string{"max message", "50", "100"}},
+		{"codec", try(ring.OpenQueue[job](r, "j", &ring.QueueOptions{Codec: reverse{}})), []string{"codec", "reverse", "cbor"}},
+		{"message", try(ring.OpenQueue[struct{ URL string }](r, "j", nil)), []string{"Depth"}},
+	} {
+		if !errors.Is(tt.err, shm.ErrMismatch) {
+			t.Errorf("%s: %v", tt.name, tt.err)
+			continue
+		}
+		for _, w := range tt.want {
+			if !strings.Contains(tt.err.Error(), w) {
+				t.Errorf("%s: %v does not tell %q", tt.name, tt.err, w)
+			}
+		}
+	}
+	for _, o := range []ring.QueueOptions{{}, {Capacity: 7}} {
+		if _, err := ring.OpenQueue[pair](r, "q", &o); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := ring.OpenQueue[pair](r.Existing(), "p", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a typo under Existing: %v", err)
+	}
+	for _, o := range []ring.QueueOptions{{Capacity: -1}, {Buffer: -1}, {MaxMessage: -1}, {Buffer: 10, MaxMessage: 6}, {Wait: 3}} {
+		if _, err := ring.OpenQueue[string](r, "new", &o); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("%+v: %v", o, err)
+		}
+	}
+	if _, err := ring.OpenQueue[job](r, "new", &ring.QueueOptions{Capacity: 1 << 28}); !errors.Is(err, shm.ErrNoSpace) {
+		t.Errorf("a huge capacity: %v", err)
+	}
+}
+
+func TestClosed(t *testing.T) {
+	each(t, func(t *testing.T, q queue) {
+		r := region(t)
+		q = q.new(t, r, &ring.QueueOptions{Capacity: 2})
+		if err := q.tryPut(1); err != nil {
+			t.Fatal(err)
+		}
+		d, err := q.lease(watchdog(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if _, err := q.get(watchdog(t)); !errors.Is(err, shm.ErrClosed) {
+					t.Errorf("blocked Get = %v", err)
+				}
+			})
+			wg.Go(func() {
+				if err := q.join(watchdog(t)); !errors.Is(err, shm.ErrClosed) {
+					t.Errorf("blocked Join = %v", err)
+				}
+			})
+		}
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		_, get := q.tryGet()
+		for _, err := range []error{q.tryPut(1), q.put(watchdog(t), 1), get, d.ack(), q.taskDone(), q.shutdown(), q.join(watchdog(t))} {
+			if !errors.Is(err, shm.ErrClosed) {
+				t.Errorf("after Close: %v", err)
+			}
+		}
+		if q.len() != 0 || q.cap() != 2 {
+			t.Errorf("Len %d, Cap %d", q.len(), q.cap())
+		}
+	})
+}
+
+func TestPutAndGetAllocateNothing(t *testing.T) {
+	q := open[pair](t, region(t), "q", nil)
+	ctx := context.Background()
+	if n := testing.AllocsPerRun(1000, func() {
+		if q.Put(ctx, pair{1, 2}) != nil || q.TryPut(pair{3, 4}) != nil {
+			t.Fatal("full")
+		}
+		if _, err := q.Get(ctx); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := q.TryGet(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := q.TryGet(); err == nil {
+			t.Fatal("not empty")
+		}
+		if q.TryPut(pair{}) != nil {
+			t.Fatal("full")
+		}
+		d, err := q.TryLease()
+		if err != nil || d.Ack() != nil {
+			t.Fatal(err)
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
+func TestErrorsNameWhatWasTried(t *testing.T) {
+	r := region(t)
+	q := open[pair](t, r, "jobs", &ring.QueueOptions{Capacity: 1})
+	_, err := q.TryGet()
+	var e *shm.Error
+	if !errors.As(err, &e) || e.Op != "queue.TryGet" || e.Object != "jobs" || e.Region != r.Name() {
+		t.Errorf("%#v", err)
+	}
+}

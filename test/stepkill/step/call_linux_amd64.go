@@ -8,6 +8,13 @@ func callOf(r *unix.PtraceRegs) call {
 	return call{r.Rax, [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}}
 }
 
+// enteredCall is callOf for a thread that stands in the call.
+func enteredCall(r *unix.PtraceRegs) call {
+	c := callOf(r)
+	c.nr = r.Orig_rax
+	return c
+}
+
 // unable says why this machine's instructions cannot be stepped one by one.
 func unable() string { return "" }
 

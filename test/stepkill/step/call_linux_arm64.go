@@ -13,6 +13,9 @@ func callOf(r *unix.PtraceRegs) call {
 	return call{r.Regs[8], [6]uint64(r.Regs[:6])}
 }
 
+// enteredCall is callOf for a thread that stands in the call.
+func enteredCall(r *unix.PtraceRegs) call { return callOf(r) }
+
 // unable says why this machine's instructions cannot be stepped one by one: a
 // trap between an exclusive load and its store makes the store fail, so that
 // without single-instruction atomics (ARMv8.1) such a loop never ends.

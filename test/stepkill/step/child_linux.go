@@ -60,8 +60,9 @@ type child struct {
 	page  []byte
 	gone  bool
 
-	monitor int  // its runtime's monitor thread, traced, or 0
-	frozen  bool // the monitor is stopped
+	monitor int                  // its runtime's monitor thread, traced, or 0
+	frozen  bool                 // the monitor is stopped
+	stops   chan unix.WaitStatus // closed when the monitor has ended
 }
 
 // spawn starts a child. If step is set, it is traced and stands at its first

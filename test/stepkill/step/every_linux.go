@@ -44,25 +44,48 @@ const mostFailed = 3
 // spreadSteps bounds what the deaths spread over a long operation cost.
 const spreadSteps = 400_000
 
-// An effectID is the n-th effect of one instruction.
+// An effectID names an effect: the n-th that an instruction has had since the
+// operation's last system call that others can notice, which is the one number
+// calls.
 type effectID struct {
+	calls  int
 	pc     uint64
 	asleep bool
 	n      int
 }
 
+// An effect that the first run had, and after how many calls a run that is to
+// end there must be stepped.
+type effect struct {
+	id    effectID
+	ahead int
+}
+
+// counter gives the effects of a run their names.
+type counter map[effectID]int // n is 0 in the keys
+
+func (c counter) id(pt point) effectID {
+	id := effectID{calls: pt.calls, pc: pt.pc, asleep: pt.asleep}
+	n := c[id]
+	c[id]++
+	id.n = n
+	return id
+}
+
 func (p *plan) run() {
 	// The first victim comes through, and dies after the operation.
-	var length int
-	effects := map[effectID]bool{}
-	first, ok := p.trial("returned", true, func(pt point) bool {
+	var length, awake int
+	slept := false
+	list := []effect{{}} // the start counts as one
+	count := counter{}
+	first, ok := p.trial("returned", 0, true, func(pt point) bool {
 		length = pt.n
+		slept = slept || pt.asleep
 		if pt.effect {
-			n := 0
-			for effects[effectID{pt.pc, pt.asleep, n}] {
-				n++
-			}
-			effects[effectID{pt.pc, pt.asleep, n}] = true
+			list = append(list, effect{count.id(pt), awake})
+		}
+		if !slept { // what follows a sleep cannot be reached without it
+			awake = pt.calls
 		}
 		return false
 	})
@@ -74,14 +97,19 @@ func (p *plan) run() {
 	}
 	how := fmt.Sprintf("each of %d instructions", length)
 	if p.all || length <= p.budget {
-		for k := 0; k < length && p.failed < mostFailed; k++ {
-			p.at(k)
+		over := 0 // runs in a row that were over before they came to k
+		for k := 0; k < length && over < 3 && p.failed < mostFailed; k++ {
+			if s := p.at(k); s != nil && s.ended {
+				over++
+			} else {
+				over = 0
+			}
 		}
 	} else {
-		killed, complete := p.effects(p.budget - p.budget/4)
-		how = fmt.Sprintf("%d effects of %d instructions", killed, length)
+		complete := p.effects(list, p.budget-p.budget/4)
+		how = fmt.Sprintf("%d effects of %d instructions", p.deaths-1, length)
 		if !complete && p.failed == 0 {
-			how += " (the first run had " + strconv.Itoa(len(effects)) + ", more came up than the budget allows)"
+			how += ", more than the budget allows"
 		}
 		if spare := min(p.budget-p.deaths, spreadSteps/length); spare > 0 {
 			rng := rand.New(rand.NewPCG(p.seed, 0))
@@ -98,23 +126,30 @@ func (p *plan) run() {
 }
 
 // at kills after k instructions.
-func (p *plan) at(k int) {
-	p.trial(fmt.Sprintf("instruction=%d", k), false, func(pt point) bool { return pt.n == k })
+func (p *plan) at(k int) *Stage {
+	s, _ := p.trial(fmt.Sprintf("instruction=%d", k), 0, false, func(pt point) bool { return pt.n == k })
+	return s
 }
 
-// effects kills after each effect, at most budget of them.
-func (p *plan) effects(budget int) (killed int, complete bool) {
+// effects kills after each effect in the list, and then after any others that
+// come up, at most budget of them.
+func (p *plan) effects(list []effect, budget int) (complete bool) {
 	done := map[effectID]bool{}
-	for ; killed < budget && p.failed < mostFailed; killed++ {
-		had := map[effectID]int{} // n is 0 in the keys
-		s, ok := p.trial(fmt.Sprintf("effect=%d", killed), true, func(pt point) bool {
+	for n := 0; n < budget && p.failed < mostFailed; n++ {
+		for len(list) > 0 && done[list[0].id] {
+			list = list[1:]
+		}
+		ahead, last := 0, len(list) == 0
+		if !last {
+			ahead = list[0].ahead
+			list = list[1:]
+		}
+		count := counter{}
+		s, ok := p.trial(fmt.Sprintf("effect=%d", n), ahead, true, func(pt point) bool {
 			if !pt.effect && pt.n != 0 {
 				return false
 			}
-			id := effectID{pc: pt.pc, asleep: pt.asleep}
-			n := had[id]
-			had[id]++
-			id.n = n
+			id := count.id(pt)
 			if done[id] {
 				return false
 			}
@@ -123,18 +158,18 @@ func (p *plan) effects(budget int) (killed int, complete bool) {
 		})
 		switch {
 		case s == nil:
-			return killed, false // -run leaves this death out
-		case ok && s.ended:
-			return killed, true
+			return false // -run leaves this death out
+		case ok && s.ended && last:
+			return true
 		}
 	}
-	return killed, false
+	return false
 }
 
 // trial is one death. s is nil if it did not take place.
-func (p *plan) trial(name string, watch bool, kill func(point) bool) (s *Stage, ok bool) {
+func (p *plan) trial(name string, ahead int, watch bool, kill func(point) bool) (s *Stage, ok bool) {
 	ok = p.t.Run(name, func(t *testing.T) {
-		s = &Stage{Dir: p.dir, t: t, op: p.op, kill: kill, watch: watch}
+		s = &Stage{Dir: p.dir, t: t, op: p.op, kill: kill, ahead: ahead, watch: watch}
 		defer s.end()
 		t.Cleanup(func() {
 			if t.Failed() && s.died {

@@ -75,41 +75,52 @@ func (c *child) findMonitor() {
 	if len(tids) == 0 {
 		return
 	}
-	if tid := slices.Min(tids); unix.PtraceSeize(tid) == nil {
-		c.monitor = tid
+	tid := slices.Min(tids)
+	if unix.PtraceSeize(tid) != nil {
+		return
 	}
+	c.monitor, c.stops = tid, make(chan unix.WaitStatus, 1)
+	go watchMonitor(tid, c.stops)
 }
 
-// monitorStops waits for the monitor to stop, and passes its signals on.
-func (c *child) monitorStops() bool {
+// watchMonitor waits for the monitor to stop, and at last to end. A traced
+// thread that has ended must be waited for before the process can be; its end
+// may come at any time, and the tracer may be waiting for the main thread
+// then, in vain.
+func watchMonitor(tid int, stops chan<- unix.WaitStatus) {
+	defer close(stops)
 	for {
 		var ws unix.WaitStatus
-		_, err := unix.Wait4(c.monitor, &ws, unix.WALL, nil)
-		const eventStop = 128 // PTRACE_EVENT_STOP
+		_, err := unix.Wait4(tid, &ws, unix.WALL, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
-		case err != nil || !ws.Stopped():
-			c.monitor = 0 // it has ended
-			return false
-		case int(ws)>>16 == eventStop:
-			return true
-		default:
-			if unix.PtraceCont(c.monitor, int(ws.StopSignal())) != nil {
-				return false
-			}
+		case err != nil || ws.Exited() || ws.Signaled():
+			return
+		case ws.Stopped():
+			stops <- ws
 		}
 	}
 }
 
-// reapMonitor is for the end: a traced thread must be waited for before the
-// process can be.
-func (c *child) reapMonitor() {
-	for c.monitor != 0 {
-		var ws unix.WaitStatus
-		_, err := unix.Wait4(c.monitor, &ws, unix.WALL, nil)
-		if errors.Is(err, unix.EINTR) || err == nil && ws.Stopped() {
-			continue
+// monitorStops waits for the monitor to stop, and passes its signals on. false:
+// it has ended.
+func (c *child) monitorStops() bool {
+	for ws := range c.stops {
+		const eventStop = 128 // PTRACE_EVENT_STOP
+		if int(ws)>>16 == eventStop {
+			return true
 		}
-		c.monitor = 0
+		if unix.PtraceCont(c.monitor, int(ws.StopSignal())) != nil {
+			return false
+		}
+	}
+	return false
+}
+
+// reapMonitor waits for the end of the monitor, which is near.
+func (c *child) reapMonitor() {
+	if c.monitor != 0 {
+		for range c.stops {
+		}
 	}
 }

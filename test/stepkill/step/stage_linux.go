@@ -18,6 +18,7 @@ type Stage struct {
 	t     *testing.T
 	op    Op
 	kill  func(point) bool
+	ahead int
 	watch bool
 	peers []*Peer
 
@@ -50,7 +51,7 @@ func (s *Stage) Die(wake func()) Death {
 			w = newWatch(s.Dir)
 			defer w.close()
 		}
-		s.death, s.ended, err = c.walk(s.kill, w, wake)
+		s.death, s.ended, err = c.walk(s.kill, s.ahead, w, wake)
 		if e := c.kill(); err == nil {
 			err = e
 		}

@@ -236,6 +236,55 @@ func TestSeesHolesAndFiles(t *testing.T) {
 	}
 }
 
+// manyCalls makes files, each after a store. The harness runs at full speed to
+// the call that comes before the effect that it is about.
+var manyCalls = step.Register("many-calls", func(dir string) (func() error, error) {
+	w, err := words(dir)
+	return func() error {
+		for i := range stores {
+			toil()
+			w[i].Store(1)
+			toil()
+			fd, err := unix.Open(filepath.Join(dir, string(rune('a'+i))), unix.O_CREAT|unix.O_RDWR, 0o600)
+			if err != nil {
+				return err
+			}
+			unix.Close(fd)
+		}
+		return nil
+	}, err
+})
+
+func TestRunsAhead(t *testing.T) {
+	t.Setenv("TANDEM_STEPKILL", "60")
+	seen := map[[2]int]int{}
+	ahead := 0
+	step.Every(t, manyCalls, func(t *testing.T, s *step.Stage) {
+		w := mustWords(t, s.Dir)
+		d := s.Die(nil)
+		n := 0
+		for n < stores && w[n].Load() == 1 {
+			n++
+		}
+		names, err := os.ReadDir(s.Dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen[[2]int{n, len(names) - 1}]++
+		if d.Calls > 0 {
+			ahead++
+		}
+	})
+	for n := range stores {
+		if seen[[2]int{n, n}] == 0 || seen[[2]int{n + 1, n}] == 0 {
+			t.Errorf("nobody died before or after store %d: %v", n, seen)
+		}
+	}
+	if len(seen) != 2*stores+1 || ahead == 0 {
+		t.Errorf("states %v, %d of them run ahead to", seen, ahead)
+	}
+}
+
 func TestPeers(t *testing.T) {
 	t.Setenv("TANDEM_STEPKILL", "20")
 	step.Every(t, shortStores, func(t *testing.T, s *step.Stage) {

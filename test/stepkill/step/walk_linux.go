@@ -11,7 +11,8 @@ import (
 
 // A Death says where the victim was killed.
 type Death struct {
-	Instructions int    // how many of the operation's it had executed
+	Instructions int    // how many of the operation's it had executed, after Calls
+	Calls        int    // how many system calls that others can notice it had run through before; 0: it was stepped from the start
 	Where        string // the last of them: function and line
 	Asleep       bool   // it was asleep in the kernel
 	Returned     bool   // the operation had returned
@@ -20,6 +21,9 @@ type Death struct {
 
 func (d Death) String() string {
 	s := fmt.Sprintf("after instruction %d", d.Instructions)
+	if d.Calls != 0 {
+		s = fmt.Sprintf("%d instructions after system call %d", d.Instructions, d.Calls)
+	}
 	if d.Where != "" {
 		s += " (" + d.Where + ")"
 	}
@@ -38,6 +42,7 @@ func (d Death) String() string {
 // A point is where a victim can be killed.
 type point struct {
 	n      int    // points before it in the run; 0: nothing was executed yet
+	calls  int    // system calls before it that others can notice, it included
 	pc     uint64 // the instruction just executed, or 0
 	effect bool   // it may have changed something that others see
 	asleep bool   // it has not been left yet: the thread sleeps in it
@@ -48,14 +53,15 @@ const (
 	parkedAfter = 50 * time.Millisecond // in one of the Go runtime, which another thread should end
 	mostAsleep  = 30 * time.Second      // after the wake function ran: the victim hangs
 	mostSteps   = 20_000_000
-	mostSlices  = 3 // waits begun, after which a victim counts as blocked that sleeps in slices
-	ptExitKill  = 0x100000
+	mostSlices  = 3        // waits begun, after which a victim counts as blocked that sleeps in slices
+	ptOptions   = 0x100001 // PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD
 )
 
 // walk steps the child's operation until kill says so, or it is over, and
 // kills it there. ended reports that it went to the end. The wake function is
-// called once, beside it, when the child has been found asleep.
-func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, ended bool, err error) {
+// called once, beside it, when the child has been found asleep. With ahead the
+// child runs at full speed through so many calls that others can notice.
+func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d Death, ended bool, err error) {
 	if err := c.begin(); err != nil {
 		return d, false, err
 	}
@@ -70,6 +76,8 @@ func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, end
 		woken chan struct{} // closed when wake has returned; nil: not called yet
 		sig   int
 		slept int
+
+		entered *call
 	)
 	callWake := func() {
 		done := make(chan struct{})
@@ -78,7 +86,7 @@ func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, end
 	}
 	die := func() (Death, bool, error) {
 		d := Death{
-			Instructions: p.n, Where: where(p.pc), Asleep: p.asleep,
+			Instructions: p.n, Calls: ahead, Where: where(p.pc), Asleep: p.asleep,
 			Returned: c.board.phase.Load() == returned, Note: int(c.board.note.Load()),
 		}
 		err := c.kill()
@@ -96,10 +104,21 @@ func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, end
 		if !counting && c.board.phase.Load() >= running {
 			counting = true
 			c.freeze()
+			var err error
+			if ahead > 0 {
+				ahead, entered, err = c.runAhead(ahead)
+				if err == nil {
+					err = unix.PtraceGetRegs(c.pid, &regs)
+				}
+				if err != nil {
+					return d, false, err
+				}
+				p.calls = ahead
+			}
 			if w != nil {
 				w.rescan()
 			}
-			if kill(p) {
+			if ahead == 0 && kill(p) {
 				return die()
 			}
 		}
@@ -108,6 +127,9 @@ func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, end
 		isCall := c.callAt(pc)
 		if isCall {
 			in = callOf(&regs)
+		}
+		if entered != nil { // the child stands in the call already
+			in, isCall, entered = *entered, true, nil
 		}
 		if err := singleStep(c.pid, sig); err != nil {
 			return d, false, fmt.Errorf("stepkill: single step: %w", err)
@@ -175,6 +197,9 @@ func (c *child) walk(kill func(point) bool, w *watch, wake func()) (d Death, end
 		case counting:
 			p.n, p.pc = p.n+1, pc
 			p.effect = isCall && in.visible()
+			if p.effect {
+				p.calls++
+			}
 			if w != nil {
 				if p.effect {
 					w.rescan() // there may be a file more
@@ -210,7 +235,7 @@ func (c *child) begin() error {
 		sig := ws.StopSignal()
 		switch {
 		case first:
-			if err := unix.PtraceSetOptions(c.pid, ptExitKill); err != nil {
+			if err := unix.PtraceSetOptions(c.pid, ptOptions); err != nil {
 				return fmt.Errorf("stepkill: trace options: %w", err)
 			}
 			sig = 0
@@ -307,18 +332,28 @@ func (c *child) callAt(pc uint64) bool {
 	return is
 }
 
-// where names the instruction at pc.
+// where names the instruction at pc: the line of the function, and the name of
+// what was inlined there.
 func where(pc uint64) string {
 	if pc == 0 {
 		return ""
 	}
-	if pc < lowText {
-		frame, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
-		if frame.Function != "" {
-			return fmt.Sprintf("%s %s:%d, pc %#x", short(frame.Function), short(frame.File), frame.Line, pc)
+	if pc >= lowText {
+		return fmt.Sprintf("pc %#x", pc)
+	}
+	var inner, at string
+	frames := runtime.CallersFrames([]uintptr{uintptr(pc) + 1})
+	for more := true; more; {
+		var f runtime.Frame
+		if f, more = frames.Next(); f.Function == "" {
+			break
+		}
+		at = fmt.Sprintf("%s %s:%d", short(f.Function), short(f.File), f.Line)
+		if more {
+			inner += short(f.Function) + " in "
 		}
 	}
-	return fmt.Sprintf("pc %#x", pc)
+	return fmt.Sprintf("%s%s, pc %#x", inner, at, pc)
 }
 
 // short is what follows the last slash.

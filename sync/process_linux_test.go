@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -184,12 +185,10 @@ func cpu(t testing.TB, pid int) int {
 func asleep(t testing.TB, pid int) {
 	t.Helper()
 	deadline := time.Now().Add(testproc.Patience)
-	for quiet := 0; quiet < 5; {
+	for quiet := 0; quiet < 5; quiet++ {
 		time.Sleep(4 * time.Millisecond)
-		if running(t, pid) {
+		if strings.Contains(states(t, pid), "R") {
 			quiet = 0
-		} else {
-			quiet++
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("process %d does not get to sleep", pid)
@@ -197,17 +196,31 @@ func asleep(t testing.TB, pid int) {
 	}
 }
 
-func running(t testing.TB, pid int) bool {
+// stop stops a process and waits until each of its threads has stopped.
+func stop(t testing.TB, c *testproc.Child) {
+	t.Helper()
+	c.Signal(syscall.SIGSTOP)
+	deadline := time.Now().Add(testproc.Patience)
+	for strings.Trim(states(t, c.PID()), "T") != "" {
+		if time.Now().After(deadline) {
+			t.Fatalf("process %d does not stop", c.PID())
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// states is a letter for each thread of a process: R, S, D, T …
+func states(t testing.TB, pid int) (all string) {
 	t.Helper()
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	must(t, err)
 	for _, task := range tasks {
 		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%s/stat", pid, task.Name()))
-		if err == nil && strings.HasPrefix(string(b[strings.LastIndexByte(string(b), ')')+1:]), " R") {
-			return true
+		if err == nil { // else it has ended
+			all += string(b[strings.LastIndexByte(string(b), ')')+2])
 		}
 	}
-	return false
+	return all
 }
 
 // A blocked waiter uses no processor.
@@ -220,7 +233,11 @@ func TestMutexWaiterSleeps(t *testing.T) {
 	asleep(t, c.PID())
 	before := cpu(t, c.PID())
 	time.Sleep(2 * time.Second)
-	if used := cpu(t, c.PID()) - before; used > 2 {
+	most := 2
+	if !sys.HaveWaitv() {
+		most = 40 // its guard looks every 10 ms
+	}
+	if used := cpu(t, c.PID()) - before; used > most {
 		t.Errorf("a blocked waiter used %d ticks of the processor in 2 s", used)
 	}
 	must(t, m.Unlock())
@@ -322,7 +339,7 @@ func TestMutexHolderStopped(t *testing.T) {
 	m := mutex(t, r, "m")
 	c := start(t, r)
 	ask(t, c, "lock", "ok")
-	c.Signal(syscall.SIGSTOP)
+	stop(t, c)
 	short, cancel := context.WithTimeout(background, 300*time.Millisecond)
 	defer cancel()
 	if err := m.Lock(short); !errors.Is(err, context.DeadlineExceeded) {
@@ -339,7 +356,10 @@ func TestMutexWaiterStoppedOrKilled(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
 	ctx := patience(t)
-	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+	for _, end := range []func(*testproc.Child){
+		func(c *testproc.Child) { stop(t, c) },
+		func(c *testproc.Child) { c.Signal(syscall.SIGKILL) },
+	} {
 		must(t, m.Lock(ctx))
 		c := start(t, r)
 		c.Say("lock")
@@ -347,14 +367,16 @@ func TestMutexWaiterStoppedOrKilled(t *testing.T) {
 		done := make(chan error)
 		go func() { done <- m.Lock(ctx) }()
 		waiters(t, m, 1)
-		c.Signal(sig)
+		end(c)
 		must(t, m.Unlock())
-		if err := <-done; err != nil {
-			t.Errorf("Lock beside a waiter with %v = %v", sig, err)
+		err := <-done
+		if errors.Is(err, sync.ErrOwnerDied) { // it took it before it was dead
+			_, err = m.Recover(ctx)
+			must(t, m.MarkConsistent())
 		}
+		must(t, err)
 		must(t, m.Unlock())
 		c.Kill()
-		// A stopped waiter that was woken holds it when it dies, if it ran that far.
 		if suspect, err := m.Recover(ctx); err != nil {
 			t.Fatal(err)
 		} else if suspect {
@@ -370,12 +392,12 @@ func TestMutexSignals(t *testing.T) {
 	m := mutex(t, r, "m")
 	c := start(t, r)
 	ask(t, c, "lock", "ok")
-	stop, stopped := make(chan struct{}), make(chan struct{})
+	quit, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
 		for {
 			select {
-			case <-stop:
+			case <-quit:
 				return
 			case <-time.After(500 * time.Microsecond):
 				syscall.Kill(os.Getpid(), syscall.SIGURG)
@@ -396,7 +418,7 @@ func TestMutexSignals(t *testing.T) {
 	ask(t, c, "unlock", "ok")
 	must(t, <-done)
 	must(t, m.Unlock())
-	close(stop)
+	close(quit)
 	<-stopped
 }
 

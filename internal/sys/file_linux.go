@@ -9,23 +9,27 @@ import (
 
 // Fallocate puts memory behind n bytes of f at off; ENOSPC where there is none.
 func Fallocate(f *os.File, off, n int64) error {
-	for {
-		err := unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_KEEP_SIZE, off, n)
-		if err != unix.EINTR {
-			return err
+	return control(f, func(fd int) error {
+		for {
+			err := unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n)
+			if err != unix.EINTR {
+				return err
+			}
 		}
-	}
+	})
 }
 
 // PunchHole gives the memory of n bytes of f at off back; they read as zeroes.
 func PunchHole(f *os.File, off, n int64) error {
-	return unix.Fallocate(int(f.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+	return control(f, func(fd int) error {
+		return unix.Fallocate(fd, unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, off, n)
+	})
 }
 
 // FreeBytes is what the file system of f can still give to this user.
 func FreeBytes(f *os.File) (int64, error) {
 	var st unix.Statfs_t
-	if err := unix.Fstatfs(int(f.Fd()), &st); err != nil {
+	if err := control(f, func(fd int) error { return unix.Fstatfs(fd, &st) }); err != nil {
 		return 0, err
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
@@ -43,6 +47,20 @@ func Reopen(f *os.File, writable bool) (*os.File, error) {
 		return nil, fmt.Errorf("reopen through /proc/self/fd (is /proc mounted?): %w", err)
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
+}
+
+// control calls op with f's descriptor, which stays f's meanwhile: after a
+// Close in another goroutine the number could be another file's.
+func control(f *os.File, op func(fd int) error) error {
+	c, err := f.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var operr error
+	if err := c.Control(func(fd uintptr) { operr = op(int(fd)) }); err != nil {
+		return err
+	}
+	return operr
 }
 
 // FileID tells two files apart.

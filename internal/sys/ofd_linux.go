@@ -61,7 +61,7 @@ func ofd(f *os.File, cmd int, typ int16, off, n int64) (unix.Flock_t, error) {
 		return l, errNoOFD
 	}
 	for {
-		err := unix.FcntlFlock(f.Fd(), cmd, &l)
+		err := control(f, func(fd int) error { return unix.FcntlFlock(uintptr(fd), cmd, &l) })
 		switch err {
 		case unix.EINTR:
 			continue

@@ -22,7 +22,7 @@ type FileStat struct {
 // Stat looks at the file behind f.
 func Stat(f *os.File) (FileStat, error) {
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	if err := control(f, func(fd int) error { return unix.Fstat(fd, &st) }); err != nil {
 		return FileStat{}, &fs.PathError{Op: "stat", Path: f.Name(), Err: err}
 	}
 	return fileStat(&st), nil
@@ -89,17 +89,11 @@ func Open(path string, writable bool) (*os.File, error) {
 
 // Dup is a new descriptor of the same description.
 func Dup(f *os.File) (*os.File, error) {
-	c, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
 	fd := -1
-	cerr := c.Control(func(old uintptr) { // a Close meanwhile waits
-		fd, err = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
+	err := control(f, func(old int) (err error) {
+		fd, err = unix.FcntlInt(uintptr(old), unix.F_DUPFD_CLOEXEC, 0)
+		return err
 	})
-	if err == nil {
-		err = cerr
-	}
 	if err != nil {
 		return nil, &fs.PathError{Op: "dup", Path: f.Name(), Err: err}
 	}

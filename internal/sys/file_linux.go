@@ -57,8 +57,8 @@ func control(f *os.File, op func(fd int) error) error {
 		return err
 	}
 	var operr error
-	if err := c.Control(func(fd uintptr) { operr = op(int(fd)) }); err != nil {
-		return err
+	if c.Control(func(fd uintptr) { operr = op(int(fd)) }) != nil {
+		return os.ErrClosed // its one reason
 	}
 	return operr
 }

@@ -72,6 +72,7 @@ func spawn(op Op, dir string, step bool) (c *child, err error) {
 	defer func() {
 		if err != nil {
 			c.free()
+			c = nil
 		}
 	}()
 	fd, err := unix.MemfdCreate("stepkill-board", unix.MFD_CLOEXEC)

@@ -111,7 +111,7 @@ func (p *plan) run() {
 		if !complete && p.failed == 0 {
 			how += ", more than the budget allows"
 		}
-		if spare := min(p.budget-p.deaths, spreadSteps/length); spare > 0 {
+		if spare := min(p.budget-p.deaths, p.budget/4, spreadSteps/length); spare > 0 {
 			rng := rand.New(rand.NewPCG(p.seed, 0))
 			for i := 0; i < spare && p.failed < mostFailed; i++ {
 				from, to := i*length/spare, (i+1)*length/spare
@@ -194,7 +194,7 @@ func (p *plan) trial(name string, ahead int, watch bool, kill func(point) bool) 
 
 // report says what was survived, for people and for scripts.
 func (p *plan) report(how string) {
-	line := fmt.Sprintf("stepkill: %s: %d kills survived (%s; %.1f s)\n", p.op, p.deaths, how, time.Since(p.start).Seconds())
+	line := fmt.Sprintf("stepkill: %s: %s: %d kills survived (%s; %.1f s)\n", p.t.Name(), p.op, p.deaths, how, time.Since(p.start).Seconds())
 	p.t.Log(line[:len(line)-1])
 	if name := os.Getenv("TANDEM_STEPKILL_REPORT"); name != "" {
 		f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
@@ -210,7 +210,7 @@ func (p *plan) report(how string) {
 
 // settings reads the environment.
 func settings(t *testing.T) (all bool, budget int, seed uint64) {
-	budget = 240
+	budget = 260
 	switch v := os.Getenv("TANDEM_STEPKILL"); {
 	case v == "all":
 		all = true

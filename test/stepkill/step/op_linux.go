@@ -97,6 +97,7 @@ func Main() {
 	if err != nil {
 		fail(fmt.Errorf("stepkill: prepare %s: %w", name, err))
 	}
+	b.note.Store(0)
 	if mode == "step" {
 		unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
 	}

@@ -22,6 +22,9 @@ type Stage struct {
 	watch bool
 	peers []*Peer
 
+	ready  func()
+	victim *child
+
 	died  bool
 	ended bool // the victim came through to the end of its operation
 	death Death
@@ -41,18 +44,24 @@ func (s *Stage) Die(wake func()) Death {
 	s.died = true
 	var err error
 	onTracer(func() {
-		var c *child
-		if c, err = spawn(s.op, s.Dir, true); err != nil {
-			return
+		if s.victim, err = spawn(s.op, s.Dir, true); err == nil {
+			err = s.victim.begin()
 		}
-		defer c.free()
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if s.ready != nil {
+		s.ready()
+	}
+	onTracer(func() {
 		var w *watch
 		if s.watch {
 			w = newWatch(s.Dir)
 			defer w.close()
 		}
-		s.death, s.ended, err = c.walk(s.kill, s.ahead, w, wake)
-		if e := c.kill(); err == nil {
+		s.death, s.ended, err = s.victim.walk(s.kill, s.ahead, w, wake)
+		if e := s.victim.kill(); err == nil {
 			err = e
 		}
 	})
@@ -62,10 +71,15 @@ func (s *Stage) Die(wake func()) Death {
 	return s.death
 }
 
+// OnReady has Die call f when the victim has prepared, and stands before its
+// operation: for what must come after, as somebody who waits for what it holds.
+func (s *Stage) OnReady(f func()) { s.ready = f }
+
 // A Peer is a further process, which runs at full speed.
 type Peer struct {
-	t *testing.T
-	c *child
+	t  *testing.T
+	op Op
+	c  *child
 }
 
 // Start runs op in a process of its own, which stays after it, holding what it
@@ -73,13 +87,7 @@ type Peer struct {
 func (s *Stage) Start(op Op) *Peer {
 	s.t.Helper()
 	p := s.StartBlocked(op)
-	for deadline := time.Now().Add(limit); p.c.board.phase.Load() != returned; {
-		if time.Now().After(deadline) {
-			s.t.Fatalf("stepkill: peer %s is not ready after %v", op, limit)
-		}
-		p.alive()
-		time.Sleep(100 * time.Microsecond)
-	}
+	p.Wait()
 	return p
 }
 
@@ -87,7 +95,7 @@ func (s *Stage) Start(op Op) *Peer {
 // begun op. Asleep tells when it sleeps.
 func (s *Stage) StartBlocked(op Op) *Peer {
 	s.t.Helper()
-	p := &Peer{t: s.t}
+	p := &Peer{t: s.t, op: op}
 	var err error
 	onTracer(func() { p.c, err = spawn(op, s.Dir, false) })
 	if err != nil {
@@ -106,11 +114,21 @@ func (p *Peer) Asleep() {
 	p.t.Helper()
 	for deadline, n := time.Now().Add(limit), 0; n < 3; time.Sleep(500 * time.Microsecond) {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("stepkill: peer is not asleep after %v", limit)
+			p.t.Fatalf("stepkill: peer %s is not asleep after %v", p.op, limit)
 		}
 		p.alive()
 		if n++; !p.c.sleeps() {
 			n = 0
+		}
+	}
+}
+
+// Wait waits until the peer's operation has returned.
+func (p *Peer) Wait() {
+	p.t.Helper()
+	for deadline := time.Now().Add(limit); !p.Returned(); time.Sleep(100 * time.Microsecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("stepkill: peer %s has not returned after %v", p.op, limit)
 		}
 	}
 }
@@ -149,6 +167,10 @@ func (s *Stage) Leave(op Op) {
 }
 
 func (s *Stage) end() {
+	if s.victim != nil {
+		s.victim.kill()
+		s.victim.free()
+	}
 	for _, p := range s.peers {
 		p.c.kill()
 		p.c.free()

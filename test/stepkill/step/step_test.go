@@ -11,7 +11,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -296,11 +295,7 @@ func TestPeers(t *testing.T) {
 			t.Error("the peer did not sleep")
 		}
 		futexWake(&w[1])
-		for deadline := time.Now().Add(30 * time.Second); !p.Returned(); time.Sleep(time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatal("the peer sleeps on")
-			}
-		}
+		p.Wait()
 		p.Kill()
 		s.Leave(shortStores)
 		if w[stores-1].Load() != stores {

@@ -57,14 +57,11 @@ const (
 	ptOptions   = 0x100001 // PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD
 )
 
-// walk steps the child's operation until kill says so, or it is over, and
+// walk steps the child's operation, before which it stands, until kill says so, or it is over, and
 // kills it there. ended reports that it went to the end. The wake function is
 // called once, beside it, when the child has been found asleep. With ahead the
 // child runs at full speed through so many calls that others can notice.
 func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d Death, ended bool, err error) {
-	if err := c.begin(); err != nil {
-		return d, false, err
-	}
 	unpin := c.pin()
 	defer unpin()
 	var regs unix.PtraceRegs
@@ -332,8 +329,8 @@ func (c *child) callAt(pc uint64) bool {
 	return is
 }
 
-// where names the instruction at pc: the line of the function, and the name of
-// what was inlined there.
+// where names the instruction at pc: the line, and if that was inlined, into
+// what.
 func where(pc uint64) string {
 	if pc == 0 {
 		return ""
@@ -341,19 +338,12 @@ func where(pc uint64) string {
 	if pc >= lowText {
 		return fmt.Sprintf("pc %#x", pc)
 	}
-	var inner, at string
-	frames := runtime.CallersFrames([]uintptr{uintptr(pc) + 1})
-	for more := true; more; {
-		var f runtime.Frame
-		if f, more = frames.Next(); f.Function == "" {
-			break
-		}
-		at = fmt.Sprintf("%s %s:%d", short(f.Function), short(f.File), f.Line)
-		if more {
-			inner += short(f.Function) + " in "
-		}
+	f, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
+	s := fmt.Sprintf("%s %s:%d", short(f.Function), short(f.File), f.Line)
+	if in := runtime.FuncForPC(f.Entry); in != nil && in.Name() != f.Function {
+		s += " in " + short(in.Name())
 	}
-	return fmt.Sprintf("%s%s, pc %#x", inner, at, pc)
+	return fmt.Sprintf("%s, pc %#x", s, pc)
 }
 
 // short is what follows the last slash.

@@ -18,7 +18,7 @@ import (
 // This process, for the records. The namespace cannot change while it runs.
 var (
 	myPID       = os.Getpid()
-	myNamespace = sys.PIDNamespace()
+	myNamespace = sys.Namespace()
 	myStart, _  = sys.StartTime(os.Getpid())
 )
 
@@ -39,11 +39,11 @@ func attach(f *os.File, g geometry, path, name string, o *Options) (*Region, err
 		}
 		return &Region{a: a, closed: new(atomic.Bool)}, nil
 	}
-	registry.mu.Lock()
+	h := registered(id)
 	defer registry.mu.Unlock()
-	if a := registry.m[id]; a != nil {
+	if h != nil {
 		f.Close()
-		return a.handle(), nil
+		return h, nil
 	}
 	a, err := newAttachment(f, g, path, name, id)
 	if err != nil {
@@ -103,7 +103,7 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 	if err != nil {
 		return nil, err
 	}
-	a.begin()
+	a.beginWatch()
 	// From here on others can see this process. Its claims need a guard.
 	if err = theGuard.add(a); err != nil {
 		r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stFree))
@@ -146,16 +146,12 @@ func (a *attachment) takeRecord() (record, error) {
 // takeLocked takes r, whose byte this process holds.
 func (a *attachment) takeLocked(r record) bool {
 	w := r.word()
-	switch stateOf(w) {
-	case stAttaching, stAlive, stLeaving: // with its byte free: dead
+	if there(w) { // with its byte free: dead
 		a.declare(r, w, false)
 		w = r.word()
 	}
 	if stateOf(w) == stDead {
-		a.self = engine.Self{Index: r.i, Epoch: epochOf(w)}
-		if a.nameRecoverer(r, epochOf(w), a.self) {
-			a.recoverAs(r, epochOf(w))
-		}
+		a.recoverNewly(r, epochOf(w))
 		w = r.word()
 	}
 	if stateOf(w) != stFree {
@@ -180,12 +176,13 @@ func (a *attachment) scan() {
 		}
 		r := a.rec(i)
 		w := r.word()
-		if s := stateOf(w); (s == stAttaching || s == stAlive || s == stLeaving) && a.proven(r) {
+		proven := there(w) && a.proven(r, w)
+		if proven {
 			a.declare(r, w, true)
-			w = r.word()
+			w = recordWord(epochOf(w), stDead)
 		}
 		if stateOf(w) == stDead {
-			a.recoverDead(r, epochOf(w))
+			a.recoverDead(r, epochOf(w), proven)
 		}
 	}
 }

@@ -31,6 +31,7 @@ type attachment struct {
 	list   *wait.List
 
 	refs  int                                  // Regions that are open, under registry.mu
+	left  chan struct{}                        // set when refs has come to 0, closed when the attachment is: under registry.mu
 	cores map[uint32]weak.Pointer[object.Core] // by entry
 
 	changing gosync.Mutex // held around the directory's lock: this process's changes, one by one

@@ -1,7 +1,9 @@
 package shm
 
 import (
+	"errors"
 	"os"
+	gosync "sync"
 
 	"github.com/edsrzf/mmap-go"
 
@@ -28,13 +30,14 @@ func (r *Region) Close() error {
 	registry.mu.Lock()
 	a.refs--
 	last := a.refs == 0
-	if last && registry.m[a.file] == a {
-		delete(registry.m, a.file)
+	if last {
+		a.depart()
 	}
 	registry.mu.Unlock()
 	if !last {
 		return nil
 	}
+	defer a.forget()
 	if err := a.close(); err != nil {
 		return &Error{Op: "region.Close", Region: a.name, Err: err}
 	}
@@ -43,9 +46,10 @@ func (r *Region) Close() error {
 
 // close leaves the region:
 //
-//	1  no operation starts any more, nobody sleeps, and the directory is not
-//	   being changed: that goes to the file, too
-//	2  the guard lets go of the region
+//	1  no operation starts any more, nobody sleeps, and nobody is changing
+//	   the directory: that is done to the file, too, not only to the mapping
+//	2  the record says Leaving, so that the others look at it in every round,
+//	   and the guard lets go of the region
 //	3  the region is mapped a second time, for what follows
 //	4  the first mapping becomes zeroes of this process's own, in one step:
 //	   no operation that is still under way can write to the region
@@ -53,7 +57,9 @@ func (r *Region) Close() error {
 //	   guard does for the dead
 //	6  the record is freed, then its byte
 //
-// A death in between leaves the record Alive or Leaving with its byte free.
+// A death in between leaves the record Alive or Leaving with its byte free. If
+// the kernel refuses the zeroes, the byte stays locked for as long as this
+// process runs: others would recover what it can still write to.
 func (a *attachment) close() error {
 	a.closed.Store(true) // 1
 	a.list.Close()
@@ -62,16 +68,20 @@ func (a *attachment) close() error {
 	if a.readOnly {
 		return a.m.zero()
 	}
-	theGuard.remove(a) // 2
+	a.rec(a.self.Index).move(recordWord(a.self.Epoch, stAlive), recordWord(a.self.Epoch, stLeaving)) // 2
+	theGuard.remove(a)
 	a.watch.close()
-	defer a.private.Close()
-	second, err := mapSecond(a.fd, a.g) // 3
-	if zerr := a.m.zero(); err == nil { // 4
-		err = zerr
+	second, err := mapSecond(a.fd, a.g)  // 3
+	if zerr := a.m.zero(); zerr != nil { // 4
+		undead.Store(a, true)
+		if err == nil {
+			second.unmap()
+		}
+		return errors.Join(zerr, err)
 	}
+	defer a.private.Close()
 	if err != nil {
-		// No way to clean up: the others do, once the byte is free.
-		return err
+		return err // no way to clean up: the others do, now that the byte is free
 	}
 	defer second.unmap()
 	second.leave(a.self, a.env) // 5, 6
@@ -79,19 +89,24 @@ func (a *attachment) close() error {
 	return nil
 }
 
-// leave frees the record of self after its recovery by itself.
+// undead holds attachments whose byte must stay locked.
+var undead gosync.Map
+
+// leave frees the record of self after its recovery by itself. Whatever the
+// record's word was made to say by somebody else, nobody has the record while
+// this process holds the byte.
 func (w words) leave(self engine.Self, env engine.Env) {
 	r := w.rec(self.Index)
-	leaving := recordWord(self.Epoch, stLeaving)
-	if !r.move(recordWord(self.Epoch, stAlive), leaving) {
-		return // declared dead, which only a corrupted record explains
-	}
 	if !w.recoverObjects(env, self) {
 		return
 	}
-	mem.Store64(r.p64(recLastExit), leaving)
+	r.exited(self.Epoch, false)
 	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
-	r.move(leaving, recordWord(self.Epoch, stFree))
+	for range 64 {
+		if r.move(r.word(), recordWord(self.Epoch, stFree)) {
+			return
+		}
+	}
 }
 
 // A second mapping of a region, for the short while of a close.

@@ -18,6 +18,11 @@ import (
 // at all while a child that it forked without exec lives on. A stopped or
 // paused process is neither.
 //
+// (b) is believed only if the record's sum is right; and the state of a record
+// is believed to be Dead only with a proof (recover.go). So nothing that is
+// scribbled on a living process's record takes anything from it: the others
+// find no proof, and its own guard puts the word right.
+//
 // The byte is locked before Attaching is stored and until after Free is, and
 // the identity that (b) asks for is written before Attaching, too; so a word
 // that was read before the proof names the one that the proof is about, and
@@ -27,37 +32,65 @@ import (
 // dead, recovers them, and tells who listens in Exits. It reports whether
 // there are others, and whether one is suspected without a proof yet.
 func (a *attachment) look() (others, suspects bool) {
-	n := a.g.participants
 	a.takeTurn()
-	for i := range n {
-		if i == a.self.Index {
-			continue
-		}
+	from, count := a.takeRun()
+	for i := range a.g.participants {
 		r := a.rec(i)
 		w := r.word()
-		switch stateOf(w) {
-		case stAttaching, stAlive, stLeaving:
-			others = true
+		if i == a.self.Index {
+			a.restore(r, w)
+			continue
+		}
+		var proven bool
+		if there(w) {
 			suspect := r.alive()&sys.FutexOwnerDied != 0
 			// Who attaches or leaves has no node in any list for a moment; the
 			// others are looked at in turn, in case the list was silenced.
-			if suspect || stateOf(w) != stAlive || i == a.watch.turn {
-				if a.proven(r) {
-					a.declare(r, w, !suspect)
-				} else if suspect {
-					suspects = true
-				}
+			switch {
+			case suspect || stateOf(w) != stAlive || i == a.watch.turn:
+				proven = a.proven(r, w)
+			case (i-from+a.g.participants)%a.g.participants < count:
+				proven = a.obvious(r, w)
 			}
-		case stDead:
-			others = true
+			if proven {
+				a.declare(r, w, !suspect)
+			}
+			suspects = suspects || suspect && !proven
 		}
+		others = others || stateOf(w) != stFree
 		a.note(r)
+		was := w
 		if w = r.word(); stateOf(w) == stDead {
-			a.recoverDead(r, epochOf(w))
+			a.recoverDead(r, epochOf(w), proven && epochOf(w) == epochOf(was))
 			a.note(r)
 		}
 	}
 	return others, suspects
+}
+
+// restore puts the word of this process's own record right if somebody else
+// has scribbled on it.
+func (a *attachment) restore(r record, w uint64) {
+	if epochOf(w) != a.self.Epoch || !there(w) || stateOf(w) > stDead {
+		r.move(w, recordWord(a.self.Epoch, stAlive))
+	}
+}
+
+// The silenced are looked for as often as the backstop goes off, so many of
+// them at a time: testing a byte takes the longer the more are locked.
+const silencedRun = 64
+
+// takeRun is the run of participants whose turn it is to be looked at by cheap
+// means.
+func (a *attachment) takeRun() (from, count uint32) {
+	now := sys.MonotonicNow()
+	if now-a.watch.last < int64(backstop)/2 {
+		return 0, 0
+	}
+	a.watch.last = now
+	from = a.watch.next % a.g.participants
+	a.watch.next = from + silencedRun
+	return from, silencedRun
 }
 
 // takeTurn passes the turn to the next one alive.
@@ -72,14 +105,23 @@ func (a *attachment) takeTurn() {
 	}
 }
 
-// proven reports whether the participant of r is dead. The caller has read
-// r's word before, and moves it by CAS.
-func (a *attachment) proven(r record) bool {
+// proven reports whether the participant of r is dead. The caller has read w
+// as r's word before, and moves it by CAS.
+func (a *attachment) proven(r record, w uint64) bool {
+	if a.obvious(r, w) {
+		return true
+	}
+	id, ok := r.identity(epochOf(w))
+	return ok && id.ns != 0 && id.ns == myNamespace && sys.Ended(int(id.pid), id.start)
+}
+
+// obvious is what two cheap system calls can prove.
+func (a *attachment) obvious(r record, w uint64) bool {
 	if held, err := sys.Test(a.private, r.byteOffset()); err == nil && !held {
 		return true
 	}
-	id := r.identity()
-	return id.ns != 0 && id.ns == myNamespace && sys.Ended(int(id.pid), id.start)
+	id, ok := r.identity(epochOf(w))
+	return ok && id.ns != 0 && id.ns == myNamespace && sys.Gone(int(id.pid))
 }
 
 // declare marks the participant whose word was w dead, and tells everybody.
@@ -89,8 +131,8 @@ func (a *attachment) declare(r record, w uint64, unheard bool) {
 	}
 }
 
-// begin takes down who is there now, so that what goes from here on is told.
-func (a *attachment) begin() {
+// beginWatch takes down who is there now, so that what goes from here on is told.
+func (a *attachment) beginWatch() {
 	a.watch.seen = make([]sight, a.g.participants)
 	for i := range a.watch.seen {
 		r := a.rec(uint32(i))
@@ -106,11 +148,20 @@ func (a *attachment) note(r record) {
 	if w == s.word {
 		return
 	}
-	there := func(w uint64) bool { return stateOf(w) != stFree && stateOf(w) != stDead }
-	if there(s.word) && (!there(w) || epochOf(w) != epochOf(s.word)) {
+	from, to := epochOf(s.word), epochOf(w)
+	if there(s.word) && (!there(w) || from != to) {
 		a.watch.tell(r.exit(s.who, w))
-	} else if epochOf(w) != epochOf(s.word) && !there(w) {
-		a.watch.tell(r.exit(p, w)) // it came and went between two looks
+	}
+	if n := to - from; 1 < n && n <= 32 { // they came and went between two looks; a greater leap is corruption
+		for e := from + 1; e != to; e++ {
+			a.watch.tell(r.exit(Participant{Index: int(r.i), Epoch: e}, w))
+		}
+	}
+	if from != to && !there(w) { // and so did this one
+		if _, ok := r.identity(to); !ok { // p may be half the next one's
+			p = Participant{Index: int(r.i), Epoch: to}
+		}
+		a.watch.tell(r.exit(p, w))
 	}
 	*s = sight{w, p}
 }
@@ -118,16 +169,8 @@ func (a *attachment) note(r record) {
 // exit is p as it is told to those who listen, w being the record's word now.
 func (r record) exit(p Participant, w uint64) Participant {
 	p.State = Leaving
-	if epochOf(w) == p.Epoch && stateOf(w) == stDead || r.died(p.Epoch) {
+	if w == recordWord(p.Epoch, stDead) || r.died(p.Epoch) {
 		p.State = Dead
 	}
 	return p
-}
-
-// died reports whether the last exit from the record was the death of epoch.
-// Of an exit before the last one nothing is known any more; it is taken for a
-// death.
-func (r record) died(epoch uint32) bool {
-	last := mem.Load64(r.p64(recLastExit))
-	return epochOf(last) != epoch || stateOf(last) == stDead
 }

@@ -8,17 +8,17 @@ import "example.com/tandem/internal/object"
 func Detach(id object.RegionID) error {
 	registry.mu.Lock()
 	var found *attachment
-	for file, a := range registry.m {
-		if a.id == id {
+	for _, a := range registry.m {
+		if a.id == id && a.left == nil {
 			found = a
-			delete(registry.m, file)
-			a.refs = 0 // a later Close of a handle counts below zero
+			a.depart() // a later Close of a handle counts below zero
 		}
 	}
 	registry.mu.Unlock()
 	if found == nil {
 		return nil
 	}
+	defer found.forget()
 	if err := found.close(); err != nil {
 		return &Error{Op: "shm.Detach", Region: found.name, Err: err}
 	}

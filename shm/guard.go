@@ -34,13 +34,19 @@ type guard struct {
 	mu      gosync.Mutex
 	running bool
 	regions []*attachment
-	todo    []func() // to be run on the guard's thread
+	todo    []task // to be run on the guard's thread
 
 	control *uint32         // private, slept on
 	head    *sys.RobustHead // private
 	tid     int
 	words   []sys.Waitv // what it sleeps on; reused
 	doubts  int         // rounds in a row with a suspect: looked at often at first
+}
+
+// A task ends with nil, or with why there is no guard to run it.
+type task struct {
+	do   func()
+	done chan error
 }
 
 var theGuard guard
@@ -61,8 +67,7 @@ func (gd *guard) add(a *attachment) error {
 		}
 	}
 	gd.regions = append(gd.regions, a)
-	err := gd.run(func() { gd.link(a) })
-	return err
+	return gd.run(func() { gd.link(a) })
 }
 
 // remove takes a from under guard: when it returns the guard's thread does not
@@ -80,23 +85,16 @@ func (gd *guard) remove(a *attachment) {
 // run has f run on the guard's thread, starting it if need be, and waits for
 // it. It is called with mu held and releases it.
 func (gd *guard) run(f func()) error {
-	done := make(chan struct{})
-	gd.todo = append(gd.todo, func() { f(); close(done) })
-	var failed chan error
+	done := make(chan error, 1)
+	gd.todo = append(gd.todo, task{f, done})
 	if !gd.running {
 		gd.running = true
-		failed = make(chan error, 1)
-		go gd.start(failed)
+		go gd.start()
 	}
 	mem.Add32(gd.control, 1)
 	sys.FutexWake(gd.control, -1)
 	gd.mu.Unlock()
-	select {
-	case <-done:
-		return nil
-	case err := <-failed:
-		return err
-	}
+	return <-done
 }
 
 // allocate makes the guard's private words: outside of the Go heap, for the
@@ -114,7 +112,7 @@ func (gd *guard) allocate() error {
 	return nil
 }
 
-func (gd *guard) start(failed chan error) {
+func (gd *guard) start() {
 	runtime.LockOSThread()
 	if sys.IsMainThread() {
 		// While this goroutine holds the main thread, the next cannot get it.
@@ -122,28 +120,30 @@ func (gd *guard) start(failed chan error) {
 		go func() {
 			runtime.LockOSThread()
 			close(elsewhere)
-			gd.serve(failed)
+			gd.serve()
 		}()
 		<-elsewhere
 		runtime.UnlockOSThread()
 		return
 	}
-	gd.serve(failed)
+	gd.serve()
 }
 
 // serve is the guard's thread, from its list's registration to its end. The
 // goroutine returns locked, which is how Go ends a thread.
-func (gd *guard) serve(failed chan error) {
+func (gd *guard) serve() {
 	gd.tid = sys.Gettid()
 	gd.head.Next = unsafe.Pointer(gd.head)
 	gd.head.FutexOffset = robustGap
 	gd.head.Pending = nil
 	if err := sys.SetRobustList(gd.head); err != nil {
 		gd.mu.Lock()
-		gd.running = false
-		gd.todo = nil
+		todo := gd.todo
+		gd.running, gd.todo, gd.regions = false, nil, nil // none has ever been under guard
 		gd.mu.Unlock()
-		failed <- err
+		for _, t := range todo {
+			t.done <- err
+		}
 		return
 	}
 	for gd.round() {
@@ -186,8 +186,9 @@ func (gd *guard) round() bool {
 	todo := gd.todo
 	gd.todo = nil
 	gd.mu.Unlock()
-	for _, f := range todo {
-		f()
+	for _, t := range todo {
+		t.do()
+		t.done <- nil
 	}
 	gd.mu.Lock()
 	if len(gd.regions) == 0 && len(gd.todo) == 0 {
@@ -251,7 +252,7 @@ func (a *attachment) watched(ws []sys.Waitv, n int) []sys.Waitv {
 	n--
 	for k := uint32(1); k < a.g.participants && n > 0; k++ {
 		r := a.rec((a.self.Index + k) % a.g.participants)
-		if s := stateOf(r.word()); s != stAlive && s != stAttaching && s != stLeaving {
+		if !there(r.word()) {
 			continue
 		}
 		p := r.p32(recAlive)

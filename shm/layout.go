@@ -66,13 +66,14 @@ const (
 	recWord      = 0   // u64: {epoch:32, state:32}
 	recAlive     = 8   // u32 futex: the guard's thread id | FUTEX_WAITERS; the kernel sets FUTEX_OWNER_DIED
 	recPID       = 12  // u32
-	recLastExit  = 56  // u64: {epoch, state}: the last exit from the record, stDead or stLeaving
-	recRecoverer = 16  // u64: {epoch:32, index+1:32} of who recovers the dead one
-	recPIDNS     = 24  // u64: inode of its pid namespace
+	recExits     = 56  // u64: {epoch:32, deaths:32}: the last exit, and which of the last 32 were deaths, bit k that of epoch-k
+	recRecoverer = 16  // u64: who recovers the dead one; see records.go
+	recPIDNS     = 24  // u64: inodes of its pid namespace and, in the high half, its time namespace
 	recStart     = 32  // u64: its start time, in clock ticks since boot (/proc/PID/stat, field 22)
 	recSince     = 40  // i64: when it attached, Unix nanoseconds
 	recNameLen   = 48  // u32
 	recName      = 64  // [64]byte
+	recSum       = 128 // u64: of pid, namespaces, start time and epoch; 0 while they change
 	recRecovered = 192 // u64: recoveries it has done
 	recRescued   = 200 // u64: deaths it found only by the backstop
 	recNameMax   = 64
@@ -112,6 +113,10 @@ const (
 	stLeaving
 	stDead
 )
+
+// there is every state but Free and Dead, one that no build writes included:
+// only a proof ends it.
+func there(w uint64) bool { return stateOf(w) != stFree && stateOf(w) != stDead }
 
 func recordWord(epoch, state uint32) uint64 { return uint64(epoch)<<32 | uint64(state) }
 func epochOf(w uint64) uint32               { return uint32(w >> 32) }

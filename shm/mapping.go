@@ -58,4 +58,13 @@ func (m *mapping) node(off uint64) *sys.RobustNode {
 
 // zero replaces the region, for this process alone, by zeroes of its own. No
 // operation that is still in flight here can reach the region afterwards.
-func (m *mapping) zero() error { return sys.MapZeroes(m.mem, m.size) }
+func (m *mapping) zero() error {
+	err := sys.MapZeroes(m.mem, m.size)
+	if err != nil {
+		// So many private zeroes may be over a limit (RLIMIT_DATA, or the
+		// system's when it does not overcommit); a sparse file's are not.
+		err = sys.MapSparse(m.mem, m.size)
+	}
+	runtime.KeepAlive(m) // or its end would unmap what is being replaced
+	return err
+}

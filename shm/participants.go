@@ -3,6 +3,7 @@ package shm
 import (
 	"context"
 	"iter"
+	"runtime"
 	"time"
 )
 
@@ -56,6 +57,7 @@ func (r *Region) Self() Participant {
 		return Participant{}
 	}
 	p, _ := r.a.rec(r.a.self.Index).read()
+	runtime.KeepAlive(r.a)
 	return p
 }
 
@@ -65,7 +67,9 @@ func (r *Region) Participants() []Participant {
 	if r.check() != nil {
 		return nil
 	}
-	return r.a.participants()
+	ps := r.a.participants()
+	runtime.KeepAlive(r.a)
+	return ps
 }
 
 func (w words) participants() []Participant {
@@ -84,13 +88,17 @@ func (w words) participants() []Participant {
 // Exits yields, from the call on, each other participant that dies (State
 // Dead) or leaves (State Leaving), within milliseconds. It blocks between them
 // and ends when ctx ends or the region is closed. An exit is yielded once the
-// region knows of it; what the dead one held may still be under recovery.
+// region knows of it; what the dead one held may still be under recovery. One
+// that attached and was gone again before this process had a look is yielded
+// too; nothing but Index, Epoch and State is known of it if its record has been
+// taken by another since.
 func (r *Region) Exits(ctx context.Context) iter.Seq[Participant] {
 	if r.check() != nil || r.a.readOnly {
 		return func(func(Participant) bool) {}
 	}
 	sub := r.a.watch.subscribe()
 	return func(yield func(Participant) bool) {
+		r.a.watch.resubscribe(sub) // if it is not the first time
 		defer r.a.watch.unsubscribe(sub)
 		for {
 			p, ok := sub.next(ctx)

@@ -16,6 +16,11 @@ import (
 //
 //	alive      by the owner's guard, and by the kernel when that thread ends
 //	recoverer  by CAS, while the word says Dead
+//	exits      by who leaves, or by the recoverer, before Free
+//
+// The sum is of what proves a death, and of the epoch: nobody is declared dead
+// on the word of a record that was scribbled on, and of a free record it says
+// whether the fields are still its last user's.
 //
 // The recoverer word names whom and who:
 //
@@ -24,8 +29,10 @@ import (
 //	| dead epoch, low 21| index +1 | epoch          |
 //	+-------------------+----------+----------------+
 //
-// index and epoch are the recoverer's. Where they are the dead one's own, the
-// recoverer is a newcomer that has no record yet and holds the dead one's byte.
+// index and epoch are the recoverer's. A newcomer that has no record yet, and
+// holds the dead one's byte, has newcomerIndex and a random number for them:
+// no two recoverers have the same name, so a CAS from the name of one who was
+// found dead cannot hit another.
 type record struct {
 	w words
 	i uint32
@@ -55,8 +62,9 @@ func (w words) changed() {
 	wait.Wake(p, -1)
 }
 
-// fill describes this process in a record whose byte it holds.
+// fill describes this process in a free record whose byte it holds.
 func (r record) fill(pid int, ns, start uint64, name string) {
+	mem.Store64(r.p64(recSum), 0)
 	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
 	mem.Store32(r.p32(recPID), uint32(pid))
 	mem.Store64(r.p64(recPIDNS), ns)
@@ -73,6 +81,7 @@ func (r record) fill(pid int, ns, start uint64, name string) {
 		mem.Store64(r.p64(recName+8*k), binary.LittleEndian.Uint64(b[8*k:]))
 	}
 	mem.Store32(r.p32(recNameLen), uint32(len(name)))
+	mem.Store64(r.p64(recSum), identity{uint32(pid), ns, start}.sum(epochOf(r.word())+1))
 }
 
 // identity is who a record names, as far as proving its death needs it.
@@ -82,8 +91,47 @@ type identity struct {
 	start uint64
 }
 
-func (r record) identity() identity {
-	return identity{mem.Load32(r.p32(recPID)), mem.Load64(r.p64(recPIDNS)), mem.Load64(r.p64(recStart))}
+// identity is what the record says of its user in epoch; false if it has been
+// filled for another, or scribbled on.
+func (r record) identity(epoch uint32) (identity, bool) {
+	id := identity{mem.Load32(r.p32(recPID)), mem.Load64(r.p64(recPIDNS)), mem.Load64(r.p64(recStart))}
+	return id, mem.Load64(r.p64(recSum)) == id.sum(epoch)
+}
+
+// sum is FNV-1a of the words, and not 0.
+func (id identity) sum(epoch uint32) uint64 {
+	h := uint64(14695981039346656037)
+	for _, v := range [...]uint64{uint64(id.pid), id.ns, id.start, uint64(epoch)} {
+		for range 8 {
+			h = (h ^ v&0xff) * 1099511628211
+			v >>= 8
+		}
+	}
+	return h | 1
+}
+
+// exited takes down how the user of epoch left. It is called by whoever
+// frees the record next, and again if that one dies before it does.
+func (r record) exited(epoch uint32, death bool) {
+	v := mem.Load64(r.p64(recExits))
+	deaths := uint32(v)
+	if n := epoch - epochOf(v); n < 32 {
+		deaths <<= n
+	} else {
+		deaths = 0
+	}
+	if death {
+		deaths |= 1
+	}
+	mem.Store64(r.p64(recExits), recordWord(epoch, deaths))
+}
+
+// died reports whether the user of epoch, who is gone, died. Of more than 32
+// exits ago nothing is known any more; it is taken for a death.
+func (r record) died(epoch uint32) bool {
+	v := mem.Load64(r.p64(recExits))
+	n := epochOf(v) - epoch
+	return n >= 32 || uint32(v)>>n&1 != 0
 }
 
 // read copies a record out, and returns the word that it was read under. Of a
@@ -116,6 +164,8 @@ func (r record) fields(w uint64) Participant {
 	p.Name = string(b[:min(mem.Load32(r.p32(recNameLen)), recNameMax)])
 	return p
 }
+
+const newcomerIndex = 1<<11 - 1 // +1 already; above that of any participant
 
 func packRecoverer(deadEpoch, index1, epoch uint32) uint64 {
 	return uint64(deadEpoch&(1<<21-1))<<43 | uint64(index1&(1<<11-1))<<32 | uint64(epoch)

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"errors"
+	"math/rand/v2"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -13,31 +14,49 @@ import (
 // had open. An engine's recovery is idempotent, runs beside live operations
 // and bumps and wakes what it touched (rule 5), so a recoverer that dies is
 // simply followed by another, from the start.
+//
+// A recoverer that is stopped half-way is not followed: what the dead one held
+// stays held until it continues or dies. Two at once would be one too many, for
+// the second could free the record while the first is still at it, and the
+// first would go on to clear the rows of whoever has the record then.
 
 // recoverDead recovers the participant of r, which is dead in epoch, unless a
-// living process is at it.
-func (a *attachment) recoverDead(r record, epoch uint32) {
+// living process is at it. Where the caller has not seen the proof it looks for
+// one: a record that merely says Dead may be that of a living process, and
+// corrupt; its owner puts it right (deaths.go).
+func (a *attachment) recoverDead(r record, epoch uint32, proven bool) {
+	if !proven && !a.proven(r, recordWord(epoch, stDead)) {
+		return
+	}
 	a.recovering.Lock()
 	defer a.recovering.Unlock()
-	if a.nameRecoverer(r, epoch, a.self) {
-		a.recoverAs(r, epoch)
+	if a.nameRecoverer(r, epoch, packRecoverer(epoch, a.self.Index+1, a.self.Epoch)) {
+		a.recoverAs(a.env, r, epoch)
 	}
 }
 
-// nameRecoverer writes who into the record, or reports false: the record has
+// recoverNewly does it for a newcomer that holds the dead one's byte.
+func (a *attachment) recoverNewly(r record, epoch uint32) {
+	if a.nameRecoverer(r, epoch, packRecoverer(epoch, newcomerIndex, rand.Uint32())) {
+		env := a.env
+		env.Self = engine.Self{Index: r.i, Epoch: epoch} // it has no other name yet, and the dead one needs it no more
+		a.recoverAs(env, r, epoch)
+	}
+}
+
+// nameRecoverer writes want into the record, or reports false: the record has
 // moved on, or its recoverer lives.
-func (a *attachment) nameRecoverer(r record, epoch uint32, who engine.Self) bool {
+func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 	p := r.p64(recRecoverer)
-	for {
+	for range 64 { // each turn but the first means that another was faster
 		if r.word() != recordWord(epoch, stDead) {
 			return false
 		}
 		v := mem.Load64(p)
-		want := packRecoverer(epoch, who.Index+1, who.Epoch)
 		if v == want {
 			return true // by an earlier try of this process
 		}
-		if de, index1, e := unpackRecoverer(v); de == epoch&(1<<21-1) && index1 != 0 && a.recovererLives(r, epoch, index1-1, e) {
+		if de, index1, e := unpackRecoverer(v); de == epoch&(1<<21-1) && index1 != 0 && a.recovererLives(r, index1, e) {
 			return false
 		}
 		if mem.CAS64(p, v, want) {
@@ -47,29 +66,29 @@ func (a *attachment) nameRecoverer(r record, epoch uint32, who engine.Self) bool
 			return r.word() == recordWord(epoch, stDead)
 		}
 	}
+	return false
 }
 
-func (a *attachment) recovererLives(r record, epoch, index, e uint32) bool {
-	if index >= a.g.participants {
-		return false
-	}
-	if index == r.i && e == epoch { // a newcomer that holds the dead one's byte
+func (a *attachment) recovererLives(r record, index1, e uint32) bool {
+	if index1 == newcomerIndex {
 		held, err := sys.Test(a.private, r.byteOffset())
 		return err != nil || held
 	}
-	w := a.rec(index).word()
-	return epochOf(w) == e && (stateOf(w) == stAlive || stateOf(w) == stAttaching || stateOf(w) == stLeaving)
+	if index1 > a.g.participants {
+		return false
+	}
+	w := a.rec(index1 - 1).word()
+	return epochOf(w) == e && there(w)
 }
 
 // recoverAs does it; the caller is named in the record.
-func (a *attachment) recoverAs(r record, epoch uint32) {
-	dead := engine.Self{Index: r.i, Epoch: epoch}
-	if !a.recoverObjects(a.env, dead) {
+func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) {
+	if !a.recoverObjects(env, engine.Self{Index: r.i, Epoch: epoch}) {
 		return // of a kind that this build does not know: the record stays Dead
 	}
-	mem.Store64(r.p64(recLastExit), recordWord(epoch, stDead))
-	if r.move(recordWord(epoch, stDead), recordWord(epoch, stFree)) && !a.readOnly && a.self.Index != r.i {
-		mem.Add64(a.rec(a.self.Index).p64(recRecovered), 1)
+	r.exited(epoch, true)
+	if r.move(recordWord(epoch, stDead), recordWord(epoch, stFree)) && !a.readOnly && env.Self.Index != r.i {
+		mem.Add64(a.rec(env.Self.Index).p64(recRecovered), 1)
 	}
 }
 

@@ -17,6 +17,39 @@ var registry struct {
 	m  map[sys.FileID]*attachment
 }
 
+// registered is a new handle on this process's attachment to the file id, or
+// nil. Where that is just being closed it waits: one process has one record in
+// a region. It returns with registry.mu held.
+func registered(id sys.FileID) *Region {
+	registry.mu.Lock()
+	for {
+		a := registry.m[id]
+		if a == nil {
+			return nil
+		}
+		if a.left == nil {
+			return a.handle()
+		}
+		left := a.left
+		registry.mu.Unlock()
+		<-left
+		registry.mu.Lock()
+	}
+}
+
+// depart marks a as being closed; under registry.mu.
+func (a *attachment) depart() { a.refs, a.left = 0, make(chan struct{}) }
+
+// forget takes a out of the registry, when it is closed.
+func (a *attachment) forget() {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if registry.m[a.file] == a {
+		delete(registry.m, a.file)
+	}
+	close(a.left)
+}
+
 // RegionByID opens one more handle on a region that this process has open and
 // whose ID is id: how a handle that travelled to another process finds its
 // region there. fs.ErrNotExist if there is none.
@@ -24,7 +57,7 @@ func RegionByID(id object.RegionID) (*Region, error) {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
 	for _, a := range registry.m {
-		if a.id == id {
+		if a.id == id && a.left == nil {
 			return a.handle(), nil
 		}
 	}

@@ -8,8 +8,10 @@ import (
 // A watch is what the guard has seen of a region's other participants, and
 // who wants to hear of changes.
 type watch struct {
-	seen []sight // by record; the guard's alone, as is turn
-	turn uint32  // whose turn it is to be looked at without a reason
+	seen []sight // by record; the guard's alone, as are the next three
+	turn uint32  // whose turn it is to be looked at without a reason, by all means
+	next uint32  // where the next run of those begins that are looked at by cheap means
+	last int64   // when that was done, CLOCK_MONOTONIC
 
 	mu     gosync.Mutex
 	closed bool
@@ -34,15 +36,27 @@ func (w *watch) subscribe() *exits {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	e := &exits{ready: make(chan struct{}, 1), watch: w}
+	w.admit(e)
+	return e
+}
+
+// resubscribe is for a listener that has been unsubscribed.
+func (w *watch) resubscribe(e *exits) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.admit(e)
+}
+
+// admit adds e; mu is held. Nobody hears of anything after close, which next
+// sees by itself.
+func (w *watch) admit(e *exits) {
 	if w.closed {
-		close(e.ready)
-		return e
+		return
 	}
 	if w.subs == nil {
 		w.subs = map[*exits]bool{}
 	}
 	w.subs[e] = true
-	return e
 }
 
 func (w *watch) unsubscribe(e *exits) {

@@ -42,5 +42,18 @@ func MapZeroes(addr unsafe.Pointer, n uintptr) error {
 	return err
 }
 
+// MapSparse is MapZeroes with a new file without a name behind them.
+func MapSparse(addr unsafe.Pointer, n uintptr) error {
+	f, err := Memfd("zeroes")
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := Truncate(f, int64(n)); err != nil {
+		return err
+	}
+	return MapFile(addr, f, n, true)
+}
+
 // Unmap gives the address range back.
 func Unmap(addr unsafe.Pointer, n uintptr) error { return unix.MunmapPtr(addr, n) }

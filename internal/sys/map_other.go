@@ -19,4 +19,5 @@ func MapFile(addr unsafe.Pointer, f *os.File, n uintptr, writable bool) error {
 	return errors.ErrUnsupported
 }
 func MapZeroes(addr unsafe.Pointer, n uintptr) error { return errors.ErrUnsupported }
+func MapSparse(addr unsafe.Pointer, n uintptr) error { return errors.ErrUnsupported }
 func Unmap(addr unsafe.Pointer, n uintptr) error     { return errors.ErrUnsupported }

@@ -13,9 +13,11 @@ import (
 // Gettid is the calling thread's id, as its own pid namespace numbers it.
 func Gettid() int { return unix.Gettid() }
 
-// PIDNamespace is the inode of this process's pid namespace; 0 where there is
-// no /proc, or where /proc numbers the processes of another namespace.
-func PIDNamespace() uint64 {
+// Namespace names this process's pid namespace and its time namespace (of the
+// other, the start times in /proc differ): inodes, pid's in the low half. 0
+// where there is no /proc, or where /proc numbers the processes of another
+// namespace.
+func Namespace() uint64 {
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
 		return 0
 	}
@@ -23,7 +25,11 @@ func PIDNamespace() uint64 {
 	if unix.Stat("/proc/self/ns/pid", &st) != nil {
 		return 0
 	}
-	return st.Ino
+	id := st.Ino & (1<<32 - 1)
+	if unix.Stat("/proc/self/ns/time", &st) == nil { // since Linux 5.6
+		id |= st.Ino << 32
+	}
+	return id
 }
 
 // pfExiting is PF_EXITING of the kernel's include/linux/sched.h, in field 9 of
@@ -82,6 +88,9 @@ func Ended(pid int, start uint64) bool {
 	}
 	return true
 }
+
+// Gone reports whether there is no process pid, not even a zombie.
+func Gone(pid int) bool { return isGone(pid) }
 
 // isGone asks the kernel and not /proc, which may hide the processes of other
 // users (its option hidepid).

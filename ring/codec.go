@@ -56,26 +56,23 @@ func codecNamed(name string) (Codec, error) {
 	return nil, fmt.Errorf("codec %q is not registered in this process: %w", name, ErrCodec)
 }
 
-// buffers are for encoding and decoding. The pool orders nothing between the
-// goroutines that use it, as far as their program can tell.
+// buffers are for encoding and decoding. For the race detector there are none:
+// that a buffer passes from one goroutine to another would order them.
 var buffers sync.Pool
 
 const bufferMost = 1 << 20 // longer ones are not kept
 
 func takeBuffer() *[]byte {
-	mem.RaceDisable()
-	b, _ := buffers.Get().(*[]byte)
-	mem.RaceEnable()
-	if b == nil {
-		b = new([]byte)
+	if !mem.RaceEnabled {
+		if b, ok := buffers.Get().(*[]byte); ok {
+			return b
+		}
 	}
-	return b
+	return new([]byte)
 }
 
 func giveBuffer(b *[]byte) {
-	if cap(*b) <= bufferMost {
-		mem.RaceDisable()
+	if !mem.RaceEnabled && cap(*b) <= bufferMost {
 		buffers.Put(b)
-		mem.RaceEnable()
 	}
 }

@@ -115,7 +115,12 @@ func (o *simQueue) producer(q *Queue, n int) func(*sim.Thread) {
 			case ErrShutdown:
 				delete(o.msgs, m.id)
 				return
-			case ErrFull, sim.ErrCanceled:
+			case sim.ErrCanceled:
+				delete(o.msgs, m.id)
+				if o.w.Rand.IntN(2) == 0 {
+					return // and nothing of its makes good what it left undone
+				}
+			case ErrFull:
 				delete(o.msgs, m.id)
 			default:
 				o.w.Fail("Put: %v", err)
@@ -439,13 +444,19 @@ var simQueueConfigs = []QueueConfig{
 	{Slots: 8, Room: 16, Rows: 8, Blocks: 7, BlockSize: 64, MaxMessage: 150},
 }
 
+// A simMix says how often a thread is what, and which queues it is about.
+type simMix struct {
+	producers, getters, lessees, joiners int
+	configs                              []QueueConfig
+}
+
 // simulateQueue builds a world: processes 0 to 3 produce, get, lease and join
 // as the seed says; 5 gets or leases, perhaps only when
 // all have come to rest, and is never killed; 6 may shut down
 // early, 7 does when all have come to rest.
-func simulateQueue(t *testing.T, o sim.Options) func(*sim.World) {
+func simulateQueue(t *testing.T, o sim.Options, mix simMix) func(*sim.World) {
 	return func(w *sim.World) {
-		q := &simQueue{T: t, w: w, c: simQueueConfigs[w.Rand.IntN(len(simQueueConfigs))], msgs: map[int]*simMessage{},
+		q := &simQueue{T: t, w: w, c: mix.configs[w.Rand.IntN(len(mix.configs))], msgs: map[int]*simMessage{},
 			kills: o.KillEvery > 0, getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
 			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}}
 		q.a = mem.Heap(q.c.Size())
@@ -460,14 +471,15 @@ func simulateQueue(t *testing.T, o sim.Options) func(*sim.World) {
 		populate := func(p *sim.Process, roles int) {
 			e := q.attach(p)
 			for range roles {
-				switch w.Rand.IntN(7) {
-				case 0, 1, 2:
+				r := w.Rand.IntN(mix.producers + mix.getters + mix.lessees + mix.joiners)
+				switch {
+				case r < mix.producers:
 					p.Go("producer", q.producer(e, 1+w.Rand.IntN(8)))
-				case 3, 4:
+				case r < mix.producers+mix.getters:
 					p.Go("getter", q.getter(e, some()))
-				case 5:
+				case r < mix.producers+mix.getters+mix.lessees:
 					p.Go("lessee", q.lessee(e, some()))
-				case 6:
+				default:
 					p.Go("joiner", q.joiner(e))
 				}
 			}
@@ -524,7 +536,19 @@ func TestSimQueue(t *testing.T) {
 		{KillEvery: 100, MaxKills: 3, StopEvery: 100, MaxStops: 3, CancelEvery: 200, SpuriousEvery: 300},
 	} {
 		t.Run(fmt.Sprintf("kills=%d,stops=%d", o.MaxKills, o.MaxStops), func(t *testing.T) {
-			sim.Explore(t, 5000, o, simulateQueue(t, o))
+			sim.Explore(t, 4000, o, simulateQueue(t, o, simMix{3, 2, 1, 1, simQueueConfigs}))
 		})
 	}
+}
+
+// Many who join, so that one begins while another is being woken.
+func TestSimQueueJoin(t *testing.T) {
+	o := sim.Options{CancelEvery: 300}
+	sim.Explore(t, 6000, o, simulateQueue(t, o, simMix{2, 2, 1, 3, simQueueConfigs[:2]}))
+}
+
+// Many who want blocks, and give up.
+func TestSimQueueBlocks(t *testing.T) {
+	o := sim.Options{CancelEvery: 80}
+	sim.Explore(t, 6000, o, simulateQueue(t, o, simMix{5, 1, 1, 0, simQueueConfigs[4:]}))
 }

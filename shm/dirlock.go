@@ -129,6 +129,25 @@ func (a *attachment) attached(who engine.Self) bool {
 	return epochOf(w) == who.Epoch && stateOf(w) != stFree
 }
 
+// disown gives up the directory's lock if its word names this process and
+// nobody here has it: it was overwritten, and the others wait for this process,
+// which lives. Its next holder finds it abandoned, and repairs.
+func (a *attachment) disown() {
+	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	if err != nil {
+		return
+	}
+	if who, held := m.Owner(); !held || who != a.self || !a.changing.TryLock() {
+		return
+	}
+	defer a.changing.Unlock()
+	if who, held := m.Owner(); held && who == a.self && !a.closed.Load() {
+		if ops, ok := engine.OpsOf(engine.KindMutex); ok {
+			ops.Recover(a.Sub(hdrDirLock, engine.MutexSize), a.env, a.self)
+		}
+	}
+}
+
 // unlock cannot fail, but for a lock that was overwritten.
 func (l *dirLock) unlock() {
 	l.m.Unlock()

@@ -480,7 +480,7 @@ func TestCloseAgainstTheDirectory(t *testing.T) {
 	path := testPath(t)
 	keep := must(Create(path, nil))(t)
 	keep.Close()
-	for range 20 {
+	for range 8 {
 		r := must(Open(path, nil))(t)
 		var wg gosync.WaitGroup
 		started := make(chan bool, 4)

@@ -157,11 +157,12 @@ func (a *attachment) dropUse(i uint32) {
 
 // sweep ends the uses of objects that other processes removed when this one
 // had no handle on them any more. The guard calls it in every round; it costs
-// a load unless the directory has changed.
+// some loads unless the directory has changed.
 func (a *attachment) sweep() {
 	if a.closed.Load() || a.readOnly {
 		return
 	}
+	a.disown()
 	seq := mem.Load64(a.dir64(dirSeq))
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()

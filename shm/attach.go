@@ -176,7 +176,11 @@ func (a *attachment) scan() {
 		}
 		r := a.rec(i)
 		w := r.word()
-		proven := there(w) && a.proven(r, w)
+		prove := a.obvious
+		if stateOf(w) != stAlive || r.alive()&sys.FutexOwnerDied != 0 {
+			prove = a.proven
+		}
+		proven := there(w) && prove(r, w)
 		if proven {
 			a.declare(r, w, true)
 			w = recordWord(epochOf(w), stDead)

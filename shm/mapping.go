@@ -60,9 +60,9 @@ func (m *mapping) node(off uint64) *sys.RobustNode {
 // operation that is still in flight here can reach the region afterwards.
 func (m *mapping) zero() error {
 	err := sys.MapZeroes(m.mem, m.size)
-	if err != nil {
-		// So many private zeroes may be over a limit (RLIMIT_DATA, or the
-		// system's when it does not overcommit); a sparse file's are not.
+	if err != nil || sys.Forced("sparsezeroes") {
+		// A system that does not overcommit counts private zeroes as memory in
+		// use, and may refuse so many; those of a sparse file it does not count.
 		err = sys.MapSparse(m.mem, m.size)
 	}
 	runtime.KeepAlive(m) // or its end would unmap what is being replaced

@@ -5,7 +5,6 @@ import (
 	"os"
 	"runtime"
 	gosync "sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -250,9 +249,9 @@ func TestRecoverersHaveNamesOfTheirOwn(t *testing.T) {
 	b.goAway()
 }
 
-// A newcomer that recovers before it has a record does it in the dead one's
-// name, not in that of participant 0.
-func TestNewcomerRecoversInTheDeadOnesName(t *testing.T) {
+// A newcomer that recovers before it has a record does nothing in the name of
+// participant 0.
+func TestNewcomerTakesTheDeadOnesPlace(t *testing.T) {
 	r := unguarded(t, &Options{Participants: 3})
 	bare(t, r)
 	dead := bare(t, r)
@@ -293,24 +292,34 @@ func TestMemoryOutlivesTheLook(t *testing.T) {
 	wg.Wait()
 }
 
-var limited = testproc.Role("limited", func(args []string) {
+// lateWriter: path. Closes the region, then writes all over where it was.
+var lateWriter = testproc.Role("late writer", func(args []string) {
 	r, err := Open(args[0], nil)
 	testproc.Must(err)
-	limit := syscall.Rlimit{Cur: 512 << 20, Max: 512 << 20}
-	testproc.Must(syscall.Setrlimit(syscall.RLIMIT_DATA, &limit))
 	testproc.Must(r.Close())
+	b := r.a.Bytes(0, r.a.g.heapOff)
+	if !allZero(b) {
+		testproc.Say("not zeroes")
+	}
+	for i := range b {
+		b[i] = 0xff
+	}
+	runtime.KeepAlive(r.a)
 	testproc.Say("closed")
 	testproc.Hear()
 })
 
-// A limit on private memory does not keep a process from leaving.
-func TestCloseUnderALimit(t *testing.T) {
+// Where the system refuses private zeroes, Close takes others.
+func TestCloseWithoutPrivateZeroes(t *testing.T) {
 	path := testPath(t)
 	r := must(Create(path, nil))(t)
 	defer r.Close()
-	c := limited.Start(t, path)
+	c := lateWriter.Start(t, "TANDEM_FORCE=sparsezeroes", "--", path)
 	c.Expect("closed")
 	if ps := r.Participants(); len(ps) != 1 {
 		t.Errorf("participants %v, want one", ps)
+	}
+	if err := r.Check(); err != nil {
+		t.Error(err)
 	}
 }

@@ -279,7 +279,11 @@ func TestQueueHostileWords(t *testing.T) {
 		}
 		clean := bytes.Clone(a.Bytes(0, a.Size()))
 		r := uint64(12345)
-		for range 300 {
+		runs := 300
+		if mem.RaceEnabled {
+			runs = 30
+		}
+		for range runs {
 			copy(a.Bytes(0, a.Size()), clean)
 			for range 1 + r%3 {
 				r ^= r << 13

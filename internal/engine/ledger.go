@@ -190,10 +190,10 @@ type Limits struct {
 type Outcome int
 
 const (
-	Done     Outcome = iota
-	TooLow           // the value would be below Min
-	TooHigh          // the value would be above Max
-	NotTheir         // the share would be outside of its limits
+	Done    Outcome = iota
+	TooLow          // the value would be below Min
+	TooHigh         // the value would be above Max
+	Overdue         // the participant's share would be outside of its limits
 )
 
 // Add changes the value by d, in this participant's name, all or nothing. It
@@ -218,7 +218,7 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 		case v > min(m.Max, LedgerMax):
 			o = TooHigh
 		case (m.HeldMin != 0 || m.HeldMax != 0) && (h < m.HeldMin || h > m.HeldMax) || h != int(int32(h)):
-			o = NotTheir
+			o = Overdue
 			if mem.Load64(l.t) != t { // the row may be of a later T
 				continue
 			}
@@ -230,7 +230,9 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 			return o, err
 		}
 		if wide == nil && (d < ledgerNarrow || d >= ledgerCode/2) {
-			code, wide = takeWide(line, d)
+			if code, wide = takeWide(line, d); wide == nil {
+				return o, ErrCorrupt
+			}
 			continue
 		}
 		if mem.CAS64(l.t, t, ledgerWord(v, code, i, rowSeq(r)+1)) { // A3
@@ -245,10 +247,11 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 
 // takeWide takes one of a row's wide words for d. They are this process's own;
 // that all are taken, by goroutines in the middle of an Add, is rare and short.
+// That it is not short means that they hold what nobody put there: nil.
 //
 //go:noinline
 func takeWide(line mem.Area, d int) (code int, w *uint64) {
-	for {
+	for range 1_000_000 {
 		for k := range ledgerWides {
 			w = line.W64(ledgerWide + 8*uint64(k))
 			if mem.Load64(w) == 0 && mem.CAS64(w, 0, ledgerTaken|uint64(uint32(d))) {
@@ -257,6 +260,7 @@ func takeWide(line mem.Area, d int) (code int, w *uint64) {
 		}
 		runtime.Gosched()
 	}
+	return 0, nil
 }
 
 // Wait is Add, which waits by s while the value is too low or too high.

@@ -25,6 +25,7 @@ func (l *Ledger) Recover(dead uint32, give Give, most int) error {
 }
 
 func (l *Ledger) recover(dead uint32, give Give, most int) error {
+	most = min(most, LedgerMax)
 	if uint64(dead) >= l.rows {
 		return ErrCorrupt
 	}

@@ -155,7 +155,7 @@ func simAccounts(w *sim.World) {
 					}
 					if out == engine.Done {
 						o.share[p.Self] += d
-					} else if out != engine.NotTheir {
+					} else if out != engine.Overdue {
 						w.Fail("add %d: %v", d, out)
 					}
 					if s := o.share[p.Self]; threads == 1 && (s < -900 || s > 900) {

@@ -1,0 +1,448 @@
+package golden
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	"example.com/tandem/sync"
+)
+
+// A seen is what testdata/read_region.py, which knows no more than
+// docs/layout.md, finds in a region.
+type seen struct {
+	Header struct {
+		Version         uint32
+		Ephemeral       bool
+		Anonymous       bool
+		Ended           bool
+		Size            int64
+		ID              string
+		MaxParticipants int `json:"max_participants"`
+		MaxObjects      int `json:"max_objects"`
+		Boot            string
+		PageSize        int `json:"page_size"`
+		Created         int64
+		Inode           uint64
+	}
+	Directory struct {
+		Changing       bool
+		Seq            int64
+		Live           int
+		Lock           seenLock
+		FreeEntries    []int      `json:"free_entries"`
+		RemovedEntries []int      `json:"removed_entries"`
+		FreeRuns       [][2]int64 `json:"free_runs"`
+	}
+	Participants []struct {
+		Index, PID, Open    int
+		Epoch               uint32
+		State, Name         string
+		Attached            int64
+		Recoveries, Rescues int64
+		TID                 int
+		Suspected, Sound    bool
+		Recoverer           *seenWho
+	}
+	Objects []seenObject
+}
+
+type seenWho struct {
+	Index int
+	Epoch uint32
+}
+
+type seenLock struct {
+	Owner              *seenWho
+	Abandoned, Offered bool
+}
+
+type seenObject struct {
+	seenLock
+	Entry         int
+	State, Damage string
+	Name, Kind    string
+	Bytes         int64
+	Created       int64
+	OpenIn        []int `json:"open_in"`
+	ByName        *int  `json:"by_name"`
+	Fields        map[string]string
+	Waiters       bool
+
+	N     int
+	Cells json.RawMessage
+
+	Slots    int
+	ShutDown bool `json:"shut_down"`
+	Phases   map[string]int
+	NotDone  []struct {
+		seenWho
+		Count int
+	} `json:"not_done"`
+	Messages, Taken []struct {
+		Slot       int
+		Phase      string
+		Deliveries int
+		Holder     *seenWho
+		Message    json.RawMessage
+	}
+}
+
+func python(t *testing.T, path string) *seen {
+	t.Helper()
+	exe, err := exec.LookPath("python3")
+	if err != nil {
+		t.Skip("python3 is not installed: ", err)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.Command(exe, filepath.Join(testdata, "read_region.py"), path)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("read_region.py %s: %v\n%s", path, err, &stderr)
+	}
+	s := new(seen)
+	if err := json.Unmarshal(out, s); err != nil {
+		t.Fatalf("read_region.py %s: %v", path, err)
+	}
+	for _, o := range s.Objects {
+		if o.Damage != "" {
+			t.Errorf("entry %d: %s", o.Entry, o.Damage)
+		}
+	}
+	return s
+}
+
+func (s *seen) object(t *testing.T, name string) *seenObject {
+	t.Helper()
+	for i := range s.Objects {
+		if s.Objects[i].Name == name {
+			return &s.Objects[i]
+		}
+	}
+	t.Fatalf("no object %s", name)
+	return nil
+}
+
+// compare says where the reader and a snapshot of the same still region differ.
+func compare(t *testing.T, s *seen, g *shm.Snapshot) {
+	t.Helper()
+	h, r := &s.Header, &g.Region
+	want(t, "version", h.Version, r.Version)
+	want(t, "flags", []bool{h.Ephemeral, h.Anonymous, h.Ended}, []bool{r.Ephemeral, r.Anonymous, r.Ended})
+	want(t, "sizes", []int64{h.Size, int64(h.MaxParticipants), int64(h.MaxObjects), int64(h.PageSize)},
+		[]int64{r.Size, int64(r.Participants), int64(r.Objects), int64(r.PageSize)})
+	want(t, "id and boot", []string{h.ID, h.Boot}, []string{r.ID, r.Boot})
+	want(t, "made", h.Created, r.Created.UnixNano())
+
+	d := &s.Directory
+	want(t, "changing", d.Changing, false)
+	want(t, "directory", []int64{int64(d.Live), int64(len(d.RemovedEntries)), d.Seq/2 - 1},
+		[]int64{int64(g.Directory.Live), int64(g.Directory.Removed), g.Directory.Changes})
+	want(t, "directory's lock", d.Lock.Owner != nil, g.Directory.Holder != nil)
+	want(t, "entries", len(d.FreeEntries)+len(d.RemovedEntries)+d.Live, r.Objects)
+	free := int64(0)
+	for _, run := range d.FreeRuns {
+		free += run[1]
+	}
+	want(t, "free bytes", free, g.Memory.Free)
+
+	if len(s.Participants) != len(g.Participants) {
+		t.Fatalf("%d participants, want %d", len(s.Participants), len(g.Participants))
+	}
+	for i, p := range s.Participants {
+		q := g.Participants[i]
+		want(t, fmt.Sprintf("participant %d's sum is right", i), p.Sound, true)
+		want(t, fmt.Sprint("participant ", i), fmt.Sprintln(p.Index, p.Epoch, p.PID, p.Name, p.State, p.Attached, p.Recoveries, p.Rescues, p.Open),
+			fmt.Sprintln(q.Index, q.Epoch, q.PID, q.Name, q.State, q.Started.UnixNano(), q.Recoveries, q.Rescues, q.Open))
+	}
+
+	var live, removed []seenObject
+	for _, o := range s.Objects {
+		if o.State == "live" {
+			if o.ByName == nil || *o.ByName != o.Entry {
+				t.Errorf("%s: found by its name at %v, want %d", o.Name, o.ByName, o.Entry)
+			}
+			live = append(live, o)
+		} else {
+			removed = append(removed, o)
+		}
+	}
+	compareObjects(t, live, g.Objects)
+	compareObjects(t, removed, g.Removed)
+}
+
+func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
+	t.Helper()
+	if len(ss) != len(gs) {
+		t.Fatalf("%d objects, want %d", len(ss), len(gs))
+	}
+	for i := range ss {
+		s, g := &ss[i], &gs[i]
+		want(t, "name", s.Name, g.Name)
+		if g.Kind == "unknown" {
+			want(t, s.Name+": kind", s.Kind, fmt.Sprint("unknown ", uint32(unknownKind)))
+		} else {
+			want(t, s.Name+": kind", s.Kind, g.Kind)
+		}
+		want(t, s.Name+": bytes and time", []int64{s.Bytes, s.Created}, []int64{g.Bytes, g.Created.UnixNano()})
+		want(t, s.Name+": open in", fmt.Sprint(s.OpenIn), fmt.Sprint(g.OpenIn))
+		f := maps.Clone(g.Fields)
+		if g.Type != "" {
+			if f == nil {
+				f = map[string]string{}
+			}
+			f["type"] = g.Type
+		}
+		want(t, s.Name+": fields", fmt.Sprint(s.Fields), fmt.Sprint(f))
+		if g.Kind == "unknown" {
+			continue
+		}
+		want(t, s.Name+": waiters", s.Waiters, g.Waiters != 0)
+		want(t, s.Name+": owner", who(s.Owner), holder(g.Owner))
+		want(t, s.Name+": abandoned", s.Abandoned, g.State == "abandoned")
+		if s.Kind == "array" || s.Kind == "slice" {
+			want(t, s.Name+": length", s.N, g.Len)
+		}
+		if s.Kind == "queue" {
+			compareQueue(t, s, g)
+		}
+	}
+}
+
+func compareQueue(t *testing.T, s *seenObject, g *shm.ObjectState) {
+	t.Helper()
+	want(t, s.Name+": len, cap", []int{len(s.Messages), s.Slots}, []int{g.Len, g.Cap})
+	want(t, s.Name+": shut down", s.ShutDown, g.State != "")
+	var held, wanted []string
+	for _, m := range s.Taken {
+		held = append(held, fmt.Sprint(strings.Replace(m.Phase, "leased", "lease", 1), who(m.Holder), 1))
+	}
+	for _, n := range s.NotDone {
+		held = append(held, fmt.Sprint("not done", who(&n.seenWho), n.Count))
+	}
+	for _, h := range g.Holders {
+		wanted = append(wanted, fmt.Sprint(h.What, holder(&h), h.N))
+	}
+	slices.Sort(held)
+	slices.Sort(wanted)
+	want(t, s.Name+": holders", held, wanted)
+}
+
+func who(w *seenWho) string {
+	if w == nil {
+		return "nobody"
+	}
+	return fmt.Sprintf("%d.%d", w.Index, w.Epoch)
+}
+
+func holder(h *shm.Holder) string {
+	if h == nil {
+		return "nobody"
+	}
+	return fmt.Sprintf("%d.%d", h.Index, h.Epoch)
+}
+
+func snapshot(t *testing.T, path string) *shm.Snapshot {
+	t.Helper()
+	r := check(shm.Open(path, &shm.Options{ReadOnly: true}))(t)
+	defer r.Close()
+	return check(r.Snapshot())(t)
+}
+
+// contents are what is in the images' objects, as JSON.
+var contents = map[string]map[string]string{
+	"cells": {
+		"balance": "[-5000000000]",
+		"level":   "[200]",
+		"on":      "[true]",
+		"ratio":   "[-3.25]",
+		"pair":    `[{"Flag":true,"Level":-2}]`,
+		"temps":   "[-1,2,-300,400,-32768]",
+		"weights": "[0.5,-1.25,1048576.0]",
+		"old":     "[1]", // removed, but its memory is still its own
+		"rows": `[{"ID":9223372036854775808,"Grid":[[1.0,2.0,3.0],[4.0,5.0,6.0]],"Done":false,"Legs[].Length":[0,0],"Legs[].Dir":[0,0]},` +
+			`{"ID":0,"Grid":[[0.0,0.0,0.0],[0.0,0.0,0.0]],"Done":true,"Legs[].Length":[0,65535],"Legs[].Dir":[0,-128]}]`,
+	},
+	"held": {"guarded": "[8]"},
+	"queue": {
+		"numbers": "full 0: 1099511627779, full 0: 1099511627780",
+		"pages":   "full 0: [-1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,19]",
+		"texts":   `full 0: "` + long("abc") + `", full 0: "` + strings.Repeat("x", 113) + `"`,
+		"jobs":    `returned 1: "job 3", full 0: "job 4", leased 1: "job 0"`,
+		"last":    `full 0: "0001feff"`,
+		"points":  `full 0: {"X":-1.5,"Y":2.0}`,
+		"people":  `full 0: "a2644e616d6563416461634167651824"`,
+		"end":     "",
+	},
+}
+
+// The reader finds in the images what Go does, and what was put there.
+func TestPythonImages(t *testing.T) {
+	for _, scene := range scenes {
+		t.Run(scene.name, func(t *testing.T) {
+			t.Parallel()
+			s := python(t, imagePath(1, scene.name))
+			compare(t, s, snapshot(t, copyImage(t, scene.name)))
+			for name, wanted := range contents[scene.name] {
+				want(t, name, s.object(t, name).text(t), wanted)
+			}
+		})
+	}
+}
+
+// text is the cells or the messages of an object.
+func (o *seenObject) text(t *testing.T) string {
+	if o.Kind != "queue" {
+		return compact(t, o.Cells)
+	}
+	var ms []string
+	for _, m := range append(o.Messages, o.Taken...) {
+		ms = append(ms, fmt.Sprintf("%s %d: %s", m.Phase, m.Deliveries, compact(t, m.Message)))
+	}
+	return strings.Join(ms, ", ")
+}
+
+func compact(t *testing.T, b json.RawMessage) string {
+	var out bytes.Buffer
+	if b != nil {
+		if err := json.Compact(&out, b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.String()
+}
+
+// A directory whose changer was killed in the middle has an odd seq for ever;
+// its entries are to be read all the same.
+func TestPythonHalfChanged(t *testing.T) {
+	path := copyImage(t, "cells")
+	f := check(os.OpenFile(path, os.O_RDWR, 0))(t)
+	defer f.Close()
+	if _, err := f.WriteAt([]byte{25}, 384); err != nil {
+		t.Fatal(err)
+	}
+	s := python(t, path)
+	want(t, "changing", s.Directory.Changing, true)
+	want(t, "objects", len(s.Objects), 10)
+	want(t, "balance", compact(t, s.object(t, "balance").Cells), "[-5000000000]")
+}
+
+// The reader looks at the scenes while their actors live.
+func TestPythonLive(t *testing.T) {
+	for _, s := range scenes {
+		t.Run(s.name, func(t *testing.T) {
+			path := testPath(t)
+			for _, c := range s.play(t, path) {
+				freeze(t, c) // a guard's round may come between the two looks
+			}
+			compare(t, python(t, path), snapshot(t, path))
+		})
+	}
+}
+
+// Nothing stands still: objects come and go, messages of one letter each pass
+// through a queue, and an array's cells are all of one value.
+func TestPythonWhileItChanges(t *testing.T) {
+	r := shmtest.Region(t)
+	m := check(sync.OpenMutex(r, "always"))(t)
+	if err := m.Lock(patience(t)); err != nil {
+		t.Fatal(err)
+	}
+	letters := check(ring.OpenQueue[string](r, "letters", &ring.QueueOptions{Capacity: 8, Buffer: 8192, MaxMessage: 2000}))(t)
+	stop, done := make(chan bool), make(chan error, 2)
+	go func() { done <- passLetters(letters, stop) }()
+	go func() { done <- comeAndGo(r, stop) }()
+	for range 3 {
+		s := python(t, r.Name())
+		want(t, "holder", who(s.object(t, "always").Owner), who(&seenWho{r.Self().Index, r.Self().Epoch}))
+		q := s.object(t, "letters")
+		for _, m := range append(q.Messages, q.Taken...) {
+			var text string
+			if err := json.Unmarshal(m.Message, &text); err != nil || text == "" || strings.Trim(text, text[:1]) != "" {
+				t.Errorf("a message in slot %d, %s, is %q, %v", m.Slot, m.Phase, text, err)
+			}
+		}
+		for _, o := range s.Objects {
+			if o.Kind == "array" && o.State == "live" {
+				var cells []string
+				for c := range strings.SplitSeq(strings.Trim(compact(t, o.Cells), "[]"), ",") {
+					cells = append(cells, c)
+				}
+				want(t, o.Name, fmt.Sprint(len(cells)), o.Fields["length"])
+				// It is filled after it was made: zeroes, or that, not another's.
+				for _, c := range cells {
+					if c != "0" && c != o.Fields["length"] {
+						t.Errorf("array %s of %d cells has a %s", o.Name, len(cells), c)
+					}
+				}
+			}
+		}
+	}
+	close(stop)
+	for range 2 {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	if err := m.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+func passLetters(q *ring.Queue[string], stop chan bool) error {
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		if err := q.Put(ctx, strings.Repeat(string(rune('a'+n%26)), 1+n*37%2000)); err != nil {
+			return err
+		}
+		if n >= 3 {
+			if _, err := q.Get(ctx); err != nil {
+				return err
+			}
+			if err := q.TaskDone(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func comeAndGo(r *shm.Region, stop chan bool) error {
+	for n := 0; ; n++ {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		if n%100 == 99 {
+			runtime.GC() // the handles' objects are in use as long as they are
+		}
+		length := 1 + n*37%600
+		a, err := atomics.OpenArray[int64](r, fmt.Sprint("array-", n%3), length)
+		if err != nil {
+			return err
+		}
+		for i := range length {
+			a.Store(i, int64(length))
+		}
+		if err := r.Remove(fmt.Sprint("array-", n%3)); err != nil {
+			return err
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package golden
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"io/fs"
+	"reflect"
+	"strings"
+	"testing"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/sync"
+)
+
+// Today's code reads the images. Those who were killed in them are found dead
+// by who opens one, and recovered.
+
+func openImage(t *testing.T, name string) *shm.Region {
+	t.Helper()
+	r := check(shm.Open(copyImage(t, name), nil))(t)
+	t.Cleanup(func() {
+		if err := r.Check(); err != nil {
+			t.Error(err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+func check[T any](v T, err error) func(*testing.T) T {
+	return func(t *testing.T) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func want(t *testing.T, what string, got, want any) {
+	t.Helper()
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%s: %v, want %v", what, got, want)
+	}
+}
+
+func wantErr(t *testing.T, what string, err, want error) {
+	t.Helper()
+	if !errors.Is(err, want) {
+		t.Errorf("%s: %v, want %v", what, err, want)
+	}
+}
+
+func patience(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestReadEmpty(t *testing.T) {
+	r := openImage(t, "empty")
+	want(t, "size", r.Size(), int64(73728))
+	want(t, "index", r.Self().Index, 1) // 0 was the last to be used
+	want(t, "epoch", r.Self().Epoch, uint32(1))
+	for o := range r.Objects() {
+		t.Errorf("there is %v", o)
+	}
+}
+
+func TestReadCells(t *testing.T) {
+	r := openImage(t, "cells").Existing()
+	want(t, "balance", check(atomics.OpenValue(r, "balance", int64(0)))(t).Load(), int64(-5_000_000_000))
+	want(t, "level", check(atomics.OpenValue(r, "level", uint8(0)))(t).Load(), uint8(200))
+	want(t, "on", check(atomics.OpenValue(r, "on", false))(t).Load(), true)
+	want(t, "ratio", check(atomics.OpenValue(r, "ratio", 0.0))(t).Load(), -3.25)
+	want(t, "pair", check(atomics.OpenValue(r, "pair", pair{}))(t).Load(), pair{true, -2})
+	var temps [5]int16
+	check(atomics.OpenArray[int16](r, "temps", 0))(t).CopyTo(temps[:])
+	want(t, "temps", temps, [5]int16{-1, 2, -300, 400, -32768})
+	var weights [3]float32
+	check(atomics.OpenArray[float32](r, "weights", 0))(t).CopyTo(weights[:])
+	want(t, "weights", weights, [3]float32{0.5, -1.25, 1 << 20})
+	for i, x := range check(atomics.OpenArray[uint64](r, "page", 0))(t).All() {
+		if x != ^uint64(i) {
+			t.Fatalf("page[%d] = %#x", i, x)
+		}
+	}
+	rows := check(atomics.OpenSlice[row](r, "rows", 0))(t).Data()
+	wanted := [2]row{{ID: 1 << 63, Grid: [2][3]float32{{1, 2, 3}, {4, 5, 6}}}, {Done: true}}
+	wanted[1].Legs[1].Length, wanted[1].Legs[1].Dir = 65535, -128
+	want(t, "rows", [2]row(rows), wanted)
+	_, err := atomics.OpenValue(r, "old", 0)
+	wantErr(t, "the removed one", err, fs.ErrNotExist)
+	_, err = atomics.OpenValue(r, "ratio", int64(0))
+	wantErr(t, "another type", err, shm.ErrMismatch)
+}
+
+func TestReadHeld(t *testing.T) {
+	r := openImage(t, "held").Existing()
+	want(t, "participants", len(r.Participants()), 1)
+	config := check(sync.OpenMutex(r, "config"))(t)
+	wantErr(t, "Lock of the dead one's", config.Lock(patience(t)), shm.ErrOwnerDied)
+	want(t, "suspect", check(config.Recover(patience(t)))(t), true)
+	want(t, "MarkConsistent", config.MarkConsistent(), nil)
+	want(t, "Unlock", config.Unlock(), nil)
+	guarded := check(atomics.OpenValue(r, "guarded", uint32(0)))(t)
+	want(t, "guarded", guarded.Load(), uint32(8))
+	wantErr(t, "its lock", guarded.Lock(patience(t)), shm.ErrOwnerDied)
+	want(t, "free", check(check(sync.OpenMutex(r, "free"))(t).TryLock())(t), true)
+	_, err := sync.OpenMutex(r, "gone")
+	wantErr(t, "the removed one", err, fs.ErrNotExist)
+}
+
+func TestReadQueue(t *testing.T) {
+	r := openImage(t, "queue").Existing()
+	ctx := patience(t)
+
+	numbers := check(ring.OpenQueue[uint64](r, "numbers", nil))(t)
+	want(t, "numbers", numbers.Len(), 2)
+	want(t, "numbers 3", check(numbers.Get(ctx))(t), uint64(1<<40+3))
+	want(t, "numbers 4", check(numbers.Get(ctx))(t), uint64(1<<40+4))
+	want(t, "TaskDone", numbers.TaskDone(), nil)
+	want(t, "TaskDone", numbers.TaskDone(), nil)
+	want(t, "Join", numbers.Join(ctx), nil) // what the dead had not done is forgotten
+
+	pages := check(ring.OpenQueue[[20]int64](r, "pages", nil))(t)
+	want(t, "pages", check(pages.Get(ctx))(t), [20]int64{0: -1, 19: 19})
+	words := check(ring.OpenQueue[string](r, "texts", nil))(t)
+	want(t, "texts 2", check(words.Get(ctx))(t), long("abc"))
+	want(t, "texts 3", check(words.Get(ctx))(t), strings.Repeat("x", 113))
+
+	// Of the returned ones job 0 was on lease when its holder was killed.
+	jobs := check(ring.OpenQueue[string](r, "jobs", nil))(t)
+	for _, job := range []struct {
+		text    string
+		attempt int
+	}{{"job 0", 2}, {"job 3", 2}, {"job 4", 1}} {
+		d := check(jobs.Lease(ctx))(t)
+		want(t, "job", d.Value(), job.text)
+		want(t, d.Value(), d.Attempt(), job.attempt)
+		want(t, "Ack", d.Ack(), nil)
+	}
+
+	last := check(ring.OpenQueue[[]byte](r, "last", nil))(t)
+	wantErr(t, "Put after Shutdown", last.Put(ctx, nil), ring.ErrShutdown)
+	want(t, "last", check(last.Get(ctx))(t), []byte{0, 1, 254, 255})
+	_, err := last.Get(ctx)
+	wantErr(t, "after the last", err, io.EOF)
+
+	want(t, "points", check(check(ring.OpenQueue[point](r, "points", nil))(t).Get(ctx))(t), point{-1.5, 2})
+	want(t, "people", check(check(ring.OpenQueue[person](r, "people", nil))(t).Get(ctx))(t), person{"Ada", 36})
+	_, err = check(ring.OpenQueue[point](r, "end", nil))(t).Get(ctx)
+	wantErr(t, "the end", err, io.EOF)
+}
+
+func TestReadDead(t *testing.T) {
+	r := openImage(t, "dead").Existing()
+	// What the dead one left in the object of an unknown kind nobody here can
+	// take back, so its record stays.
+	ps := r.Participants()
+	if len(ps) != 2 || ps[0].Name != "actor-0" || ps[0].State != shm.Dead {
+		t.Errorf("participants %v", ps)
+	}
+	m := check(sync.OpenMutex(r, "m"))(t)
+	wantErr(t, "Lock", m.Lock(patience(t)), shm.ErrOwnerDied)
+	b, err := json.Marshal(check(r.Snapshot())(t).Objects[0])
+	if s := string(b); err != nil || !strings.Contains(s, `"fields":{"shape":"a\\b\nc=d"}`) {
+		t.Errorf("the unknown one: %s %v", s, err)
+	}
+}

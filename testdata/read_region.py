@@ -1,0 +1,431 @@
+#!/usr/bin/env python3
+"""Prints a Tandem region as JSON: python3 read_region.py FILE
+
+FILE is a region, live or not, or a copy of one, gzipped or not. It is only
+read. Everything here comes from docs/layout.md, layout version 1.
+"""
+
+import functools
+import gzip
+import json
+import math
+import mmap
+import re
+import struct
+import sys
+
+KINDS = ["", "mutex", "rmutex", "rwmutex", "cond", "semaphore", "bounded semaphore", "event", "barrier", "once",
+         "value", "array", "slice", "queue", "spsc", "pipe", "listener", "broadcast"]
+STATES = ["free", "attaching", "alive", "leaving", "dead"]
+ENTRY_STATES = ["free", "live", "removed", "void"]
+PHASES = ["empty", "writing", "full", "reading", "leased", "returned", "draining", "sealed"]
+TRIES = 1000
+
+
+class Damaged(Exception):
+    """Something in the region cannot be as it is."""
+
+
+def up(x, n):
+    return (x + n - 1) // n * n
+
+
+def bits(word, low, width):
+    return word >> low & (1 << width) - 1
+
+
+def fnv(data):
+    h = 14695981039346656037
+    for c in data:
+        h = (h ^ c) * 1099511628211 % (1 << 64)
+    return h
+
+
+class Area:
+    """A part of the region. No offset leads out of it."""
+
+    def __init__(self, region, base, size):
+        if base > region.end or size > region.end - base:
+            raise Damaged(f"{size} bytes at {base} of {region.end}")
+        self.region, self.base, self.size = region, base, size
+
+    def _at(self, off, n):
+        if off < 0 or n > self.size - off:
+            raise Damaged(f"{n} bytes at {off} of {self.size}")
+        return self.base + off
+
+    # One load each: indexing a cast memoryview copies an item at once.
+    def u32(self, off):
+        return self.region.words32[self._at(off, 4) // 4]
+
+    def u64(self, off):
+        return self.region.words64[self._at(off, 8) // 8]
+
+    def i64(self, off):
+        v = self.u64(off)
+        return v - (v >> 63 << 64)
+
+    def bytes(self, off, n):
+        at = self._at(off, n)
+        return bytes(self.region.memory[at:at + n])
+
+    def sub(self, off, n):
+        return Area(self.region, self._at(off, n), n)
+
+
+class Region:
+    def __init__(self, memory):
+        self.memory = memoryview(memory)
+        self.end = len(self.memory) // 8 * 8
+        self.words64 = self.memory[:self.end].cast("Q")
+        self.words32 = self.memory[:self.end].cast("I")
+        whole = Area(self, 0, self.end)
+        if self.end < 4096 or whole.bytes(0, 8) != b"\x1a\nTANDEM":
+            raise Damaged("not a region")
+        if whole.u32(8) != 1:
+            raise Damaged(f"layout version {whole.u32(8)}, this reads 1")
+        self.whole = whole
+        self.size, self.P, self.M = whole.u64(16), whole.u32(40), whole.u32(44)
+        if not (1 <= self.P <= 1024 and 1 <= self.M <= 1 << 20 and self.size <= 1 << 46 and self.size == len(memory)
+                and self.size % whole.u32(64) == 0 and whole.u32(12) & ~3 == 0):
+            raise Damaged("impossible header")
+        self.row = up(self.M, 64) // 8
+        self.openers = up(4096 + 256 * self.P, 128)
+        self.entries = up(self.openers + self.P * self.row, 128)
+        self.B = 8
+        while self.B < self.M:
+            self.B *= 2
+        self.buckets = up(self.entries + 320 * self.M, 128)
+        self.extents = up(self.buckets + 4 * self.B, 128)
+        self.heap = up(self.extents + 16 * (self.M + 1), 4096)
+        if self.heap + 65536 > self.size:
+            raise Damaged("impossible header")
+
+    def header(self):
+        w = self.whole
+        return {
+            "version": w.u32(8), "ephemeral": w.u32(12) & 1 != 0, "anonymous": w.u32(12) & 2 != 0,
+            "size": self.size, "id": w.bytes(24, 16).hex(), "max_participants": self.P, "max_objects": self.M,
+            "boot": w.bytes(48, 16).hex(), "page_size": w.u32(64), "created": w.i64(72), "inode": w.u64(80),
+            "ended": w.u32(192) == 1, "heap": self.heap,
+        }
+
+    def directory(self):
+        w = self.whole
+        d = {"lock": mutex(w.sub(256, 128)), "changing": True}
+        for _ in range(TRIES):
+            seq = w.u64(384)
+            if seq % 2 != 0:
+                continue
+            rows = min(w.u32(404), self.M + 1)
+            found = {
+                "changing": False, "seq": seq, "live": w.u32(400), "generation": w.u64(408),
+                "free_entries": self.chain(w.u32(392), (1 << 32) - 1), "removed_entries": self.chain(w.u32(396), 0),
+                "free_runs": [[w.u64(self.extents + 16 * k), w.u64(self.extents + 16 * k + 8)] for k in range(rows)],
+            }
+            if w.u64(384) == seq:
+                d.update(found)
+                break
+        return d
+
+    def chain(self, link, end):
+        found = []
+        while link != end and len(found) <= self.M:
+            if not 0 < link <= self.M:
+                return None
+            found.append(link - 1)
+            following = self.entry(link - 1).u32(52)
+            if following == 0 and end != 0:
+                following = link + 1 if link < self.M else end
+            link = following
+        return found
+
+    def find(self, name):
+        """The entry of a live object, by the hash table; None if there is none."""
+        h = fnv(name.encode())
+        for _ in range(TRIES):
+            seq = self.whole.u64(384)
+            if seq % 2 != 0:
+                continue
+            at = None
+            for i in self.chain(self.whole.u32(self.buckets + 4 * (h % self.B)), 0) or []:
+                e = self.entry(i)
+                if e.u64(16) == h and e.bytes(72, min(e.u32(64), 200)) == name.encode():
+                    at = i
+            if self.whole.u64(384) == seq:
+                return at
+        return None
+
+    def participants(self):
+        found = []
+        for i in range(self.P):
+            r = self.whole.sub(4096 + 256 * i, 256)
+            for _ in range(TRIES):
+                word = r.u64(0)
+                alive, recoverer = r.u32(8), r.u64(16)
+                p = {
+                    "index": i, "epoch": word >> 32, "state": name_of(STATES, bits(word, 0, 32)),
+                    "pid": r.u32(12), "pid_namespace": r.u32(24), "time_namespace": r.u32(28), "start": r.u64(32),
+                    "attached": r.i64(40), "sound": r.u64(128) == fnv(struct.pack(
+                        "<4Q", r.u32(12), r.u64(24), r.u64(32), word >> 32)) | 1,
+                    "name": r.bytes(64, min(r.u32(48), 64)).decode("utf-8", "replace"),
+                    "recoveries": r.u64(192), "rescues": r.u64(200),
+                    "tid": bits(alive, 0, 30), "suspected": bits(alive, 30, 1) == 1,
+                }
+                if r.u64(0) == word:
+                    break
+            if bits(word, 0, 32) == 0:
+                continue
+            if bits(word, 0, 32) == 4 and bits(recoverer, 43, 21) == bits(word, 32, 21) and bits(recoverer, 32, 11) != 0:
+                p["recoverer"] = {"index": bits(recoverer, 32, 11) - 1, "epoch": bits(recoverer, 0, 32)}
+            exits = r.u64(56)
+            p["exits"] = {"epoch": exits >> 32, "deaths": bits(exits, 0, 32)}
+            row = self.openers + i * self.row
+            p["open"] = sum(bin(self.whole.u64(row + 8 * k)).count("1") for k in range(self.row // 8))
+            found.append(p)
+        return found
+
+    def entry(self, i):
+        return self.whole.sub(self.entries + 320 * i, 320)
+
+    def objects(self):
+        found = []
+        for i in range(self.M):
+            for _ in range(TRIES):
+                e = self.entry(i)
+                state, generation = e.u32(0), e.u64(8)
+                if state not in (1, 2):
+                    break
+                try:
+                    o = self.object(i, e, state)
+                except (Damaged, ValueError, KeyError, struct.error) as why:  # or it went away under the reader
+                    o = {"entry": i, "state": ENTRY_STATES[state], "damage": repr(why)}
+                if e.u32(0) == state and e.u64(8) == generation:  # in this order
+                    found.append(o)
+                    break
+        return found
+
+    def object(self, i, e, state):
+        kind, off, size, words, text = e.u32(4), e.u64(24), e.u64(32), e.u64(40), e.u32(48)
+        name = e.bytes(72, min(e.u32(64), 200)).decode("ascii", "replace")
+        o = {
+            "entry": i, "state": ENTRY_STATES[state], "name": name, "kind": name_of(KINDS, kind), "bytes": size,
+            "offset": off, "generation": e.u64(8), "created": e.i64(56),
+            "open_in": [p for p in range(self.P)
+                        if bits(self.whole.u64(self.openers + p * self.row + i // 64 * 8), i % 64, 1)],
+        }
+        if off % 128 != 0 or off < self.heap or words > size or text > size - words:
+            raise Damaged(f"object {name}: {words}+{text} of {size} bytes at {off}")
+        o["fields"] = fields(Area(self, off, size).bytes(words, text))
+        area = Area(self, off, words)
+        if kind in LOOKS:
+            o.update(LOOKS[kind](area, o["fields"]))
+        return o
+
+
+def name_of(names, i):
+    return names[i] if i < len(names) else f"unknown {i}"
+
+
+def fields(text):
+    found = {}
+    for line in text.decode("utf-8").split("\n")[:-1]:
+        name, _, value = line.partition("=")
+        found[name] = re.sub(r"\\(.)", lambda m: "\n" if m[1] == "n" else m[1], value)
+    return found
+
+
+def mutex(a):
+    word = a.u64(0)
+    owner = bits(word, 0, 11)
+    return {
+        "owner": {"index": owner - 1, "epoch": word >> 32} if owner else None,
+        "waiters": bits(word, 31, 1) == 1, "abandoned": bits(word, 30, 1) == 1,
+        "offered": bits(word, 29, 1) == 1, "starved": bits(word, 28, 1) == 1,
+        "sequence": bits(word, 11, 17),
+    }
+
+
+# Values of plain types.
+
+FORMATS = {"bool": "?", "int8": "b", "int16": "h", "int32": "i", "int64": "q", "uint8": "B", "uint16": "H",
+           "uint32": "I", "uint64": "Q", "float32": "f", "float64": "d", "complex64": "2f", "complex128": "2d"}
+
+
+def number(kind, raw, off):
+    if kind == "bool":
+        return raw[off] & 1 == 1
+    v = [x if not isinstance(x, float) or math.isfinite(x) else str(x)
+         for x in struct.unpack_from("<" + FORMATS[kind], raw, off)]
+    return v if kind.startswith("complex") else v[0]
+
+
+def nested(kind, raw, off, dims):
+    """dims: (length, stride) of each array, outermost first."""
+    if not dims:
+        return number(kind, raw, off)
+    (n, stride), rest = dims[0], dims[1:]
+    return [nested(kind, raw, off + k * stride, rest) for k in range(n)]
+
+
+@functools.cache
+def parsed(text):
+    """[(path, kind, offset, dims)] of a plain type's description."""
+    found = []
+    for line in text.split("\n"):
+        m = re.fullmatch(r"(\S+) ((?:\[\d+\])*)(\w+) @(\d+)(?: stride ([\d,]+))?", line)
+        if not m:
+            continue
+        path, kind, off = m[1], m[3], int(m[4])
+        lengths = [int(n) for n in re.findall(r"\d+", m[2])]
+        strides = [int(s) for s in m[5].split(",")] if m[5] else []
+        size = struct.calcsize("<" + FORMATS[kind])
+        for k in range(len(strides), len(lengths)):  # the inner ones lie close
+            strides.append(size * math.prod(lengths[k + 1:]))
+        found.append((path, kind, off, list(zip(lengths, strides))))
+    return found
+
+
+def plain(text, raw):
+    """A value of the type that text describes: a number, or a number for each path."""
+    found = {path: nested(kind, raw, off, dims) for path, kind, off, dims in parsed(text)}
+    return found["."] if list(found) == ["."] else found
+
+
+# The kinds.
+
+def look_mutex(a, _):
+    return mutex(a)
+
+
+def look_cells(a, f):
+    n, width = a.u64(128), a.u32(136)
+    if width not in (1, 2, 4, 8) or n * width > a.size:
+        raise Damaged(f"{n} cells of {width} bytes")
+    cells = []
+    for k in range(n):
+        off = 192 + k * width
+        if width == 8:
+            v = a.u64(off)
+        else:
+            v = bits(a.u32(off // 4 * 4), off % 4 * 8, 8 * width)
+        cells.append(plain(f.get("type", ""), v.to_bytes(width, "little")))
+    return dict(mutex(a), n=n, width=width, cells=cells)
+
+
+def look_slice(a, f):
+    n, width = a.u64(0), a.u32(8)
+    if n * width > a.size:
+        raise Damaged(f"{n} elements of {width} bytes")
+    return {"n": n, "width": width, "cells": [plain(f.get("type", ""), a.bytes(64 + k * width, width)) for k in range(n)]}
+
+
+def look_queue(a, f):
+    N, room, K, block, longest, R = (a.u32(4 * k) for k in range(6))
+    if not (1 <= N <= 1 << 28 and room <= 4096 and 1 <= R <= 1024 and K <= 1 << 28):
+        raise Damaged("impossible queue")
+    stride, L = up(16 + room, 64), up(R, 8) // 8
+    slots = up(512 + 64 * L, 128)
+    owners = up(slots + N * stride, 128)
+    links = up(owners + 8 * K, 128)
+    blocks = up(links + 4 * K, 128)
+    if blocks + K * block > a.size:
+        raise Damaged("the queue's words end too early")
+
+    def body(s, n):
+        if n <= room:
+            return a.bytes(s + 16, n)
+        tag, b, found = a.u64(s + 16), a.u32(s + 24), b""
+        while len(found) < n:
+            if b >= K or a.u64(owners + 8 * b) != tag:
+                raise Damaged("a block that is not the message's")
+            found += a.bytes(blocks + b * block, min(block, n - len(found)))
+            b = a.u32(links + 4 * b)
+        return found
+
+    def slot(i):
+        s = slots + i * stride
+        for _ in range(TRIES):
+            word = a.u64(s)
+            phase = bits(word, 30, 3)
+            if phase not in (2, 3, 4, 5):
+                return word, phase, None, 0
+            try:
+                n = min(a.u32(s + 12), longest) if K else room
+                deliveries, raw = a.u32(s + 8), body(s, n)
+            except Damaged:
+                if a.u64(s) == word:
+                    raise
+                continue
+            if a.u64(s) == word:
+                return word, phase, raw, deliveries
+        raise Damaged(f"slot {i} does not stand still")
+
+    state, head, tail = a.u64(128), a.u64(384), a.u64(256)
+    found, phases = [], {}
+    for i in range(N):
+        word, phase, raw, deliveries = slot(i)
+        phases[PHASES[phase]] = phases.get(PHASES[phase], 0) + 1
+        if raw is None:
+            continue
+        d = bits((word >> 33) - (head >> 28), 0, 31)
+        d -= d >> 30 << 31
+        m = {"slot": i, "phase": PHASES[phase], "deliveries": deliveries, "length": len(raw), "message": decoded(f, raw)}
+        if phase in (3, 4):
+            m["holder"] = {"index": bits(word, 20, 10), "epoch": bits(word, 0, 20)}
+        found.append((phase != 5, d, i, m))
+    found.sort(key=lambda x: x[:3])
+    rows = []
+    for i in range(R):
+        v = a.u64(512 + 64 * (i % L) + 8 * (i // L))
+        if bits(v, 0, 44):
+            rows.append({"index": i, "epoch": v >> 44, "count": bits(v, 0, 44)})
+    bells = [a.u32(136 + 4 * k) for k in range(3)]
+    return {
+        "slots": N, "room": room, "blocks": K, "block_size": block, "longest": longest,
+        "used_blocks": sum(a.u64(owners + 8 * b) != 0 for b in range(K)),
+        "shut_down": bits(state, 1, 1) == 1, "pending": bits(state, 0, 1) == 1,
+        "head": [head >> 28, bits(head, 0, 28)], "tail": [tail >> 28, bits(tail, 0, 28)],
+        "phases": phases, "not_done": rows, "waiters": any(b & 1 for b in bells),
+        "messages": [m for *_, m in found if m["phase"] in ("full", "returned")],
+        "taken": [m for *_, m in found if m["phase"] in ("reading", "leased")],
+    }
+
+
+def decoded(f, raw):
+    codec = f.get("codec")
+    if codec == "plain":
+        return plain(f["type"], raw)
+    if codec == "text":
+        return raw.decode("utf-8", "replace")
+    return raw.hex()
+
+
+LOOKS = {1: look_mutex, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
+
+
+def read(path):
+    with open(path, "rb") as f:
+        if f.read(2) == b"\x1f\x8b":
+            return Region(gzip.open(path).read())
+        return Region(mmap.mmap(f.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def main():
+    if sys.byteorder != "little" or len(sys.argv) != 2:
+        sys.exit(__doc__)
+    try:
+        r = read(sys.argv[1])
+        objects = r.objects()
+        for o in objects:
+            if o["state"] == "live" and "name" in o:
+                o["by_name"] = r.find(o["name"])
+        out = {"header": r.header(), "directory": r.directory(), "participants": r.participants(), "objects": objects}
+    except (Damaged, OSError) as why:
+        sys.exit(f"{sys.argv[1]}: {why}")
+    json.dump(out, sys.stdout, indent=1, allow_nan=False)
+    print()
+
+
+if __name__ == "__main__":
+    main()

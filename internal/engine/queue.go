@@ -127,8 +127,9 @@ type Queue struct {
 
 	items, space, idle Bell
 
-	hint  atomic.Uint32 // slot where the next scan for returned ones begins
-	races []uint64      // what the race detector knows slots by; else nil
+	hint   atomic.Uint32 // slot where the next scan for returned ones begins
+	heldAt atomic.Uint32 // and for any that is held
+	races  []uint64      // what the race detector knows slots by; else nil
 }
 
 // What a Queue's operations end with, beside ErrCorrupt and what Sleep returns.

@@ -34,10 +34,26 @@ func (q *Queue) Take(w Sleeper, lease bool) (Slot, error) {
 	if err == ErrEmpty && w != nil {
 		s, err = q.takeWait(w, phase)
 	}
-	if err == nil && q.items.Armed() {
-		q.passItems()
+	if err == nil {
+		if q.items.Armed() {
+			q.passItems()
+		}
+		if lease && q.space.Armed() {
+			q.passLeased()
+		}
 	}
 	return s, err
+}
+
+// passLeased wakes a producer that may now step over what was just leased, to
+// a slot that was emptied when nobody could get there: a hole, or a lease that
+// had been stepped over and then ended.
+//
+//go:noinline
+func (q *Queue) passLeased() {
+	if q.findRoom() == roomOver {
+		q.space.Ring(q.wakes)
+	}
 }
 
 // TryTake is Take's one attempt at a message to be read and released.

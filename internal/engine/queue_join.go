@@ -151,10 +151,8 @@ func (q *Queue) look() int {
 		if posSlot(t) >= q.n {
 			return busy
 		}
-		for i := range q.n {
-			if held(mem.Load64(q.word(i))) { // J2
-				return busy
-			}
+		if q.anyHeld() { // J2
+			return busy
 		}
 		for i := range q.rows.n {
 			if mem.Load64(q.rows.at(i))&rowCount != 0 { // J3

@@ -118,15 +118,15 @@ func setHint(h *atomic.Uint32, v uint32) {
 	mem.RaceEnable()
 }
 
-// patience bounds the steps of one attempt. A live queue never comes near: it
-// would have to lose that many races. In a corrupt one head or tail may be
-// wrong by any number of steps.
-func (q *Queue) patience() int { return 1<<20 + 4*int(q.n) }
+// patience bounds the looks at slots of one attempt. A live queue never comes
+// near: it would have to lose that many races. In a corrupt one head or tail
+// may be wrong by any number of steps.
+func (q *Queue) patience() int { return 1<<20 + 16*int(q.n) }
 
 // claim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
 // slot writing by this process, which owes it to publish at once.
 func (q *Queue) claim() (Slot, error) {
-	for range q.patience() {
+	for left := q.patience(); left > 0; left-- {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return Slot{}, ErrShutdown
 		}
@@ -150,60 +150,14 @@ func (q *Queue) claim() (Slot, error) {
 		case d >= 0:
 			mem.CAS64(q.tail, t, q.next(t)) // I1
 		default:
-			if err := q.stepOver(p, s, t); err != nil {
+			looks, err := q.stepOver(s, t)
+			if err != nil {
 				return Slot{}, err
 			}
+			left -= looks
 		}
 	}
 	return Slot{}, ErrCorrupt
-}
-
-// stepOver deals with an older lap's slot at the tail: nil means look again.
-//
-//go:noinline
-func (q *Queue) stepOver(p unsafe.Pointer, s, t uint64) error {
-	if steppable(s, t) && q.reachable(t) {
-		mem.CAS64((*uint64)(p), s, slotWord(nextTurn(turnOf(s)), phaseOf(s), whoOf(s)))
-		return nil
-	}
-	if ahead(s, t) < -1 || phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed {
-		return ErrCorrupt // tail passed it against I1
-	}
-	return ErrFull // I4
-}
-
-// reachable looks ahead from the tail: over slots that could be stepped over
-// to one that could be claimed.
-func (q *Queue) reachable(t uint64) bool {
-	for range q.n {
-		s := mem.Load64(q.word(posSlot(t)))
-		if !steppable(s, t) {
-			return ahead(s, t) >= 0 // claimable, or t is no longer the tail
-		}
-		t = q.next(t)
-	}
-	return false
-}
-
-// roomy reports whether a producer might succeed: whom to wake for.
-func (q *Queue) roomy() bool {
-	for range q.n {
-		t := mem.Load64(q.tail)
-		if posSlot(t) >= q.n {
-			return false
-		}
-		s := mem.Load64(q.word(posSlot(t)))
-		switch d := ahead(s, t); {
-		case d == 0 && phaseOf(s) == slotEmpty:
-			return true
-		case d == 0 && phaseOf(s) == slotSealed:
-			return false
-		case d < 0:
-			return steppable(s, t) && q.reachable(t)
-		}
-		mem.CAS64(q.tail, t, q.next(t)) // I1
-	}
-	return false
 }
 
 // take makes one attempt at a message: it becomes reading or leased by this
@@ -352,10 +306,26 @@ func (q *Queue) more() bool {
 
 // ended is io.EOF if nothing is left of a sealed queue, else ErrEmpty.
 func (q *Queue) ended() error {
-	for i := range q.n {
-		if held(mem.Load64(q.word(i))) {
-			return ErrEmpty
-		}
+	if q.anyHeld() {
+		return ErrEmpty
 	}
 	return io.EOF
+}
+
+// anyHeld looks at all slots for one that is held, first where it saw one
+// last: who asks again and again while messages end does not search the ring
+// each time.
+func (q *Queue) anyHeld() bool {
+	i := hintOf(&q.heldAt)
+	for range q.n {
+		if i >= q.n {
+			i = 0
+		}
+		if held(mem.Load64(q.word(i))) {
+			setHint(&q.heldAt, i)
+			return true
+		}
+		i++
+	}
+	return false
 }

@@ -294,7 +294,7 @@ func TestPythonImages(t *testing.T) {
 	for _, scene := range scenes {
 		t.Run(scene.name, func(t *testing.T) {
 			t.Parallel()
-			s := python(t, imagePath(1, scene.name))
+			s := python(t, imagePath(current(t), scene.name))
 			compare(t, s, snapshot(t, copyImage(t, scene.name)))
 			for name, wanted := range contents[scene.name] {
 				want(t, name, s.object(t, name).text(t), wanted)

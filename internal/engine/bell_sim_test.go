@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"fmt"
 	"testing"
 
 	"example.com/tandem/internal/engine"
@@ -21,6 +22,7 @@ func TestSimBell(t *testing.T) {
 		{"killed", sim.Options{KillEvery: 150, MaxKills: 3}},
 		{"killed soon", sim.Options{KillEvery: 10, MaxKills: 2}},
 		{"cancelled", sim.Options{CancelEvery: 100, SpuriousEvery: 200}},
+		{"stopped", sim.Options{StopEvery: 30, MaxStops: 2, StopFor: 10000}},
 		{"all", sim.Options{KillEvery: 200, MaxKills: 2, CancelEvery: 150, SpuriousEvery: 300}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 20000, tt.o, simBell) })
@@ -33,19 +35,42 @@ func simBell(w *sim.World) {
 	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
 		engine.NewBell(word, t.Env()).Bump()
 	})
+	telling := map[*sim.Process]bool{} // of one token
 	producers := 1 + w.Rand.IntN(3)
 	for i := range producers {
 		n := 1 + w.Rand.IntN(4)
-		w.Process(i).Go("producer", func(t *sim.Thread) {
+		p := w.Process(i)
+		p.Go("producer", func(t *sim.Thread) {
 			b := engine.NewBell(word, t.Env())
 			for range n {
+				telling[p] = true
 				mem.Add64(tokens, 1) // W1, W2
 				b.Ring(1)
+				telling[p] = false
 			}
 		})
 	}
+	var consumers []*sim.Process
+	w.OnIdle(func() error {
+		for _, p := range consumers {
+			if p.Stopped() { // it may have the only wake-up
+				return nil
+			}
+		}
+		untold := 0
+		for p, yes := range telling {
+			if yes && p.Stopped() {
+				untold++
+			}
+		}
+		if int(*tokens) > untold && w.Kills() == 0 {
+			return fmt.Errorf("%d tokens, %d of them not told of, and all sleep", *tokens, untold)
+		}
+		return nil
+	})
 	for i := range 1 + w.Rand.IntN(3) {
 		p := w.Process(producers + i)
+		consumers = append(consumers, p)
 		for range 1 + w.Rand.IntN(2) {
 			p.Go("consumer", func(t *sim.Thread) { simConsume(t, tokens, shut, word) })
 		}

@@ -25,6 +25,7 @@ type Thread struct {
 	stop   func()
 	yield  func(struct{}) bool
 	over   bool
+	number int
 
 	parked  *uint32
 	limit   int64 // when a parked thread's wait ends; 0 never
@@ -40,7 +41,8 @@ type Thread struct {
 // Go starts a thread. It may be called before Run and during it.
 func (p *Process) Go(name string, f func(*Thread)) *Thread {
 	w := p.w
-	t := &Thread{Name: name, w: w, p: p, prio: w.Rand.IntN(1 << 20)}
+	w.made++
+	t := &Thread{Name: name, w: w, p: p, number: w.made, prio: w.Rand.IntN(1 << 20)}
 	t.resume, t.stop = iter.Pull(func(yield func(struct{}) bool) {
 		defer func() {
 			if r := recover(); r != nil {
@@ -105,6 +107,9 @@ func (t *Thread) Now() int64 { return t.w.Now() }
 
 // Spin is mostly not worth it, so that the sleeping paths are taken.
 func (t *Thread) Spin(int) bool {
+	if t.w.sched != nil {
+		return false
+	}
 	t.w.low--
 	t.prio, t.spins = t.w.low, true // all others go first
 	t.w.next = 0

@@ -49,11 +49,15 @@ type World struct {
 	mode       int // how the next thread is chosen
 	run        int // mean steps between two choices
 	low        int // the lowest priority
+	made       int // threads
+	sched      *schedule
+	last       *Thread // who ran last, under a schedule
 	randomWake bool
 
 	onDeath     func(*Thread, engine.Self)
 	onRecovered []func(dead engine.Self)
 	onStuck     []func() bool
+	onIdle      []func() error
 	atEnd       []func() error
 	always      []func() error
 	err         error
@@ -108,6 +112,9 @@ func (w *World) OnRecovered(f func(dead engine.Self)) { w.onRecovered = append(w
 // OnStuck is asked when all threads sleep: true means that f changed that (it
 // started a thread, or ended a context).
 func (w *World) OnStuck(f func() bool) { w.onStuck = append(w.onStuck, f) }
+
+// OnIdle checks what must hold when nobody can run who is not stopped.
+func (w *World) OnIdle(f func() error) { w.onIdle = append(w.onIdle, f) }
 
 // AtEnd checks the memory after all threads have ended.
 func (w *World) AtEnd(f func() error) { w.atEnd = append(w.atEnd, f) }
@@ -187,6 +194,9 @@ func (w *World) point() {
 	if w.trace != nil {
 		w.trace.here(w, t)
 	}
+	if w.sched != nil && w.steps <= w.o.MaxSteps && w.sched.goesOn(w) {
+		return
+	}
 	if w.steps >= w.next {
 		t.giveWay()
 	}
@@ -200,6 +210,9 @@ func (w *World) resume(t *Thread) {
 		w.next = w.steps + 1
 	default:
 		w.next = min(w.next, w.steps+w.wait(w.run))
+	}
+	if w.sched != nil {
+		w.next = w.steps + 1
 	}
 	for _, d := range w.due {
 		w.next = min(w.next, d)
@@ -223,6 +236,9 @@ func (w *World) resume(t *Thread) {
 
 // choose picks who runs next among those who can.
 func (w *World) choose() *Thread {
+	if w.sched != nil {
+		return w.decide()
+	}
 	var best *Thread
 	n := 0
 	for _, t := range w.threads {
@@ -271,6 +287,12 @@ func (w *World) advance() bool {
 	for _, p := range w.procs {
 		if p.alive && p.stopped() && (stopped == nil || p.until < stopped.until) {
 			stopped = p
+		}
+	}
+	for _, f := range w.onIdle {
+		if err := f(); err != nil && w.err == nil {
+			w.err = err
+			return false
 		}
 	}
 	if limit != nil || stopped != nil {

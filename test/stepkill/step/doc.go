@@ -36,8 +36,8 @@
 // victim's path is not the same in each run (its other threads run beside it,
 // and it spins by the clock), and numbers would slip. Each run kills at its
 // first effect at which no earlier run was killed; the first run that comes
-// through without one ends the series. What a spare budget leaves goes to
-// deaths spread evenly over all instructions, as a check on the argument.
+// through without one ends the series. Some more deaths are spread evenly over
+// all instructions, as a check on the argument.
 //
 // # Sleep
 //
@@ -48,7 +48,7 @@
 // # Environment
 //
 //	TANDEM_STEPKILL=all      every instruction of everything
-//	TANDEM_STEPKILL=N        at most N deaths an operation
+//	TANDEM_STEPKILL=N        about N deaths an operation at most
 //	TANDEM_STEPKILL_SEED=N   the seed that the log names
 //	TANDEM_STEPKILL_REPORT=F append a line for each operation to file F
 package step

@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -18,7 +19,7 @@ func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {
 	t.Helper()
 	mayTrace(t)
 	p := &plan{t: t, op: op, survivor: survivor, dir: stageDir(t), start: time.Now()}
-	p.all, p.budget, p.seed = settings(t)
+	p.limits, p.seed = settings(t)
 	p.run()
 }
 
@@ -30,12 +31,18 @@ type plan struct {
 	dir      string
 	start    time.Time
 
-	all    bool   // every instruction, whatever it costs
-	budget int    // else at most so many deaths
-	seed   uint64 // of the deaths spread over long operations
+	limits
+	seed uint64 // of the deaths spread over long operations
 
 	deaths int // survived
 	failed int
+}
+
+// limits say how many deaths there may be.
+type limits struct {
+	each    int // every instruction of an operation of so many
+	effects int // else so many effects
+	spread  int // and so many spread over all instructions
 }
 
 // mostFailed ends a series: what it has to say is said.
@@ -93,10 +100,10 @@ func (p *plan) run() {
 		return
 	}
 	if first == nil { // -run asks for some of the deaths: they must be tried to be found
-		p.all, length = true, 200_000
+		p.each, length = 200_000, 200_000
 	}
 	how := fmt.Sprintf("each of %d instructions", length)
-	if p.all || length <= p.budget {
+	if length <= p.each {
 		over := 0 // runs in a row that were over before they came to k
 		for k := 0; k < length && over < 3 && p.failed < mostFailed; k++ {
 			if s := p.at(k); s != nil && s.ended {
@@ -106,12 +113,12 @@ func (p *plan) run() {
 			}
 		}
 	} else {
-		complete := p.effects(list, p.budget-p.budget/4)
+		complete := p.afterEffects(list)
 		how = fmt.Sprintf("%d effects of %d instructions", p.deaths-1, length)
 		if !complete && p.failed == 0 {
-			how += ", more than the budget allows"
+			how += ", more than the limit"
 		}
-		if spare := min(p.budget-p.deaths, p.budget/4, spreadSteps/length); spare > 0 {
+		if spare := min(p.spread, spreadSteps/length); spare > 0 {
 			rng := rand.New(rand.NewPCG(p.seed, 0))
 			for i := 0; i < spare && p.failed < mostFailed; i++ {
 				from, to := i*length/spare, (i+1)*length/spare
@@ -131,11 +138,11 @@ func (p *plan) at(k int) *Stage {
 	return s
 }
 
-// effects kills after each effect in the list, and then after any others that
-// come up, at most budget of them.
-func (p *plan) effects(list []effect, budget int) (complete bool) {
+// afterEffects kills after each effect in the list, and then after any others
+// that come up, within the limit.
+func (p *plan) afterEffects(list []effect) (complete bool) {
 	done := map[effectID]bool{}
-	for n := 0; n < budget && p.failed < mostFailed; n++ {
+	for n := 0; n < p.limits.effects && p.failed < mostFailed; n++ {
 		for len(list) > 0 && done[list[0].id] {
 			list = list[1:]
 		}
@@ -209,21 +216,21 @@ func (p *plan) report(how string) {
 }
 
 // settings reads the environment.
-func settings(t *testing.T) (all bool, budget int, seed uint64) {
-	budget = 260
+func settings(t *testing.T) (l limits, seed uint64) {
+	l = limits{each: 260, effects: 160, spread: 16}
 	switch v := os.Getenv("TANDEM_STEPKILL"); {
 	case v == "all":
-		all = true
+		l.each = math.MaxInt
 	case v != "":
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
 			t.Fatalf("TANDEM_STEPKILL=%q: want all or a number of deaths", v)
 		}
-		budget = n
-	case raceEnabled:
-		budget = 12 // the detector has nothing to see in a victim, and makes its path ten times as long
+		l = limits{each: n, effects: n - n/4, spread: n / 4}
+	case raceEnabled: // the detector sees nothing in a victim, and makes its path ten times as long
+		l = limits{each: 0, effects: 10, spread: 2}
 	case testing.Short():
-		budget = 40
+		l = limits{each: 40, effects: 30, spread: 4}
 	}
 	seed = rand.Uint64() % 1_000_000
 	if v := os.Getenv("TANDEM_STEPKILL_SEED"); v != "" {
@@ -233,5 +240,5 @@ func settings(t *testing.T) (all bool, budget int, seed uint64) {
 		}
 		seed = n
 	}
-	return all, budget, seed
+	return l, seed
 }

@@ -124,7 +124,7 @@ func mutexNext(w uint64) uint64 { return w&^mutexSeq | (w+mutexSeqOne)&mutexSeq 
 func (m *Mutex) TryLock() (bool, error) {
 	for {
 		w := mem.Load64(m.w)
-		if w&(mutexOwner|mutexAbandoned) != 0 {
+		if w&(mutexHolder|mutexAbandoned) != 0 {
 			switch {
 			case !mutexLegal(w):
 				return false, ErrCorrupt

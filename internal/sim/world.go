@@ -315,10 +315,7 @@ func (w *World) advance() bool {
 			return true
 		}
 	}
-	w.err = errors.New("asleep for ever:")
-	for _, t := range w.threads {
-		w.err = fmt.Errorf("%w %v", w.err, t)
-	}
+	w.err = fmt.Errorf("asleep for ever: %v", w.threads)
 	return false
 }
 

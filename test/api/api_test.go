@@ -1,0 +1,267 @@
+// Package api_test holds the public API still. It uses every name and
+// signature that programs are written against; a build that changes one does
+// not compile here.
+package api_test
+
+import (
+	"context"
+	"encoding"
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"reflect"
+	"testing"
+	"time"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/proc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	tsync "example.com/tandem/sync"
+)
+
+// A handle is what travels to a child as an argument.
+type handle interface {
+	encoding.BinaryMarshaler
+	encoding.BinaryUnmarshaler
+}
+
+type (
+	ctx  = context.Context
+	msg  struct{ A, B int64 }
+	args struct{ Jobs *ring.Queue[msg] }
+)
+
+// Package shm.
+var (
+	_ = shm.Options{
+		Size:         int64(0),
+		Mode:         fs.FileMode(0),
+		AnyOwner:     false,
+		Participants: int(0),
+		Objects:      int(0),
+		ReadOnly:     false,
+		Ephemeral:    false,
+	}
+	_ func(string, *shm.Options) (*shm.Region, error)   = shm.Create
+	_ func(string, *shm.Options) (*shm.Region, error)   = shm.Open
+	_ func(string, *shm.Options) (*shm.Region, error)   = shm.OpenOrCreate
+	_ func(*shm.Options) (*shm.Region, error)           = shm.Anonymous
+	_ func(*os.File, *shm.Options) (*shm.Region, error) = shm.OpenFile
+	_ func(string) error                                = shm.Remove
+	_ func() ([]shm.Info, error)                        = shm.List
+	_ func() string                                     = shm.Dir
+
+	_ func(*shm.Region) error                          = (*shm.Region).Close
+	_ func(*shm.Region) *shm.Region                    = (*shm.Region).Existing
+	_ func(*shm.Region) string                         = (*shm.Region).Name
+	_ func(*shm.Region) int64                          = (*shm.Region).Size
+	_ func(*shm.Region) (*os.File, error)              = (*shm.Region).File
+	_ func(*shm.Region, string) error                  = (*shm.Region).Remove
+	_ func(*shm.Region) iter.Seq[shm.Object]           = (*shm.Region).Objects
+	_ func(*shm.Region) shm.Participant                = (*shm.Region).Self
+	_ func(*shm.Region) []shm.Participant              = (*shm.Region).Participants
+	_ func(*shm.Region, ctx) iter.Seq[shm.Participant] = (*shm.Region).Exits
+	_ func(*shm.Region) (*shm.Snapshot, error)         = (*shm.Region).Snapshot
+	_ func(*shm.Region) error                          = (*shm.Region).Check
+	_ handle                                           = (*shm.Region)(nil)
+	_ func(testing.TB) *shm.Region                     = shmtest.Region
+	_                                                  = shm.Object{Name: "", Kind: "", Type: "", Bytes: int64(0)}
+	_                                                  = shm.Error{Op: "", Region: "", Object: "", Err: error(nil)}
+	_ interface{ Unwrap() error }                      = (*shm.Error)(nil)
+	_ error                                            = (*shm.Error)(nil)
+	_                                                  = shm.Participant{Index: int(0), Epoch: uint32(0), PID: int(0), Name: "", Started: time.Time{}, State: shm.State(0)}
+	_ [3]shm.State                                     = [...]shm.State{shm.Alive, shm.Leaving, shm.Dead}
+	_ [8]error                                         = [...]error{shm.ErrClosed, shm.ErrMismatch, shm.ErrNotRegion, shm.ErrVersion, shm.ErrCorrupt, shm.ErrNoSpace, shm.ErrTooManyParticipants, shm.ErrNotPlain}
+	_ [3]error                                         = [...]error{shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked}
+)
+
+// Package sync.
+var (
+	_ func(ctx, tsync.Lock, func() error) error = tsync.With
+	_ tsync.Lock                                = interface {
+		Lock(context.Context) error
+		Unlock() error
+	}(nil)
+	_ func(*shm.Region, string) (*tsync.Mutex, error) = tsync.OpenMutex
+	_ func(*tsync.Mutex, ctx) error                   = (*tsync.Mutex).Lock
+	_ func(*tsync.Mutex) (bool, error)                = (*tsync.Mutex).TryLock
+	_ func(*tsync.Mutex, ctx) (bool, error)           = (*tsync.Mutex).Recover
+	_ func(*tsync.Mutex) error                        = (*tsync.Mutex).MarkConsistent
+	_ func(*tsync.Mutex, func(ctx) error)             = (*tsync.Mutex).OnOwnerDied
+	_ func(*tsync.Mutex) error                        = (*tsync.Mutex).Unlock
+	_ func(*tsync.Mutex) (shm.Participant, bool)      = (*tsync.Mutex).Owner
+	_ tsync.Lock                                      = (*tsync.Mutex)(nil)
+	_ handle                                          = (*tsync.Mutex)(nil)
+	_ [3]error                                        = [...]error{tsync.ErrOwnerDied, tsync.ErrNotOwner, tsync.ErrNotLocked}
+)
+
+// Package atomics.
+var (
+	_ func(*shm.Region, string, msg) (*atomics.Value[msg], error) = atomics.OpenValue[msg]
+	_ func(*atomics.Value[msg]) msg                               = (*atomics.Value[msg]).Load
+	_ func(*atomics.Value[msg], msg)                              = (*atomics.Value[msg]).Store
+	_ func(*atomics.Value[msg], msg) msg                          = (*atomics.Value[msg]).Swap
+	_ func(*atomics.Value[msg], msg, msg) bool                    = (*atomics.Value[msg]).CompareAndSwap
+	_ func(*atomics.Value[msg], func(msg) msg) msg                = (*atomics.Value[msg]).Update
+	_ func(*atomics.Value[msg], ctx) error                        = (*atomics.Value[msg]).Lock
+	_ func(*atomics.Value[msg], ctx) (bool, error)                = (*atomics.Value[msg]).Recover
+	_ func(*atomics.Value[msg]) error                             = (*atomics.Value[msg]).MarkConsistent
+	_ func(*atomics.Value[msg]) error                             = (*atomics.Value[msg]).Unlock
+	_ tsync.Lock                                                  = (*atomics.Value[msg])(nil)
+	_ handle                                                      = (*atomics.Value[msg])(nil)
+
+	_ func(*shm.Region, string, int) (*atomics.Array[msg], error) = atomics.OpenArray[msg]
+	_ func(*atomics.Array[msg]) int                               = (*atomics.Array[msg]).Len
+	_ func(*atomics.Array[msg], int) msg                          = (*atomics.Array[msg]).Load
+	_ func(*atomics.Array[msg], int, msg)                         = (*atomics.Array[msg]).Store
+	_ func(*atomics.Array[msg], int, msg) msg                     = (*atomics.Array[msg]).Swap
+	_ func(*atomics.Array[msg], int, msg, msg) bool               = (*atomics.Array[msg]).CompareAndSwap
+	_ func(*atomics.Array[msg], int, func(msg) msg) msg           = (*atomics.Array[msg]).Update
+	_ func(*atomics.Array[msg], []msg) int                        = (*atomics.Array[msg]).CopyTo
+	_ func(*atomics.Array[msg], []msg) int                        = (*atomics.Array[msg]).CopyFrom
+	_ func(*atomics.Array[msg]) iter.Seq2[int, msg]               = (*atomics.Array[msg]).All
+	_ func(*atomics.Array[msg], ctx) error                        = (*atomics.Array[msg]).Lock
+	_ func(*atomics.Array[msg], ctx) (bool, error)                = (*atomics.Array[msg]).Recover
+	_ func(*atomics.Array[msg]) error                             = (*atomics.Array[msg]).MarkConsistent
+	_ func(*atomics.Array[msg]) error                             = (*atomics.Array[msg]).Unlock
+	_ tsync.Lock                                                  = (*atomics.Array[msg])(nil)
+	_ handle                                                      = (*atomics.Array[msg])(nil)
+
+	_ func(*shm.Region, string, int) (*atomics.Slice[msg], error) = atomics.OpenSlice[msg]
+	_ func(*atomics.Slice[msg]) []msg                             = (*atomics.Slice[msg]).Data
+	_ handle                                                      = (*atomics.Slice[msg])(nil)
+
+	_ = []any{number[int8], number[int16], number[int32], number[int64], number[int],
+		number[uint8], number[uint16], number[uint32], number[uint64], number[uint],
+		number[float32], number[float64], number[time.Duration]}
+)
+
+func number[T atomics.Number]() {
+	var _ func(*atomics.Value[T], T) T = atomics.Add[T]
+	var _ func(*atomics.Array[T], int, T) T = atomics.AddAt[T]
+}
+
+// Package ring.
+var (
+	_ ring.Codec = interface {
+		Name() string
+		Append(dst []byte, v any) ([]byte, error)
+		Decode(src []byte, v any) error
+	}(nil)
+	_ = ring.QueueOptions{
+		Capacity:   int(0),
+		Buffer:     int(0),
+		MaxMessage: int(0),
+		Codec:      ring.Codec(nil),
+		Wait:       ring.Wait(0),
+	}
+	_ [3]ring.Wait = [...]ring.Wait{ring.Adaptive, ring.Spin, ring.Sleep}
+	_ [6]error     = [...]error{ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrCodec}
+
+	_ func(*shm.Region, string, *ring.QueueOptions) (*ring.Queue[msg], error) = ring.OpenQueue[msg]
+	_ func(*ring.Queue[msg], ctx, msg) error                                  = (*ring.Queue[msg]).Put
+	_ func(*ring.Queue[msg], msg) error                                       = (*ring.Queue[msg]).TryPut
+	_ func(*ring.Queue[msg], ctx) (msg, error)                                = (*ring.Queue[msg]).Get
+	_ func(*ring.Queue[msg]) (msg, error)                                     = (*ring.Queue[msg]).TryGet
+	_ func(*ring.Queue[msg], ctx) iter.Seq2[msg, error]                       = (*ring.Queue[msg]).All
+	_ func(*ring.Queue[msg], ctx, []msg) (int, error)                         = (*ring.Queue[msg]).PutBatch
+	_ func(*ring.Queue[msg], ctx, []msg) (int, error)                         = (*ring.Queue[msg]).GetBatch
+	_ func(*ring.Queue[msg], ctx) (ring.Delivery[msg], error)                 = (*ring.Queue[msg]).Lease
+	_ func(*ring.Queue[msg]) (ring.Delivery[msg], error)                      = (*ring.Queue[msg]).TryLease
+	_ func(*ring.Queue[msg], ctx) iter.Seq2[ring.Delivery[msg], error]        = (*ring.Queue[msg]).Leases
+	_ func(ring.Delivery[msg]) msg                                            = ring.Delivery[msg].Value
+	_ func(ring.Delivery[msg]) error                                          = ring.Delivery[msg].Ack
+	_ func(ring.Delivery[msg]) error                                          = ring.Delivery[msg].Nack
+	_ func(ring.Delivery[msg]) int                                            = ring.Delivery[msg].Attempt
+	_ func(*ring.Queue[msg]) error                                            = (*ring.Queue[msg]).TaskDone
+	_ func(*ring.Queue[msg], ctx) error                                       = (*ring.Queue[msg]).Join
+	_ func(*ring.Queue[msg]) error                                            = (*ring.Queue[msg]).Shutdown
+	_ func(*ring.Queue[msg]) int                                              = (*ring.Queue[msg]).Len
+	_ func(*ring.Queue[msg]) int                                              = (*ring.Queue[msg]).Cap
+	_ handle                                                                  = (*ring.Queue[msg])(nil)
+)
+
+// Package proc.
+var (
+	_ func(string, func(ctx, args) error) proc.Func[args]                    = proc.Register[args]
+	_ func()                                                                 = proc.Main
+	_ func(proc.Func[args], ctx, args, *proc.Options) (*proc.Process, error) = proc.Func[args].Start
+	_                                                                        = proc.Options{
+		Name:       "",
+		Stdin:      io.Reader(nil),
+		Stdout:     io.Writer(nil),
+		Stderr:     io.Writer(nil),
+		Env:        []string(nil),
+		Dir:        "",
+		Regions:    []*shm.Region(nil),
+		Grace:      time.Duration(0),
+		KeepOnExit: false,
+	}
+	_ func(*proc.Process, ctx) error       = (*proc.Process).Wait
+	_ func(*proc.Process) int              = (*proc.Process).PID
+	_ func(*proc.Process) string           = (*proc.Process).Name
+	_ func(*proc.Process) (int, bool)      = (*proc.Process).ExitCode
+	_ func(*proc.Process) bool             = (*proc.Process).Alive
+	_ func(*proc.Process) <-chan struct{}  = (*proc.Process).Done
+	_ func(*proc.Process, os.Signal) error = (*proc.Process).Signal
+	_ func(*proc.Process) error            = (*proc.Process).Terminate
+	_ func(*proc.Process) error            = (*proc.Process).Kill
+	_ func() []*shm.Region                 = proc.Regions
+	_ func(ctx) error                      = proc.WaitAll
+	_ error                                = (*proc.ExitError)(nil)
+	_                                      = proc.ExitError{Code: int(0), Signal: os.Signal(nil)}
+	_ error                                = proc.ErrNoMain
+)
+
+// The zero of Wait is Adaptive, that of State nobody's.
+var (
+	_ [0]struct{} = [ring.Adaptive]struct{}{}
+	_ [1]struct{} = [shm.Alive]struct{}{}
+)
+
+// What a caller compares with errors.Is are one value under each name, and
+// different ones otherwise.
+func TestSentinels(t *testing.T) {
+	if tsync.ErrOwnerDied != shm.ErrOwnerDied || tsync.ErrNotOwner != shm.ErrNotOwner || tsync.ErrNotLocked != shm.ErrNotLocked {
+		t.Error("sync's sentinels are not shm's")
+	}
+	all := []error{shm.ErrClosed, shm.ErrMismatch, shm.ErrNotRegion, shm.ErrVersion, shm.ErrCorrupt, shm.ErrNoSpace,
+		shm.ErrTooManyParticipants, shm.ErrNotPlain, shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked,
+		ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrCodec, proc.ErrNoMain,
+		fs.ErrInvalid, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, errors.ErrUnsupported, io.EOF}
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if errors.Is(a, b) || errors.Is(b, a) {
+				t.Errorf("%v and %v are one", a, b)
+			}
+		}
+	}
+}
+
+// The structs that callers write have no fields besides those above, so that
+// none is needed.
+func TestOptions(t *testing.T) {
+	for _, tt := range []struct {
+		of   any
+		want []string
+	}{
+		{shm.Options{}, []string{"Size", "Mode", "AnyOwner", "Participants", "Objects", "ReadOnly", "Ephemeral"}},
+		{shm.Error{}, []string{"Op", "Region", "Object", "Err"}},
+		{shm.Participant{}, []string{"Index", "Epoch", "PID", "Name", "Started", "State"}},
+		{ring.QueueOptions{}, []string{"Capacity", "Buffer", "MaxMessage", "Codec", "Wait"}},
+		{proc.Options{}, []string{"Name", "Stdin", "Stdout", "Stderr", "Env", "Dir", "Regions", "Grace", "KeepOnExit"}},
+	} {
+		typ := reflect.TypeOf(tt.of)
+		var have []string
+		for i := range typ.NumField() {
+			have = append(have, typ.Field(i).Name)
+		}
+		if !reflect.DeepEqual(have, tt.want) {
+			t.Errorf("%v has %v, want %v", typ, have, tt.want)
+		}
+	}
+}

@@ -157,6 +157,17 @@ func (c *Child) Line() string {
 	return ""
 }
 
+// Next is Line, and false if the child has ended instead of saying one.
+func (c *Child) Next() (line string, ok bool) {
+	c.t.Helper()
+	select {
+	case line, ok = <-c.lines:
+	case <-time.After(Patience):
+		c.t.Fatalf("child %d says nothing", c.PID())
+	}
+	return line, ok
+}
+
 // Expect fails the test unless the child's next line is want.
 func (c *Child) Expect(want string) {
 	c.t.Helper()

@@ -1,0 +1,222 @@
+package damage
+
+import (
+	"context"
+	"encoding/binary"
+	"os"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/sync"
+)
+
+// What lies in the region.
+type (
+	pair   struct{ ID, N int64 } // lies in its slot
+	padded struct {
+		Flag  bool
+		Level int16
+	}
+	page struct { // plain, too long for a slot
+		ID   int64
+		Body [600]byte
+	}
+	job struct { // goes by CBOR
+		URL   string
+		Tags  []string
+		Depth map[string]int
+	}
+	row struct {
+		ID   uint64
+		Grid [2][3]float32
+		Done bool
+	}
+)
+
+const (
+	imageSize    = 1 << 20
+	participants = 6
+	objects      = 40
+)
+
+func text(n int) string {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = 'a' + byte(i%26)
+	}
+	return string(b)
+}
+
+var bg = context.Background()
+
+func must[T any](v T, err error) T {
+	testproc.Must(err)
+	return v
+}
+
+// first makes everything, and holds some of it.
+var first = testproc.Role("first", func(args []string) {
+	r := must(shm.Create(args[0], &shm.Options{Size: imageSize, Participants: participants, Objects: objects}))
+	for _, name := range []string{"free", "held", "abandoned", "waited"} {
+		must(sync.OpenMutex(r, name))
+	}
+	removedMutex := must(sync.OpenMutex(r, "removed-mutex"))
+	testproc.Must(must(sync.OpenMutex(r, "held")).Lock(bg))
+	testproc.Must(must(sync.OpenMutex(r, "waited")).Lock(bg))
+	v := must(atomics.OpenValue(r, "int64", int64(7)))
+	testproc.Must(v.Lock(bg))
+	must(atomics.OpenValue(r, "padded", padded{true, 3}))
+	must(atomics.OpenValue(r, "uint16", uint16(9)))
+	must(atomics.OpenValue(r, "bool", true))
+	must(atomics.OpenValue(r, "float64", 1.5))
+	must(atomics.OpenArray[int16](r, "int16s", 9))
+	must(atomics.OpenArray[float32](r, "floats", 100))
+	must(atomics.OpenSlice[row](r, "rows", 20))
+
+	empty := must(ring.OpenQueue[pair](r, "empty", &ring.QueueOptions{Capacity: 5}))
+	pairs := must(ring.OpenQueue[pair](r, "pairs", &ring.QueueOptions{Capacity: 8}))
+	bytes := must(ring.OpenQueue[[]byte](r, "bytes", &ring.QueueOptions{Capacity: 8, Buffer: 1 << 14, MaxMessage: 6000}))
+	full := must(ring.OpenQueue[string](r, "full", &ring.QueueOptions{Capacity: 4, Buffer: 1 << 13}))
+	jobs := must(ring.OpenQueue[job](r, "jobs", &ring.QueueOptions{Capacity: 8, Buffer: 1 << 14}))
+	pages := must(ring.OpenQueue[page](r, "pages", &ring.QueueOptions{Capacity: 4}))
+	shut := must(ring.OpenQueue[pair](r, "shut", &ring.QueueOptions{Capacity: 4}))
+	over := must(ring.OpenQueue[pair](r, "over", &ring.QueueOptions{Capacity: 4}))
+	removed := must(ring.OpenQueue[[]byte](r, "removed-queue", &ring.QueueOptions{Capacity: 4, Buffer: 1 << 13}))
+	for i := range 6 {
+		testproc.Must(empty.Put(bg, pair{int64(i), 1}))
+		must(empty.Get(bg))
+		testproc.Must(pairs.Put(bg, pair{int64(i), 2}))
+		testproc.Must(bytes.Put(bg, []byte(text(i*700))))
+		testproc.Must(jobs.Put(bg, job{text(i * 100), []string{"a", text(i)}, map[string]int{"x": i}}))
+		if i < 4 {
+			testproc.Must(full.Put(bg, text(i*500)))
+			testproc.Must(pages.Put(bg, page{ID: int64(i)}))
+		}
+		if i < 3 {
+			testproc.Must(shut.Put(bg, pair{int64(i), 3}))
+			testproc.Must(removed.Put(bg, []byte(text(i*900))))
+		}
+	}
+	must(pairs.Get(bg)) // and not done
+	must(pairs.Lease(bg))
+	testproc.Must(must(pairs.Lease(bg)).Nack())
+	must(bytes.Lease(bg))
+	must(bytes.Lease(bg))
+	testproc.Must(must(jobs.Lease(bg)).Nack())
+	must(jobs.Lease(bg))
+	must(pages.Lease(bg))
+	must(shut.Lease(bg))
+	testproc.Must(shut.Shutdown())
+	testproc.Must(over.Shutdown())
+	testproc.Must(r.Remove("removed-queue"))
+	testproc.Must(r.Remove("removed-mutex"))
+	must(sync.OpenMutex(r, "short-lived"))
+	testproc.Must(r.Remove("short-lived"))
+	testproc.Say("done")
+	testproc.Hear()
+	runtime.KeepAlive(removed) // what is dropped is closed
+	runtime.KeepAlive(removedMutex)
+})
+
+// second dies with a lock, while first is there to notice.
+var second = testproc.Role("second", func(args []string) {
+	r := must(shm.Open(args[0], nil))
+	testproc.Must(must(sync.OpenMutex(r, "abandoned")).Lock(bg))
+	testproc.Say("done")
+	testproc.Hear()
+})
+
+// third waits, and holds this and that.
+var third = testproc.Role("third", func(args []string) {
+	r := must(shm.Open(args[0], nil))
+	m := must(sync.OpenMutex(r, "waited"))
+	go m.Lock(bg)
+	q := must(ring.OpenQueue[pair](r, "pairs", nil))
+	must(q.Lease(bg))
+	go must(ring.OpenQueue[pair](r, "empty", nil)).Get(bg)
+	go must(ring.OpenQueue[string](r, "full", nil)).Put(bg, "more")
+	go q.Join(bg)
+	testproc.Say("done")
+	testproc.Hear()
+})
+
+// build has a region used, and returns the file as its users leave it: with
+// three participants that a kill took and nobody has recovered.
+func build(t testing.TB) []byte {
+	t.Helper()
+	path := filepath.Join(tempDir(t), "image")
+	a := first.Start(t, path)
+	a.Expect("done")
+	b := second.Start(t, path)
+	b.Expect("done")
+	r, err := shm.Open(path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := sync.OpenMutex(r, "abandoned")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(bg, testproc.Patience)
+	defer cancel()
+	b.Kill()
+	if err := m.Lock(ctx); err == nil {
+		t.Fatal("locked what another process holds, or died with")
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := third.Start(t, path)
+	c.Expect("done")
+	a.Signal(syscall.SIGSTOP) // neither recovers the other in the image
+	image, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Kill()
+	c.Kill()
+	return image
+}
+
+// A span is a part of the image that damage is aimed at.
+type span struct {
+	name     string
+	off, end int64
+}
+
+// spans are the tables and the objects of an image, as docs/layout.md says
+// where they are.
+func spans(image []byte) []span {
+	le := binary.LittleEndian
+	up := func(n, to int64) int64 { return (n + to - 1) / to * to }
+	buckets := int64(8)
+	for buckets < objects {
+		buckets *= 2
+	}
+	records := span{"records", 4096, 4096 + participants*256}
+	openers := span{"openers", up(records.end, 128), 0}
+	openers.end = openers.off + participants*8
+	entries := span{"entries", up(openers.end, 128), 0}
+	entries.end = entries.off + objects*320
+	table := span{"buckets", up(entries.end, 128), 0}
+	table.end = table.off + buckets*4
+	extents := span{"extents", up(table.end, 128), 0}
+	extents.end = extents.off + 8*16
+	all := []span{{"header", 0, 200}, {"directory", 256, 420}, records, openers, entries, table, extents}
+	for e := entries.off; e < entries.end; e += 320 {
+		b := image[e:]
+		if le.Uint32(b) == 0 {
+			continue
+		}
+		off, size, name := int64(le.Uint64(b[24:])), int64(le.Uint64(b[32:])), string(b[72:72+le.Uint32(b[64:])])
+		// Twice as a whole, and twice where an engine keeps most of its words.
+		all = append(all, span{"entry of " + name, e, e + 272}, span{name, off, off + size}, span{name, off, off + min(size, 640)})
+	}
+	return all
+}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"syscall"
 	"time"
 
 	"example.com/tandem/internal/engine"
@@ -139,10 +140,10 @@ func (a *attachment) changingNow() error {
 	}
 	if who, held := m.Owner(); held && who.Index < a.g.participants {
 		p, _ := a.rec(who.Index).read()
-		return fmt.Errorf("the directory is being changed by participant %d (%s, pid %d) and cannot be checked", p.Index, p.Name, p.PID)
+		return fmt.Errorf("the directory is being changed by participant %d (%s, pid %d) and cannot be checked: %w", p.Index, p.Name, p.PID, syscall.EBUSY)
 	}
 	if m.Abandoned() {
-		return errors.New("the directory was left half changed by a process that died; the next to change it repairs it")
+		return fmt.Errorf("the directory was left half changed by a process that died; the next to change it repairs it: %w", ErrOwnerDied)
 	}
-	return errors.New("the directory is being changed and cannot be checked")
+	return fmt.Errorf("the directory is being changed and cannot be checked: %w", syscall.EBUSY)
 }

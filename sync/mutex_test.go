@@ -113,6 +113,26 @@ func TestMutexContextEnds(t *testing.T) {
 	if !errors.As(err, &e) || e.Op != "mutex.Lock" || e.Object != "m" || e.Region == "" {
 		t.Errorf("the error says %#v", e)
 	}
+	const bar = 50 * time.Millisecond
+	for try := 1; ; try++ { // L11
+		if took := toldOfCancel(t, m); took <= bar {
+			break
+		} else if try == 5 { // the machine may be busy, but not for ever
+			t.Errorf("told of the cancellation after %v", took)
+			break
+		}
+	}
+	must(t, m.Unlock()) // L7
+	if !try(t, m) {
+		t.Error("after contexts ended the mutex is not free")
+	}
+	must(t, m.Unlock())
+}
+
+// toldOfCancel is how long it takes until one of three waiters has returned
+// after their context was cancelled. m is held.
+func toldOfCancel(t testing.TB, m *sync.Mutex) time.Duration {
+	t.Helper()
 	var cancelled atomic.Int64
 	ctx, cancel := context.WithCancel(background)
 	told := make(chan time.Duration, 3)
@@ -124,26 +144,19 @@ func TestMutexContextEnds(t *testing.T) {
 			told <- time.Since(time.Unix(0, cancelled.Load()))
 		}()
 	}
-	waiters(t, m, 3)
+	waiters(t, 3)
 	cancelled.Store(time.Now().UnixNano())
 	cancel()
 	soonest := testproc.Patience
 	for range 3 {
 		soonest = min(soonest, <-told)
 	}
-	if soonest > 50*time.Millisecond && !testing.Short() { // L11; the soonest: the machine may be busy
-		t.Errorf("told of the cancellation after %v", soonest)
-	}
-	must(t, m.Unlock()) // L7
-	if !try(t, m) {
-		t.Error("after contexts ended the mutex is not free")
-	}
-	must(t, m.Unlock())
+	return soonest
 }
 
-// waiters lets n goroutines of this process get to their sleep in m, as far as
-// one can see that from outside.
-func waiters(t testing.TB, _ *sync.Mutex, n int) {
+// waiters lets n goroutines of this process get to their sleep, as far as one
+// can see that from outside.
+func waiters(t testing.TB, n int) {
 	t.Helper()
 	buf := make([]byte, 1<<20)
 	for start := time.Now(); ; runtime.Gosched() {
@@ -181,7 +194,7 @@ func TestMutexWaitersAllPass(t *testing.T) {
 			}
 		})
 	}
-	waiters(t, m, 5)
+	waiters(t, 5)
 	if passed.Load() != 0 {
 		t.Error("somebody passed a held mutex")
 	}
@@ -284,7 +297,7 @@ func TestMutexRegionCloses(t *testing.T) {
 	told := make(chan error)
 	go func() { told <- held.Lock(background) }()
 	go func() { _, err := held.Recover(background); told <- err }()
-	waiters(t, held, 2)
+	waiters(t, 2)
 	must(t, r.Close())
 	for range 2 {
 		if err := <-told; !errors.Is(err, shm.ErrClosed) {

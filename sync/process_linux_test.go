@@ -151,7 +151,7 @@ func TestMutexWaitersInProcesses(t *testing.T) {
 			}
 		})
 	}
-	waiters(t, m, 2)
+	waiters(t, 2)
 	must(t, m.Unlock())
 	wg.Go(func() {
 		for left := cs; len(left) > 0; { // one of them holds it now
@@ -266,7 +266,7 @@ func TestMutexHolderKilled(t *testing.T) {
 	}()
 	other.Say("lock")
 	asleep(t, other.PID())
-	waiters(t, m, 4)
+	waiters(t, 4)
 	victim.Kill()
 	for range 3 {
 		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
@@ -366,7 +366,7 @@ func TestMutexWaiterStoppedOrKilled(t *testing.T) {
 		asleep(t, c.PID())
 		done := make(chan error)
 		go func() { done <- m.Lock(ctx) }()
-		waiters(t, m, 1)
+		waiters(t, 1)
 		end(c)
 		must(t, m.Unlock())
 		err := <-done
@@ -414,7 +414,7 @@ func TestMutexSignals(t *testing.T) {
 	}
 	done := make(chan error)
 	go func() { done <- m.Lock(patience(t)) }()
-	waiters(t, m, 1)
+	waiters(t, 1)
 	ask(t, c, "unlock", "ok")
 	must(t, <-done)
 	must(t, m.Unlock())
@@ -435,7 +435,7 @@ func TestMutexToldSoon(t *testing.T) {
 			ask(t, c, "lock", "ok")
 			told := make(chan error)
 			go func() { told <- m.Lock(ctx) }()
-			waiters(t, m, 1)
+			waiters(t, 1)
 			begin := time.Now()
 			c.Signal(syscall.SIGKILL)
 			if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {

@@ -99,7 +99,7 @@ func TestOnOwnerDied(t *testing.T) {
 	}
 	done := make(chan error)
 	go func() { done <- m.Lock(ctx) }()
-	waiters(t, m, 1)
+	waiters(t, 1)
 	must(t, plain.MarkConsistent())
 	must(t, plain.Unlock())
 	must(t, <-done)

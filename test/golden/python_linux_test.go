@@ -4,12 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -134,132 +132,6 @@ func (s *seen) object(t *testing.T, name string) *seenObject {
 	}
 	t.Fatalf("no object %s", name)
 	return nil
-}
-
-// compare says where the reader and a snapshot of the same still region differ.
-func compare(t *testing.T, s *seen, g *shm.Snapshot) {
-	t.Helper()
-	h, r := &s.Header, &g.Region
-	want(t, "version", h.Version, r.Version)
-	want(t, "flags", []bool{h.Ephemeral, h.Anonymous, h.Ended}, []bool{r.Ephemeral, r.Anonymous, r.Ended})
-	want(t, "sizes", []int64{h.Size, int64(h.MaxParticipants), int64(h.MaxObjects), int64(h.PageSize)},
-		[]int64{r.Size, int64(r.Participants), int64(r.Objects), int64(r.PageSize)})
-	want(t, "id and boot", []string{h.ID, h.Boot}, []string{r.ID, r.Boot})
-	want(t, "made", h.Created, r.Created.UnixNano())
-
-	d := &s.Directory
-	want(t, "changing", d.Changing, false)
-	want(t, "directory", []int64{int64(d.Live), int64(len(d.RemovedEntries)), d.Seq/2 - 1},
-		[]int64{int64(g.Directory.Live), int64(g.Directory.Removed), g.Directory.Changes})
-	want(t, "directory's lock", d.Lock.Owner != nil, g.Directory.Holder != nil)
-	want(t, "entries", len(d.FreeEntries)+len(d.RemovedEntries)+d.Live, r.Objects)
-	free := int64(0)
-	for _, run := range d.FreeRuns {
-		free += run[1]
-	}
-	want(t, "free bytes", free, g.Memory.Free)
-
-	if len(s.Participants) != len(g.Participants) {
-		t.Fatalf("%d participants, want %d", len(s.Participants), len(g.Participants))
-	}
-	for i, p := range s.Participants {
-		q := g.Participants[i]
-		want(t, fmt.Sprintf("participant %d's sum is right", i), p.Sound, true)
-		want(t, fmt.Sprint("participant ", i), fmt.Sprintln(p.Index, p.Epoch, p.PID, p.Name, p.State, p.Attached, p.Recoveries, p.Rescues, p.Open),
-			fmt.Sprintln(q.Index, q.Epoch, q.PID, q.Name, q.State, q.Started.UnixNano(), q.Recoveries, q.Rescues, q.Open))
-	}
-
-	var live, removed []seenObject
-	for _, o := range s.Objects {
-		if o.State == "live" {
-			if o.ByName == nil || *o.ByName != o.Entry {
-				t.Errorf("%s: found by its name at %v, want %d", o.Name, o.ByName, o.Entry)
-			}
-			live = append(live, o)
-		} else {
-			removed = append(removed, o)
-		}
-	}
-	compareObjects(t, live, g.Objects)
-	compareObjects(t, removed, g.Removed)
-}
-
-func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
-	t.Helper()
-	if len(ss) != len(gs) {
-		t.Fatalf("%d objects, want %d", len(ss), len(gs))
-	}
-	for i := range ss {
-		s, g := &ss[i], &gs[i]
-		want(t, "name", s.Name, g.Name)
-		if g.Kind == "unknown" {
-			want(t, s.Name+": kind", s.Kind, fmt.Sprint("unknown ", uint32(unknownKind)))
-		} else {
-			want(t, s.Name+": kind", s.Kind, g.Kind)
-		}
-		want(t, s.Name+": bytes and time", []int64{s.Bytes, s.Created}, []int64{g.Bytes, g.Created.UnixNano()})
-		want(t, s.Name+": open in", fmt.Sprint(s.OpenIn), fmt.Sprint(g.OpenIn))
-		f := maps.Clone(g.Fields)
-		if g.Type != "" {
-			if f == nil {
-				f = map[string]string{}
-			}
-			f["type"] = g.Type
-		}
-		want(t, s.Name+": fields", fmt.Sprint(s.Fields), fmt.Sprint(f))
-		if g.Kind == "unknown" {
-			continue
-		}
-		want(t, s.Name+": waiters", s.Waiters, g.Waiters != 0)
-		want(t, s.Name+": owner", who(s.Owner), holder(g.Owner))
-		want(t, s.Name+": abandoned", s.Abandoned, g.State == "abandoned")
-		if s.Kind == "array" || s.Kind == "slice" {
-			want(t, s.Name+": length", s.N, g.Len)
-		}
-		if s.Kind == "queue" {
-			compareQueue(t, s, g)
-		}
-	}
-}
-
-func compareQueue(t *testing.T, s *seenObject, g *shm.ObjectState) {
-	t.Helper()
-	want(t, s.Name+": len, cap", []int{len(s.Messages), s.Slots}, []int{g.Len, g.Cap})
-	want(t, s.Name+": shut down", s.ShutDown, g.State != "")
-	var held, wanted []string
-	for _, m := range s.Taken {
-		held = append(held, fmt.Sprint(strings.Replace(m.Phase, "leased", "lease", 1), who(m.Holder), 1))
-	}
-	for _, n := range s.NotDone {
-		held = append(held, fmt.Sprint("not done", who(&n.seenWho), n.Count))
-	}
-	for _, h := range g.Holders {
-		wanted = append(wanted, fmt.Sprint(h.What, holder(&h), h.N))
-	}
-	slices.Sort(held)
-	slices.Sort(wanted)
-	want(t, s.Name+": holders", held, wanted)
-}
-
-func who(w *seenWho) string {
-	if w == nil {
-		return "nobody"
-	}
-	return fmt.Sprintf("%d.%d", w.Index, w.Epoch)
-}
-
-func holder(h *shm.Holder) string {
-	if h == nil {
-		return "nobody"
-	}
-	return fmt.Sprintf("%d.%d", h.Index, h.Epoch)
-}
-
-func snapshot(t *testing.T, path string) *shm.Snapshot {
-	t.Helper()
-	r := check(shm.Open(path, &shm.Options{ReadOnly: true}))(t)
-	defer r.Close()
-	return check(r.Snapshot())(t)
 }
 
 // contents are what is in the images' objects, as JSON.

@@ -183,9 +183,12 @@ func (w *words) valid(e *entry) error {
 func (w *words) area(e *entry) mem.Area { return w.Sub(e.off, e.words) }
 
 // is reports whether the entry is still what e says: the same object, in the
-// same state.
+// same state. The state is loaded first: a live object's generation was stored
+// before its state and does not return, so with the old generation after it
+// the state was the old object's. (The other way round, the entry could have
+// been freed before the first load, and made anew before the second.)
 func (w *words) is(e *entry) bool {
-	return mem.Load64(w.ent64(e.i, entGen)) == e.gen && w.state(e.i) == e.state
+	return w.state(e.i) == e.state && mem.Load64(w.ent64(e.i, entGen)) == e.gen
 }
 
 // named reports whether entry i has the name, without a copy.

@@ -129,7 +129,7 @@ func (a *attachment) endUse(i uint32, u *use) {
 	if a.closed.Load() || u.core.Value() != nil {
 		return
 	}
-	if mem.Load64(a.ent64(i, entGen)) == u.gen && a.state(i) == entLive {
+	if a.state(i) == entLive && mem.Load64(a.ent64(i, entGen)) == u.gen {
 		return
 	}
 	e := a.read(i)

@@ -159,6 +159,9 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		since: time.Now().UnixNano(), nameLen: uint32(len(s.Name)),
 	}
 	copy(e.name[:], s.Name)
+	if e.gen == 0 || e.gen > maxGen {
+		return nil, fmt.Errorf("the last generation given is %d: %w", e.gen-1, ErrCorrupt)
+	}
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
 	next := a.nextFree(i)

@@ -3,6 +3,7 @@ package damage
 import (
 	"context"
 	"encoding"
+	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -78,7 +79,10 @@ func (u *user) region() {
 	u.try("Snapshot", func() error {
 		s, err := r.Snapshot()
 		if err == nil {
-			return wish(s.String())
+			wish(s.String())
+			if _, bad := json.Marshal(s); bad != nil {
+				return fmt.Errorf("the snapshot as JSON: %v", bad)
+			}
 		}
 		return err
 	})

@@ -40,6 +40,13 @@ type option struct {
 // number of runs grows as the n-th power of that of the steps.
 func Exhaust(tb testing.TB, seed uint64, n int, o Options, build func(*World)) {
 	tb.Helper()
+	if err := TryExhaust(seed, n, o, build); err != nil {
+		tb.Fatal(err)
+	}
+}
+
+// TryExhaust is Exhaust for a test that expects a failure: it returns it.
+func TryExhaust(seed uint64, n int, o Options, build func(*World)) error {
 	start, runs, steps := time.Now(), 0, 0
 	run := func(plan []deviation, left int, tr *trace) (*World, error) {
 		w := New(seed, o)
@@ -54,22 +61,26 @@ func Exhaust(tb testing.TB, seed uint64, n int, o Options, build func(*World)) {
 		steps += w.steps
 		return w, err
 	}
-	var explore func(plan []deviation, n int)
-	explore = func(plan []deviation, n int) {
+	var explore func(plan []deviation, n int) error
+	explore = func(plan []deviation, n int) error {
 		w, err := run(plan, n, nil)
 		if err != nil {
 			tr := &trace{}
 			run(plan, n, tr)
-			tb.Fatalf("%v\nits schedule: %v; its last steps:\n%v", err, plan, tr)
+			return fmt.Errorf("%w\nits schedule: %v; its last steps:\n%v", err, plan, tr)
 		}
 		for _, d := range w.sched.seen {
-			explore(append(plan[:len(plan):len(plan)], d), n-d.o.cost)
+			if err := explore(append(plan[:len(plan):len(plan)], d), n-d.o.cost); err != nil {
+				return err
+			}
 		}
+		return nil
 	}
-	explore(nil, n)
+	err := explore(nil, n)
 	if testing.Verbose() {
 		fmt.Printf("    seed %d: %d runs, %d steps a run on average, %.1f s\n", seed, runs, steps/runs, time.Since(start).Seconds())
 	}
+	return err
 }
 
 // Settled ends the choices of an Exhaust: what comes now is one run only.

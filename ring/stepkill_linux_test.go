@@ -37,6 +37,7 @@ type numbers struct {
 	shutdown func() error
 	taskDone func() error
 	join     func(context.Context) error
+	len      func() int
 }
 
 // lent is a message on lease.
@@ -84,6 +85,7 @@ func numbered[T any](o ring.QueueOptions, pack func(n int) T, unpack func(T) (in
 			shutdown: q.Shutdown,
 			taskDone: q.TaskDone,
 			join:     q.Join,
+			len:      q.Len,
 		}, nil
 	}
 }
@@ -459,29 +461,56 @@ func play(t *testing.T, s *stepkill.Stage, form string, sc scene) {
 
 	d := s.Die(wake)
 
-	// Afterwards.
+	// Afterwards. The survivors do nothing that would wake a sleeper until it
+	// has had its chance: what the victim has done, or its recovery, must.
 	ctx := stepkill.Watchdog(t)
-	if sc.does == ends {
-		must(q.shutdown()) // the victim has, or it has not
+	until := func(what string, ok func() bool) {
+		t.Helper()
+		for ; !ok(); time.Sleep(50 * time.Microsecond) {
+			if ctx.Err() != nil {
+				t.Fatalf("after a death %v: %s; seen %v", d, what, seen)
+			}
+		}
 	}
-	shut := sc.does == ends || sc.shut
+	until("it has not been recovered", func() bool {
+		return len(s.Region.Participants()) == 1+len(getters)+len(putters)
+	})
+	shut := sc.shut
+	if sc.does == ends {
+		shut = true
+		switch err := q.tryPut(160); {
+		case err == nil:
+			there[160] = true
+			fallthrough
+		case errors.Is(err, ring.ErrFull): // the victim has not come so far
+			must(q.shutdown())
+		case !errors.Is(err, ring.ErrShutdown):
+			t.Error(err)
+		}
+	}
 	for _, l := range mine {
 		must(l.ack())
 		take(lent{n: l.n, attempt: l.attempt})
 	}
 	for i, p := range getters {
-		if !shut { // there is something for each, then
-			must(putPatiently(ctx, q, 300+i, take))
-			there[300+i] = true
+		until("a getter sleeps", func() bool {
+			if n := 300 + i; !shut && q.len() == 0 && !there[n] { // there is something for each, then
+				must(putPatiently(ctx, q, n, take))
+				there[n] = true
+			}
+			return p.Returned()
+		})
+	}
+	for _, p := range putters {
+		if shut || sc.does == takes && d.Note > 0 { // there is room
+			until("a putter sleeps", p.Returned)
 		}
-		p.Wait()
 	}
 	for done := false; !done; time.Sleep(50 * time.Microsecond) {
 		if ctx.Err() != nil {
-			t.Fatalf("after a death %v: still not quiet; seen %v", d, seen)
+			t.Fatalf("after a death %v: a putter sleeps; seen %v", d, seen)
 		}
-		// Quiet only if it was before the last look, too.
-		done = len(s.Region.Participants()) == 1+len(getters)+len(putters)
+		done = true // if it was so before the last look
 		for _, p := range putters {
 			done = p.Returned() && done
 		}

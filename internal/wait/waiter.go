@@ -37,8 +37,15 @@ type Waiter struct {
 // process that is stopped before it can act on it, or to one that dies; the
 // others look again by themselves. It grows with the number of sleepers, so
 // that they look some 128 times a second all together at most.
+var relook = 500 * time.Millisecond
+
+func init() {
+	if sys.Forced("norelook") { // for tests of who wakes whom: a wake-up that is lost stays lost
+		relook = time.Hour
+	}
+}
+
 const (
-	relook    = 500 * time.Millisecond
 	relookPer = 64
 
 	century = 100 * 365 * 24 * time.Hour // a deadline beyond it is none

@@ -3,7 +3,9 @@ package stepkill
 import (
 	"context"
 	"encoding/json"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"example.com/tandem/shm"
@@ -64,6 +66,9 @@ var Options = shm.Options{Size: 8 << 20, Participants: 8, Objects: 16}
 // wrong.
 func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {
 	t.Helper()
+	// Victims and peers do not look again by themselves: a wake-up that died
+	// with the victim is found missing.
+	t.Setenv("TANDEM_FORCE", strings.TrimPrefix(os.Getenv("TANDEM_FORCE")+",norelook", ","))
 	step.Every(t, op, func(t *testing.T, st *step.Stage) {
 		o := Options
 		r, err := shm.Create(regionIn(st.Dir), &o)

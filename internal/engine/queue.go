@@ -100,6 +100,16 @@ import (
 // for producers and space. Where messages have blocks all producers are woken,
 // since one free block is enough for one and not for another.
 //
+// # Stops
+//
+// Nobody spins for a process that is stopped, and nothing is lost by it. At
+// writing, which lasts a few stores, it hides what was put after. At reading
+// or draining it keeps its slot, and producers have no room once the tail has
+// come round to it. Both last until it goes on or dies. Anywhere else it holds
+// up nobody, but keeps what it has: leases, blocks, and the wake-up of one
+// that it was given or about to give, which others make good by looking again
+// after a while (Sleeper).
+//
 // # Death
 //
 // Of a producer: before full, nothing was put; its slot becomes a hole, its

@@ -7,6 +7,7 @@ import "example.com/tandem/internal/mem"
 func (c QueueConfig) InitLap(a mem.Area, lap uint64)    { c.initLap(a, lap) }
 func RecoverQueue(a mem.Area, env Env, dead Self) error { return recoverQueue(a, env, dead) }
 func CheckQueue(a mem.Area, quiet bool) error           { return checkQueueAt(a, quiet) }
+func LookQueue(a mem.Area) Look                         { return lookQueue(a) }
 func (q *Queue) BytesOf(s Slot) ([]byte, error)         { return q.bytesOf(s) }
 func (q *Queue) More() bool                             { return q.more() }
 func (q *Queue) AtRest() bool                           { return q.look() == atRest }

@@ -94,6 +94,9 @@ func (l *locker) Unlock() error {
 
 // ready is what every call looks at before it begins.
 func (l *locker) ready(ctx context.Context) error {
+	if l.core == nil {
+		return errNoHandle
+	}
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -119,6 +122,9 @@ func (l *locker) done(op string, err error) error {
 	l.core.KeepAlive()
 	if err == nil {
 		return nil
+	}
+	if l.core == nil {
+		return &shm.Error{Op: "atomics." + op, Err: err}
 	}
 	return l.core.Err(l.core.Kind.String()+"."+op, err)
 }

@@ -1,8 +1,8 @@
 package atomics
 
 import (
-	"errors"
 	"fmt"
+	"io/fs"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
@@ -13,23 +13,24 @@ import (
 // process that has the region open, which package proc sees to, and only finds
 // the object there: a handle on what was removed meanwhile is fs.ErrNotExist.
 
-var errNoHandle = errors.New("the handle was not made by OpenValue, OpenArray or OpenSlice")
+var errNoHandle = fmt.Errorf("the handle was not made by OpenValue, OpenArray or OpenSlice: %w", fs.ErrInvalid)
 
-func marshal(core *object.Core) ([]byte, error) {
+func marshal(core *object.Core, kind engine.Kind) ([]byte, error) {
+	op := kind.String() + ".MarshalBinary"
 	if core == nil {
-		return nil, errNoHandle
+		return nil, &shm.Error{Op: op, Err: errNoHandle}
+	}
+	if core.Closed.Load() {
+		return nil, core.Err(op, shm.ErrClosed)
 	}
 	return core.Ref.Marshal()
 }
 
 // arrived calls open with the region and the object that b names.
 func arrived(b []byte, kind engine.Kind, open func(r *shm.Region, name string) error) error {
-	ref, err := object.Unmarshal(b)
+	ref, err := object.UnmarshalFor(kind.String()+".UnmarshalBinary", kind, b)
 	if err != nil {
 		return err
-	}
-	if engine.Kind(ref.Kind) != kind {
-		return fmt.Errorf("the handle is on a %s, not on a %s: %w", engine.Kind(ref.Kind), kind, shm.ErrMismatch)
 	}
 	r, err := shm.RegionByID(ref.Region)
 	if err != nil {
@@ -40,7 +41,7 @@ func arrived(b []byte, kind engine.Kind, open func(r *shm.Region, name string) e
 }
 
 // MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
-func (v *Value[T]) MarshalBinary() ([]byte, error) { return marshal(v.core) }
+func (v *Value[T]) MarshalBinary() ([]byte, error) { return marshal(v.core, engine.KindValue) }
 
 // UnmarshalBinary opens the value that another process's handle was on.
 func (v *Value[T]) UnmarshalBinary(b []byte) error {
@@ -55,7 +56,7 @@ func (v *Value[T]) UnmarshalBinary(b []byte) error {
 }
 
 // MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
-func (a *Array[T]) MarshalBinary() ([]byte, error) { return marshal(a.core) }
+func (a *Array[T]) MarshalBinary() ([]byte, error) { return marshal(a.core, engine.KindArray) }
 
 // UnmarshalBinary opens the array that another process's handle was on.
 func (a *Array[T]) UnmarshalBinary(b []byte) error {
@@ -69,7 +70,7 @@ func (a *Array[T]) UnmarshalBinary(b []byte) error {
 }
 
 // MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
-func (s *Slice[T]) MarshalBinary() ([]byte, error) { return marshal(s.core) }
+func (s *Slice[T]) MarshalBinary() ([]byte, error) { return marshal(s.core, engine.KindSlice) }
 
 // UnmarshalBinary opens the slice that another process's handle was on.
 func (s *Slice[T]) UnmarshalBinary(b []byte) error {

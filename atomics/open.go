@@ -81,7 +81,7 @@ func (q request) open(r *shm.Region) (core *object.Core, t *mem.Type, cells unsa
 		fields = append(fields, object.Field{Name: "length", Value: length})
 	}
 	core, err = r.OpenObject(object.Spec{Op: q.op, Kind: q.kind, Name: q.name, Fields: fields,
-		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			if q.n == 0 {
 				return nil, 0, nil, fmt.Errorf("there is none to take the length from: %w", fs.ErrNotExist)
 			}

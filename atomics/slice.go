@@ -41,6 +41,9 @@ func OpenSlice[T any](r *shm.Region, name string, n int) (*Slice[T], error) {
 // stays mapped and the object in use, even when the handle is dropped. After
 // Region.Close it is memory of zeroes of the process's own.
 func (s *Slice[T]) Data() []T {
+	if s.core == nil {
+		return nil
+	}
 	pin(s.core, s.shared)
 	return unsafe.Slice((*T)(s.base), s.n)
 }

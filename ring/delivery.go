@@ -75,7 +75,7 @@ func (q *Queue[T]) Lease(ctx context.Context) (Delivery[T], error) {
 	if err := ctx.Err(); err != nil {
 		return Delivery[T]{}, q.fail(opLease, err)
 	}
-	if q.closed.Load() {
+	if q.off() {
 		return Delivery[T]{}, q.fail(opLease, shm.ErrClosed)
 	}
 	s, err := q.eng.Take(nil, true)
@@ -92,7 +92,7 @@ func (q *Queue[T]) Lease(ctx context.Context) (Delivery[T], error) {
 
 // TryLease is Lease without waiting: ErrEmpty where Lease would. It never blocks.
 func (q *Queue[T]) TryLease() (Delivery[T], error) {
-	if q.closed.Load() {
+	if q.off() {
 		return Delivery[T]{}, q.fail(opTryLease, shm.ErrClosed)
 	}
 	s, err := q.eng.Take(nil, true)

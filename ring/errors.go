@@ -2,6 +2,8 @@ package ring
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 
 	"example.com/tandem/internal/engine"
 )
@@ -32,3 +34,8 @@ var (
 	// that one could not be decoded, and is gone.
 	ErrCodec = errors.New("message does not encode or decode")
 )
+
+var errNoHandle = fmt.Errorf("the handle was not made by OpenQueue: %w", fs.ErrInvalid)
+
+// codecError is ErrCodec with what the codec said, on one line.
+func codecError(err error) error { return fmt.Errorf("%w: %w", ErrCodec, err) }

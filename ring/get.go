@@ -29,7 +29,7 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	if err := ctx.Err(); err != nil {
 		return v, q.fail(opGet, err)
 	}
-	if q.closed.Load() {
+	if q.off() {
 		return v, q.fail(opGet, shm.ErrClosed)
 	}
 	s, err := q.eng.TryTake()
@@ -59,7 +59,7 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 
 // TryGet is Get without waiting: ErrEmpty where Get would. It never blocks.
 func (q *Queue[T]) TryGet() (v T, err error) {
-	if q.closed.Load() {
+	if q.off() {
 		return v, q.fail(opTryGet, shm.ErrClosed)
 	}
 	s, err := q.eng.TryTake()
@@ -87,7 +87,7 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		var err error
 		if i == 0 {
 			vs[i], err = q.Get(ctx)
-		} else if vs[i], err = q.TryGet(); err == q.empty || err == q.getEnd {
+		} else if vs[i], err = q.TryGet(); err == q.empty || err == q.tryEnd {
 			return i, nil
 		}
 		if err != nil {
@@ -171,7 +171,7 @@ func (q *Queue[T]) decode(b *[]byte, v *T) error {
 	}
 	defer giveBuffer(b)
 	if err := q.codec.Decode(*b, v); err != nil {
-		return errors.Join(ErrCodec, err)
+		return codecError(err)
 	}
 	return nil
 }

@@ -1,9 +1,6 @@
 package ring
 
 import (
-	"errors"
-	"fmt"
-
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
@@ -12,8 +9,8 @@ import (
 // MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
 // It travels as the names of its region and object.
 func (q *Queue[T]) MarshalBinary() ([]byte, error) {
-	if q.core == nil {
-		return nil, errors.New("the handle was not made by OpenQueue")
+	if q.off() {
+		return nil, q.fail("queue.MarshalBinary", shm.ErrClosed)
 	}
 	return q.core.Ref.Marshal()
 }
@@ -22,12 +19,9 @@ func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 // the codec that it has (see RegisterCodec), and Adaptive. A queue that was
 // removed meanwhile is fs.ErrNotExist.
 func (q *Queue[T]) UnmarshalBinary(b []byte) error {
-	ref, err := object.Unmarshal(b)
+	ref, err := object.UnmarshalFor("queue.UnmarshalBinary", engine.KindQueue, b)
 	if err != nil {
 		return err
-	}
-	if kind := engine.Kind(ref.Kind); kind != engine.KindQueue {
-		return fmt.Errorf("the handle is on a %s, not on a %s: %w", kind, engine.KindQueue, shm.ErrMismatch)
 	}
 	r, err := shm.RegionByID(ref.Region)
 	if err != nil {

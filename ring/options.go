@@ -1,7 +1,6 @@
 package ring
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"math/bits"
@@ -52,6 +51,10 @@ const (
 	defaultBuffer   = 1 << 20
 	defaultMost     = 64 << 10
 
+	capacityMost    = 1 << 28
+	bufferBytesMost = 1 << 40
+	messageMost     = 1 << 30
+
 	slotMost  = 128 // bytes of the longest plain T that lies in a slot
 	slotBytes = 112 // of a message of varying length: a slot of two lines
 )
@@ -72,8 +75,10 @@ const (
 func formOf(t reflect.Type, c Codec) (f form, text, name string, err error) {
 	if c != nil {
 		switch name = c.Name(); name {
-		case "", plainName, bytesName, textName, cborName:
-			return 0, "", "", fmt.Errorf("codec named %q: %w", name, fs.ErrInvalid)
+		case "":
+			return 0, "", "", fmt.Errorf("a codec without a name: %w", fs.ErrInvalid)
+		case plainName, bytesName, textName, cborName:
+			return 0, "", "", fmt.Errorf("a codec named %q, as what needs no codec is: %w", name, fs.ErrInvalid)
 		}
 		return encoded, "", name, nil // T may have another name elsewhere
 	}
@@ -85,27 +90,34 @@ func formOf(t reflect.Type, c Codec) (f form, text, name string, err error) {
 	}
 	switch {
 	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Uint8:
-		return asBytes, ". bytes\n", bytesName, nil
+		return asBytes, ". bytes", bytesName, nil
 	case t.Kind() == reflect.String:
-		return asText, ". text\n", textName, nil
+		return asText, ". text", textName, nil
 	}
 	text, err = describeCBOR(t)
 	if err != nil {
-		return 0, "", "", errors.Join(ErrCodec, err)
+		return 0, "", "", codecError(err)
 	}
 	return encoded, text, cborName, nil
 }
 
 // check refuses what no queue can be made with.
 func (o *QueueOptions) check() error {
-	if o.Capacity < 0 || o.Buffer < 0 || o.MaxMessage < 0 || o.Capacity > 1<<28 || o.Buffer > 1<<40 || o.MaxMessage > 1<<30 {
-		return fmt.Errorf("capacity %d, buffer %d, max message %d: %w", o.Capacity, o.Buffer, o.MaxMessage, fs.ErrInvalid)
+	for _, n := range []struct {
+		name      string
+		have, max int
+	}{
+		{"capacity", o.Capacity, capacityMost}, {"buffer", o.Buffer, bufferBytesMost}, {"max message", o.MaxMessage, messageMost},
+	} {
+		if n.have < 0 || n.have > n.max {
+			return fmt.Errorf("%s %d, want 1 to %d, or 0 for the default: %w", n.name, n.have, n.max, fs.ErrInvalid)
+		}
 	}
 	if o.Buffer != 0 && o.MaxMessage != 0 && o.Buffer/2 < o.MaxMessage {
 		return fmt.Errorf("buffer %d for messages of up to %d bytes, want twice that: %w", o.Buffer, o.MaxMessage, fs.ErrInvalid)
 	}
 	if o.Wait < Adaptive || o.Wait > Sleep {
-		return fmt.Errorf("wait %d: %w", o.Wait, fs.ErrInvalid)
+		return fmt.Errorf("wait %d, want Adaptive, Spin or Sleep: %w", o.Wait, fs.ErrInvalid)
 	}
 	return nil
 }

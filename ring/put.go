@@ -2,7 +2,6 @@ package ring
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"unsafe"
 
@@ -28,7 +27,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if q.form != inSlot {
 		return q.putBytes(ctx, opPut, v)
 	}
-	if q.closed.Load() {
+	if q.off() {
 		return q.fail(opPut, shm.ErrClosed)
 	}
 	s, err := q.eng.TryClaim()
@@ -57,7 +56,7 @@ func (q *Queue[T]) TryPut(v T) error {
 	if q.form != inSlot {
 		return q.putBytes(nil, opTryPut, v)
 	}
-	if q.closed.Load() {
+	if q.off() {
 		return q.fail(opTryPut, shm.ErrClosed)
 	}
 	s, err := q.eng.TryClaim()
@@ -96,7 +95,7 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 //
 //go:noinline
 func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
-	if q.closed.Load() {
+	if q.off() {
 		return q.fail(op, shm.ErrClosed)
 	}
 	var msg []byte
@@ -113,7 +112,7 @@ func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
 		defer giveBuffer(b)
 		var err error
 		if *b, err = q.codec.Append((*b)[:0], v); err != nil {
-			return q.fail(op, errors.Join(ErrCodec, err))
+			return q.fail(op, codecError(err))
 		}
 		msg = *b
 	}

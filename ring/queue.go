@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"reflect"
+	"strings"
 	"sync/atomic"
 
 	"example.com/tandem/internal/engine"
@@ -37,7 +38,7 @@ import (
 type Queue[T any] struct {
 	eng    *engine.Queue
 	core   *object.Core
-	closed *atomic.Bool
+	closed *atomic.Bool // nil: OpenQueue did not make the handle
 	form   form
 	handle
 }
@@ -50,7 +51,8 @@ type handle struct {
 	size    int // bytes of a plain T
 
 	// Built once, for those who poll.
-	full, empty, leaseEmpty, shut, getEnd, leaseEnd error
+	full, empty, leaseEmpty                              error
+	shut, tryShut, getEnd, tryEnd, leaseEnd, tryLeaseEnd error
 }
 
 // shared is what this process keeps once for a queue.
@@ -96,12 +98,13 @@ func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) 
 		fields = o.fields(f, text, codec)
 	}
 	core, err := r.OpenObject(object.Spec{Op: opOpen, Kind: engine.KindQueue, Name: name, Fields: fields,
-		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
 			if arrived {
 				return nil, 0, nil, fs.ErrNotExist
 			}
 			o.fill()
 			c := o.config(f, int(t.Size()))
+			c.Rows = participants
 			if c.Size() == 0 {
 				return nil, 0, nil, fmt.Errorf("capacity %d, messages of %d bytes: %w", o.Capacity, c.MaxMessage, shm.ErrNoSpace)
 			}
@@ -118,9 +121,15 @@ func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) 
 		if f, text, codec, err = formOf(t, o.Codec); err != nil {
 			return fail(err)
 		}
-		if codec != core.Field("codec") || text != "" && text != core.Field("type") {
-			return fail(fmt.Errorf("%w: codec: %s here, %s in the region; %s", shm.ErrMismatch,
-				codec, core.Field("codec"), mem.Diff(text, core.Field("type"))))
+		var diffs []string
+		if text != "" && text != core.Field("type") {
+			diffs = append(diffs, mem.Diff(text, core.Field("type")))
+		}
+		if codec != core.Field("codec") {
+			diffs = append(diffs, fmt.Sprintf("codec: %s here, %s in the region", codec, core.Field("codec")))
+		}
+		if len(diffs) > 0 {
+			return fail(fmt.Errorf("%w: %s", shm.ErrMismatch, strings.Join(diffs, "; ")))
 		}
 	}
 	if o.Codec != nil {
@@ -144,9 +153,10 @@ func newQueue[T any](core *object.Core, f form, o QueueOptions) (*Queue[T], erro
 	}
 	q := &Queue[T]{eng: s.eng, core: core, closed: core.Closed, form: f}
 	q.handle = handle{codec: o.Codec, spinner: wait.NewSpinner(wait.Mode(o.Wait)), leases: &s.leases, size: size,
-		full: core.Err("queue.TryPut", ErrFull), empty: core.Err("queue.TryGet", ErrEmpty),
-		leaseEmpty: core.Err("queue.TryLease", ErrEmpty), shut: core.Err("queue.Put", ErrShutdown),
-		getEnd: core.Err("queue.Get", io.EOF), leaseEnd: core.Err("queue.Lease", io.EOF)}
+		full: core.Err(opTryPut, ErrFull), empty: core.Err(opTryGet, ErrEmpty),
+		leaseEmpty: core.Err(opTryLease, ErrEmpty), shut: core.Err(opPut, ErrShutdown), tryShut: core.Err(opTryPut, ErrShutdown),
+		getEnd: core.Err(opGet, io.EOF), tryEnd: core.Err(opTryGet, io.EOF),
+		leaseEnd: core.Err(opLease, io.EOF), tryLeaseEnd: core.Err(opTryLease, io.EOF)}
 	if f == encoded && q.codec == nil {
 		q.codec = cborCodec{}
 	}
@@ -164,7 +174,10 @@ func sharedOf(core *object.Core) (*shared, error) {
 	if s := v.(*shared); s.eng != nil {
 		return s, nil
 	}
-	return nil, errors.Join(err, shm.ErrCorrupt)
+	if err == nil { // another was told
+		err = shm.ErrCorrupt
+	}
+	return nil, err
 }
 
 // Shutdown ends the queue for all processes, for good: from its return on no
@@ -173,7 +186,7 @@ func sharedOf(core *object.Core) (*shared, error) {
 // io.EOF. A second Shutdown does nothing. A queue of the name begins anew
 // after Region.Remove.
 func (q *Queue[T]) Shutdown() error {
-	if q.closed.Load() {
+	if q.off() {
 		return q.fail("queue.Shutdown", shm.ErrClosed)
 	}
 	q.eng.Shutdown()
@@ -183,16 +196,24 @@ func (q *Queue[T]) Shutdown() error {
 // Len returns how many messages wait to be taken, without those that are
 // leased: exact when nobody changes the queue.
 func (q *Queue[T]) Len() int {
+	if q.off() {
+		return 0
+	}
 	n := q.eng.Len()
 	q.core.KeepAlive()
-	if q.closed.Load() {
+	if q.off() {
 		return 0
 	}
 	return n
 }
 
 // Cap returns the queue's Capacity.
-func (q *Queue[T]) Cap() int { return q.eng.Cap() }
+func (q *Queue[T]) Cap() int {
+	if q.eng == nil {
+		return 0
+	}
+	return q.eng.Cap()
+}
 
 // TaskDone says that one of the messages that this process has got with Get is
 // done; an Ack says it for a leased one. ErrOverDone if it has none left, and
@@ -201,7 +222,7 @@ func (q *Queue[T]) Cap() int { return q.eng.Cap() }
 // What a process had got and not done when it died counts as done: it is gone
 // with it.
 func (q *Queue[T]) TaskDone() error {
-	if q.closed.Load() {
+	if q.off() {
 		return q.fail("queue.TaskDone", shm.ErrClosed)
 	}
 	return q.done("queue.TaskDone", q.eng.TaskDone())
@@ -218,7 +239,7 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return q.fail(op, err)
 	}
-	if q.closed.Load() {
+	if q.off() {
 		return q.fail(op, shm.ErrClosed)
 	}
 	w := q.waiter(ctx)
@@ -226,6 +247,10 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	w.Done()
 	return q.done(op, err)
 }
+
+// off reports that no operation may start: the region is closed, or there is
+// none.
+func (q *Queue[T]) off() bool { return q.closed == nil || q.closed.Load() }
 
 func (q *Queue[T]) waiter(ctx context.Context) *wait.Waiter {
 	return q.core.List.WaiterWith(ctx, q.spinner)
@@ -245,22 +270,31 @@ func (q *Queue[T]) done(op string, err error) error {
 //
 //go:noinline
 func (q *Queue[T]) fail(op string, err error) error {
+	if q.core == nil {
+		return &shm.Error{Op: op, Err: errNoHandle}
+	}
 	if q.closed.Load() || errors.Is(err, wait.ErrClosed) {
 		err = shm.ErrClosed
 	}
 	switch {
-	case err == ErrFull && op == "queue.TryPut":
+	case err == ErrFull && op == opTryPut:
 		return q.full
-	case err == ErrEmpty && op == "queue.TryGet":
+	case err == ErrEmpty && op == opTryGet:
 		return q.empty
-	case err == ErrEmpty && op == "queue.TryLease":
+	case err == ErrEmpty && op == opTryLease:
 		return q.leaseEmpty
-	case err == ErrShutdown:
+	case err == ErrShutdown && op == opPut:
 		return q.shut
-	case err == io.EOF && (op == "queue.Get" || op == "queue.TryGet"):
+	case err == ErrShutdown && op == opTryPut:
+		return q.tryShut
+	case err == io.EOF && op == opGet:
 		return q.getEnd
-	case err == io.EOF:
+	case err == io.EOF && op == opTryGet:
+		return q.tryEnd
+	case err == io.EOF && op == opLease:
 		return q.leaseEnd
+	case err == io.EOF && op == opTryLease:
+		return q.tryLeaseEnd
 	}
 	return q.core.Err(op, err)
 }

@@ -21,15 +21,18 @@ import (
 // A directory that a process left half changed when it died is repaired first,
 // unless the region is ReadOnly.
 func (r *Region) Check() error {
-	errs := r.a.check()
+	var errs []error
+	if r.made() {
+		errs = r.a.check()
+	}
 	if closed := r.check(); closed != nil {
 		errs = []error{closed}
 	}
-	runtime.KeepAlive(r.a)
+	runtime.KeepAlive(r)
 	if len(errs) == 0 {
 		return nil
 	}
-	return &Error{Op: "region.Check", Region: r.a.name, Err: errors.Join(errs...)}
+	return &Error{Op: "region.Check", Region: r.Name(), Err: errors.Join(errs...)}
 }
 
 const (

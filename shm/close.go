@@ -23,6 +23,9 @@ import (
 // It takes well under a millisecond and waits for no other process. If this
 // process dies in it, the others recover it as one that died before.
 func (r *Region) Close() error {
+	if !r.made() {
+		return &Error{Op: "region.Close", Err: errNoRegion}
+	}
 	if r.closed.Swap(true) {
 		return nil
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/edsrzf/mmap-go"
 
+	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
 )
@@ -78,7 +79,7 @@ func named(op, name string, o *Options, f func(path, name string, o *Options) (*
 	}
 	path, err := resolve(name)
 	if err != nil {
-		return nil, &Error{Op: op, Err: err}
+		return nil, &Error{Op: op, Region: name, Err: err}
 	}
 	if o == nil {
 		o = new(Options)
@@ -105,8 +106,12 @@ func (o *Options) plan() (header, error) {
 	switch {
 	case o.ReadOnly:
 		return header{}, fmt.Errorf("a new region, read-only: %w", fs.ErrInvalid)
-	case size < 0 || participants < 0 || objects < 0 || objects > maxObjects || participants > maxObjects:
-		return header{}, fmt.Errorf("size %d, %d participants, %d objects: %w", o.Size, o.Participants, o.Objects, fs.ErrInvalid)
+	case size < 0:
+		return header{}, fmt.Errorf("size %d, want at least 1, or 0 for %d: %w", size, int64(defaultSize), fs.ErrInvalid)
+	case participants < 0 || participants > engine.MaxParticipants:
+		return header{}, fmt.Errorf("%d participants, want 1 to %d, or 0 for %d: %w", participants, engine.MaxParticipants, defaultParticipants, fs.ErrInvalid)
+	case objects < 0 || objects > maxObjects:
+		return header{}, fmt.Errorf("%d objects, want 1 to %d, or 0 for %d: %w", objects, maxObjects, defaultObjects, fs.ErrInvalid)
 	case o.Mode&^fs.ModePerm != 0 || o.Mode != 0 && o.Mode&0o600 != 0o600:
 		return header{}, fmt.Errorf("mode %#o, want permissions only, and the owner's reading and writing among them: %w", uint32(o.Mode), fs.ErrInvalid)
 	}

@@ -277,7 +277,7 @@ var overfull = testproc.Role("overfull", func(args []string) {
 // mutexSpec asks for a bare engine mutex.
 func mutexSpec(name string) object.Spec {
 	return object.Spec{Op: "test.OpenMutex", Kind: engine.KindMutex, Name: name,
-		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.MutexSize, engine.InitMutex, nil
 		}}
 }

@@ -19,7 +19,7 @@ var (
 
 	// ErrMismatch says that an object of this name is there with another kind,
 	// type or configuration. Nothing was changed.
-	ErrMismatch = errors.New("the object is there with another configuration")
+	ErrMismatch = object.ErrMismatch
 
 	// ErrNotRegion says that what was opened is no region: no regular file, too
 	// short, or without a region's first bytes.

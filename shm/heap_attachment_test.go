@@ -75,7 +75,7 @@ func lockOf(name string, fields ...object.Field) object.Spec { return sizedSpec(
 func sizedSpec(name string, extra uint64, fields ...object.Field) object.Spec {
 	return object.Spec{
 		Op: "test.Open", Kind: engine.KindMutex, Name: name, Fields: fields,
-		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return fields, engine.MutexSize + extra, func(a mem.Area) {
 				if b := a.Bytes(0, a.Size()); !allZero(b) {
 					panic("memory of a new object is not zero")

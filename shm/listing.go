@@ -40,6 +40,9 @@ func (o Object) Config() string {
 // removed meanwhile is yielded or not.
 func (r *Region) Objects() iter.Seq[Object] {
 	return func(yield func(Object) bool) {
+		if r.check() != nil {
+			return
+		}
 		defer runtime.KeepAlive(r.a)
 		for i := range r.a.g.objects {
 			if r.check() != nil {

@@ -27,7 +27,7 @@ func (r *Region) OpenObject(s object.Spec) (*object.Core, error) {
 	if closed := r.check(); closed != nil {
 		err = closed // and not what was found in the zeroes
 	}
-	runtime.KeepAlive(r.a)
+	runtime.KeepAlive(r)
 	if err != nil {
 		return nil, r.objectError(s.Op, s.Name, err)
 	}
@@ -35,7 +35,7 @@ func (r *Region) OpenObject(s object.Spec) (*object.Core, error) {
 }
 
 func (r *Region) objectError(op, name string, err error) error {
-	return &Error{Op: op, Region: r.a.name, Object: name, Err: err}
+	return &Error{Op: op, Region: r.Name(), Object: name, Err: err}
 }
 
 // mayChange is nil where this handle may change the directory.
@@ -69,7 +69,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 				return nil, a.notExist(s.Name)
 			}
 			if p == nil {
-				if p, err = planOf(s); err != nil {
+				if p, err = planOf(s, r.a.g.participants); err != nil {
 					return nil, err
 				}
 			}
@@ -110,8 +110,8 @@ type plan struct {
 	init   func(mem.Area)
 }
 
-func planOf(s *object.Spec) (*plan, error) {
-	fields, words, init, err := s.Create()
+func planOf(s *object.Spec, participants uint32) (*plan, error) {
+	fields, words, init, err := s.Create(int(participants))
 	if err != nil {
 		return nil, err
 	}
@@ -233,7 +233,7 @@ func (r *Region) Remove(name string) error {
 	if closed := r.check(); closed != nil {
 		err = closed
 	}
-	runtime.KeepAlive(r.a)
+	runtime.KeepAlive(r)
 	if err != nil {
 		return r.objectError("region.Remove", name, err)
 	}

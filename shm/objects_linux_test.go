@@ -62,7 +62,7 @@ func TestMemoryComesBackAfterTheLastProcess(t *testing.T) {
 	const big = 8 << 20
 	empty := blocks(t, path)
 	spec := sizedSpec("big", big)
-	core, err := r.a.create(&spec, hashName("big"), must(planOf(&spec))(t))
+	core, err := r.a.create(&spec, hashName("big"), must(planOf(&spec, 64))(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -118,7 +118,7 @@ func TestExistingNamesTheNearest(t *testing.T) {
 func TestCreateError(t *testing.T) {
 	r := newHeapRegion(t, 1<<20, 2, 16).attach(0)
 	s := lockOf("a")
-	s.Create = func() ([]object.Field, uint64, func(mem.Area), error) {
+	s.Create = func(int) ([]object.Field, uint64, func(mem.Area), error) {
 		return nil, 0, nil, fmt.Errorf("no length: %w", fs.ErrNotExist)
 	}
 	_, err := r.OpenObject(s)
@@ -267,7 +267,7 @@ func TestHeapComesBack(t *testing.T) {
 			if rnd.IntN(4) == 0 {
 				extra = uint64(rnd.IntN(60000))
 			}
-			c, err := r.a.create(ptr(sizedSpec(name, extra)), hashName(name), must(planOf(ptr(sizedSpec(name, extra))))(t))
+			c, err := r.a.create(ptr(sizedSpec(name, extra)), hashName(name), must(planOf(ptr(sizedSpec(name, extra)), 64))(t))
 			if err != nil {
 				t.Fatal(err)
 			}

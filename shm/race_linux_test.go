@@ -33,7 +33,7 @@ var racer = testproc.Role("racer", func(args []string) {
 		var cores []*object.Core
 		for i := range raceObjects {
 			c, err := r.OpenObject(object.Spec{Op: "test.Open", Kind: engine.KindMutex, Name: fmt.Sprint("object", i),
-				Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+				Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 					return nil, engine.MutexSize, engine.InitMutex, nil
 				}})
 			testproc.Must(err)

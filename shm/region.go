@@ -34,10 +34,20 @@ type Error = object.Error
 
 // Name is what errors call the region: the name it was opened by, or for one
 // without a name "anonymous-" and the first digits of its id.
-func (r *Region) Name() string { return r.a.name }
+func (r *Region) Name() string {
+	if !r.made() {
+		return ""
+	}
+	return r.a.name
+}
 
 // Size is the region's size in bytes of address space.
-func (r *Region) Size() int64 { return int64(r.a.g.size) }
+func (r *Region) Size() int64 {
+	if !r.made() {
+		return 0
+	}
+	return int64(r.a.g.size)
+}
 
 // File returns a new descriptor of the region's file, the caller's to send to
 // another process, which attaches to it with OpenFile, and to close. It is
@@ -53,7 +63,7 @@ func (r *Region) File() (*os.File, error) {
 			return f, nil
 		}
 	}
-	return nil, &Error{Op: "region.File", Region: r.a.name, Err: err}
+	return nil, &Error{Op: "region.File", Region: r.Name(), Err: err}
 }
 
 // openNamed opens the region's file by its name, if that is still its own.
@@ -78,6 +88,9 @@ func (a *attachment) openNamed() (*os.File, error) {
 // fs.ErrNotExist, with the nearest names, for one that is not there. It is the
 // same handle: closing either closes both.
 func (r *Region) Existing() *Region {
+	if !r.made() {
+		return r
+	}
 	return &Region{a: r.a, existing: true, closed: r.closed}
 }
 
@@ -86,7 +99,7 @@ func (r *Region) Existing() *Region {
 // itself does not travel.
 func (r *Region) MarshalBinary() ([]byte, error) {
 	if err := r.check(); err != nil {
-		return nil, &Error{Op: "region.MarshalBinary", Region: r.a.name, Err: err}
+		return nil, &Error{Op: "region.MarshalBinary", Region: r.Name(), Err: err}
 	}
 	return object.Ref{Region: r.a.id}.Marshal()
 }
@@ -95,12 +108,10 @@ func (r *Region) MarshalBinary() ([]byte, error) {
 // have open; r must be the zero Region.
 func (r *Region) UnmarshalBinary(b []byte) error {
 	const op = "region.UnmarshalBinary"
-	ref, err := object.Unmarshal(b)
+	ref, err := object.UnmarshalFor(op, 0, b)
 	switch {
 	case err != nil:
-		return &Error{Op: op, Err: err}
-	case ref.Kind != 0:
-		return &Error{Op: op, Err: fmt.Errorf("a handle on object %q, want one on a region: %w", ref.Object, fs.ErrInvalid)}
+		return err
 	case r.a != nil:
 		return &Error{Op: op, Region: r.a.name, Err: fmt.Errorf("into a handle that is in use: %w", fs.ErrInvalid)}
 	}

@@ -70,8 +70,16 @@ func (a *attachment) handle() *Region {
 	return &Region{a: a, closed: new(atomic.Bool)}
 }
 
+var errNoRegion = fmt.Errorf("the region is nil or was not opened: %w", fs.ErrInvalid)
+
+// made reports whether r is from one of the functions that open regions.
+func (r *Region) made() bool { return r != nil && r.a != nil }
+
 // check is nil while both this handle and its attachment are open.
 func (r *Region) check() error {
+	if !r.made() {
+		return errNoRegion
+	}
 	if r.closed.Load() || r.a.closed.Load() {
 		return ErrClosed
 	}

@@ -90,11 +90,14 @@ type ObjectState struct {
 // participant slot, changes nothing, and works on a ReadOnly region, and while
 // a stopped process holds every lock.
 func (r *Region) Snapshot() (*Snapshot, error) {
-	s := r.a.snapshot()
+	var s *Snapshot
+	if r.made() {
+		s = r.a.snapshot()
+	}
 	err := r.check()
-	runtime.KeepAlive(r.a)
+	runtime.KeepAlive(r)
 	if err != nil {
-		return nil, &Error{Op: "region.Snapshot", Region: r.a.name, Err: err}
+		return nil, &Error{Op: "region.Snapshot", Region: r.Name(), Err: err}
 	}
 	return s, nil
 }

@@ -32,7 +32,7 @@ func stepRegion(dir string) string { return filepath.Join(dir, "region") }
 // so that it takes extents of its own.
 func mutexSpec(name string) object.Spec {
 	return object.Spec{Op: "test.Open", Kind: engine.KindMutex, Name: name,
-		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.MutexSize, engine.InitMutex, nil
 		}}
 }

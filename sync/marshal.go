@@ -1,7 +1,7 @@
 package sync
 
 import (
-	"fmt"
+	"context"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
@@ -11,8 +11,8 @@ import (
 // MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
 // It travels as the names of its region and object.
 func (m *Mutex) MarshalBinary() ([]byte, error) {
-	if m.core == nil {
-		return nil, errNoHandle
+	if err := m.done("mutex.MarshalBinary", m.ready(context.Background())); err != nil {
+		return nil, err
 	}
 	return m.core.Ref.Marshal()
 }
@@ -21,12 +21,9 @@ func (m *Mutex) MarshalBinary() ([]byte, error) {
 // region must be open in this process, which package proc sees to; a mutex
 // that was removed meanwhile is fs.ErrNotExist.
 func (m *Mutex) UnmarshalBinary(b []byte) error {
-	ref, err := object.Unmarshal(b)
+	ref, err := object.UnmarshalFor("mutex.UnmarshalBinary", engine.KindMutex, b)
 	if err != nil {
 		return err
-	}
-	if k := engine.Kind(ref.Kind); k != engine.KindMutex {
-		return fmt.Errorf("the handle is on a %s, not on a %s: %w", k, engine.KindMutex, shm.ErrMismatch)
 	}
 	r, err := shm.RegionByID(ref.Region)
 	if err != nil {

@@ -43,7 +43,7 @@ func OpenMutex(r *shm.Region, name string) (*Mutex, error) {
 func (m *Mutex) open(r *shm.Region, name string) error {
 	const op = "sync.OpenMutex"
 	core, err := r.OpenObject(object.Spec{Op: op, Kind: engine.KindMutex, Name: name,
-		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.MutexSize, engine.InitMutex, nil
 		}})
 	if err != nil {

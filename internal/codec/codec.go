@@ -61,7 +61,7 @@ func Describe(t reflect.Type) (string, error) {
 	if err := d.describe(t, ""); err != nil {
 		return "", fmt.Errorf("%s: %w", t, err)
 	}
-	return d.text.String(), nil
+	return strings.TrimSuffix(d.text.String(), "\n"), nil
 }
 
 type describer struct {

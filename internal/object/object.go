@@ -26,11 +26,12 @@ type Spec struct {
 	Fields []Field // a Value of "" takes what is there
 
 	// Create completes the fields for an object that is not there yet and
-	// gives its size in bytes and how to write its words. It is called only
-	// when one must be made, with the region's directory unlocked; an error
-	// (fs.ErrNotExist where a needed number was left out) ends the open. Init
-	// is called under the directory's lock on zeroed memory.
-	Create func() (fields []Field, size uint64, init func(mem.Area), err error)
+	// gives its size in bytes and how to write its words, in a region of so
+	// many participants. It is called only when one must be made, with the
+	// region's directory unlocked; an error (fs.ErrNotExist where a needed
+	// number was left out) ends the open. Init is called under the directory's
+	// lock on zeroed memory.
+	Create func(participants int) (fields []Field, size uint64, init func(mem.Area), err error)
 }
 
 // A Core is this process's one handle on an object: all handles that users

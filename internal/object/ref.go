@@ -2,7 +2,9 @@ package object
 
 import (
 	"fmt"
+	"io/fs"
 
+	"example.com/tandem/internal/engine"
 	"github.com/fxamacker/cbor/v2"
 )
 
@@ -30,7 +32,31 @@ func (r Ref) Marshal() ([]byte, error) {
 func Unmarshal(b []byte) (Ref, error) {
 	var r Ref
 	if err := cbor.Unmarshal(b, &r); err != nil {
-		return r, fmt.Errorf("not a handle: %w", err)
+		return r, fmt.Errorf("%d bytes that are no handle (%v): %w", len(b), err, fs.ErrInvalid)
 	}
 	return r, nil
+}
+
+// UnmarshalFor is Unmarshal for a handle on an object of one kind, or on a
+// region where kind is 0. The error is that of op.
+func UnmarshalFor(op string, kind engine.Kind, b []byte) (Ref, error) {
+	r, err := Unmarshal(b)
+	if err == nil && r.Kind != uint32(kind) {
+		err = fmt.Errorf("%w: a handle on %s, want one on %s", ErrMismatch, r.what(), Ref{Kind: uint32(kind)}.what())
+	}
+	if err != nil {
+		return r, &Error{Op: op, Object: r.Object, Err: err}
+	}
+	return r, nil
+}
+
+func (r Ref) what() string {
+	switch k := engine.Kind(r.Kind); {
+	case r.Kind == 0:
+		return "a region"
+	case k == engine.KindArray:
+		return "an array"
+	default:
+		return fmt.Sprintf("a %v", k)
+	}
 }

@@ -217,7 +217,7 @@ const unknownKind = engine.Kind(99)
 func diesWithUnknown(a *actor) {
 	a.create(&shm.Options{Size: 80 << 10, Participants: 2, Objects: 8})
 	keep[*object.Core](a)(a.r.OpenObject(object.Spec{Op: "test", Kind: unknownKind, Name: "new",
-		Create: func() ([]object.Field, uint64, func(mem.Area), error) {
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return []object.Field{{Name: "shape", Value: "a\\b\nc=d"}}, 24, func(a mem.Area) { mem.Store64(a.W64(16), 24) }, nil
 		}}))
 	testproc.Must(keep[*sync.Mutex](a)(sync.OpenMutex(a.r, "m")).Lock(ctx))

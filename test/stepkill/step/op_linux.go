@@ -99,7 +99,9 @@ func Main() {
 	}
 	b.note.Store(0)
 	if mode == "step" {
-		unix.Tgkill(unix.Getpid(), unix.Gettid(), unix.SIGSTOP)
+		pid, tid := uintptr(unix.Getpid()), uintptr(unix.Gettid())
+		runtime.Gosched() // a new time slice: no yielding for another 10 ms
+		unix.RawSyscall(unix.SYS_TGKILL, pid, tid, uintptr(unix.SIGSTOP))
 	}
 	b.phase.Store(running)
 	err = run()

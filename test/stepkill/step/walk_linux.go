@@ -100,7 +100,6 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 		}
 		if !counting && c.board.phase.Load() >= running {
 			counting = true
-			c.freeze()
 			var err error
 			if ahead > 0 {
 				ahead, entered, err = c.runAhead(ahead)
@@ -237,6 +236,7 @@ func (c *child) begin() error {
 			}
 			sig = 0
 		case sig == unix.SIGSTOP:
+			c.freeze()
 			return nil
 		}
 		if err := unix.PtraceCont(c.pid, int(sig)); err != nil {

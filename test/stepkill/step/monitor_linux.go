@@ -29,13 +29,13 @@ func (c *child) freeze() {
 	if c.monitor == 0 || c.frozen {
 		return
 	}
-	for range 200 {
+	for try := range 100 {
 		if unix.PtraceInterrupt(c.monitor) != nil || !c.monitorStops() {
 			return
 		}
 		c.frozen = true
 		var regs unix.PtraceRegs
-		if unix.PtraceGetRegs(c.monitor, &regs) == nil && naps(regs.PC()) {
+		if unix.PtraceGetRegs(c.monitor, &regs) == nil && naps(regs.PC(), try > 5) {
 			return
 		}
 		c.thaw()
@@ -43,13 +43,15 @@ func (c *child) freeze() {
 	}
 }
 
-// naps reports whether pc is where the monitor sleeps between its rounds.
-func naps(pc uint64) bool {
+// naps reports whether pc is where the monitor sleeps between its rounds. If
+// it is seen there for long, that may be the sleep that it takes while no
+// goroutine runs.
+func naps(pc uint64, long bool) bool {
 	if pc >= lowText {
 		return false
 	}
 	f := runtime.FuncForPC(uintptr(pc))
-	return f != nil && f.Name() == "runtime.usleep"
+	return f != nil && (f.Name() == "runtime.usleep" || long && f.Name() == "runtime.futex")
 }
 
 func (c *child) thaw() {

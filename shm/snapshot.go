@@ -104,14 +104,14 @@ func (r *Region) Snapshot() (*Snapshot, error) {
 
 func (a *attachment) snapshot() *Snapshot {
 	s := &Snapshot{Taken: time.Now(), Region: a.regionState()}
-	who := map[engine.Self]Participant{}
+	who := map[uint32]Participant{}
 	for i := range a.g.participants {
 		r := a.rec(i)
 		p, word := r.read()
 		if stateOf(word) == stFree {
 			continue
 		}
-		who[engine.Self{Index: i, Epoch: p.Epoch}] = p
+		who[i] = p
 		s.Participants = append(s.Participants, Attached{
 			Participant: p,
 			Recoveries:  int64(mem.Load64(r.p64(recRecovered))),
@@ -120,8 +120,12 @@ func (a *attachment) snapshot() *Snapshot {
 		})
 	}
 	holder := func(h engine.Holding) Holder {
-		p := who[h.Who]
-		return Holder{Index: int(h.Who.Index), Epoch: h.Who.Epoch, PID: p.PID, Name: p.Name, What: h.What, N: h.N}
+		const kept = 1<<20 - 1 // bits of the epoch that every claim has
+		p, ok := who[h.Who.Index]
+		if !ok || (p.Epoch^h.Who.Epoch)&kept != 0 {
+			p = Participant{Epoch: h.Who.Epoch}
+		}
+		return Holder{Index: int(h.Who.Index), Epoch: p.Epoch, PID: p.PID, Name: p.Name, What: h.What, N: h.N}
 	}
 	if ops, ok := engine.OpsOf(engine.KindMutex); ok {
 		l := ops.Look(a.Sub(hdrDirLock, engine.MutexSize))

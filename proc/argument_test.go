@@ -155,7 +155,7 @@ func TestArgumentDoesNotEncode(t *testing.T) {
 		{func() (*proc.Process, error) { return startNow(takesTicket, &Ticket{-1}) }, "ticket is void"},
 	} {
 		p, err := tt.start()
-		if p != nil || err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "proc: start takes ") {
+		if p != nil || err == nil || !strings.Contains(err.Error(), tt.want) || !strings.HasPrefix(err.Error(), "proc.Start takes ") {
 			t.Errorf("Start = %v, %v, want %s", p, err, tt.want)
 		}
 	}

@@ -3,6 +3,7 @@ package proc
 import (
 	"encoding"
 	"fmt"
+	"io/fs"
 	"math"
 	"reflect"
 	"strings"
@@ -42,7 +43,7 @@ func modes() (cbor.EncMode, cbor.DecMode) {
 // refused, naming the field.
 func encode(t reflect.Type, arg any) ([]byte, error) {
 	if err := travels(t); err != nil {
-		return nil, fmt.Errorf("argument does not encode: %w", err)
+		return nil, fmt.Errorf("argument does not encode: %w: %w", err, fs.ErrInvalid)
 	}
 	b, err := encMode.Marshal(arg)
 	if err != nil {

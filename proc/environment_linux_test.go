@@ -48,7 +48,7 @@ func TestSurroundings(t *testing.T) {
 		Name: "crawler 3", Dir: dir, Env: []string{"TANDEM_PROC_X=1", "TANDEM_PROC_Y=2"}, Stdout: &out,
 	})
 	wantCode(t, p, 0)
-	want := fmt.Sprintf("dir %s %s\nname crawler 3\ncomm crawler 3\nargs %q\nmain proc: start ends: %v\nenv TANDEM_PROC_X=1\nenv TANDEM_PROC_Y=2\n",
+	want := fmt.Sprintf("dir %s %s\nname crawler 3\ncomm crawler 3\nargs %q\nmain proc.Start ends: %v\nenv TANDEM_PROC_X=1\nenv TANDEM_PROC_Y=2\n",
 		dir, dir, os.Args, proc.ErrNoMain)
 	if out.String() != want {
 		t.Errorf("the child said\n%swant\n%s", out.String(), want)

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sync"
 	"syscall"
+
+	"example.com/tandem/shm"
 )
 
 // A Process is a child of this process. Any number of goroutines may use it.
@@ -30,6 +32,7 @@ type ExitError struct {
 	Signal os.Signal // nil unless a signal killed it
 }
 
+// Error says which process ended, and how.
 func (e *ExitError) Error() string {
 	if e.Signal != nil {
 		return fmt.Sprintf("proc: %s (pid %d): killed by signal %v", e.Name, e.PID, e.Signal)
@@ -79,7 +82,7 @@ func (p *Process) Wait(ctx context.Context) error {
 		case <-p.done:
 		case <-ctx.Done():
 			if p.Alive() {
-				return fmt.Errorf("proc: wait for %s (pid %d): %w", p.name, p.PID(), ctx.Err())
+				return p.fail("process.Wait", ctx.Err())
 			}
 		}
 	}
@@ -91,19 +94,23 @@ func (p *Process) Wait(ctx context.Context) error {
 // function as SIGTERM does; for a process that has ended the error is
 // os.ErrProcessDone. It does not block.
 func (p *Process) Signal(s os.Signal) error {
+	const op = "process.Signal"
 	if !p.Alive() {
-		return os.ErrProcessDone
+		return p.fail(op, os.ErrProcessDone)
 	}
 	if s == os.Interrupt {
 		if err := p.announceInterrupt(); err != nil {
-			return fmt.Errorf("proc: interrupt %s (pid %d): %w", p.name, p.PID(), err)
+			return p.fail(op, err)
 		}
 	}
-	err := p.os.Signal(s)
-	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return fmt.Errorf("proc: signal %s (pid %d): %w", p.name, p.PID(), err)
+	if err := p.os.Signal(s); err != nil {
+		return p.fail(op, err)
 	}
-	return err
+	return nil
+}
+
+func (p *Process) fail(op string, err error) error {
+	return &shm.Error{Op: op, Object: p.name, Err: fmt.Errorf("pid %d: %w", p.PID(), err)}
 }
 
 // Terminate sends SIGTERM, which ends the context of the child's function;
@@ -125,7 +132,7 @@ func ignoreDone(err error) error {
 func (p *Process) finish(state *os.ProcessState, err error) {
 	switch {
 	case state == nil:
-		p.err = fmt.Errorf("proc: %s (pid %d): exit code unknown: %w", p.name, p.PID(), err)
+		p.err = p.fail("process.Wait", fmt.Errorf("exit code unknown: %w", err))
 	default:
 		e := &ExitError{Name: p.name, PID: p.PID(), Code: state.ExitCode()}
 		if ws, ok := state.Sys().(syscall.WaitStatus); ok && ws.Signaled() {
@@ -135,7 +142,7 @@ func (p *Process) finish(state *os.ProcessState, err error) {
 		if e.Code != 0 {
 			p.err = e
 		} else if err != nil {
-			p.err = fmt.Errorf("proc: %s (pid %d): input or output: %w", p.name, p.PID(), err)
+			p.err = p.fail("process.Wait", fmt.Errorf("input or output: %w", err))
 		}
 	}
 	p.mail.Close()

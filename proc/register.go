@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"reflect"
 	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"example.com/tandem/shm"
 )
 
 // ErrNoMain is what Start returns where Main has not run: the child would run
@@ -104,18 +107,19 @@ func Main() {
 // of an arg that does not encode, which names the field. An arg that does not
 // decode is found by the child: it says so on stderr and exits with code 1.
 func (f Func[A]) Start(ctx context.Context, arg A, o *Options) (*Process, error) {
+	const op = "proc.Start"
 	if f.f == nil {
-		return nil, errors.New("proc: Start of a Func that Register did not make")
+		return nil, &shm.Error{Op: op, Err: fmt.Errorf("a Func that Register did not make: %w", fs.ErrInvalid)}
 	}
 	if !mainCalled.Load() {
-		return nil, fmt.Errorf("proc: start %s: %w", f.f.name, ErrNoMain)
+		return nil, &shm.Error{Op: op, Object: f.f.name, Err: ErrNoMain}
 	}
 	if o == nil {
 		o = &Options{}
 	}
 	p, err := start(ctx, f.f, &arg, o)
 	if err != nil {
-		return nil, fmt.Errorf("proc: start %s: %w", f.f.name, err)
+		return nil, &shm.Error{Op: op, Object: f.f.name, Err: err}
 	}
 	return p, nil
 }

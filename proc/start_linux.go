@@ -109,6 +109,9 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 	}
 	if err := <-started; err != nil {
 		mail.Close()
+		if o.Dir != "" { // which may be what the error is about
+			err = fmt.Errorf("in directory %s: %w", o.Dir, err)
+		}
 		return nil, err
 	}
 	if in != nil {

@@ -8,10 +8,10 @@ import (
 	"example.com/tandem/internal/object"
 )
 
-// What a caller can act on. Every error of this module is an *Error that wraps
-// one of these, or one of package fs, io, context or syscall; compare with
-// errors.Is. The text around it has what was tried, and both values where two
-// differ.
+// What a caller can act on. Every error of this module, but for a
+// *proc.ExitError, is an *Error that wraps one of these, or one of package fs,
+// io, context or syscall; compare with errors.Is. The text around it has what
+// was tried, and both values where two differ.
 var (
 	// ErrClosed is what every handle returns once this process has closed the
 	// region, and what a call that was blocked in it returns.

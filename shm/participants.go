@@ -16,6 +16,7 @@ const (
 	Dead                     // gone without having closed
 )
 
+// String is "alive", "leaving" or "dead".
 func (s State) String() string {
 	switch s {
 	case Alive:
@@ -28,6 +29,7 @@ func (s State) String() string {
 	return "unknown"
 }
 
+// MarshalText is String, for JSON.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 func publicState(st uint32) State {

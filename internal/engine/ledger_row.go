@@ -52,7 +52,11 @@ func (l *Ledger) recover(dead uint32, give Give, most int) error {
 			}
 			continue
 		}
-		if _, err := l.add(dead, d, Limits{Max: most}); err != nil { // if the value has moved: again
+		m := Limits{Max: most}
+		if d < 0 {
+			m.Max = LedgerMax // a value above most, which only damage makes, may fall
+		}
+		if _, err := l.add(dead, d, m); err != nil { // if the value has moved: again
 			return err
 		}
 		if err := l.settled(); err != nil {

@@ -250,22 +250,47 @@ func TestScanKilledAnywhere(t *testing.T) {
 		b.Kill()
 		s.Die(nil)
 		r := mustOpen(t, s.Dir)
-		abandoned := 0
-		for o := range r.Objects() {
-			m, _, err := openMutex(r, o.Name)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if m.Abandoned() {
-				abandoned++
-			}
-			if who, held := m.Owner(); held {
-				t.Errorf("%s is held by %v", o.Name, who)
-			}
+		abandoned(t, r, 2)
+		sound(t, s.Dir, r)
+	})
+}
+
+// abandoned checks that of what the dead held all is abandoned, n mutexes.
+func abandoned(t *testing.T, r *shm.Region, n int) {
+	t.Helper()
+	for o := range r.Objects() {
+		m, _, err := openMutex(r, o.Name)
+		if err != nil {
+			t.Fatal(err)
 		}
-		if abandoned != 2 {
-			t.Errorf("%d mutexes are abandoned, want 2", abandoned)
+		if m.Abandoned() {
+			n--
 		}
+		if who, held := m.Owner(); held {
+			t.Errorf("%s is held by %v", o.Name, who)
+		}
+	}
+	if n != 0 {
+		t.Errorf("%d mutexes fewer are abandoned than the dead held", n)
+	}
+}
+
+var stepGuard = step.RegisterGuard("shm/guard", func(dir string) error {
+	r, err := shm.Open(stepRegion(dir), nil)
+	kept = append(kept, r)
+	return err
+})
+
+// TestGuardKilledAnywhere: a process hears of a death, recovers the dead, and
+// dies over it. It is the only one there, so the next to come has to finish.
+func TestGuardKilledAnywhere(t *testing.T) {
+	step.Every(t, stepGuard, func(t *testing.T, s *step.Stage) {
+		mustCreate(t, s.Dir, stepOptions).Close()
+		a := s.Start(stepHold)
+		s.OnReady(a.Kill)
+		s.Die(nil)
+		r := mustOpen(t, s.Dir)
+		abandoned(t, r, 1)
 		sound(t, s.Dir, r)
 	})
 }

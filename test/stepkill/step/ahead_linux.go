@@ -17,7 +17,7 @@ func (c *child) runAhead(n int) (made int, entered *call, err error) {
 	in := false // the child stands in a call
 	var now call
 	for sig := 0; ; {
-		if err := unix.PtraceSyscall(c.pid, sig); err != nil {
+		if err := unix.PtraceSyscall(c.tid, sig); err != nil {
 			return made, nil, fmt.Errorf("stepkill: run to a system call: %w", err)
 		}
 		sig = 0
@@ -52,7 +52,7 @@ func (c *child) runAhead(n int) (made int, entered *call, err error) {
 		}
 		if in = !in; in {
 			var regs unix.PtraceRegs
-			if err := unix.PtraceGetRegs(c.pid, &regs); err != nil {
+			if err := unix.PtraceGetRegs(c.tid, &regs); err != nil {
 				return made, nil, fmt.Errorf("stepkill: registers: %w", err)
 			}
 			if now = enteredCall(&regs); now.waits() && !now.private() {
@@ -71,7 +71,7 @@ func (c *child) runAhead(n int) (made int, entered *call, err error) {
 
 // stop stops the child where it is.
 func (c *child) stop() error {
-	if err := unix.Tgkill(c.pid, c.pid, unix.SIGSTOP); err != nil {
+	if err := unix.Tgkill(c.pid, c.tid, unix.SIGSTOP); err != nil {
 		return fmt.Errorf("stepkill: stop: %w", err)
 	}
 	ws, _, err := c.wait(true)

@@ -55,6 +55,7 @@ func onTracer(f func()) {
 // A child is a victim or a peer: this binary, run again.
 type child struct {
 	pid   int
+	tid   int      // of the thread that is stepped: the main one, or see guard_linux.go
 	out   *os.File // what it printed
 	board *board
 	page  []byte
@@ -116,6 +117,7 @@ func spawn(op Op, dir string, step bool) (c *child, err error) {
 		Files: []uintptr{null.Fd(), out, out, board.Fd()},
 		Sys:   &syscall.SysProcAttr{Ptrace: step, Pdeathsig: syscall.SIGKILL},
 	})
+	c.tid = c.pid
 	if err != nil {
 		return c, fmt.Errorf("stepkill: start a child (traced: %v): %w", step, err)
 	}
@@ -130,7 +132,7 @@ func (c *child) wait(block bool) (ws unix.WaitStatus, ok bool, err error) {
 		options |= unix.WNOHANG
 	}
 	for {
-		pid, err := unix.Wait4(c.pid, &ws, options, nil)
+		pid, err := unix.Wait4(c.tid, &ws, options, nil)
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
@@ -140,7 +142,8 @@ func (c *child) wait(block bool) (ws unix.WaitStatus, ok bool, err error) {
 			return 0, false, nil
 		}
 		if ws.Exited() || ws.Signaled() {
-			c.gone = true
+			c.gone = c.tid == c.pid
+			c.tid = c.pid
 		}
 		return ws, true, nil
 	}
@@ -155,7 +158,7 @@ func (c *child) kill() error {
 		return fmt.Errorf("stepkill: kill: %w", err)
 	}
 	c.reapMonitor()
-	for !c.gone {
+	for !c.gone { // the stepped thread, and then, if that is another, the main one
 		if _, _, err := c.wait(true); err != nil {
 			return err
 		}

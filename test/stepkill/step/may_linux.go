@@ -47,7 +47,7 @@ func tryTrace() error {
 	if err != nil {
 		return err
 	}
-	c := &child{pid: pid}
+	c := &child{pid: pid, tid: pid}
 	defer c.kill()
 	if ws, _, err := c.wait(true); err != nil || !ws.Stopped() {
 		return errors.Join(err, errors.New("the child does not stop"))

@@ -12,7 +12,10 @@ import (
 )
 
 // An Op is an operation that a victim runs.
-type Op struct{ name string }
+type Op struct {
+	name  string
+	guard bool // see RegisterGuard
+}
 
 func (o Op) String() string { return o.name }
 
@@ -32,7 +35,7 @@ func Register(name string, prepare func(dir string) (run func() error, err error
 		panic("stepkill: two operations named " + name)
 	}
 	ops[name] = prepare
-	return Op{name}
+	return Op{name: name}
 }
 
 const (

@@ -47,6 +47,9 @@ func (s *Stage) Die(wake func()) Death {
 		if s.victim, err = spawn(s.op, s.Dir, true); err == nil {
 			err = s.victim.begin()
 		}
+		if err == nil && s.op.guard {
+			err = s.victim.stepGuard()
+		}
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"runtime"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -57,15 +58,16 @@ const (
 	ptOptions   = 0x100001 // PTRACE_O_EXITKILL, PTRACE_O_TRACESYSGOOD
 )
 
-// walk steps the child's operation, before which it stands, until kill says so, or it is over, and
-// kills it there. ended reports that it went to the end. The wake function is
-// called once, beside it, when the child has been found asleep. With ahead the
-// child runs at full speed through so many calls that others can notice.
+// walk steps the child's operation, before which it stands, until kill says so
+// or it is over, and kills it there. ended reports that it went to the end. The
+// wake function is called once, beside it, when the child has been found
+// asleep. With ahead the child runs at full speed through so many calls that
+// others can notice.
 func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d Death, ended bool, err error) {
 	unpin := c.pin()
 	defer unpin()
 	var regs unix.PtraceRegs
-	if err := unix.PtraceGetRegs(c.pid, &regs); err != nil {
+	if err := unix.PtraceGetRegs(c.tid, &regs); err != nil {
 		return d, false, fmt.Errorf("stepkill: registers: %w", err)
 	}
 	var (
@@ -98,13 +100,13 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 			c.kill()
 			return d, false, fmt.Errorf("stepkill: not over after %d instructions (%s)", steps, where(p.pc))
 		}
-		if !counting && c.board.phase.Load() >= running {
+		if !counting && (c.board.phase.Load() >= running || c.tid != c.pid) {
 			counting = true
 			var err error
 			if ahead > 0 {
 				ahead, entered, err = c.runAhead(ahead)
 				if err == nil {
-					err = unix.PtraceGetRegs(c.pid, &regs)
+					err = unix.PtraceGetRegs(c.tid, &regs)
 				}
 				if err != nil {
 					return d, false, err
@@ -127,7 +129,7 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 		if entered != nil { // the child stands in the call already
 			in, isCall, entered = *entered, true, nil
 		}
-		if err := singleStep(c.pid, sig); err != nil {
+		if err := singleStep(c.tid, sig); err != nil {
 			return d, false, fmt.Errorf("stepkill: single step: %w", err)
 		}
 		sig = 0
@@ -142,6 +144,9 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 				callWake()
 			}
 			limit := asleepAfter
+			if c.tid != c.pid {
+				limit = guardAsleepAfter
+			}
 			if in.private() {
 				limit = parkedAfter
 			}
@@ -208,7 +213,7 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 				return die()
 			}
 		}
-		if err := unix.PtraceGetRegs(c.pid, &regs); err != nil {
+		if err := unix.PtraceGetRegs(c.tid, &regs); err != nil {
 			return d, false, fmt.Errorf("stepkill: registers: %w", err)
 		}
 	}
@@ -266,9 +271,9 @@ func (c *child) waitAwake(limit time.Duration) (ws unix.WaitStatus, asleep bool,
 	}
 }
 
-// sleeps reports whether the main thread is in an interruptible sleep.
+// sleeps reports whether the stepped thread, of a peer the main one, is in an interruptible sleep.
 func (c *child) sleeps() bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", c.pid, c.pid))
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", c.pid, c.tid))
 	if err != nil {
 		return false
 	}
@@ -284,16 +289,16 @@ func (c *child) sleeps() bool {
 // they take turns, and waking one another is cheapest there.
 func (c *child) pin() (unpin func()) {
 	var all, one unix.CPUSet
+	var cpu uint32
 	if unix.SchedGetaffinity(0, &all) != nil {
 		return func() {}
 	}
-	for cpu := range len(all) * 64 {
-		if all.IsSet(cpu) {
-			one.Set(cpu)
-			break
-		}
+	// The one that the scheduler has chosen: another may be busy.
+	if _, _, e := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); e != 0 || !all.IsSet(int(cpu)) {
+		return func() {}
 	}
-	if unix.SchedSetaffinity(c.pid, &one) == nil {
+	one.Set(int(cpu))
+	if unix.SchedSetaffinity(c.tid, &one) == nil {
 		unix.SchedSetaffinity(0, &one)
 	}
 	return func() { unix.SchedSetaffinity(0, &all) }
@@ -319,7 +324,7 @@ func (c *child) callAt(pc uint64) bool {
 		return is
 	}
 	var insn [8]byte
-	if _, err := unix.PtracePeekText(c.pid, uintptr(pc), insn[:]); err != nil {
+	if _, err := unix.PtracePeekText(c.tid, uintptr(pc), insn[:]); err != nil {
 		return false
 	}
 	is := callInsn(insn[:])

@@ -59,6 +59,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 	a := r.a
 	hash := hashName(s.Name)
 	var p *plan
+	dropped := false
 	for range openTries {
 		e, ok, err := a.locate(hash, s.Name)
 		if err != nil {
@@ -74,6 +75,11 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 				}
 			}
 			core, err := a.create(s, hash, p)
+			if errors.Is(err, ErrNoSpace) && !dropped {
+				if dropped = a.dropGarbage(); dropped {
+					continue
+				}
+			}
 			if !errors.Is(err, fs.ErrExist) {
 				return core, err
 			}

@@ -155,6 +155,30 @@ func (a *attachment) dropUse(i uint32) {
 	}
 }
 
+// dropGarbage ends the uses of removed objects whose last handles are garbage
+// that was not collected yet, by collecting it, and reports whether there was
+// one that might be: a program that makes, drops and removes objects quickly
+// would run out of room before the collector has reason to run.
+func (a *attachment) dropGarbage() bool {
+	removed := func() (n int) {
+		a.uses.mu.Lock()
+		defer a.uses.mu.Unlock()
+		for i, u := range a.uses.m {
+			if a.state(i) != entLive || mem.Load64(a.ent64(i, entGen)) != u.gen {
+				a.endUse(i, u)
+				n++
+			}
+		}
+		return n
+	}
+	if removed() == 0 {
+		return false
+	}
+	runtime.GC() // from here on weak pointers to garbage are nil
+	removed()
+	return true
+}
+
 // sweep ends the uses of objects that other processes removed when this one
 // had no handle on them any more. The guard calls it in every round; it costs
 // some loads unless the directory has changed.

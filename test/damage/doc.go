@@ -20,5 +20,5 @@
 // With new damage for as long as one likes, and with coverage to guide it:
 //
 //	go test ./test/damage -run Damage -seed 1000000 -rounds 50000 -timeout 0
-//	go test ./test/damage -fuzz FuzzDamage
+//	go test ./test/damage -run - -fuzz FuzzDamage -fuzzminimizetime 5x
 package damage

@@ -215,7 +215,7 @@ func spans(image []byte) []span {
 			continue
 		}
 		off, size, name := int64(le.Uint64(b[24:])), int64(le.Uint64(b[32:])), string(b[72:72+le.Uint32(b[64:])])
-		// Twice as a whole, and twice where an engine keeps most of its words.
+		// The entry, the object, and once more where an engine keeps most of its words.
 		all = append(all, span{"entry of " + name, e, e + 272}, span{name, off, off + size}, span{name, off, off + min(size, 640)})
 	}
 	return all

@@ -78,12 +78,6 @@ func (w *watch) guard() {
 	}
 }
 
-// Slowest calls, for -v.
-type call struct {
-	what string
-	took time.Duration
-}
-
 // run is one call under watch.
 func (r *round) run(o op) {
 	what := fmt.Sprintf("%s (%d edits, moment %d): %s", r.name, len(r.edits), r.moment, o.name)
@@ -124,6 +118,7 @@ func (r *round) run(o op) {
 	}
 }
 
+// slow calls are printed.
 var slow = time.Duration(1<<63 - 1)
 
 func allocations() uint64 {

@@ -120,7 +120,7 @@ func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
 	d.lease = q.leases.number(q.eng.Cap(), d.slot)
 	var err error
 	if q.form == inSlot {
-		d.v = *(*T)(s.Body())
+		d.v = *(*T)(body(s))
 	} else if d.v, err = q.leasedBytes(s); err != nil {
 		q.eng.Ack(d.slot) // it would be in everybody's way for ever
 	}

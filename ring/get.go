@@ -47,7 +47,7 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	if q.form != inSlot {
 		return q.getBytes(opGet, s)
 	}
-	v = *(*T)(s.Body())
+	v = *(*T)(body(s))
 	q.eng.Release(s)
 	q.core.KeepAlive()
 	if q.closed.Load() {
@@ -69,7 +69,7 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 	if q.form != inSlot {
 		return q.getBytes(opTryGet, s)
 	}
-	v = *(*T)(s.Body())
+	v = *(*T)(body(s))
 	q.eng.Release(s)
 	q.core.KeepAlive()
 	if q.closed.Load() {

@@ -42,7 +42,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 			return q.fail(opPut, err)
 		}
 	}
-	*(*T)(s.Body()) = v
+	*(*T)(body(s)) = v
 	q.eng.Publish(s)
 	q.core.KeepAlive()
 	if q.closed.Load() {
@@ -63,7 +63,7 @@ func (q *Queue[T]) TryPut(v T) error {
 	if err != nil {
 		return q.fail(opTryPut, err)
 	}
-	*(*T)(s.Body()) = v
+	*(*T)(body(s)) = v
 	q.eng.Publish(s)
 	q.core.KeepAlive()
 	if q.closed.Load() {

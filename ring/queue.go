@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"sync/atomic"
+	"unsafe"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -298,3 +299,8 @@ func (q *Queue[T]) fail(op string, err error) error {
 	}
 	return q.core.Err(op, err)
 }
+
+// body is where a message's bytes lie. Generic code is compiled where a user
+// uses it, and there the compiler inlines a function of a third package only
+// if this package's own, not generic code has it inlined as well.
+func body(s engine.Slot) unsafe.Pointer { return s.Body() }

@@ -38,7 +38,7 @@ var kept *shm.Region
 // operation. An error of either is a failed test.
 func Register(name string, prepare func(r *shm.Region) (run func() error, err error)) Op {
 	return step.Register(name, func(dir string) (func() error, error) {
-		r, err := shm.Open(regionIn(dir), nil)
+		r, err := shm.Open(Path(dir), nil)
 		if err != nil {
 			return nil, err
 		}
@@ -47,7 +47,33 @@ func Register(name string, prepare func(r *shm.Region) (run func() error, err er
 	})
 }
 
-func regionIn(dir string) string { return filepath.Join(dir, "region") }
+// RegisterGuard names what the guard of a process does that has opened the
+// stage's region: the recovery of the dead. prepare opens what the victim
+// shall have open. See [step.RegisterGuard].
+func RegisterGuard(name string, prepare func(r *shm.Region) error) Op {
+	return step.RegisterGuard(name, func(dir string) error {
+		r, err := shm.Open(Path(dir), nil)
+		if err != nil {
+			return err
+		}
+		kept = r
+		return prepare(r)
+	})
+}
+
+// RegisterOpen names the opening of the stage's region, and with it the
+// recovery of the dead where they have all the records.
+func RegisterOpen(name string) Op {
+	return step.Register(name, func(dir string) (func() error, error) {
+		return func() (err error) {
+			kept, err = shm.Open(Path(dir), nil)
+			return err
+		}, nil
+	})
+}
+
+// Path is the name of the region in a stage's directory.
+func Path(dir string) string { return filepath.Join(dir, "region") }
 
 // A Stage is one death: see [step.Stage] for what it can do.
 type Stage struct {
@@ -66,28 +92,70 @@ var Options = shm.Options{Size: 8 << 20, Participants: 8, Objects: 16}
 // wrong.
 func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {
 	t.Helper()
-	// Victims and peers do not look again by themselves: a wake-up that died
-	// with the victim is found missing.
-	t.Setenv("TANDEM_FORCE", strings.TrimPrefix(os.Getenv("TANDEM_FORCE")+",norelook", ","))
+	noRelook(t)
 	step.Every(t, op, func(t *testing.T, st *step.Stage) {
 		o := Options
-		r, err := shm.Create(regionIn(st.Dir), &o)
+		r, err := shm.Create(Path(st.Dir), &o)
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() {
-			if err := r.Check(); err != nil {
-				t.Errorf("Check = %v", err)
-			}
-			if t.Failed() {
-				logSnapshot(t, r)
-			}
-			if err := r.Close(); err != nil {
-				t.Errorf("Close = %v", err)
-			}
-		}()
+		defer finish(t, r)
 		survivor(t, &Stage{st, r})
 	})
+}
+
+// EveryRecovery is Every for what becomes of a region in which nobody lives:
+// op is of [RegisterOpen] or [RegisterGuard], and recovers what others left.
+// scene is called with a new region that has so many records, and puts into it
+// what it needs; it is then closed. In another process the operation leave is
+// done, and that process is killed: with RegisterGuard, when the victim is
+// attached and its guard hears of it. Then the victim dies; survivor gets the
+// region, opened anew, and whatever the victim had not recovered by then is.
+func EveryRecovery(t *testing.T, op Op, records int, scene func(t *testing.T, r *shm.Region), leave Op, survivor func(t *testing.T, r *shm.Region, d Death)) {
+	t.Helper()
+	noRelook(t)
+	step.Every(t, op, func(t *testing.T, st *step.Stage) {
+		o := Options
+		o.Participants = records
+		r, err := shm.Create(Path(st.Dir), &o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		scene(t, r)
+		if err := r.Close(); err != nil {
+			t.Fatal(err)
+		}
+		p := st.Start(leave)
+		if op.Guard() {
+			st.OnReady(p.Kill)
+		} else {
+			p.Kill()
+		}
+		d := st.Die(nil)
+		if r, err = shm.Open(Path(st.Dir), nil); err != nil {
+			t.Fatal(err)
+		}
+		defer finish(t, r)
+		survivor(t, r, d)
+	})
+}
+
+// noRelook keeps victims and peers from looking again by themselves: a wake-up
+// that died with the victim is found missing.
+func noRelook(t *testing.T) {
+	t.Setenv("TANDEM_FORCE", strings.TrimPrefix(os.Getenv("TANDEM_FORCE")+",norelook", ","))
+}
+
+func finish(t *testing.T, r *shm.Region) {
+	if err := r.Check(); err != nil {
+		t.Errorf("Check = %v", err)
+	}
+	if t.Failed() {
+		logSnapshot(t, r)
+	}
+	if err := r.Close(); err != nil {
+		t.Errorf("Close = %v", err)
+	}
 }
 
 func logSnapshot(t *testing.T, r *shm.Region) {

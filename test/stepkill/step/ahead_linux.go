@@ -12,7 +12,8 @@ import (
 
 // runAhead lets the child run through n calls that others can notice, and
 // returns how many it made. It ends early when the operation has returned, and
-// in a call that may sleep, entered, before the kernel acts on it.
+// in a call that may sleep, entered, before the kernel acts on it. A guard is
+// let nap.
 func (c *child) runAhead(n int) (made int, entered *call, err error) {
 	in := false // the child stands in a call
 	var now call
@@ -25,6 +26,9 @@ func (c *child) runAhead(n int) (made int, entered *call, err error) {
 		var asleep bool
 		if in && now.waits() {
 			ws, asleep, err = c.waitAwake(parkedAfter)
+			if asleep && c.tid != c.pid && !now.private() {
+				return made, nil, c.stop() // it has nothing more to do
+			}
 		} else {
 			ws, _, err = c.wait(true)
 		}
@@ -55,7 +59,7 @@ func (c *child) runAhead(n int) (made int, entered *call, err error) {
 			if err := unix.PtraceGetRegs(c.tid, &regs); err != nil {
 				return made, nil, fmt.Errorf("stepkill: registers: %w", err)
 			}
-			if now = enteredCall(&regs); now.waits() && !now.private() {
+			if now = enteredCall(&regs); now.waits() && !now.private() && c.tid == c.pid {
 				return made, &now, nil
 			}
 			continue

@@ -42,12 +42,15 @@ func (c call) private() bool {
 }
 
 // visible reports whether others may notice that the call was made: all do,
-// but those that only look, and those of the Go runtime on its own memory.
+// but those that only look, those of the Go runtime on its own memory, and a
+// sleep that is over.
 func (c call) visible() bool {
 	if c.private() || quiet[c.nr] {
 		return false
 	}
 	switch c.nr {
+	case unix.SYS_FUTEX, sysFutexWaitv, sysFutexWait:
+		return !c.waits()
 	case unix.SYS_MADVISE:
 		return c.args[2] == unix.MADV_REMOVE
 	case unix.SYS_MMAP:

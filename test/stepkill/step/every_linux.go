@@ -49,7 +49,7 @@ type limits struct {
 const mostFailed = 3
 
 // spreadSteps bounds what the deaths spread over a long operation cost.
-const spreadSteps = 400_000
+const spreadSteps = 200_000
 
 // An effectID names an effect: the n-th that an instruction has had since the
 // operation's last system call that others can notice, which is the one number

@@ -19,6 +19,9 @@ type Op struct {
 
 func (o Op) String() string { return o.name }
 
+// Guard reports whether o is of [RegisterGuard].
+func (o Op) Guard() bool { return o.guard }
+
 // prepare makes ready for an operation, in the victim, and returns it.
 type prepare func(dir string) (run func() error, err error)
 

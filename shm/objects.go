@@ -76,9 +76,9 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 			}
 			core, err := a.create(s, hash, p)
 			if errors.Is(err, ErrNoSpace) && !dropped {
-				if dropped = a.dropGarbage(); dropped {
-					continue
-				}
+				dropped = true
+				a.dropGarbage()
+				continue
 			}
 			if !errors.Is(err, fs.ErrExist) {
 				return core, err

@@ -156,27 +156,24 @@ func (a *attachment) dropUse(i uint32) {
 }
 
 // dropGarbage ends the uses of removed objects whose last handles are garbage
-// that was not collected yet, by collecting it, and reports whether there was
-// one that might be: a program that makes, drops and removes objects quickly
-// would run out of room before the collector has reason to run.
-func (a *attachment) dropGarbage() bool {
-	removed := func() (n int) {
-		a.uses.mu.Lock()
-		defer a.uses.mu.Unlock()
-		for i, u := range a.uses.m {
-			if a.state(i) != entLive || mem.Load64(a.ent64(i, entGen)) != u.gen {
-				a.endUse(i, u)
-				n++
-			}
-		}
-		return n
+// that was not collected yet, by collecting it: a program that makes, drops and
+// removes objects quickly would run out of room before the collector has
+// reason to run. Nobody may look at a weak pointer meanwhile, since what the
+// collector sees in use it keeps; hence the lock.
+func (a *attachment) dropGarbage() {
+	a.uses.mu.Lock()
+	defer a.uses.mu.Unlock()
+	removed := false
+	for i, u := range a.uses.m {
+		removed = removed || a.state(i) != entLive || mem.Load64(a.ent64(i, entGen)) != u.gen
 	}
-	if removed() == 0 {
-		return false
+	if !removed {
+		return
 	}
 	runtime.GC() // from here on weak pointers to garbage are nil
-	removed()
-	return true
+	for i, u := range a.uses.m {
+		a.endUse(i, u)
+	}
 }
 
 // sweep ends the uses of objects that other processes removed when this one

@@ -120,6 +120,7 @@ func TestOpenFileRefuses(t *testing.T) {
 	m := must(sys.Memfd("test"))(t)
 	defer m.Close()
 	b[12] |= 2
+	resum(b)
 	if _, err := m.Write(b); err != nil {
 		t.Fatal(err)
 	}

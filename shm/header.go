@@ -3,6 +3,7 @@ package shm
 import (
 	"encoding/binary"
 	"fmt"
+	"hash/fnv"
 	"os"
 	"time"
 
@@ -35,6 +36,18 @@ func (h *header) encode(b []byte) {
 	le.PutUint32(b[hdrPageSize:], uint32(sys.PageSize()))
 	le.PutUint64(b[hdrCreated:], uint64(h.created.UnixNano()))
 	le.PutUint64(b[hdrInode:], h.inode)
+	le.PutUint64(b[hdrSum:], headerSum(b))
+}
+
+// headerSum is of the fields that say what the region is and where everything
+// in it lies: FNV-1a of their bytes, so that no flipped bit makes one that lasts
+// ephemeral, or moves its directory.
+func headerSum(b []byte) uint64 {
+	sum := fnv.New64a()
+	sum.Write(b[hdrMagic:hdrID])
+	sum.Write(b[hdrParticipants:hdrBoot])
+	sum.Write(b[hdrPageSize:hdrCreated])
+	return sum.Sum64()
 }
 
 // readHeader copies the header of f, a file of size bytes, and checks it. The
@@ -75,6 +88,9 @@ func decodeHeader(b *[128]byte, fileSize uint64) (h header, err error) {
 	}
 	if err != nil { // what is invalid in Create's options is corrupt here
 		return h, fmt.Errorf("the header says %v: %w", err, ErrCorrupt)
+	}
+	if want, sum := headerSum(b[:]), le.Uint64(b[hdrSum:]); sum != want {
+		return h, fmt.Errorf("the header's sum is %#016x, of these fields it would be %#016x: %w", sum, want, ErrCorrupt)
 	}
 	g.flags = flags
 	h = header{geometry: g, created: time.Unix(0, int64(le.Uint64(b[hdrCreated:]))), inode: le.Uint64(b[hdrInode:])}

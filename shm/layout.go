@@ -30,7 +30,7 @@ const (
 	entrySize  = 320
 	extentSize = 16
 
-	// Header fields. Those up to hdrInode never change once the file has its name.
+	// Header fields. Those up to hdrSum never change once the file has its name.
 	hdrMagic        = 0  // u64
 	hdrVersion      = 8  // u32
 	hdrFlags        = 12 // u32: flag…
@@ -42,6 +42,7 @@ const (
 	hdrPageSize     = 64 // u32
 	hdrCreated      = 72 // i64, Unix nanoseconds
 	hdrInode        = 80 // u64, the file's own: a copy of it has another
+	hdrSum          = 88 // u64, FNV-1a of bytes 0 to 23, 40 to 47 and 64 to 71
 
 	hdrChanges = 128 // u32 futex: bumped with every change of any participant's state
 	hdrNext    = 132 // u32: where the search for a free record starts (oldest first)

@@ -35,6 +35,9 @@ func damageFile(t *testing.T, path string, damage func(b []byte)) {
 	}
 }
 
+// resum makes a header that was changed believable.
+func resum(b []byte) { binary.LittleEndian.PutUint64(b[88:], headerSum(b)) }
+
 // newRegionFile makes a region of 1 MiB that nobody is attached to.
 func newRegionFile(t *testing.T) string {
 	t.Helper()
@@ -59,7 +62,9 @@ func TestOpenRefusesDamage(t *testing.T) {
 		{"newer layout", func(b []byte) { b[8]++ }, ErrVersion},
 		{"another page size", func(b []byte) { b[65], b[66] = 0, 1 }, ErrVersion},
 		{"an unknown flag", func(b []byte) { b[12] |= 0x80 }, ErrCorrupt},
-		{"a named file that says it is anonymous", func(b []byte) { b[12] |= 2 }, ErrNotRegion},
+		{"a named file that says it is anonymous", func(b []byte) { b[12] |= 2; resum(b) }, ErrNotRegion},
+		{"made ephemeral by a flipped bit", func(b []byte) { b[12] ^= 1 }, ErrCorrupt},
+		{"a directory elsewhere by a flipped bit", func(b []byte) { b[44] ^= 1 }, ErrCorrupt},
 		{"size beyond the file", func(b []byte) { b[19] = 1 }, ErrCorrupt},
 		{"size below the file", func(b []byte) { b[17] -= 0x10; b[18]-- }, ErrCorrupt},
 		{"no id", func(b []byte) { clear(b[24:40]) }, ErrCorrupt},

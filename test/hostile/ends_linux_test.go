@@ -1,0 +1,263 @@
+package hostile_test
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	tsync "example.com/tandem/sync"
+)
+
+// The shortest and a very long queue: filled to the last place, in order,
+// and again, across the wrap.
+func TestCapacities(t *testing.T) {
+	long := 1 << 20
+	if testing.Short() {
+		long = 1 << 14
+	}
+	for _, capacity := range []int{1, 2, 3, long} {
+		t.Run(fmt.Sprint(capacity), func(t *testing.T) {
+			q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](shmtest.Region(t), "q", &ring.QueueOptions{Capacity: capacity}))
+			if got := q.Cap(); got != capacity {
+				t.Fatalf("Cap = %d, want %d", got, capacity)
+			}
+			for lap := range 2 {
+				for i := range capacity {
+					if err := q.TryPut(int64(i)); err != nil {
+						t.Fatalf("lap %d, message %d: %v", lap, i, err)
+					}
+				}
+				if err := q.TryPut(0); !errors.Is(err, ring.ErrFull) {
+					t.Fatalf("TryPut past the capacity = %v, want ErrFull", err)
+				}
+				if got := q.Len(); got != capacity {
+					t.Errorf("Len of a full queue = %d, want %d", got, capacity)
+				}
+				for i := range capacity {
+					if v, err := q.TryGet(); err != nil || v != int64(i) {
+						t.Fatalf("lap %d: TryGet = %d, %v, want %d", lap, v, err, i)
+					}
+				}
+				if _, err := q.TryGet(); !errors.Is(err, ring.ErrEmpty) {
+					t.Fatalf("TryGet of an empty queue = %v, want ErrEmpty", err)
+				}
+			}
+		})
+	}
+}
+
+// Messages of no bytes, of the most, and of one more, which changes nothing.
+func TestMessageSizes(t *testing.T) {
+	r, ctx := shmtest.Region(t), watchdog(t)
+	for _, most := range []int{1, 112, 113, 256, 4096, 100_000} {
+		o := &ring.QueueOptions{Capacity: 4, MaxMessage: most}
+		q := must[*ring.Queue[[]byte]](t)(ring.OpenQueue[[]byte](r, fmt.Sprint("bytes", most), o))
+		s := must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, fmt.Sprint("text", most), o))
+		for range 20 {
+			for _, n := range []int{0, 1, most - 1, most} {
+				want := bytes.Repeat([]byte{byte(n) | 1}, n)
+				if err := errors.Join(q.Put(ctx, want), s.Put(ctx, string(want))); err != nil {
+					t.Fatalf("most %d: Put of %d bytes: %v", most, n, err)
+				}
+				if got, err := q.Get(ctx); err != nil || !bytes.Equal(got, want) {
+					t.Fatalf("most %d: %d bytes became %d, %v", most, n, len(got), err)
+				}
+				d, err := s.Lease(ctx)
+				if err != nil || d.Value() != string(want) {
+					t.Fatalf("most %d: %d bytes of text became %d, %v", most, n, len(d.Value()), err)
+				}
+				if err := d.Ack(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := q.Put(ctx, make([]byte, most+1)); !errors.Is(err, ring.ErrTooLarge) {
+				t.Errorf("most %d: one byte more = %v, want ErrTooLarge", most, err)
+			}
+			if err := s.TryPut(strings.Repeat("x", most+1)); !errors.Is(err, ring.ErrTooLarge) {
+				t.Errorf("most %d: one byte more = %v, want ErrTooLarge", most, err)
+			}
+		}
+		if q.Len() != 0 || s.Len() != 0 {
+			t.Errorf("most %d: %d and %d messages are left", most, q.Len(), s.Len())
+		}
+	}
+}
+
+// A poison message goes round and round among others, which all come through;
+// its Attempt counts.
+func TestNackForEver(t *testing.T) {
+	rounds := 5000
+	if testing.Short() {
+		rounds = 500
+	}
+	ctx := watchdog(t)
+	q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](shmtest.Region(t), "q", &ring.QueueOptions{Capacity: 3}))
+	const poison = -1
+	if err := q.Put(ctx, poison); err != nil {
+		t.Fatal(err)
+	}
+	var sent, got sync.WaitGroup
+	sent.Add(1)
+	go func() {
+		defer sent.Done()
+		for i := range rounds {
+			if err := q.Put(ctx, int64(i)); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	var mu sync.Mutex
+	attempts, others := 0, map[int64]int{}
+	for range 4 {
+		got.Add(1)
+		go func() {
+			defer got.Done()
+			for d, err := range q.Leases(ctx) {
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				mu.Lock()
+				giveBack := false
+				if d.Value() == poison {
+					attempts++
+					if d.Attempt() != attempts {
+						t.Errorf("attempt %d came as %d", attempts, d.Attempt())
+					}
+					giveBack = attempts < rounds
+				} else {
+					others[d.Value()]++
+				}
+				end := d.Ack
+				if giveBack {
+					end = d.Nack
+				}
+				if err := end(); err != nil {
+					t.Error(err)
+				}
+				mu.Unlock()
+				if err := end(); !errors.Is(err, shm.ErrNotOwner) {
+					t.Errorf("the second end of a lease = %v, want ErrNotOwner", err)
+				}
+			}
+		}()
+	}
+	sent.Wait()
+	for range 2 {
+		if err := q.Shutdown(); err != nil {
+			t.Errorf("Shutdown: %v", err)
+		}
+	}
+	if err := q.Join(ctx); err != nil {
+		t.Error(err)
+	}
+	got.Wait()
+	if attempts != rounds || len(others) != rounds {
+		t.Errorf("%d attempts, %d other messages, want %d of both", attempts, len(others), rounds)
+	}
+	for v, n := range others {
+		if n != 1 {
+			t.Errorf("message %d came %d times", v, n)
+		}
+	}
+	if _, err := q.Get(ctx); !errors.Is(err, io.EOF) {
+		t.Errorf("Get at the end = %v, want EOF", err)
+	}
+}
+
+// Ten thousand objects are made, found, found missing, and removed; the
+// memory comes back.
+func TestManyObjects(t *testing.T) {
+	n := 10_000
+	if testing.Short() {
+		n = 1000
+	}
+	dir := filepath.Dir(shmtest.Region(t).Name())
+	r := must[*shm.Region](t)(shm.Create(filepath.Join(dir, "many"), &shm.Options{Objects: n}))
+	defer r.Close()
+	before := must[*shm.Snapshot](t)(r.Snapshot()).Memory.Used
+	for round := range 2 {
+		for i := range n {
+			if _, err := tsync.OpenMutex(r, fmt.Sprint("m", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := tsync.OpenMutex(r, "one-more"); !errors.Is(err, shm.ErrNoSpace) {
+			t.Errorf("one more than there is room for = %v, want ErrNoSpace", err)
+		}
+		for i := range n {
+			if _, err := tsync.OpenMutex(r.Existing(), fmt.Sprint("m", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := tsync.OpenMutex(r.Existing(), "m-1"); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("one that is not there = %v, want ErrNotExist", err)
+		}
+		count := 0
+		for range r.Objects() {
+			count++
+		}
+		if count != n {
+			t.Errorf("round %d: %d objects listed, want %d", round, count, n)
+		}
+		if err := r.Check(); err != nil {
+			t.Error(err)
+		}
+		for i := range n {
+			if err := r.Remove(fmt.Sprint("m", i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	// Making one collects what was dropped.
+	if _, err := ring.OpenQueue[int64](r, "last", nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Remove("last"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Check(); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d bytes used before, %d after", before, must[*shm.Snapshot](t)(r.Snapshot()).Memory.Used)
+}
+
+// Objects that are made, used, dropped and removed in a loop, larger together
+// than the region by far.
+func TestFleetingObjects(t *testing.T) {
+	dir := filepath.Dir(shmtest.Region(t).Name())
+	r := must[*shm.Region](t)(shm.Create(filepath.Join(dir, "small"), &shm.Options{Size: 2 << 20, Objects: 8}))
+	defer r.Close()
+	n := 2000
+	if testing.Short() {
+		n = 200
+	}
+	for i := range n {
+		q, err := ring.OpenQueue[int64](r, fmt.Sprint("reply", i), &ring.QueueOptions{Capacity: 5000})
+		if err != nil {
+			t.Fatalf("object %d: %v", i, err)
+		}
+		if err := q.TryPut(int64(i)); err != nil {
+			t.Fatal(err)
+		}
+		if v, err := q.TryGet(); err != nil || v != int64(i) {
+			t.Fatalf("TryGet = %d, %v, want %d", v, err, i)
+		}
+		if err := r.Remove(fmt.Sprint("reply", i)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := r.Check(); err != nil {
+		t.Error(err)
+	}
+}

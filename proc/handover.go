@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 
+	"example.com/tandem/internal/codec"
 	"example.com/tandem/internal/object"
 )
 
@@ -48,7 +49,7 @@ type handed struct {
 }
 
 func writeHandover(f *os.File, h *head, arg []byte) error {
-	b, err := encMode.Marshal(h)
+	b, err := codec.Append(nil, h)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func readHandover(f *os.File, token string) (*head, []byte, error) {
 		return nil, nil, err
 	}
 	var h head
-	if err := decMode.Unmarshal(rest[:n], &h); err != nil {
+	if err := codec.Decode(rest[:n], &h); err != nil {
 		return nil, nil, err
 	}
 	if h.Token != token {

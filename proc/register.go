@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"example.com/tandem/internal/codec"
 	"example.com/tandem/shm"
 )
 
@@ -49,7 +50,7 @@ func Register[A any](name string, f func(context.Context, A) error) Func[A] {
 	}
 	fn.bind = func(arg []byte) (func(context.Context) error, error) {
 		var a A
-		if err := decode(arg, &a); err != nil {
+		if err := codec.Decode(arg, &a); err != nil {
 			return nil, fmt.Errorf("argument of type %s does not decode: %w", fn.arg, err)
 		}
 		return func(ctx context.Context) error { return f(ctx, a) }, nil

@@ -53,18 +53,40 @@ func Append(dst []byte, v any) ([]byte, error) {
 // be anything.
 func Decode(src []byte, v any) error { return decMode.Unmarshal(src, v) }
 
+// A Refusal is why values of a type do not travel.
+type Refusal struct {
+	Type  reflect.Type // what was to travel
+	Path  string       // of what cannot, within it: "Depth", "Tags[]"; or empty: it cannot itself
+	Found reflect.Type // what stands there; nil for an unexported field
+}
+
+func (r *Refusal) Error() string {
+	at := "it"
+	if r.Path != "" {
+		at = "field " + r.Path
+	}
+	switch {
+	case r.Found == nil:
+		return fmt.Sprintf("%s: %s is unexported and would be lost", r.Type, at)
+	case r.Found.Kind() == reflect.Interface:
+		return fmt.Sprintf("%s: %s is of interface type %s: whoever decodes it could not tell what is in it", r.Type, at, r.Found)
+	}
+	return fmt.Sprintf("%s: %s is a %s, which cannot be encoded", r.Type, at, r.Found.Kind())
+}
+
 // Describe tells what of a t travels, a line for each field, as descriptions
-// of plain types do: "Job.Depth int", "Tags[] text"; or which field cannot.
-// What sits behind an interface is known only when it is encoded.
+// of plain types do: "Job.Depth int", "Tags[] text"; or as a Refusal which field
+// cannot. What sits behind an interface is known only when it is encoded.
 func Describe(t reflect.Type) (string, error) {
-	d := describer{within: map[reflect.Type]bool{}}
+	d := describer{whole: t, within: map[reflect.Type]bool{}}
 	if err := d.describe(t, ""); err != nil {
-		return "", fmt.Errorf("%s: %w", t, err)
+		return "", err
 	}
 	return strings.TrimSuffix(d.text.String(), "\n"), nil
 }
 
 type describer struct {
+	whole  reflect.Type
 	text   strings.Builder
 	within map[reflect.Type]bool // those that are being described
 }
@@ -80,10 +102,10 @@ func (d *describer) describe(t reflect.Type, path string) error {
 	defer delete(d.within, t)
 	switch t.Kind() {
 	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
-		return fmt.Errorf("%sis a %s, which cannot be encoded", field(path), t.Kind())
+		return &Refusal{d.whole, path, t}
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
-			return fmt.Errorf("%sis of interface type %s: whoever decodes it could not tell what is in it", field(path), t)
+			return &Refusal{d.whole, path, t}
 		}
 		return d.line(path, "any")
 	case reflect.Pointer:
@@ -125,7 +147,7 @@ func (d *describer) fields(t reflect.Type, path string) error {
 		case f.Name == "_" || omitted(f):
 			continue
 		case !f.IsExported() && !embedded:
-			return fmt.Errorf("field %s is unexported and would be lost", at)
+			return &Refusal{d.whole, at, nil}
 		}
 		any = true
 		if err := d.describe(f.Type, at); err != nil {
@@ -144,13 +166,6 @@ func (d *describer) line(path, what string) error {
 	}
 	d.text.WriteString(path + " " + what + "\n")
 	return nil
-}
-
-func field(path string) string {
-	if path == "" {
-		return "it "
-	}
-	return "field " + path + " "
 }
 
 // omitted reports that the field's tag says so; CBOR reads cbor tags, and json

@@ -37,6 +37,10 @@ type leases struct {
 	n atomic.Pointer[[]atomic.Uint32]
 }
 
+// of makes them if need be, and publishes them without an order that the race
+// detector could take for the callers'.
+//
+//go:norace
 func (l *leases) of(slots int) []atomic.Uint32 {
 	mem.RaceDisable()
 	defer mem.RaceEnable()

@@ -3,41 +3,18 @@
 package sync_test
 
 import (
-	"errors"
-	"os/exec"
-	"path/filepath"
-	"runtime"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/racetest"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/sync"
 )
 
-// A moment is an order of events that the race detector does not notice.
-type moment struct{ come atomic.Bool }
-
-func (m *moment) now() {
-	mem.RaceDisable()
-	m.come.Store(true)
-	mem.RaceEnable()
-}
-
-func (m *moment) wait() {
-	for come := false; !come; runtime.Gosched() {
-		mem.RaceDisable()
-		come = m.come.Load()
-		mem.RaceEnable()
-	}
-}
-
 type raceWorld struct {
 	m, same, other *sync.Mutex
-	a, b           moment
-	x              int
+	a, b           racetest.Moment
 }
 
 func (w *raceWorld) with(m *sync.Mutex, f func()) {
@@ -46,93 +23,97 @@ func (w *raceWorld) with(m *sync.Mutex, f func()) {
 	testproc.Must(m.Unlock())
 }
 
-var sink int
-
-// What is ordered by the library and what is not: first writes x, and second
-// reads it, later in time.
-var racePairs = []struct {
-	name          string
-	first, second func(w *raceWorld)
-	race          bool
-}{
+// What is ordered by the library and what is not.
+var racePairs = []racetest.Pair[*raceWorld]{
 	{
-		name:   "under the lock",
-		first:  func(w *raceWorld) { w.with(w.m, func() { w.x = 1 }); w.a.now() },
-		second: func(w *raceWorld) { w.a.wait(); w.with(w.m, func() { sink = w.x }) },
+		Name:   "under the lock",
+		First:  func(x *int, w *raceWorld) { w.with(w.m, func() { *x = 1 }); w.a.Come() },
+		Second: func(x *int, w *raceWorld) { w.a.Wait(); w.with(w.m, func() { racetest.Sink = *x }) },
 	}, {
-		name:   "by two handles",
-		first:  func(w *raceWorld) { w.with(w.m, func() { w.x = 1 }); w.a.now() },
-		second: func(w *raceWorld) { w.a.wait(); w.with(w.same, func() { sink = w.x }) },
+		Name:   "by two handles",
+		First:  func(x *int, w *raceWorld) { w.with(w.m, func() { *x = 1 }); w.a.Come() },
+		Second: func(x *int, w *raceWorld) { w.a.Wait(); w.with(w.same, func() { racetest.Sink = *x }) },
 	}, {
-		name:   "under another lock",
-		first:  func(w *raceWorld) { w.with(w.m, func() { w.x = 1 }); w.a.now() },
-		second: func(w *raceWorld) { w.a.wait(); w.with(w.other, func() { sink = w.x }) },
-		race:   true,
+		Name:   "under another lock",
+		First:  func(x *int, w *raceWorld) { w.with(w.m, func() { *x = 1 }); w.a.Come() },
+		Second: func(x *int, w *raceWorld) { w.a.Wait(); w.with(w.other, func() { racetest.Sink = *x }) },
+		Race:   true,
 	}, {
-		name:   "after Unlock",
-		first:  func(w *raceWorld) { w.with(w.m, func() {}); w.x = 1; w.a.now() },
-		second: func(w *raceWorld) { w.a.wait(); w.with(w.m, func() { sink = w.x }) },
-		race:   true,
+		Name:   "after Unlock",
+		First:  func(x *int, w *raceWorld) { w.with(w.m, func() {}); *x = 1; w.a.Come() },
+		Second: func(x *int, w *raceWorld) { w.a.Wait(); w.with(w.m, func() { racetest.Sink = *x }) },
+		Race:   true,
 	}, {
-		name:   "before Lock",
-		first:  func(w *raceWorld) { w.with(w.m, func() { w.x = 1 }); w.a.now() },
-		second: func(w *raceWorld) { w.a.wait(); sink = w.x; w.with(w.m, func() {}) },
-		race:   true,
+		Name:   "before Lock",
+		First:  func(x *int, w *raceWorld) { w.with(w.m, func() { *x = 1 }); w.a.Come() },
+		Second: func(x *int, w *raceWorld) { w.a.Wait(); racetest.Sink = *x; w.with(w.m, func() {}) },
+		Race:   true,
 	}, {
-		name: "waiting for the lock",
-		first: func(w *raceWorld) {
-			w.with(w.m, func() { w.a.now(); w.b.wait(); time.Sleep(20 * time.Millisecond); w.x = 1 })
+		Name: "waiting for the lock",
+		First: func(x *int, w *raceWorld) {
+			w.with(w.m, func() { w.a.Come(); w.b.Wait(); time.Sleep(20 * time.Millisecond); *x = 1 })
 		},
-		second: func(w *raceWorld) { w.a.wait(); w.b.now(); w.with(w.m, func() { sink = w.x }) },
+		Second: func(x *int, w *raceWorld) { w.a.Wait(); w.b.Come(); w.with(w.m, func() { racetest.Sink = *x }) },
 	}, {
-		name: "TryLock, Recover",
-		first: func(w *raceWorld) {
+		Name: "TryLock, Recover",
+		First: func(x *int, w *raceWorld) {
 			_, err := w.m.TryLock()
 			testproc.Must(err)
-			w.x = 1
+			*x = 1
 			testproc.Must(w.m.Unlock())
-			w.a.now()
+			w.a.Come()
 		},
-		second: func(w *raceWorld) {
-			w.a.wait()
+		Second: func(x *int, w *raceWorld) {
+			w.a.Wait()
 			_, err := w.m.Recover(background)
 			testproc.Must(err)
-			sink = w.x
+			racetest.Sink = *x
 		},
 	}, {
-		name: "TryLock that fails",
-		first: func(w *raceWorld) {
+		Name: "TryLock that fails",
+		First: func(x *int, w *raceWorld) {
 			testproc.Must(w.m.Lock(background))
-			w.x = 1
-			w.a.now()
+			*x = 1
+			w.a.Come()
 		},
-		second: func(w *raceWorld) { w.a.wait(); w.m.TryLock(); sink = w.x },
-		race:   true,
+		Second: func(x *int, w *raceWorld) { w.a.Wait(); w.m.TryLock(); racetest.Sink = *x },
+		Race:   true,
 	}, {
-		name: "misuse",
-		first: func(w *raceWorld) {
-			w.with(w.m, func() { w.x = 1 })
-			w.a.now()
+		Name: "misuse",
+		First: func(x *int, w *raceWorld) {
+			w.with(w.m, func() { *x = 1 })
+			w.a.Come()
 		},
-		second: func(w *raceWorld) { w.a.wait(); w.m.Unlock(); sink = w.x },
-		race:   true,
+		Second: func(x *int, w *raceWorld) { w.a.Wait(); w.m.Unlock(); racetest.Sink = *x },
+		Race:   true,
 	}, {
-		name: "both asleep for locks of their own",
-		first: func(w *raceWorld) {
-			w.x = 1
+		Name: "both asleep for locks of their own",
+		Prepare: func(w *raceWorld) {
 			testproc.Must(w.m.Lock(background))
-			w.a.now()
-		},
-		second: func(w *raceWorld) {
-			w.a.wait()
 			testproc.Must(w.other.Lock(background))
-			sink = w.x
+			go func() {
+				time.Sleep(20 * time.Millisecond)
+				testproc.Must(w.m.Unlock())
+				w.a.Wait()
+				time.Sleep(20 * time.Millisecond)
+				testproc.Must(w.other.Unlock())
+			}()
 		},
-		race: true,
+		First: func(x *int, w *raceWorld) {
+			*x = 1
+			testproc.Must(w.m.Lock(background))
+			w.a.Come()
+		},
+		Second: func(x *int, w *raceWorld) {
+			w.a.Wait()
+			testproc.Must(w.other.Lock(background))
+			racetest.Sink = *x
+		},
+		Race: true,
 	},
 }
 
-var racer = testproc.Role("racer", func(args []string) {
+var racer = racetest.Role(racePairs, func() *raceWorld {
 	r, err := shm.Anonymous(nil)
 	testproc.Must(err)
 	w := new(raceWorld)
@@ -142,46 +123,7 @@ var racer = testproc.Role("racer", func(args []string) {
 	}
 	w.same, err = sync.OpenMutex(r, "m")
 	testproc.Must(err)
-	asleep := args[0] == "both asleep for locks of their own"
-	if asleep {
-		testproc.Must(w.m.Lock(background))
-		testproc.Must(w.other.Lock(background))
-	}
-	for _, p := range racePairs {
-		if p.name == args[0] {
-			done := make(chan bool)
-			go func() { p.first(w); done <- true }()
-			go func() { p.second(w); done <- true }()
-			if asleep {
-				time.Sleep(20 * time.Millisecond)
-				testproc.Must(w.m.Unlock())
-				w.a.wait()
-				time.Sleep(20 * time.Millisecond)
-				testproc.Must(w.other.Unlock())
-			}
-			<-done
-			<-done
-		}
-	}
+	return w
 })
 
-// Each in a process of its own: of two races at one place one is reported.
-func TestRaceDetector(t *testing.T) {
-	dir := t.TempDir()
-	for _, p := range racePairs {
-		t.Run(p.name, func(t *testing.T) {
-			t.Parallel()
-			env := "GORACE=exitcode=66 atexit_sleep_ms=50 log_path=" + filepath.Join(dir, "report")
-			err := racer.Start(t, env, "--", p.name).Wait()
-			var exit *exec.ExitError
-			switch {
-			case err == nil && p.race:
-				t.Error("the race was not reported")
-			case errors.As(err, &exit) && exit.ExitCode() == 66 && !p.race:
-				t.Error("a race was reported")
-			case err != nil && !(exit != nil && exit.ExitCode() == 66):
-				t.Error(err)
-			}
-		})
-	}
-}
+func TestRaceDetector(t *testing.T) { racetest.Run(t, racer, racePairs) }

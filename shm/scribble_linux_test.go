@@ -77,7 +77,7 @@ func TestScribbledRecordIsNotDead(t *testing.T) {
 		{"another sum", recSum, 7},
 		{"dead", recWord, alive&^0xffffffff | stDead},
 		{"dead in another epoch", recWord, 77<<32 | stDead},
-		{"free", recWord, alive&^0xffffffff | stFree},
+		{"free", recWord, recordWord(epochOf(alive), stFree)},
 		{"no state", recWord, alive&^0xffffffff | 7},
 		{"greatest epoch", recWord, 0xffffffff<<32 | stAlive},
 	} {

@@ -104,7 +104,7 @@ func Remove(name string) error {
 	}
 	path, err := resolve(name)
 	if err != nil {
-		return &Error{Op: op, Err: err}
+		return &Error{Op: op, Region: name, Err: err}
 	}
 	if err := remove(path); err != nil {
 		return &Error{Op: op, Region: name, Err: err}

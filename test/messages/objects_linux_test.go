@@ -1,0 +1,202 @@
+package messages_test
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"strings"
+	"testing"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	tsync "example.com/tandem/sync"
+)
+
+type tick struct{ A, B int64 }
+
+type tock struct {
+	A int64
+	B float64
+	C int8
+}
+
+type pointing struct {
+	A  int
+	In struct{ P *int }
+}
+
+type private struct {
+	S string
+	n int
+}
+
+type mute struct{ name string }
+
+var errMute = errors.New("it says nothing")
+
+func (m mute) Name() string                           { return m.name }
+func (mute) Append(dst []byte, _ any) ([]byte, error) { return dst, errMute }
+func (mute) Decode([]byte, any) error                 { return errMute }
+func queue[T any](r *shm.Region, name string, o *ring.QueueOptions) func() error {
+	return func() error { return second(ring.OpenQueue[T](r, name, o)) }
+}
+func mutex(r *shm.Region, name string) func() error {
+	return func() error { return second(tsync.OpenMutex(r, name)) }
+}
+func value[T any](r *shm.Region, name string) func() error {
+	return func() error { var zero T; return second(atomics.OpenValue(r, name, zero)) }
+}
+func array[T any](r *shm.Region, name string, n int) func() error {
+	return func() error { return second(atomics.OpenArray[T](r, name, n)) }
+}
+func slice[T any](r *shm.Region, name string, n int) func() error {
+	return func() error { return second(atomics.OpenSlice[T](r, name, n)) }
+}
+
+const another = ": the object is there with another configuration: "
+
+func TestOpen(t *testing.T) {
+	_ = private{}.n
+	r := feed(t, &shm.Options{Size: 8 << 20})
+	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
+	must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 8}))
+	must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, "text", &ring.QueueOptions{Capacity: 8, MaxMessage: 100, Buffer: 4096}))
+	must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))
+	must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "hits", int64(3)))
+	must[*atomics.Array[int64]](t)(atomics.OpenArray[int64](r, "cells", 3))
+	unchanged(t, r)
+	check(t, []row{
+		{"kind", mutex(r, "jobs"), shm.ErrMismatch, "sync.OpenMutex feed/jobs" + another + "kind: mutex here, queue in the region"},
+		{"kind of cells", value[int64](r, "cells"), shm.ErrMismatch, "atomics.OpenValue feed/cells" + another + "kind: value here, array in the region"},
+		{"fields", queue[tock](r, "jobs", nil), shm.ErrMismatch, "ring.OpenQueue feed/jobs" + another + "field B: float64 here, int64 in the region; field C: int8 here, not in the region"},
+		{"value's type", value[float64](r, "hits"), shm.ErrMismatch, "atomics.OpenValue feed/hits" + another + "type: float64 here, int64 in the region"},
+		{"type and length", array[int32](r, "cells", 4), shm.ErrMismatch, "atomics.OpenArray feed/cells" + another + "type: int32 here, int64 in the region; length: 4 here, 3 in the region"},
+		{"capacity", queue[tick](r, "jobs", &ring.QueueOptions{Capacity: 9}), shm.ErrMismatch, "ring.OpenQueue feed/jobs" + another + "capacity: 9 here, 8 in the region"},
+		{"buffer", queue[string](r, "text", &ring.QueueOptions{Buffer: 9000}), shm.ErrMismatch, "ring.OpenQueue feed/text" + another + "buffer: 9000 here, 4096 in the region"},
+		{"max message", queue[string](r, "text", &ring.QueueOptions{MaxMessage: 101}), shm.ErrMismatch, "ring.OpenQueue feed/text" + another + "max message: 101 here, 100 in the region"},
+		{"codec", queue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"other"}}), shm.ErrMismatch, "ring.OpenQueue feed/coded" + another + "codec: other here, mine in the region"},
+		{"codec where none is", queue[tick](r, "jobs", &ring.QueueOptions{Codec: mute{"mine"}}), shm.ErrMismatch, "ring.OpenQueue feed/jobs" + another + "codec: mine here, plain in the region"},
+		{"codec's name", queue[tick](r, "new", &ring.QueueOptions{Codec: mute{"cbor"}}), fs.ErrInvalid, `ring.OpenQueue feed/new: a codec named "cbor", as what needs no codec is: invalid argument`},
+
+		{"typo", mutex(r.Existing(), "acounts"), fs.ErrNotExist, `sync.OpenMutex feed/acounts: no such object, did you mean "accounts"? file does not exist`},
+		{"nothing like it", mutex(r.Existing(), "zzz"), fs.ErrNotExist, `sync.OpenMutex feed/zzz: no such object: file does not exist`},
+		{"remove a typo", func() error { return r.Remove("job") }, fs.ErrNotExist, `region.Remove feed/job: no such object, did you mean "jobs"? file does not exist`},
+		{"no name", mutex(r, ""), fs.ErrInvalid, `sync.OpenMutex feed: name "", want 1 to 200 of A-Z a-z 0-9 . _ - (not . or ..): invalid argument`},
+		{"slash", mutex(r, "a/b"), fs.ErrInvalid, `sync.OpenMutex feed/a/b: name "a/b", want 1 to 200 of A-Z a-z 0-9 . _ - (not . or ..): invalid argument`},
+		{"line", mutex(r, "a\nb"), fs.ErrInvalid, `sync.OpenMutex feed/"a\nb": name "a\nb", want 1 to 200 of A-Z a-z 0-9 . _ - (not . or ..): invalid argument`},
+		{"length", mutex(r, strings.Repeat("x", 201)), fs.ErrInvalid, "sync.OpenMutex feed/" + strings.Repeat("x", 201) + `: name "` + strings.Repeat("x", 40) + `"… of 201 bytes, want 1 to 200 of A-Z a-z 0-9 . _ - (not . or ..): invalid argument`},
+
+		{"negative capacity", queue[int](r, "n", &ring.QueueOptions{Capacity: -1}), fs.ErrInvalid, "ring.OpenQueue feed/n: capacity -1, want 1 to 268435456, or 0 for the default: invalid argument"},
+		{"capacity past all", queue[int](r, "n", &ring.QueueOptions{Capacity: 1 << 40}), fs.ErrInvalid, "ring.OpenQueue feed/n: capacity 1099511627776, want 1 to 268435456, or 0 for the default: invalid argument"},
+		{"narrow buffer", queue[string](r, "n", &ring.QueueOptions{Buffer: 10, MaxMessage: 10}), fs.ErrInvalid, "ring.OpenQueue feed/n: buffer 10 for messages of up to 10 bytes, want twice that: invalid argument"},
+		{"wait", queue[int](r, "n", &ring.QueueOptions{Wait: 9}), fs.ErrInvalid, "ring.OpenQueue feed/n: wait 9, want Adaptive, Spin or Sleep: invalid argument"},
+		{"negative length", array[int](r, "n", -1), fs.ErrInvalid, "atomics.OpenArray feed/n: length -1: invalid argument"},
+		{"no length", array[int](r, "n", 0), fs.ErrNotExist, "atomics.OpenArray feed/n: there is none to take the length from: file does not exist"},
+		{"region full", queue[int](r, "n", &ring.QueueOptions{Capacity: 1 << 20}), shm.ErrNoSpace, "ring.OpenQueue feed/n: no space: # bytes needed, # free in the region (of #), # free in its file system"},
+
+		{"pointer", value[pointing](r, "n"), shm.ErrNotPlain, "atomics.OpenValue feed/n: type is not plain: field pointing.In.P is a *int"},
+		{"string", array[string](r, "n", 1), shm.ErrNotPlain, "atomics.OpenArray feed/n: type is not plain: string"},
+		{"map", slice[map[int]int](r, "n", 1), shm.ErrNotPlain, "atomics.OpenSlice feed/n: type is not plain: map[int]int"},
+		{"wide value", value[tick](r, "n"), errors.ErrUnsupported, "atomics.OpenValue feed/n: messages_test.tick has 16 bytes; cells have 1, 2, 4 or 8: unsupported operation"},
+		{"unexported", queue[private](r, "n", nil), ring.ErrCodec, "ring.OpenQueue feed/n: message does not encode or decode: messages_test.private: field n is unexported and would be lost"},
+		{"channel", queue[chan int](r, "n", nil), ring.ErrCodec, "ring.OpenQueue feed/n: message does not encode or decode: chan int: it is a chan, which cannot be encoded"},
+	})
+}
+
+func TestEntries(t *testing.T) {
+	r := feed(t, &shm.Options{Objects: 1})
+	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "first"))
+	check(t, []row{{"one more", mutex(r, "second"), shm.ErrNoSpace,
+		"sync.OpenMutex feed/second: no space: an entry needed, 1 objects of at most 1 in the region, and 0 removed ones that somebody has open"}})
+	if err := r.Remove("first"); err != nil {
+		t.Fatal(err)
+	}
+	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "second"))
+}
+
+func TestOperations(t *testing.T) {
+	r := feed(t, nil)
+	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
+	q := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 1}))
+	text := must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, "text", &ring.QueueOptions{MaxMessage: 100, Buffer: 4096}))
+	coded := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))
+	hits := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "hits", int64(3)))
+	unchanged(t, r)
+	long := strings.Repeat("x", 101)
+	check(t, []row{
+		{"too large", func() error { return text.Put(ctx, long) }, ring.ErrTooLarge, "queue.Put feed/text: 101 bytes, at most 100: message is too large"},
+		{"try too large", func() error { return text.TryPut(long) }, ring.ErrTooLarge, "queue.TryPut feed/text: 101 bytes, at most 100: message is too large"},
+		{"does not encode", func() error { return coded.Put(ctx, tick{}) }, errMute, "queue.Put feed/coded: message does not encode or decode: it says nothing"},
+		{"empty", func() error { return second(q.TryGet()) }, ring.ErrEmpty, "queue.TryGet feed/jobs: queue is empty"},
+		{"none to lease", func() error { return second(q.TryLease()) }, ring.ErrEmpty, "queue.TryLease feed/jobs: queue is empty"},
+		{"none gotten", func() error { return q.TaskDone() }, ring.ErrOverDone, "queue.TaskDone feed/jobs: more done than gotten"},
+		{"put, ended", func() error { return q.Put(ended(), tick{}) }, ctxErr, "queue.Put feed/jobs: context canceled"},
+		{"get, ended", func() error { return second(q.Get(ended())) }, ctxErr, "queue.Get feed/jobs: context canceled"},
+		{"join, ended", func() error { return q.Join(ended()) }, ctxErr, "queue.Join feed/jobs: context canceled"},
+		{"a zero Delivery", func() error { return ring.Delivery[int]{}.Ack() }, shm.ErrNotOwner, "delivery.Ack: a zero Delivery: not held by this process"},
+		{"unlock", func() error { return mu.Unlock() }, tsync.ErrNotLocked, "mutex.Unlock feed/accounts: not locked"},
+		{"mark", func() error { return mu.MarkConsistent() }, tsync.ErrNotLocked, "mutex.MarkConsistent feed/accounts: not locked"},
+		{"lock, ended", func() error { return mu.Lock(ended()) }, ctxErr, "mutex.Lock feed/accounts: context canceled"},
+		{"unlock a value", func() error { return hits.Unlock() }, tsync.ErrNotLocked, "value.Unlock feed/hits: not locked"},
+	})
+}
+
+func TestEnds(t *testing.T) {
+	r := feed(t, nil)
+	q := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 1}))
+	if err := q.Put(ctx, tick{}); err != nil {
+		t.Fatal(err)
+	}
+	check(t, []row{{"full", func() error { return q.TryPut(tick{}) }, ring.ErrFull, "queue.TryPut feed/jobs: queue is full"}})
+	d := must[ring.Delivery[tick]](t)(q.Lease(ctx))
+	if err := errors.Join(d.Ack(), q.Shutdown()); err != nil {
+		t.Fatal(err)
+	}
+	check(t, []row{
+		{"ack twice", d.Ack, shm.ErrNotOwner, "delivery.Ack feed/jobs: acknowledged or given back before: not held by this process"},
+		{"nack after", d.Nack, shm.ErrNotOwner, "delivery.Nack feed/jobs: acknowledged or given back before: not held by this process"},
+		{"put", func() error { return q.Put(ctx, tick{}) }, ring.ErrShutdown, "queue.Put feed/jobs: queue is shut down"},
+		{"try to put", func() error { return q.TryPut(tick{}) }, ring.ErrShutdown, "queue.TryPut feed/jobs: queue is shut down"},
+		{"get", func() error { return second(q.Get(ctx)) }, io.EOF, "queue.Get feed/jobs: EOF"},
+		{"try to get", func() error { return second(q.TryGet()) }, io.EOF, "queue.TryGet feed/jobs: EOF"},
+		{"lease", func() error { return second(q.Lease(ctx)) }, io.EOF, "queue.Lease feed/jobs: EOF"},
+		{"try to lease", func() error { return second(q.TryLease()) }, io.EOF, "queue.TryLease feed/jobs: EOF"},
+	})
+}
+
+var holder = testproc.Role("holder", func(args []string) {
+	r, err := shm.Open(args[0], nil)
+	testproc.Must(err)
+	mu, err := tsync.OpenMutex(r.Existing(), "accounts")
+	testproc.Must(err)
+	testproc.Must(mu.Lock(ctx))
+	testproc.Say("locked")
+	testproc.Hear()
+})
+
+func TestHeldByOthers(t *testing.T) {
+	r := feed(t, &shm.Options{Participants: 2})
+	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
+	c := holder.Start(t, "feed")
+	c.Expect("locked")
+	check(t, []row{
+		{"unlock", mu.Unlock, tsync.ErrNotOwner, "mutex.Unlock feed/accounts: not held by this process"},
+		{"mark", mu.MarkConsistent, tsync.ErrNotOwner, "mutex.MarkConsistent feed/accounts: not held by this process"},
+	})
+	third := joiner.Start(t, "feed")
+	if got, want := third.Line(), "true shm.Open feed: 2 participants, all of them alive: too many participants"; got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	c.Kill()
+	check(t, []row{
+		{"lock", func() error { return mu.Lock(ctx) }, tsync.ErrOwnerDied, "mutex.Lock feed/accounts: a holder died and nobody has repaired since"},
+		{"try to lock", func() error { return second(mu.TryLock()) }, tsync.ErrOwnerDied, "mutex.TryLock feed/accounts: a holder died and nobody has repaired since"},
+	})
+}
+
+var joiner = testproc.Role("joiner", func(args []string) {
+	_, err := shm.Open(args[0], nil)
+	testproc.Say(errors.Is(err, shm.ErrTooManyParticipants), err)
+})

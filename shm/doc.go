@@ -1,3 +1,43 @@
 // Package shm keeps regions: files mapped by several processes, in which the
 // objects of packages sync, atomics and ring live.
+//
+//	region, err := shm.OpenOrCreate("feed", nil) // in each process
+//	…
+//	defer region.Close()
+//	ticks, err := ring.OpenQueue[Tick](region, "ticks", nil)
+//
+// # Names and lifetime
+//
+// A region is a file in Dir, or at a path if its name has a slash. It is there
+// until shm.Remove, or until the system is restarted if it is in memory as
+// /dev/shm is; with Options.Ephemeral, until the last process that has it open
+// closes it or dies. One without a name (Anonymous) goes to other processes as
+// an argument (package proc) or as a descriptor (Region.File, OpenFile).
+//
+// An object is found by its name in a region, by its kind and by its type; an
+// OpenX makes it if it is not there, and Region.Existing is a view through
+// which OpenX does not. It is there until Region.Remove.
+//
+// # Participants
+//
+// A process that has a region open is a participant of it, once, however many
+// handles it has: the last Close ends its part. It is told of others by
+// Participants and, when they go, by Exits. A region opened ReadOnly is looked
+// at only: no object can be opened through it.
+//
+// # Death
+//
+// A participant that is gone without Close has died. Within milliseconds
+// another one recovers it: its locks are abandoned, its leases go back, and
+// what it was in the middle of is finished or undone. A stopped process is not
+// dead. A process that dies in a function of this package leaves a region, or
+// an object, that is there whole or not at all.
+//
+// # Room
+//
+// Options.Size is address space: memory is taken as objects are made, and
+// given back after they are removed and nobody has them open. ErrNoSpace comes
+// when an object is made, and never later.
+//
+// Region.Snapshot shows everything in a region, and Region.Check verifies it.
 package shm

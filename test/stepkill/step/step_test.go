@@ -311,6 +311,9 @@ var failing = step.Register("failing", func(string) (func() error, error) {
 // TestFails runs tests that must fail, in another process, and reads what
 // they say.
 func TestFails(t *testing.T) {
+	if step.RaceEnabled {
+		t.Skip("the tests that it runs are skipped")
+	}
 	for name, want := range map[string][]string{
 		"TestWrongState": {"word 7 was written", "TestWrongState/effect=", "the victim of short-stores died after instruction", "step_test.go:"},
 		"TestFailing":    {"failing: it does not do what it should"},

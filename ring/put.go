@@ -54,7 +54,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 // TryPut is Put without waiting: ErrFull where Put would. It never blocks.
 func (q *Queue[T]) TryPut(v T) error {
 	if q.form != inSlot {
-		return q.putBytes(nil, opTryPut, v)
+		return q.putBytes(context.Background(), opTryPut, v)
 	}
 	if q.off() {
 		return q.fail(opTryPut, shm.ErrClosed)
@@ -90,8 +90,7 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	return len(vs), nil
 }
 
-// putBytes is Put of what does not lie in the slot as it is. A nil ctx makes
-// one attempt.
+// putBytes is Put, or TryPut by op, of what does not lie in the slot as it is.
 //
 //go:noinline
 func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
@@ -120,7 +119,7 @@ func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
 		return q.fail(op, fmt.Errorf("%d bytes, at most %d: %w", len(msg), q.eng.MaxMessage(), ErrTooLarge))
 	}
 	err := q.eng.TryPut(msg)
-	if err == ErrFull && ctx != nil {
+	if err == ErrFull && op == opPut {
 		w := q.waiter(ctx)
 		err = q.eng.Put(w, msg)
 		w.Done()

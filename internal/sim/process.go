@@ -184,26 +184,17 @@ func (w *World) happen() {
 	}
 }
 
-func (w *World) anyone(ok func(*Process) bool) (found *Process) {
-	n := 0
-	for _, p := range w.procs {
-		if ok(p) {
-			n++
-			if w.Rand.IntN(n) == 0 {
-				found = p
-			}
-		}
-	}
-	return found
-}
+func (w *World) anyone(ok func(*Process) bool) *Process { return pick(w, w.procs, ok) }
+func (w *World) sleeper(ok func(*Thread) bool) *Thread  { return pick(w, w.threads, ok) }
 
-func (w *World) sleeper(ok func(*Thread) bool) (found *Thread) {
+// pick is one of those that are ok, each as likely as the others; or nil.
+func pick[T any](w *World, all []*T, ok func(*T) bool) (found *T) {
 	n := 0
-	for _, t := range w.threads {
-		if ok(t) {
+	for _, x := range all {
+		if ok(x) {
 			n++
 			if w.Rand.IntN(n) == 0 {
-				found = t
+				found = x
 			}
 		}
 	}

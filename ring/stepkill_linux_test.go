@@ -669,40 +669,42 @@ func registerRecovery() bool {
 }
 
 func TestQueueRecoveryKilledAnywhere(t *testing.T) {
-	for form, open := range stepForms {
-		for who, op := range map[string]stepkill.Op{"open": openRecovers, "guard": guardHeals[form]} {
-			t.Run(form+" by "+who, func(t *testing.T) {
-				records := 4
-				if who == "open" {
-					records = 1 // the one that attaches must recover to get one
+	for _, tt := range []struct {
+		form, by string
+		op       stepkill.Op
+		records  int // 1: the one that attaches must recover to get one
+	}{
+		{"blocks", "open", openRecovers, 1},
+		{"slot", "guard", guardHeals["slot"], 4},
+	} {
+		t.Run(tt.form+" by "+tt.by, func(t *testing.T) {
+			open := stepForms[tt.form]
+			stepkill.EveryRecovery(t, tt.op, tt.records, func(t *testing.T, r *shm.Region) {
+				q, err := open(r, "q")
+				for n := 1; n <= holds && err == nil; n++ {
+					err = q.tryPut(n)
 				}
-				stepkill.EveryRecovery(t, op, records, func(t *testing.T, r *shm.Region) {
-					q, err := open(r, "q")
-					for n := 1; n <= holds && err == nil; n++ {
-						err = q.tryPut(n)
-					}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}, queueLeft[tt.form], func(t *testing.T, r *shm.Region, d stepkill.Death) {
+				q, err := open(r, "q")
+				if err != nil {
+					t.Fatal(err)
+				}
+				seen := map[int]int{}
+				for range holds - 1 {
+					l, err := takeOne(q)
 					if err != nil {
-						t.Fatal(err)
+						t.Fatalf("after a death %v: %v; seen %v", d, err, seen)
 					}
-				}, queueLeft[form], func(t *testing.T, r *shm.Region, d stepkill.Death) {
-					q, err := open(r, "q")
-					if err != nil {
-						t.Fatal(err)
-					}
-					seen := map[int]int{}
-					for range holds - 1 {
-						l, err := takeOne(q)
-						if err != nil {
-							t.Fatalf("after a death %v: %v; seen %v", d, err, seen)
-						}
-						seen[l.n] = l.attempt
-					}
-					if want := (map[int]int{1: 2, 2: 2, 4: 1}); !maps.Equal(seen, want) {
-						t.Errorf("after a death %v: messages and attempts %v, want %v", d, seen, want)
-					}
-					whole(t, stepkill.Watchdog(t), q, false)
-				})
+					seen[l.n] = l.attempt
+				}
+				if want := (map[int]int{1: 2, 2: 2, 4: 1}); !maps.Equal(seen, want) {
+					t.Errorf("after a death %v: messages and attempts %v, want %v", d, seen, want)
+				}
+				whole(t, stepkill.Watchdog(t), q, false)
 			})
-		}
+		})
 	}
 }

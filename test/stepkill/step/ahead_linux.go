@@ -17,7 +17,7 @@ import (
 func (c *child) runAhead(n int) (made int, entered *call, err error) {
 	in := false // the child stands in a call
 	var now call
-	for sig := 0; ; {
+	for sig, naps := 0, 0; ; {
 		if err := unix.PtraceSyscall(c.tid, sig); err != nil {
 			return made, nil, fmt.Errorf("stepkill: run to a system call: %w", err)
 		}
@@ -26,8 +26,13 @@ func (c *child) runAhead(n int) (made int, entered *call, err error) {
 		var asleep bool
 		if in && now.waits() {
 			ws, asleep, err = c.waitAwake(parkedAfter)
-			if asleep && c.tid != c.pid && !now.private() {
-				return made, nil, c.stop() // it has nothing more to do
+			if c.tid != c.pid && !now.private() {
+				if naps++; err == nil && (asleep || naps > 2*guardNaps) { // it has nothing more to do
+					if asleep {
+						err = c.stop()
+					}
+					return made, nil, err
+				}
 			}
 		} else {
 			ws, _, err = c.wait(true)

@@ -49,7 +49,7 @@ type limits struct {
 const mostFailed = 3
 
 // spreadSteps bounds what the deaths spread over a long operation cost.
-const spreadSteps = 200_000
+const spreadSteps = 100_000
 
 // An effectID names an effect: the n-th that an instruction has had since the
 // operation's last system call that others can notice, which is the one number
@@ -217,7 +217,7 @@ func (p *plan) report(how string) {
 
 // settings reads the environment.
 func settings(t *testing.T) (l limits, seed uint64) {
-	l = limits{each: 260, effects: 160, spread: 16}
+	l = limits{each: 260, effects: 160, spread: 10}
 	switch v := os.Getenv("TANDEM_STEPKILL"); {
 	case v == "all":
 		l.each = math.MaxInt
@@ -227,8 +227,6 @@ func settings(t *testing.T) (l limits, seed uint64) {
 			t.Fatalf("TANDEM_STEPKILL=%q: want all or a number of deaths", v)
 		}
 		l = limits{each: n, effects: n - n/4, spread: n / 4}
-	case raceEnabled: // the detector sees nothing in a victim, and makes its path ten times as long
-		l = limits{each: 0, effects: 10, spread: 2}
 	case testing.Short():
 		l = limits{each: 40, effects: 30, spread: 4}
 	}

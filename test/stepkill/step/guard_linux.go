@@ -28,9 +28,13 @@ func RegisterGuard(name string, prepare func(dir string) error) Op {
 	return op
 }
 
-// guardAsleepAfter is how long the guard sleeps when it has nothing to do. It
-// naps for some milliseconds while it is about something.
-const guardAsleepAfter = 40 * time.Millisecond
+// The guard naps for some milliseconds while it is about something. It has
+// nothing more to do when it sleeps for longer, or, where it looks every 10 ms
+// for want of futex_waitv, when it has napped so often without an effect.
+const (
+	guardAsleepAfter = 40 * time.Millisecond
+	guardNaps        = 12
+)
 
 // stepGuard makes the guard the thread that is stepped, and lets the main
 // thread, which stands before its operation, go on.

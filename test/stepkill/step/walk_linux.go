@@ -74,7 +74,8 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 		p     point
 		woken chan struct{} // closed when wake has returned; nil: not called yet
 		sig   int
-		slept int
+		slept int // in all
+		naps  int // since the last effect
 
 		entered *call
 	)
@@ -146,6 +147,10 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 			limit := asleepAfter
 			if c.tid != c.pid {
 				limit = guardAsleepAfter
+				if naps++; naps > guardNaps {
+					ended = true
+					return die()
+				}
 			}
 			if in.private() {
 				limit = parkedAfter
@@ -207,6 +212,9 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 				} else {
 					p.effect = w.changed()
 				}
+			}
+			if p.effect {
+				naps = 0
 			}
 			ended = c.board.phase.Load() == returned
 			if kill(p) || ended {

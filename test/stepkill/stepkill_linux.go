@@ -30,8 +30,8 @@ func Note(n int) { step.Note(n) }
 // Watchdog returns a context for survivors' calls: one that ends has hung.
 func Watchdog(t testing.TB) context.Context { return step.Watchdog(t) }
 
-// kept is the victim's region: what prepare opened must not be collected.
-var kept *shm.Region
+// kept are the victim's regions: what prepare opened must not be collected.
+var kept []*shm.Region
 
 // Register names an operation; call it at package level. In the victim prepare
 // gets the stage's region, does what shall not be stepped, and returns the
@@ -42,7 +42,7 @@ func Register(name string, prepare func(r *shm.Region) (run func() error, err er
 		if err != nil {
 			return nil, err
 		}
-		kept = r
+		kept = append(kept, r)
 		return prepare(r)
 	})
 }
@@ -56,7 +56,7 @@ func RegisterGuard(name string, prepare func(r *shm.Region) error) Op {
 		if err != nil {
 			return err
 		}
-		kept = r
+		kept = append(kept, r)
 		return prepare(r)
 	})
 }

@@ -65,8 +65,9 @@ func RegisterGuard(name string, prepare func(r *shm.Region) error) Op {
 // recovery of the dead where they have all the records.
 func RegisterOpen(name string) Op {
 	return step.Register(name, func(dir string) (func() error, error) {
+		kept = make([]*shm.Region, 1)
 		return func() (err error) {
-			kept, err = shm.Open(Path(dir), nil)
+			kept[0], err = shm.Open(Path(dir), nil)
 			return err
 		}, nil
 	})

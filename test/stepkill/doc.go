@@ -27,6 +27,8 @@
 // told in package step, which does the work and serves also where there is no
 // region yet: for the making of one.
 //
+// [EveryRecovery] has one die that recovers the dead.
+//
 // Each operation adds a line to the test's log, and to the file that
 // TANDEM_STEPKILL_REPORT names:
 //

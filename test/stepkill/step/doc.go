@@ -14,7 +14,12 @@
 // (PTRACE_SINGLESTEP), until the parent kills the process with SIGKILL. Its
 // other threads (a guard, the collector) run freely, as they would.
 //
-// There is no hook in what is tested: the victim runs the code that ships.
+// There is no hook in what is tested: the victim runs the code that ships. Of
+// the Go runtime one thread is held still meanwhile (monitor_linux.go), which
+// would find the slow goroutine at fault.
+//
+// What a process does on another thread than its main one is stepped by
+// [RegisterGuard].
 //
 // # Which deaths
 //
@@ -36,8 +41,10 @@
 // victim's path is not the same in each run (its other threads run beside it,
 // and it spins by the clock), and numbers would slip. Each run kills at its
 // first effect at which no earlier run was killed; the first run that comes
-// through without one ends the series. Some more deaths are spread evenly over
-// all instructions, as a check on the argument.
+// through without one ends the series. What comes before the effect that a run
+// is about is not stepped through each time: the victim runs to it from one
+// system call to the next. Some more deaths are spread evenly over all
+// instructions, as a check on the argument.
 //
 // # Sleep
 //

@@ -5,9 +5,7 @@ package step_test
 import (
 	"errors"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -282,74 +280,6 @@ func TestRunsAhead(t *testing.T) {
 	if len(seen) != 2*stores+1 || ahead == 0 {
 		t.Errorf("states %v, %d of them run ahead to", seen, ahead)
 	}
-}
-
-func TestPeers(t *testing.T) {
-	t.Setenv("TANDEM_STEPKILL", "20")
-	step.Every(t, shortStores, func(t *testing.T, s *step.Stage) {
-		w := mustWords(t, s.Dir)
-		p := s.StartBlocked(sleeper)
-		p.Asleep()
-		s.Die(nil)
-		if p.Returned() {
-			t.Error("the peer did not sleep")
-		}
-		futexWake(&w[1])
-		p.Wait()
-		p.Kill()
-		s.Leave(shortStores)
-		if w[stores-1].Load() != stores {
-			t.Error("what the dead peer did is not there")
-		}
-	})
-}
-
-var failing = step.Register("failing", func(string) (func() error, error) {
-	return func() error { return errors.New("it does not do what it should") }, nil
-})
-
-// TestFails runs tests that must fail, in another process, and reads what
-// they say.
-func TestFails(t *testing.T) {
-	if step.RaceEnabled {
-		t.Skip("the tests that it runs are skipped")
-	}
-	for name, want := range map[string][]string{
-		"TestWrongState": {"word 7 was written", "TestWrongState/effect=", "the victim of short-stores died after instruction", "step_test.go:"},
-		"TestFailing":    {"failing: it does not do what it should"},
-	} {
-		cmd := exec.Command("/proc/self/exe", "-test.run=^"+name+"$")
-		cmd.Env = append(os.Environ(), "STEPKILL_MUST_FAIL=1", "TANDEM_STEPKILL=20")
-		out, err := cmd.CombinedOutput()
-		if err == nil {
-			t.Errorf("%s passes", name)
-		}
-		for _, w := range want {
-			if !strings.Contains(string(out), w) {
-				t.Errorf("%s does not say %q:\n%s", name, w, out)
-			}
-		}
-	}
-}
-
-func TestWrongState(t *testing.T) {
-	if os.Getenv("STEPKILL_MUST_FAIL") == "" {
-		return // part of TestFails
-	}
-	step.Every(t, shortStores, func(t *testing.T, s *step.Stage) {
-		w := mustWords(t, s.Dir)
-		s.Die(nil)
-		if w[7].Load() != 0 && w[8].Load() == 0 {
-			t.Error("word 7 was written")
-		}
-	})
-}
-
-func TestFailing(t *testing.T) {
-	if os.Getenv("STEPKILL_MUST_FAIL") == "" {
-		return // part of TestFails
-	}
-	step.Every(t, failing, func(t *testing.T, s *step.Stage) { s.Die(nil) })
 }
 
 var registerTwice = sync.OnceFunc(func() { step.Register("short-stores", nil) })

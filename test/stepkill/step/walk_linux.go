@@ -2,10 +2,7 @@ package step
 
 import (
 	"fmt"
-	"os"
-	"runtime"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -256,115 +253,4 @@ func (c *child) begin() error {
 			return fmt.Errorf("stepkill: continue: %w", err)
 		}
 	}
-}
-
-// waitAwake is wait, given up (asleep) when the thread has been asleep for as
-// long as limit, and no less, without a break that this saw.
-func (c *child) waitAwake(limit time.Duration) (ws unix.WaitStatus, asleep bool, err error) {
-	var since time.Time
-	for pause := 20 * time.Microsecond; ; pause = min(2*pause, limit/2, 5*time.Millisecond) {
-		ws, ok, err := c.wait(false)
-		if ok || err != nil {
-			return ws, false, err
-		}
-		switch now := time.Now(); {
-		case !c.sleeps():
-			since = time.Time{}
-		case since.IsZero():
-			since = now
-		case now.Sub(since) >= limit:
-			return 0, true, nil
-		}
-		time.Sleep(pause)
-	}
-}
-
-// sleeps reports whether the stepped thread, of a peer the main one, is in an interruptible sleep.
-func (c *child) sleeps() bool {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/stat", c.pid, c.tid))
-	if err != nil {
-		return false
-	}
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] == ')' {
-			return i+2 < len(b) && b[i+2] == 'S'
-		}
-	}
-	return false
-}
-
-// pin puts the tracer's thread and the child's main thread on one processor:
-// they take turns, and waking one another is cheapest there.
-func (c *child) pin() (unpin func()) {
-	var all, one unix.CPUSet
-	var cpu uint32
-	if unix.SchedGetaffinity(0, &all) != nil {
-		return func() {}
-	}
-	// The one that the scheduler has chosen: another may be busy.
-	if _, _, e := unix.RawSyscall(unix.SYS_GETCPU, uintptr(unsafe.Pointer(&cpu)), 0, 0); e != 0 || !all.IsSet(int(cpu)) {
-		return func() {}
-	}
-	one.Set(int(cpu))
-	if unix.SchedSetaffinity(c.tid, &one) == nil {
-		unix.SchedSetaffinity(0, &one)
-	}
-	return func() { unix.SchedSetaffinity(0, &all) }
-}
-
-func singleStep(pid, sig int) error {
-	_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_SINGLESTEP, uintptr(pid), 0, uintptr(sig), 0, 0)
-	if e != 0 {
-		return e
-	}
-	return nil
-}
-
-// Instructions of this binary are where they are in the parent, unless it was
-// built to be placed anywhere.
-const lowText = 1 << 32
-
-var isCallAt = map[uint64]bool{} // only the tracer's thread uses it
-
-// callAt reports whether the instruction at pc is a system call.
-func (c *child) callAt(pc uint64) bool {
-	if is, ok := isCallAt[pc]; ok {
-		return is
-	}
-	var insn [8]byte
-	if _, err := unix.PtracePeekText(c.tid, uintptr(pc), insn[:]); err != nil {
-		return false
-	}
-	is := callInsn(insn[:])
-	if pc < lowText {
-		isCallAt[pc] = is
-	}
-	return is
-}
-
-// where names the instruction at pc: the line, and if that was inlined, into
-// what.
-func where(pc uint64) string {
-	if pc == 0 {
-		return ""
-	}
-	if pc >= lowText {
-		return fmt.Sprintf("pc %#x", pc)
-	}
-	f, _ := runtime.CallersFrames([]uintptr{uintptr(pc) + 1}).Next()
-	s := fmt.Sprintf("%s %s:%d", short(f.Function), short(f.File), f.Line)
-	if in := runtime.FuncForPC(f.Entry); in != nil && in.Name() != f.Function {
-		s += " in " + short(in.Name())
-	}
-	return fmt.Sprintf("%s, pc %#x", s, pc)
-}
-
-// short is what follows the last slash.
-func short(s string) string {
-	for i := len(s) - 1; i >= 0; i-- {
-		if s[i] == '/' {
-			return s[i+1:]
-		}
-	}
-	return s
 }

@@ -27,9 +27,11 @@ import (
 //
 //	L1  Who gets the life byte exclusively ends the region: nobody lives in it.
 //	    It stores lifeGone and takes the name away.
-//	L2  Who wants in tries L1 first; if that fails somebody lives. Then it
-//	    takes the byte shared, and under it looks that lifeGone is not stored
-//	    and that the name still means this file; else it starts again.
+//	L2  Who wants in tries L1 first. If that fails because the byte is held
+//	    exclusively, the region is being ended, and it starts again; if the byte
+//	    is held shared somebody lives. Then it takes the byte shared, and under
+//	    it looks that lifeGone is not stored and that the name still means this
+//	    file; else it starts again.
 //	L3  Who leaves gives its share up, then tries L1.
 //	L4  A name is taken away under the name byte of the file that it means, by
 //	    who has seen there that it means that file. Names are given by linkat
@@ -100,22 +102,39 @@ func (a *attachment) leaveLife(w words) {
 }
 
 // endIfDead is L1, for a description that has no share. over is true when the
-// region has ended, by this or before.
+// region has ended, by this or before, or is being ended: who has the byte
+// exclusively got it because nobody lives there, and if that one dies at it,
+// the next to come ends the region.
 func endIfDead(f *os.File, path string) (over bool, err error) {
 	var b [4]byte
-	err = sys.Lock(f, hdrLife, 1, true)
-	switch {
-	case err == nil:
-		binary.LittleEndian.PutUint32(b[:], lifeGone)
-		_, err = f.WriteAt(b[:], hdrLife)
-	case errors.Is(err, sys.ErrLocked):
-		_, err = f.ReadAt(b[:], hdrLife)
+	for range 16 { // it changes hands between two looks, but not for ever
+		if err = sys.Lock(f, hdrLife, 1, true); err == nil {
+			binary.LittleEndian.PutUint32(b[:], lifeGone)
+			if _, err = f.WriteAt(b[:], hdrLife); err != nil {
+				return false, err
+			}
+			break
+		}
+		if !errors.Is(err, sys.ErrLocked) {
+			return false, err
+		}
+		exclusive, held, err := sys.Exclusive(f, hdrLife)
+		if err != nil {
+			return false, err
+		}
+		if held {
+			if _, err := f.ReadAt(b[:], hdrLife); err != nil {
+				return false, err
+			}
+			over = exclusive
+			break
+		}
 	}
-	if err != nil || binary.LittleEndian.Uint32(b[:]) != lifeGone {
-		return false, err
+	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
+		unlinkNamed(f, path)
+		over = true
 	}
-	unlinkNamed(f, path)
-	return true, nil
+	return over, nil
 }
 
 // unlinkNamed is L4. Where another process has the name byte, it is at it.

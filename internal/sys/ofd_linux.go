@@ -45,6 +45,16 @@ func Test(f *os.File, off int64) (held bool, err error) {
 	return held, err
 }
 
+// Exclusive reports whether another description has an exclusive lock on the
+// byte of f at off, and whether it has any.
+func Exclusive(f *os.File, off int64) (exclusive, held bool, err error) {
+	l, err := ofd(f, unix.F_OFD_GETLK, unix.F_WRLCK, off, 1)
+	if err != nil {
+		return false, false, err
+	}
+	return l.Type == unix.F_WRLCK, l.Type != unix.F_UNLCK, nil
+}
+
 // FirstLocked returns the first of n bytes of f at off on which another
 // description has a lock of any kind.
 func FirstLocked(f *os.File, off, n int64) (at int64, held bool, err error) {

@@ -99,7 +99,7 @@ func TestFails(t *testing.T) {
 		t.Skip("the tests that it runs are skipped")
 	}
 	for name, want := range map[string][]string{
-		"TestWrongState": {"word 7 was written", "TestWrongState/effect=", "the victim of short-stores died after instruction", "step_test.go:"},
+		"TestWrongState": {"word 7 was written", "TestWrongState/effect=", "the victim of short-stores died after instruction", "others_test.go:"},
 		"TestFailing":    {"failing: it does not do what it should"},
 	} {
 		cmd := exec.Command("/proc/self/exe", "-test.run=^"+name+"$")

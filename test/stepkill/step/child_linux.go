@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -148,6 +149,25 @@ func (c *child) wait(block bool) (ws unix.WaitStatus, ok bool, err error) {
 		return ws, true, nil
 	}
 }
+
+// waitStep waits until a step is over that should not block. If it does all
+// the same (some call of the runtime's, for something that another thread of
+// the child is to do), a signal ends the call, and it is begun anew: the Go
+// runtime and the library are used to that.
+func (c *child) waitStep() (unix.WaitStatus, error) {
+	pid, tid := c.pid, c.tid
+	nudge := time.AfterFunc(stepBlocks, func() {
+		call, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/syscall", pid, tid))
+		fmt.Fprintf(os.Stderr, "stepkill: a step takes more than %v, in call %s", stepBlocks, call)
+		unix.Tgkill(pid, tid, unix.SIGURG)
+	})
+	defer nudge.Stop()
+	ws, _, err := c.wait(true)
+	return ws, err
+}
+
+// stepBlocks is far more than a step takes.
+const stepBlocks = 3 * time.Second
 
 // kill ends the child, and returns when nothing of it is left.
 func (c *child) kill() error {

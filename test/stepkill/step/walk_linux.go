@@ -134,7 +134,7 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 
 		var ws unix.WaitStatus
 		if !isCall || !in.waits() {
-			if ws, _, err = c.wait(true); err != nil {
+			if ws, err = c.waitStep(); err != nil {
 				return d, false, err
 			}
 		} else {

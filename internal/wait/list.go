@@ -114,14 +114,25 @@ func (l *List) drain(gone chan struct{}) {
 		return
 	}
 	for d := insistFirst; ; d = min(2*d, insistMost) {
-		select {
-		case <-gone:
+		if within(gone, d) {
 			return
-		case <-time.After(d):
 		}
 		l.mu.Lock()
 		l.alarm()
 		l.mu.Unlock()
+	}
+}
+
+// within waits for gone, for d at most. The detector sees it: package time
+// synchronises inside, and what orders its callers must not be hidden.
+func within(gone chan struct{}, d time.Duration) bool {
+	mem.RaceEnable()
+	defer mem.RaceDisable()
+	select {
+	case <-gone:
+		return true
+	case <-time.After(d):
+		return false
 	}
 }
 

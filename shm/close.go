@@ -20,7 +20,8 @@ import (
 // what this process still held is recovered as if it had died: locks are
 // abandoned, leases go back, shares end. A second Close does nothing.
 //
-// It takes well under a millisecond and waits for no other process. If this
+// It waits for no other process, and for no longer than it takes the goroutines
+// of this one that sleep in the region, or change its directory, to leave. If this
 // process dies in it, the others recover it as one that died before.
 func (r *Region) Close() error {
 	if !r.made() {

@@ -115,6 +115,7 @@ type Ops struct {
 // A Look is what a snapshot shows of an object's words. Zero fields are left out.
 type Look struct {
 	Owner   *Self     `json:"-"`                 // who holds it exclusively
+	Since   int64     `json:"-"`                 // since when, or since before when; CLOCK_MONOTONIC, 0: unknown
 	Holders []Holding `json:"-"`                 // who holds a share of it: leases, permits, readers
 	Waiters int       `json:"waiters,omitempty"` // 1: somebody may be asleep (exact counts come from the kinds that keep them)
 	Len     int       `json:"len,omitempty"`
@@ -125,9 +126,10 @@ type Look struct {
 
 // A Holding is one participant's share of an object.
 type Holding struct {
-	Who  Self
-	What string // "lease", "reading", "permit"
-	N    int
+	Who   Self
+	What  string // "lease", "reading", "permit"
+	N     int
+	Since int64 // CLOCK_MONOTONIC, 0: unknown
 }
 
 var kinds = map[Kind]Ops{}

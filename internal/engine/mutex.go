@@ -8,8 +8,8 @@ import (
 
 // A Mutex is a lock whose word says who holds it.
 //
-//	line 0  word 64 | 120 bytes reserved, zero …
-//	        64 waits | wakes | offers | recoveries | last owner | since    (slow paths only)
+//	line 0  word 64 | since 64 | reserved, zero …
+//	        64 waits | wakes | offers | recoveries | last owner    (slow paths only)
 //
 //	 63      32  31  30  29  28  27       11  10      0
 //	+----------+---+---+---+---+------------+----------+
@@ -57,8 +57,13 @@ import (
 // in any case changes the sequence and wakes all (W stays): a wake-up may have
 // died with its sender between U2 and U3 or with its receiver between L3 and
 // L1. All look again, and all who called Lock are told of A.
+//
+// since is only to be shown: since when the holder has it, CLOCK_MONOTONIC. A
+// slow lock writes the time, a fast one 0, which costs it nothing; then the
+// first to sleep on it writes the time it found it held, which is a bound.
 type Mutex struct {
 	w     *uint64
+	since *uint64
 	futex *uint32 // the low half
 	a     mem.Area
 	env   Env
@@ -89,8 +94,9 @@ const (
 	mutexWakes
 	mutexOffers
 	mutexRecoveries
-	mutexLast  // the holder bits of who took it last by the slow path
-	mutexSince // when, CLOCK_MONOTONIC
+	mutexLast // the holder bits of who took it last by the slow path
+
+	mutexSince = 8
 )
 
 // InitMutex writes a free mutex; a is zeroed and has MutexSize bytes.
@@ -101,7 +107,7 @@ func AttachMutex(a mem.Area, env Env) (*Mutex, error) {
 	if !a.Has(0, MutexSize) {
 		return nil, fmt.Errorf("mutex of %d bytes: %w", a.Size(), ErrCorrupt)
 	}
-	return &Mutex{w: a.W64(0), futex: a.W32(0), a: a, env: env,
+	return &Mutex{w: a.W64(0), since: a.W64(mutexSince), futex: a.W32(0), a: a, env: env,
 		me: uint64(env.Self.Epoch)<<32 | uint64(env.Self.Index+1)}, nil
 }
 
@@ -138,6 +144,7 @@ func (m *Mutex) TryLock() (bool, error) {
 			n &^= mutexOffered | mutexStarved
 		}
 		if mem.CAS64(m.w, w, n) { // L1
+			mem.Hint64(m.since, 0)
 			return true, nil
 		}
 	}
@@ -147,7 +154,18 @@ func (m *Mutex) TryLock() (bool, error) {
 // neither held nor abandoned nor offered. What every Lock tries first.
 func (m *Mutex) LockNow() bool {
 	w := mem.Load64(m.w)
-	return w&(mutexHolder|mutexAbandoned|mutexOffered) == 0 && mem.CAS64(m.w, w, w|m.me)
+	if w&(mutexHolder|mutexAbandoned|mutexOffered) != 0 || !mem.CAS64(m.w, w, w|m.me) {
+		return false
+	}
+	mem.Hint64(m.since, 0)
+	return true
+}
+
+// UnlockNow frees the mutex if this process holds it and nobody has to be
+// woken. What every Unlock tries first.
+func (m *Mutex) UnlockNow() bool {
+	w := mem.Load64(m.w)
+	return w&(mutexHolder|mutexWaiters) == m.me && mem.CAS64(m.w, w, w&^mutexHolder) // U1
 }
 
 // Lock takes the mutex, and waits for it by s. An error means not held:
@@ -207,6 +225,9 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 			if n != w && !mem.CAS64(m.w, w, n) { // L2
 				continue
 			}
+			if mem.Load64(m.since) == 0 {
+				mem.CAS64(m.since, 0, uint64(now))
+			}
 			err = s.Sleep(m.futex, uint32(n)) // L3
 		}
 		slept = true
@@ -222,7 +243,7 @@ func (m *Mutex) took(slept bool, now int64) {
 		mem.Add64(m.a.W64(mutexWaits), 1)
 	}
 	mem.Store64(m.a.W64(mutexLast), m.me)
-	mem.Store64(m.a.W64(mutexSince), uint64(now))
+	mem.Store64(m.since, uint64(now))
 }
 
 // giveUp is L5: who goes away may have been the one woken, for a lock that is
@@ -346,6 +367,12 @@ func recoverMutex(a mem.Area, env Env, dead Self) error {
 	if err != nil {
 		return err
 	}
+	return m.takeFrom(dead, true)
+}
+
+// takeFrom takes the mutex from the dead, if it has it, and wakes all in any
+// case. abandon says that what the mutex guards may be half changed.
+func (m *Mutex) takeFrom(dead Self, abandon bool) error {
 	for {
 		w := mem.Load64(m.w)
 		n := mutexBump(w)
@@ -354,13 +381,15 @@ func recoverMutex(a mem.Area, env Env, dead Self) error {
 		who, held := mutexHeldBy(w)
 		held = held && who.Index == dead.Index && int32(who.Epoch-dead.Epoch) <= 0
 		if held {
-			n = n&^(mutexHolder|mutexStarved) | mutexAbandoned
+			if n &^= mutexHolder | mutexStarved; abandon {
+				n |= mutexAbandoned
+			}
 		}
 		if !mem.CAS64(m.w, w, n) {
 			continue
 		}
 		if held {
-			mem.Add64(a.W64(mutexRecoveries), 1)
+			mem.Add64(m.a.W64(mutexRecoveries), 1)
 		}
 		m.env.Wake(m.futex, -1)
 		if !mutexLegal(w) {
@@ -370,47 +399,57 @@ func recoverMutex(a mem.Area, env Env, dead Self) error {
 	}
 }
 
+func (m *Mutex) kick() {
+	for w := mem.Load64(m.w); !mem.CAS64(m.w, w, mutexBump(w)); {
+		w = mem.Load64(m.w)
+	}
+	m.env.Wake(m.futex, -1)
+}
+
+// lookMutex is what a snapshot shows of a mutex, or of the part of an object
+// that is one.
+func lookMutex(a mem.Area) (l Look) {
+	if !a.Has(0, MutexSize) {
+		return Look{State: "corrupt"}
+	}
+	w := mem.Load64(a.W64(0))
+	if who, ok := mutexHeldBy(w); ok {
+		l.Owner, l.Since = &who, int64(mem.Load64(a.W64(mutexSince)))
+	}
+	if w&mutexWaiters != 0 {
+		l.Waiters = 1
+	}
+	switch {
+	case !mutexLegal(w):
+		l.State = "corrupt"
+	case w&mutexAbandoned != 0:
+		l.State = "abandoned"
+	case w&mutexOffered != 0:
+		l.State = "offered"
+	}
+	return l
+}
+
+func checkMutex(a mem.Area) error {
+	if !a.Has(0, MutexSize) {
+		return fmt.Errorf("mutex of %d bytes: %w", a.Size(), ErrCorrupt)
+	}
+	if w := mem.Load64(a.W64(0)); !mutexLegal(w) {
+		return fmt.Errorf("mutex word %#x: %w", w, ErrCorrupt)
+	}
+	return nil
+}
+
 func init() {
 	register(KindMutex, Ops{
 		Name:    "mutex",
 		Recover: recoverMutex,
 		Kick: func(a mem.Area, env Env) {
 			if m, err := AttachMutex(a, env); err == nil {
-				for w := mem.Load64(m.w); !mem.CAS64(m.w, w, mutexBump(w)); {
-					w = mem.Load64(m.w)
-				}
-				env.Wake(m.futex, -1)
+				m.kick()
 			}
 		},
-		Look: func(a mem.Area) (l Look) {
-			if !a.Has(0, MutexSize) {
-				return Look{State: "corrupt"}
-			}
-			w := mem.Load64(a.W64(0))
-			if who, ok := mutexHeldBy(w); ok {
-				l.Owner = &who
-			}
-			if w&mutexWaiters != 0 {
-				l.Waiters = 1
-			}
-			switch {
-			case !mutexLegal(w):
-				l.State = "corrupt"
-			case w&mutexAbandoned != 0:
-				l.State = "abandoned"
-			case w&mutexOffered != 0:
-				l.State = "offered"
-			}
-			return l
-		},
-		Check: func(a mem.Area) error {
-			if !a.Has(0, MutexSize) {
-				return fmt.Errorf("mutex of %d bytes: %w", a.Size(), ErrCorrupt)
-			}
-			if w := mem.Load64(a.W64(0)); !mutexLegal(w) {
-				return fmt.Errorf("mutex word %#x: %w", w, ErrCorrupt)
-			}
-			return nil
-		},
+		Look:  lookMutex,
+		Check: checkMutex,
 	})
 }

@@ -82,7 +82,7 @@ func TestZeroHandles(t *testing.T) {
 	var q ring.Queue[int]
 	var mu tsync.Mutex
 	var v atomics.Value[int]
-	const noQueue, noMutex = ": the handle was not made by OpenQueue: invalid argument", ": the handle was not made by OpenMutex: invalid argument"
+	const noQueue, noMutex = ": the handle was not made by OpenQueue: invalid argument", ": the handle was not made by an OpenX of package sync: invalid argument"
 	const noValue, noRegion = ": the handle was not made by OpenValue, OpenArray or OpenSlice: invalid argument", ": the region is nil or was not opened: invalid argument"
 	rows := []row{
 		{"Put", func() error { return q.Put(ctx, 1) }, fs.ErrInvalid, "queue.Put" + noQueue},

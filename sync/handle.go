@@ -1,0 +1,135 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"unsafe"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// A handle is what all types of this package have in common: the object they
+// are a handle on, and how each of their calls begins and ends.
+type handle struct {
+	core *object.Core
+	tag  unsafe.Pointer // the race detector's name for the object, one a process
+}
+
+// open finds or makes the object that s asks for.
+func (h *handle) open(r *shm.Region, s object.Spec) error {
+	core, err := r.OpenObject(s)
+	if err != nil {
+		return err
+	}
+	h.core = core
+	h.tag = unsafe.Pointer(core.SharedOnce(func() any { return new([2]uint64) }).(*[2]uint64))
+	return nil
+}
+
+var errNoHandle = fmt.Errorf("the handle was not made by an OpenX of package sync: %w", fs.ErrInvalid)
+
+// ready is what every call looks at before it begins.
+func (h *handle) ready(ctx context.Context) error {
+	if h.core == nil {
+		return errNoHandle
+	}
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if h.core.Closed.Load() {
+		return shm.ErrClosed
+	}
+	return nil
+}
+
+// done ends a call.
+func (h *handle) done(op string, err error) error {
+	if h.core == nil {
+		return &shm.Error{Op: op, Err: err}
+	}
+	if h.core.Closed.Load() {
+		err = shm.ErrClosed // whatever was seen may have been the zeroes
+	}
+	h.core.KeepAlive()
+	if err == nil {
+		return nil
+	}
+	return h.core.Err(op, err)
+}
+
+// locked ends a call after which the caller goes on with what others did
+// before, if err is nil: unless the region was closed meanwhile.
+func (h *handle) locked(op string, err error) error {
+	if err == nil {
+		h.acquire()
+	}
+	return h.done(op, err)
+}
+
+// acquire and release tell the race detector what the shared words order: what
+// was done before a release is done for whoever acquires after it.
+func (h *handle) acquire() {
+	if mem.RaceEnabled {
+		mem.RaceAcquire(h.tag)
+	}
+}
+
+func (h *handle) release() {
+	if mem.RaceEnabled {
+		mem.RaceReleaseMerge(h.tag)
+	}
+}
+
+// participant is the process that owner, read from the object's words, names;
+// it may be dead already. false if nobody is there.
+func (h *handle) participant(owner func() (engine.Self, bool)) (shm.Participant, bool) {
+	if h.core == nil || h.core.Closed.Load() {
+		return shm.Participant{}, false
+	}
+	defer h.core.KeepAlive()
+	who, ok := owner()
+	if !ok {
+		return shm.Participant{}, false
+	}
+	p := shm.Participant{Index: int(who.Index), Epoch: who.Epoch, State: shm.Dead}
+	if r, err := shm.RegionByID(h.core.Ref.Region); err == nil {
+		defer r.Close() // one handle of several
+		for _, q := range r.Participants() {
+			if q.Index == p.Index && q.Epoch == p.Epoch {
+				return q, true
+			}
+		}
+	}
+	// It has left the table since the look at the word, or the word is none of
+	// ours: nobody who is there holds it.
+	again, ok := owner()
+	return p, ok && again == who
+}
+
+// marshal is every type's MarshalBinary: a handle travels as the names of its
+// region and object.
+func (h *handle) marshal(op string) ([]byte, error) {
+	if err := h.done(op, h.ready(context.Background())); err != nil {
+		return nil, err
+	}
+	return h.core.Ref.Marshal()
+}
+
+// unmarshal is every type's UnmarshalBinary: open is to open the object, which
+// must be there, in a region that is open in this process.
+func unmarshal(op string, kind engine.Kind, b []byte, open func(r *shm.Region, name string) error) error {
+	ref, err := object.UnmarshalFor(op, kind, b)
+	if err != nil {
+		return err
+	}
+	r, err := shm.RegionByID(ref.Region)
+	if err != nil {
+		return err
+	}
+	defer r.Close() // one handle on the region of several: the object's stays
+	return open(r.Existing(), ref.Object)
+}

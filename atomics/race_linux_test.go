@@ -154,7 +154,7 @@ var racePairs = []racetest.Pair[raceHandles]{
 	},
 }
 
-var racer = racetest.Role(racePairs, func() (h raceHandles) {
+var racer = racetest.Role("racer", racePairs, func() (h raceHandles) {
 	r, err := shm.Anonymous(nil)
 	testproc.Must(err)
 	h.v, err = atomics.OpenValue(r, "v", int32(0))

@@ -116,7 +116,7 @@ func two(h raceHandles, f func()) {
 	testproc.Must(d.Ack())
 }
 
-var racer = racetest.Role(racePairs, func() (h raceHandles) {
+var racer = racetest.Role("racer", racePairs, func() (h raceHandles) {
 	r, err := shm.Anonymous(nil)
 	testproc.Must(err)
 	h.ints, err = ring.OpenQueue[int64](r, "ints", &ring.QueueOptions{Capacity: 4})

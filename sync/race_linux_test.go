@@ -113,7 +113,7 @@ var racePairs = []racetest.Pair[*raceWorld]{
 	},
 }
 
-var racer = racetest.Role(racePairs, func() *raceWorld {
+var racer = racetest.Role("racer", racePairs, func() *raceWorld {
 	r, err := shm.Anonymous(nil)
 	testproc.Must(err)
 	w := new(raceWorld)

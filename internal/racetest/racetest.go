@@ -8,7 +8,7 @@
 //		Second: func(x *int, w *world) { w.over.Wait(); w.lock(func() { racetest.Sink = *x }) },
 //	}, …}
 //
-//	var racer = racetest.Role(pairs, func() *world { … })
+//	var racer = racetest.Role("racer", pairs, func() *world { … })
 //
 //	func TestRaceDetector(t *testing.T) { racetest.Run(t, racer, pairs) }
 package racetest
@@ -37,9 +37,9 @@ type Pair[W any] struct {
 // Sink is where a Second reads x to.
 var Sink int
 
-// Role is that of a child which runs one pair in a world of its own.
-func Role[W any](pairs []Pair[W], world func() W) testproc.RoleName {
-	return testproc.Role("racer", func(args []string) {
+// Role is the named role of a child which runs one pair in a world of its own.
+func Role[W any](name string, pairs []Pair[W], world func() W) testproc.RoleName {
+	return testproc.Role(name, func(args []string) {
 		w := world()
 		for _, p := range pairs {
 			if p.Name != args[0] {

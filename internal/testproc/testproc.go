@@ -142,6 +142,13 @@ func (c *Child) PID() int { return c.cmd.Process.Pid }
 // Say tells the child a line.
 func (c *Child) Say(a ...any) { fmt.Fprintln(c.in, a...) }
 
+// Lines are what the child says, for one reader: instead of Line, Next and
+// Expect. The channel is closed when the child says no more.
+func (c *Child) Lines() <-chan string { return c.lines }
+
+// HangUp lets the child hear that there is no more.
+func (c *Child) HangUp() { c.once.Do(func() { c.in.Close() }) }
+
 // Line is the next line the child says; the test fails if none comes.
 func (c *Child) Line() string {
 	c.t.Helper()
@@ -187,7 +194,7 @@ func (c *Child) Signal(s syscall.Signal) { c.cmd.Process.Signal(s) }
 
 // Wait waits for the child's end and returns how it ended.
 func (c *Child) Wait() error {
-	c.once.Do(func() { c.in.Close() })
+	c.HangUp()
 	for range c.lines { // nobody reads on: let the reader get to the end
 	}
 	<-c.done

@@ -1,6 +1,6 @@
-// Package sync has locks in shared memory: what package sync of the standard
-// library is to goroutines, for the goroutines of all processes that have a
-// region open. A program that uses both writes
+// Package sync has locks, semaphores, barriers and events in shared memory:
+// what package sync of the standard library is to goroutines, for the
+// goroutines of all processes that have a region open. A program that uses both writes
 //
 //	import tsync "example.com/tandem/sync"
 //
@@ -41,6 +41,30 @@
 //
 // A process that is stopped, by a signal or a debugger, is not dead: it keeps
 // what it holds for as long as it is stopped.
+//
+// The same holds for an RMutex, for an RWMutex whose writer died, and for the
+// lock of a Cond. What is no lock has no such state:
+//
+//	a reader of an RWMutex      stops counting
+//	a Semaphore's permits       come back: all of a BoundedSemaphore, of a
+//	                            Semaphore as many as its initial count has room for
+//	one that waits on a Cond    takes no notification with it
+//	one that waits on an Event  is no more waited for; nor was it before
+//	a party of a Barrier        breaks the round: ErrBroken for all, until Reset
+//	who runs a Once's function  is followed by the next caller, who runs it
+//	who waits for any of them   just stops waiting
+//
+// # Which one
+//
+//	Mutex             one process at a time; handed from goroutine to goroutine
+//	RMutex            the same, for call chains that lock again: a Holder each
+//	RWMutex           many readers or one writer; writers are not starved
+//	Cond              wait, with a lock given up meanwhile, until somebody notifies
+//	Semaphore         a count to take from and give to, by anybody
+//	BoundedSemaphore  permits that go back to whence they came
+//	Event             a flag to wait for
+//	Barrier           so many parties wait for each other, round after round
+//	Once              something is done once in the region's life
 //
 // # Who is next
 //

@@ -17,6 +17,13 @@ import (
 type handle struct {
 	core *object.Core
 	tag  unsafe.Pointer // the race detector's name for the object, one a process
+	own  *shared
+}
+
+// shared is what all handles of this process on one object have in common.
+type shared struct {
+	tag [2]uint64
+	reentry
 }
 
 // open finds or makes the object that s asks for.
@@ -26,7 +33,8 @@ func (h *handle) open(r *shm.Region, s object.Spec) error {
 		return err
 	}
 	h.core = core
-	h.tag = unsafe.Pointer(core.SharedOnce(func() any { return new([2]uint64) }).(*[2]uint64))
+	h.own = core.SharedOnce(func() any { return new(shared) }).(*shared)
+	h.tag = unsafe.Pointer(&h.own.tag)
 	return nil
 }
 

@@ -1,0 +1,72 @@
+package sync
+
+import (
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// An RMutex is a reentrant lock: who holds it may lock it again, and holds it
+// until it has unlocked as often. Goroutines have no identity, so who asks is
+// a Holder: one call chain's claim, handed down it as a context is.
+//
+//	func (b *book) add(ctx context.Context, h *sync.Holder, e entry) error {
+//		if err := h.Lock(ctx); err != nil { // the caller may hold it, or not
+//			return err
+//		}
+//		defer h.Unlock()
+//		…
+//	}
+//
+// Where nothing is locked twice a Mutex is simpler.
+type RMutex struct {
+	handle
+	mu engine.RMutex
+}
+
+// OpenRMutex finds the reentrant mutex called name in r, or makes it,
+// unlocked. It blocks only while another process changes the region's
+// directory.
+func OpenRMutex(r *shm.Region, name string) (*RMutex, error) {
+	m := new(RMutex)
+	if err := m.open(r, name); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *RMutex) open(r *shm.Region, name string) error {
+	const op = "sync.OpenRMutex"
+	err := m.handle.open(r, object.Spec{Op: op, Kind: engine.KindRMutex, Name: name,
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+			return nil, engine.RMutexSize, engine.InitRMutex, nil
+		}})
+	if err != nil {
+		return err
+	}
+	mu, err := engine.AttachRMutex(m.core.Area, m.core.Env)
+	if err != nil {
+		return m.core.Err(op, err)
+	}
+	m.mu = *mu
+	return nil
+}
+
+// NewHolder makes a holder, which has not locked. It belongs to one call chain:
+// goroutines that shall exclude each other need one each. It cannot be handed
+// to another process; the RMutex can.
+func (m *RMutex) NewHolder() *Holder { return newHolder(m.handle, m.mu) }
+
+// Owner is the process one of whose holders has the mutex at this instant; it
+// may be dead already. false if nobody has. It does not block.
+func (m *RMutex) Owner() (shm.Participant, bool) { return m.participant(m.mu.Owner) }
+
+// MarshalBinary makes the handle an argument.
+func (m *RMutex) MarshalBinary() ([]byte, error) { return m.marshal("rmutex.MarshalBinary") }
+
+// UnmarshalBinary opens the reentrant mutex that another process's handle was
+// on.
+func (m *RMutex) UnmarshalBinary(b []byte) error {
+	return unmarshal("rmutex.UnmarshalBinary", engine.KindRMutex, b, m.open)
+}

@@ -28,7 +28,7 @@ type port struct {
 	pid    int
 	say    func(line string)
 	hear   func() (line string, ok bool)
-	signal func(syscall.Signal) // of processes
+	signal func(syscall.Signal) // sends it to the actor's process
 	hangUp func()               // nothing more will be said: the actor ends
 	ended  func() error         // waits for its end
 }

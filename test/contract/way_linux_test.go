@@ -38,6 +38,7 @@ func startGoroutine(w *world, _ string) (port, error) {
 		pid:    os.Getpid(),
 		say:    func(line string) { in <- line },
 		hear:   func() (string, bool) { line, ok := <-out; return line, ok },
+		signal: func(s syscall.Signal) { syscall.Kill(os.Getpid(), s) },
 		hangUp: func() { close(in) },
 		ended:  func() error { return <-closed },
 	}, nil

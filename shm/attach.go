@@ -103,6 +103,7 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 	if err != nil {
 		return nil, err
 	}
+	a.list.ShowOn(a.newBoard())
 	a.beginWatch()
 	// From here on others can see this process. Its claims need a guard.
 	if err = theGuard.add(a); err != nil {

@@ -43,6 +43,7 @@ const (
 func (a *attachment) check() (errs []error) {
 	errs = append(errs, a.checkHeader()...)
 	errs = append(errs, a.checkRecords()...)
+	errs = append(errs, a.checkWaits()...)
 	if ops, ok := engine.OpsOf(engine.KindMutex); ok {
 		if err := ops.Check(a.Sub(hdrDirLock, engine.MutexSize)); err != nil {
 			return append(errs, fmt.Errorf("the directory's lock: %w", err))

@@ -137,8 +137,8 @@ func TestCreateOnFullFileSystem(t *testing.T) {
 	path := filepath.Join(dir, "region")
 	for name, f := range map[string]func(string, *Options) (*Region, error){"Create": Create, "OpenOrCreate": OpenOrCreate} {
 		err := closed(f(path, nil))
-		if !errors.Is(err, ErrNoSpace) || !strings.Contains(err.Error(), "380928") || !strings.Contains(err.Error(), "262144 free") {
-			t.Errorf("%s = %v, want ErrNoSpace with 380928 needed and 262144 free", name, err)
+		if !errors.Is(err, ErrNoSpace) || !strings.Contains(err.Error(), "413696") || !strings.Contains(err.Error(), "262144 free") {
+			t.Errorf("%s = %v, want ErrNoSpace with 413696 needed and 262144 free", name, err)
 		}
 	}
 	if f := files(t, dir); len(f) != 0 {

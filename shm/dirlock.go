@@ -95,13 +95,16 @@ func (a *attachment) lockPatiently(ctx context.Context, m *engine.Mutex) (suspec
 	if ok, err := m.TryLock(); ok || err != nil && !errors.Is(err, ErrOwnerDied) {
 		return false, err
 	}
+	since := int64(0) // all slices are one wait
 	for doubts := 0; doubts < 3; {
 		err := func() error {
 			slice, cancel := context.WithTimeout(ctx, lockSlice)
 			defer cancel()
 			w := a.list.Waiter(slice)
 			defer w.Done()
+			w.Resume(since)
 			suspect, err = m.Recover(w)
+			since = w.Since()
 			return err
 		}()
 		if err == nil || !errors.Is(err, context.DeadlineExceeded) {

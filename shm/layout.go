@@ -14,6 +14,7 @@ import (
 //	header        4,096 bytes
 //	participants  a record of 256 bytes each
 //	openers       a row of bits per participant: the objects it has open
+//	waits         a row of 512 bytes per participant: what its calls sleep on
 //	entries       the directory, 320 bytes an object
 //	buckets       its hash table, uint32 entry numbers plus 1
 //	extents       free runs of the heap, 16 bytes each: derived from the entries
@@ -29,6 +30,7 @@ const (
 	recordSize = 256
 	entrySize  = 320
 	extentSize = 16
+	waitsSize  = 512
 
 	// Header fields. Those up to hdrSum never change once the file has its name.
 	hdrMagic        = 0  // u64
@@ -75,9 +77,17 @@ const (
 	recNameLen   = 48  // u32
 	recName      = 64  // [64]byte
 	recSum       = 128 // u64: of pid, namespaces, start time and epoch; 0 while they change
+	recEnded     = 136 // i64: when its last user's end was taken down, Unix nanoseconds
 	recRecovered = 192 // u64: recoveries it has done
 	recRescued   = 200 // u64: deaths it found only by the backstop
 	recNameMax   = 64
+
+	// A row of the table of waits.
+	waitsRest  = 0  // u64: calls that sleep and have no slot
+	waitsSlots = 16 // slots of 16 bytes
+	slotWord   = 0  // u64: {calls:18, offset of the word they sleep on:46}; 0: free
+	slotSince  = 8  // u64: since when one of them has slept, CLOCK_MONOTONIC nanoseconds
+	slotSize   = 16
 
 	// A directory entry.
 	entState   = 0  // u32: entFree…; stored last when an object is made
@@ -143,6 +153,7 @@ type geometry struct {
 	bitWords     uint64 // of one openers row
 	buckets      uint64
 	openersOff   uint64
+	waitsOff     uint64
 	entriesOff   uint64
 	bucketsOff   uint64
 	extentsOff   uint64
@@ -150,6 +161,7 @@ type geometry struct {
 }
 
 func (g *geometry) record(i uint32) uint64 { return headerSize + uint64(i)*recordSize }
+func (g *geometry) waits(i uint32) uint64  { return g.waitsOff + uint64(i)*waitsSize }
 func (g *geometry) entry(i uint32) uint64  { return g.entriesOff + uint64(i)*entrySize }
 func (g *geometry) opener(p, obj uint32) (word uint64, bit uint64) {
 	return g.openersOff + (uint64(p)*g.bitWords+uint64(obj/64))*8, 1 << (obj % 64)
@@ -178,6 +190,7 @@ func newGeometry(size uint64, participants, objects uint32) (geometry, error) {
 		return at
 	}
 	g.openersOff = take(uint64(participants) * g.bitWords * 8)
+	g.waitsOff = take(uint64(participants) * waitsSize)
 	g.entriesOff = take(uint64(objects) * entrySize)
 	g.bucketsOff = take(g.buckets * 4)
 	g.extentsOff = take((uint64(objects) + 1) * extentSize)

@@ -16,7 +16,7 @@ import (
 //
 //	alive      by the owner's guard, and by the kernel when that thread ends
 //	recoverer  by CAS, while the word says Dead
-//	exits      by who leaves, or by the recoverer, before Free
+//	exits      by who leaves, or by the recoverer, before Free; ended too
 //
 // The sum is of what proves a death, and of the epoch: nobody is declared dead
 // on the word of a record that was scribbled on, and of a free record it says
@@ -62,8 +62,10 @@ func (w words) changed() {
 	wait.Wake(p, -1)
 }
 
-// fill describes this process in a free record whose byte it holds.
+// fill describes this process in a free record whose byte it holds, and takes
+// down what the record's last user slept on.
 func (r record) fill(pid int, ns, start uint64, name string) {
+	mem.Zero(r.w.Ptr(r.w.g.waits(r.i), waitsSize), waitsSize)
 	mem.Store64(r.p64(recSum), 0)
 	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
 	mem.Store32(r.p32(recPID), uint32(pid))
@@ -123,6 +125,7 @@ func (r record) exited(epoch uint32, death bool) {
 	if death {
 		deaths |= 1
 	}
+	mem.Store64(r.p64(recEnded), uint64(time.Now().UnixNano()))
 	mem.Store64(r.p64(recExits), recordWord(epoch, deaths))
 }
 

@@ -18,6 +18,7 @@ type Snapshot struct {
 	Region       RegionState    `json:"region"`
 	Memory       MemoryState    `json:"memory"`
 	Participants []Attached     `json:"participants"`
+	Gone         []Departed     `json:"gone,omitempty"` // who was here before, the latest first
 	Directory    DirectoryState `json:"directory"`
 	Objects      []ObjectState  `json:"objects"`
 	Removed      []ObjectState  `json:"removed,omitempty"` // removed ones that somebody has open
@@ -53,28 +54,43 @@ type MemoryState struct {
 // Attached is a participant and what it has done for others.
 type Attached struct {
 	Participant
-	Recoveries int64 `json:"recoveries,omitempty"` // of dead participants, by this one
-	Rescues    int64 `json:"rescues,omitempty"`    // deaths that it noticed without being told
-	Open       int   `json:"open"`                 // objects that it has open
+	Recoveries int64   `json:"recoveries,omitempty"` // of dead participants, by this one
+	Rescues    int64   `json:"rescues,omitempty"`    // deaths that it noticed without being told
+	Open       int     `json:"open"`                 // objects that it has open
+	Asleep     int     `json:"asleep,omitempty"`     // calls of its that wait asleep, for whatever
+	Unshown    int     `json:"unshown,omitempty"`    // those of them of which nothing says for what
+	Lost       bool    `json:"lost,omitempty"`       // it has ended, and nobody has noticed yet: there is no one else, or all are stopped
+	Recoverer  *Holder `json:"recoverer,omitempty"`  // of a dead one: who is recovering it
+}
+
+// A Departed is the last user of a record that is free now. Those before it are
+// forgotten.
+type Departed struct {
+	Participant
+	Died  bool      `json:"died"`           // it had not closed the region
+	Ended time.Time `json:"ended,omitzero"` // when it had closed, or was recovered
 }
 
 // DirectoryState is the directory's.
 type DirectoryState struct {
-	Live    int     `json:"live"`
-	Removed int     `json:"removed"`
-	Changes int64   `json:"changes"` // begun and ended, since the region was made
-	Lock    string  `json:"lock,omitempty"`
-	Holder  *Holder `json:"holder,omitempty"`
+	Live    int      `json:"live"`
+	Removed int      `json:"removed"`
+	Changes int64    `json:"changes"` // begun and ended, since the region was made
+	Lock    string   `json:"lock,omitempty"`
+	Holder  *Holder  `json:"holder,omitempty"`
+	Waits   []Holder `json:"waits,omitempty"` // who waits for the lock
 }
 
-// A Holder is a participant that holds an object or a part of it.
+// A Holder is a participant that holds an object or a part of it, or waits.
 type Holder struct {
-	Index int    `json:"index"`
-	Epoch uint32 `json:"epoch"`
-	PID   int    `json:"pid,omitempty"` // 0: it is not attached any more
-	Name  string `json:"name,omitempty"`
-	What  string `json:"what,omitempty"` // "lease", "reading", "permit"
-	N     int    `json:"n,omitempty"`
+	Index int       `json:"index"`
+	Epoch uint32    `json:"epoch"`
+	PID   int       `json:"pid,omitempty"` // 0: it is not attached any more
+	Name  string    `json:"name,omitempty"`
+	Dead  bool      `json:"dead,omitempty"` // it has died, and is not recovered yet
+	What  string    `json:"what,omitempty"` // "lease", "reading", "permit"
+	N     int       `json:"n,omitempty"`    // how many of that; calls that wait
+	Since time.Time `json:"since,omitzero"` // since then at least; zero: unknown. Of waits: the first of the calls
 }
 
 // ObjectState is an object and the state it is in.
@@ -83,6 +99,7 @@ type ObjectState struct {
 	engine.Look
 	Owner   *Holder  `json:"owner,omitempty"`
 	Holders []Holder `json:"holders,omitempty"`
+	Waits   []Holder `json:"waits,omitempty"`   // who waits asleep, a row each participant
 	OpenIn  []int    `json:"open_in,omitempty"` // participants, by index
 }
 
@@ -103,39 +120,12 @@ func (r *Region) Snapshot() (*Snapshot, error) {
 }
 
 func (a *attachment) snapshot() *Snapshot {
-	s := &Snapshot{Taken: time.Now(), Region: a.regionState()}
-	who := map[uint32]Participant{}
-	for i := range a.g.participants {
-		r := a.rec(i)
-		p, word := r.read()
-		if stateOf(word) == stFree {
-			continue
-		}
-		who[i] = p
-		s.Participants = append(s.Participants, Attached{
-			Participant: p,
-			Recoveries:  int64(mem.Load64(r.p64(recRecovered))),
-			Rescues:     int64(mem.Load64(r.p64(recRescued))),
-			Open:        a.openCount(i),
-		})
-	}
-	holder := func(h engine.Holding) Holder {
-		const kept = 1<<20 - 1 // bits of the epoch that every claim has
-		p, ok := who[h.Who.Index]
-		if !ok || (p.Epoch^h.Who.Epoch)&kept != 0 {
-			p = Participant{Epoch: h.Who.Epoch}
-		}
-		return Holder{Index: int(h.Who.Index), Epoch: p.Epoch, PID: p.PID, Name: p.Name, What: h.What, N: h.N}
-	}
-	if ops, ok := engine.OpsOf(engine.KindMutex); ok {
-		l := ops.Look(a.Sub(hdrDirLock, engine.MutexSize))
-		s.Directory.Lock = l.State
-		if l.Owner != nil {
-			h := holder(engine.Holding{Who: *l.Owner})
-			s.Directory.Holder = &h
-		}
-	}
-	s.Directory.Changes = int64(mem.Load64(a.dir64(dirSeq))/2) - 1
+	v := &viewer{a: a, wall: time.Now(), mono: sys.MonotonicNow(), who: map[uint32]Attached{}}
+	s := &Snapshot{Taken: v.wall, Region: a.regionState()}
+	v.thisBoot = s.Region.ThisBoot
+	s.Participants, s.Gone = v.participants()
+	v.directory(&s.Directory)
+	homes := []home{{extent{hdrDirLock, engine.MutexSize}, func() *[]Holder { return &s.Directory.Waits }}}
 	var used uint64
 	for i := range a.g.objects {
 		if st := a.state(i); st == entFree || st == entVoid {
@@ -150,17 +140,20 @@ func (a *attachment) snapshot() *Snapshot {
 			}
 			continue
 		}
-		o, ok := a.objectState(&e, holder)
+		o, ok := v.objectState(&e)
 		if !ok {
 			continue // gone while it was read
 		}
 		used += e.size
-		if e.state == entLive {
-			s.Objects = append(s.Objects, o)
-		} else {
-			s.Removed = append(s.Removed, o)
+		to := &s.Objects
+		if e.state == entRemoved {
+			to = &s.Removed
 		}
+		k := len(*to)
+		*to = append(*to, o)
+		homes = append(homes, home{extent{e.off, e.size}, func() *[]Holder { return &(*to)[k].Waits }})
 	}
+	v.settle(homes, s.Participants)
 	s.Directory.Live, s.Directory.Removed = len(s.Objects), len(s.Removed)
 	s.Memory = MemoryState{Heap: int64(a.g.heapSize()), Used: int64(used), Free: int64(a.g.heapSize() - min(used, a.g.heapSize())), FileFree: -1}
 	if a.fd != nil {
@@ -191,8 +184,28 @@ func (a *attachment) regionState() RegionState {
 	}
 }
 
+// directory describes the directory's line and lock.
+func (v *viewer) directory(d *DirectoryState) {
+	a := v.a
+	d.Changes = int64(mem.Load64(a.dir64(dirSeq))/2) - 1
+	if ops, ok := engine.OpsOf(engine.KindMutex); ok {
+		l := ops.Look(a.Sub(hdrDirLock, engine.MutexSize))
+		d.Lock, d.Holder = l.State, v.owner(&l)
+	}
+}
+
+// owner is who holds what l is a look of.
+func (v *viewer) owner(l *engine.Look) *Holder {
+	if l.Owner == nil {
+		return nil
+	}
+	h := v.holder(engine.Holding{Who: *l.Owner, Since: l.Since})
+	return &h
+}
+
 // objectState describes a steady entry.
-func (a *attachment) objectState(e *entry, holder func(engine.Holding) Holder) (o ObjectState, ok bool) {
+func (v *viewer) objectState(e *entry) (o ObjectState, ok bool) {
+	a := v.a
 	if o.Object, ok = a.object(e); !ok {
 		return o, false
 	}
@@ -202,12 +215,9 @@ func (a *attachment) objectState(e *entry, holder func(engine.Holding) Holder) (
 	} else {
 		ok = a.peek(e, func() { o.Look = ops.Look(a.area(e)) })
 	}
-	if o.Look.Owner != nil {
-		h := holder(engine.Holding{Who: *o.Look.Owner})
-		o.Owner = &h
-	}
+	o.Owner = v.owner(&o.Look)
 	for _, h := range o.Look.Holders {
-		o.Holders = append(o.Holders, holder(h))
+		o.Holders = append(o.Holders, v.holder(h))
 	}
 	for _, p := range a.openers(e.i) {
 		o.OpenIn = append(o.OpenIn, int(p))

@@ -13,8 +13,9 @@ func (s *Snapshot) String() string {
 	var b strings.Builder
 	s.writeRegion(&b)
 	s.writeParticipants(&b)
-	writeObjects(&b, "object", s.Objects)
-	writeObjects(&b, "removed", s.Removed)
+	s.writeGone(&b)
+	s.writeObjects(&b, "object", s.Objects)
+	s.writeObjects(&b, "removed", s.Removed)
 	for _, d := range s.Damage {
 		fmt.Fprintln(&b, "damage:", d)
 	}
@@ -44,7 +45,10 @@ func (s *Snapshot) writeRegion(b io.Writer) {
 		fmt.Fprintf(b, ", lock %s", s.Directory.Lock)
 	}
 	if s.Directory.Holder != nil {
-		fmt.Fprintf(b, ", being changed by %v", s.Directory.Holder)
+		fmt.Fprintf(b, ", being changed by %s", s.held(s.Directory.Holder))
+	}
+	if len(s.Directory.Waits) > 0 {
+		fmt.Fprintf(b, ", %s", s.waited(s.Directory.Waits))
 	}
 	fmt.Fprintln(b)
 }
@@ -55,18 +59,72 @@ func (s *Snapshot) writeParticipants(b io.Writer) {
 		return
 	}
 	w := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
-	fmt.Fprintln(w, "  index\tepoch\tpid\tname\tstate\tattached\topen\trecoveries")
-	for _, p := range s.Participants {
+	fmt.Fprintln(w, "  index\tepoch\tpid\tname\tstate\tattached\topen\tasleep\trecoveries")
+	for i := range s.Participants {
+		p := &s.Participants[i]
 		recoveries := fmt.Sprint(p.Recoveries)
 		if p.Rescues > 0 {
 			recoveries += fmt.Sprintf(" (%d late)", p.Rescues)
 		}
-		fmt.Fprintf(w, "  %d\t%d\t%d\t%s\t%v\t%s\t%d\t%s\n", p.Index, p.Epoch, p.PID, printable(p.Name), p.State, stamp(p.Started), p.Open, recoveries)
+		asleep := fmt.Sprint(p.Asleep)
+		if p.Unshown > 0 {
+			asleep += fmt.Sprintf(" (%d not shown below)", p.Unshown)
+		}
+		fmt.Fprintf(w, "  %d\t%d\t%d\t%s\t%s\t%s\t%d\t%s\t%s\n", p.Index, p.Epoch, p.PID, printable(p.Name), p.state(), stamp(p.Started), p.Open, asleep, recoveries)
 	}
 	w.Flush()
 }
 
-func writeObjects(b io.Writer, title string, objects []ObjectState) {
+func (p *Attached) state() string {
+	switch {
+	case p.Lost:
+		return "died, unnoticed"
+	case p.State == Dead && p.Recoverer == nil:
+		return "dead, not recovered"
+	case p.State == Dead:
+		return fmt.Sprintf("dead, being recovered by %v", p.Recoverer)
+	}
+	return p.State.String()
+}
+
+// shownGone is how many of those who are gone the text names, and shownHolders
+// how many of an object's holders and of those who wait for it.
+const (
+	shownGone    = 8
+	shownHolders = 8
+)
+
+func (s *Snapshot) writeGone(b io.Writer) {
+	if len(s.Gone) == 0 {
+		return
+	}
+	died := 0
+	for i := range s.Gone {
+		if s.Gone[i].Died {
+			died++
+		}
+	}
+	fmt.Fprintf(b, "\nlast users of free records: %d died, %d left\n", died, len(s.Gone)-died)
+	w := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "  index\tepoch\tpid\tname\tend\tattached")
+	for i := range s.Gone[:min(len(s.Gone), shownGone)] {
+		p := &s.Gone[i]
+		how := "left"
+		if p.Died {
+			how = "died"
+		}
+		if !p.Ended.IsZero() {
+			how += " " + stamp(p.Ended) + " (" + s.since(p.Ended) + " ago)"
+		}
+		fmt.Fprintf(w, "  %d\t%d\t%d\t%s\t%s\t%s\n", p.Index, p.Epoch, p.PID, printable(p.Name), how, stamp(p.Started))
+	}
+	w.Flush()
+	if n := len(s.Gone) - shownGone; n > 0 {
+		fmt.Fprintf(b, "  and %d more\n", n)
+	}
+}
+
+func (s *Snapshot) writeObjects(b io.Writer, title string, objects []ObjectState) {
 	if len(objects) == 0 {
 		return
 	}
@@ -79,19 +137,19 @@ func writeObjects(b io.Writer, title string, objects []ObjectState) {
 		if o.Type != "" {
 			config = strings.TrimSpace(config + " type={" + strings.ReplaceAll(strings.TrimSpace(o.Type), "\n", "; ") + "}")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", o.Name, o.Kind, size(o.Bytes), printable(o.summary()), printable(config))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", o.Name, o.Kind, size(o.Bytes), printable(s.summary(o)), printable(config))
 	}
 	w.Flush()
 }
 
 // summary is the object's state in a line.
-func (o *ObjectState) summary() string {
+func (s *Snapshot) summary(o *ObjectState) string {
 	var is []string
 	if o.State != "" {
 		is = append(is, o.State)
 	}
 	if o.Owner != nil {
-		is = append(is, fmt.Sprintf("held by %v", o.Owner))
+		is = append(is, "held by "+s.held(o.Owner))
 	}
 	if o.Cap > 0 {
 		is = append(is, fmt.Sprintf("%d of %d", o.Len, o.Cap))
@@ -101,14 +159,20 @@ func (o *ObjectState) summary() string {
 	if o.Value != "" {
 		is = append(is, o.Value)
 	}
-	for _, h := range o.Holders {
-		is = append(is, fmt.Sprintf("%d %s of %v", h.N, h.What, &h))
+	for i := range o.Holders[:min(len(o.Holders), shownHolders)] {
+		h := &o.Holders[i]
+		is = append(is, fmt.Sprintf("%d %s of %s", h.N, h.What, s.held(h)))
+	}
+	if n := len(o.Holders) - shownHolders; n > 0 {
+		is = append(is, fmt.Sprintf("and %d holders more", n))
 	}
 	switch {
-	case o.Waiters == 1:
-		is = append(is, "waited for")
+	case len(o.Waits) > 0:
+		is = append(is, s.waited(o.Waits))
 	case o.Waiters > 1:
 		is = append(is, fmt.Sprintf("%d waiting", o.Waiters))
+	case o.Waiters == 1 && s.unshown():
+		is = append(is, "perhaps waited for")
 	}
 	if len(is) == 0 {
 		return "-"
@@ -116,10 +180,70 @@ func (o *ObjectState) summary() string {
 	return strings.Join(is, ", ")
 }
 
+// unshown reports whether there are calls asleep of which nothing says for what.
+func (s *Snapshot) unshown() bool {
+	for i := range s.Participants {
+		if s.Participants[i].Unshown > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// held is who holds something, and since when.
+func (s *Snapshot) held(h *Holder) string {
+	if h.Since.IsZero() {
+		return h.String()
+	}
+	return fmt.Sprintf("%v since %s (%s)", h, s.moment(h.Since), s.since(h.Since))
+}
+
+// waited is who waits.
+func (s *Snapshot) waited(waits []Holder) string {
+	var is []string
+	for i := range waits[:min(len(waits), shownHolders)] {
+		h := &waits[i]
+		text := fmt.Sprintf("%v: %d", h, h.N)
+		if !h.Since.IsZero() {
+			text += " for " + s.since(h.Since)
+		}
+		is = append(is, text)
+	}
+	if n := len(waits) - shownHolders; n > 0 {
+		is = append(is, fmt.Sprintf("and %d processes more", n))
+	}
+	return "waited for by " + strings.Join(is, ", ")
+}
+
+// since is how long before the snapshot t was.
+func (s *Snapshot) since(t time.Time) string {
+	d := max(s.Taken.Sub(t), 0)
+	switch {
+	case d < time.Second:
+		return fmt.Sprintf("%d ms", d.Milliseconds())
+	case d < 100*time.Second:
+		return fmt.Sprintf("%.1f s", d.Seconds())
+	}
+	return d.Round(time.Second).String()
+}
+
+// moment is t without the day, if that is the snapshot's.
+func (s *Snapshot) moment(t time.Time) string {
+	if y, m, d := s.Taken.Date(); y == t.Year() && m == t.Month() && d == t.Day() {
+		return t.Format("15:04:05")
+	}
+	return stamp(t)
+}
+
 // String names the participant: index.epoch, name and process.
 func (h *Holder) String() string {
-	if h.PID == 0 {
+	switch {
+	case h.Index < 0:
+		return "a process that is attaching"
+	case h.PID == 0:
 		return fmt.Sprintf("#%d.%d (gone)", h.Index, h.Epoch)
+	case h.Dead:
+		return fmt.Sprintf("#%d.%d (%s, pid %d, dead)", h.Index, h.Epoch, printable(h.Name), h.PID)
 	}
 	return fmt.Sprintf("#%d.%d (%s, pid %d)", h.Index, h.Epoch, printable(h.Name), h.PID)
 }

@@ -93,7 +93,8 @@ class Region:
             raise Damaged("the header's sum is another")
         self.row = up(self.M, 64) // 8
         self.openers = up(4096 + 256 * self.P, 128)
-        self.entries = up(self.openers + self.P * self.row, 128)
+        self.waits = up(self.openers + self.P * self.row, 128)
+        self.entries = up(self.waits + 512 * self.P, 128)
         self.B = 8
         while self.B < self.M:
             self.B *= 2
@@ -114,7 +115,7 @@ class Region:
 
     def directory(self):
         w = self.whole
-        d = {"lock": mutex(w.sub(256, 128)), "changing": True}
+        d = {"lock": mutex(w.sub(256, 128)), "changing": True, "waits": self.waited(256, 128)}
         for _ in range(TRIES):
             seq = w.u64(384)
             if seq % 2 != 0:
@@ -183,8 +184,27 @@ class Region:
             exits = r.u64(56)
             p["exits"] = {"epoch": exits >> 32, "deaths": bits(exits, 0, 32)}
             row = self.openers + i * self.row
+            p["ended"] = r.i64(136)
+            p["asleep"] = sum(s["calls"] for s in self.sleeps(i)) + self.whole.u64(self.waits + 512 * i)
             p["open"] = sum(bin(self.whole.u64(row + 8 * k)).count("1") for k in range(self.row // 8))
             found.append(p)
+        return found
+
+    def sleeps(self, i):
+        """What participant i's calls sleep on."""
+        if bits(self.whole.u64(4096 + 256 * i), 0, 32) not in (1, 2, 3):
+            return []
+        row = self.whole.sub(self.waits + 512 * i, 512)
+        slots = [(row.u64(16 + 16 * k), row.u64(24 + 16 * k)) for k in range(31)]
+        return [{"offset": bits(word, 0, 46), "calls": word >> 46, "since": since} for word, since in slots if word]
+
+    def waited(self, off, size):
+        """Who sleeps on words in these bytes: {participant: calls}."""
+        found = {}
+        for i in range(self.P):
+            for s in self.sleeps(i):
+                if 0 <= s["offset"] - off < size:
+                    found[i] = found.get(i, 0) + s["calls"]
         return found
 
     def entry(self, i):
@@ -219,6 +239,7 @@ class Region:
         if off % 128 != 0 or off < self.heap or words > size or text > size - words:
             raise Damaged(f"object {name}: {words}+{text} of {size} bytes at {off}")
         o["fields"] = fields(Area(self, off, size).bytes(words, text))
+        o["waits"] = self.waited(off, size)
         area = Area(self, off, words)
         if kind in LOOKS:
             o.update(LOOKS[kind](area, o["fields"]))

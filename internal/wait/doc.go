@@ -19,6 +19,9 @@
 // List.Nudge end a sleep through its nudge word (waiter.go), or, where the
 // kernel has no futex_waitv, by insistence (insist.go).
 //
+// What a process's calls sleep on stands on its Board (board.go), where the
+// region has one, so that others can tell who waits for what.
+//
 // Today every sleeping goroutine sleeps in the kernel itself, on a thread of
 // its own. Nothing outside of this package can tell.
 package wait

@@ -39,6 +39,11 @@ type List struct {
 	n     int           // how many
 	gone  chan struct{} // made by Close, closed when n is 0
 	stats Stats
+
+	board Board            // or nil: nobody else is told
+	posts [BoardSlots]post // what stands on it
+	used  int              // of posts, so far
+	rest  int              // calls that found no slot
 }
 
 // Stats counts what the sleepers of a list did, since it was made.
@@ -167,10 +172,10 @@ func (l *List) alarm() (all []restless) {
 
 // enter is S2, but for the context. It puts w on the list unless there is a
 // reason not to sleep: closed (an error) or nudged (ok is false). n is how many
-// are asleep now.
+// are asleep now. What w sleeps on is shown to other processes.
 //
 //go:norace
-func (l *List) enter(w *Waiter) (n int, ok bool, err error) {
+func (l *List) enter(w *Waiter, word *uint32, now int64) (n int, ok bool, err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed.Load() {
@@ -187,6 +192,9 @@ func (l *List) enter(w *Waiter) (n int, ok bool, err error) {
 	l.head = w
 	l.n++
 	l.stats.Sleeps++
+	if l.board != nil {
+		l.post(w, word, now)
+	}
 	return l.n, true, nil
 }
 

@@ -172,7 +172,8 @@ func (p *spinning) again(alarmed bool) {
 	}
 }
 
-// learn is the end of the wait: if a spin is under way, it paid.
+// learn is the end of the wait: if a spin is under way, it paid. Who was posted
+// is taken down.
 //
 //go:norace
 func (w *Waiter) learn() {
@@ -184,12 +185,20 @@ func (w *Waiter) learn() {
 	if !paid && !p.asleep && p.state == spinFresh {
 		return // there was no wait
 	}
-	w.list.mu.Lock()
-	w.list.stats.Waits++
+	l := w.list
+	l.mu.Lock()
+	l.stats.Waits++
 	if paid && !p.asleep {
-		w.list.stats.SpinsPaid++
+		l.stats.SpinsPaid++
 	}
-	w.list.mu.Unlock()
+	if w.place != placeNone {
+		if l.closed.Load() { // what the board stands in is not the region any more
+			w.place, w.ahead, w.behind = placeNone, nil, nil
+		} else {
+			l.unpost(w)
+		}
+	}
+	l.mu.Unlock()
 }
 
 // processors remembers for a while whether there is anybody to spin for:

@@ -30,6 +30,10 @@ type Waiter struct {
 	words      [2]sys.Waitv
 	prev, next *Waiter // list.mu; next: also of the free ones
 
+	since         int64   // the first sleep, CLOCK_MONOTONIC; 0: none yet
+	place         int     // on the list's board: place…, or slot + 1
+	ahead, behind *Waiter // there
+
 	spin spinning
 }
 
@@ -75,10 +79,15 @@ func (w *Waiter) Done() {
 	mem.RaceDisable()
 	w.learn()
 	w.list, w.ctx, w.stop, w.word = nil, nil, nil, nil
-	w.armed, w.deadline = false, 0
+	w.armed, w.deadline, w.since = false, 0, 0
 	giveWaiter(w)
 	mem.RaceEnable()
 }
+
+// Since is when the call first slept, in CLOCK_MONOTONIC nanoseconds; 0: it has
+// not. Resume tells the waiter of a call that goes on with another waiter.
+func (w *Waiter) Since() int64       { return w.since }
+func (w *Waiter) Resume(since int64) { w.since = since }
 
 // Now is CLOCK_MONOTONIC in nanoseconds.
 func (w *Waiter) Now() int64 { return sys.MonotonicNow() }
@@ -153,12 +162,13 @@ func (w *Waiter) ended() error {
 //
 //go:norace
 func (w *Waiter) sleep(word *uint32, v, nudge uint32, limit int64) error {
-	n, ok, err := w.list.enter(w)
+	now := sys.MonotonicNow()
+	n, ok, err := w.list.enter(w, word, now)
 	if err != nil || !ok {
 		w.spin.again(!ok)
 		return err
 	}
-	until := sys.MonotonicNow() + int64(relook)*int64(max(1, n/relookPer))
+	until := now + int64(relook)*int64(max(1, n/relookPer))
 	if w.deadline != 0 {
 		until = min(until, w.deadline)
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"example.com/tandem/shm"
 )
@@ -75,5 +76,51 @@ func verify(t testing.TB, r *shm.Region) {
 	}
 	if err := r.Close(); err != nil {
 		t.Errorf("Close: %v", err)
+	}
+}
+
+// patience is how long AwaitWaiting waits for an event that must come.
+const patience = 60 * time.Second
+
+// Waiting is how many calls of all processes wait asleep for an object, or
+// with "" for the directory's lock. A call that still looks is not counted. A
+// process shows the calls on 31 words; objects that have several (a queue: one
+// for each thing to wait for) are counted over all.
+func Waiting(r *shm.Region, object string) int {
+	s, err := r.Snapshot()
+	if err != nil {
+		return 0
+	}
+	n := 0
+	for _, h := range waits(s, object) {
+		n += h.N
+	}
+	return n
+}
+
+func waits(s *shm.Snapshot, object string) []shm.Holder {
+	if object == "" {
+		return s.Directory.Waits
+	}
+	for i := range s.Objects {
+		if s.Objects[i].Name == object {
+			return s.Objects[i].Waits
+		}
+	}
+	return nil
+}
+
+// AwaitWaiting waits until n calls or more wait asleep for an object, as
+// Waiting counts them, and fails the test if that does not come.
+func AwaitWaiting(t testing.TB, r *shm.Region, object string, n int) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Microsecond) {
+		got := Waiting(r, object)
+		if got >= n {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d calls wait for %q after %v, want %d", got, object, patience, n)
+		}
 	}
 }

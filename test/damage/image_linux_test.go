@@ -202,13 +202,15 @@ func spans(image []byte) []span {
 	records := span{"records", 4096, 4096 + participants*256}
 	openers := span{"openers", up(records.end, 128), 0}
 	openers.end = openers.off + participants*8
-	entries := span{"entries", up(openers.end, 128), 0}
+	waits := span{"waits", up(openers.end, 128), 0}
+	waits.end = waits.off + participants*512
+	entries := span{"entries", up(waits.end, 128), 0}
 	entries.end = entries.off + objects*320
 	table := span{"buckets", up(entries.end, 128), 0}
 	table.end = table.off + buckets*4
 	extents := span{"extents", up(table.end, 128), 0}
 	extents.end = extents.off + 8*16
-	all := []span{{"header", 0, 200}, {"directory", 256, 420}, records, openers, entries, table, extents}
+	all := []span{{"header", 0, 200}, {"directory", 256, 420}, records, openers, waits, entries, table, extents}
 	for e := entries.off; e < entries.end; e += 320 {
 		b := image[e:]
 		if le.Uint32(b) == 0 {

@@ -39,8 +39,8 @@ func compare(t *testing.T, s *seen, g *shm.Snapshot) {
 	for i, p := range s.Participants {
 		q := g.Participants[i]
 		want(t, fmt.Sprintf("participant %d's sum is right", i), p.Sound, true)
-		want(t, fmt.Sprint("participant ", i), fmt.Sprintln(p.Index, p.Epoch, p.PID, p.Name, p.State, p.Attached, p.Recoveries, p.Rescues, p.Open),
-			fmt.Sprintln(q.Index, q.Epoch, q.PID, q.Name, q.State, q.Started.UnixNano(), q.Recoveries, q.Rescues, q.Open))
+		want(t, fmt.Sprint("participant ", i), fmt.Sprintln(p.Index, p.Epoch, p.PID, p.Name, p.State, p.Attached, p.Recoveries, p.Rescues, p.Open, p.Asleep),
+			fmt.Sprintln(q.Index, q.Epoch, q.PID, q.Name, q.State, q.Started.UnixNano(), q.Recoveries, q.Rescues, q.Open, q.Asleep))
 	}
 
 	var live, removed []seenObject
@@ -72,6 +72,11 @@ func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
 			want(t, s.Name+": kind", s.Kind, g.Kind)
 		}
 		want(t, s.Name+": bytes and time", []int64{s.Bytes, s.Created}, []int64{g.Bytes, g.Created.UnixNano()})
+		calls := map[int]int{}
+		for _, h := range g.Waits {
+			calls[h.Index] = h.N
+		}
+		want(t, s.Name+": waits", fmt.Sprint(s.Waits), fmt.Sprint(calls))
 		want(t, s.Name+": open in", fmt.Sprint(s.OpenIn), fmt.Sprint(g.OpenIn))
 		f := maps.Clone(g.Fields)
 		if g.Type != "" {

@@ -8,10 +8,12 @@
 // what the dead left. What is different each time is then set to fixed values:
 //
 //	header        id, boot id, time of making, inode, count of changes
-//	participants  pid, namespaces, start time and the sum of these, time of
-//	              attaching, the guard's thread id, deaths noticed untold
+//	participants  pid, namespaces, start time and the sum of these, times of
+//	              attaching and of its last user's end, the guard's thread id,
+//	              deaths noticed untold
+//	waits         since when
 //	entries       time of making
-//	mutexes       sequence
+//	mutexes       sequence, since when
 //	heap          what is in no object becomes zeroes
 //
 // A field that is 0 stays 0. All else is compared, the derived tables too:

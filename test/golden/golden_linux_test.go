@@ -219,14 +219,17 @@ func difference(got, want []byte) string {
 func place(b []byte, off uint64) string {
 	participants, objects := uint64(le.Uint32(b[40:])), uint64(le.Uint32(b[44:]))
 	openers := up(4096+256*participants, 128)
-	entries := up(openers+participants*up(objects, 64)/8, 128)
+	waits := up(openers+participants*up(objects, 64)/8, 128)
+	entries := up(waits+512*participants, 128)
 	switch {
 	case off < 4096:
 		return "header"
 	case off < openers:
 		return fmt.Sprintf("participant %d, byte %d", (off-4096)/256, off%256)
-	case off < entries:
+	case off < waits:
 		return "openers"
+	case off < entries:
+		return fmt.Sprintf("waits of participant %d, byte %d", (off-waits)/512, (off-waits)%512)
 	case off < entries+320*objects:
 		return fmt.Sprintf("entry %d, byte %d", (off-entries)/320, (off-entries)%320)
 	}

@@ -31,9 +31,14 @@ func normalise(b []byte) {
 		fix64(b, r+32, 300_000+i)
 		fix64(b, r+128, sum(b, r))
 		fix64(b, r+40, 1_700_000_001_000_000_000+i)
+		fix64(b, r+136, 1_700_000_003_000_000_000+i)
 		le.PutUint64(b[r+200:], 0)
 	}
-	entries := up(up(4096+256*participants, 128)+participants*up(objects, 64)/8, 128)
+	waits := up(up(4096+256*participants, 128)+participants*up(objects, 64)/8, 128)
+	for at := waits; at < waits+512*participants; at += 16 {
+		fix64(b, at+8, 5_000_000_000) // since
+	}
+	entries := up(waits+512*participants, 128)
 	var used []run
 	for i := range objects {
 		e := entries + 320*i
@@ -50,6 +55,7 @@ func normalise(b []byte) {
 	}
 	for _, m := range mutexes {
 		le.PutUint32(b[m:], le.Uint32(b[m:])&^(1<<28-1<<11))
+		fix64(b, m+8, 4_000_000_000)
 	}
 	slices.SortFunc(used, func(x, y run) int { return int(int64(x.from) - int64(y.from)) })
 	buckets := uint64(8)

@@ -46,6 +46,7 @@ type seen struct {
 	}
 	Participants []struct {
 		Index, PID, Open    int
+		Asleep              int
 		Epoch               uint32
 		State, Name         string
 		Attached            int64
@@ -76,6 +77,7 @@ type seenObject struct {
 	Created       int64
 	OpenIn        []int `json:"open_in"`
 	ByName        *int  `json:"by_name"`
+	Waits         map[int]int
 	Fields        map[string]string
 	Waiters       bool
 

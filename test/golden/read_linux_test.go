@@ -66,7 +66,7 @@ func patience(t *testing.T) context.Context {
 
 func TestReadEmpty(t *testing.T) {
 	r := openImage(t, "empty")
-	want(t, "size", r.Size(), int64(73728))
+	want(t, "size", r.Size(), int64(77824))
 	want(t, "index", r.Self().Index, 1) // 0 was the last to be used
 	want(t, "epoch", r.Self().Epoch, uint32(1))
 	for o := range r.Objects() {

@@ -65,7 +65,7 @@ func keep[T any](a *actor) func(T, error) T {
 
 var ctx = context.Background()
 
-func empty(a *actor) { a.create(&shm.Options{Size: 73728, Participants: 2, Objects: 8}) }
+func empty(a *actor) { a.create(&shm.Options{Size: 77824, Participants: 2, Objects: 8}) }
 
 // A pair is four bytes, one of them padding.
 type pair struct {

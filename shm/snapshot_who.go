@@ -1,0 +1,168 @@
+package shm
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
+)
+
+// A viewer is one snapshot's reading of who is there. Times of CLOCK_MONOTONIC
+// become times of day by the two clocks at its start.
+type viewer struct {
+	a        *attachment
+	wall     time.Time
+	mono     int64
+	thisBoot bool
+	who      map[uint32]Attached
+	sleeps   []slept
+}
+
+// A slept is a sleep and whose it is.
+type slept struct {
+	sleep
+	who engine.Self
+}
+
+// participants reads the records, and what their calls sleep on.
+func (v *viewer) participants() (present []Attached, gone []Departed) {
+	for i := range v.a.g.participants {
+		r := v.a.rec(i)
+		p, word := r.read()
+		if stateOf(word) == stFree {
+			if d, ok := r.departed(p, word); ok {
+				gone = append(gone, d)
+			}
+			continue
+		}
+		n := Attached{
+			Participant: p,
+			Recoveries:  int64(mem.Load64(r.p64(recRecovered))),
+			Rescues:     int64(mem.Load64(r.p64(recRescued))),
+			Open:        v.a.openCount(i),
+		}
+		if there(word) {
+			n.Lost = v.a.lost(r)
+			ss, rest := v.a.sleeps(i)
+			for _, s := range ss {
+				n.Asleep += s.n
+				v.sleeps = append(v.sleeps, slept{s, engine.Self{Index: i, Epoch: p.Epoch}})
+			}
+			n.Asleep += rest
+			n.Unshown = rest
+		}
+		v.who[i] = n
+		present = append(present, n)
+	}
+	for k := range present {
+		if p := &present[k]; p.State == Dead {
+			p.Recoverer = v.recoverer(v.a.rec(uint32(p.Index)), p.Epoch)
+		}
+	}
+	// Where the time of the end is not known, the order is the records'.
+	slices.SortStableFunc(gone, func(x, y Departed) int { return y.Ended.Compare(x.Ended) })
+	return present, gone
+}
+
+// lost reports whether the participant of r, whose state says that it is there,
+// has its byte free: proof (a) of deaths.go, and it takes no lock.
+func (a *attachment) lost(r record) bool {
+	if a.fd == nil {
+		return false
+	}
+	held, err := sys.Test(a.fd, r.byteOffset())
+	return err == nil && !held
+}
+
+// departed is the last user of a free record, if its fields are still whole.
+func (r record) departed(p Participant, word uint64) (Departed, bool) {
+	exits, ended := mem.Load64(r.p64(recExits)), int64(mem.Load64(r.p64(recEnded)))
+	if _, ok := r.identity(p.Epoch); !ok || p.Epoch == 0 || epochOf(exits) != p.Epoch || r.word() != word {
+		return Departed{}, false
+	}
+	d := Departed{Participant: p, Died: exits&1 != 0}
+	if d.State = Leaving; d.Died {
+		d.State = Dead
+	}
+	if ended != 0 {
+		d.Ended = time.Unix(0, ended)
+	}
+	return d, true
+}
+
+// recoverer is who is named in the record of a dead one.
+func (v *viewer) recoverer(r record, epoch uint32) *Holder {
+	de, index1, e := unpackRecoverer(mem.Load64(r.p64(recRecoverer)))
+	switch {
+	case de != epoch&(1<<21-1) || index1 == 0:
+		return nil
+	case index1 == newcomerIndex:
+		return &Holder{Index: -1}
+	}
+	h := v.holder(engine.Holding{Who: engine.Self{Index: index1 - 1, Epoch: e}})
+	return &h
+}
+
+// holder says who a claim names.
+func (v *viewer) holder(h engine.Holding) Holder {
+	const kept = 1<<20 - 1 // bits of the epoch that every claim has
+	n := Holder{Index: int(h.Who.Index), Epoch: h.Who.Epoch, What: h.What, N: h.N}
+	if p, ok := v.who[h.Who.Index]; ok && (p.Epoch^h.Who.Epoch)&kept == 0 {
+		n.Epoch, n.PID, n.Name, n.Dead = p.Epoch, p.PID, p.Name, p.Lost || p.State == Dead
+		n.Since = v.time(h.Since, &p)
+	}
+	return n
+}
+
+// time is a time of p's CLOCK_MONOTONIC; zero if that cannot be told: another
+// time namespace or boot has another clock.
+func (v *viewer) time(t int64, p *Attached) time.Time {
+	ns := mem.Load64(v.a.rec(uint32(p.Index)).p64(recPIDNS)) >> 32
+	elsewhere := ns != 0 && myNamespace>>32 != 0 && ns != myNamespace>>32
+	earlier := !v.thisBoot && p.Started.Before(v.wall.Add(-time.Duration(v.mono)))
+	ago := v.mono - t
+	if t <= 0 || elsewhere || earlier || ago < -int64(time.Minute) {
+		return time.Time{}
+	}
+	return v.wall.Add(-time.Duration(max(ago, 0))).Round(0) // without a reading of this process's clock
+}
+
+// A home is memory that calls may sleep on, and where to say so.
+type home struct {
+	extent
+	waits func() *[]Holder
+}
+
+// settle gives each sleep to whoever has the memory.
+func (v *viewer) settle(homes []home, present []Attached) {
+	slices.SortFunc(homes, func(x, y home) int { return cmp.Compare(x.off, y.off) })
+	for _, s := range v.sleeps {
+		k, at := slices.BinarySearchFunc(homes, s.off, func(h home, off uint64) int { return cmp.Compare(h.off, off) })
+		if !at {
+			k--
+		}
+		if k < 0 || s.off >= homes[k].end() {
+			for i := range present {
+				if present[i].Index == int(s.who.Index) {
+					present[i].Unshown += s.n
+				}
+			}
+			continue
+		}
+		waits := homes[k].waits()
+		h := v.holder(engine.Holding{Who: s.who, N: s.n, Since: s.since})
+		// The sleeps are in order of participants.
+		if n := len(*waits); n > 0 && (*waits)[n-1].Index == h.Index {
+			last := &(*waits)[n-1]
+			last.N += h.N
+			if last.Since.IsZero() || !h.Since.IsZero() && h.Since.Before(last.Since) {
+				last.Since = h.Since
+			}
+			continue
+		}
+		*waits = append(*waits, h)
+	}
+}

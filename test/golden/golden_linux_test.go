@@ -12,9 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"example.com/tandem/internal/procname"
 	"example.com/tandem/internal/testproc"
@@ -85,7 +83,7 @@ func (s *scene) perform(t *testing.T) []byte {
 		}
 	} else {
 		for _, c := range children {
-			freeze(t, c) // or it would recover those that are killed before it
+			c.Freeze() // or it would recover those that are killed before it
 		}
 		for _, c := range children {
 			c.Kill()
@@ -96,31 +94,6 @@ func (s *scene) perform(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	return b
-}
-
-// freeze stops all threads of a child, if it lives.
-func freeze(t *testing.T, c *testproc.Child) {
-	t.Helper()
-	c.Signal(syscall.SIGSTOP)
-	for end := time.Now().Add(testproc.Patience); !stopped(c.PID()); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("process %d does not stop", c.PID())
-		}
-	}
-}
-
-func stopped(pid int) bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	for _, path := range threads {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue // it ended
-		}
-		if _, state, _ := bytes.Cut(b, []byte(") ")); !bytes.HasPrefix(state, []byte("T")) {
-			return false
-		}
-	}
-	return true
 }
 
 func testPath(t *testing.T) string {

@@ -220,7 +220,7 @@ func TestPythonLive(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			path := testPath(t)
 			for _, c := range s.play(t, path) {
-				freeze(t, c) // a guard's round may come between the two looks
+				c.Freeze() // a guard's round may come between the two looks
 			}
 			compare(t, python(t, path), snapshot(t, path))
 		})

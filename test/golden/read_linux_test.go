@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -170,7 +171,11 @@ func TestReadDead(t *testing.T) {
 	}
 	m := check(sync.OpenMutex(r, "m"))(t)
 	wantErr(t, "Lock", m.Lock(patience(t)), shm.ErrOwnerDied)
-	b, err := json.Marshal(check(r.Snapshot())(t).Objects[0])
+	snap := check(r.Snapshot())(t)
+	if p := snap.Participants[0]; p.Recoverer == nil || p.Recoverer.PID != os.Getpid() {
+		t.Errorf("the dead one: %+v, recovered by %v, want this process", p, p.Recoverer)
+	}
+	b, err := json.Marshal(snap.Objects[0])
 	if s := string(b); err != nil || !strings.Contains(s, `"fields":{"shape":"a\\b\nc=d"}`) {
 		t.Errorf("the unknown one: %s %v", s, err)
 	}

@@ -1,0 +1,309 @@
+package sync
+
+import (
+	"context"
+	"unsafe"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// An RWMutex is a lock that at most one process at a time holds for writing, or
+// any number for reading. Reading is cheap where it is frequent: processes that
+// read touch no memory in common but to look at it.
+//
+// A Lock that waits keeps new readers out, so writers are not starved. Readers
+// who were passed over for a millisecond are let in before the next writers,
+// who stand back for as long at most, so they are not starved either.
+//
+// It is not reentrant: a Lock by a process that reads or writes waits for that
+// process's own unlock, and an RLock by one that reads may wait for a writer
+// who waits for it.
+//
+// If a process dies as a reader, it just stops counting. If it dies as a
+// writer, the lock is abandoned: all are told ErrOwnerDied, readers too, until
+// somebody repairs. One that dies while it waits leaves nothing.
+type RWMutex struct {
+	handle
+	rw     engine.RWMutex
+	answer answer
+}
+
+// OpenRWMutex finds the reader/writer lock called name in r, or makes it,
+// unlocked. It blocks only while another process changes the region's
+// directory.
+func OpenRWMutex(r *shm.Region, name string) (*RWMutex, error) {
+	m := new(RWMutex)
+	if err := m.open(r, name); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+func (m *RWMutex) open(r *shm.Region, name string) error {
+	const op = "sync.OpenRWMutex"
+	err := m.handle.open(r, object.Spec{Op: op, Kind: engine.KindRWMutex, Name: name,
+		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
+			return nil, engine.RWMutexSize(participants), engine.InitRWMutex, nil
+		}})
+	if err != nil {
+		return err
+	}
+	rw, err := engine.AttachRWMutex(m.core.Area, m.core.Env)
+	if err != nil {
+		return m.core.Err(op, err)
+	}
+	m.rw = *rw
+	return nil
+}
+
+// Lock locks for writing, and waits while any goroutine of any process reads
+// or writes, this one's included: it spins for moments, then sleeps. nil means
+// held. An error means not held: ctx's, ErrOwnerDied at once as long as the
+// lock is abandoned (see Recover, and OnOwnerDied, which may answer it), or
+// shm.ErrClosed. A context that has ended makes no attempt.
+func (m *RWMutex) Lock(ctx context.Context) error {
+	if m.core == nil || ctx.Err() != nil || !m.rw.LockNow() {
+		return m.lock(ctx)
+	}
+	if mem.RaceEnabled || m.core.Closed.Load() {
+		return m.wlocked("rwmutex.Lock", nil)
+	}
+	m.core.KeepAlive()
+	return nil
+}
+
+// lock is Lock after a first look that was not enough.
+//
+//go:noinline
+func (m *RWMutex) lock(ctx context.Context) error {
+	err := m.ready(ctx)
+	if err == nil {
+		w := m.core.Waiter(ctx)
+		if err = m.rw.Lock(w); err == engine.ErrOwnerDied {
+			err = m.answer.give(ctx, &m.handle, writing{m}, w)
+		}
+		w.Done()
+	}
+	return m.wlocked("rwmutex.Lock", err)
+}
+
+// TryLock locks for writing if nobody reads or writes, and reports whether it
+// did. It does not block. An error, with false, is Lock's.
+func (m *RWMutex) TryLock() (bool, error) {
+	ctx := context.Background()
+	err := m.ready(ctx)
+	if err == nil {
+		var ok bool
+		ok, err = m.rw.TryLock()
+		if err == engine.ErrOwnerDied {
+			err = m.answer.give(ctx, &m.handle, writing{m}, atOnce{})
+			ok = err != errBusy
+		}
+		if m.busy(ok, err) {
+			return false, nil
+		}
+	}
+	err = m.wlocked("rwmutex.TryLock", err)
+	return err == nil, err
+}
+
+// busy reports whether an attempt found others inside, and nothing wrong.
+func (m *RWMutex) busy(ok bool, err error) bool {
+	if ok || err != nil && err != errBusy || m.core.Closed.Load() {
+		return false
+	}
+	m.core.KeepAlive()
+	return true
+}
+
+// Recover locks for writing, abandoned or not, and reports which: suspect says
+// that a writer died and nobody has repaired since. With a nil error it is
+// held in either case. Look at what it guards, make that whole, call
+// MarkConsistent and then Unlock. Unlock without MarkConsistent leaves it
+// abandoned, for the next Recover. It blocks as Lock does; its errors are
+// Lock's but for ErrOwnerDied.
+func (m *RWMutex) Recover(ctx context.Context) (suspect bool, err error) {
+	err = m.ready(ctx)
+	if err == nil {
+		w := m.core.Waiter(ctx)
+		suspect, err = m.rw.Recover(w)
+		w.Done()
+	}
+	err = m.wlocked("rwmutex.Recover", err)
+	return suspect && err == nil, err
+}
+
+// MarkConsistent says that what the lock guards is whole again, so that Lock
+// and RLock succeed again. It does not block. It is for the process that
+// writes; to others ErrNotOwner, or ErrNotLocked, and nothing changes.
+func (m *RWMutex) MarkConsistent() error {
+	err := m.ready(context.Background())
+	if err == nil {
+		err = m.rw.MarkConsistent()
+	}
+	return m.done("rwmutex.MarkConsistent", err)
+}
+
+// OnOwnerDied gives this handle an answer to ErrOwnerDied: whichever Lock,
+// TryLock, RLock or TryRLock through it finds the lock abandoned locks it for
+// writing and calls repair, with the caller's context. If repair returns nil
+// the lock is consistent, and the call goes on as if nothing had been. If it
+// fails, or panics, the lock is unlocked and left abandoned, and the call
+// returns ErrOwnerDied with repair's error. repair does not lock, unlock or
+// mark the lock. nil takes the answer back.
+func (m *RWMutex) OnOwnerDied(repair func(context.Context) error) { m.answer.set(repair) }
+
+// Unlock ends writing, from any goroutine of the process that writes. It does
+// not block. ErrNotOwner if another process writes and ErrNotLocked if nobody
+// does; then nothing has changed.
+func (m *RWMutex) Unlock() error {
+	if mem.RaceEnabled || m.core == nil {
+		return m.unlock()
+	}
+	err := m.rw.Unlock()
+	if err != nil || m.core.Closed.Load() {
+		return m.done("rwmutex.Unlock", err)
+	}
+	m.core.KeepAlive()
+	return nil
+}
+
+//go:noinline
+func (m *RWMutex) unlock() error {
+	err := m.ready(context.Background())
+	if err == nil {
+		m.release()
+		err = m.rw.Unlock()
+	}
+	return m.done("rwmutex.Unlock", err)
+}
+
+// Owner is the process that writes at this instant; it may be dead already.
+// false if nobody does: one that waits for readers does not yet. It does not
+// block.
+func (m *RWMutex) Owner() (shm.Participant, bool) { return m.participant(m.rw.Owner) }
+
+// RLock locks for reading, and waits while any process writes, or waits to:
+// it spins for moments, then sleeps. nil means held; each RLock needs an
+// RUnlock. An error means not held: ctx's, ErrOwnerDied at once as long as the
+// lock is abandoned (OnOwnerDied may answer it), or shm.ErrClosed. A context
+// that has ended makes no attempt.
+func (m *RWMutex) RLock(ctx context.Context) error {
+	if m.core == nil || ctx.Err() != nil || !m.rw.RLockNow() {
+		return m.rlock(ctx)
+	}
+	if mem.RaceEnabled || m.core.Closed.Load() {
+		return m.locked("rwmutex.RLock", nil)
+	}
+	m.core.KeepAlive()
+	return nil
+}
+
+//go:noinline
+func (m *RWMutex) rlock(ctx context.Context) error {
+	err := m.ready(ctx)
+	if err == nil {
+		w := m.core.Waiter(ctx)
+		for {
+			if err = m.rw.RLock(w); err != engine.ErrOwnerDied {
+				break
+			}
+			if err = m.mend(ctx, w); err != nil {
+				break
+			}
+		}
+		w.Done()
+	}
+	return m.locked("rwmutex.RLock", err)
+}
+
+// TryRLock locks for reading if nobody writes or waits to, and reports whether
+// it did. It does not block. An error, with false, is RLock's.
+func (m *RWMutex) TryRLock() (bool, error) {
+	ctx := context.Background()
+	err := m.ready(ctx)
+	if err == nil {
+		var ok bool
+		ok, err = m.rw.TryRLock()
+		if err == engine.ErrOwnerDied {
+			if err = m.mend(ctx, atOnce{}); err == nil {
+				ok, err = m.rw.TryRLock()
+			}
+		}
+		if m.busy(ok, err) {
+			return false, nil
+		}
+	}
+	err = m.locked("rwmutex.TryRLock", err)
+	return err == nil, err
+}
+
+// RUnlock ends one reading, from any goroutine of a process that reads. It
+// does not block. If this process does not read: ErrNotLocked if nobody does,
+// else ErrNotOwner; then nothing has changed.
+func (m *RWMutex) RUnlock() error {
+	if mem.RaceEnabled || m.core == nil || !m.rw.RUnlockNow() || m.core.Closed.Load() {
+		return m.runlock()
+	}
+	m.core.KeepAlive()
+	return nil
+}
+
+//go:noinline
+func (m *RWMutex) runlock() error {
+	err := m.ready(context.Background())
+	if err == nil {
+		if mem.RaceEnabled {
+			mem.RaceReleaseMerge(m.readers())
+		}
+		err = m.rw.RUnlock()
+	}
+	return m.done("rwmutex.RUnlock", err)
+}
+
+// mend has the handle's answer repair an abandoned lock. With a nil error it
+// is neither abandoned nor held here.
+func (m *RWMutex) mend(ctx context.Context, s engine.Sleeper) error {
+	if err := m.answer.give(ctx, &m.handle, writing{m}, s); err != nil {
+		return err
+	}
+	m.release()
+	return m.rw.Unlock()
+}
+
+// readers is what the race detector knows the readers' unlocks by. A writer
+// comes after them; a reader does not come after other readers.
+func (m *RWMutex) readers() unsafe.Pointer { return unsafe.Pointer(&m.own.tag[1]) }
+
+// wlocked ends a call that locks for writing.
+func (m *RWMutex) wlocked(op string, err error) error {
+	if mem.RaceEnabled && err == nil {
+		mem.RaceAcquire(m.readers())
+	}
+	return m.locked(op, err)
+}
+
+// writing is an RWMutex as whoever repairs what it guards has it.
+type writing struct{ m *RWMutex }
+
+func (w writing) Recover(s engine.Sleeper) (suspect bool, err error) {
+	suspect, err = w.m.rw.Recover(s)
+	if mem.RaceEnabled && err == nil {
+		mem.RaceAcquire(w.m.readers())
+	}
+	return suspect, err
+}
+
+func (w writing) MarkConsistent() error { return w.m.rw.MarkConsistent() }
+func (w writing) Unlock() error         { return w.m.rw.Unlock() }
+
+// MarshalBinary makes the handle an argument.
+func (m *RWMutex) MarshalBinary() ([]byte, error) { return m.marshal("rwmutex.MarshalBinary") }
+
+// UnmarshalBinary opens the lock that another process's handle was on.
+func (m *RWMutex) UnmarshalBinary(b []byte) error {
+	return unmarshal("rwmutex.UnmarshalBinary", engine.KindRWMutex, b, m.open)
+}

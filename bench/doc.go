@@ -1,0 +1,27 @@
+// Package bench times every primitive beside its nearest peers: Go's own sync
+// and channels, a Unix socket, pthread, sem_t and a bare futex in C, and
+// Python's multiprocessing.
+//
+//	go test -run XXX -bench . ./bench
+//	go test -run XXX -bench . ./bench -table    # and the README's table at the end
+//
+// A benchmark is a contest. Its contestants run in turn, some 30 ms each, round
+// after round, so that a processor that slows down or wanders slows them all;
+// the ratio of two is the median of their ratios in each round, and holds where
+// nanoseconds do not. On Tandem's line x-NAME says how many times as fast it is
+// as NAME: above 1, Tandem is faster. %-spread is the middle half of a line's
+// rounds, in percent of their median: above some 30 the machine was busy.
+//
+// -benchtime is what each contestant gets, in all rounds together; with Nx
+// there is one round of N operations. Each turn counts what it did: it is an
+// error if a lock's counter, a queue's messages or a barrier's rounds are not
+// what they must be.
+//
+// All but what is named otherwise is pinned: what needs one process runs on the
+// first processor, what needs two on the first two. A Go process on one
+// processor has GOMAXPROCS 1, and does not spin, as nobody else could change
+// what it waits for meanwhile. "unpinned" is two processes as a user starts
+// them, which may use both processors: there waits do spin.
+//
+// What is not there (gcc, python3, a second processor) is skipped.
+package bench

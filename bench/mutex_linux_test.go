@@ -1,0 +1,88 @@
+package bench_test
+
+import (
+	gosync "sync"
+	"testing"
+
+	"example.com/tandem/sync"
+)
+
+func BenchmarkMutexFree(b *testing.B) {
+	contest{"`Mutex`, Lock and Unlock", "free", []contestant{
+		{here, "Mutex"}, {here, "sync.Mutex"},
+		{inC, "pthread-robust"}, {inC, "pthread-pshared"}, {inPython, "Lock"},
+	}}.run(b)
+}
+
+// Two loops of lock, counter++, unlock; an operation is either's.
+func BenchmarkMutexContended(b *testing.B) {
+	contest{"`Mutex`, two processes compete", "contended", []contestant{
+		{two, "Mutex"}, {twoFree, "Mutex"}, {unpinned, "sync.Mutex"},
+		{inC, "pthread-robust"}, {inC, "pthread-pshared"}, {inPython, "Lock"},
+	}}.run(b)
+}
+
+func init() {
+	jobs["free/Mutex"] = func(e *env) func(n int) int {
+		m, c := open(sync.OpenMutex(e.Region, e.name("free"))), e.counter("freed")
+		return func(n int) int {
+			*c = 0
+			for range n {
+				must(m.Lock(background))
+				*c++
+				must(m.Unlock())
+			}
+			return int(*c)
+		}
+	}
+	jobs["free/sync.Mutex"] = func(e *env) func(n int) int {
+		m, c := new(gosync.Mutex), e.counter("freed")
+		return func(n int) int {
+			*c = 0
+			for range n {
+				m.Lock()
+				*c++
+				m.Unlock()
+			}
+			return int(*c)
+		}
+	}
+	jobs["contended/Mutex"] = func(e *env) func(n int) int {
+		m, c := open(sync.OpenMutex(e.Region, e.name("m"))), e.counter("fought")
+		goal := int64(0)
+		return func(n int) (mine int) {
+			for goal += int64(n); ; mine++ {
+				must(m.Lock(background))
+				over := *c == goal
+				if !over {
+					*c++
+				}
+				must(m.Unlock())
+				if over {
+					return mine
+				}
+			}
+		}
+	}
+	jobs["contended/sync.Mutex"] = func(e *env) func(n int) int {
+		m, c := new(gosync.Mutex), e.counter("fought")
+		return func(n int) int {
+			*c = 0
+			var sides gosync.WaitGroup
+			for range 2 {
+				sides.Go(func() {
+					for over := false; !over; {
+						m.Lock()
+						over = *c == int64(n)
+						if !over {
+							*c++
+						}
+						m.Unlock()
+					}
+				})
+			}
+			sides.Wait()
+			return int(*c)
+		}
+	}
+}

@@ -1,0 +1,231 @@
+"""What Python's multiprocessing offers, to be timed beside Tandem.
+
+It speaks as peers.c does: a line "JOB N" on standard input asks for N
+operations; the answer is "NANOSECONDS DONE SHARE". The arguments are the two
+processors.
+"""
+import ctypes
+import multiprocessing as mp
+import os
+import signal
+import sys
+import time
+
+mp.set_start_method("fork")
+
+gate = mp.Barrier(2)
+lock, rlock, sem = mp.Lock(), mp.RLock(), mp.Semaphore(1)
+value = mp.Value("q", 0)
+event, cond, queue = mp.Event(), mp.Condition(), mp.Queue()
+counter = mp.Value("q", 0, lock=False)
+ping, pong = mp.Semaphore(0), mp.Semaphore(0)
+eping, epong = mp.Event(), mp.Event()
+there, back = mp.Queue(), mp.Queue()
+left, right = mp.Pipe()
+barrier = mp.Barrier(2)
+
+
+# Alone, each n times; they return how many times it was done.
+
+def free(l):
+    def run(n):
+        done = 0
+        acquire, release = l.acquire, l.release
+        for _ in range(n):
+            acquire()
+            done += 1
+            release()
+        return done
+    return run
+
+
+def free_value(n):
+    value.value = 0
+    for _ in range(n):
+        with value.get_lock():
+            value.value += 1
+    return value.value
+
+
+def free_event(n):
+    done = 0
+    for _ in range(n):
+        event.set()
+        done += event.is_set()
+        event.clear()
+    return done
+
+
+def free_cond(n):
+    done = 0
+    for _ in range(n):
+        with cond:
+            cond.notify()
+            done += 1
+    return done
+
+
+def free_queue(n):
+    for i in range(n):
+        queue.put(i)
+        if queue.get() != i:
+            return 0
+    return n
+
+
+# Two processes: side is 0 or 1; they return what this side has done.
+
+def fight(l):
+    def run(side, n):
+        mine = 0
+        while True:
+            l.acquire()
+            over = counter.value == n
+            if not over:
+                counter.value += 1
+            l.release()
+            if over:
+                return mine
+            mine += 1
+    return run
+
+
+def trip_sem(side, n):
+    for _ in range(n):
+        if side == 0:
+            ping.release()
+            pong.acquire()
+        else:
+            ping.acquire()
+            pong.release()
+    return n * (side == 0)
+
+
+def trip_event(side, n):
+    mine, other = (epong, eping) if side == 0 else (eping, epong)
+    for _ in range(n):
+        if side == 0:
+            other.set()
+        mine.wait()
+        mine.clear()
+        if side == 1:
+            other.set()
+    return n * (side == 0)
+
+
+# Even turns are side 0's, odd ones side 1's; the last is even.
+def trip_cond(side, n):
+    with cond:
+        for _ in range(n):
+            while counter.value % 2 != side:
+                cond.wait()
+            counter.value += 1
+            cond.notify()
+        while counter.value != 2 * n:
+            cond.wait()
+    return n * (side == 0)
+
+
+def trip_queue(side, n):
+    for i in range(n):
+        if side == 0:
+            there.put(i)
+            if back.get() != i:
+                return 0
+        else:
+            back.put(there.get())
+    return n * (side == 0)
+
+
+def trip_pipe(side, n):
+    for i in range(n):
+        if side == 0:
+            left.send(i)
+            if left.recv() != i:
+                return 0
+        else:
+            right.send(right.recv())
+    return n * (side == 0)
+
+
+def trip_barrier(side, n):
+    done = 0
+    for _ in range(n):
+        done += barrier.wait() == 0
+    return done
+
+
+def message(i):
+    return i.to_bytes(8, "little") + bytes(56)
+
+
+def stream(put, get):
+    def run(side, n):
+        if side == 0:
+            for i in range(n):
+                put(message(i))
+            return 0
+        for i in range(n):
+            if get()[:8] != i.to_bytes(8, "little"):
+                return 0
+        return n
+    return run
+
+
+alone = {
+    "free/Lock": free(lock),
+    "free/RLock": free(rlock),
+    "free/Semaphore": free(sem),
+    "free/Value": free_value,
+    "free/Event": free_event,
+    "free/Condition": free_cond,
+    "free/Queue": free_queue,
+}
+two = {
+    "contended/Lock": fight(lock),
+    "contended/Semaphore": fight(sem),
+    "trip/Semaphore": trip_sem,
+    "trip/Event": trip_event,
+    "trip/Condition": trip_cond,
+    "trip/Queue": trip_queue,
+    "trip/Pipe": trip_pipe,
+    "trip/Barrier": trip_barrier,
+    "stream/Queue": stream(there.put, there.get),
+    "stream/Pipe": stream(left.send_bytes, right.recv_bytes),
+}
+
+
+def timed(f, *args):
+    start = time.perf_counter_ns()
+    done = f(*args)
+    return time.perf_counter_ns() - start, done
+
+
+def other(orders):
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    os.sched_setaffinity(0, {int(sys.argv[2])})
+    while True:
+        name, n = orders.recv()
+        gate.wait()
+        orders.send(timed(two[name], 1, n))
+
+
+if __name__ == "__main__":
+    here, its = mp.Pipe()
+    mp.Process(target=other, args=(its,), daemon=True).start()
+    os.sched_setaffinity(0, {int(sys.argv[1])})
+    for line in sys.stdin:
+        name, n = line.split()
+        n = int(n)
+        if name in alone:
+            (ns, done), share = timed(alone[name], n), 0
+        else:
+            counter.value = 0
+            here.send((name, n))
+            gate.wait()
+            ns, done = timed(two[name], 0, n)
+            its_ns, its_done = here.recv()
+            ns, share = max(ns, its_ns), min(done, its_done) / max(done + its_done, 1)
+            done += its_done
+        print(ns, done, f"{share:.3f}", flush=True)

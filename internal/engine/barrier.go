@@ -39,8 +39,6 @@ import (
 //	   party has not left: sleep on left until it has. Of a later one: w is not
 //	   B any more. Then A1
 //	A3 CAS the slot, as it was found, to {g, me}
-//	A4 load B: w, arrived. Of g, with X: L1, ErrBroken. Of a later round: if P of
-//	   the bank is another than in w, arrived, and tripped meanwhile; else L1, A1
 //	T1 who has the last slot: CAS B from w to {g+1, P of the bank flipped}
 //	T2 ring both bells
 //	W1 the others: sleep on turn until B is not w. Then, by B: of g: it is
@@ -49,9 +47,9 @@ import (
 //	Z1 Reset: CAS B from {g} to {g+1, not X}, P as they are; T2
 //	L1 leave: the slot to {g, nobody}  L2 ring left
 //
-// Claim and arrival: of A3 and the end of g one comes first. If A3 does, the
-// claim counts, and T1 of g sees it. If the end does, the claim is void, no
-// one who looks for g's slots being there any more, and A4 finds g over.
+// Of A3 and the end of g one comes first. If A3 does, the claim counts for who
+// trips g. If the end does, then it was a Reset, as is shown next; that came
+// during this wait, which is told of it like those that were there before.
 //
 // P is exact. A round r of the same bank, g or later, is tripped only when
 // each slot was claimed for r. Before A2 mine was not: it is of an older round
@@ -59,9 +57,8 @@ import (
 // back to a word that it was, as its generation only grows. From A3 to L1 it
 // is mine, and of g. So since A1 only g can have been tripped, and only with my
 // claim; P has changed just then. (This is why a slot that is left keeps its
-// generation. Were it 0, a claim for g that came when all had left g would pass
-// for one that they had counted; and one that they had counted, whose party
-// comes to A4 when g is over, for a void one.)
+// generation. Were it 0, a claim for g that came when all had left g would
+// pass for one that they had counted.)
 //
 // No lapping: who has left round g finds B later, so no one has two slots of
 // one round, and none of g's is given to two: g+2 takes the bank only when all
@@ -82,8 +79,8 @@ import (
 // come to B's end. One that ends in A2 breaks the round under way, full or not.
 //
 // Death: before A3 nothing is left. After A3, if the slot is of B's round,
-// recovery does X1 on just that B; a claim that is void, or of a round that is
-// over, breaks nothing. Then it empties the slots of the dead in both banks as
+// recovery does X1 on just that B; a claim for a round that is over breaks
+// nothing. Then it empties the slots of the dead in both banks as
 // L1 does, and bumps both bells, since the dead may have changed B or a slot
 // and not rung. In this order: an empty slot of a round that goes on would be
 // passed over. All is done by CAS from what was seen, and twice is once. Who
@@ -215,9 +212,12 @@ func (b *Barrier) Arrive(s Sleeper) (Arrival, error) {
 			}
 		}
 		if !full && !held {
+			if b.Arriving != nil {
+				b.Arriving(bankOf(w))
+			}
 			a := Arrival{w, b.slot(bankOf(w), i), int(i)}
-			if ok, err := b.claim(a, v); ok || err != nil {
-				return a, err
+			if mem.CAS64(a.slot, v, w&barrierRound|b.me) { // A3
+				return a, nil
 			}
 			continue
 		}
@@ -265,32 +265,12 @@ func (b *Barrier) find(w uint64, help bool) (i, v uint64, err error) {
 	return i, v, nil
 }
 
-// claim is A3 and A4. false: look again.
-func (b *Barrier) claim(a Arrival, v uint64) (bool, error) {
-	if b.Arriving != nil {
-		b.Arriving(bankOf(a.b))
-	}
-	if !mem.CAS64(a.slot, v, a.b&barrierRound|b.me) { // A3
-		return false, nil
-	}
-	x := mem.Load64(b.b) // A4
-	if x == a.b {
-		return true, nil
-	}
-	if (x^a.b)&barrierRound == 0 {
-		b.leave(a)
-		return false, ErrBroken
-	}
-	if tripped(a.b, x) {
-		return true, nil
-	}
-	b.leave(a)
-	return false, nil
-}
-
 // Index is as which of the round a party came, from 0 on. Bank is the round's.
 func (a Arrival) Index() int { return a.index }
 func (a Arrival) Bank() int  { return bankOf(a.b) }
+
+// Stands reports whether a's round is under way, and not broken.
+func (b *Barrier) Stands(a Arrival) bool { return mem.Load64(b.b) == a.b }
 
 // Last reports whether the round ends by a's Trip, or Fail; all others Await it.
 func (b *Barrier) Last(a Arrival) bool { return uint64(a.index) == b.n-1 }

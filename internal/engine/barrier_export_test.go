@@ -19,3 +19,9 @@ func InitBarrierLate(a mem.Area, parties int) {
 
 // Round is the generation of a's round.
 func (a Arrival) Round() uint64 { return a.b >> 31 }
+
+// Round is that under way, and whether it is broken.
+func (b *Barrier) Round() (uint64, bool) {
+	w := mem.Load64(b.b)
+	return w >> 31, w&barrierBroken != 0
+}

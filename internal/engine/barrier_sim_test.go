@@ -4,6 +4,7 @@ package engine_test
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 
 	"example.com/tandem/internal/engine"
@@ -44,6 +45,7 @@ type simWait struct {
 	t     *sim.Thread
 	begun int // the step
 	over  bool
+	round int // in which it has arrived, -1: not yet
 }
 
 // A simRound is one that somebody has passed.
@@ -76,9 +78,39 @@ func newBarrierOracle(w *sim.World, parties int) *barrierOracle {
 				w.Fail("%d of %d parties passed round %d", n, parties, g)
 			}
 		}
-		return nil
+		return o.again()
 	})
 	return o
+}
+
+// again: whatever has been, after a Reset all is as new.
+func (o *barrierOracle) again() error {
+	b, err := engine.AttachBarrier(o.a, engine.Env{Wake: o.w.Wake})
+	if err != nil {
+		return err
+	}
+	b.Reset()
+	var round []engine.Arrival
+	for range o.parties {
+		a, err := b.Arrive(nil)
+		if err != nil {
+			return err
+		}
+		round = append(round, a)
+	}
+	for i := o.parties - 1; i >= 0; i-- {
+		if a := round[i]; a.Index() != i {
+			return fmt.Errorf("the %dth comes as the %dth", i, a.Index())
+		} else if b.Last(a) {
+			err = b.Trip(a)
+		} else {
+			err = b.Await(a, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return barrierOps.Check(o.a)
 }
 
 // stuck is when all sleep: then there are too few for a round, or the parties
@@ -126,9 +158,12 @@ var errAction = errors.New("action failed")
 
 // wait is Wait of package sync, and the oracle's part.
 func (o *barrierOracle) wait(t *sim.Thread, action func(engine.Arrival) error) error {
-	b, x := o.attach(t), &simWait{t: t, begun: o.w.Steps()}
+	b, x := o.attach(t), &simWait{t: t, begun: o.w.Steps(), round: -1}
 	o.waits = append(o.waits, x)
 	a, err := b.Arrive(t)
+	if err == nil {
+		x.round = int(a.Round())
+	}
 	switch {
 	case err != nil:
 		if errors.Is(err, sim.ErrCanceled) {
@@ -137,7 +172,7 @@ func (o *barrierOracle) wait(t *sim.Thread, action func(engine.Arrival) error) e
 	case !b.Last(a):
 		err = b.Await(a, t)
 	default:
-		if action != nil {
+		if action != nil && b.Stands(a) {
 			err = action(a)
 		}
 		if err != nil {
@@ -241,11 +276,18 @@ func (o *barrierOracle) upsetter(t *sim.Thread) {
 		for range o.w.Rand.IntN(20) {
 			t.Step()
 		}
-		b := o.attach(t)
-		if o.w.Rand.IntN(2) == 0 {
-			b.Abort()
-		} else {
+		b, there := o.attach(t), map[int]bool{} // the rounds of those who have come
+		for _, x := range o.waits {
+			there[x.round] = there[x.round] || !x.over && o.w.Alive(x.t.Process().Self)
+		}
+		reset := o.w.Rand.IntN(2) == 0
+		if reset {
 			b.Reset()
+		} else {
+			b.Abort()
+		}
+		if g, broken := b.Round(); there[int(g)] && (reset || !broken) {
+			o.w.Fail("a round goes on after Abort, or Reset: %v", reset)
 		}
 		if n := b.Waiting(); n < 0 || n > o.parties {
 			o.w.Fail("%d of %d wait", n, o.parties)

@@ -201,3 +201,36 @@ func TestBarrierRecovery(t *testing.T) {
 		t.Errorf("Look = %+v", l)
 	}
 }
+
+// Who waits for a slot that somebody has not left is told at once of a round
+// that ends, though that one is stopped and never leaves.
+func TestBarrierSlotNotLeft(t *testing.T) {
+	f := newHeapFutex()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	for name, end := range map[string]func(b *engine.Barrier, a mem.Area) error{
+		"abort": func(b *engine.Barrier, a mem.Area) error { b.Abort(); return nil },
+		"kick": func(b *engine.Barrier, a mem.Area) error { // and its slot is free
+			*a.W64(256) = 2 << 31
+			barrierOps.Kick(a, f.env(2, 1))
+			return nil
+		},
+		"its death": func(b *engine.Barrier, a mem.Area) error {
+			return barrierOps.Recover(a, f.env(2, 1), engine.Self{Index: 7, Epoch: 1})
+		},
+	} {
+		a := mem.Heap(engine.BarrierSize(1))
+		engine.InitBarrier(a, 1)
+		*a.W64(0), *a.W64(256) = 4<<31, 2<<31|8<<20|1
+		b := attachBarrier(t, a, f.env(1, 1))
+		done := make(chan error)
+		go func() { _, err := wait(b, heapSleeper{f, ctx}); done <- err }()
+		f.until(t, a.W32(140), 1)
+		if err := end(attachBarrier(t, a, f.env(2, 1)), a); err != nil {
+			t.Error(err)
+		}
+		if err := <-done; err != nil && (name != "abort" || err != engine.ErrBroken) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}

@@ -1,0 +1,265 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strconv"
+	"unsafe"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/wait"
+	"example.com/tandem/shm"
+)
+
+// ErrBroken says that the round of a barrier will not come about: somebody who
+// was to be of it gave up, died or failed, or called Abort or Reset.
+var ErrBroken = engine.ErrBroken
+
+// A Barrier is where a fixed number of parties meet, round after round: Wait
+// returns when all have called it. Parties are goroutines, of whatever
+// processes. What each did before its Wait is done for all who pass.
+//
+// A round comes about for all of its parties or for none, and once something
+// is amiss all are told at once, and go on being told until Reset. It is
+// broken
+//
+//   - when the context of one who waits ends,
+//   - when a process dies, or closes the region, with a party of it waiting in
+//     the round. One that dies before it has come is only missed, as it is
+//     when it is stopped: give Wait a context that ends, or watch Region.Exits;
+//   - when the Action fails, and by Abort.
+//
+// Goroutines may be more than there are parties: who comes first is of the
+// round under way, the others wait for the next.
+type Barrier struct {
+	handle
+	eng    engine.Barrier
+	spin   wait.Spinner
+	action func() error
+}
+
+// BarrierOptions are of a handle, not of the barrier.
+type BarrierOptions struct {
+	// Action is run once a round, by the Wait that comes last, if it was called
+	// by this handle: when all have come and before any Wait returns. If it
+	// fails its Wait returns its error, which is ErrBroken too; the others return
+	// ErrBroken. A panic breaks the barrier and goes on. It must not Wait at
+	// the same barrier. What the parties did before is done for it, and what it
+	// does is done for all who pass.
+	Action func() error
+}
+
+// OpenBarrier finds the barrier called name in r, or makes it, for so many
+// parties: 1 to 1,048,576, else fs.ErrInvalid. With 0 it takes the barrier that
+// is there, however many its parties are; fs.ErrNotExist if there is none.
+// Another number than the barrier's is shm.ErrMismatch. It blocks only while
+// another process changes the region's directory.
+func OpenBarrier(r *shm.Region, name string, parties int, o *BarrierOptions) (*Barrier, error) {
+	b := new(Barrier)
+	if err := b.open(r, name, parties); err != nil {
+		return nil, err
+	}
+	if o != nil {
+		b.action = o.Action
+	}
+	return b, nil
+}
+
+func (b *Barrier) open(r *shm.Region, name string, parties int) error {
+	const op = "sync.OpenBarrier"
+	if parties < 0 || parties > engine.MaxParties {
+		return &shm.Error{Op: op, Region: r.Name(), Object: name,
+			Err: fmt.Errorf("%d parties, of 1 to %d: %w", parties, engine.MaxParties, fs.ErrInvalid)}
+	}
+	fields := []object.Field{{Name: "parties"}}
+	if parties > 0 {
+		fields[0].Value = strconv.Itoa(parties)
+	}
+	err := b.handle.open(r, object.Spec{Op: op, Kind: engine.KindBarrier, Name: name, Fields: fields,
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+			if parties == 0 {
+				return nil, 0, nil, fmt.Errorf("0 parties are %w, as there is no barrier to take their number from: %w", fs.ErrInvalid, fs.ErrNotExist)
+			}
+			return fields, engine.BarrierSize(parties), func(a mem.Area) { engine.InitBarrier(a, parties) }, nil
+		}})
+	if err != nil {
+		return err
+	}
+	eng, err := engine.AttachBarrier(b.core.Area, b.core.Env)
+	b.core.KeepAlive()
+	if err == nil && strconv.Itoa(eng.Parties()) != b.core.Field("parties") {
+		err = fmt.Errorf("parties %q, and %d: %w", b.core.Field("parties"), eng.Parties(), shm.ErrCorrupt)
+	}
+	if err != nil {
+		return b.core.Err(op, err)
+	}
+	b.eng = *eng
+	if mem.RaceEnabled {
+		b.eng.Arriving = func(bank int) { mem.RaceReleaseMerge(b.round(bank)) }
+	}
+	return nil
+}
+
+// round is the race detector's name for the rounds of a bank. One for all would
+// order what a fast party does after a round with what a slow one does when it
+// leaves that round.
+func (b *Barrier) round(bank int) unsafe.Pointer { return unsafe.Pointer(&b.own.tag[bank]) }
+
+// Wait comes to the barrier and waits until all parties have: it spins for
+// moments, then sleeps. It returns as which this one came, from 0 to
+// Parties()-1, each once a round. The last does not wait; it runs the Action.
+//
+// An error comes with -1. It is ErrBroken if the round is broken, or the
+// barrier was. If it was ctx that ended first, also when it had ended before the
+// call, then that breaks the barrier, and the error is both ErrBroken and ctx's.
+// shm.ErrClosed if the region is closed. If the last comes at the same moment
+// the round counts: who returns nil has met all the others.
+//
+// If the process dies in Wait the others are told ErrBroken within
+// milliseconds, or have passed already.
+func (b *Barrier) Wait(ctx context.Context) (int, error) {
+	const op = "barrier.Wait"
+	if err := b.ready(ctx); err != nil {
+		return -1, b.done(op, b.gaveUp(err))
+	}
+	w := b.core.List.WaiterWith(ctx, &b.spin)
+	a, err := b.eng.Arrive(w)
+	last := err == nil && b.eng.Last(a)
+	switch {
+	case err != nil:
+		err = b.gaveUp(err)
+	case !last:
+		if err = b.eng.Await(a, w); isEnd(err) {
+			err = fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+	}
+	w.Done()
+	if last {
+		err = b.trip(a)
+	}
+	if err == nil && mem.RaceEnabled {
+		mem.RaceAcquire(b.round(a.Bank()))
+	}
+	if err = b.done(op, err); err != nil {
+		return -1, err
+	}
+	return a.Index(), nil
+}
+
+// isEnd reports whether err is a context's, and not what became of the barrier.
+func isEnd(err error) bool {
+	return err != nil && err != ErrBroken && !errors.Is(err, shm.ErrClosed) && !errors.Is(err, shm.ErrCorrupt)
+}
+
+// gaveUp is what becomes of a Wait that has not come to the barrier: the others
+// need not wait for it.
+//
+//go:noinline
+func (b *Barrier) gaveUp(err error) error {
+	if b.core == nil || !isEnd(err) {
+		return err
+	}
+	if !b.core.Closed.Load() {
+		b.eng.Abort()
+	}
+	return fmt.Errorf("%w: %w", ErrBroken, err)
+}
+
+// trip ends a round, as its last party.
+func (b *Barrier) trip(a engine.Arrival) error {
+	if b.action != nil {
+		if err := b.act(a); err != nil && err != ErrBroken {
+			return fmt.Errorf("%w: %w", ErrBroken, err)
+		}
+	}
+	return b.eng.Trip(a)
+}
+
+// act runs the Action. If it does not come to a good end the round is broken.
+func (b *Barrier) act(a engine.Arrival) error {
+	defer b.core.KeepAlive()
+	well := false
+	defer func() {
+		if !well { // it failed, panics, or ended its goroutine
+			b.eng.Fail(a)
+		}
+	}()
+	if !b.eng.Stands(a) {
+		return ErrBroken
+	}
+	if mem.RaceEnabled {
+		mem.RaceAcquire(b.round(a.Bank()))
+	}
+	if err := b.action(); err != nil {
+		return err
+	}
+	if mem.RaceEnabled {
+		mem.RaceReleaseMerge(b.round(a.Bank()))
+	}
+	well = true
+	return nil
+}
+
+// Abort breaks the barrier: all who wait, and all who come, get ErrBroken at
+// once, until Reset. It does not block.
+func (b *Barrier) Abort() error {
+	err := b.ready(context.Background())
+	if err == nil {
+		b.eng.Abort()
+	}
+	return b.done("barrier.Abort", err)
+}
+
+// Reset begins a new round: all who wait get ErrBroken, and who comes from then
+// on finds the barrier empty and whole. Where nobody waits and nothing is
+// broken it changes nothing. It does not block.
+func (b *Barrier) Reset() error {
+	err := b.ready(context.Background())
+	if err == nil {
+		b.eng.Reset()
+	}
+	return b.done("barrier.Reset", err)
+}
+
+// Parties is how many make a round.
+func (b *Barrier) Parties() int {
+	if b.core == nil {
+		return 0
+	}
+	return b.eng.Parties()
+}
+
+// Waiting is how many have come in the round under way, at this instant; 0 if
+// the barrier is broken. It does not block.
+func (b *Barrier) Waiting() int {
+	if b.core == nil || b.core.Closed.Load() {
+		return 0
+	}
+	defer b.core.KeepAlive()
+	return b.eng.Waiting()
+}
+
+// Broken reports whether the barrier is broken, at this instant. It does not
+// block.
+func (b *Barrier) Broken() bool {
+	if b.core == nil || b.core.Closed.Load() {
+		return false
+	}
+	defer b.core.KeepAlive()
+	return b.eng.Broken()
+}
+
+// MarshalBinary makes the handle an argument. Its Action stays here.
+func (b *Barrier) MarshalBinary() ([]byte, error) { return b.marshal("barrier.MarshalBinary") }
+
+// UnmarshalBinary opens the barrier that another process's handle was on,
+// without an Action.
+func (b *Barrier) UnmarshalBinary(p []byte) error {
+	return unmarshal("barrier.UnmarshalBinary", engine.KindBarrier, p, func(r *shm.Region, name string) error {
+		return b.open(r, name, 0)
+	})
+}

@@ -121,17 +121,21 @@ func (l *RWMutex) waited(slept, passed bool, err error) error {
 	return err
 }
 
-// RUnlockNow ends one reading if that is so in one step. What every RUnlock
+// RUnlockNow ends one reading, if this process has one. What every RUnlock
 // tries first.
 func (l *RWMutex) RUnlockNow() bool {
-	n := mem.Load64(l.row)
-	if n-l.base-1 >= rwMost || !mem.CAS64(l.row, n, n-1) { // R5
-		return false
+	for {
+		n := mem.Load64(l.row)
+		if n-l.base-1 >= rwMost {
+			return false
+		}
+		if mem.CAS64(l.row, n, n-1) { // R5
+			if uint32(n) == 1 {
+				l.drain.Ring(1)
+			}
+			return true
+		}
 	}
-	if uint32(n) == 1 {
-		l.drain.Ring(1)
-	}
-	return true
 }
 
 // RUnlock ends one reading of this process. If it has none: ErrNotLocked if

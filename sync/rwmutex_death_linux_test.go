@@ -1,0 +1,257 @@
+package sync_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	"example.com/tandem/sync"
+)
+
+// All are told of a writer's death, readers too, those who wait and those who
+// come, until somebody repairs; Unlock alone is no repair.
+func TestRWMutexWriterKilled(t *testing.T) {
+	r := shmtest.Region(t)
+	m := rwmutex(t, r, "m")
+	victim, other := startRW(t, r), startRW(t, r)
+	ctx := patience(t)
+	ask(t, victim, "lock", "ok")
+	told := make(chan error, 4)
+	for range 2 {
+		go func() { told <- m.Lock(ctx) }()
+		go func() { told <- m.RLock(ctx) }()
+	}
+	recovered := make(chan error)
+	go func() {
+		suspect, err := m.Recover(ctx)
+		if err == nil && !suspect {
+			err = errors.New("not suspect")
+		}
+		recovered <- err
+	}()
+	other.Say("rlock")
+	shmtest.AwaitWaiting(t, r, "m", 6)
+	victim.Kill()
+	for range 4 {
+		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
+			t.Errorf("a waiter is told %v", err)
+		}
+	}
+	other.Expect("owner died")
+	must(t, <-recovered)
+	died := func() {
+		t.Helper()
+		for name, err := range map[string]error{"Lock": m.Lock(ctx), "RLock": m.RLock(ctx),
+			"TryLock": tried(m.TryLock()), "TryRLock": tried(m.TryRLock())} {
+			if !errors.Is(err, sync.ErrOwnerDied) {
+				t.Errorf("%s of an abandoned lock = %v", name, err)
+			}
+		}
+		ask(t, other, "rlock", "owner died")
+		ask(t, other, "tryrlock", "false", "owner died")
+	}
+	died() // while this process repairs
+	must(t, m.Unlock())
+	died() // nobody has
+	if err := m.Unlock(); !errors.Is(err, sync.ErrNotLocked) {
+		t.Errorf("Unlock of an abandoned lock = %v", err)
+	}
+	if err := m.RUnlock(); !errors.Is(err, sync.ErrNotLocked) {
+		t.Errorf("RUnlock of an abandoned lock = %v", err)
+	}
+	s, err := r.Snapshot()
+	must(t, err)
+	if o := s.Objects[0]; o.State != "abandoned" || o.Owner != nil || o.Holders != nil {
+		t.Errorf("the snapshot of an abandoned lock shows %+v", o)
+	}
+	ask(t, other, "recover", "true", "ok")
+	other.Kill() // the repairer dies, too
+	for ok := true; ok; _, ok = m.Owner() {
+		if err := ctx.Err(); err != nil {
+			t.Fatal("a dead repairer still writes")
+		}
+	}
+	suspect, err := m.Recover(ctx)
+	if !suspect || err != nil {
+		t.Fatalf("Recover = %v, %v", suspect, err)
+	}
+	must(t, m.MarkConsistent())
+	must(t, m.Unlock())
+	wantTries(t, m, true, true)
+}
+
+// Whoever dies is heard of within 20 ms, and the survivors go on.
+func TestRWMutexToldSoon(t *testing.T) {
+	repair := func(t *testing.T, m *sync.RWMutex) {
+		t.Helper()
+		suspect, err := m.Recover(patience(t))
+		if !suspect || err != nil {
+			t.Fatalf("Recover = %v, %v", suspect, err)
+		}
+		must(t, m.MarkConsistent())
+		must(t, m.Unlock())
+	}
+	wants := func(want error) func(*testing.T, error) {
+		return func(t *testing.T, err error) {
+			t.Helper()
+			if !errors.Is(err, want) {
+				t.Fatalf("after a death: %v, want %v", err, want)
+			}
+		}
+	}
+	for _, tt := range []struct {
+		name  string
+		does  []string // the victim, before it is killed
+		first bool     // this process reads meanwhile
+		lock  func(*sync.RWMutex, context.Context) error
+		check func(*testing.T, error)
+		after func(*testing.T, *sync.RWMutex)
+	}{
+		{"a reader, of whom a writer hears", []string{"rlock", "rlock"}, false, (*sync.RWMutex).Lock, wants(nil),
+			func(t *testing.T, m *sync.RWMutex) { must(t, m.Unlock()) }},
+		{"a writer, of whom a writer hears", []string{"lock"}, false, (*sync.RWMutex).Lock, wants(sync.ErrOwnerDied), repair},
+		{"a writer, of whom a reader hears", []string{"lock"}, false, (*sync.RWMutex).RLock, wants(sync.ErrOwnerDied), repair},
+		{"a writer who waits, of whom a reader hears", []string{"lock"}, true, (*sync.RWMutex).RLock, wants(nil),
+			func(t *testing.T, m *sync.RWMutex) { must(t, m.RUnlock()) }},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			const bar = 20 * time.Millisecond
+			r := shmtest.Region(t)
+			m := rwmutex(t, r, "m")
+			ctx := patience(t)
+			for try := 1; ; try++ {
+				var took []time.Duration
+				for range 20 {
+					asleep := 1
+					if tt.first {
+						must(t, m.RLock(ctx))
+						asleep++
+					}
+					c := startRW(t, r)
+					for _, what := range tt.does {
+						c.Say(what)
+						if !tt.first {
+							c.Expect("ok")
+						}
+					}
+					shmtest.AwaitWaiting(t, r, "m", asleep-1)
+					told := make(chan error)
+					go func() { told <- tt.lock(m, ctx) }()
+					shmtest.AwaitWaiting(t, r, "m", asleep)
+					begin := time.Now()
+					c.Signal(syscall.SIGKILL)
+					err := <-told
+					took = append(took, time.Since(begin))
+					tt.check(t, err)
+					tt.after(t, m)
+					if tt.first {
+						must(t, m.RUnlock())
+					}
+				}
+				wantTries(t, m, true, true)
+				slices.Sort(took)
+				median := took[len(took)/2]
+				t.Logf("median %v, worst %v", median, took[len(took)-1])
+				if median <= bar {
+					return
+				}
+				if try == 3 { // the machine may be busy with something else, but not for ever
+					t.Fatalf("told of a death after %v (median of 20), want %v", median, bar)
+				}
+			}
+		})
+	}
+}
+
+// A reader that sleeps, and is stopped or killed, takes no wake-up with it.
+func TestRWMutexSleeperStoppedOrKilled(t *testing.T) {
+	r := shmtest.Region(t)
+	m := rwmutex(t, r, "m")
+	ctx := patience(t)
+	for _, what := range []string{"rlock", "lock"} {
+		for _, end := range []func(*testproc.Child){
+			func(c *testproc.Child) { stop(t, c) },
+			func(c *testproc.Child) { c.Signal(syscall.SIGKILL) },
+		} {
+			must(t, m.Lock(ctx))
+			c := startRW(t, r)
+			c.Say(what)
+			shmtest.AwaitWaiting(t, r, "m", 1)
+			done := make(chan error)
+			go func() { done <- m.RLock(ctx) }()
+			shmtest.AwaitWaiting(t, r, "m", 2)
+			end(c)
+			must(t, m.Unlock())
+			must(t, <-done)
+			must(t, m.RUnlock())
+			c.Kill()
+			for suspect := true; suspect; { // it may have got it after all
+				var err error
+				suspect, err = m.Recover(ctx)
+				must(t, err)
+				must(t, m.MarkConsistent())
+				must(t, m.Unlock())
+			}
+			wantTries(t, m, true, true)
+		}
+	}
+}
+
+// One after another is killed at a random time, readers and writers, with
+// others of both kinds in three processes; whoever is told repairs, and all go
+// on.
+var rwStorm = testproc.Role("rwstorm", func(args []string) {
+	r, err := shm.Open(args[0], nil)
+	testproc.Must(err)
+	m, err := sync.OpenRWMutex(r, "m")
+	testproc.Must(err)
+	m.OnOwnerDied(func(context.Context) error { return nil })
+	testproc.Say("ready")
+	for n := 0; ; n++ {
+		if n%3 == 0 {
+			testproc.Must(m.Lock(background))
+			time.Sleep(100 * time.Microsecond) // most die in here
+			testproc.Must(m.Unlock())
+		} else {
+			testproc.Must(m.RLock(background))
+			testproc.Must(m.RUnlock())
+		}
+	}
+})
+
+func TestRWMutexStorm(t *testing.T) {
+	r := shmtest.Region(t)
+	m := rwmutex(t, r, "m")
+	ctx := patience(t)
+	deaths := 0
+	m.OnOwnerDied(func(context.Context) error { deaths++; return nil })
+	var cs [2]*testproc.Child
+	for i := range cs {
+		cs[i] = rwStorm.Start(t, r.Name())
+		cs[i].Expect("ready")
+	}
+	for n := range 30 {
+		for range n % 5 {
+			must(t, sync.With(ctx, m, func() error { return nil }))
+			must(t, m.RLock(ctx))
+			must(t, m.RUnlock())
+		}
+		i := n % len(cs)
+		cs[i].Kill()
+		cs[i] = rwStorm.Start(t, r.Name())
+		must(t, m.RLock(ctx))
+		must(t, m.RUnlock())
+		cs[i].Expect("ready")
+	}
+	for _, c := range cs {
+		c.Kill()
+	}
+	must(t, sync.With(ctx, m, func() error { return nil }))
+	t.Logf("%d of 30 deaths were answered here", deaths)
+}

@@ -1,0 +1,377 @@
+package sync_test
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	gosync "sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	"example.com/tandem/sync"
+)
+
+// An rwWorker is another process that does to the RWMutex m what it is told,
+// and answers with what came of it.
+var rwWorker = testproc.Role("rwworker", func(args []string) {
+	r, err := shm.Open(args[0], nil)
+	testproc.Must(err)
+	m, err := sync.OpenRWMutex(r.Existing(), "m")
+	testproc.Must(err)
+	testproc.Say("ready")
+	for {
+		line, ok := testproc.Hear()
+		if !ok {
+			return
+		}
+		switch what, arg, _ := strings.Cut(line, " "); what {
+		case "lock":
+			err = m.Lock(background)
+		case "rlock":
+			err = m.RLock(background)
+		case "trylock":
+			ok, err = m.TryLock()
+			testproc.Say(ok)
+		case "tryrlock":
+			ok, err = m.TryRLock()
+			testproc.Say(ok)
+		case "recover":
+			var suspect bool
+			suspect, err = m.Recover(background)
+			testproc.Say(suspect)
+		case "mark":
+			err = m.MarkConsistent()
+		case "unlock":
+			err = m.Unlock()
+		case "runlock":
+			err = m.RUnlock()
+		case "arrive": // with a handle
+			b, e := hex.DecodeString(arg)
+			testproc.Must(e)
+			m = new(sync.RWMutex)
+			err = m.UnmarshalBinary(b)
+		case "close":
+			err = r.Close()
+		case "write", "read": // again and again, for ever, and count it
+			n, err := atomics.OpenValue(r.Existing(), "n", int64(0))
+			testproc.Must(err)
+			lock, unlock := m.Lock, m.Unlock
+			if what == "read" {
+				lock, unlock = m.RLock, m.RUnlock
+			}
+			testproc.Say("ok")
+			for {
+				testproc.Must(lock(background))
+				atomics.Add(n, 1)
+				time.Sleep(300 * time.Microsecond)
+				testproc.Must(unlock())
+			}
+		}
+		testproc.Say(outcome(err))
+	}
+})
+
+func startRW(t testing.TB, r *shm.Region) *testproc.Child {
+	t.Helper()
+	c := rwWorker.Start(t, r.Name())
+	c.Expect("ready")
+	return c
+}
+
+// In several processes: who shares with whom, who owns, and misuse.
+func TestRWMutexInProcesses(t *testing.T) {
+	r := shmtest.Region(t)
+	m := rwmutex(t, r, "m")
+	a, b := startRW(t, r), startRW(t, r)
+	ask(t, a, "rlock", "ok")
+	must(t, m.RLock(background))
+	ask(t, b, "tryrlock", "true", "ok")
+	ask(t, b, "trylock", "false", "ok")
+	ask(t, b, "runlock", "ok")
+	ask(t, b, "runlock", "not owner") // others still read
+	ask(t, b, "unlock", "not locked")
+	must(t, m.RUnlock())
+	if err := m.RUnlock(); !errors.Is(err, sync.ErrNotOwner) {
+		t.Errorf("RUnlock of what a child reads = %v", err)
+	}
+	wantTries(t, m, false, true)
+	ask(t, a, "runlock", "ok")
+	ask(t, b, "runlock", "not locked")
+
+	ask(t, a, "lock", "ok")
+	wantTries(t, m, false, false)
+	if p, ok := m.Owner(); !ok || p.PID != a.PID() || p.State != shm.Alive {
+		t.Errorf("Owner = %+v, %v; want pid %d", p, ok, a.PID())
+	}
+	ask(t, b, "unlock", "not owner")
+	ask(t, b, "mark", "not owner")
+	ask(t, b, "runlock", "not locked")
+	if err := m.Unlock(); !errors.Is(err, sync.ErrNotOwner) {
+		t.Errorf("Unlock of what a child writes = %v", err)
+	}
+	b.Say("rlock")
+	shmtest.AwaitWaiting(t, r, "m", 1)
+	ask(t, a, "unlock", "ok")
+	b.Expect("ok")
+	a.Say("lock")
+	shmtest.AwaitWaiting(t, r, "m", 1)
+	wantTries(t, m, false, false)
+	ask(t, b, "runlock", "ok")
+	a.Expect("ok")
+	ask(t, a, "unlock", "ok")
+
+	handle, err := m.MarshalBinary()
+	must(t, err)
+	ask(t, b, fmt.Sprintf("arrive %x", handle), "ok")
+	ask(t, b, "rlock", "ok")
+	wantTries(t, m, false, true)
+	ask(t, b, "runlock", "ok")
+}
+
+// Nobody is taken for dead who is stopped: what it holds it keeps, reading and
+// writing, and it goes on with it.
+func TestRWMutexStopped(t *testing.T) {
+	const long = 3 * time.Second
+	for _, lock := range []string{"lock", "rlock"} {
+		t.Run(lock, func(t *testing.T) {
+			t.Parallel()
+			r := shmtest.Region(t)
+			m := rwmutex(t, r, "m")
+			c := startRW(t, r)
+			ask(t, c, lock, "ok")
+			stop(t, c)
+			ctx, cancel := context.WithTimeout(background, long)
+			defer cancel()
+			var wg gosync.WaitGroup
+			wg.Go(func() {
+				if err := m.Lock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("Lock beside a stopped process = %v", err)
+				}
+			})
+			if lock == "lock" {
+				if err := m.RLock(ctx); !errors.Is(err, context.DeadlineExceeded) {
+					t.Errorf("RLock beside a stopped writer = %v", err)
+				}
+			}
+			wg.Wait()
+			wantTries(t, m, false, lock == "rlock")
+			c.Signal(syscall.SIGCONT)
+			ask(t, c, map[string]string{"lock": "unlock", "rlock": "runlock"}[lock], "ok")
+			must(t, m.Lock(patience(t)))
+			must(t, m.Unlock())
+		})
+	}
+}
+
+// A stopped reader that was passed over holds up writers for moments only: they
+// get in as often as they like.
+func TestRWMutexStoppedWhileHungry(t *testing.T) {
+	r := shmtest.Region(t)
+	m := rwmutex(t, r, "m")
+	c := startRW(t, r)
+	ctx := patience(t)
+	var count atomic.Int64
+	quit, over := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(over)
+		for {
+			select {
+			case <-quit:
+				return
+			default:
+			}
+			if err := sync.With(ctx, m, func() error { count.Add(1); return nil }); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	}()
+	ask(t, c, "read", "ok")
+	for range 20 { // in whatever it does
+		c.Signal(syscall.SIGCONT)
+		for n := count.Load(); count.Load() < n+20 && ctx.Err() == nil; {
+			time.Sleep(time.Millisecond)
+		}
+		stop(t, c)
+		ok, err := m.TryRLock()
+		must(t, err)
+		if ok {
+			must(t, m.RUnlock())
+		}
+		if s, err := r.Snapshot(); err != nil || len(s.Objects[0].Holders) > 0 {
+			continue // it was stopped while it reads; that does hold up writers
+		}
+		for n := count.Load(); count.Load() < n+100; {
+			if ctx.Err() != nil {
+				t.Fatal("a stopped reader that is not inside keeps writers out")
+			}
+			time.Sleep(time.Millisecond)
+		}
+	}
+	c.Kill()
+	close(quit)
+	<-over
+}
+
+// With two processes that write, or read, without a pause, everybody else gets
+// in after a few of them: a writer after those inside, a reader after those who
+// come within a millisecond and those who were asleep.
+func TestRWMutexNobodyStarves(t *testing.T) {
+	for hogs, lock := range map[string]func(*sync.RWMutex, context.Context) error{
+		"write": (*sync.RWMutex).RLock, "read": (*sync.RWMutex).Lock,
+	} {
+		t.Run("others "+hogs, func(t *testing.T) {
+			r := shmtest.Region(t)
+			m := rwmutex(t, r, "m")
+			n, err := atomics.OpenValue(r, "n", int64(0))
+			must(t, err)
+			for range 2 {
+				ask(t, startRW(t, r), hogs, "ok")
+			}
+			const most = 8
+			for try := 1; ; try++ {
+				passed := passedBy(t, r, n, func(ctx context.Context) error { return lock(m, ctx) }, func() error {
+					if hogs == "write" {
+						return m.RUnlock()
+					}
+					return m.Unlock()
+				})
+				usual := passed[len(passed)*9/10]
+				t.Logf("9 of 10 were passed at most %d times, one %d times", usual, passed[len(passed)-1])
+				if usual <= most {
+					return
+				}
+				if try == 4 { // the machine may be busy, but not for ever
+					t.Fatalf("9 of 10 were passed %d times, want %d at most", usual, most)
+				}
+			}
+		})
+	}
+}
+
+// passedBy is how many others came in before each of 90 locks that met
+// somebody, sorted.
+func passedBy(t *testing.T, r *shm.Region, n *atomics.Value[int64], lock func(context.Context) error, unlock func() error) []int64 {
+	t.Helper()
+	ctx := patience(t)
+	var mu gosync.Mutex
+	var passed []int64
+	var wg gosync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			for range 30 {
+				for held := false; !held; time.Sleep(50 * time.Microsecond) {
+					s, err := r.Snapshot()
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					held = s.Objects[0].Owner != nil || s.Objects[0].Holders != nil
+				}
+				before := n.Load()
+				if err := lock(ctx); err != nil {
+					t.Error(err)
+					return
+				}
+				by := n.Load() - before
+				mu.Lock()
+				passed = append(passed, by)
+				mu.Unlock()
+				if err := unlock(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	slices.Sort(passed)
+	return passed
+}
+
+// OnOwnerDied answers for whoever asks first: writers and readers.
+func TestRWMutexOnOwnerDied(t *testing.T) {
+	r := shmtest.Region(t)
+	m, plain := rwmutex(t, r, "m"), rwmutex(t, r, "m")
+	ctx := patience(t)
+	abandon := func() {
+		t.Helper()
+		c := startRW(t, r)
+		ask(t, c, "recover", "false", "ok")
+		c.Kill()
+		if err := plain.RLock(ctx); !errors.Is(err, sync.ErrOwnerDied) {
+			t.Fatalf("RLock by a handle without an answer = %v", err)
+		}
+	}
+	calls := 0
+	bad := errors.New("bad")
+	answer := func(result error) {
+		calls = 0
+		m.OnOwnerDied(func(context.Context) error {
+			calls++
+			if p, ok := m.Owner(); !ok || p.PID != r.Self().PID {
+				t.Errorf("repair runs with %+v as the owner", p)
+			}
+			return result
+		})
+	}
+	for _, tt := range []struct {
+		name   string
+		lock   func() error
+		unlock func() error
+		reads  bool
+	}{
+		{"Lock", func() error { return m.Lock(ctx) }, m.Unlock, false},
+		{"RLock", func() error { return m.RLock(ctx) }, m.RUnlock, true},
+		{"TryLock", func() error { return tried(m.TryLock()) }, m.Unlock, false},
+		{"TryRLock", func() error { return tried(m.TryRLock()) }, m.RUnlock, true},
+	} {
+		abandon()
+		answer(bad)
+		if err := tt.lock(); !errors.Is(err, sync.ErrOwnerDied) || !errors.Is(err, bad) || calls != 1 {
+			t.Errorf("%s whose answer fails = %v, after %d calls", tt.name, err, calls)
+		}
+		if err := plain.Lock(ctx); !errors.Is(err, sync.ErrOwnerDied) {
+			t.Errorf("Lock after an answer that failed = %v", err)
+		}
+		answer(nil)
+		if err := tt.lock(); err != nil || calls != 1 {
+			t.Errorf("%s with an answer = %v, after %d calls", tt.name, err, calls)
+		}
+		wantTries(t, plain, false, tt.reads)
+		must(t, tt.unlock())
+		wantTries(t, plain, true, true)
+	}
+
+	// While another repairs, RLock with an answer waits for it, the attempts do not.
+	abandon()
+	suspect, err := plain.Recover(ctx)
+	if !suspect || err != nil {
+		t.Fatalf("Recover = %v, %v", suspect, err)
+	}
+	wantTries(t, m, false, false)
+	done := make(chan error)
+	go func() { done <- m.RLock(ctx) }()
+	shmtest.AwaitWaiting(t, r, "m", 1)
+	must(t, plain.MarkConsistent())
+	must(t, plain.Unlock())
+	must(t, <-done)
+	must(t, m.RUnlock())
+}
+
+var errRefused = errors.New("refused")
+
+func tried(ok bool, err error) error {
+	if !ok && err == nil {
+		return errRefused
+	}
+	return err
+}

@@ -24,6 +24,7 @@ type handle struct {
 type shared struct {
 	tag [2]uint64
 	reentry
+	line engine.CondLine
 }
 
 // open finds or makes the object that s asks for.

@@ -95,6 +95,17 @@ func (h *Holder) left() (depth int64, ok bool) {
 	}
 }
 
+// giveUp is left, to the full depth, which it returns.
+//
+//go:norace
+func (h *Holder) giveUp() int64 {
+	mem.RaceDisable()
+	d := h.depth.Swap(0)
+	h.own.holder.CompareAndSwap(h, nil)
+	mem.RaceEnable()
+	return d
+}
+
 //go:norace
 func (h *Holder) deep() int64 {
 	mem.RaceDisable()

@@ -1,0 +1,203 @@
+package engine
+
+import (
+	"math/bits"
+
+	"example.com/tandem/internal/mem"
+)
+
+// used is the word and the bit that say that row i may be in use.
+func (c *Cond) used(i int) (*uint64, uint64) {
+	return c.a.W64(condUsed + uint64(i)/64*8), 1 << (i % 64)
+}
+
+// next is the first row from i on that may be in use; rows if there is none.
+func (c *Cond) next(i int) int {
+	for i < c.rows {
+		used, _ := c.used(i)
+		if w := mem.Load64(used) >> (i % 64); w != 0 {
+			return min(i+bits.TrailingZeros64(w), c.rows)
+		}
+		i = (i/64 + 1) * 64
+	}
+	return c.rows
+}
+
+// Notify wakes n of those who wait, or all if they are fewer, and returns how
+// many. It takes turns among the processes. It never waits.
+func (c *Cond) Notify(n int) (given int, err error) {
+	if err := c.heal(); err != nil { // N1
+		return 0, err
+	}
+	procs, room := 0, 0
+	for i := c.next(0); i < c.rows; i = c.next(i + 1) {
+		r := mem.Load64(c.rowOf(i))
+		if !condLegal(r) {
+			return 0, ErrCorrupt
+		}
+		if r == 0 {
+			used, bit := c.used(i)
+			mem.And64(used, ^bit)
+		}
+		if k := condRoom(r); k > 0 {
+			procs++
+			room += k
+		}
+	}
+	if n = min(n, room); n <= 0 {
+		return 0, nil
+	}
+	begin := int(mem.Load64(c.a.W64(condNext)) % uint64(c.rows))
+	for given < n {
+		k, last, err := c.round(begin, n-given, max(1, (n-given)/procs))
+		if given += k; err != nil {
+			return given, err
+		}
+		if k == 0 { // some have died since
+			break
+		}
+		begin = (last + 1) % c.rows
+	}
+	mem.Store64(c.a.W64(condNext), uint64(begin))
+	c.count(condNotified, given)
+	return given, nil
+}
+
+// round gives n grants at most, and each process share at most, from row begin
+// on. last is the row that had the last.
+func (c *Cond) round(begin, n, share int) (given, last int, err error) {
+	last = begin
+	for _, part := range [2][2]int{{begin, c.rows}, {0, begin}} {
+		for i := c.next(part[0]); i < part[1] && given < n; i = c.next(i + 1) {
+			row := c.rowOf(i)
+			r := mem.Load64(row)
+			if !condLegal(r) {
+				return given, last, ErrCorrupt
+			}
+			k := min(condRoom(r), share, n-given)
+			if k <= 0 || !mem.CAS64(row, r, r+uint64(k)) { // N2; it fails if the process is dead
+				continue
+			}
+			c.bellOf(i).Ring(-1) // N3
+			given, last = given+k, i
+		}
+	}
+	return given, last, nil
+}
+
+// heal deals what was granted to the dead to those who live, and takes the
+// dead out. The caller holds l.
+func (c *Cond) heal() error {
+	if mem.Load64(c.a.W64(condLog)) != 0 {
+		if err := c.redo(); err != nil {
+			return err
+		}
+	}
+	// A process can die meanwhile, with what was just dealt to it: so again,
+	// until none was dead.
+	for range c.rows + 1 {
+		healed := false
+		for i := c.next(0); i < c.rows; i = c.next(i + 1) {
+			if mem.Load64(c.rowOf(i))&condDead == 0 {
+				continue
+			}
+			if err := c.healRow(i); err != nil {
+				return err
+			}
+			healed = true
+		}
+		if !healed {
+			return nil
+		}
+	}
+	return ErrCorrupt
+}
+
+// healRow is H1 to H7, of one dead row.
+func (c *Cond) healRow(i int) error {
+	row := c.rowOf(i)
+	for range 2 * c.rows { // each turn empties it or fills another, or another has died
+		r := mem.Load64(row)
+		if !condLegal(r) {
+			mem.CAS64(row, r, 0) // told once; nobody else can clear it
+			return ErrCorrupt
+		}
+		if g := condGrantedOf(r); g > 0 {
+			j, s, err := c.roomy()
+			if err != nil {
+				return err
+			}
+			if j < c.rows {
+				if err := c.move(i, j, r, s, min(g, condRoom(s))); err != nil {
+					return err
+				}
+				continue
+			}
+		}
+		if mem.CAS64(row, r, 0) { // H7
+			return nil
+		}
+	}
+	return ErrCorrupt
+}
+
+// roomy is a row of one who lives and whose waiters are not all notified, and
+// what is in it; rows if there is none.
+func (c *Cond) roomy() (i int, r uint64, err error) {
+	begin := int(mem.Load64(c.a.W64(condNext)) % uint64(c.rows))
+	for _, part := range [2][2]int{{begin, c.rows}, {0, begin}} {
+		for i := c.next(part[0]); i < part[1]; i = c.next(i + 1) {
+			r := mem.Load64(c.rowOf(i))
+			if !condLegal(r) {
+				return 0, 0, ErrCorrupt
+			}
+			if condRoom(r) > 0 {
+				return i, r, nil
+			}
+		}
+	}
+	return c.rows, 0, nil
+}
+
+// move deals k of row i's grants to row j. r and s are what is in them.
+func (c *Cond) move(i, j int, r, s uint64, k int) error {
+	mem.Store64(c.a.W64(condFrom), r-uint64(k)) // H1
+	mem.Store64(c.a.W64(condTo), s+uint64(k))
+	mem.Store64(c.a.W64(condLog), uint64(j)<<11|uint64(i)<<1|condActive) // H2
+	if err := c.redo(); err != nil {
+		return err
+	}
+	c.count(condHealed, k)
+	return nil
+}
+
+// redo is H3 to H6, by who wrote the log or by the next.
+func (c *Cond) redo() error {
+	log := mem.Load64(c.a.W64(condLog))
+	i, j := int(log>>1&(MaxParticipants-1)), int(log>>11&(MaxParticipants-1))
+	from, to := mem.Load64(c.a.W64(condFrom)), mem.Load64(c.a.W64(condTo))
+	ok := log>>21 == 0 && log&condActive != 0 && i < c.rows && j < c.rows && condLegal(from) && condLegal(to) &&
+		c.become(i, from) && // H3
+		c.become(j, to) // H4
+	mem.Store64(c.a.W64(condLog), 0) // H5
+	if !ok {
+		return ErrCorrupt
+	}
+	c.bellOf(j).Ring(-1) // H6
+	return nil
+}
+
+// become makes row i what the log says, but for D, which recovery may set.
+func (c *Cond) become(i int, v uint64) bool {
+	row := c.rowOf(i)
+	for range 3 {
+		r := mem.Load64(row)
+		if !condSame(r, v) {
+			return false
+		}
+		if n := v | r&condDead; r == n || mem.CAS64(row, r, n) {
+			return true
+		}
+	}
+	return false
+}

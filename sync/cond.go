@@ -1,0 +1,186 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"math"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// A Cond is a condition variable: those who need something to become true of
+// what a lock guards wait on it, and who makes it true notifies them. The lock
+// is held in every call.
+//
+//	must(h.Lock(ctx))
+//	err := c.WaitFor(ctx, func() bool { return queue.Len() > 0 })
+//	…
+//	must(h.Unlock())
+//
+// A notification wakes one who waits at that moment, and is not remembered.
+// One whose receiver dies before it has returned from Wait goes to another
+// who waits then; one who gives up, or is dead, or comes late, takes none from
+// others. A process that is stopped keeps what it was given.
+//
+// If a process dies in one of its methods, waiting, it does not wait any more;
+// if it dies holding the lock, the lock is abandoned.
+type Cond struct {
+	handle
+	cond engine.Cond
+	userLock
+}
+
+// OpenCond finds the condition variable called name in r, or makes it. l is
+// its lock: a *Mutex, or a *Holder, which Wait gives up to its full depth and
+// takes back; or nil: a reentrant lock of the Cond's own, see Holder. Another
+// lock than it was made with is shm.ErrMismatch, and another kind of lock
+// fs.ErrInvalid. It blocks only while another process changes the region's
+// directory.
+func OpenCond(r *shm.Region, name string, l Lock) (*Cond, error) {
+	c := new(Cond)
+	field, err := c.bring(r, name, l)
+	if err != nil {
+		return nil, &shm.Error{Op: opOpenCond, Region: r.Name(), Object: name, Err: err}
+	}
+	if err := c.open(r, name, field); err != nil {
+		return nil, err
+	}
+	if c.holder != nil && c.holder.core != c.lock.core {
+		return nil, c.core.Err(opOpenCond, c.foreign(c.holder.core))
+	}
+	return c, nil
+}
+
+const opOpenCond = "sync.OpenCond"
+
+// open opens it with the lock that field says, whatever it is if that is "".
+func (c *Cond) open(r *shm.Region, name, field string) error {
+	fields := []object.Field{{Name: fieldLock, Value: field}}
+	err := c.handle.open(r, object.Spec{Op: opOpenCond, Kind: engine.KindCond, Name: name, Fields: fields,
+		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
+			return fields, engine.CondSize(participants), engine.InitCond, nil
+		}})
+	if err != nil {
+		return err
+	}
+	e, err := engine.AttachCond(c.core.Area, c.core.Env, &c.own.line)
+	if err == nil {
+		c.cond = *e
+		if c.lock.core == nil {
+			err = c.find(r, c.handle, c.core.Field(fieldLock))
+		}
+	}
+	if err != nil {
+		return c.core.Err(opOpenCond, err)
+	}
+	return nil
+}
+
+// Holder is a new holder of the lock of the Cond's own. nil if it was opened
+// with another lock.
+func (c *Cond) Holder() *Holder {
+	if c.core == nil || c.core.Field(fieldLock) != ownLock {
+		return nil
+	}
+	return newHolder(c.lock, c.re)
+}
+
+// Wait gives up the lock, waits until it is notified, and takes the lock back,
+// for which it waits as long as that takes. The lock is held when it returns,
+// whatever it returns; but for shm.ErrClosed, and for ErrNotOwner where an
+// operator took the lock from its holder.
+//
+// nil says that it was notified. Whether what it waits for is true it has to
+// look at again: see WaitFor. ErrOwnerDied says that a holder died and nobody
+// has repaired since: the lock is held, and suspect, as after Recover.
+// ErrNotLocked says that the caller does not hold the lock, and is joined by
+// ErrNotOwner if another does; nothing has changed then. A context that ends
+// ends the wait with its error, unless it was notified before; one that has
+// ended already makes no attempt.
+//
+// A Cond of a lock of its own, and one that was an argument, gives up and
+// takes back whichever holder of this process has the lock.
+func (c *Cond) Wait(ctx context.Context) error {
+	err := c.ready(ctx)
+	if err == nil {
+		err = c.wait(ctx)
+	}
+	return c.ended("cond.Wait", err)
+}
+
+func (c *Cond) wait(ctx context.Context) error {
+	g, err := c.grip()
+	if err != nil {
+		return err
+	}
+	w := c.core.Waiter(ctx)
+	defer w.Done()
+	return c.cond.Wait(w, g)
+}
+
+// WaitFor waits until pred returns true: it calls pred, with the lock held,
+// before it waits at all and after each notification, and when ctx ends, which
+// is one deadline for all of that. nil says that pred has returned true. Its
+// errors, and what they say of the lock, are Wait's.
+func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
+	err := c.ready(context.Background())
+	if err == nil {
+		_, err = c.grip()
+	}
+	for err == nil && !pred() {
+		if err = c.ready(ctx); err != nil {
+			break
+		}
+		err = c.wait(ctx)
+		if err != nil && (err == ctx.Err() || err == context.DeadlineExceeded) && !c.core.Closed.Load() && pred() {
+			err = nil
+			break
+		}
+	}
+	return c.ended("cond.WaitFor", err)
+}
+
+// Notify wakes n of those who wait, or all of them if they are fewer, by
+// turns among the processes. They return from Wait when they get the lock. It
+// does not block. fs.ErrInvalid if n is below 0; ErrNotLocked as Wait's.
+func (c *Cond) Notify(n int) error { return c.notify("cond.Notify", n) }
+
+// NotifyAll wakes all who wait.
+func (c *Cond) NotifyAll() error { return c.notify("cond.NotifyAll", math.MaxInt) }
+
+func (c *Cond) notify(op string, n int) error {
+	err := c.ready(context.Background())
+	if err == nil && n < 0 {
+		err = fmt.Errorf("%d notifications: %w", n, fs.ErrInvalid)
+	}
+	if err == nil {
+		err = c.held()
+	}
+	if err == nil {
+		_, err = c.cond.Notify(n)
+	}
+	return c.ended(op, err)
+}
+
+// ended ends a call.
+func (c *Cond) ended(op string, err error) error {
+	if c.core != nil {
+		c.lock.core.KeepAlive()
+	}
+	return c.done(op, err)
+}
+
+// MarshalBinary makes the handle an argument.
+func (c *Cond) MarshalBinary() ([]byte, error) { return c.marshal("cond.MarshalBinary") }
+
+// UnmarshalBinary opens the condition variable that another process's handle
+// was on, with its lock.
+func (c *Cond) UnmarshalBinary(b []byte) error {
+	return unmarshal("cond.UnmarshalBinary", engine.KindCond, b, func(r *shm.Region, name string) error {
+		return c.open(r, name, "")
+	})
+}

@@ -1,0 +1,175 @@
+package sync
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// A userLock is a Cond's lock.
+type userLock struct {
+	lock   handle
+	mu     engine.Mutex
+	re     engine.RMutex // mu's, if it is reentrant
+	again  bool          // it is
+	holder *Holder       // the one to give up; nil: whoever of this process has it
+}
+
+// The field that names a Cond's lock: "own", or the lock's kind and name.
+const (
+	fieldLock = "lock"
+	ownLock   = "own"
+)
+
+// bring makes l the lock of the Cond called name in r, and returns its field.
+func (g *userLock) bring(r *shm.Region, name string, l Lock) (field string, err error) {
+	var core *object.Core
+	switch l := l.(type) {
+	case nil:
+		return ownLock, nil
+	case *Mutex:
+		if l != nil {
+			core = l.core
+		}
+	case *Holder:
+		if g.holder = l; l != nil {
+			core = l.core
+		}
+	default:
+		return "", fmt.Errorf("a %T as its lock, want a *sync.Mutex, a *sync.Holder or nil: %w", l, fs.ErrInvalid)
+	}
+	if core == nil {
+		return "", errNoHandle
+	}
+	if core.Kind == engine.KindCond && core.Name == name {
+		return ownLock, nil
+	}
+	field = core.Kind.String() + " " + core.Name
+	if err = g.find(r, handle{}, field); err == nil && g.lock.core != core {
+		err = g.foreign(core)
+	}
+	return field, err
+}
+
+// foreign says that the lock l is not the one that its name stands for here.
+func (g *userLock) foreign(l *object.Core) error {
+	return fmt.Errorf("its lock %s/%s is not the one in this region: %w", l.Region, l.Name, fs.ErrInvalid)
+}
+
+// find opens the lock that the field of the Cond c in r names.
+func (g *userLock) find(r *shm.Region, c handle, field string) error {
+	kind, name, _ := strings.Cut(field, " ")
+	switch {
+	case field == ownLock:
+		return g.ownOf(c)
+	case kind == engine.KindMutex.String():
+		m := new(Mutex)
+		if err := m.open(r.Existing(), name); err != nil {
+			return err
+		}
+		g.lock, g.mu = m.handle, m.mu
+		return nil
+	case kind == engine.KindRMutex.String():
+		m := new(RMutex)
+		if err := m.open(r.Existing(), name); err != nil {
+			return err
+		}
+		g.lock, g.mu, g.re, g.again = m.handle, m.mu.Mutex, m.mu, true
+		return nil
+	case kind == engine.KindCond.String():
+		other := new(Cond)
+		if err := other.open(r.Existing(), name, ownLock); err != nil {
+			return err
+		}
+		return g.ownOf(other.handle)
+	}
+	return fmt.Errorf("lock %q: %w", field, shm.ErrCorrupt)
+}
+
+// ownOf is the lock that is a part of the Cond c.
+func (g *userLock) ownOf(c handle) error {
+	a, err := engine.CondOwn(c.core.Area)
+	if err != nil {
+		return err
+	}
+	re, err := engine.AttachRMutex(a, c.core.Env)
+	if err != nil {
+		return err
+	}
+	g.lock, g.mu, g.re, g.again = c, re.Mutex, *re, true
+	return nil
+}
+
+var errHeldByAnother = fmt.Errorf("%w by the caller: %w", ErrNotLocked, ErrNotOwner)
+
+// held is an error unless the caller holds the lock, as far as one can see.
+func (g *userLock) held() error {
+	if g.again && g.who() == nil || !g.mu.Mine() {
+		if _, ok := g.mu.Owner(); ok {
+			return errHeldByAnother
+		}
+		return ErrNotLocked
+	}
+	return nil
+}
+
+// who is the holder that has a reentrant lock: g.holder, if it is to be that.
+//
+//go:norace
+func (g *userLock) who() *Holder {
+	mem.RaceDisable()
+	h := g.lock.own.holder.Load()
+	mem.RaceEnable()
+	if g.holder != nil && h != g.holder {
+		return nil
+	}
+	return h
+}
+
+// A grip is the hold that one Wait gives up and takes back.
+type grip struct {
+	*userLock
+	h     *Holder
+	depth int64
+}
+
+func (g *userLock) grip() (*grip, error) {
+	if err := g.held(); err != nil {
+		return nil, err
+	}
+	if !g.again {
+		return &grip{userLock: g}, nil
+	}
+	h := g.who()
+	if h == nil {
+		return nil, errHeldByAnother // not a moment ago
+	}
+	return &grip{userLock: g, h: h}, nil
+}
+
+func (g *grip) Unlock() error {
+	if g.h != nil {
+		g.depth = g.h.giveUp()
+	}
+	g.lock.release()
+	return g.mu.Unlock()
+}
+
+func (g *grip) Lock() (suspect bool, err error) {
+	w := g.lock.core.Waiter(context.Background())
+	suspect, err = g.mu.Recover(w)
+	w.Done()
+	if err == nil {
+		if g.h != nil {
+			g.h.took(g.depth)
+		}
+		g.lock.acquire()
+	}
+	return suspect, err
+}

@@ -1,0 +1,580 @@
+package sync_test
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"math"
+	gosync "sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	"example.com/tandem/sync"
+)
+
+func cond(t testing.TB, r *shm.Region, name string, l sync.Lock) *sync.Cond {
+	t.Helper()
+	c, err := sync.OpenCond(r, name, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// condWaiting is how many wait on a Cond, and how many of them are notified.
+func condWaiting(t testing.TB, r *shm.Region, name string) (n, notified int) {
+	t.Helper()
+	s, err := r.Snapshot()
+	must(t, err)
+	for _, o := range s.Objects {
+		if o.Name != name {
+			continue
+		}
+		for _, h := range o.Holders {
+			if h.What == "notified" {
+				notified += h.N
+			}
+		}
+		return o.Len, notified
+	}
+	t.Fatalf("no object %s", name)
+	return 0, 0
+}
+
+// awaitWaiting waits until n wait on c, none of them notified.
+func awaitWaiting(t testing.TB, r *shm.Region, name string, n int) {
+	t.Helper()
+	ctx := patience(t)
+	for {
+		if m, notified := condWaiting(t, r, name); m == n && notified == 0 {
+			return
+		} else if ctx.Err() != nil {
+			t.Fatalf("%d wait on %s and %d are notified, want %d to wait", m, name, notified, n)
+		}
+		time.Sleep(time.Millisecond)
+	}
+}
+
+// locks are the three kinds of lock that a Cond may have, each with a way to
+// make one more claim on it.
+var locks = []struct {
+	name string
+	open func(t testing.TB, r *shm.Region) (c *sync.Cond, claim func() (*sync.Cond, sync.Lock))
+}{
+	{"own", func(t testing.TB, r *shm.Region) (*sync.Cond, func() (*sync.Cond, sync.Lock)) {
+		c := cond(t, r, "c", nil)
+		return c, func() (*sync.Cond, sync.Lock) { return c, c.Holder() }
+	}},
+	{"mutex", func(t testing.TB, r *shm.Region) (*sync.Cond, func() (*sync.Cond, sync.Lock)) {
+		m := mutex(t, r, "l")
+		c := cond(t, r, "c", m)
+		return c, func() (*sync.Cond, sync.Lock) { return c, m }
+	}},
+	{"holder", func(t testing.TB, r *shm.Region) (*sync.Cond, func() (*sync.Cond, sync.Lock)) {
+		m := rmutex(t, r, "l")
+		return cond(t, r, "c", m.NewHolder()), func() (*sync.Cond, sync.Lock) {
+			h := m.NewHolder()
+			return cond(t, r, "c", h), h
+		}
+	}},
+}
+
+func eachLock(t *testing.T, f func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock))) {
+	for _, l := range locks {
+		t.Run(l.name, func(t *testing.T) {
+			r := shmtest.Region(t)
+			_, claim := l.open(t, r)
+			f(t, r, claim)
+		})
+	}
+}
+
+// waitOn begins a Wait in a goroutine, which sends what it returned, once it
+// has unlocked.
+func waitOn(ctx context.Context, claim func() (*sync.Cond, sync.Lock), told chan<- error) {
+	c, l := claim()
+	go func() {
+		err := l.Lock(background)
+		if err == nil {
+			err = c.Wait(ctx)
+			if e := l.Unlock(); e != nil {
+				err = errors.Join(err, e)
+			}
+		}
+		told <- err
+	}()
+}
+
+func notify(t testing.TB, claim func() (*sync.Cond, sync.Lock), n int) {
+	t.Helper()
+	c, l := claim()
+	must(t, l.Lock(background))
+	must(t, c.Notify(n))
+	must(t, l.Unlock())
+}
+
+// C5, C7: exactly as many wake as are notified, and nothing is remembered.
+func TestCondNotify(t *testing.T) {
+	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
+		ctx := patience(t)
+		notify(t, claim, 3)
+		told := make(chan error, 10)
+		for range 6 {
+			waitOn(ctx, claim, told)
+		}
+		awaitWaiting(t, r, "c", 6)
+		left := 6
+		for _, n := range []int{0, 1, 2, 2, 3} {
+			notify(t, claim, n)
+			for range min(n, left) {
+				must(t, <-told)
+			}
+			left -= min(n, left)
+			awaitWaiting(t, r, "c", left)
+			select {
+			case err := <-told:
+				t.Fatalf("one too many has returned, with %v", err)
+			default:
+			}
+		}
+		notify(t, claim, math.MaxInt)
+		short, cancel := context.WithTimeout(background, 20*time.Millisecond)
+		defer cancel()
+		waitOn(short, claim, told)
+		if err := <-told; !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("Wait after a Notify with nobody there = %v", err)
+		}
+	})
+}
+
+// C2: misuse is told and changes nothing.
+func TestCondMisuse(t *testing.T) {
+	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
+		c, l := claim()
+		never := func() bool { t.Error("pred is called without the lock"); return true }
+		check := func(another bool) {
+			t.Helper()
+			for name, err := range map[string]error{"Wait": c.Wait(background), "Notify": c.Notify(1), "Notify(0)": c.Notify(0),
+				"NotifyAll": c.NotifyAll(), "WaitFor": c.WaitFor(background, never)} {
+				if !errors.Is(err, sync.ErrNotLocked) || errors.Is(err, sync.ErrNotOwner) != another {
+					t.Errorf("%s without the lock = %v", name, err)
+				}
+			}
+		}
+		check(false)
+		if _, ok := l.(*sync.Holder); ok && c.Holder() == nil {
+			_, other := claim()
+			must(t, other.Lock(background))
+			check(true) // another holder of this process
+			must(t, other.Unlock())
+		}
+		must(t, l.Lock(background))
+		if err := c.Notify(-1); !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("Notify(-1) = %v", err)
+		}
+		must(t, c.Notify(0))
+		ended, cancel := context.WithCancel(background)
+		cancel()
+		if err := c.Wait(ended); !errors.Is(err, context.Canceled) {
+			t.Errorf("Wait with an ended context = %v", err)
+		}
+		if n, _ := condWaiting(t, r, "c"); n != 0 {
+			t.Errorf("%d wait", n)
+		}
+		must(t, l.Unlock())
+	})
+}
+
+// C4: the lock is given up to its full depth, and taken back.
+func TestCondDepth(t *testing.T) {
+	for _, how := range []string{"own", "holder"} {
+		t.Run(how, func(t *testing.T) {
+			r := shmtest.Region(t)
+			var c *sync.Cond
+			var h, other *sync.Holder
+			if how == "own" {
+				c = cond(t, r, "c", nil)
+				h, other = c.Holder(), c.Holder()
+			} else {
+				m := rmutex(t, r, "m")
+				h, other = m.NewHolder(), m.NewHolder()
+				c = cond(t, r, "c", h)
+				if c.Holder() != nil {
+					t.Error("a Cond with a lock that was given has a Holder")
+				}
+			}
+			for range 3 {
+				must(t, h.Lock(background))
+			}
+			told := make(chan error)
+			go func() { told <- c.Wait(patience(t)) }()
+			must(t, other.Lock(patience(t)))
+			depth(t, h, 0)
+			awaitWaiting(t, r, "c", 1)
+			d := cond(t, r, "c", nilOr(how, other))
+			must(t, d.NotifyAll())
+			must(t, other.Unlock())
+			must(t, <-told)
+			depth(t, h, 3)
+			short, cancel := context.WithTimeout(background, time.Millisecond)
+			defer cancel()
+			if err := c.Wait(short); !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("Wait = %v", err)
+			}
+			depth(t, h, 3)
+			if tryHolder(t, other) {
+				t.Error("the lock is free after Wait")
+			}
+		})
+	}
+}
+
+// nilOr is the lock to open a Cond with that has its own, or h's.
+func nilOr(how string, h *sync.Holder) sync.Lock {
+	if how == "own" {
+		return nil
+	}
+	return h
+}
+
+// C3, C8: six time out or are cancelled, and leave nothing; six new ones are
+// all woken by one NotifyAll.
+func TestCondNoResidue(t *testing.T) {
+	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
+		ctx := patience(t)
+		told := make(chan error, 6)
+		for n := range 30 {
+			ending, cancel := context.WithTimeout(background, time.Duration(n%5)*time.Millisecond)
+			for range 6 {
+				waitOn(ending, claim, told)
+			}
+			if n%2 == 0 {
+				cancel()
+			}
+			for range 6 {
+				if err := <-told; !errors.Is(err, context.DeadlineExceeded) && !errors.Is(err, context.Canceled) {
+					t.Fatalf("Wait that is not notified = %v", err)
+				}
+			}
+			cancel()
+			for range 6 {
+				waitOn(ctx, claim, told)
+			}
+			awaitWaiting(t, r, "c", 6)
+			notify(t, claim, math.MaxInt)
+			for range 6 {
+				must(t, <-told)
+			}
+			if n, notified := condWaiting(t, r, "c"); n != 0 || notified != 0 {
+				t.Fatalf("%d wait, %d are notified", n, notified)
+			}
+		}
+	})
+}
+
+// C11, C12, C13.
+func TestCondWaitFor(t *testing.T) {
+	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
+		c, l := claim()
+		must(t, l.Lock(background))
+		calls := 0
+		ended, cancel := context.WithCancel(background)
+		cancel()
+		must(t, c.WaitFor(ended, func() bool { calls++; return true }))
+		if err := c.WaitFor(ended, func() bool { calls++; return false }); !errors.Is(err, context.Canceled) || calls != 2 {
+			t.Errorf("WaitFor = %v, after %d calls", err, calls)
+		}
+		const d = 40 * time.Millisecond
+		short, cancel := context.WithTimeout(background, d)
+		defer cancel()
+		start, stop := time.Now(), make(chan bool)
+		over := make(chan bool)
+		go func() { // notifies again and again, which is no reason to begin anew
+			defer close(over)
+			c, l := claim()
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					if l.Lock(background) != nil || c.NotifyAll() != nil || l.Unlock() != nil {
+						t.Error("cannot notify")
+						return
+					}
+				}
+			}
+		}()
+		err := c.WaitFor(short, func() bool { return false })
+		if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < d {
+			t.Errorf("WaitFor what does not come = %v after %v", err, took)
+		}
+		must(t, l.Unlock()) // it was held
+		close(stop)
+		<-over
+
+		ready := false // guarded by the lock
+		told := make(chan error)
+		c2, l2 := claim()
+		go func() {
+			err := l2.Lock(background)
+			if err == nil {
+				err = errors.Join(c2.WaitFor(patience(t), func() bool { return ready }), l2.Unlock())
+			}
+			told <- err
+		}()
+		awaitWaiting(t, r, "c", 1)
+		notify(t, claim, 1) // for nothing
+		awaitWaiting(t, r, "c", 1)
+		must(t, l.Lock(background))
+		ready = true
+		must(t, c.Notify(1))
+		must(t, l.Unlock())
+		must(t, <-told)
+
+		// True at the end, though nobody told.
+		must(t, l.Lock(background))
+		calls = 0
+		short, cancel = context.WithTimeout(background, time.Millisecond)
+		defer cancel()
+		must(t, c.WaitFor(short, func() bool { calls++; return calls == 2 }))
+		must(t, l.Unlock())
+	})
+}
+
+// C15: notifications race with waits that end. None is lost or doubled.
+func TestCondHammer(t *testing.T) {
+	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
+		ctx := patience(t)
+		var told, promised int // under the lock
+		var wg gosync.WaitGroup
+		var over atomic.Bool
+		for g := range 4 {
+			wg.Go(func() {
+				c, l := claim()
+				for n := 0; !over.Load(); n++ {
+					ctx, cancel := context.WithTimeout(ctx, time.Duration((n+g)%4)*200*time.Microsecond)
+					if err := l.Lock(background); err != nil {
+						t.Error(err)
+					}
+					switch err := c.Wait(ctx); {
+					case err == nil:
+						told++
+					case !errors.Is(err, context.DeadlineExceeded):
+						t.Errorf("Wait = %v", err)
+					}
+					cancel()
+					if err := l.Unlock(); err != nil {
+						t.Error(err)
+					}
+				}
+			})
+		}
+		c, l := claim()
+		for n := range 2000 {
+			must(t, l.Lock(background))
+			all, notified := condWaiting(t, r, "c")
+			promised += min(1+n%3, all-notified)
+			must(t, c.Notify(1+n%3))
+			must(t, l.Unlock())
+		}
+		over.Store(true)
+		wg.Wait()
+		if told != promised || told == 0 {
+			t.Errorf("%d were notified, by %d notifications", told, promised)
+		}
+	})
+}
+
+func TestCondNotifyAllocatesNothing(t *testing.T) {
+	r := shmtest.Region(t)
+	c := cond(t, r, "c", nil)
+	h := c.Holder()
+	must(t, h.Lock(background))
+	if n := testing.AllocsPerRun(1000, func() {
+		if c.Notify(1) != nil || c.NotifyAll() != nil {
+			t.Fatal("Notify failed")
+		}
+	}); n != 0 {
+		t.Errorf("%v allocations a round", n)
+	}
+}
+
+// Close wakes who waits, and ends every handle.
+func TestCondRegionCloses(t *testing.T) {
+	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
+		c, l := claim()
+		told := make(chan error, 5)
+		for range 2 {
+			waitOn(background, claim, told)
+		}
+		awaitWaiting(t, r, "c", 2)
+		must(t, l.Lock(background)) // one is notified and waits for the lock
+		must(t, c.Notify(1))
+		waiters(t, 2)
+		h := c.Holder()
+		must(t, r.Close())
+		for range 2 {
+			if err := <-told; !errors.Is(err, shm.ErrClosed) {
+				t.Errorf("a waiter in a region that closes is told %v", err)
+			}
+		}
+		_, openErr := sync.OpenCond(r, "c", nil)
+		_, mutexErr := sync.OpenCond(r, "c", l)
+		_, marshalErr := c.MarshalBinary()
+		yes := func() bool { return true }
+		for name, err := range map[string]error{"Wait": c.Wait(background), "WaitFor": c.WaitFor(background, yes),
+			"Notify": c.Notify(1), "NotifyAll": c.NotifyAll(), "OpenCond": openErr, "OpenCond with a lock": mutexErr,
+			"MarshalBinary": marshalErr} {
+			if !errors.Is(err, shm.ErrClosed) {
+				t.Errorf("%s in a closed region = %v", name, err)
+			}
+		}
+		if h != nil && !errors.Is(h.Lock(background), shm.ErrClosed) {
+			t.Error("a holder of the own lock locks in a closed region")
+		}
+		r, err := shm.Open(r.Name(), nil)
+		must(t, err)
+		t.Cleanup(func() { r.Close() })
+		if n, _ := condWaiting(t, r, "c"); n != 0 {
+			t.Errorf("%d wait after all have left", n)
+		}
+	})
+}
+
+// otherLock is a Lock that a Cond cannot have.
+type otherLock struct{ *sync.Mutex }
+
+func TestOpenCondErrors(t *testing.T) {
+	r, elsewhere := shmtest.Region(t), shmtest.Region(t)
+	m, h := mutex(t, r, "m"), rmutex(t, r, "r").NewHolder()
+	for name, l := range map[string]sync.Lock{"with-none": nil, "with-m": m, "with-h": h} {
+		cond(t, r, name, l)
+		for _, other := range []sync.Lock{nil, m, h, mutex(t, r, "m2"), rmutex(t, r, "r2").NewHolder()} {
+			if _, err := sync.OpenCond(r, name, other); other == l != (err == nil) || err != nil && !errors.Is(err, shm.ErrMismatch) {
+				t.Errorf("OpenCond %s with %T = %v", name, other, err)
+			}
+		}
+	}
+	var noMutex *sync.Mutex
+	var noHolder *sync.Holder
+	for name, l := range map[string]sync.Lock{"a foreign type": otherLock{m}, "a nil mutex": noMutex, "a nil holder": noHolder,
+		"a zero mutex": new(sync.Mutex), "a zero holder": new(sync.Holder), "a foreign mutex": mutex(t, elsewhere, "m"),
+		"a foreign holder": cond(t, elsewhere, "new", nil).Holder()} {
+		if _, err := sync.OpenCond(r, "new", l); !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("OpenCond with %s = %v", name, err)
+		}
+	}
+	if _, err := sync.OpenCond(r, "a/b", nil); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("OpenCond with a bad name = %v", err)
+	}
+	if _, err := sync.OpenCond(r.Existing(), "typo", nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("OpenCond of what is not there = %v", err)
+	}
+	var none sync.Cond
+	for name, err := range map[string]error{"Wait": none.Wait(background), "WaitFor": none.WaitFor(background, nil),
+		"Notify": none.Notify(1), "NotifyAll": none.NotifyAll()} {
+		if !errors.Is(err, fs.ErrInvalid) {
+			t.Errorf("%s of the zero Cond = %v", name, err)
+		}
+	}
+	if none.Holder() != nil {
+		t.Error("the zero Cond has a holder")
+	}
+}
+
+// A Cond arrives with its lock, and waits through whichever holder has it.
+func TestCondTravels(t *testing.T) {
+	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
+		c, l := claim()
+		b, err := c.MarshalBinary()
+		must(t, err)
+		var other sync.Cond
+		must(t, other.UnmarshalBinary(b))
+		if (other.Holder() == nil) != (c.Holder() == nil) {
+			t.Error("what arrived has another lock")
+		}
+		if err := other.Notify(1); !errors.Is(err, sync.ErrNotLocked) {
+			t.Errorf("Notify without the lock = %v", err)
+		}
+		told := make(chan error, 1)
+		waitOn(patience(t), func() (*sync.Cond, sync.Lock) { _, l := claim(); return &other, l }, told)
+		awaitWaiting(t, r, "c", 1)
+		must(t, l.Lock(background))
+		must(t, other.Notify(1))
+		must(t, l.Unlock())
+		must(t, <-told)
+		if err := new(sync.RMutex).UnmarshalBinary(b); !errors.Is(err, shm.ErrMismatch) {
+			t.Errorf("a cond arrives as an rmutex: %v", err)
+		}
+		if c.Holder() == nil {
+			must(t, r.Remove("l"))
+			if err := new(sync.Cond).UnmarshalBinary(b); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("a Cond arrives whose lock was removed: %v", err)
+			}
+		}
+	})
+}
+
+// Two conditions of one lock, which is the own one of the first.
+func TestCondSharesAnOwnLock(t *testing.T) {
+	r := shmtest.Region(t)
+	full := cond(t, r, "full", nil)
+	h := full.Holder()
+	empty := cond(t, r, "empty", h)
+	must(t, h.Lock(background))
+	told := make(chan error)
+	go func() { told <- empty.Wait(patience(t)) }()
+	awaitWaiting(t, r, "empty", 1)
+	b, err := empty.MarshalBinary()
+	must(t, err)
+	var arrived sync.Cond
+	must(t, arrived.UnmarshalBinary(b))
+	other := full.Holder()
+	must(t, other.Lock(background))
+	must(t, full.NotifyAll())
+	if n, notified := condWaiting(t, r, "empty"); n != 1 || notified != 0 {
+		t.Errorf("%d wait and %d are notified by the other condition", n, notified)
+	}
+	must(t, arrived.NotifyAll())
+	must(t, other.Unlock())
+	must(t, <-told)
+	depth(t, h, 1)
+}
+
+func BenchmarkCond(b *testing.B) {
+	b.Run("notify-nobody", func(b *testing.B) {
+		c := cond(b, shmtest.Region(b), "c", nil)
+		must(b, c.Holder().Lock(background))
+		b.ReportAllocs()
+		for b.Loop() {
+			if c.Notify(1) != nil {
+				b.Fatal("Notify failed")
+			}
+		}
+	})
+	b.Run("ping-pong", func(b *testing.B) { // two goroutines take turns
+		r := shmtest.Region(b)
+		m := mutex(b, r, "m")
+		c := cond(b, r, "c", m)
+		turn, over := 0, false
+		var wg gosync.WaitGroup
+		play := func(me int, more func() bool) {
+			must(b, m.Lock(background))
+			for more() {
+				must(b, c.WaitFor(background, func() bool { return turn == me || over }))
+				turn = 1 - me
+				must(b, c.Notify(1))
+			}
+			over = true
+			must(b, c.NotifyAll())
+			must(b, m.Unlock())
+		}
+		wg.Go(func() { play(1, func() bool { return !over }) })
+		b.ReportAllocs()
+		play(0, b.Loop)
+		wg.Wait()
+	})
+}

@@ -31,14 +31,15 @@ func TestSimBarrier(t *testing.T) {
 
 // A barrierOracle knows every Wait.
 type barrierOracle struct {
-	w       *sim.World
-	a       mem.Area
-	parties int
-	upset   bool // there is a reason for errors
-	waits   []*simWait
-	rounds  map[uint64]*simRound
-	shut    bool // no new Waits
-	closers int
+	w         *sim.World
+	a         mem.Area
+	parties   int
+	upset     bool // there is a reason for errors
+	upsetters bool // and it may be somebody who is no party
+	waits     []*simWait
+	rounds    map[uint64]*simRound
+	shut      bool // no new Waits
+	closers   int
 }
 
 type simWait struct {
@@ -46,6 +47,7 @@ type simWait struct {
 	begun int // the step
 	over  bool
 	round int // in which it has arrived, -1: not yet
+	err   error
 }
 
 // A simRound is one that somebody has passed.
@@ -78,9 +80,35 @@ func newBarrierOracle(w *sim.World, parties int) *barrierOracle {
 				w.Fail("%d of %d parties passed round %d", n, parties, g)
 			}
 		}
+		if err := o.reasons(); err != nil {
+			return err
+		}
 		return o.again()
 	})
 	return o
+}
+
+// reasons: in a world that nobody upsets, a round is broken only if one of its
+// own parties died or gave up.
+func (o *barrierOracle) reasons() error {
+	if o.upsetters || o.closers > 0 {
+		return nil
+	}
+	for _, x := range o.waits {
+		if x.err != engine.ErrBroken || x.round < 0 {
+			continue
+		}
+		known := false
+		for _, y := range o.waits {
+			if gone := y.over && y.err == sim.ErrCanceled || !y.over; gone && (y.round == x.round || y.round < 0) {
+				known = true
+			}
+		}
+		if !known {
+			return fmt.Errorf("%v was told that round %d is broken, for no reason", x.t, x.round)
+		}
+	}
+	return nil
 }
 
 // again: whatever has been, after a Reset all is as new.
@@ -181,7 +209,7 @@ func (o *barrierOracle) wait(t *sim.Thread, action func(engine.Arrival) error) e
 			err = b.Trip(a)
 		}
 	}
-	x.over = true
+	x.over, x.err = true, err
 	if err == nil {
 		o.passed(t, a, x)
 	} else if !errors.Is(err, engine.ErrBroken) && !errors.Is(err, sim.ErrCanceled) && err != errAction {
@@ -232,7 +260,7 @@ func simBarrier(w *sim.World, opt sim.Options, upset bool) {
 		parties = 9 // the hint is in use
 	}
 	o := newBarrierOracle(w, parties)
-	o.upset = upset || opt.CancelEvery > 0
+	o.upset, o.upsetters = upset || opt.CancelEvery > 0, upset
 	threads := parties + w.Rand.IntN(3)
 	failing := upset && w.Rand.IntN(3) == 0
 	start := func(index, threads int) {
@@ -337,6 +365,7 @@ func TestSimBarrierExhaust(t *testing.T) {
 			sim.Exhaust(t, 1, tt.most, sim.Options{MaxKills: tt.kills}, func(w *sim.World) {
 				o := newBarrierOracle(w, tt.parties)
 				o.upset = tt.upset != ""
+				o.upsetters = o.upset
 				for i, n := range tt.waits {
 					w.Process(i).Go("party", func(t *sim.Thread) {
 						for range n {

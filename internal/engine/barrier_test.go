@@ -234,3 +234,32 @@ func TestBarrierSlotNotLeft(t *testing.T) {
 		}
 	}
 }
+
+// The death of one who had passed breaks nothing for those who go on.
+func TestBarrierDeathAfterTheRound(t *testing.T) {
+	a := mem.Heap(engine.BarrierSize(2))
+	engine.InitBarrier(a, 2)
+	f := newHeapFutex()
+	alive, dying := attachBarrier(t, a, f.env(1, 1)), attachBarrier(t, a, f.env(2, 1))
+	come := func(b *engine.Barrier) engine.Arrival {
+		t.Helper()
+		x, err := b.Arrive(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return x
+	}
+	first := come(dying)
+	if err := alive.Trip(come(alive)); err != nil {
+		t.Fatal(err)
+	}
+	come(alive)
+	for range 2 {
+		if err := barrierOps.Recover(a, f.env(1, 1), engine.Self{Index: 2, Epoch: 1}); err != nil {
+			t.Error(err)
+		}
+	}
+	if alive.Broken() || alive.Waiting() != 1 || first.Index() != 0 {
+		t.Errorf("broken %v, %d wait", alive.Broken(), alive.Waiting())
+	}
+}

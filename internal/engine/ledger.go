@@ -2,7 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"runtime"
 
 	"example.com/tandem/internal/mem"
 )
@@ -10,45 +9,65 @@ import (
 // A Ledger is a count that knows each participant's share of it, so that a
 // death can take a share back, or leave it: rule 2.
 //
-//	line 0    T 64 | bell 32 | …        64 waits | recoveries
-//	line 1+i  row i 64 | 14 wide words 64 | epoch 64: participant i's
+//	line 0    T 64 | bell 32 | …     64 waits | recoveries
+//	line 1+i  row 64 | base 64 | …   120 epoch: participant i's
 //
-//	     63    40 39  34 33   24 23        0        63     32 31     0
-//	    +--------+------+-------+-----------+      +---------+--------+
-//	T   | value  |  δ   | index |   rseq    |  row |  rseq   |  held  |
-//	    +--------+------+-------+-----------+      +---------+--------+
-//	value  the count, 0 to LedgerMax
-//	δ, index, rseq  the last change: by how much, by whom, and which of that
-//	       participant's changes it was (the low 24 bits of its number).
-//	       δ from -18 to 31 is itself; -32+k says: what wide word k of row index says
-//	held   the sum of all δ of the row's participant that were settled; signed
-//	wide   bit 63: taken; the low half a δ that is too large for T
+//	     63    35 34      24 23     0          63       32 31      0
+//	    +--------+----------+--------+        +-----------+---------+
+//	T   |  seq   |  tenant  | value  |   row  |    seq    |  held   |
+//	    +--------+----------+--------+   base |   count   |  base   |
+//	                                          +-----------+---------+
+//	value   the count, 0 to LedgerMax
+//	tenant  index + 1 of the participant that changed it last; 0 is nobody
+//	seq     another with every change; in a row, that of the T it was settled for
+//	held    the share of a participant that is not the tenant: the sum of its
+//	        changes; signed
+//	base    the tenant's share is value - base. What else there is in a base is
+//	        of no meaning
+//	count   another with every change of base
 //
-// The value and a row are two words, so T names its last change, and nobody
-// changes T before that change is in its row:
+// As long as only the tenant changes the value, the rest of it, which is the
+// others', stays what it is: the base. So the tenant's next change is one CAS,
+// and value and share change at once:
 //
-//	S1 load T  S2 load row[T.index]; its rseq is T's: settled
-//	S3 it is one less: load the wide word, if δ says so  S4 load T; not S1's: again
-//	S5 CAS the row to {held+δ, rseq+1}
-//	A1 settle (S1 to S5)  A2 load row[me]  A3 CAS T to {value+δ, δ, me, row's rseq+1}
-//	A4 a wide word: settle, then give it back
+//	N1 load T, mine  N2 CAS T to {value+δ, me, seq+1}
 //
-// A settler that comes late does nothing twice: at S4 T still named a change
-// that was not in the row of S2, and S5 compares all of that row, whose rseq
-// has 32 bits. A3's row is current: any change of row[me] since S1 would have
-// gone through T. (T comes back to the same 64 bits only if in the meantime
-// the same participant made an exact multiple of 2^24 changes that sum to
-// nothing; a processor does that in no less than a second.)
-// A wide word is written before A3 and cleared after S5, so a settler that
-// finds it cleared finds the row changed.
+// Before another becomes the tenant, the last one's share is in its row:
 //
-// Death: whoever dies before A3 has changed nothing, after A3 everything.
-// Recovery settles, clears the wide words of the dead, and gives back what it
-// held by a change of its own in the dead one's name, which is why it may die
-// anywhere and be done again; at last it forgets what is still held and bumps
-// the bell.
+//	S1 load T  S2 load the tenant's base and row; {value-base, seq}: settled
+//	S3 load T; not S1's: again  S4 CAS the row to {value-base, seq}
+//
+//	A1 load T, not mine  A2 load my base and row  A3 settle A1's T (S2 to S4)
+//	A4 load T; not A1's: again  A5 CAS my base, A2's, to {count+1, value-held}
+//	A6 CAS T, A1's, to {value+δ, me, seq+1}
+//
+// A settler that comes late does nothing: a row's seqs only grow, since S4
+// compares all of what S2 found when T, as S3 says, was still S1's. A tenancy
+// ends by an A6 with the row settled for that very T; who still wants to
+// settle an older one finds another row than at S2.
+//
+// A base is the right one all through a tenancy, which begins by an A5 and an
+// A6 on one T. An A5 of another goroutine that lands after that one, perhaps
+// in the middle of the tenancy, had its A2 after it, or the count would be
+// another; and before the A6, as A4 says, so on that same T and with that same
+// row. It writes the same base again.
+//
+// The numbers of changes have 29 bits. To be taken in by that somebody must be
+// stopped between two of the steps above, and others must meanwhile have made
+// an exact multiple of 2^29 changes, which takes a processor seconds.
+//
+// Death: whoever dies before N2 or A6 has changed nothing, after it everything;
+// a row that was settled says what is so, and a base of one who is not the
+// tenant says nothing.
+// Recovery: R1 the dead one is the tenant: settle, CAS the tenant out of T
+//
+//	R2 give back by a change in its name (A1 to A6); R1 again
+//	R3 CAS what is left in its row to 0. It is not the tenant and cannot become it
+//
+// It may die anywhere and be done again, and at last it bumps the bell.
 type Ledger struct {
 	t    *uint64
+	me   uint64 // this participant as a tenant
 	a    mem.Area
 	rows uint64
 	env  Env
@@ -63,11 +82,13 @@ const (
 	// LedgerMax is the largest value.
 	LedgerMax = 1<<24 - 1
 
-	ledgerWides  = 14
-	ledgerCode   = 64 // δ has six bits
-	ledgerNarrow = -ledgerCode/2 + ledgerWides
-	ledgerSeq    = 1<<24 - 1
-	ledgerTaken  = 1 << 63
+	ledgerTenant = 2047 << 24
+	ledgerSeqOne = 1 << 35
+
+	// A share beyond this, either way, is taken for this: it has lost any
+	// meaning but to be very large. In one tenancy it changes by LedgerMax at
+	// most, so that no number of changes leads out of 32 bits.
+	ledgerShare = 1 << 30
 )
 
 // Offsets in line 0 and in a row's line.
@@ -76,7 +97,7 @@ const (
 	ledgerWaits      = 64
 	ledgerRecoveries = 72
 
-	ledgerWide  = 8
+	ledgerBase  = 8
 	ledgerEpoch = 120
 )
 
@@ -84,7 +105,7 @@ const (
 func LedgerSize(participants int) uint64 { return ledgerLine * (1 + uint64(participants)) }
 
 // InitLedger writes a ledger with a value that nobody holds; a is zeroed.
-func InitLedger(a mem.Area, value int) { mem.Store64(a.W64(0), uint64(value)<<40) }
+func InitLedger(a mem.Area, value int) { mem.Store64(a.W64(0), uint64(value)) }
 
 // AttachLedger is this participant's use of the ledger in a.
 func AttachLedger(a mem.Area, env Env) (*Ledger, error) {
@@ -103,80 +124,41 @@ func openLedger(a mem.Area, env Env) (*Ledger, error) {
 	if !a.Has(0, 2*ledgerLine) {
 		return nil, fmt.Errorf("ledger of %d bytes: %w", a.Size(), ErrCorrupt)
 	}
-	return &Ledger{t: a.W64(0), a: a, env: env, rows: a.Size()/ledgerLine - 1,
-		Bell: NewBell(a.W32(ledgerBell), env)}, nil
+	return &Ledger{t: a.W64(0), me: ledgerTenancy(env.Self.Index), a: a, env: env,
+		rows: min(a.Size()/ledgerLine-1, MaxParticipants), Bell: NewBell(a.W32(ledgerBell), env)}, nil
 }
 
 func (l *Ledger) line(i uint32) mem.Area { return l.a.Sub(ledgerLine*(1+uint64(i)), ledgerLine) }
 
 // Parts of T.
-func ledgerValue(t uint64) int    { return int(t >> 40) }
-func ledgerIndex(t uint64) uint32 { return uint32(t>>24) & (MaxParticipants - 1) }
-func ledgerDelta(t uint64) int    { return int(int64(t<<24) >> 58) } // or wide word + -32
+func ledgerValue(t uint64) int            { return int(t & LedgerMax) }
+func ledgerSeq(t uint64) uint64           { return t / ledgerSeqOne }
+func ledgerTenancy(i uint32) uint64       { return uint64(i+1) << 24 }
+func ledgerIndex(t uint64) (uint32, bool) { return uint32(t&ledgerTenant>>24) - 1, t&ledgerTenant != 0 }
 
-func ledgerWord(value, code int, index uint32, rseq uint32) uint64 {
-	return uint64(value)<<40 | uint64(code)&(ledgerCode-1)<<34 | uint64(index)<<24 | uint64(rseq)&ledgerSeq
-}
+// Parts of a row, and of a base.
+func rowNumber(r uint64) int                { return int(int32(r)) }
+func rowSeq(r uint64) uint64                { return r >> 32 }
+func rowWord(number int, seq uint64) uint64 { return seq<<32 | uint64(uint32(number)) }
 
-// Parts of a row.
-func rowHeld(r uint64) int              { return int(int32(r)) }
-func rowSeq(r uint64) uint32            { return uint32(r >> 32) }
-func rowWord(held int, q uint32) uint64 { return uint64(q)<<32 | uint64(uint32(held)) }
-
-// pending is S2 to S4: the row of t's last change, and whether that change is
-// still to be entered in it, and how much it is. ok is false when T is not t
-// any more.
-func (l *Ledger) pending(t uint64) (r uint64, d int, open, ok bool, err error) {
-	i := ledgerIndex(t)
+// settle is S2 to S4. It reports false if T is not t any more, or for no
+// reason. A row that is settled, and t, may be those of a moment ago: whoever
+// changes T compares it.
+func (l *Ledger) settle(t uint64) (bool, error) {
+	i, ok := ledgerIndex(t)
+	if !ok {
+		return true, nil
+	}
 	if uint64(i) >= l.rows {
-		return 0, 0, false, false, ErrCorrupt
+		return false, ErrCorrupt
 	}
 	line := l.line(i)
-	r = mem.Load64(line.W64(0)) // S2
-	switch (uint32(t) - rowSeq(r)) & ledgerSeq {
-	case 0:
-		return r, 0, false, true, nil
-	case 1:
-	default:
-		if mem.Load64(l.t) != t {
-			return 0, 0, false, false, nil
-		}
-		return 0, 0, false, false, ErrCorrupt
+	b, r := mem.Load64(line.W64(ledgerBase)), mem.Load64(line.W64(0)) // S2
+	n := rowWord(ledgerValue(t)-rowNumber(b), ledgerSeq(t))
+	if r == n {
+		return true, nil
 	}
-	cleared := false
-	if d = ledgerDelta(t); d < ledgerNarrow { // S3
-		w := mem.Load64(line.W64(ledgerWide + 8*uint64(d+ledgerCode/2)))
-		d, cleared = int(int32(w)), w&ledgerTaken == 0
-	}
-	if mem.Load64(l.t) != t { // S4
-		return 0, 0, false, false, nil
-	}
-	if cleared {
-		if mem.Load64(line.W64(0)) == r {
-			return 0, 0, false, false, ErrCorrupt
-		}
-		return 0, 0, false, false, nil
-	}
-	return r, d, true, true, nil
-}
-
-// settle is S1 to S5. It reports false if T was not t any more.
-func (l *Ledger) settle(t uint64) (bool, error) {
-	r, d, open, ok, err := l.pending(t)
-	if !open || !ok || err != nil {
-		return ok, err
-	}
-	row := l.line(ledgerIndex(t)).W64(0)
-	return mem.CAS64(row, r, rowWord(rowHeld(r)+d, rowSeq(r)+1)), nil // S5
-}
-
-// settled settles T as it is now.
-func (l *Ledger) settled() error {
-	for {
-		if ok, err := l.settle(mem.Load64(l.t)); ok || err != nil {
-			return err
-		}
-	}
+	return mem.Load64(l.t) == t && mem.CAS64(line.W64(0), r, n), nil // S3, S4
 }
 
 // Limits is where a change must leave the value, and its participant's share.
@@ -186,7 +168,7 @@ type Limits struct {
 	HeldMin, HeldMax int
 }
 
-// An Outcome is what came of a change.
+// An Outcome is what became of a change.
 type Outcome int
 
 const (
@@ -196,71 +178,66 @@ const (
 	Overdue         // the participant's share would be outside of its limits
 )
 
+// refuse says what forbids a change to v, and to a share of h.
+func (m *Limits) refuse(v, h int) Outcome {
+	switch {
+	case v < max(m.Min, 0):
+		return TooLow
+	case v > min(m.Max, LedgerMax):
+		return TooHigh
+	case (m.HeldMin != 0 || m.HeldMax != 0) && (h < m.HeldMin || h > m.HeldMax):
+		return Overdue
+	}
+	return Done
+}
+
+// AddNow is Add where that takes one CAS: this participant is the tenant, and
+// the value stays within 0 and most, which is at most LedgerMax. What changes
+// that look at no share try first. d is no larger than LedgerMax either way.
+func (l *Ledger) AddNow(d, most int) bool {
+	t := mem.Load64(l.t) // N1
+	return t&ledgerTenant == l.me && uint(ledgerValue(t)+d) <= uint(most) &&
+		mem.CAS64(l.t, t, t+ledgerSeqOne+uint64(d)) // N2
+}
+
 // Add changes the value by d, in this participant's name, all or nothing. It
 // never waits. The caller rings the bell for those who may wait for it.
 func (l *Ledger) Add(d int, m Limits) (Outcome, error) { return l.add(l.env.Self.Index, d, m) }
 
 func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
-	line := l.line(i)
-	code, wide := d, (*uint64)(nil)
+	d = max(-LedgerMax-1, min(d, LedgerMax+1))
+	line, tenant := l.line(i), ledgerTenancy(i)
+	row, base := line.W64(0), line.W64(ledgerBase)
 	for {
-		t := mem.Load64(l.t)
-		ok, err := l.settle(t) // A1
-		if err == nil && !ok {
-			continue
+		t := mem.Load64(l.t) // A1, N1
+		if x, ok := ledgerIndex(t); ok && uint64(x) >= l.rows {
+			return Done, ErrCorrupt
 		}
-		r := mem.Load64(line.W64(0)) // A2
-		v, h := ledgerValue(t)+d, rowHeld(r)+d
-		o := Done
-		switch {
-		case v < max(m.Min, 0):
-			o = TooLow
-		case v > min(m.Max, LedgerMax):
-			o = TooHigh
-		case (m.HeldMin != 0 || m.HeldMax != 0) && (h < m.HeldMin || h > m.HeldMax) || h != int(int32(h)):
-			o = Overdue
-			if mem.Load64(l.t) != t { // the row may be of a later T
+		v, b, mine := ledgerValue(t), mem.Load64(base), t&ledgerTenant == tenant // A2
+		h := v - rowNumber(b)
+		if !mine {
+			h = max(-ledgerShare, min(rowNumber(mem.Load64(row)), ledgerShare))
+		}
+		if o := m.refuse(v+d, h+d); o != Done {
+			if o == Overdue && mem.Load64(l.t) != t { // the share may be that of a later T
+				continue
+			}
+			return o, nil
+		}
+		if !mine {
+			if ok, err := l.settle(t); err != nil { // A3
+				return Done, err
+			} else if !ok || mem.Load64(l.t) != t { // A4
+				continue
+			}
+			if !mem.CAS64(base, b, rowWord(v-h, rowSeq(b)+1)) { // A5
 				continue
 			}
 		}
-		if err != nil || o != Done {
-			if wide != nil {
-				mem.Store64(wide, 0)
-			}
-			return o, err
-		}
-		if wide == nil && (d < ledgerNarrow || d >= ledgerCode/2) {
-			if code, wide = takeWide(line, d); wide == nil {
-				return o, ErrCorrupt
-			}
-			continue
-		}
-		if mem.CAS64(l.t, t, ledgerWord(v, code, i, rowSeq(r)+1)) { // A3
-			if wide != nil { // A4
-				err = l.settled()
-				mem.Store64(wide, 0)
-			}
-			return Done, err
+		if mem.CAS64(l.t, t, t&^ledgerTenant|tenant+ledgerSeqOne+uint64(d)) { // N2, A6
+			return Done, nil
 		}
 	}
-}
-
-// takeWide takes one of a row's wide words for d. They are this process's own;
-// that all are taken, by goroutines in the middle of an Add, is rare and short.
-// That it is not short means that they hold what nobody put there: nil.
-//
-//go:noinline
-func takeWide(line mem.Area, d int) (code int, w *uint64) {
-	for range 1_000_000 {
-		for k := range ledgerWides {
-			w = line.W64(ledgerWide + 8*uint64(k))
-			if mem.Load64(w) == 0 && mem.CAS64(w, 0, ledgerTaken|uint64(uint32(d))) {
-				return k - ledgerCode/2, w
-			}
-		}
-		runtime.Gosched()
-	}
-	return 0, nil
 }
 
 // Wait is Add, which waits by s while the value is too low or too high.
@@ -301,17 +278,19 @@ func (l *Ledger) Held(i uint32) (int, error) {
 		return 0, ErrCorrupt
 	}
 	for {
-		t := mem.Load64(l.t)
-		if ledgerIndex(t) != i {
-			r := mem.Load64(l.line(i).W64(0))
-			if mem.Load64(l.t) == t {
-				return rowHeld(r), nil
-			}
-			continue
-		}
-		r, d, _, ok, err := l.pending(t)
-		if err != nil || ok {
-			return rowHeld(r) + d, err
+		if h, ok := l.held(i); ok {
+			return h, nil
 		}
 	}
+}
+
+// held reports false if T changed meanwhile.
+func (l *Ledger) held(i uint32) (h int, ok bool) {
+	line, t := l.line(i), mem.Load64(l.t)
+	if t&ledgerTenant == ledgerTenancy(i) {
+		h = ledgerValue(t) - rowNumber(mem.Load64(line.W64(ledgerBase)))
+	} else {
+		h = rowNumber(mem.Load64(line.W64(0)))
+	}
+	return h, mem.Load64(l.t) == t
 }

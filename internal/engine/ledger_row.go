@@ -16,8 +16,9 @@ const (
 )
 
 // Recover takes a dead participant out of the ledger, and tells all who wait.
-// The value does not leave 0 to most thereby. It may be begun anew at any
-// time, as long as it is this participant's: until its index is used again.
+// The value is not raised above most thereby, nor lowered below 0. It may be
+// begun anew at any time, as long as it is this participant's: until its index
+// is used again.
 func (l *Ledger) Recover(dead uint32, give Give, most int) error {
 	err := l.recover(dead, give, most)
 	l.Bell.Bump()
@@ -29,42 +30,43 @@ func (l *Ledger) recover(dead uint32, give Give, most int) error {
 	if uint64(dead) >= l.rows {
 		return ErrCorrupt
 	}
-	if err := l.settled(); err != nil {
-		return err
-	}
-	// From here on T names no unsettled change of the dead but ours.
-	line := l.line(dead)
-	for k := range uint64(ledgerWides) {
-		mem.Store64(line.W64(ledgerWide+8*k), 0)
-	}
-	row := line.W64(0)
+	row, tenant := l.line(dead).W64(0), ledgerTenancy(dead)
 	for {
-		r := mem.Load64(row)
-		d := 0
-		if h, v := rowHeld(r), l.Value(); h < 0 && give != Forget {
-			d = min(-h, most-v)
-		} else if h > 0 && give == Undo {
-			d = -min(h, v)
+		t := mem.Load64(l.t)
+		if t&ledgerTenant == tenant { // R1
+			if ok, err := l.settle(t); err != nil {
+				return err
+			} else if ok {
+				mem.CAS64(l.t, t, t&^ledgerTenant+ledgerSeqOne)
+			}
+			continue
 		}
-		if h := rowHeld(r); d == 0 || h < 0 && d < 0 {
-			if mem.CAS64(row, r, rowWord(0, rowSeq(r))) {
+		r := mem.Load64(row)
+		d := give.back(rowNumber(r), ledgerValue(t), most)
+		if d == 0 {
+			if mem.CAS64(row, r, rowWord(0, rowSeq(r))) { // R3
 				break
 			}
 			continue
 		}
-		m := Limits{Max: most}
-		if d < 0 {
-			m.Max = LedgerMax // a value above most, which only damage makes, may fall
-		}
-		if _, err := l.add(dead, d, m); err != nil { // if the value has moved: again
-			return err
-		}
-		if err := l.settled(); err != nil {
+		if _, err := l.add(dead, d, Limits{Max: max(most, ledgerValue(t))}); err != nil { // R2; if the value has moved: again
 			return err
 		}
 	}
 	mem.Add64(l.a.W64(ledgerRecoveries), 1)
 	return nil
+}
+
+// back is the change that recovery makes for a share of h. A value above most
+// is never lowered to it.
+func (g Give) back(h, value, most int) int {
+	switch {
+	case h < 0 && g != Forget:
+		return max(0, min(-h, most-value))
+	case h > 0 && g == Undo:
+		return -min(h, value)
+	}
+	return 0
 }
 
 // CheckLedger verifies what holds at any instant.
@@ -73,16 +75,25 @@ func CheckLedger(a mem.Area) error {
 	if err != nil {
 		return err
 	}
-	for range 100 { // T may change while one looks; then it was right a moment ago
-		t := mem.Load64(l.t)
-		if _, _, _, ok, err := l.pending(t); err != nil {
-			return fmt.Errorf("ledger word %#x: %w", t, err)
-		} else if ok {
-			break
+	if t := mem.Load64(l.t); t&ledgerTenant > l.rows<<24 {
+		return fmt.Errorf("ledger word %#x of %d rows: %w", t, l.rows, ErrCorrupt)
+	}
+	for i := range uint32(l.rows) {
+		for range ledgerTries {
+			h, ok := l.held(i)
+			if ok && max(h, -h) > ledgerShare+LedgerMax {
+				return fmt.Errorf("participant %d's share of a ledger is %d: %w", i, h, ErrCorrupt)
+			}
+			if ok {
+				break
+			}
 		}
 	}
 	return nil
 }
+
+// ledgerTries is how often one looks at a share while others change the value.
+const ledgerTries = 100
 
 // LookLedger adds the value and everybody's share to a look. what names a share.
 func LookLedger(a mem.Area, what string) Look {
@@ -94,19 +105,13 @@ func LookLedger(a mem.Area, what string) Look {
 	if l.Bell.Armed() {
 		k.Waiters = 1
 	}
-	for i := range uint32(min(l.rows, MaxParticipants)) {
+	for i := range uint32(l.rows) {
 		h := 0
-		for range 100 { // Held, but bounded
-			t := mem.Load64(l.t)
-			r, d := mem.Load64(l.line(i).W64(0)), 0
-			if ledgerIndex(t) == i {
-				var ok bool
-				if r, d, _, ok, err = l.pending(t); err != nil || !ok {
-					continue
-				}
+		for range ledgerTries {
+			var ok bool
+			if h, ok = l.held(i); ok {
+				break
 			}
-			h = rowHeld(r) + d
-			break
 		}
 		if h != 0 {
 			who := Self{Index: i, Epoch: uint32(mem.Load64(l.line(i).W64(ledgerEpoch)))}

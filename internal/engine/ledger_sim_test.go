@@ -40,6 +40,11 @@ type ledgerOracle struct {
 func newLedgerOracle(w *sim.World, initial, most int, give engine.Give) *ledgerOracle {
 	o := &ledgerOracle{w: w, a: mem.Heap(engine.LedgerSize(simRows)), initial: initial, share: map[engine.Self]int{}}
 	engine.InitLedger(o.a, initial)
+	seq := 1<<29 - 1 - uint64(w.Rand.IntN(8)) // just short of the wrap of the changes' numbers
+	*o.a.W64(0) |= seq << 35
+	for i := range uint64(simRows) {
+		*o.a.W64(128 * (1 + i)) = seq << 32
+	}
 	w.Always(func() error { return engine.CheckLedger(o.a) })
 	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
 		if err := o.attach(t).Recover(dead.Index, give, most); err != nil {

@@ -98,6 +98,13 @@ type Child struct {
 	err   error
 }
 
+// Command is a child in the role that the caller runs.
+func (r RoleName) Command(args ...string) *exec.Cmd {
+	cmd := exec.Command("/proc/self/exe", args...)
+	cmd.Env = append(os.Environ(), roleVar+"="+string(r))
+	return cmd
+}
+
 // Start runs a child in the role; extra environment ("K=V") may stand before
 // "--" in args.
 func (r RoleName) Start(t testing.TB, args ...string) *Child {
@@ -109,8 +116,8 @@ func (r RoleName) Start(t testing.TB, args ...string) *Child {
 			break
 		}
 	}
-	cmd := exec.Command("/proc/self/exe", args...)
-	cmd.Env = append(append(os.Environ(), roleVar+"="+string(r)), env...)
+	cmd := r.Command(args...)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {

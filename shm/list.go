@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,10 +22,12 @@ type Info struct {
 	Memory       int64       `json:"memory"`       // bytes that the file system gave it
 	Participants int         `json:"participants"` // processes attached, by the locks they hold
 	Limit        int         `json:"limit"`        // how many can be
+	Objects      int         `json:"objects"`      // that have a name
 	Created      time.Time   `json:"created"`
 	Mode         fs.FileMode `json:"mode"`
 	UID          int         `json:"uid"` // the owner
 	Ephemeral    bool        `json:"ephemeral,omitempty"`
+	Stale        bool        `json:"stale,omitempty"`   // ephemeral, and no process lives in it
 	ThisBoot     bool        `json:"this_boot"`         // made since the machine came up
 	Problem      string      `json:"problem,omitempty"` // why Open would refuse it: another layout, a damaged header
 }
@@ -32,8 +35,13 @@ type Info struct {
 // List tells which regions are in Dir(), by name. Files that are no regions,
 // or that this user may not read, are left out; what dead processes left of
 // ephemeral regions is taken away.
-func List() ([]Info, error) {
-	const op = "shm.List"
+func List() ([]Info, error) { return list("shm.List", sweep) }
+
+// ListAll is List but changes nothing: what is left of ephemeral regions stays,
+// and is listed as Stale.
+func ListAll() ([]Info, error) { return list("shm.ListAll", os.ReadDir) }
+
+func list(op string, read func(dir string) ([]fs.DirEntry, error)) ([]Info, error) {
 	if !sys.Supported {
 		return nil, &Error{Op: op, Err: errors.ErrUnsupported}
 	}
@@ -41,7 +49,7 @@ func List() ([]Info, error) {
 	if err != nil {
 		return nil, &Error{Op: op, Err: err}
 	}
-	entries, err := sweep(dir)
+	entries, err := read(dir)
 	if err != nil {
 		return nil, &Error{Op: op, Err: err}
 	}
@@ -76,7 +84,14 @@ func info(path string, boot [16]byte) (Info, bool) {
 	i.Created = h.created
 	i.ThisBoot = h.boot == boot
 	i.Ephemeral = h.flags&flagEphemeral != 0
+	if held, err := sys.Test(f, hdrLife); err == nil && !held {
+		i.Stale = i.Ephemeral
+	}
 	i.Participants = attached(f, h.geometry)
+	var live [4]byte
+	if _, err := f.ReadAt(live[:], hdrDir+dirLive); err == nil {
+		i.Objects = int(min(binary.LittleEndian.Uint32(live[:]), h.objects))
+	}
 	return i, true
 }
 

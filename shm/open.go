@@ -20,10 +20,12 @@ import (
 // something that is no file does not block.
 //
 // An ephemeral region in which no process lives does not exist; Open takes
-// what is left of it away.
+// what is left of it away, unless it is ReadOnly.
 func Open(name string, o *Options) (*Region, error) {
 	return named("shm.Open", name, o, func(path, name string, o *Options) (*Region, error) {
-		sweepNow(filepath.Dir(path))
+		if !o.ReadOnly {
+			sweepNow(filepath.Dir(path))
+		}
 		return open(path, name, o)
 	})
 }

@@ -2,6 +2,8 @@ package shm
 
 import (
 	"context"
+	"fmt"
+	"io/fs"
 	"iter"
 	"runtime"
 	"time"
@@ -31,6 +33,17 @@ func (s State) String() string {
 
 // MarshalText is String, for JSON.
 func (s State) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+
+// UnmarshalText takes what MarshalText gives.
+func (s *State) UnmarshalText(b []byte) error {
+	for _, k := range []State{Alive, Leaving, Dead} {
+		if k.String() == string(b) {
+			*s = k
+			return nil
+		}
+	}
+	return fmt.Errorf("%q is no participant's state: %w", b, fs.ErrInvalid)
+}
 
 func publicState(st uint32) State {
 	switch st {

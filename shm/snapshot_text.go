@@ -202,17 +202,20 @@ func (s *Snapshot) held(h *Holder) string {
 func (s *Snapshot) waited(waits []Holder) string {
 	var is []string
 	for i := range waits[:min(len(waits), shownHolders)] {
-		h := &waits[i]
-		text := fmt.Sprintf("%v: %d", h, h.N)
-		if !h.Since.IsZero() {
-			text += " for " + s.since(h.Since)
-		}
-		is = append(is, text)
+		is = append(is, s.waiting(&waits[i]))
 	}
 	if n := len(waits) - shownHolders; n > 0 {
 		is = append(is, fmt.Sprintf("and %d processes more", n))
 	}
 	return "waited for by " + strings.Join(is, ", ")
+}
+
+func (s *Snapshot) waiting(h *Holder) string {
+	text := fmt.Sprintf("%v: %d", h, h.N)
+	if !h.Since.IsZero() {
+		text += " for " + s.since(h.Since)
+	}
+	return text
 }
 
 // since is how long before the snapshot t was.

@@ -135,7 +135,11 @@ func init() {
 			if err != nil {
 				return Look{State: "corrupt"}
 			}
-			return Look{Len: int(r.n)}
+			l := Look{Len: int(r.n)}
+			if r.width == 1 || r.width == 2 || r.width == 4 || r.width == 8 { // words: a longer element is the program's to read
+				l.Value = r.text(a)
+			}
+			return l
 		},
 		Check: func(a mem.Area) error { _, err := cellsOf(a, KindSlice); return err },
 	})

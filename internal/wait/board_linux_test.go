@@ -3,6 +3,9 @@ package wait
 import (
 	"math/rand/v2"
 	"testing"
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
 )
 
 // A fakeBoard remembers what it was told.
@@ -179,3 +182,22 @@ func TestBoardFollowsACall(t *testing.T) {
 		t.Error("something was written after Close")
 	}
 }
+
+// What a call pays for being shown, beside the sleep itself.
+func BenchmarkPost(b *testing.B) {
+	page, _ := sharedPage(b)
+	l, w := NewList(), &Waiter{}
+	l.ShowOn(pageBoard(page))
+	for now := int64(1); b.Loop(); now++ {
+		l.post(w, &page[0], now)
+		l.unpost(w)
+	}
+}
+
+// A pageBoard stores as a region does.
+type pageBoard []uint32
+
+func (p pageBoard) at(i int) *uint64                { return (*uint64)(unsafe.Pointer(&p[64+2*i])) }
+func (p pageBoard) Since(slot int, t int64)         { mem.Store64(p.at(2*slot+1), uint64(t)) }
+func (p pageBoard) Show(slot int, _ *uint32, n int) { mem.Store64(p.at(2*slot), uint64(n)) }
+func (p pageBoard) ShowRest(n int)                  { mem.Store64(p.at(100), uint64(n)) }

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"example.com/tandem/shm"
+)
+
+func check() *cobra.Command {
+	return &cobra.Command{
+		Use:   "check REGION",
+		Short: "verify every structure of a region",
+		Long: `Verify every structure of a region, and print what is wrong with it, a line
+each. The exit status is 1 if anything is, or if the directory could not be
+checked since a process is in the middle of changing it.`,
+		Args: wants(1, 1),
+		RunE: func(c *cobra.Command, args []string) error {
+			r, err := open(args[0])
+			if err != nil {
+				return explain(args[0], err)
+			}
+			defer r.Close()
+			if err := r.Check(); err != nil {
+				for _, e := range findings(err) {
+					fmt.Fprintf(c.OutOrStdout(), "%s: %v\n", r.Name(), e)
+				}
+				return errFound
+			}
+			return printText(c, fmt.Sprintf("%s: nothing is wrong\n", r.Name()))
+		},
+	}
+}
+
+// findings are the errors that a Check joined.
+func findings(err error) []error {
+	if e := (*shm.Error)(nil); errors.As(err, &e) {
+		err = e.Err
+	}
+	if all, ok := err.(interface{ Unwrap() []error }); ok {
+		return all.Unwrap()
+	}
+	return []error{err}
+}

@@ -1,0 +1,191 @@
+package main
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+)
+
+func TestUsage(t *testing.T) {
+	dir := testDir(t)
+	write(t, dir, "text", []byte("no region"))
+	for _, tt := range []struct {
+		args   string
+		status int
+		err    string // part of what stands on standard error; "" is nothing at all
+	}{
+		{"", 2, "which verb?"},
+		{"bogus", 2, `unknown command "bogus"`},
+		{"ls feed", 2, "1 arguments, want shm ls"},
+		{"inspect", 2, "0 arguments, want shm inspect REGION [OBJECT]"},
+		{"inspect a b c", 2, "3 arguments"},
+		{"inspect --bogus feed", 2, "unknown flag"},
+		{"check", 2, "0 arguments, want shm check REGION"},
+		{"check fe+ed", 2, `"fe+ed"`},
+		{"inspect nope", 1, "no region nope in " + dir + ": shm ls shows what is there"},
+		{"check nope", 1, "no region nope in " + dir + ": shm ls shows what is there"},
+		{"inspect ./nope", 1, `no region at "./nope"`},
+		{"inspect text", 1, "text: 9 bytes, want at least 4096: not a region: shm ls shows what is in " + dir},
+		{"--help", 0, ""},
+		{"help inspect", 0, ""},
+		{"ls", 0, ""},
+	} {
+		r := shmTool(t, strings.Fields(tt.args)...)
+		if r.status != tt.status || !strings.Contains(r.err, tt.err) || tt.err == "" && r.err != "" {
+			t.Errorf("shm %s: status %d, %q; want %d, %q", tt.args, r.status, r.err, tt.status, tt.err)
+		}
+		if tt.status != 0 && r.out != "" {
+			t.Errorf("shm %s: prints %q", tt.args, r.out)
+		}
+	}
+}
+
+// leaves makes an ephemeral region and is killed in it.
+var leaves = testproc.Role("leaves", func(args []string) {
+	_, err := shm.Create("left", &shm.Options{Size: 1 << 20, Ephemeral: true})
+	testproc.Must(err)
+	testproc.Say("here")
+	testproc.Hear()
+})
+
+func TestLs(t *testing.T) {
+	dir := testDir(t)
+	if r := shmTool(t, "ls"); r.status != 0 || r.out != "no regions in "+dir+"\n" {
+		t.Errorf("of nothing: %d, %q", r.status, r.out)
+	}
+	if r := shmTool(t, "ls", "--json"); r.status != 0 || r.out != "[]\n" {
+		t.Errorf("of nothing: %d, %q", r.status, r.out)
+	}
+	feed := must(shm.Create("feed", &shm.Options{Size: 4 << 20, Participants: 8}))(t)
+	defer feed.Close()
+	for _, name := range []string{"a", "b", "c"} {
+		must(atomics.OpenValue(feed, name, 1))(t)
+	}
+	c := leaves.Start(t)
+	c.Expect("here")
+	c.Kill()
+	write(t, dir, "text", []byte(strings.Repeat("no region", 1000)))
+	damaged := must(os.ReadFile(filepath.Join(dir, "feed")))(t)
+	damaged[88]++ // the header's sum
+	write(t, dir, "hurt", damaged)
+
+	r := shmTool(t, "ls")
+	lines := strings.Split(r.out, "\n")
+	if r.status != 0 || len(lines) != 5 {
+		t.Fatalf("status %d\n%s", r.status, r.out)
+	}
+	for i, want := range [][]string{
+		{"region", "size", "memory", "attached", "objects", "age"},
+		{"feed", "4 MiB", "1 of 8", "  3  ", " s"},
+		{"hurt", "the header's sum is"},
+		{"left", "1 MiB", "0 of 64", "ephemeral, stale"},
+	} {
+		for _, w := range want {
+			if !strings.Contains(lines[i], w) {
+				t.Errorf("no %q in %q", w, lines[i])
+			}
+		}
+	}
+	var infos []shm.Info
+	r = shmTool(t, "ls", "--json")
+	if err := json.Unmarshal([]byte(r.out), &infos); err != nil || len(infos) != 3 || infos[0].Objects != 3 || !infos[2].Stale || infos[0].Stale {
+		t.Errorf("%v: %s", err, r.out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "left")); err != nil {
+		t.Errorf("ls took away what was left: %v", err)
+	}
+
+	t.Setenv("TANDEM_DIR", filepath.Join(dir, "none"))
+	if r := shmTool(t, "ls"); r.status != 1 || !strings.Contains(r.err, filepath.Join(dir, "none")) {
+		t.Errorf("of no directory: %d, %q", r.status, r.err)
+	}
+}
+
+func TestCheck(t *testing.T) {
+	dir := testDir(t)
+	feed := must(shm.Create("feed", &shm.Options{Size: 1 << 20, Participants: 2, Objects: 8}))(t)
+	defer feed.Close()
+	must(atomics.OpenValue(feed, "a", 1))(t)
+	must(atomics.OpenValue(feed, "b", 1))(t)
+	if r := shmTool(t, "check", "feed"); r.status != 0 || r.out != "feed: nothing is wrong\n" || r.err != "" {
+		t.Errorf("of what is whole: %d, %q, %q", r.status, r.out, r.err)
+	}
+	b := must(os.ReadFile(filepath.Join(dir, "feed")))(t)
+	const entries = 4096 + 2*256 + 128 + 2*512
+	for _, i := range []int{entries, entries + 320} {
+		if b[i] != 1 {
+			t.Fatalf("no live entry at %d", i)
+		}
+		b[i+16]++ // the hash of its name
+	}
+	write(t, dir, "hurt", b)
+	r := shmTool(t, "check", "hurt")
+	lines := strings.Split(strings.TrimSpace(r.out), "\n")
+	if r.status != 1 || len(lines) < 2 || r.err != "" {
+		t.Errorf("of what is damaged: %d, %q, %q", r.status, r.out, r.err)
+	}
+	for _, l := range lines {
+		if !strings.HasPrefix(l, "hurt: ") || !strings.HasSuffix(l, "region is corrupt") {
+			t.Errorf("a finding: %q", l)
+		}
+	}
+	binary.LittleEndian.PutUint32(b[40:], 3) // participants, which the header's sum covers
+	write(t, dir, "hurt", b)
+	if r := shmTool(t, "check", "hurt"); r.status != 1 || !strings.Contains(r.err, "region is corrupt") {
+		t.Errorf("of a damaged header: %d, %q, %q", r.status, r.out, r.err)
+	}
+}
+
+// One object shows all there is to know of it: values, fills and leases.
+func TestInspectObject(t *testing.T) {
+	testDir(t)
+	procname.Set("evil\x1b[2J\nname")
+	feed := must(shm.Create("feed", &shm.Options{Size: 4 << 20}))(t)
+	defer feed.Close()
+	must(atomics.OpenValue(feed, "balance", int64(-5)))(t)
+	must(atomics.OpenArray[float32](feed, "weights", 3))(t).CopyFrom([]float32{0.5, -1.25, 3})
+	copy(must(atomics.OpenSlice[uint16](feed, "ports", 4))(t).Data(), []uint16{80, 443})
+	jobs := must(ring.OpenQueue[string](feed, "jobs", &ring.QueueOptions{Capacity: 4}))(t)
+	for _, s := range []string{"x", "y"} {
+		if err := jobs.Put(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	must(jobs.Lease(t.Context()))(t)
+	for object, want := range map[string][]string{
+		"balance": {"kind value", "value -5", "type . int64 @0", "open in #0.1 (evil?[2J?name, pid "},
+		"weights": {"length 3", "value 0.5 -1.25 3"},
+		"ports":   {"length 4", "value 80 443 0 0"},
+		"jobs":    {"fill 1 of 4", "lease 1 of #0.1 (evil?[2J?name, pid ", "capacity 4", "codec text"},
+	} {
+		r := shmTool(t, "inspect", "feed", object)
+		for _, w := range want {
+			if !strings.Contains(strings.Join(strings.Fields(r.out), " "), w) {
+				t.Errorf("no %q in\n%s%s", w, r.out, r.err)
+			}
+		}
+		if r.status != 0 || strings.ContainsAny(r.out, "\x1b\r") {
+			t.Errorf("%s: %d, %q", object, r.status, r.out)
+		}
+		r = shmTool(t, "inspect", "feed", object, "--json")
+		var o shm.ObjectState
+		if err := json.Unmarshal([]byte(r.out), &o); err != nil || o.Name != object || len(o.OpenIn) != 1 {
+			t.Errorf("%s: %v: %s", object, err, r.out)
+		}
+	}
+	if r := shmTool(t, "inspect", "feed", "nope"); r.status != 1 || !strings.Contains(r.err, `no object "nope" in region feed: shm inspect feed shows what is there`) {
+		t.Errorf("of no object: %d, %q", r.status, r.err)
+	}
+	if r := shmTool(t, "inspect", "feed"); strings.ContainsAny(r.out, "\x1b\r") || !strings.Contains(r.out, "evil?[2J?name") {
+		t.Errorf("%q", r.out)
+	}
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	"example.com/tandem/sync"
+)
+
+// A lock is one that a process can hold, and others wait for.
+type lock interface{ Lock(context.Context) error }
+
+// locks are all there are, by the names of their objects.
+var locks = map[string]func(r *shm.Region, name string) (lock, error){
+	"mutex":   func(r *shm.Region, name string) (lock, error) { return sync.OpenMutex(r, name) },
+	"rwmutex": func(r *shm.Region, name string) (lock, error) { return sync.OpenRWMutex(r, name) },
+	"rmutex": func(r *shm.Region, name string) (lock, error) {
+		m, err := sync.OpenRMutex(r, name)
+		if err != nil {
+			return nil, err
+		}
+		return m.NewHolder(), nil
+	},
+	"value": func(r *shm.Region, name string) (lock, error) { return atomics.OpenValue(r, name, 1) },
+	"array": func(r *shm.Region, name string) (lock, error) { return atomics.OpenArray[int32](r, name, 4) },
+}
+
+func openLock(r *shm.Region, name string) lock {
+	l, err := locks[name](r, name)
+	testproc.Must(err)
+	return l
+}
+
+// holder holds every lock, the directory's as well.
+var holder = testproc.Role("holder", func(args []string) {
+	procname.Set("holder")
+	r, err := shm.Open(args[0], nil)
+	testproc.Must(err)
+	for name := range locks {
+		testproc.Must(openLock(r, name).Lock(context.Background()))
+	}
+	r.OpenObject(object.Spec{Op: "test", Kind: engine.KindMutex, Name: "never",
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+			return nil, engine.MutexSize, func(mem.Area) { // this is called under the directory's lock
+				testproc.Say("holds")
+				testproc.Hear()
+			}, nil
+		}})
+})
+
+// waits has two calls that wait for each lock, and one for the directory's.
+var waits = testproc.Role("waits", func(args []string) {
+	procname.Set("waiter")
+	r, err := shm.Open(args[0], nil)
+	testproc.Must(err)
+	for name := range locks {
+		for range 2 {
+			l := openLock(r, name)
+			go l.Lock(context.Background())
+		}
+	}
+	go sync.OpenMutex(r, "new")
+	testproc.Say("here")
+	testproc.Hear()
+})
+
+// Every lock is held by a stopped process, and another waits for every one.
+// The tool answers at once, says who, and changes nothing.
+func TestInspectBehindStoppedHolder(t *testing.T) {
+	dir := testDir(t)
+	r := must(shm.Create("feed", &shm.Options{Size: 4 << 20, Participants: 8, Objects: 32}))(t)
+	h := holder.Start(t, "feed")
+	h.Expect("holds")
+	h.Freeze()
+	w := waits.Start(t, "feed")
+	w.Expect("here")
+	for name := range locks {
+		shmtest.AwaitWaiting(t, r, name, 2)
+	}
+	shmtest.AwaitWaiting(t, r, "", 1)
+	w.Freeze()
+	if err := r.Close(); err != nil { // nothing moves any more
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "feed")
+	before := sha256.Sum256(must(os.ReadFile(path))(t))
+
+	const limit, runs = 100 * time.Millisecond, 5
+	for try := 1; ; try++ {
+		var took []time.Duration
+		for range runs {
+			took = append(took, shmTool(t, "inspect", "feed").took)
+		}
+		slices.Sort(took)
+		t.Logf("inspect takes %v (median of %d)", took[runs/2], runs)
+		if took[runs/2] <= limit {
+			break
+		}
+		if try == 3 {
+			t.Errorf("inspect takes %v (median of %d), want at most %v", took[runs/2], runs, limit)
+			break
+		}
+	}
+
+	text := shmTool(t, "inspect", "feed")
+	heldBy, waitedBy := fmt.Sprintf("(holder, pid %d)", h.PID()), fmt.Sprintf("(waiter, pid %d): ", w.PID())
+	for name := range locks {
+		i := slices.IndexFunc(strings.Split(text.out, "\n"), func(l string) bool { return strings.HasPrefix(l, name+" ") })
+		if i < 0 {
+			t.Fatalf("no %s in\n%s", name, text.out)
+		}
+		line := strings.Split(text.out, "\n")[i]
+		if !strings.Contains(line, "held by #1.1 "+heldBy+" since ") || !strings.Contains(line, "waited for by #2.1 "+waitedBy+"2 for ") {
+			t.Errorf("%s: %s", name, line)
+		}
+		one := shmTool(t, "inspect", "feed", name)
+		if one.status != 0 || !strings.Contains(one.out, heldBy) || !strings.Contains(one.out, waitedBy) {
+			t.Errorf("%s: %d\n%s", name, one.status, one.out)
+		}
+	}
+	if !strings.Contains(text.out, "being changed by #1.1 "+heldBy) || !strings.Contains(text.out, "waited for by #2.1 "+waitedBy+"1 for ") {
+		t.Errorf("the directory's lock:\n%s", text.out)
+	}
+
+	var s shm.Snapshot
+	asJSON := shmTool(t, "inspect", "feed", "--json")
+	if err := json.Unmarshal([]byte(asJSON.out), &s); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range s.Objects {
+		if o.Owner == nil || o.Owner.PID != h.PID() || len(o.Waits) != 1 || o.Waits[0].PID != w.PID() || o.Waits[0].N != 2 || o.Waits[0].Since.IsZero() {
+			t.Errorf("%s: held by %+v, waited for by %+v", o.Name, o.Owner, o.Waits)
+		}
+	}
+	if d := s.Directory; len(s.Objects) != len(locks) || d.Holder == nil || d.Holder.PID != h.PID() || len(d.Waits) != 1 || d.Waits[0].PID != w.PID() {
+		t.Errorf("%d objects, directory %+v", len(s.Objects), d)
+	}
+	for _, args := range []string{"ls", "ls --json", "check feed"} {
+		if r := shmTool(t, strings.Fields(args)...); r.status != 0 {
+			t.Errorf("shm %s: %d, %q, %q", args, r.status, r.out, r.err)
+		}
+	}
+	if after := sha256.Sum256(must(os.ReadFile(path))(t)); after != before {
+		t.Error("the file is not what it was")
+	}
+}

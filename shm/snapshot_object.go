@@ -1,0 +1,83 @@
+package shm
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// Object is the object of that name, a removed one if it was the only one;
+// nil if there is none.
+func (s *Snapshot) Object(name string) *ObjectState {
+	for _, list := range [][]ObjectState{s.Objects, s.Removed} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
+		}
+	}
+	return nil
+}
+
+// ObjectText is all that the snapshot has of one of its objects, a line each.
+func (s *Snapshot) ObjectText(o *ObjectState) string {
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	line := func(what, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", what, printable(fmt.Sprintf(format, args...)))
+	}
+	line("object", "%s", o.Name)
+	line("region", "%s", s.Region.Name)
+	line("kind", "%s", o.Kind)
+	line("made", "%s", stamp(o.Created))
+	line("bytes", "%d", o.Bytes)
+	if o.State != "" {
+		line("state", "%s", o.State)
+	}
+	if slices.ContainsFunc(s.Removed, func(r ObjectState) bool { return r.Name == o.Name }) && !slices.ContainsFunc(s.Objects, func(l ObjectState) bool { return l.Name == o.Name }) {
+		line("removed", "it has no name any more, and goes when nobody has it open")
+	}
+	if o.Cap > 0 {
+		line("fill", "%d of %d", o.Len, o.Cap)
+	} else if o.Len > 0 {
+		line("length", "%d", o.Len)
+	}
+	if o.Value != "" {
+		line("value", "%s", o.Value)
+	}
+	if o.Owner != nil {
+		line("held by", "%s", s.held(o.Owner))
+	}
+	for i := range o.Holders {
+		line(o.Holders[i].What, "%d of %s", o.Holders[i].N, s.held(&o.Holders[i]))
+	}
+	for i := range o.Waits {
+		line("waited for by", "%s", s.waiting(&o.Waits[i]))
+	}
+	if len(o.Waits) == 0 && o.Waiters > 1 {
+		line("waited for by", "%d", o.Waiters)
+	}
+	for _, i := range o.OpenIn {
+		line("open in", "%s", s.participant(i))
+	}
+	for _, name := range slices.Sorted(maps.Keys(o.Fields)) {
+		line(name, "%s", o.Fields[name])
+	}
+	for text := range strings.Lines(o.Type) {
+		line("type", "%s", strings.TrimSuffix(text, "\n"))
+	}
+	w.Flush()
+	return b.String()
+}
+
+// participant names who has record i.
+func (s *Snapshot) participant(i int) string {
+	for k := range s.Participants {
+		if p := &s.Participants[k]; p.Index == i {
+			return (&Holder{Index: i, Epoch: p.Epoch, PID: p.PID, Name: p.Name, Dead: p.Lost || p.State == Dead}).String()
+		}
+	}
+	return fmt.Sprintf("#%d (gone)", i)
+}

@@ -3,7 +3,6 @@ package contract_test
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"time"
 
@@ -11,28 +10,34 @@ import (
 )
 
 // blocked waits until the call is asleep on the object that its first argument
-// names: until as many calls of the actor's process sleep as have been asked
-// for by blocked and not been answered, this one included. It fails the row if
-// the call is answered instead.
+// names: until the region shows as many sleeping calls of the actor's process
+// on that object as blocked has been asked of and have not been answered, this
+// one included. It fails the row if the call is answered instead.
 func (c *call) blocked() {
-	c.a.w.t.Helper()
+	w := c.a.w
+	w.t.Helper()
 	c.asleep = true
-	for begin := time.Now(); !c.a.w.sleepers(c, c.a.w.sleeping(c)); time.Sleep(time.Millisecond) {
+	for begin := time.Now(); w.waits(c) < w.wanted(c); time.Sleep(200 * time.Microsecond) {
 		if c.done() {
-			c.a.w.fatal("%v = %q, want it to block", c, c.answer())
+			break
 		}
 		if time.Since(begin) > testproc.Patience {
-			c.a.w.fatal("%v does not get to sleep", c)
+			w.fatal("%v does not get to sleep", c)
 		}
 	}
+	c.stillBlocked()
+}
+
+// stillBlocked fails the row if the call has been answered.
+func (c *call) stillBlocked() {
+	c.a.w.t.Helper()
 	if c.done() {
 		c.a.w.fatal("%v = %q, want it to block", c, c.answer())
 	}
 }
 
-// sleeping counts the calls of c's process that are to be asleep on c's
-// object.
-func (w *world) sleeping(c *call) (n int) {
+// wanted counts the calls of c's process that are to be asleep on c's object.
+func (w *world) wanted(c *call) (n int) {
 	for _, a := range w.started {
 		if a.pid != c.a.pid {
 			continue
@@ -46,20 +51,25 @@ func (w *world) sleeping(c *call) (n int) {
 	return n
 }
 
-// sleepers reports that n calls of c's process are asleep: goroutines by their
-// stacks, a process if none of its threads has run for a while.
-func (w *world) sleepers(c *call, n int) bool {
-	if !w.processes() {
-		buf := make([]byte, 1<<20)
-		return strings.Count(string(buf[:runtime.Stack(buf, true)]), "internal/wait.(*Waiter).sleep(") >= n
+// waits counts the calls of c's process that the region shows asleep on c's
+// object.
+func (w *world) waits(c *call) (n int) {
+	w.t.Helper()
+	s, err := w.region.Snapshot()
+	if err != nil {
+		w.t.Fatal(err)
 	}
-	for quiet := 0; quiet < 5; quiet++ {
-		time.Sleep(4 * time.Millisecond)
-		if strings.ContainsRune(threads(c.a.pid), 'R') {
-			return false
+	for i := range s.Objects {
+		if s.Objects[i].Name != c.args[0] {
+			continue
+		}
+		for _, h := range s.Objects[i].Waits {
+			if h.PID == c.a.pid {
+				n += h.N
+			}
 		}
 	}
-	return true
+	return n
 }
 
 // threads is a letter for each thread of a process: R, S, D, T …

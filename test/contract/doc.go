@@ -34,7 +34,8 @@
 //
 // An actor runs every call in a goroutine of its own, so that several can be
 // going on in one actor; do is begin and answer, and expect is do and a
-// comparison. took is how long the verb itself ran, and timed is do with it.
+// comparison. stillBlocked says that a call that was blocked has not been
+// answered since. took is how long the verb itself ran, and timed is do with it.
 // Every blocking verb waits with e.ctx, or a context that is made from it: it
 // ends when the call is cancelled and when the actor is to end.
 //

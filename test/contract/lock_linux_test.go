@@ -130,6 +130,9 @@ func TestLock(t *testing.T) {
 			for _, c := range cs {
 				c.blocked()
 			}
+			for _, c := range cs {
+				c.stillBlocked()
+			}
 			a.expect("ok", "mutex.unlock", "m")
 			for _, c := range cs {
 				c.expect("ok")

@@ -11,177 +11,224 @@ import (
 	"example.com/tandem/shm"
 )
 
-// ErrOverRelease says that more was released than the semaphore can have.
-// Nothing has changed.
+// ErrOverRelease says that a Release would have made more permits than there
+// may be. Nothing has changed.
 var ErrOverRelease = engine.ErrOverRelease
 
-// MaxSemaphore is the largest count of a semaphore.
-const MaxSemaphore = engine.LedgerMax
-
-// A Semaphore is a count that any process gives to and takes from, and that is
-// never below 0.
+// A Semaphore is a count of permits: Acquire takes one, and waits while there
+// is none; Release gives some, and may be called by a process that took none.
+// There are at most 16,777,215.
 //
-// When a process dies, what it took and has not given back comes back as far
-// as the count then is at most the initial one. So a semaphore that guards n
-// things, made with n, is whole again, and one that counts what others give,
-// made with 0, gets back nothing that was consumed. Of one that is both, as
-// the free places of a buffer are, it cannot be told what a dead process still
-// had; a ring.Queue can tell.
-type Semaphore struct{ semaphore }
+// The region knows for each process how many permits it has taken and not
+// given. When a process dies or closes the region, those come back, but never
+// so that there are more than the semaphore was made with. So one that guards
+// n things, made with n, heals; and of one that counts signals, made with 0,
+// what was consumed stays consumed. Permits that the dead one gave stay. What
+// one process takes and another gives is still the first one's.
+//
+// Hence a semaphore that counts the free slots of a buffer between two
+// processes is a poor choice: of slots that a dead producer has filled it
+// would think that they are free again. That is what ring.Queue is for.
+//
+// A stopped process is not dead: it keeps its permits.
+type Semaphore struct{ permits }
 
-// A BoundedSemaphore is a Semaphore whose count never exceeds the initial one:
-// that many permits, of which all that a process holds when it dies come back.
-type BoundedSemaphore struct{ semaphore }
-
-// semaphore is both.
-type semaphore struct {
-	handle
-	sem  engine.Semaphore
-	kind string // "semaphore", for errors
-}
-
-// OpenSemaphore finds the semaphore called name in r, whatever its count is,
-// or makes it with a count of initial: 0 to MaxSemaphore, else fs.ErrInvalid.
-// It blocks only while another process changes the region's directory.
+// OpenSemaphore finds the semaphore called name in r, or makes it with initial
+// permits, 0 to 16,777,215. initial is of no meaning for one that is there,
+// and -1 takes what is there, or is fs.ErrNotExist. It blocks only while
+// another process changes the region's directory.
 func OpenSemaphore(r *shm.Region, name string, initial int) (*Semaphore, error) {
 	s := new(Semaphore)
-	if err := s.open(r, name, engine.KindSemaphore, initial); err != nil {
+	if err := s.open(r, "sync.OpenSemaphore", engine.KindSemaphore, name, initial); err != nil {
 		return nil, err
 	}
 	return s, nil
-}
-
-// OpenBoundedSemaphore finds the semaphore called name in r, whatever its
-// bound is, or makes it with initial permits: 0 to MaxSemaphore, else
-// fs.ErrInvalid. It blocks only while another process changes the region's
-// directory.
-func OpenBoundedSemaphore(r *shm.Region, name string, initial int) (*BoundedSemaphore, error) {
-	s := new(BoundedSemaphore)
-	if err := s.open(r, name, engine.KindBoundedSemaphore, initial); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-func (s *semaphore) open(r *shm.Region, name string, kind engine.Kind, initial int) error {
-	op := "sync.OpenSemaphore"
-	s.kind = "semaphore"
-	if kind == engine.KindBoundedSemaphore {
-		op, s.kind = "sync.OpenBoundedSemaphore", "boundedsemaphore"
-	}
-	if initial < 0 || initial > MaxSemaphore {
-		return &shm.Error{Op: op, Region: r.Name(), Object: name,
-			Err: fmt.Errorf("initial count %d, want 0 to %d: %w", initial, MaxSemaphore, fs.ErrInvalid)}
-	}
-	err := s.handle.open(r, object.Spec{Op: op, Kind: kind, Name: name,
-		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
-			return nil, engine.SemaphoreSize(participants), func(a mem.Area) {
-				engine.InitSemaphore(a, initial, kind == engine.KindBoundedSemaphore)
-			}, nil
-		}})
-	if err != nil {
-		return err
-	}
-	sem, err := engine.AttachSemaphore(s.core.Area, s.core.Env)
-	if err != nil {
-		return s.core.Err(op, err)
-	}
-	s.sem = *sem
-	return nil
-}
-
-// Acquire takes one, and waits while there is none: it spins for moments, then
-// sleeps. nil means taken. An error means not taken: ctx's, or shm.ErrClosed. A
-// context that has ended makes no attempt. What was done before a Release is
-// done for whoever acquires after it.
-//
-// If the process dies in Acquire it has taken one, which comes back as the
-// type says, or none.
-func (s *semaphore) Acquire(ctx context.Context) error {
-	err := s.ready(ctx)
-	if err == nil {
-		var ok bool
-		if ok, err = s.sem.TryAcquire(); err == nil && !ok {
-			err = s.wait(ctx)
-		}
-	}
-	return s.locked(s.op("Acquire", err), err)
-}
-
-//go:noinline
-func (s *semaphore) wait(ctx context.Context) error {
-	w := s.core.Waiter(ctx)
-	defer w.Done()
-	return s.sem.Acquire(w)
-}
-
-// TryAcquire takes one if there is one, and reports whether it did. It does
-// not block. An error, with false, is shm.ErrClosed.
-func (s *semaphore) TryAcquire() (ok bool, err error) {
-	if err = s.ready(context.Background()); err == nil {
-		if ok, err = s.sem.TryAcquire(); ok {
-			s.acquire()
-		}
-	}
-	err = s.done(s.op("TryAcquire", err), err)
-	return ok && err == nil, err
-}
-
-// Release gives n, all or none, and wakes as many who wait. Any process may,
-// whatever it has acquired. It does not block. n below 1 is fs.ErrInvalid; more
-// than the semaphore can have is ErrOverRelease; then nothing has changed. A
-// process that dies in it has given all n or none.
-func (s *semaphore) Release(n int) error {
-	err := s.ready(context.Background())
-	if err == nil && n < 1 {
-		err = fmt.Errorf("%d, want 1 at least: %w", n, fs.ErrInvalid)
-	}
-	if err == nil {
-		s.release()
-		err = s.sem.Release(n)
-	}
-	return s.done(s.op("Release", err), err)
-}
-
-// Value is the count at this instant; 0 on a closed region.
-func (s *semaphore) Value() int {
-	if s.core == nil {
-		return 0
-	}
-	v := s.sem.Value()
-	if s.core.Closed.Load() {
-		v = 0
-	}
-	s.core.KeepAlive()
-	return v
-}
-
-// op names a method for an error, if there is one.
-func (s *semaphore) op(method string, err error) string {
-	if err == nil && s.core != nil && !s.core.Closed.Load() {
-		return ""
-	}
-	if s.kind == "" {
-		return "semaphore." + method
-	}
-	return s.kind + "." + method
 }
 
 // MarshalBinary makes the handle an argument.
-func (s *semaphore) MarshalBinary() ([]byte, error) {
-	return s.marshal(s.op("MarshalBinary", fs.ErrInvalid))
-}
+func (s *Semaphore) MarshalBinary() ([]byte, error) { return s.marshal("semaphore.MarshalBinary") }
 
 // UnmarshalBinary opens the semaphore that another process's handle was on.
 func (s *Semaphore) UnmarshalBinary(b []byte) error {
-	return unmarshal("semaphore.UnmarshalBinary", engine.KindSemaphore, b, func(r *shm.Region, name string) error {
-		return s.open(r, name, engine.KindSemaphore, 0)
+	const op = "semaphore.UnmarshalBinary"
+	return unmarshal(op, engine.KindSemaphore, b, func(r *shm.Region, name string) error {
+		return s.open(r, op, engine.KindSemaphore, name, -1)
 	})
+}
+
+// A BoundedSemaphore is a Semaphore that never has more permits than it was
+// made with: a Release past that is ErrOverRelease, and changes nothing. Also
+// of several at once, for which there is room for one, one succeeds.
+//
+// When a process dies or closes the region, the permits that it has taken and
+// not given come back, all of them and no more. What one process takes and
+// another gives is still the first one's: a bounded semaphore is for those who
+// give what they took.
+type BoundedSemaphore struct{ permits }
+
+// OpenBoundedSemaphore finds the bounded semaphore called name in r, or makes
+// it with initial permits, 0 to 16,777,215, which is then its bound. initial
+// is of no meaning for one that is there, and -1 takes what is there, or is
+// fs.ErrNotExist. It blocks only while another process changes the region's
+// directory.
+func OpenBoundedSemaphore(r *shm.Region, name string, initial int) (*BoundedSemaphore, error) {
+	s := new(BoundedSemaphore)
+	if err := s.open(r, "sync.OpenBoundedSemaphore", engine.KindBoundedSemaphore, name, initial); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// MarshalBinary makes the handle an argument.
+func (s *BoundedSemaphore) MarshalBinary() ([]byte, error) {
+	return s.marshal("boundedsemaphore.MarshalBinary")
 }
 
 // UnmarshalBinary opens the semaphore that another process's handle was on.
 func (s *BoundedSemaphore) UnmarshalBinary(b []byte) error {
-	return unmarshal("boundedsemaphore.UnmarshalBinary", engine.KindBoundedSemaphore, b, func(r *shm.Region, name string) error {
-		return s.open(r, name, engine.KindBoundedSemaphore, 0)
+	const op = "boundedsemaphore.UnmarshalBinary"
+	return unmarshal(op, engine.KindBoundedSemaphore, b, func(r *shm.Region, name string) error {
+		return s.open(r, op, engine.KindBoundedSemaphore, name, -1)
 	})
+}
+
+// permits are what both kinds have in common.
+type permits struct {
+	handle
+	sem     engine.Semaphore
+	bounded bool
+}
+
+func (p *permits) open(r *shm.Region, op string, kind engine.Kind, name string, initial int) error {
+	if initial < -1 || initial > engine.LedgerMax {
+		return &shm.Error{Op: op, Region: r.Name(), Object: name, Err: fmt.Errorf("%d permits, want 0 to %d: %w", initial, engine.LedgerMax, fs.ErrInvalid)}
+	}
+	err := p.handle.open(r, object.Spec{Op: op, Kind: kind, Name: name,
+		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
+			if initial < 0 {
+				return nil, 0, nil, fmt.Errorf("there is none to take the count from: %w", fs.ErrNotExist)
+			}
+			return nil, engine.SemaphoreSize(participants), func(a mem.Area) { engine.InitSemaphore(a, initial) }, nil
+		}})
+	if err != nil {
+		return err
+	}
+	p.bounded = kind == engine.KindBoundedSemaphore
+	sem, err := engine.AttachSemaphore(p.core.Area, p.core.Env, p.bounded)
+	if err != nil {
+		return p.core.Err(op, err)
+	}
+	p.sem = *sem
+	return nil
+}
+
+// op is a method's name in errors.
+func (p *permits) op(method string) string {
+	if p.bounded {
+		return "boundedsemaphore." + method
+	}
+	return "semaphore." + method
+}
+
+// Acquire takes a permit, and waits while there is none: it spins for moments,
+// then sleeps. nil means taken. An error means not taken: ctx's, or
+// shm.ErrClosed. A context that has ended makes no attempt. Of those who wait
+// no one is next: who comes by at the right moment may be before them.
+//
+// A process that dies in it has taken a permit, which comes back, or it has not.
+func (p *permits) Acquire(ctx context.Context) error {
+	if mem.RaceEnabled || p.core == nil || ctx.Err() != nil || !p.sem.AcquireNow() || p.core.Closed.Load() {
+		return p.acquireSlow(ctx)
+	}
+	p.core.KeepAlive()
+	return nil
+}
+
+// acquireSlow is Acquire after a first look that was not enough.
+//
+//go:noinline
+func (p *permits) acquireSlow(ctx context.Context) error {
+	err := p.ready(ctx)
+	if err == nil {
+		w := p.core.Waiter(ctx)
+		err = p.sem.Acquire(w)
+		w.Done()
+	}
+	return p.took("Acquire", err)
+}
+
+// took ends a call that took a permit, if err is nil.
+func (p *permits) took(method string, err error) error {
+	if err == nil {
+		p.acquire()
+	}
+	return p.ends(method, err)
+}
+
+// ends is done, of a method whose name is made only where it is needed.
+func (p *permits) ends(method string, err error) error {
+	if err == nil && !p.core.Closed.Load() {
+		p.core.KeepAlive()
+		return nil
+	}
+	return p.done(p.op(method), err)
+}
+
+// TryAcquire takes a permit if there is one, and reports whether it did. It
+// does not block.
+func (p *permits) TryAcquire() (bool, error) {
+	if mem.RaceEnabled || p.core == nil || !p.sem.AcquireNow() || p.core.Closed.Load() {
+		return p.tryAcquire()
+	}
+	p.core.KeepAlive()
+	return true, nil
+}
+
+//go:noinline
+func (p *permits) tryAcquire() (bool, error) {
+	err := p.ready(context.Background())
+	if err == nil {
+		var ok bool
+		if ok, err = p.sem.TryAcquire(); !ok && err == nil && !p.core.Closed.Load() {
+			p.core.KeepAlive()
+			return false, nil
+		}
+	}
+	err = p.took("TryAcquire", err)
+	return err == nil, err
+}
+
+// Release gives n permits, all or none, and wakes as many who wait. It does
+// not block. n below 1 is fs.ErrInvalid; more than there may be, which a bounded
+// semaphore says of more than it was made with, is ErrOverRelease. Then nothing
+// has changed. A process that dies in it has given all of them, or none.
+func (p *permits) Release(n int) error {
+	if mem.RaceEnabled || p.core == nil || !p.sem.ReleaseNow(n) || p.core.Closed.Load() {
+		return p.releaseSlow(n)
+	}
+	p.core.KeepAlive()
+	return nil
+}
+
+//go:noinline
+func (p *permits) releaseSlow(n int) error {
+	err := p.ready(context.Background())
+	switch {
+	case err != nil:
+	case n < 1:
+		err = fmt.Errorf("%d permits: %w", n, fs.ErrInvalid)
+	default:
+		p.release()
+		err = p.sem.Release(n)
+	}
+	return p.ends("Release", err)
+}
+
+// Value is how many permits there are at this instant. It does not block.
+func (p *permits) Value() int {
+	if p.core == nil || p.core.Closed.Load() {
+		return 0
+	}
+	defer p.core.KeepAlive()
+	return p.sem.Value()
 }

@@ -7,28 +7,33 @@ import (
 )
 
 // A Semaphore is a count that is taken from and given to, and never below 0: a
-// Ledger, so that it is known what each participant has taken.
+// Ledger, so that it is known what each participant has taken. A bounded one,
+// a kind of its own, never rises above its first value either.
 //
-//	line 0  initial 64 | bounded 64 | reserved, zero …    written once
+//	line 0  initial 64 | reserved, zero …     written once
 //	line 1… a Ledger
 //
-// A participant's share of the ledger is what it gave less what it took. Below
-// 0 it holds so many permits.
+// A share of the ledger is what its participant gave less what it took. Below
+// 0 it holds so many permits; above 0 it gave what others had taken.
 //
-//	plain    the value may rise to LedgerMax, whoever gives
-//	bounded  it may not rise above initial
+//	Acquire  P1 the ledger's change by -1  P2 fruitless: arm its bell, P1, sleep
+//	Release  V1 its change by n  V2 ring its bell for n
 //
-// Death: what the dead one held is given back, but never so that the value
-// rises above initial. For a bounded one that is all of it. For a plain one it
-// is what a guard of so many things wants back; a count of signals from others
-// starts at 0, and gets nothing back of what was consumed. What the dead one
-// gave more than it took stays given.
+// A wake-up cannot be lost: the bell is rung after every change upwards, also
+// by whoever slept and then gives up. Of more who are woken than there are
+// permits the late ones find none and sleep again: whoever has taken one, the
+// woken or somebody who came by, rings for its own.
+//
+// Death: before P1 nothing is taken, after it the dead one holds a permit,
+// though nobody may have been told. After V1 all n are there. Recovery gives
+// back what the dead one held, but never so that the value rises above
+// initial, leaves what it gave beyond what it took, and bumps the bell, for
+// the ring or the wake-up that died with it. So whoever guards n things with a
+// semaphore of n gets all of them back; and of signals, counted from 0, those
+// that were taken stay taken.
 type Semaphore struct {
 	Ledger
-	initial int
-	bounded bool
-	taking  Limits
-	giving  Limits
+	initial, most int
 }
 
 const semaphoreLine = 128
@@ -38,17 +43,14 @@ func SemaphoreSize(participants int) uint64 { return semaphoreLine + LedgerSize(
 
 // InitSemaphore writes a semaphore with a value of initial, 0 to LedgerMax; a
 // is zeroed.
-func InitSemaphore(a mem.Area, initial int, bounded bool) {
+func InitSemaphore(a mem.Area, initial int) {
 	mem.Store64(a.W64(0), uint64(initial))
-	if bounded {
-		mem.Store64(a.W64(8), 1)
-	}
 	InitLedger(a.Sub(semaphoreLine, a.Size()-semaphoreLine), initial)
 }
 
 // AttachSemaphore is this participant's use of the semaphore in a.
-func AttachSemaphore(a mem.Area, env Env) (*Semaphore, error) {
-	s, l, err := openSemaphore(a)
+func AttachSemaphore(a mem.Area, env Env, bounded bool) (*Semaphore, error) {
+	s, l, err := openSemaphore(a, bounded)
 	if err != nil {
 		return nil, err
 	}
@@ -60,114 +62,121 @@ func AttachSemaphore(a mem.Area, env Env) (*Semaphore, error) {
 	return s, nil
 }
 
-func openSemaphore(a mem.Area) (*Semaphore, mem.Area, error) {
+// openSemaphore is what is written once, and where the ledger is.
+func openSemaphore(a mem.Area, bounded bool) (*Semaphore, mem.Area, error) {
 	if !a.Has(0, semaphoreLine+2*ledgerLine) {
 		return nil, a, fmt.Errorf("semaphore of %d bytes: %w", a.Size(), ErrCorrupt)
 	}
-	initial, bounded := mem.Load64(a.W64(0)), mem.Load64(a.W64(8))
-	if initial > LedgerMax || bounded > 1 {
-		return nil, a, fmt.Errorf("semaphore of %d, bounded %d: %w", initial, bounded, ErrCorrupt)
+	initial := mem.Load64(a.W64(0))
+	if initial > LedgerMax {
+		return nil, a, fmt.Errorf("semaphore of %d: %w", initial, ErrCorrupt)
 	}
-	s := &Semaphore{initial: int(initial), bounded: bounded == 1, taking: Limits{Max: LedgerMax}, giving: Limits{Max: LedgerMax}}
-	if s.bounded {
-		s.giving.Max = s.initial
+	s := &Semaphore{initial: int(initial), most: LedgerMax}
+	if bounded {
+		s.most = s.initial
 	}
 	return s, a.Sub(semaphoreLine, a.Size()-semaphoreLine), nil
 }
 
-// Initial is the count it was made with.
-func (s *Semaphore) Initial() int { return s.initial }
+// AcquireNow is Acquire where that is one CAS: there is a permit, and this
+// participant made the last change. What every Acquire tries first.
+func (s *Semaphore) AcquireNow() bool { return s.AddNow(-1, LedgerMax) }
 
-// TryAcquire takes one if there is one.
+// TryAcquire takes a permit if there is one.
 func (s *Semaphore) TryAcquire() (bool, error) {
-	o, err := s.Add(-1, s.taking)
+	o, err := s.Add(-1, Limits{Max: LedgerMax}) // P1
 	return err == nil && o == Done, err
 }
 
-// Acquire takes one, and waits for it by w.
+// Acquire takes a permit, and waits for it by w.
 func (s *Semaphore) Acquire(w Sleeper) error {
-	o, err := s.Wait(w, -1, s.taking)
-	if err == nil && o != Done {
-		err = ErrCorrupt // a share out of 32 bits
-	}
+	_, err := s.Wait(w, -1, Limits{Max: LedgerMax}) // P1, P2
 	return err
 }
 
-// Release gives n, at least 1, or none: ErrOverRelease if that is more than
-// there may be.
+// ReleaseNow is Release where that is one CAS and nobody has to be woken.
+func (s *Semaphore) ReleaseNow(n int) bool {
+	if uint(n-1) >= uint(s.most) || !s.AddNow(n, s.most) { // V1
+		return false
+	}
+	s.Bell.Ring(n) // V2
+	return true
+}
+
+// Release gives n permits, 1 at least, or none: ErrOverRelease if there would
+// be more than there may be.
 func (s *Semaphore) Release(n int) error {
-	if n > LedgerMax {
-		return ErrOverRelease
-	}
-	switch o, err := s.Add(n, s.giving); {
-	case err != nil:
+	o, err := s.Add(n, Limits{Max: s.most}) // V1
+	if err != nil {
 		return err
-	case o == TooHigh:
-		return ErrOverRelease
-	case o != Done:
-		return ErrCorrupt
 	}
-	s.Bell.Ring(n)
+	if o != Done {
+		return ErrOverRelease
+	}
+	s.Bell.Ring(n) // V2
 	return nil
 }
 
-func recoverSemaphore(a mem.Area, env Env, dead Self) error {
-	s, la, err := openSemaphore(a)
+// A semaphoreKind is the operations of plain or of bounded ones.
+type semaphoreKind struct{ bounded bool }
+
+func (k semaphoreKind) recover(a mem.Area, env Env, dead Self) error {
+	s, l, err := openSemaphore(a, k.bounded)
 	if err != nil {
 		return err
 	}
-	l, err := openLedger(la, env)
+	ledger, err := openLedger(l, env)
 	if err != nil {
 		return err
 	}
-	return l.Recover(dead.Index, GiveBack, s.initial)
+	return ledger.Recover(dead.Index, GiveBack, s.initial)
 }
 
-func kickSemaphore(a mem.Area, env Env) {
-	if _, la, err := openSemaphore(a); err == nil {
-		if l, err := openLedger(la, env); err == nil {
-			l.Bell.Bump()
-		}
+func (k semaphoreKind) kick(a mem.Area, env Env) {
+	if _, l, err := openSemaphore(a, k.bounded); err == nil {
+		NewBell(l.W32(ledgerBell), env).Bump()
 	}
 }
 
-func lookSemaphore(a mem.Area) Look {
-	s, la, err := openSemaphore(a)
+// look shows as holders those who have taken more than they gave.
+func (k semaphoreKind) look(a mem.Area) Look {
+	s, l, err := openSemaphore(a, k.bounded)
 	if err != nil {
 		return Look{State: "corrupt"}
 	}
-	k := LookLedger(la, "permit")
-	holders := k.Holders[:0]
-	for _, h := range k.Holders {
-		if h.N < 0 { // who gave more than it took holds nothing
+	look := LookLedger(l, "permit")
+	holders := look.Holders[:0]
+	for _, h := range look.Holders {
+		if h.N < 0 {
 			h.N = -h.N
 			holders = append(holders, h)
 		}
 	}
-	k.Holders = holders
-	if s.bounded {
-		k.Value += fmt.Sprintf(" of %d", s.initial)
+	look.Holders = holders
+	if k.bounded {
+		look.Len, look.Cap = ledgerValue(mem.Load64(l.W64(0))), s.initial
+		look.Value = fmt.Sprint(look.Len)
 	}
-	return k
+	return look
 }
 
-func checkSemaphore(a mem.Area) error {
-	s, la, err := openSemaphore(a)
+func (k semaphoreKind) check(a mem.Area) error {
+	s, l, err := openSemaphore(a, k.bounded)
 	if err != nil {
 		return err
 	}
-	l, err := openLedger(la, Env{})
-	if err != nil {
-		return err
+	if v := ledgerValue(mem.Load64(l.W64(0))); k.bounded && v > s.initial {
+		return fmt.Errorf("%d permits of a semaphore of %d: %w", v, s.initial, ErrCorrupt)
 	}
-	if v := l.Value(); s.bounded && v > s.initial {
-		return fmt.Errorf("semaphore of %d with a value of %d: %w", s.initial, v, ErrCorrupt)
-	}
-	return CheckLedger(la)
+	return CheckLedger(l)
 }
 
 func init() {
-	for kind, name := range map[Kind]string{KindSemaphore: "semaphore", KindBoundedSemaphore: "bounded semaphore"} {
-		register(kind, Ops{Name: name, Recover: recoverSemaphore, Kick: kickSemaphore, Look: lookSemaphore, Check: checkSemaphore})
+	for kind, k := range map[Kind]semaphoreKind{KindSemaphore: {}, KindBoundedSemaphore: {bounded: true}} {
+		name := "semaphore"
+		if k.bounded {
+			name = "bounded semaphore"
+		}
+		register(kind, Ops{Name: name, Recover: k.recover, Kick: k.kick, Look: k.look, Check: k.check})
 	}
 }

@@ -81,8 +81,13 @@ func lookRWMutex(a mem.Area) Look {
 			k.Holders = append(k.Holders, Holding{Who: Self{Index: i, Epoch: uint32(r >> 32)}, What: "reader", N: int(n)})
 		}
 	}
-	if who, ok := l.Owner(); k.Owner != nil && (!ok || who != *k.Owner) && k.Holders != nil && k.State == "" {
+	if k.State != "" {
+		return k
+	}
+	if who, ok := l.Owner(); k.Owner != nil && (!ok || who != *k.Owner) && k.Holders != nil {
 		k.State = "waiting for readers"
+	} else if mem.Load32(l.hungry) != 0 && l.any(rwPassed) {
+		k.State = "readers passed over"
 	}
 	return k
 }

@@ -1,0 +1,319 @@
+package sync_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	"example.com/tandem/sync"
+)
+
+// A party is another process that does to the barrier b what it is told.
+var party = testproc.Role("party", func(args []string) {
+	r, err := shm.Open(args[0], nil)
+	testproc.Must(err)
+	act := func() error { return nil }
+	b, err := sync.OpenBarrier(r.Existing(), "b", 0, &sync.BarrierOptions{Action: func() error { return act() }})
+	testproc.Must(err)
+	testproc.Say("ready")
+	for {
+		line, ok := testproc.Hear()
+		if !ok {
+			return
+		}
+		switch line {
+		case "wait":
+			go func() {
+				switch i, err := b.Wait(background); {
+				case err == nil:
+					testproc.Say(i)
+				case errors.Is(err, sync.ErrBroken):
+					testproc.Say("broken")
+				case errors.Is(err, shm.ErrClosed):
+					testproc.Say("closed")
+				default:
+					testproc.Say(err)
+				}
+			}()
+		case "rounds": // as many as there are
+			for err == nil {
+				_, err = b.Wait(background)
+			}
+			testproc.Say("over")
+		case "act": // for long
+			act = func() error { testproc.Say("acting"); select {} }
+		case "close":
+			testproc.Must(r.Close())
+		}
+	}
+})
+
+func startParty(t testing.TB, r *shm.Region) *testproc.Child {
+	t.Helper()
+	c := party.Start(t, r.Name())
+	c.Expect("ready")
+	return c
+}
+
+// All who wait are told of an arriver's death, and of its Close; who comes is
+// told until Reset. Who does not wait breaks nothing.
+func TestBarrierArriverKilled(t *testing.T) {
+	r := shmtest.Region(t)
+	b := barrier(t, r, "b", 4, nil)
+	for _, how := range []string{"kill", "close"} {
+		victim, other, idle := startParty(t, r), startParty(t, r), startParty(t, r)
+		victim.Say("wait")
+		haveCome(t, b, 1)
+		other.Say("wait")
+		done := comeTo(patience(t), b, 1)
+		haveCome(t, b, 3)
+		idle.Kill()
+		for start := time.Now(); len(r.Participants()) > 3; time.Sleep(time.Millisecond) {
+			if time.Since(start) > testproc.Patience {
+				t.Fatal("the dead is not recovered")
+			}
+		}
+		if b.Waiting() != 3 || b.Broken() {
+			t.Errorf("after the death of one who does not wait: %d wait, broken %v", b.Waiting(), b.Broken())
+		}
+		if how == "kill" {
+			victim.Kill()
+		} else {
+			victim.Say("close")
+			victim.Expect("closed")
+		}
+		allBroken(t, done, 1)
+		other.Expect("broken")
+		other.Say("wait")
+		other.Expect("broken")
+		other.Kill()
+		victim.Kill()
+		must(t, b.Reset())
+		passes(t, b)
+	}
+}
+
+// The last dies in its Action: nobody passes.
+func TestBarrierActorKilled(t *testing.T) {
+	r := shmtest.Region(t)
+	b := barrier(t, r, "b", 3, nil)
+	victim := startParty(t, r)
+	victim.Say("act")
+	done := comeTo(patience(t), b, 2)
+	haveCome(t, b, 2)
+	victim.Say("wait")
+	victim.Expect("acting")
+	if n := b.Waiting(); n != 3 || b.Broken() {
+		t.Errorf("%d wait while the action runs, broken %v", n, b.Broken())
+	}
+	victim.Kill()
+	allBroken(t, done, 2)
+	must(t, b.Reset())
+	passes(t, b)
+}
+
+// A survivor hears of an arriver's death within 20 ms, and can go on.
+func TestBarrierToldSoon(t *testing.T) {
+	const bar = 20 * time.Millisecond
+	r := shmtest.Region(t)
+	b := barrier(t, r, "b", 3, nil)
+	for try := 1; ; try++ {
+		var took []time.Duration
+		for range 20 {
+			c := startParty(t, r)
+			c.Say("wait")
+			haveCome(t, b, 1)
+			done := comeTo(patience(t), b, 1)
+			waiters(t, 1)
+			begin := time.Now()
+			c.Signal(syscall.SIGKILL)
+			p := <-done
+			took = append(took, time.Since(begin))
+			if !errors.Is(p.err, sync.ErrBroken) {
+				t.Fatalf("Wait with one who was killed = %v", p.err)
+			}
+			must(t, b.Reset())
+			c.Kill()
+		}
+		slices.Sort(took)
+		median := took[len(took)/2]
+		t.Logf("kill to ErrBroken: median %v, worst %v", median, took[len(took)-1])
+		if median <= bar {
+			return
+		}
+		if try == 3 { // the machine may be busy with something else, but not for ever
+			t.Fatalf("told of a death after %v (median of 20), want %v", median, bar)
+		}
+	}
+}
+
+// One that is stopped is not dead: those who wait with it go on waiting, and
+// pass when it comes.
+func TestBarrierPartyStopped(t *testing.T) {
+	for _, when := range []string{"before it comes", "waiting"} {
+		t.Run(when, func(t *testing.T) {
+			t.Parallel()
+			r := shmtest.Region(t)
+			b := barrier(t, r, "b", 3, nil)
+			c := startParty(t, r)
+			if when == "waiting" {
+				c.Say("wait")
+				haveCome(t, b, 1)
+			}
+			stop(t, c)
+			done := comeTo(patience(t), b, 1)
+			select {
+			case p := <-done:
+				t.Errorf("Wait with a stopped process = %d, %v", p.index, p.err)
+			case <-time.After(3 * time.Second):
+			}
+			if b.Broken() {
+				t.Error("a stopped process broke the barrier")
+			}
+			if when == "waiting" { // it is of the round, though it does not run
+				if i, err := b.Wait(patience(t)); i != 2 || err != nil {
+					t.Errorf("the last Wait = %d, %v", i, err)
+				}
+				if p := <-done; p.err != nil {
+					t.Error(p.err)
+				}
+			}
+			c.Signal(syscall.SIGCONT)
+			if when == "waiting" {
+				c.Expect("0")
+				return
+			}
+			c.Say("wait")
+			also := comeTo(patience(t), b, 1)
+			for _, d := range []<-chan passage{done, also} {
+				if p := <-d; p.err != nil {
+					t.Error(p.err)
+				}
+			}
+			c.Line()
+		})
+	}
+}
+
+// One that is stopped before it has left a round is of no other, even if there
+// are enough without it: the next but one waits for it. Others give up, or
+// reset, and are not held.
+func TestBarrierLeaverStopped(t *testing.T) {
+	r := shmtest.Region(t)
+	b := barrier(t, r, "b", 2, nil)
+	c := startParty(t, r)
+	c.Say("wait")
+	haveCome(t, b, 1)
+	stop(t, c)
+	if i, err := b.Wait(patience(t)); i != 1 || err != nil {
+		t.Fatal(i, err)
+	}
+	passes(t, b) // the other bank
+	first := comeTo(patience(t), b, 1)
+	waiters(t, 1)
+	short, cancel := context.WithTimeout(background, 50*time.Millisecond)
+	defer cancel()
+	if _, err := b.Wait(short); !errors.Is(err, sync.ErrBroken) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Wait in a round that a stopped process holds up = %v", err)
+	}
+	allBroken(t, first, 1)
+	must(t, b.Reset())
+	passes(t, b)
+	done := comeTo(patience(t), b, 2)
+	c.Signal(syscall.SIGCONT)
+	c.Expect("0")
+	for range 2 {
+		if p := <-done; p.err != nil {
+			t.Error(p.err)
+		}
+	}
+}
+
+// A blocked waiter uses no processor.
+func TestBarrierWaiterSleeps(t *testing.T) {
+	r := shmtest.Region(t)
+	b := barrier(t, r, "b", 2, nil)
+	c := startParty(t, r)
+	c.Say("wait")
+	haveCome(t, b, 1)
+	asleep(t, c.PID())
+	before := cpu(t, c.PID())
+	time.Sleep(2 * time.Second)
+	most := 2
+	if !sys.HaveWaitv() {
+		most = 40 // its guard looks every 10 ms
+	}
+	if used := cpu(t, c.PID()) - before; used > most {
+		t.Errorf("a blocked waiter used %d ticks of the processor in 2 s", used)
+	}
+	if _, err := b.Wait(patience(t)); err != nil {
+		t.Error(err)
+	}
+	c.Expect("0")
+}
+
+// Processes are killed at random times in rounds of all; who is left resets.
+func TestBarrierStorm(t *testing.T) {
+	deaths := 10
+	if testing.Short() {
+		deaths = 5
+	}
+	r := shmtest.Region(t)
+	b := barrier(t, r, "b", 3, nil)
+	for n := range deaths {
+		victim, other := startParty(t, r), startParty(t, r)
+		victim.Say("rounds")
+		other.Say("rounds")
+		passed := 0
+		for ; passed < n*n%37; passed++ {
+			if _, err := b.Wait(patience(t)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		victim.Signal(syscall.SIGKILL)
+		// The victim may have died with no round of its own: then it is missed,
+		// and the time is up.
+		short, cancel := context.WithTimeout(background, 300*time.Millisecond)
+		var err error
+		for err == nil {
+			_, err = b.Wait(short)
+		}
+		cancel()
+		if !errors.Is(err, sync.ErrBroken) {
+			t.Fatal(err)
+		}
+		victim.Kill()
+		other.Expect("over")
+		other.Kill()
+		must(t, b.Reset())
+		passes(t, b)
+	}
+}
+
+// What a snapshot shows.
+func TestBarrierSnapshot(t *testing.T) {
+	r := shmtest.Region(t)
+	b := barrier(t, r, "b", 3, nil)
+	c := startParty(t, r)
+	c.Say("wait")
+	haveCome(t, b, 1)
+	s, err := r.Snapshot()
+	must(t, err)
+	o := s.Objects[0]
+	if o.Kind != "barrier" || o.Fields["parties"] != "3" || o.Len != 1 || o.Cap != 3 || len(o.Holders) != 1 ||
+		o.Holders[0].PID != c.PID() || o.Holders[0].What != "arrived" || o.Holders[0].N != 1 {
+		t.Errorf("the snapshot shows %+v", o)
+	}
+	must(t, b.Abort())
+	c.Expect("broken")
+	if s, err = r.Snapshot(); err != nil || s.Objects[0].State != "broken" || len(s.Objects[0].Holders) != 0 {
+		t.Errorf("a broken one is shown as %+v, %v", s.Objects[0], err)
+	}
+}

@@ -65,6 +65,7 @@ type condOracle struct {
 	waiting  int // Waits begun and not ended, those of the dead too
 	closer   *sim.Process
 	immortal bool // notifications are exact
+	onJoin   func()
 }
 
 // A condWait is one Wait.
@@ -77,19 +78,22 @@ func newCondOracle(w *sim.World, timers bool) *condOracle {
 	o := &condOracle{c: mem.Heap(engine.CondSize(condRowsInSim)), lines: map[engine.Self]*engine.CondLine{}}
 	engine.InitCond(o.c)
 	o.mutexOracle = &mutexOracle{w: w, a: mem.Heap(engine.MutexSize)}
-	if w.Rand.IntN(2) == 0 {
+	own := w.Rand.IntN(2) == 0
+	if own {
 		o.a, _ = engine.CondOwn(o.c)
-	} else {
-		engine.InitMutex(o.a)
 	}
 	w.Always(o.check)
 	w.Always(func() error { return condOps.Check(o.c) })
 	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
-		both := []func(mem.Area, engine.Env, engine.Self) error{condOps.Recover, mutexOps.Recover}
-		areas := []mem.Area{o.c, o.a}
 		first := w.Rand.IntN(2)
 		for _, i := range []int{first, 1 - first} {
-			if err := both[i](areas[i], t.Env(), dead); err != nil {
+			err := error(nil)
+			if i == 0 {
+				err = condOps.Recover(o.c, t.Env(), dead)
+			} else if !own {
+				err = mutexOps.Recover(o.a, t.Env(), dead)
+			}
+			if err != nil {
 				w.Fail("recovery: %v", err)
 			}
 		}
@@ -110,6 +114,7 @@ func newCondOracle(w *sim.World, timers bool) *condOracle {
 			w.Fail("all sleep: %v", err)
 			return true
 		}
+		w.Settled()
 		o.immortal = false // who dies from now on need not be made up for
 		return end()
 	})
@@ -231,6 +236,9 @@ func (l *condSimLock) Lock() (bool, error) {
 func (o *condOracle) wait(t *sim.Thread, c *engine.Cond, m *engine.Mutex, can bool) (told bool) {
 	x := &condWait{}
 	l := &condSimLock{o: o, t: t, m: m, can: can, joined: func() {
+		if o.onJoin != nil {
+			o.onJoin()
+		}
 		x.given = o.given + o.partial
 		o.waits = append(o.waits, x)
 		o.joined++

@@ -126,8 +126,8 @@ func TestUnnoticedDeath(t *testing.T) {
 	for _, want := range []string{
 		"died, unnoticed",
 		fmt.Sprintf("held by #2.1 (dies, pid %d, dead) since ", dies.PID()),
-		fmt.Sprintf("held by #1.1 (stops, pid %d) since ", stops.PID()),
-		fmt.Sprintf("waited for by #3.1 (waiter, pid %d): 1 for ", waits.PID()),
+		fmt.Sprintf("held by #1.1 (stops, pid %d, stopped) since ", stops.PID()),
+		fmt.Sprintf("waited for by #3.1 (waiter, pid %d, stopped): 1 for ", waits.PID()),
 	} {
 		if !strings.Contains(s.String(), want) {
 			t.Errorf("no %q in\n%v", want, s)

@@ -26,7 +26,7 @@ func ListText(regions []Info) string {
 			r.Participants, r.Limit, r.Objects, age(time.Since(r.Created)), strings.Join(r.notes(), ", "))
 	}
 	w.Flush()
-	return b.String()
+	return trimmed(b.String())
 }
 
 func (i *Info) notes() (is []string) {

@@ -59,6 +59,7 @@ type Attached struct {
 	Open       int     `json:"open"`                 // objects that it has open
 	Asleep     int     `json:"asleep,omitempty"`     // calls of its that wait asleep, for whatever
 	Unshown    int     `json:"unshown,omitempty"`    // those of them of which nothing says for what
+	Stopped    bool    `json:"stopped,omitempty"`    // by a signal or a debugger, as far as this process can see
 	Lost       bool    `json:"lost,omitempty"`       // it has ended, and nobody has noticed yet: there is no one else, or all are stopped
 	Recoverer  *Holder `json:"recoverer,omitempty"`  // of a dead one: who is recovering it
 }
@@ -83,14 +84,15 @@ type DirectoryState struct {
 
 // A Holder is a participant that holds an object or a part of it, or waits.
 type Holder struct {
-	Index int       `json:"index"`
-	Epoch uint32    `json:"epoch"`
-	PID   int       `json:"pid,omitempty"` // 0: it is not attached any more
-	Name  string    `json:"name,omitempty"`
-	Dead  bool      `json:"dead,omitempty"` // it has died, and is not recovered yet
-	What  string    `json:"what,omitempty"` // "lease", "reading", "permit"
-	N     int       `json:"n,omitempty"`    // how many of that; calls that wait
-	Since time.Time `json:"since,omitzero"` // since then at least; zero: unknown. Of waits: the first of the calls
+	Index   int       `json:"index"`
+	Epoch   uint32    `json:"epoch"`
+	PID     int       `json:"pid,omitempty"` // 0: it is not attached any more
+	Name    string    `json:"name,omitempty"`
+	Dead    bool      `json:"dead,omitempty"`    // it has died, and is not recovered yet
+	Stopped bool      `json:"stopped,omitempty"` // it is stopped by a signal or a debugger, as far as this process can see
+	What    string    `json:"what,omitempty"`    // "lease", "reading", "permit"
+	N       int       `json:"n,omitempty"`       // how many of that; calls that wait
+	Since   time.Time `json:"since,omitzero"`    // since then at least; zero: unknown. Of waits: the first of the calls
 }
 
 // ObjectState is an object and the state it is in.

@@ -76,7 +76,7 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 func (s *Snapshot) participant(i int) string {
 	for k := range s.Participants {
 		if p := &s.Participants[k]; p.Index == i {
-			return (&Holder{Index: i, Epoch: p.Epoch, PID: p.PID, Name: p.Name, Dead: p.Lost || p.State == Dead}).String()
+			return (&Holder{Index: i, Epoch: p.Epoch, PID: p.PID, Name: p.Name, Dead: p.Lost || p.State == Dead, Stopped: p.Stopped}).String()
 		}
 	}
 	return fmt.Sprintf("#%d (gone)", i)

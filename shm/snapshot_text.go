@@ -19,7 +19,7 @@ func (s *Snapshot) String() string {
 	for _, d := range s.Damage {
 		fmt.Fprintln(&b, "damage:", d)
 	}
-	return b.String()
+	return trimmed(b.String())
 }
 
 func (s *Snapshot) writeRegion(b io.Writer) {
@@ -79,6 +79,8 @@ func (p *Attached) state() string {
 	switch {
 	case p.Lost:
 		return "died, unnoticed"
+	case p.Stopped && p.State == Alive:
+		return "stopped"
 	case p.State == Dead && p.Recoverer == nil:
 		return "dead, not recovered"
 	case p.State == Dead:
@@ -245,10 +247,25 @@ func (h *Holder) String() string {
 		return "a process that is attaching"
 	case h.PID == 0:
 		return fmt.Sprintf("#%d.%d (gone)", h.Index, h.Epoch)
-	case h.Dead:
-		return fmt.Sprintf("#%d.%d (%s, pid %d, dead)", h.Index, h.Epoch, printable(h.Name), h.PID)
 	}
-	return fmt.Sprintf("#%d.%d (%s, pid %d)", h.Index, h.Epoch, printable(h.Name), h.PID)
+	text := fmt.Sprintf("#%d.%d (%s, pid %d", h.Index, h.Epoch, printable(h.Name), h.PID)
+	switch {
+	case h.Dead:
+		text += ", dead"
+	case h.Stopped:
+		text += ", stopped"
+	}
+	return text + ")"
+}
+
+// trimmed is text without the spaces at the ends of its lines, which empty last
+// columns leave.
+func trimmed(text string) string {
+	var b strings.Builder
+	for line := range strings.Lines(text) {
+		b.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return b.String()
 }
 
 // printable keeps what a region says of itself from moving the cursor.

@@ -46,6 +46,7 @@ func (v *viewer) participants() (present []Attached, gone []Departed) {
 		}
 		if there(word) {
 			n.Lost = v.a.lost(r)
+			n.Stopped = r.stopped(p.Epoch)
 			ss, rest := v.a.sleeps(i)
 			for _, s := range ss {
 				n.Asleep += s.n
@@ -75,6 +76,13 @@ func (a *attachment) lost(r record) bool {
 	}
 	held, err := sys.Test(a.fd, r.byteOffset())
 	return err == nil && !held
+}
+
+// stopped reports whether the participant of r is a process of this pid
+// namespace that is stopped.
+func (r record) stopped(epoch uint32) bool {
+	id, ok := r.identity(epoch)
+	return ok && id.ns != 0 && id.ns == myNamespace && sys.Stopped(int(id.pid), id.start)
 }
 
 // departed is the last user of a free record, if its fields are still whole.
@@ -112,6 +120,7 @@ func (v *viewer) holder(h engine.Holding) Holder {
 	n := Holder{Index: int(h.Who.Index), Epoch: h.Who.Epoch, What: h.What, N: h.N}
 	if p, ok := v.who[h.Who.Index]; ok && (p.Epoch^h.Who.Epoch)&kept == 0 {
 		n.Epoch, n.PID, n.Name, n.Dead = p.Epoch, p.PID, p.Name, p.Lost || p.State == Dead
+		n.Stopped = p.Stopped
 		n.Since = v.time(h.Since, &p)
 	}
 	return n

@@ -119,7 +119,7 @@ func TestInspectBehindStoppedHolder(t *testing.T) {
 	}
 
 	text := shmTool(t, "inspect", "feed")
-	heldBy, waitedBy := fmt.Sprintf("(holder, pid %d)", h.PID()), fmt.Sprintf("(waiter, pid %d): ", w.PID())
+	heldBy, waitedBy := fmt.Sprintf("(holder, pid %d, stopped)", h.PID()), fmt.Sprintf("(waiter, pid %d, stopped): ", w.PID())
 	for name := range locks {
 		i := slices.IndexFunc(strings.Split(text.out, "\n"), func(l string) bool { return strings.HasPrefix(l, name+" ") })
 		if i < 0 {

@@ -64,6 +64,17 @@ func StartTime(pid int) (uint64, error) {
 	return strconv.ParseUint(string(f[19]), 10, 64)
 }
 
+// Stopped reports that the process pid which started at start is stopped, by a
+// signal or a debugger; not knowing is false.
+func Stopped(pid int, start uint64) bool {
+	f, err := statFields(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil || (f[0][0] != 'T' && f[0][0] != 't') {
+		return false
+	}
+	now, err := strconv.ParseUint(string(f[19]), 10, 64)
+	return err == nil && now == start
+}
+
 // Ended reports that the process pid which started at start is gone, or that
 // none of its threads will ever run user code again. It asks /proc, so pid
 // must be of this process's pid namespace; not knowing is false.

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestEnded(t *testing.T) {
@@ -25,6 +26,9 @@ func TestEnded(t *testing.T) {
 	if Ended(pid, start) {
 		t.Error("a running process has ended")
 	}
+	if Stopped(pid, start) {
+		t.Error("a running process is stopped")
+	}
 	if !Ended(pid, start+1) {
 		t.Error("a process that started at another time is the same")
 	}
@@ -33,6 +37,14 @@ func TestEnded(t *testing.T) {
 	}
 	if Ended(pid, start) {
 		t.Error("a stopped process has ended")
+	}
+	for end := time.Now().Add(time.Minute); !Stopped(pid, start); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("a stopped process is not stopped")
+		}
+	}
+	if Stopped(pid, start+1) {
+		t.Error("a process that started at another time is stopped")
 	}
 	cmd.Process.Signal(syscall.SIGCONT)
 	in.Close()

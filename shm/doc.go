@@ -39,5 +39,6 @@
 // given back after they are removed and nobody has them open. ErrNoSpace comes
 // when an object is made, and never later.
 //
-// Region.Snapshot shows everything in a region, and Region.Check verifies it.
+// Region.Snapshot shows everything in a region, who holds and who waits for what
+// included, and Region.Check verifies it. Command shm (cmd/shm) prints both.
 package shm

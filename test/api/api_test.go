@@ -79,6 +79,20 @@ var (
 	_ [3]error                                         = [...]error{shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked}
 )
 
+// Package shm: what a program, or the tool, sees of others.
+var (
+	_ func() ([]shm.Info, error)                   = shm.ListAll
+	_ func([]shm.Info) string                      = shm.ListText
+	_ func(*shm.Snapshot) string                   = (*shm.Snapshot).String
+	_ func(*shm.Snapshot, string) *shm.ObjectState = (*shm.Snapshot).Object
+	_ func(*shm.Snapshot, *shm.ObjectState) string = (*shm.Snapshot).ObjectText
+	_ []shm.Departed                               = shm.Snapshot{}.Gone
+	_ []shm.Holder                                 = shm.ObjectState{}.Waits
+	_                                              = shm.Holder{PID: 0, N: 0, Since: time.Time{}, Dead: false, Stopped: false}
+	_ func(*shm.Region, string) int                = shmtest.Waiting
+	_ func(testing.TB, *shm.Region, string, int)   = shmtest.AwaitWaiting
+)
+
 // Package sync.
 var (
 	_ func(ctx, tsync.Lock, func() error) error = tsync.With

@@ -61,9 +61,12 @@ var rwWorker = testproc.Role("rwworker", func(args []string) {
 			err = m.UnmarshalBinary(b)
 		case "close":
 			err = r.Close()
-		case "write", "read": // again and again, for ever, and count it
-			n, err := atomics.OpenValue(r.Existing(), "n", int64(0))
+		case "write", "read": // again and again, for ever, for so long each time, and count it
+			n, err := atomics.OpenValue(r, "n", int64(0))
 			testproc.Must(err)
+			long, err := time.ParseDuration(arg)
+			testproc.Must(err)
+			m.OnOwnerDied(func(context.Context) error { return nil }) // at the end of the test
 			lock, unlock := m.Lock, m.Unlock
 			if what == "read" {
 				lock, unlock = m.RLock, m.RUnlock
@@ -72,7 +75,9 @@ var rwWorker = testproc.Role("rwworker", func(args []string) {
 			for {
 				testproc.Must(lock(background))
 				atomics.Add(n, 1)
-				time.Sleep(300 * time.Microsecond)
+				if long > 0 {
+					time.Sleep(long)
+				}
 				testproc.Must(unlock())
 			}
 		}
@@ -195,7 +200,7 @@ func TestRWMutexStoppedWhileHungry(t *testing.T) {
 			}
 		}
 	}()
-	ask(t, c, "read", "ok")
+	ask(t, c, "read 0s", "ok")
 	for range 20 { // in whatever it does
 		c.Signal(syscall.SIGCONT)
 		for n := count.Load(); count.Load() < n+20 && ctx.Err() == nil; {
@@ -235,7 +240,7 @@ func TestRWMutexNobodyStarves(t *testing.T) {
 			n, err := atomics.OpenValue(r, "n", int64(0))
 			must(t, err)
 			for range 2 {
-				ask(t, startRW(t, r), hogs, "ok")
+				ask(t, startRW(t, r), hogs+" 300us", "ok")
 			}
 			const most = 8
 			for try := 1; ; try++ {

@@ -18,42 +18,70 @@ import (
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/procname"
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
 )
 
-// A lock is one that a process can hold, and others wait for.
-type lock interface{ Lock(context.Context) error }
+// A take is a call that takes what it is called on, or waits for it.
+type take func(context.Context) error
 
-// locks are all there are, by the names of their objects.
-var locks = map[string]func(r *shm.Region, name string) (lock, error){
-	"mutex":   func(r *shm.Region, name string) (lock, error) { return sync.OpenMutex(r, name) },
-	"rwmutex": func(r *shm.Region, name string) (lock, error) { return sync.OpenRWMutex(r, name) },
-	"rmutex": func(r *shm.Region, name string) (lock, error) {
-		m, err := sync.OpenRMutex(r, name)
-		if err != nil {
-			return nil, err
+// taken is all that a process can hold and others wait for, by the names of
+// its objects.
+var taken = map[string]func(r *shm.Region, name string) take{
+	"mutex":   func(r *shm.Region, name string) take { return ok(sync.OpenMutex(r, name)).Lock },
+	"rwmutex": func(r *shm.Region, name string) take { return ok(sync.OpenRWMutex(r, name)).Lock },
+	"rmutex":  func(r *shm.Region, name string) take { return ok(sync.OpenRMutex(r, name)).NewHolder().Lock },
+	"value":   func(r *shm.Region, name string) take { return ok(atomics.OpenValue(r, name, 1)).Lock },
+	"array":   func(r *shm.Region, name string) take { return ok(atomics.OpenArray[int32](r, name, 4)).Lock },
+	"permits": func(r *shm.Region, name string) take { return ok(sync.OpenSemaphore(r, name, 1)).Acquire },
+	"bounded": func(r *shm.Region, name string) take { return ok(sync.OpenBoundedSemaphore(r, name, 1)).Acquire },
+	"once": func(r *shm.Region, name string) take {
+		o := ok(sync.OpenOnce(r, name))
+		return func(ctx context.Context) error {
+			running := make(chan error)
+			go o.Do(ctx, func(context.Context) error {
+				running <- nil
+				select {}
+			})
+			return <-running
 		}
-		return m.NewHolder(), nil
 	},
-	"value": func(r *shm.Region, name string) (lock, error) { return atomics.OpenValue(r, name, 1) },
-	"array": func(r *shm.Region, name string) (lock, error) { return atomics.OpenArray[int32](r, name, 4) },
+	"jobs": func(r *shm.Region, name string) take {
+		q := ok(ring.OpenQueue[int64](r, name, &ring.QueueOptions{Capacity: 1}))
+		q.TryPut(1)
+		return func(ctx context.Context) error { _, err := q.Lease(ctx); return err }
+	},
 }
 
-func openLock(r *shm.Region, name string) lock {
-	l, err := locks[name](r, name)
+// awaited is what nobody holds.
+var awaited = map[string]func(r *shm.Region, name string) take{
+	"event": func(r *shm.Region, name string) take { return ok(sync.OpenEvent(r, name)).Wait },
+	"barrier": func(r *shm.Region, name string) take {
+		b := ok(sync.OpenBarrier(r, name, 5, nil))
+		return func(ctx context.Context) error { _, err := b.Wait(ctx); return err }
+	},
+}
+
+func ok[T any](v T, err error) T {
 	testproc.Must(err)
-	return l
+	return v
 }
 
-// holder holds every lock, the directory's as well.
+// keep keeps open what is not held.
+var keep []take
+
+// holder holds all of them, and the directory's lock as well.
 var holder = testproc.Role("holder", func(args []string) {
 	procname.Set("holder")
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
-	for name := range locks {
-		testproc.Must(openLock(r, name).Lock(context.Background()))
+	for name, open := range taken {
+		testproc.Must(open(r, name)(context.Background()))
+	}
+	for name, open := range awaited {
+		keep = append(keep, open(r, name))
 	}
 	r.OpenObject(object.Spec{Op: "test", Kind: engine.KindMutex, Name: "never",
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
@@ -64,15 +92,17 @@ var holder = testproc.Role("holder", func(args []string) {
 		}})
 })
 
-// waits has two calls that wait for each lock, and one for the directory's.
+// waits has two calls that wait for each, and one for the directory's lock.
 var waits = testproc.Role("waits", func(args []string) {
 	procname.Set("waiter")
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
-	for name := range locks {
-		for range 2 {
-			l := openLock(r, name)
-			go l.Lock(context.Background())
+	for _, all := range []map[string]func(*shm.Region, string) take{taken, awaited} {
+		for name, open := range all {
+			for range 2 {
+				wait := open(r, name)
+				go wait(context.Background())
+			}
 		}
 	}
 	go sync.OpenMutex(r, "new")
@@ -90,7 +120,10 @@ func TestInspectBehindStoppedHolder(t *testing.T) {
 	h.Freeze()
 	w := waits.Start(t, "feed")
 	w.Expect("here")
-	for name := range locks {
+	for name := range taken {
+		shmtest.AwaitWaiting(t, r, name, 2)
+	}
+	for name := range awaited {
 		shmtest.AwaitWaiting(t, r, name, 2)
 	}
 	shmtest.AwaitWaiting(t, r, "", 1)
@@ -120,13 +153,13 @@ func TestInspectBehindStoppedHolder(t *testing.T) {
 
 	text := shmTool(t, "inspect", "feed")
 	heldBy, waitedBy := fmt.Sprintf("(holder, pid %d, stopped)", h.PID()), fmt.Sprintf("(waiter, pid %d, stopped): ", w.PID())
-	for name := range locks {
+	for name := range taken {
 		i := slices.IndexFunc(strings.Split(text.out, "\n"), func(l string) bool { return strings.HasPrefix(l, name+" ") })
 		if i < 0 {
 			t.Fatalf("no %s in\n%s", name, text.out)
 		}
 		line := strings.Split(text.out, "\n")[i]
-		if !strings.Contains(line, "held by #1.1 "+heldBy+" since ") || !strings.Contains(line, "waited for by #2.1 "+waitedBy+"2 for ") {
+		if !strings.Contains(line, "#1.1 "+heldBy) || !strings.Contains(line, "waited for by #2.1 "+waitedBy+"2 for ") {
 			t.Errorf("%s: %s", name, line)
 		}
 		one := shmTool(t, "inspect", "feed", name)
@@ -144,11 +177,19 @@ func TestInspectBehindStoppedHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, o := range s.Objects {
-		if o.Owner == nil || o.Owner.PID != h.PID() || len(o.Waits) != 1 || o.Waits[0].PID != w.PID() || o.Waits[0].N != 2 || o.Waits[0].Since.IsZero() {
-			t.Errorf("%s: held by %+v, waited for by %+v", o.Name, o.Owner, o.Waits)
+		by := o.Holders
+		if o.Owner != nil {
+			by = append(by, *o.Owner)
+		}
+		heldRight := slices.ContainsFunc(by, func(by shm.Holder) bool { return by.PID == h.PID() })
+		if _, free := awaited[o.Name]; heldRight == free || len(o.Waits) != 1 || o.Waits[0].PID != w.PID() || o.Waits[0].N != 2 || o.Waits[0].Since.IsZero() {
+			t.Errorf("%s: held by %+v, waited for by %+v", o.Name, by, o.Waits)
 		}
 	}
-	if d := s.Directory; len(s.Objects) != len(locks) || d.Holder == nil || d.Holder.PID != h.PID() || len(d.Waits) != 1 || d.Waits[0].PID != w.PID() {
+	if s.Object("mutex").Owner.Since.IsZero() {
+		t.Error("since when the mutex is held is not known")
+	}
+	if d := s.Directory; len(s.Objects) != len(taken)+len(awaited) || d.Holder == nil || d.Holder.PID != h.PID() || len(d.Waits) != 1 || d.Waits[0].PID != w.PID() {
 		t.Errorf("%d objects, directory %+v", len(s.Objects), d)
 	}
 	for _, args := range []string{"ls", "ls --json", "check feed"} {

@@ -253,7 +253,7 @@ func TestBarrier(t *testing.T) {
 	t.Run("D8 a waiter is killed", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			as := meets(w, 3)
-			calls := come(as[:1])
+			come(as[:1])
 			timed := as[1].begin("barrier.wait", "b", "1s")
 			timed.blocked()
 			as[0].kill()
@@ -262,7 +262,7 @@ func TestBarrier(t *testing.T) {
 			}
 			as[2].expect("broken", "barrier.wait", "b")
 			as[2].expect("ok", "barrier.reset", "b")
-			calls = come(as[1:])
+			calls := come(as[1:])
 			other := w.actor()
 			other.expect("ok", "barrier.open", "b", "3")
 			other.expect("2", "barrier.wait", "b")

@@ -28,6 +28,7 @@ func shmTool(t *testing.T, args ...string) result {
 	t.Helper()
 	var out, errOut bytes.Buffer
 	cmd := tool.Command(args...)
+	cmd.Env = append(cmd.Env, "GORACE=atexit_sleep_ms=0") // a second, under the race detector
 	cmd.Stdout, cmd.Stderr = &out, &errOut
 	start := time.Now()
 	err := cmd.Run()

@@ -321,6 +321,20 @@ def look_mutex(a, _):
     return mutex(a)
 
 
+def look_rwmutex(a, _):
+    entered = a.u64(128)
+    writer = bits(entered, 0, 11)
+    rows = []
+    for i in range((a.size - 384) // 128):
+        row, passed = a.u64(384 + 128 * i), a.u32(392 + 128 * i)
+        if row & 0xffffffff or passed:
+            if not bits(a.u64(256 + i // 64 * 8), i % 64, 1):
+                raise Damaged(f"row {i} is not in use")
+            rows.append({"index": i, "epoch": row >> 32, "readers": row & 0xffffffff, "passed_over": passed})
+    return dict(mutex(a), writer={"index": writer - 1, "epoch": entered >> 32} if writer else None,
+                hungry=a.u32(144) != 0, rows=rows)
+
+
 def look_cells(a, f):
     n, width = a.u64(128), a.u32(136)
     if width not in (1, 2, 4, 8) or n * width > a.size:
@@ -341,6 +355,37 @@ def look_slice(a, f):
     if n * width > a.size:
         raise Damaged(f"{n} elements of {width} bytes")
     return {"n": n, "width": width, "cells": [plain(f.get("type", ""), a.bytes(64 + k * width, width)) for k in range(n)]}
+
+
+def look_barrier(a, _):
+    n = a.u32(8)
+    bank = up(8 * n, 128)
+    if not 1 <= n <= 1 << 20 or 256 + 2 * bank > a.size:
+        raise Damaged(f"a barrier of {n} parties in {a.size} bytes")
+    for _ in range(TRIES):
+        word, arrived, leaving = a.u64(0), {}, {}
+        broken = bits(word, 2, 1) == 1
+        waiting = 0
+        for k in range(2):
+            for i in range(n):
+                slot = a.u64(256 + k * bank + 8 * i)
+                now = slot >> 31 == word >> 31 and not broken
+                waiting += now
+                if bits(slot, 0, 31):
+                    who = bits(slot, 20, 11) - 1, bits(slot, 0, 20)
+                    found = arrived if now else leaving
+                    found[who] = found.get(who, 0) + 1
+        if a.u64(0) == word:
+            break
+
+    def rows(found):
+        return [{"index": index, "epoch": epoch, "count": count} for (index, epoch), count in found.items()]
+
+    return {
+        "parties": n, "round": word >> 31, "broken": broken, "passed": [bits(word, k, 1) for k in range(2)],
+        "waiting": waiting, "arrived": rows(arrived), "leaving": rows(leaving),
+        "waiters": any(a.u32(136 + 4 * k) & 1 for k in range(2)),
+    }
 
 
 def look_queue(a, f):
@@ -424,7 +469,7 @@ def decoded(f, raw):
     return raw.hex()
 
 
-LOOKS = {1: look_mutex, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
+LOOKS = {1: look_mutex, 3: look_rwmutex, 8: look_barrier, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
 
 
 def read(path):

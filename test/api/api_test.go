@@ -113,6 +113,39 @@ var (
 	_ [3]error                                        = [...]error{tsync.ErrOwnerDied, tsync.ErrNotOwner, tsync.ErrNotLocked}
 )
 
+// Package sync: rwmutex.
+var (
+	_ func(*shm.Region, string) (*tsync.RWMutex, error) = tsync.OpenRWMutex
+	_ func(*tsync.RWMutex, ctx) error                   = (*tsync.RWMutex).Lock
+	_ func(*tsync.RWMutex) (bool, error)                = (*tsync.RWMutex).TryLock
+	_ func(*tsync.RWMutex, ctx) (bool, error)           = (*tsync.RWMutex).Recover
+	_ func(*tsync.RWMutex) error                        = (*tsync.RWMutex).MarkConsistent
+	_ func(*tsync.RWMutex, func(ctx) error)             = (*tsync.RWMutex).OnOwnerDied
+	_ func(*tsync.RWMutex) error                        = (*tsync.RWMutex).Unlock
+	_ func(*tsync.RWMutex) (shm.Participant, bool)      = (*tsync.RWMutex).Owner
+	_ func(*tsync.RWMutex, ctx) error                   = (*tsync.RWMutex).RLock
+	_ func(*tsync.RWMutex) (bool, error)                = (*tsync.RWMutex).TryRLock
+	_ func(*tsync.RWMutex) error                        = (*tsync.RWMutex).RUnlock
+	_ tsync.Lock                                        = (*tsync.RWMutex)(nil)
+	_ handle                                            = (*tsync.RWMutex)(nil)
+)
+
+// Package sync: barrier.
+var (
+	_ = tsync.BarrierOptions{Action: func() error { return nil }}
+
+	_ func(*shm.Region, string, int, *tsync.BarrierOptions) (*tsync.Barrier, error) = tsync.OpenBarrier
+
+	_ func(*tsync.Barrier, ctx) (int, error) = (*tsync.Barrier).Wait
+	_ func(*tsync.Barrier) error             = (*tsync.Barrier).Abort
+	_ func(*tsync.Barrier) error             = (*tsync.Barrier).Reset
+	_ func(*tsync.Barrier) int               = (*tsync.Barrier).Parties
+	_ func(*tsync.Barrier) int               = (*tsync.Barrier).Waiting
+	_ func(*tsync.Barrier) bool              = (*tsync.Barrier).Broken
+	_ handle                                 = (*tsync.Barrier)(nil)
+	_ error                                  = tsync.ErrBroken
+)
+
 // Package atomics.
 var (
 	_ func(*shm.Region, string, msg) (*atomics.Value[msg], error) = atomics.OpenValue[msg]

@@ -91,6 +91,7 @@ func TestDamagedMemory(t *testing.T) {
 		use  func(r *rand.Rand, a mem.Area, wreck func())
 	}{
 		"mutex":   {MutexSize, InitMutex, func(r *rand.Rand, a mem.Area, wreck func()) { useMutex(a, env, wreck) }},
+		"rwmutex": {RWMutexSize(4), InitRWMutex, func(r *rand.Rand, a mem.Area, wreck func()) { useRWMutex(a, env, wreck) }},
 		"ledger":  {LedgerSize(4), func(a mem.Area) { InitLedger(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useLedger(a, env, wreck) }},
 		"barrier": {BarrierSize(9), func(a mem.Area) { InitBarrier(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useBarrier(a, env, wreck) }},
 		"slots": {QueueConfig{Slots: 7, Room: 24, Rows: 4}.Size(), QueueConfig{Slots: 7, Room: 24, Rows: 4}.Init,

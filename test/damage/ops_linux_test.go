@@ -80,6 +80,9 @@ func (u *user) region() {
 		s, err := r.Snapshot()
 		if err == nil {
 			wish(s.String())
+			for i := range s.Objects {
+				wish(s.ObjectText(&s.Objects[i]))
+			}
 			if _, bad := json.Marshal(s); bad != nil {
 				return fmt.Errorf("the snapshot as JSON: %v", bad)
 			}
@@ -134,6 +137,11 @@ func (u *user) region() {
 		return err
 	})
 	u.try("List", func() error { _, err := shm.List(); return err })
+	u.try("ListAll", func() error {
+		infos, err := shm.ListAll()
+		wish(shm.ListText(infos))
+		return err
+	})
 	u.again("region", r, new(shm.Region), func(back encoding.BinaryUnmarshaler) error { return back.(*shm.Region).Close() })
 }
 

@@ -94,6 +94,8 @@ func TestDamagedMemory(t *testing.T) {
 		"rwmutex": {RWMutexSize(4), InitRWMutex, func(r *rand.Rand, a mem.Area, wreck func()) { useRWMutex(a, env, wreck) }},
 		"ledger":  {LedgerSize(4), func(a mem.Area) { InitLedger(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useLedger(a, env, wreck) }},
 		"barrier": {BarrierSize(9), func(a mem.Area) { InitBarrier(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useBarrier(a, env, wreck) }},
+		"semaphore": {SemaphoreSize(4), func(a mem.Area) { InitSemaphore(a, 9) },
+			func(r *rand.Rand, a mem.Area, wreck func()) { useSemaphore(a, env, r.IntN(2) == 0, wreck) }},
 		"slots": {QueueConfig{Slots: 7, Room: 24, Rows: 4}.Size(), QueueConfig{Slots: 7, Room: 24, Rows: 4}.Init,
 			func(r *rand.Rand, a mem.Area, wreck func()) { useQueue(r, a, env, wreck) }},
 		"blocks": {damagedBlocks.Size(), damagedBlocks.Init,
@@ -194,6 +196,24 @@ func useLedger(a mem.Area, env Env, wreck func()) {
 	l.Recover(0, GiveBack, 9)
 	wreck()
 	l.Recover(1, Undo, 9)
+}
+
+func useSemaphore(a mem.Area, env Env, bounded bool, wreck func()) {
+	s, err := AttachSemaphore(a, env, bounded)
+	if err != nil {
+		return
+	}
+	for _, n := range []int{1, 3, LedgerMax} {
+		s.AcquireNow()
+		wreck()
+		s.Acquire(&tired{})
+		s.TryAcquire()
+		wreck()
+		s.ReleaseNow(n)
+		wreck()
+		s.Release(n)
+		s.Value()
+	}
 }
 
 func useQueue(r *rand.Rand, a mem.Area, env Env, wreck func()) {

@@ -178,17 +178,20 @@ const (
 	Overdue         // the participant's share would be outside of its limits
 )
 
-// refuse says what forbids a change to v, and to a share of h.
-func (m *Limits) refuse(v, h int) Outcome {
+// refuse says what forbids a change to v.
+func (m *Limits) refuse(v int) Outcome {
 	switch {
 	case v < max(m.Min, 0):
 		return TooLow
 	case v > min(m.Max, LedgerMax):
 		return TooHigh
-	case (m.HeldMin != 0 || m.HeldMax != 0) && (h < m.HeldMin || h > m.HeldMax):
-		return Overdue
 	}
 	return Done
+}
+
+// overdue reports that a share of h is outside of the limits.
+func (m *Limits) overdue(h int) bool {
+	return (m.HeldMin != 0 || m.HeldMax != 0) && (h < m.HeldMin || h > m.HeldMax)
 }
 
 // AddNow is Add where that takes one CAS: this participant is the tenant, and
@@ -213,16 +216,20 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 		if x, ok := ledgerIndex(t); ok && uint64(x) >= l.rows {
 			return Done, ErrCorrupt
 		}
-		v, b, mine := ledgerValue(t), mem.Load64(base), t&ledgerTenant == tenant // A2
+		v := ledgerValue(t)
+		if o := m.refuse(v + d); o != Done {
+			return o, nil
+		}
+		b, mine := mem.Load64(base), t&ledgerTenant == tenant // A2
 		h := v - rowNumber(b)
 		if !mine {
 			h = max(-ledgerShare, min(rowNumber(mem.Load64(row)), ledgerShare))
 		}
-		if o := m.refuse(v+d, h+d); o != Done {
-			if o == Overdue && mem.Load64(l.t) != t { // the share may be that of a later T
+		if m.overdue(h + d) {
+			if mem.Load64(l.t) != t { // the share may be that of a later T
 				continue
 			}
-			return o, nil
+			return Overdue, nil
 		}
 		if !mine {
 			if ok, err := l.settle(t); err != nil { // A3

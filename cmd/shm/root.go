@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,6 +90,8 @@ func explain(name string, err error) error {
 		return err
 	case errors.Is(err, fs.ErrNotExist) && strings.Contains(name, "/"):
 		return failure{fmt.Errorf("no region at %q", name)}
+	case errors.Is(err, fs.ErrNotExist) && stale(name):
+		return failure{fmt.Errorf("region %s was ephemeral, and its last process has died: the next to open a region in %s takes it away", name, shm.Dir())}
 	case errors.Is(err, fs.ErrNotExist):
 		return failure{fmt.Errorf("no region %s in %s: shm ls shows what is there", name, shm.Dir())}
 	case errors.Is(err, shm.ErrNotRegion):
@@ -97,6 +100,11 @@ func explain(name string, err error) error {
 		return failure{fmt.Errorf("%w: its owner, or root, may look", err)}
 	}
 	return failure{err}
+}
+
+func stale(name string) bool {
+	regions, err := shm.ListAll()
+	return err == nil && slices.ContainsFunc(regions, func(r shm.Info) bool { return r.Name == name && r.Stale })
 }
 
 func printJSON(c *cobra.Command, v any) error {

@@ -104,6 +104,10 @@ func TestLs(t *testing.T) {
 		t.Errorf("ls took away what was left: %v", err)
 	}
 
+	if r := shmTool(t, "inspect", "left"); r.status != 1 || !strings.Contains(r.err, "region left was ephemeral, and its last process has died") {
+		t.Errorf("inspect of what was left: %d, %q", r.status, r.err)
+	}
+
 	t.Setenv("TANDEM_DIR", filepath.Join(dir, "none"))
 	if r := shmTool(t, "ls"); r.status != 1 || !strings.Contains(r.err, filepath.Join(dir, "none")) {
 		t.Errorf("of no directory: %d, %q", r.status, r.err)

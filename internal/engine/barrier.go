@@ -60,9 +60,8 @@ import (
 // generation. Were it 0, a claim for g that came when all had left g would
 // pass for one that they had counted.)
 //
-// No lapping: who has left round g finds B later, so no one has two slots of
-// one round, and none of g's is given to two: g+2 takes the bank only when all
-// have left.
+// No lapping: who has passed round g finds B later, so it takes no second slot
+// of g; and g+2 takes each slot of the bank only when its party has left it.
 //
 // More goroutines than parties: the first so many are the round, in the order
 // of A3, the others wait for the next one. One of them that is stopped between
@@ -80,11 +79,12 @@ import (
 //
 // Death: before A3 nothing is left. After A3, if the slot is of B's round,
 // recovery does X1 on just that B; a claim for a round that is over breaks
-// nothing. Then it empties the slots of the dead in both banks as
-// L1 does, and bumps both bells, since the dead may have changed B or a slot
-// and not rung. In this order: an empty slot of a round that goes on would be
-// passed over. All is done by CAS from what was seen, and twice is once. Who
-// dies with the last slot, at an Action or before T1, is like the others.
+// nothing. Then it empties the slots of the dead in both banks as L1 does, and
+// bumps both bells, since the dead may have changed B or a slot and not rung.
+// In this order: an empty slot of a round that goes on would be passed over,
+// and its round complete without it. All is done by CAS from what was seen,
+// and twice is once. Who dies with the last slot, at an Action or before T1,
+// is like the others.
 //
 // Generations have 33 bits. A slot that was not claimed for 2^32 rounds looks
 // like one of a later round; it is not, if B is still w after A2. Held by one

@@ -71,7 +71,7 @@ import (
 //
 //	P1 passed + 1  P2 hungry = 1, and again after each fruitless look
 //	P3 inside, or giving up: passed - 1, ring gate
-//	S1 hungry is 0: on to W1   S2 no row has passed: hungry = 0, look once more
+//	S1 hungry is 0: on to W1   S2 no row has passed: hungry = 0
 //	S3 the mutex is held: wait on gate
 //	S4 it is free: wait on gate, for patience all together; then hungry = 0
 //
@@ -79,7 +79,7 @@ import (
 // that the mutex stays free, and hungry readers, who have been woken, get in.
 // It is bounded on the other side too: S4 ends after patience whatever happens,
 // and clears what a stopped reader said, which says it again only when it runs.
-// A hint that is lost is made again by the next fruitless look.
+// A hint that S2 or S4 clears too soon is made again by the next fruitless look.
 //
 // Death: a reader's row is set to 0, and its passed (it just stops counting).
 // A writer that dies between W3 and W4 leaves the mutex abandoned. One that
@@ -221,6 +221,9 @@ func (l *RWMutex) TryLock() (bool, error) {
 // Lock locks for writing, and waits by s for who is inside. An error means not
 // held: ErrOwnerDied at once while it is abandoned, or what s says.
 func (l *RWMutex) Lock(s Sleeper) error {
+	if l.LockNow() {
+		return nil
+	}
 	_, err := l.lock(s, false)
 	return err
 }
@@ -287,10 +290,7 @@ func (l *RWMutex) standBack(s Sleeper) error {
 		word := l.gate.Arm()
 		if !l.any(rwPassed) { // S2
 			mem.Store32(l.hungry, 0)
-			if !l.any(rwPassed) {
-				break
-			}
-			mem.Store32(l.hungry, 1)
+			break
 		}
 		w := mem.Load64(l.m.w)
 		if w&mutexAbandoned != 0 {

@@ -275,7 +275,7 @@ func (o *rwOracle) misuse(t *sim.Thread, l *engine.RWMutex) {
 func TestSimRWMutexExhaust(t *testing.T) {
 	for name, writers := range map[string]int{"a reader and a writer": 1, "a reader and two writers": 2} {
 		t.Run(name, func(t *testing.T) {
-			sim.Exhaust(t, 1, 3-writers, sim.Options{MaxKills: 1}, func(w *sim.World) {
+			sim.Exhaust(t, 1, 4-writers, sim.Options{MaxKills: 1}, func(w *sim.World) {
 				o := newRWOracle(w)
 				w.Process(0).Go("reader", func(t *sim.Thread) { o.round(t, 7) })
 				for i := range writers {

@@ -159,6 +159,50 @@ func TestRWMutexTooManyReaders(t *testing.T) {
 	wantRW(t, a, "", -1, fmt.Sprintf("3.5:%d ", rwMost-1))
 }
 
+// A timer is a TimedSleeper for whom nothing ever happens but that time passes.
+type timer struct {
+	asleep
+	now    int64
+	sleeps int
+}
+
+func (s *timer) Now() int64 { return s.now }
+func (s *timer) SleepUntil(_ *uint32, _ uint32, limit int64) error {
+	if s.sleeps++; s.sleeps > 3 {
+		return errAsleep
+	}
+	s.now = limit
+	return nil
+}
+
+// For a reader that was passed over, and is stopped, writers stand back once,
+// and no longer than patience.
+func TestRWMutexStandsBackOnce(t *testing.T) {
+	a := newRW(t)
+	hungry := rwIn(t, a, 3, 5)
+	mem.Add32(hungry.passed(), 1)
+	mem.Store32(hungry.hungry, 1)
+	wantRW(t, a, "readers passed over", -1, "")
+	s := &timer{now: 1e9}
+	for i := range uint32(3) {
+		l := rwIn(t, a, 4+i, 1)
+		if err := errors.Join(l.Lock(s), l.Unlock()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if s.sleeps != 1 || s.now != 1e9+patience {
+		t.Errorf("%d sleeps of %d ns together; want 1 of %d", s.sleeps, s.now-1e9, int(patience))
+	}
+	// As soon as it says so again, once more.
+	mem.Store32(hungry.hungry, 1)
+	if err := hungry.Lock(s); err != nil {
+		t.Fatal(err)
+	}
+	if s.sleeps != 2 {
+		t.Errorf("%d sleeps, want 2", s.sleeps)
+	}
+}
+
 // What cannot be is an error, and nothing that waits for it waits for ever.
 func TestRWMutexDamaged(t *testing.T) {
 	for name, damage := range map[string]func(a mem.Area){

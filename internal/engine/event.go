@@ -6,38 +6,51 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// An Event is a flag to wait for.
+// An Event is a flag that sleepers wait for, and that counts how often it rose.
 //
-//	line 0  word 64 | bell 32 | reserved, zero …
+//	line 0  E 64 | bell 32 | reserved, zero …
 //	        64 waits | recoveries    (slow paths only)
 //
-//	 63                              1   0
-//	+----------------------------------+---+
-//	|           generation             | F |
-//	+----------------------------------+---+
-//	F           set
-//	generation  grows with every Set of an event that was not set
+//	 63                        1   0
+//	+--------------------------+---+
+//	|        generation        | F |
+//	+--------------------------+---+
+//	F           the event is set
+//	generation  how often F went from 0 to 1: grows with each such Set alone
 //
-// Who waits keeps the generation that it found; the flag, or another
-// generation, is what it waits for. So a Set releases all who looked before
-// it, whatever becomes of the flag before they look again.
+//	F generation
+//	0 g   clear: who looks now waits for the generation to move
+//	1 g   set, for the g-th time; g is not 0
 //
-//	Wait   E1 load the word: F: done   E2 arm the bell
-//	       E3 load again: F, or another generation: done   E4 sleep   E5 to E2
-//	Set    S1 CAS in F, generation+1   S2 ring for all
-//	Clear  C1 CAS out F
+//	Set    T1 CAS {0,g} to {1,g+1}, or {1,g} to itself  T2 ring for all
+//	Clear  C1 CAS {1,g} to {0,g}
+//	Wait   E1 load: F, done; else g is what it waits at   E2 arm (B1)
+//	       E3 load: not {0,g} any more: done              E4 sleep   E5 load, as E3
+//	       E6 the context ended, and E5 found {0,g}: its error
 //
-// A wake-up cannot be lost, by Bell: what E3 looks at changes in S1, before
-// S2. C1 makes nobody's wait longer: whom S1 released sees the generation. A
-// Set that finds F set rings as well: the one that set it may have died, or
-// been stopped, between S1 and S2, and this one returns only when all know.
+// A pulse reaches everybody who was there before it: who did E1 before T1
+// waits for a word that never comes back, {0,g}, so a Clear right after T1
+// hides nothing from him. The generation does not wrap: a Set each nanosecond
+// takes 292 years.
 //
-// Nothing is held, so a death leaves nothing but a ring that was not made
-// between S1 and S2: recovery makes it.
+// A wake-up cannot be lost: T1 is the bell's W1 and W2, T2 its W3 to W6, and
+// E2 to E4 are B1 to B3. T2 wakes all, so nobody has a wake-up that was meant
+// for another, and who gives up owes nobody anything.
+//
+// A Set that finds F set already is still a CAS and still rings. The CAS
+// orders: whoever clears after it, and then looks at what the event is about,
+// sees what was done before that Set; a mere load could pass the stores before
+// it, and the next Wait would sleep on news. The ring makes good what a
+// setter that was stopped between T1 and T2 still owes: when any Set has
+// returned, all who waited when it was called are awake.
+//
+// Death: nobody holds anything. A setter dead before T1 has set nothing, and
+// between T1 and T2 has told nobody: recovery bumps the bell (rule 5). A
+// waiter's death leaves nothing, but the bell armed, which costs a ring.
 type Event struct {
 	w    *uint64
-	bell Bell
 	a    mem.Area
+	bell Bell
 }
 
 // EventSize is the size of an Event in bytes.
@@ -48,15 +61,15 @@ const (
 	eventGen = 1 << 1
 )
 
-// Offsets.
+// Offsets beside the word at 0.
 const (
-	eventBell = 8
-
+	eventBell       = 8
 	eventWaits      = 64
 	eventRecoveries = 72
 )
 
-// InitEvent writes an event that is not set; a is zeroed.
+// InitEvent writes an event that was never set; a is zeroed and has EventSize
+// bytes.
 func InitEvent(a mem.Area) { mem.Store64(a.W64(0), 0) }
 
 // AttachEvent is this process's use of the event in a.
@@ -64,75 +77,124 @@ func AttachEvent(a mem.Area, env Env) (*Event, error) {
 	if !a.Has(0, EventSize) {
 		return nil, fmt.Errorf("event of %d bytes: %w", a.Size(), ErrCorrupt)
 	}
-	return &Event{w: a.W64(0), bell: NewBell(a.W32(eventBell), env), a: a}, nil
+	return &Event{w: a.W64(0), a: a, bell: NewBell(a.W32(eventBell), env)}, nil
 }
 
-// Set sets the event and releases all who wait. It never waits.
-func (e *Event) Set() {
+// eventLegal is what any word must look like at any instant.
+func eventLegal(w uint64) bool { return w != eventSet }
+
+// Set sets the event and wakes all who wait for it. It never waits.
+func (e *Event) Set() error {
 	for {
 		w := mem.Load64(e.w)
-		if w&eventSet != 0 || mem.CAS64(e.w, w, (w|eventSet)+eventGen) { // S1
-			e.bell.Ring(-1) // S2
-			return
+		n := w
+		if w&eventSet == 0 {
+			n = w + eventGen | eventSet
+		} else if !eventLegal(w) {
+			return ErrCorrupt
+		}
+		if mem.CAS64(e.w, w, n) { // T1
+			break
+		}
+	}
+	e.bell.Ring(-1) // T2
+	return nil
+}
+
+// Clear takes the flag away; who waits, waits on. It never waits.
+func (e *Event) Clear() error {
+	for {
+		w := mem.Load64(e.w)
+		switch {
+		case w&eventSet == 0:
+			return nil
+		case !eventLegal(w):
+			return ErrCorrupt
+		}
+		if mem.CAS64(e.w, w, w&^eventSet) { // C1
+			return nil
 		}
 	}
 }
 
-// Clear takes the flag back.
-func (e *Event) Clear() {
-	for {
-		w := mem.Load64(e.w)
-		if w&eventSet == 0 || mem.CAS64(e.w, w, w&^eventSet) { // C1
-			return
-		}
-	}
-}
-
-// IsSet reports whether the flag is set.
+// IsSet reports whether the event is set at this instant.
 func (e *Event) IsSet() bool { return mem.Load64(e.w)&eventSet != 0 }
 
-// Look is E1: whether the flag is set, and if not what Wait goes on from.
-func (e *Event) Look() (first uint64, set bool) {
-	w := mem.Load64(e.w)
-	return w, w&eventSet != 0
-}
-
-// Wait waits by s until the event is set, or has been since Look returned
-// first. An error, s's, means that it has not.
-func (e *Event) Wait(s Sleeper, first uint64) error {
-	released := func() bool {
-		w := mem.Load64(e.w)
-		return w&eventSet != 0 || w>>1 != first>>1
+// Wait waits by s until the event is set, or was at any time since the call
+// began. An error is what s says, and only if it was not.
+func (e *Event) Wait(s Sleeper) error {
+	w := mem.Load64(e.w) // E1
+	if w&eventSet != 0 {
+		if !eventLegal(w) {
+			return ErrCorrupt
+		}
+		return nil
 	}
-	slept := false
-	for looks := 0; !released(); {
+	for looks, slept := 0, false; ; {
 		if s.Spin(looks) {
-			looks++
+			if looks++; mem.Load64(e.w) != w {
+				return nil
+			}
 			continue
 		}
 		looks = 0
-		word := e.bell.Arm() // E2
-		if released() {      // E3
-			break
+		v := e.bell.Arm()         // E2
+		if mem.Load64(e.w) != w { // E3
+			return nil
 		}
 		if !slept {
 			slept = true
 			mem.Add64(e.a.W64(eventWaits), 1)
 		}
-		if err := s.Sleep(e.bell.Word(), word); err != nil { // E4
-			return err
+		err := s.Sleep(e.bell.Word(), v) // E4
+		if mem.Load64(e.w) != w {        // E5
+			return nil
+		}
+		if err != nil {
+			return err // E6
 		}
 	}
-	return nil
 }
 
-func recoverEvent(a mem.Area, env Env, dead Self) error {
+func recoverEvent(a mem.Area, env Env, _ Self) error {
 	e, err := AttachEvent(a, env)
 	if err != nil {
 		return err
 	}
 	mem.Add64(a.W64(eventRecoveries), 1)
 	e.bell.Bump()
+	return checkEvent(a)
+}
+
+// lookEvent is what a snapshot shows: whether it is set, and as the value how
+// often it has been.
+func lookEvent(a mem.Area) (l Look) {
+	if !a.Has(0, EventSize) {
+		return Look{State: "corrupt"}
+	}
+	w := mem.Load64(a.W64(0))
+	l.Value = fmt.Sprint(w / eventGen)
+	if NewBell(a.W32(eventBell), Env{}).Armed() {
+		l.Waiters = 1
+	}
+	switch {
+	case !eventLegal(w):
+		l.State = "corrupt"
+	case w&eventSet != 0:
+		l.State = "set"
+	default:
+		l.State = "clear"
+	}
+	return l
+}
+
+func checkEvent(a mem.Area) error {
+	if !a.Has(0, EventSize) {
+		return fmt.Errorf("event of %d bytes: %w", a.Size(), ErrCorrupt)
+	}
+	if w := mem.Load64(a.W64(0)); !eventLegal(w) {
+		return fmt.Errorf("event word %#x: %w", w, ErrCorrupt)
+	}
 	return nil
 }
 
@@ -145,25 +207,7 @@ func init() {
 				e.bell.Bump()
 			}
 		},
-		Look: func(a mem.Area) (l Look) {
-			e, err := AttachEvent(a, Env{})
-			if err != nil {
-				return Look{State: "corrupt"}
-			}
-			w := mem.Load64(e.w)
-			l.State = "not set"
-			if w&eventSet != 0 {
-				l.State = "set"
-			}
-			l.Value = fmt.Sprintf("generation %d", w>>1)
-			if e.bell.Armed() {
-				l.Waiters = 1
-			}
-			return l
-		},
-		Check: func(a mem.Area) error {
-			_, err := AttachEvent(a, Env{})
-			return err
-		},
+		Look:  lookEvent,
+		Check: checkEvent,
 	})
 }

@@ -191,6 +191,16 @@ static long fight_sem(int side, long n) {
 	}
 }
 
+static long read_both(int side, long n) {
+	long done = 0;
+	for (long i = side; i < n; i += 2) {
+		pthread_rwlock_rdlock(&s->rw);
+		done += 1 - s->turn;
+		pthread_rwlock_unlock(&s->rw);
+	}
+	return done;
+}
+
 static void sleep_while(uint32_t *w, uint32_t v) {
 	while (__atomic_load_n(w, __ATOMIC_ACQUIRE) == v) syscall(SYS_futex, w, FUTEX_WAIT, v, NULL, NULL, 0);
 }
@@ -255,14 +265,15 @@ static const struct {
 	{"free/pthread-pshared", free_pshared, NULL},
 	{"free/pthread-robust", free_robust, NULL},
 	{"free/sem_t", free_sem, NULL},
-	{"free/pthread-rwlock-rd", free_read, NULL},
-	{"free/pthread-rwlock-wr", free_write, NULL},
+	{"free/pthread-rwlock-read", free_read, NULL},
+	{"free/pthread-rwlock-write", free_write, NULL},
 	{"free/pthread-cond", free_cond, NULL},
 	{"free/pthread-barrier", free_barrier, NULL},
 	{"free/fetch_add", free_add, NULL},
 	{"contended/pthread-pshared", NULL, fight_pshared},
 	{"contended/pthread-robust", NULL, fight_robust},
 	{"contended/sem_t", NULL, fight_sem},
+	{"readers/pthread-rwlock", NULL, read_both},
 	{"trip/futex", NULL, trip_futex},
 	{"trip/sem_t", NULL, trip_sem},
 	{"trip/pthread-cond", NULL, trip_cond},

@@ -14,7 +14,7 @@ import time
 mp.set_start_method("fork")
 
 gate = mp.Barrier(2)
-lock, rlock, sem = mp.Lock(), mp.RLock(), mp.Semaphore(1)
+lock, rlock, sem, bounded = mp.Lock(), mp.RLock(), mp.Semaphore(1), mp.BoundedSemaphore(1)
 value = mp.Value("q", 0)
 event, cond, queue = mp.Event(), mp.Condition(), mp.Queue()
 counter = mp.Value("q", 0, lock=False)
@@ -22,7 +22,7 @@ ping, pong = mp.Semaphore(0), mp.Semaphore(0)
 eping, epong = mp.Event(), mp.Event()
 there, back = mp.Queue(), mp.Queue()
 left, right = mp.Pipe()
-barrier = mp.Barrier(2)
+barrier, barrier_of_one = mp.Barrier(2), mp.Barrier(1)
 
 
 # Alone, each n times; they return how many times it was done.
@@ -63,6 +63,15 @@ def free_cond(n):
             cond.notify()
             done += 1
     return done
+
+
+def free_rlock_again(n):
+    with rlock:
+        return free(rlock)(n)
+
+
+def free_barrier(n):
+    return sum(barrier_of_one.wait() == 0 for _ in range(n))
 
 
 def free_queue(n):
@@ -175,7 +184,10 @@ def stream(put, get):
 alone = {
     "free/Lock": free(lock),
     "free/RLock": free(rlock),
+    "free/RLock-again": free_rlock_again,
     "free/Semaphore": free(sem),
+    "free/BoundedSemaphore": free(bounded),
+    "free/Barrier": free_barrier,
     "free/Value": free_value,
     "free/Event": free_event,
     "free/Condition": free_cond,

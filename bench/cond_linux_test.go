@@ -1,0 +1,82 @@
+package bench_test
+
+import (
+	gosync "sync"
+	"testing"
+
+	"example.com/tandem/sync"
+)
+
+// Lock, Notify, Unlock, with nobody to hear it.
+func BenchmarkCondNobody(b *testing.B) {
+	contest{"`Cond`, Lock, Notify nobody and Unlock", "free", []contestant{
+		{here, "Cond"}, {here, "sync.Cond"}, {inC, "pthread-cond"}, {inPython, "Condition"},
+	}}.run(b)
+}
+
+// Two processes in turn: each changes the turn, notifies and waits.
+func BenchmarkCondTrip(b *testing.B) {
+	contest{"`Cond`, a round trip", "trip", []contestant{
+		{two, "Cond"}, {twoFree, "Cond"}, {inC, "pthread-cond"}, {inPython, "Condition"},
+	}}.run(b)
+}
+
+func (e *env) cond(name string) (*sync.Mutex, *sync.Cond) {
+	m := open(sync.OpenMutex(e.Region, e.name(name+"-lock")))
+	return m, open(sync.OpenCond(e.Region, e.name(name), m))
+}
+
+func init() {
+	jobs["free/Cond"] = func(e *env) func(n int) int {
+		m, cond := e.cond("c")
+		c := e.counter("freed")
+		return func(n int) int {
+			*c = 0
+			for range n {
+				must(m.Lock(background))
+				*c++
+				must(cond.Notify(1))
+				must(m.Unlock())
+			}
+			return int(*c)
+		}
+	}
+	jobs["free/sync.Cond"] = func(e *env) func(n int) int {
+		m, c := new(gosync.Mutex), e.counter("freed")
+		cond := gosync.NewCond(m)
+		return func(n int) int {
+			*c = 0
+			for range n {
+				m.Lock()
+				*c++
+				cond.Signal()
+				m.Unlock()
+			}
+			return int(*c)
+		}
+	}
+	jobs["trip/Cond"] = func(e *env) func(n int) int {
+		m, cond := e.cond("turns")
+		turn := e.counter("turn") // even turns are side 0's
+		goal := int64(0)
+		return func(n int) (done int) {
+			goal += 2 * int64(n)
+			must(m.Lock(background))
+			for range n {
+				for *turn%2 != int64(e.side) {
+					must(cond.Wait(background))
+				}
+				*turn++
+				must(cond.Notify(1))
+			}
+			for *turn != goal {
+				must(cond.Wait(background))
+			}
+			must(m.Unlock())
+			if e.side == 0 {
+				return n
+			}
+			return 0
+		}
+	}
+}

@@ -1,0 +1,53 @@
+package bench_test
+
+import (
+	"testing"
+
+	"example.com/tandem/sync"
+)
+
+func BenchmarkRMutexFree(b *testing.B) {
+	contest{"`RMutex`, Lock and Unlock", "free", []contestant{
+		{here, "RMutex"}, {here, "Mutex"}, {inC, "pthread-robust"}, {inPython, "RLock"},
+	}}.run(b)
+}
+
+// Lock and Unlock by who holds it already.
+func BenchmarkRMutexAgain(b *testing.B) {
+	contest{"`RMutex`, Lock and Unlock once more", "free", []contestant{
+		{here, "RMutex-again"}, {inPython, "RLock-again"},
+	}}.run(b)
+}
+
+func init() {
+	jobs["free/RMutex"] = func(e *env) func(n int) int {
+		m, c := open(sync.OpenRMutex(e.Region, e.name("r"))), e.counter("freed")
+		h := m.NewHolder()
+		return func(n int) int {
+			*c = 0
+			for range n {
+				must(h.Lock(background))
+				*c++
+				must(h.Unlock())
+			}
+			return int(*c)
+		}
+	}
+	jobs["free/RMutex-again"] = func(e *env) func(n int) int {
+		m, c := open(sync.OpenRMutex(e.Region, e.name("again"))), e.counter("freed")
+		h := m.NewHolder()
+		must(h.Lock(background))
+		return func(n int) int {
+			*c = 0
+			for range n {
+				must(h.Lock(background))
+				*c++
+				must(h.Unlock())
+			}
+			if h.Depth() != 1 {
+				return 0
+			}
+			return int(*c)
+		}
+	}
+}

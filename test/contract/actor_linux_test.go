@@ -74,6 +74,10 @@ func (a *actor) end() {
 		a.signal(syscall.SIGCONT)
 	}
 	a.hangUp()
+	patience := testproc.Patience
+	if a.w.t.Failed() {
+		patience = 2 * time.Second // it may hang
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- a.ended() }()
 	select {
@@ -81,7 +85,7 @@ func (a *actor) end() {
 		if err != nil {
 			a.w.t.Errorf("%s ended with %v", a.name, err)
 		}
-	case <-time.After(testproc.Patience):
+	case <-time.After(patience):
 		a.w.t.Errorf("%s does not end", a.name)
 		if a.w.processes() {
 			a.signal(syscall.SIGKILL)

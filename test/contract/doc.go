@@ -42,6 +42,10 @@
 // What needs a death or a stop runs by processes instead of ways, which leaves
 // the goroutines out: kill, stop and resume are an actor's that is a process.
 //
+// A time that a call must have waited is exact: took is no less. How soon
+// something comes is a bound only by w.within, which takes medians; and
+// w.until waits for what is not an answer, such as a participant's end.
+//
 // Nothing waits for ever: an answer, a sleep or an end that does not come
 // within testproc.Patience fails the row, with the region's snapshot in the
 // log: who holds what, and who waits.

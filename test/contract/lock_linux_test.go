@@ -267,7 +267,8 @@ func wantPasses(w *world, n int64) {
 	}
 }
 
-// bombard sends signals to an actor's process until stop is called.
+// bombard sends signals to each thread of an actor's process, those that sleep
+// for a call included, until stop is called.
 func bombard(a *actor) (stop func()) {
 	quit, over := make(chan struct{}), make(chan struct{})
 	go func() {
@@ -276,8 +277,13 @@ func bombard(a *actor) (stop func()) {
 			select {
 			case <-quit:
 				return
-			case <-time.After(300 * time.Microsecond):
-				a.signal([]syscall.Signal{syscall.SIGURG, syscall.SIGUSR1}[i%2])
+			case <-time.After(time.Millisecond):
+			}
+			tasks, _ := os.ReadDir(fmt.Sprintf("/proc/%d/task", a.pid))
+			for _, task := range tasks {
+				if tid, err := strconv.Atoi(task.Name()); err == nil {
+					unix.Tgkill(a.pid, tid, []unix.Signal{unix.SIGURG, unix.SIGUSR1}[i%2])
+				}
 			}
 		}
 	}()

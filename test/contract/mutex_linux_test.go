@@ -78,6 +78,9 @@ var _ = verb("mutex.with", func(e *env, args []string) string { // counter, how 
 			n := v.Load()
 			runtime.Gosched()
 			v.Store(n + 1)
+			if ok, err := e.mutex(args[0]).TryLock(); ok || err != nil {
+				return fmt.Errorf("TryLock in With's function = %v, %v", ok, err)
+			}
 			switch args[2] {
 			case "error":
 				return errors.New("boom")

@@ -9,12 +9,12 @@ import (
 	"example.com/tandem/shm"
 )
 
-// An Event is a flag that goroutines of any processes wait for.
+// An Event is a flag that any goroutine of any process can set, clear and wait
+// for. Nobody owns it, so a death leaves it as it is: set, if Set was called,
+// or not. A process that dies, or is stopped, while it waits holds up nobody.
 //
-// A Set releases all who wait when it is called, even if Clear follows at
-// once. What was done before a Set is done for all whom it releases. Nothing is
-// ever held, so nobody's death leaves anything behind, and Set and Clear wait
-// for nobody.
+// What was done before a Set is done for everybody who waited for it, saw it
+// by IsSet, or cleared it.
 type Event struct {
 	handle
 	ev engine.Event
@@ -47,36 +47,37 @@ func (e *Event) open(r *shm.Region, name string) error {
 	return nil
 }
 
-// Set sets the event, and releases all who wait for it. One that is set stays
-// set. It does not block. A process that dies in it has set the event, and all
-// are released, or it has not.
+// Set sets the event and wakes all who wait for it. Everybody whose Wait had
+// begun to wait returns nil, even if Clear follows at once. It does not block,
+// whatever state those are in; a second Set changes nothing. A process that
+// dies in Set has set the event or has not; if it has, those who wait are
+// woken when its death is noticed.
 func (e *Event) Set() error {
 	err := e.ready(context.Background())
 	if err == nil {
 		e.release()
-		e.ev.Set()
+		err = e.ev.Set()
 	}
 	return e.done("event.Set", err)
 }
 
-// Clear takes the flag back: who calls Wait from now on waits for the next Set.
-// It does not block.
+// Clear takes the flag away, so that Wait waits again. It does not block, and
+// changes nothing if the event is not set.
 func (e *Event) Clear() error {
 	err := e.ready(context.Background())
 	if err == nil {
-		e.ev.Clear()
+		err = e.ev.Clear()
 	}
-	return e.done("event.Clear", err)
+	return e.locked("event.Clear", err)
 }
 
-// IsSet reports whether the event is set. It does not block. On a closed
-// region it is not.
+// IsSet reports whether the event is set at this instant. It does not block.
+// In a closed region, or of the zero Event, it is false.
 func (e *Event) IsSet() bool {
 	if e.core == nil {
 		return false
 	}
-	_, set := e.ev.Look()
-	set = set && !e.core.Closed.Load()
+	set := e.ev.IsSet() && !e.core.Closed.Load()
 	if set {
 		e.acquire()
 	}
@@ -84,26 +85,17 @@ func (e *Event) IsSet() bool {
 	return set
 }
 
-// Wait returns nil at once if the event is set, and else when it next is. It
-// blocks until then: it spins for moments, then sleeps. An error says that no
-// Set was called since Wait was: ctx's, or shm.ErrClosed. A context that has
-// ended makes no attempt.
+// Wait waits until the event is set: it spins for moments, then sleeps. nil
+// means that it is, or was at some time during the call. An error means that it
+// was not: ctx's, or shm.ErrClosed. A context that has ended makes no attempt.
 func (e *Event) Wait(ctx context.Context) error {
-	const op = "event.Wait"
 	err := e.ready(ctx)
-	if err == nil {
-		if first, set := e.ev.Look(); !set {
-			err = e.wait(ctx, first)
-		}
+	if err == nil && !e.ev.IsSet() {
+		w := e.core.Waiter(ctx)
+		err = e.ev.Wait(w)
+		w.Done()
 	}
-	return e.locked(op, err)
-}
-
-//go:noinline
-func (e *Event) wait(ctx context.Context, first uint64) error {
-	w := e.core.Waiter(ctx)
-	defer w.Done()
-	return e.ev.Wait(w, first)
+	return e.locked("event.Wait", err)
 }
 
 // MarshalBinary makes the handle an argument.

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -9,15 +10,15 @@ import (
 	"example.com/tandem/shm"
 )
 
-// A Once has something done once in the region's life, by one of all the
-// processes that want it done.
+// A Once is something that the processes of a region do to success once: an
+// index to build, a table to fill.
 type Once struct {
 	handle
 	once engine.Once
 }
 
-// OpenOnce finds the Once called name in r, or makes it, with nothing done. It
-// blocks only while another process changes the region's directory.
+// OpenOnce finds the once called name in r, or makes it, not done. It blocks
+// only while another process changes the region's directory.
 func OpenOnce(r *shm.Region, name string) (*Once, error) {
 	o := new(Once)
 	if err := o.open(r, name); err != nil {
@@ -43,63 +44,69 @@ func (o *Once) open(r *shm.Region, name string) error {
 	return nil
 }
 
-// Do runs fn, with ctx, unless it, or what stood for it in another call, has
-// been run to success before; then it returns nil at once. While another runs
-// it, in any process, Do waits. With nil fn has returned nil, here or there,
-// and what it did before is done for the caller.
+// Do calls fn, with ctx, unless it has been done: by an fn, of any process,
+// that returned nil. nil means that it has, and what was done in that fn is
+// done for the caller. While another caller's fn runs, in any process, Do
+// waits: it spins for moments, then sleeps. An error of fn's own is returned
+// as it is, and it is not done then: the next caller's fn runs, also one's that
+// waits already. All other errors are a *shm.Error: ctx's, if it ends while Do
+// waits, or shm.ErrClosed. A context that has ended makes no attempt.
 //
-// If fn returns an error Do returns that, and the next caller runs its own fn;
-// one that waits already is next. The same if fn panics, which goes on, and if
-// the process that runs it dies or closes the region. fn may so have been run
-// in part before: it makes whole what it finds. It is not to call Do on the
-// same Once, which would wait for itself until its context ends.
+// An fn that panics, or ends its goroutine, has not done it, nor has one whose
+// process died before fn returned nil. The next caller, who finds what it left
+// half done, is called within milliseconds of the death; so fn begins by
+// clearing that away. To close the region while fn runs is to die in it: Do
+// returns shm.ErrClosed, joined with fn's own error, and it is not done. A
+// process that is stopped in fn is waited for.
 //
-// Other errors: ctx's, before fn was run, and shm.ErrClosed, also if the region
-// was closed while fn ran; then fn counts as not run.
+// An fn that calls Do of the same Once waits for itself, until its ctx ends.
 func (o *Once) Do(ctx context.Context, fn func(context.Context) error) error {
 	const op = "once.Do"
-	if o.core != nil && ctx.Err() == nil && o.once.Done() {
-		return o.locked(op, nil)
-	}
-	return o.do(ctx, fn)
-}
-
-//go:noinline
-func (o *Once) do(ctx context.Context, fn func(context.Context) error) error {
-	const op = "once.Do"
 	err := o.ready(ctx)
-	if err != nil {
-		return o.done(op, err)
-	}
-	w := o.core.Waiter(ctx)
-	run, err := o.once.Begin(w)
-	w.Done()
-	if !run || o.core.Closed.Load() {
+	if err != nil || o.once.Done() {
 		return o.locked(op, err)
 	}
-	return o.locked(op, o.run(ctx, fn))
+	run, err := o.begin(ctx)
+	if !run || err != nil {
+		return o.locked(op, err)
+	}
+	o.acquire()
+	if o.core.Closed.Load() { // the zeroes said that it is not done
+		return o.done(op, shm.ErrClosed)
+	}
+	failure, err := o.run(ctx, fn)
+	if o.core.Closed.Load() {
+		return o.core.Err(op, errors.Join(shm.ErrClosed, failure))
+	}
+	if failure != nil {
+		return failure
+	}
+	return o.done(op, err)
 }
 
-// run runs fn. This process has the mutex.
-func (o *Once) run(ctx context.Context, fn func(context.Context) error) (err error) {
-	o.acquire()
+func (o *Once) begin(ctx context.Context) (run bool, err error) {
+	w := o.core.Waiter(ctx)
+	run, err = o.once.Begin(w)
+	w.Done()
+	return run, err
+}
+
+// run calls fn and ends what begin began, whatever fn does.
+func (o *Once) run(ctx context.Context, fn func(context.Context) error) (failure, err error) {
+	success := false
 	defer func() {
 		o.release()
-		if e := o.once.End(); err == nil {
-			err = e
-		}
+		err = o.once.Finish(success)
 	}()
-	if err := fn(ctx); err != nil {
-		return err
-	}
-	o.release()
-	return o.once.Commit()
+	failure = fn(ctx)
+	success = failure == nil
+	return failure, nil
 }
 
 // MarshalBinary makes the handle an argument.
 func (o *Once) MarshalBinary() ([]byte, error) { return o.marshal("once.MarshalBinary") }
 
-// UnmarshalBinary opens the Once that another process's handle was on.
+// UnmarshalBinary opens the once that another process's handle was on.
 func (o *Once) UnmarshalBinary(b []byte) error {
 	return unmarshal("once.UnmarshalBinary", engine.KindOnce, b, o.open)
 }

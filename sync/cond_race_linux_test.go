@@ -96,8 +96,11 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 		First:  func(x *int, w *condRaceWorld) { w.wait(w.c, w.l, func() { *x = 1 }); w.b.Come() },
 		Second: condNotifiesThenReads,
 	}, {
-		Name:  "what the notifier did",
-		First: func(x *int, w *condRaceWorld) { w.a.Wait(); w.with(w.l, func() { *x = 1; testproc.Must(w.same.Notify(1)) }) },
+		Name: "what the notifier did",
+		First: func(x *int, w *condRaceWorld) {
+			w.a.Wait()
+			w.with(w.l, func() { *x = 1; testproc.Must(w.same.Notify(1)) })
+		},
 		Second: func(x *int, w *condRaceWorld) {
 			w.wait(w.c, w.l, func() { racetest.Sink = *x })
 		},
@@ -164,8 +167,11 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 		},
 		Race: true,
 	}, {
-		Name:  "a cond's misuse",
-		First: func(x *int, w *condRaceWorld) { w.with(w.l, func() { *x = 1; testproc.Must(w.c.Notify(1)) }); w.a.Come() },
+		Name: "a cond's misuse",
+		First: func(x *int, w *condRaceWorld) {
+			w.with(w.l, func() { *x = 1; testproc.Must(w.c.Notify(1)) })
+			w.a.Come()
+		},
 		Second: func(x *int, w *condRaceWorld) {
 			w.a.Wait()
 			w.c.Notify(1)

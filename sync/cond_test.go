@@ -288,9 +288,9 @@ func TestCondWaitFor(t *testing.T) {
 			t.Errorf("WaitFor = %v, after %d calls", err, calls)
 		}
 		const d = 40 * time.Millisecond
+		start, stop := time.Now(), make(chan bool)
 		short, cancel := context.WithTimeout(background, d)
 		defer cancel()
-		start, stop := time.Now(), make(chan bool)
 		over := make(chan bool)
 		go func() { // notifies again and again, which is no reason to begin anew
 			defer close(over)

@@ -335,6 +335,37 @@ def look_rwmutex(a, _):
                 hungry=a.u32(144) != 0, rows=rows)
 
 
+def signed32(word):
+    return bits(word, 0, 31) - (bits(word, 31, 1) << 31)
+
+
+def look_semaphore(a, _):
+    initial, shares, who = a.u64(0), [], None
+    if initial >= 1 << 24:
+        raise Damaged(f"a semaphore of {initial}")
+    rows = (a.size - 256) // 128
+    for i in range(rows):
+        for _ in range(TRIES):
+            t = a.u64(128)
+            if bits(t, 24, 11) == i + 1:
+                share = bits(t, 0, 24) - signed32(a.u64(256 + 128 * i + 8))
+            else:
+                share = signed32(a.u64(256 + 128 * i))
+            if a.u64(128) == t:
+                break
+        else:
+            raise Damaged("the value does not stand still")
+        if share:
+            shares.append({"index": i, "epoch": a.u64(256 + 128 * i + 120), "share": share})
+    t = a.u64(128)
+    if bits(t, 24, 11):
+        who = bits(t, 24, 11) - 1
+        if who >= rows:
+            raise Damaged(f"changed last by participant {who} of {rows}")
+    return {"initial": initial, "value": bits(t, 0, 24), "last_changed_by": who, "shares": shares,
+            "waiters": bits(a.u32(136), 0, 1) == 1}
+
+
 def look_cells(a, f):
     n, width = a.u64(128), a.u32(136)
     if width not in (1, 2, 4, 8) or n * width > a.size:
@@ -355,6 +386,13 @@ def look_slice(a, f):
     if n * width > a.size:
         raise Damaged(f"{n} elements of {width} bytes")
     return {"n": n, "width": width, "cells": [plain(f.get("type", ""), a.bytes(64 + k * width, width)) for k in range(n)]}
+
+
+def look_event(a, _):
+    word = a.u64(0)
+    if word == 1:
+        raise Damaged("an event that is set and never was")
+    return {"set": word & 1 == 1, "generation": word >> 1, "waiters": a.u32(8) & 1 == 1}
 
 
 def look_barrier(a, _):
@@ -386,6 +424,14 @@ def look_barrier(a, _):
         "waiting": waiting, "arrived": rows(arrived), "leaving": rows(leaving),
         "waiters": any(a.u32(136 + 4 * k) & 1 for k in range(2)),
     }
+
+
+def look_once(a, _):
+    done, by = a.u64(128), a.u64(136)
+    if done > 1:
+        raise Damaged(f"done {done} times")
+    doer = {"index": bits(by, 0, 11) - 1, "epoch": by >> 32} if done else None
+    return dict(mutex(a), done=done == 1, done_by=doer, runs=a.u64(144))
 
 
 def look_queue(a, f):
@@ -469,7 +515,7 @@ def decoded(f, raw):
     return raw.hex()
 
 
-LOOKS = {1: look_mutex, 3: look_rwmutex, 8: look_barrier, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
+LOOKS = {1: look_mutex, 3: look_rwmutex, 5: look_semaphore, 6: look_semaphore, 7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
 
 
 def read(path):

@@ -130,6 +130,23 @@ var (
 	_ handle                                            = (*tsync.RWMutex)(nil)
 )
 
+// Package sync: event.
+var (
+	_ func(*shm.Region, string) (*tsync.Event, error) = tsync.OpenEvent
+	_ func(*tsync.Event) error                        = (*tsync.Event).Set
+	_ func(*tsync.Event) error                        = (*tsync.Event).Clear
+	_ func(*tsync.Event) bool                         = (*tsync.Event).IsSet
+	_ func(*tsync.Event, ctx) error                   = (*tsync.Event).Wait
+	_ handle                                          = (*tsync.Event)(nil)
+)
+
+// Package sync: once.
+var (
+	_ func(*shm.Region, string) (*tsync.Once, error) = tsync.OpenOnce
+	_ func(*tsync.Once, ctx, func(ctx) error) error  = (*tsync.Once).Do
+	_ handle                                         = (*tsync.Once)(nil)
+)
+
 // Package sync: barrier.
 var (
 	_ = tsync.BarrierOptions{Action: func() error { return nil }}
@@ -144,6 +161,23 @@ var (
 	_ func(*tsync.Barrier) bool              = (*tsync.Barrier).Broken
 	_ handle                                 = (*tsync.Barrier)(nil)
 	_ error                                  = tsync.ErrBroken
+)
+
+// Package sync: semaphore.
+var (
+	_ func(*shm.Region, string, int) (*tsync.Semaphore, error)        = tsync.OpenSemaphore
+	_ func(*shm.Region, string, int) (*tsync.BoundedSemaphore, error) = tsync.OpenBoundedSemaphore
+	_ func(*tsync.Semaphore, ctx) error                               = (*tsync.Semaphore).Acquire
+	_ func(*tsync.Semaphore) (bool, error)                            = (*tsync.Semaphore).TryAcquire
+	_ func(*tsync.Semaphore, int) error                               = (*tsync.Semaphore).Release
+	_ func(*tsync.Semaphore) int                                      = (*tsync.Semaphore).Value
+	_ handle                                                          = (*tsync.Semaphore)(nil)
+	_ func(*tsync.BoundedSemaphore, ctx) error                        = (*tsync.BoundedSemaphore).Acquire
+	_ func(*tsync.BoundedSemaphore) (bool, error)                     = (*tsync.BoundedSemaphore).TryAcquire
+	_ func(*tsync.BoundedSemaphore, int) error                        = (*tsync.BoundedSemaphore).Release
+	_ func(*tsync.BoundedSemaphore) int                               = (*tsync.BoundedSemaphore).Value
+	_ handle                                                          = (*tsync.BoundedSemaphore)(nil)
+	_ error                                                           = tsync.ErrOverRelease
 )
 
 // Package atomics.
@@ -277,7 +311,7 @@ func TestSentinels(t *testing.T) {
 		t.Error("sync's sentinels are not shm's")
 	}
 	all := []error{shm.ErrClosed, shm.ErrMismatch, shm.ErrNotRegion, shm.ErrVersion, shm.ErrCorrupt, shm.ErrNoSpace,
-		shm.ErrTooManyParticipants, shm.ErrNotPlain, shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked,
+		shm.ErrTooManyParticipants, shm.ErrNotPlain, shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked, tsync.ErrOverRelease,
 		ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrCodec, proc.ErrNoMain,
 		fs.ErrInvalid, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, errors.ErrUnsupported, io.EOF}
 	for i, a := range all {

@@ -92,6 +92,8 @@ func TestDamagedMemory(t *testing.T) {
 	}{
 		"mutex":   {MutexSize, InitMutex, func(r *rand.Rand, a mem.Area, wreck func()) { useMutex(a, env, wreck) }},
 		"rwmutex": {RWMutexSize(4), InitRWMutex, func(r *rand.Rand, a mem.Area, wreck func()) { useRWMutex(a, env, wreck) }},
+		"rmutex":  {RMutexSize, InitRMutex, func(r *rand.Rand, a mem.Area, wreck func()) { useMutex(a, env, wreck) }},
+		"cond":    {CondSize(4), InitCond, func(r *rand.Rand, a mem.Area, wreck func()) { useCond(a, env, wreck) }},
 		"ledger":  {LedgerSize(4), func(a mem.Area) { InitLedger(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useLedger(a, env, wreck) }},
 		"barrier": {BarrierSize(9), func(a mem.Area) { InitBarrier(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useBarrier(a, env, wreck) }},
 		"semaphore": {SemaphoreSize(4), func(a mem.Area) { InitSemaphore(a, 9) },

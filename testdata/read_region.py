@@ -321,6 +321,13 @@ def look_mutex(a, _):
     return mutex(a)
 
 
+def look_rmutex(a, _):
+    m, shown = mutex(a), a.u64(128)
+    if m["owner"] and bits(shown, 0, 11) == m["owner"]["index"] + 1:
+        m.update(holder=bits(shown, 32, 32), depth=bits(shown, 11, 21))
+    return m
+
+
 def look_rwmutex(a, _):
     entered = a.u64(128)
     writer = bits(entered, 0, 11)
@@ -393,6 +400,24 @@ def look_event(a, _):
     if word == 1:
         raise Damaged("an event that is set and never was")
     return {"set": word & 1 == 1, "generation": word >> 1, "waiters": a.u32(8) & 1 == 1}
+
+
+def look_cond(a, f):
+    rows = []
+    for i in range((a.size - 512) // 128):
+        row = a.u64(512 + 128 * i)
+        waiting, granted = bits(row, 20, 20), bits(row, 0, 20)
+        if row and (not waiting or granted > waiting):
+            raise Damaged(f"row {i} is {row:#x}")
+        if row:
+            rows.append({"index": i, "epoch": a.u64(576 + 128 * i), "waiting": waiting, "granted": granted,
+                         "dead": bits(row, 63, 1) == 1})
+    log = a.u64(256)
+    found = {"waiting": sum(r["waiting"] for r in rows if not r["dead"]), "rows": rows,
+             "moving": {"from": bits(log, 1, 10), "to": bits(log, 11, 10)} if log else None}
+    if f.get("lock") == "own":
+        found["own"] = look_rmutex(a, f)
+    return found
 
 
 def look_barrier(a, _):
@@ -515,7 +540,7 @@ def decoded(f, raw):
     return raw.hex()
 
 
-LOOKS = {1: look_mutex, 3: look_rwmutex, 5: look_semaphore, 6: look_semaphore, 7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
+LOOKS = {1: look_mutex, 2: look_rmutex, 3: look_rwmutex, 4: look_cond, 5: look_semaphore, 6: look_semaphore, 7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
 
 
 def read(path):

@@ -31,6 +31,10 @@ var ErrOverRelease = engine.ErrOverRelease
 // would think that they are free again. That is what ring.Queue is for.
 //
 // A stopped process is not dead: it keeps its permits.
+//
+// What was done before a Release is done for whoever acquires after it, by
+// whichever permit. So the race detector, as with a buffered channel, can miss
+// a race between two holders that were not there at the same time.
 type Semaphore struct{ permits }
 
 // OpenSemaphore finds the semaphore called name in r, or makes it with initial

@@ -24,6 +24,12 @@ import (
 // permits the late ones find none and sleep again: whoever has taken one, the
 // woken or somebody who came by, rings for its own.
 //
+// V2 wakes n, and not one more in case one of them is stopped: a sleeper that
+// is stopped by a signal is on no futex, so a wake-up is lost to one only if
+// the stop comes between its wake-up and its look, which is microseconds long.
+// Then the next V2 wakes another, or a sleeper's own look, after half a second
+// at the latest. One more would cost every contended Release a wake in vain.
+//
 // Death: before P1 nothing is taken, after it the dead one holds a permit,
 // though nobody may have been told. After V1 all n are there. Recovery gives
 // back what the dead one held, but never so that the value rises above

@@ -380,3 +380,17 @@ func tried(ok bool, err error) error {
 	}
 	return err
 }
+
+// Reading while another process reads: they share no line that changes.
+func BenchmarkRWMutexBesideReader(b *testing.B) {
+	r := shmtest.Region(b)
+	m := rwmutex(b, r, "m")
+	c := startRW(b, r)
+	ask(b, c, "read 0s", "ok")
+	b.ReportAllocs()
+	for b.Loop() {
+		if m.RLock(background) != nil || m.RUnlock() != nil {
+			b.Fatal("a lock that is read cannot be read")
+		}
+	}
+}

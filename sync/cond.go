@@ -113,13 +113,11 @@ func (c *Cond) Wait(ctx context.Context) error {
 }
 
 func (c *Cond) wait(ctx context.Context) error {
-	g, err := c.grip()
+	g, err := c.grip(ctx)
 	if err != nil {
 		return err
 	}
-	w := c.core.Waiter(ctx)
-	defer w.Done()
-	return c.cond.Wait(w, g)
+	return c.cond.Wait(g, g)
 }
 
 // WaitFor waits until pred returns true: it calls pred, with the lock held,
@@ -129,7 +127,7 @@ func (c *Cond) wait(ctx context.Context) error {
 func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 	err := c.ready(context.Background())
 	if err == nil {
-		_, err = c.grip()
+		err = c.held()
 	}
 	for err == nil && !pred() {
 		if err = c.ready(ctx); err != nil {

@@ -9,6 +9,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
 
@@ -132,36 +133,46 @@ func (g *userLock) who() *Holder {
 	return h
 }
 
-// A grip is the hold that one Wait gives up and takes back.
+// A grip is the hold that one Wait gives up and takes back, and how that Wait
+// sleeps while it has given it up.
 type grip struct {
 	*userLock
 	h     *Holder
 	depth int64
+
+	core *object.Core // the Cond's
+	ctx  context.Context
+	*wait.Waiter
 }
 
-func (g *userLock) grip() (*grip, error) {
-	if err := g.held(); err != nil {
+func (c *Cond) grip(ctx context.Context) (*grip, error) {
+	if err := c.held(); err != nil {
 		return nil, err
 	}
-	if !g.again {
-		return &grip{userLock: g}, nil
+	g := &grip{userLock: &c.userLock, core: c.core, ctx: ctx}
+	if c.again {
+		if g.h = c.who(); g.h == nil {
+			return nil, errHeldByAnother // not a moment ago
+		}
 	}
-	h := g.who()
-	if h == nil {
-		return nil, errHeldByAnother // not a moment ago
-	}
-	return &grip{userLock: g, h: h}, nil
+	return g, nil
 }
 
 func (g *grip) Unlock() error {
+	g.Waiter = g.core.Waiter(g.ctx) // before the looks that its sleeps follow
 	if g.h != nil {
 		g.depth = g.h.giveUp()
 	}
 	g.lock.release()
-	return g.mu.Unlock()
+	err := g.mu.Unlock()
+	if err != nil {
+		g.Done()
+	}
+	return err
 }
 
 func (g *grip) Lock() (suspect bool, err error) {
+	g.Done() // from here on it waits for the lock, and nothing else
 	w := g.lock.core.Waiter(context.Background())
 	suspect, err = g.mu.Recover(w)
 	w.Done()

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
@@ -542,6 +543,36 @@ func TestCondSharesAnOwnLock(t *testing.T) {
 	must(t, other.Unlock())
 	must(t, <-told)
 	depth(t, h, 1)
+}
+
+// A snapshot says who waits, and for what: a notified one for the lock.
+func TestCondLook(t *testing.T) {
+	r := shmtest.Region(t)
+	m := mutex(t, r, "l")
+	c := cond(t, r, "c", m)
+	claim := func() (*sync.Cond, sync.Lock) { return c, m }
+	told := make(chan error)
+	for range 3 {
+		waitOn(patience(t), claim, told)
+	}
+	awaitWaiting(t, r, "c", 3)
+	shmtest.AwaitWaiting(t, r, "c", 3)
+	must(t, m.Lock(background))
+	must(t, c.Notify(2))
+	shmtest.AwaitWaiting(t, r, "l", 2)
+	if n, notified := condWaiting(t, r, "c"); n != 3 || notified != 2 {
+		t.Errorf("%d are in Wait and %d notified, want 3 and 2", n, notified)
+	}
+	for begin := time.Now(); shmtest.Waiting(r, "c") != 1; time.Sleep(time.Millisecond) { // the third looks, and sleeps again
+		if time.Since(begin) > testproc.Patience {
+			t.Fatalf("%d are asleep on c, want the one that is not notified", shmtest.Waiting(r, "c"))
+		}
+	}
+	must(t, c.NotifyAll())
+	must(t, m.Unlock())
+	for range 3 {
+		must(t, <-told)
+	}
 }
 
 func BenchmarkCond(b *testing.B) {

@@ -180,6 +180,29 @@ var (
 	_ error                                                           = tsync.ErrOverRelease
 )
 
+// Package sync: reentrant locks and conditions.
+var (
+	_ func(*shm.Region, string) (*tsync.RMutex, error) = tsync.OpenRMutex
+	_ func(*tsync.RMutex) *tsync.Holder                = (*tsync.RMutex).NewHolder
+	_ func(*tsync.RMutex) (shm.Participant, bool)      = (*tsync.RMutex).Owner
+	_ handle                                           = (*tsync.RMutex)(nil)
+	_ func(*tsync.Holder, ctx) error                   = (*tsync.Holder).Lock
+	_ func(*tsync.Holder) (bool, error)                = (*tsync.Holder).TryLock
+	_ func(*tsync.Holder, ctx) (bool, error)           = (*tsync.Holder).Recover
+	_ func(*tsync.Holder) error                        = (*tsync.Holder).MarkConsistent
+	_ func(*tsync.Holder) error                        = (*tsync.Holder).Unlock
+	_ func(*tsync.Holder) int                          = (*tsync.Holder).Depth
+	_ tsync.Lock                                       = (*tsync.Holder)(nil)
+
+	_ func(*shm.Region, string, tsync.Lock) (*tsync.Cond, error) = tsync.OpenCond
+	_ func(*tsync.Cond) *tsync.Holder                            = (*tsync.Cond).Holder
+	_ func(*tsync.Cond, ctx) error                               = (*tsync.Cond).Wait
+	_ func(*tsync.Cond, ctx, func() bool) error                  = (*tsync.Cond).WaitFor
+	_ func(*tsync.Cond, int) error                               = (*tsync.Cond).Notify
+	_ func(*tsync.Cond) error                                    = (*tsync.Cond).NotifyAll
+	_ handle                                                     = (*tsync.Cond)(nil)
+)
+
 // Package atomics.
 var (
 	_ func(*shm.Region, string, msg) (*atomics.Value[msg], error) = atomics.OpenValue[msg]

@@ -17,11 +17,12 @@
 // error if a lock's counter, a queue's messages or a barrier's rounds are not
 // what they must be.
 //
-// All but what is named otherwise is pinned: what needs one process runs on the
-// first processor, what needs two on the first two. A Go process on one
-// processor has GOMAXPROCS 1, and does not spin, as nobody else could change
-// what it waits for meanwhile. "unpinned" is two processes as a user starts
-// them, which may use both processors: there waits do spin.
+// What needs one process runs on the first processor, what needs two on the
+// first two, one each. A Go process that is pinned like that has GOMAXPROCS 1,
+// and sleeps without spinning first. "unpinned" is two processes as a user
+// starts them, on all processors: there a wait spins before it sleeps. What
+// goroutines do with each other (sync.Mutex contended, channels) is in one
+// process on all processors.
 //
 // What is not there (gcc, python3, a second processor) is skipped.
 package bench

@@ -22,6 +22,13 @@ func BenchmarkMutexContended(b *testing.B) {
 	}}.run(b)
 }
 
+// The same by two goroutines of one process.
+func BenchmarkMutexGoroutines(b *testing.B) {
+	contest{"`Mutex`, two goroutines compete", "contended", []contestant{
+		{unpinned, "Mutex-of-goroutines"}, {unpinned, "sync.Mutex"},
+	}}.run(b)
+}
+
 func init() {
 	jobs["free/Mutex"] = func(e *env) func(n int) int {
 		m, c := open(sync.OpenMutex(e.Region, e.name("free"))), e.counter("freed")
@@ -67,22 +74,42 @@ func init() {
 	jobs["contended/sync.Mutex"] = func(e *env) func(n int) int {
 		m, c := new(gosync.Mutex), e.counter("fought")
 		return func(n int) int {
-			*c = 0
-			var sides gosync.WaitGroup
-			for range 2 {
-				sides.Go(func() {
-					for over := false; !over; {
-						m.Lock()
-						over = *c == int64(n)
-						if !over {
-							*c++
-						}
-						m.Unlock()
+			return goroutines(n, c, func(n int64) {
+				for over := false; !over; {
+					m.Lock()
+					over = *c == n
+					if !over {
+						*c++
 					}
-				})
-			}
-			sides.Wait()
-			return int(*c)
+					m.Unlock()
+				}
+			})
 		}
 	}
+	jobs["contended/Mutex-of-goroutines"] = func(e *env) func(n int) int {
+		m, c := open(sync.OpenMutex(e.Region, e.name("m"))), e.counter("fought")
+		return func(n int) int {
+			return goroutines(n, c, func(n int64) {
+				for over := false; !over; {
+					must(m.Lock(background))
+					over = *c == n
+					if !over {
+						*c++
+					}
+					must(m.Unlock())
+				}
+			})
+		}
+	}
+}
+
+// goroutines has two of them count to n by turns.
+func goroutines(n int, c *int64, count func(n int64)) int {
+	*c = 0
+	var sides gosync.WaitGroup
+	for range 2 {
+		sides.Go(func() { count(int64(n)) })
+	}
+	sides.Wait()
+	return int(*c)
 }

@@ -95,6 +95,8 @@ func TestDamagedMemory(t *testing.T) {
 		"rmutex":  {RMutexSize, InitRMutex, func(r *rand.Rand, a mem.Area, wreck func()) { useMutex(a, env, wreck) }},
 		"cond":    {CondSize(4), InitCond, func(r *rand.Rand, a mem.Area, wreck func()) { useCond(a, env, wreck) }},
 		"ledger":  {LedgerSize(4), func(a mem.Area) { InitLedger(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useLedger(a, env, wreck) }},
+		"event":   {EventSize, InitEvent, func(r *rand.Rand, a mem.Area, wreck func()) { useEvent(a, env, wreck) }},
+		"once":    {OnceSize, InitOnce, func(r *rand.Rand, a mem.Area, wreck func()) { useOnce(a, env, wreck) }},
 		"barrier": {BarrierSize(9), func(a mem.Area) { InitBarrier(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useBarrier(a, env, wreck) }},
 		"semaphore": {SemaphoreSize(4), func(a mem.Area) { InitSemaphore(a, 9) },
 			func(r *rand.Rand, a mem.Area, wreck func()) { useSemaphore(a, env, r.IntN(2) == 0, wreck) }},

@@ -172,14 +172,18 @@ func (b *Barrier) gaveUp(err error) error {
 // trip ends a round, as its last party.
 func (b *Barrier) trip(a engine.Arrival) error {
 	if b.action != nil {
-		if err := b.act(a); err != nil && err != ErrBroken {
+		switch err := b.act(a); {
+		case err == ErrBroken:
+			return err
+		case err != nil:
 			return fmt.Errorf("%w: %w", ErrBroken, err)
 		}
 	}
 	return b.eng.Trip(a)
 }
 
-// act runs the Action. If it does not come to a good end the round is broken.
+// act runs the Action. If it does not come to a good end the round is broken,
+// and a is left: from then on its slot may be another's.
 func (b *Barrier) act(a engine.Arrival) error {
 	defer b.core.KeepAlive()
 	well := false

@@ -1,0 +1,74 @@
+package sync
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/shm/shmtest"
+)
+
+// A last party that finds its round broken leaves its slot once. The slot may
+// be another's the moment after, and is that one's then.
+func TestBarrierLeavesOnce(t *testing.T) {
+	b, err := OpenBarrier(shmtest.Region(t), "b", 1, &BarrierOptions{Action: func() error {
+		t.Error("the Action of a broken round is run")
+		return nil
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	area := b.core.Area
+	attach := func(wake func(*uint32, int) int) *engine.Barrier {
+		e, err := engine.AttachBarrier(area, engine.Env{Self: b.core.Env.Self, Wake: wake})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e
+	}
+	none := func(*uint32, int) int { return 0 }
+	others := attach(none)
+
+	const left = 140 // the bell that is rung when a slot is left
+	var next engine.Arrival
+	rings := 0
+	mine := attach(func(w *uint32, n int) int {
+		if w != area.W32(left) {
+			return 0
+		}
+		// The slot has just been left. Two rounds later it is another's.
+		if rings++; rings == 1 {
+			others.Reset()
+			for range 2 {
+				if next, err = others.Arrive(nil); err != nil {
+					t.Fatal(err)
+				}
+				if others.Stands(next) && next.Bank() != 0 {
+					if err := others.Trip(next); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+		}
+		return 0
+	})
+	mine.Arriving = func(int) {
+		others.Abort()
+		engine.NewBell(area.W32(left), engine.Env{Wake: none}).Arm()
+	}
+	b.eng = *mine
+	if _, err := b.Wait(context.Background()); !errors.Is(err, ErrBroken) {
+		t.Fatalf("Wait: %v", err)
+	}
+	if mem.Load32(area.W32(left)) == 0 || rings == 0 {
+		t.Fatal("nobody was told that the slot was left")
+	}
+	if n := others.Waiting(); n != 1 || !others.Stands(next) {
+		t.Errorf("%d wait in the round that has begun since, not 1", n)
+	}
+	if err := others.Trip(next); err != nil {
+		t.Error(err)
+	}
+}

@@ -98,21 +98,29 @@ func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) {
 func (w words) recoverObjects(env engine.Env, dead engine.Self) bool {
 	lock, _ := engine.OpsOf(engine.KindMutex)
 	known := lock.Recover(w.Sub(hdrDirLock, engine.MutexSize), env, dead) == nil
-	w.eachOpen(dead.Index, func(entry uint32, kind engine.Kind, area mem.Area) error {
-		ops, ok := engine.OpsOf(kind)
-		if !ok {
-			known = false
+	// Conds come last: who waits on one looks at its lock, too.
+	for _, conds := range [...]bool{false, true} {
+		w.eachOpen(dead.Index, func(entry uint32, kind engine.Kind, area mem.Area) error {
+			if (kind == engine.KindCond) == conds {
+				known = w.recoverObject(env, dead, kind, area) && known
+			}
 			return nil
-		}
-		// A corrupt object stays as it is and says so to whoever uses it; the
-		// others, and the record, are not to suffer for it.
-		if err := ops.Recover(area, env, dead); err != nil && !errors.Is(err, engine.ErrCorrupt) {
-			known = false
-		}
-		return nil
-	})
+		})
+	}
 	if known {
 		w.clearOpeners(dead.Index)
 	}
 	return known
+}
+
+// recoverObject reports false if nobody here can.
+func (w words) recoverObject(env engine.Env, dead engine.Self, kind engine.Kind, area mem.Area) bool {
+	ops, ok := engine.OpsOf(kind)
+	if !ok {
+		return false
+	}
+	// A corrupt object stays as it is and says so to whoever uses it; the
+	// others, and the record, are not to suffer for it.
+	err := ops.Recover(area, env, dead)
+	return err == nil || errors.Is(err, engine.ErrCorrupt)
 }

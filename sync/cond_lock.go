@@ -184,3 +184,5 @@ func (g *grip) Lock() (suspect bool, err error) {
 	}
 	return suspect, err
 }
+
+func (g *grip) Abandoned() bool { return g.mu.Abandoned() }

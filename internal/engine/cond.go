@@ -80,6 +80,10 @@ import (
 // it. An index is not used again before its D is set, and who uses it again
 // heals before he joins.
 //
+// Who would have notified may be dead with l in its hands. So whoever sees at
+// W4 that l is abandoned takes it, too, and is told, notified or not. Recovery
+// gets to a Cond after it has been to all locks.
+//
 // A stopped waiter keeps its grant. Nobody waits for it: Notify never sleeps.
 type Cond struct {
 	a    mem.Area
@@ -98,6 +102,9 @@ type CondLock interface {
 	// Lock takes it back, abandoned or not, and reports which. It waits for
 	// as long as that takes; an error is a reason why it never will.
 	Lock() (suspect bool, err error)
+	// Abandoned reports whether a holder of it died, and nobody has repaired
+	// since.
+	Abandoned() bool
 }
 
 // Offsets.
@@ -214,14 +221,14 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 			return err
 		}
 		ended := error(nil)
-		for !c.due(w) {
+		for !c.due(w) && !l.Abandoned() {
 			if s.Spin(looks) {
 				looks++
 				continue
 			}
 			looks = 0
-			v := c.bell.Arm() // W3
-			if c.due(w) {     // W4
+			v := c.bell.Arm()              // W3
+			if c.due(w) || l.Abandoned() { // W4
 				break
 			}
 			if !slept {

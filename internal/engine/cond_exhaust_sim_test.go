@@ -53,6 +53,7 @@ func TestSimCondExhaustHealer(t *testing.T) {
 					o.unlock(t, m)
 				}
 				o.onJoin = func() {
+					o.onJoin = nil
 					for i := range tt.healers {
 						w.Process(1+i).Go("healer", heal)
 					}
@@ -61,7 +62,8 @@ func TestSimCondExhaustHealer(t *testing.T) {
 				p.Immortal = true
 				p.Go("waiter", func(t *sim.Thread) {
 					m, _ := o.lock(t)
-					o.wait(t, o.attach(t), m, false)
+					for !o.wait(t, o.attach(t), m, false) { // told of a dead healer
+					}
 					o.unlock(t, m)
 				})
 			})

@@ -2,7 +2,6 @@ package bench_test
 
 import (
 	"flag"
-	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -102,7 +101,7 @@ func (c contest) run(b *testing.B) {
 	for _, l := range lanes {
 		b.Run("by="+l.label(), func(b *testing.B) { l.report(b, there) })
 	}
-	table = append(table, c.row(there))
+	table[c.kind] = append(table[c.kind], c.row(there))
 }
 
 // benchtime is -benchtime: so many rounds, of n operations if that is not 0.
@@ -168,58 +167,4 @@ func median(xs []float64) float64 {
 func spread(xs []float64) float64 {
 	xs = slices.Sorted(slices.Values(xs))
 	return 100 * (xs[len(xs)*3/4] - xs[len(xs)/4]) / median(xs)
-}
-
-var (
-	wantTable = flag.Bool("table", false, "print a table of the contests, in Markdown, at the end")
-	table     []string
-)
-
-func (c contest) row(there []*lane) string {
-	var beside []string
-	for _, peer := range there[1:] {
-		beside = append(beside, fmt.Sprintf("%s %s (%s)", peer.title(), figure(median(peer.ns)), times(faster(there[0], peer))))
-	}
-	return fmt.Sprintf("| %s | %s | %s |", c.what, figure(median(there[0].ns)), strings.Join(beside, ", "))
-}
-
-// title is the contestant as a reader of the table knows it.
-func (l *lane) title() string {
-	switch {
-	case l.in == twoFree:
-		return "itself, unpinned"
-	case l.in == inPython:
-		return "Python `" + l.name + "`"
-	}
-	return strings.ReplaceAll(l.name, "-", " ")
-}
-
-// figure is nanoseconds, in as many digits as mean something.
-func figure(ns float64) string {
-	switch {
-	case ns < 9.95:
-		return fmt.Sprintf("%.1f", ns)
-	case ns < 999.5:
-		return fmt.Sprintf("%.0f", ns)
-	}
-	three, _ := strconv.ParseFloat(fmt.Sprintf("%.3g", ns), 64)
-	s := strconv.Itoa(int(three))
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
-func times(x float64) string {
-	if x < 9.95 {
-		return fmt.Sprintf("%.2g×", x)
-	}
-	return fmt.Sprintf("%.0f×", x)
-}
-
-func printTable() {
-	fmt.Printf("\n| | ns | beside it, in the same rounds: ns (Tandem is so many times as fast) |\n| --- | --- | --- |\n")
-	for _, row := range table {
-		fmt.Println(row)
-	}
 }

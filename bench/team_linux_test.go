@@ -35,7 +35,7 @@ var processors = func() (cpus []int) {
 	if unix.SchedGetaffinity(0, &set) != nil {
 		return nil
 	}
-	for cpu := range 8 * len(set) * 8 {
+	for cpu := range 64 * len(set) {
 		if set.IsSet(cpu) {
 			cpus = append(cpus, cpu)
 		}

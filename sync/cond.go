@@ -27,7 +27,9 @@ import (
 // others. A process that is stopped keeps what it was given.
 //
 // If a process dies in one of its methods, waiting, it does not wait any more;
-// if it dies holding the lock, the lock is abandoned.
+// if it dies holding the lock, the lock is abandoned, and one of those who wait
+// is told within milliseconds: it gets ErrOwnerDied and the lock. The others
+// wait on, unless it leaves the lock abandoned; then the next is told.
 type Cond struct {
 	handle
 	cond engine.Cond

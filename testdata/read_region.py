@@ -370,7 +370,7 @@ def look_semaphore(a, _):
         if who >= rows:
             raise Damaged(f"changed last by participant {who} of {rows}")
     return {"initial": initial, "value": bits(t, 0, 24), "last_changed_by": who, "shares": shares,
-            "waiters": bits(a.u32(136), 0, 1) == 1}
+            "waiters": bits(a.u32(136), 0, 1) == 1, "hungry": a.u32(140) != 0}
 
 
 def look_cells(a, f):

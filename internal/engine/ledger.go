@@ -9,7 +9,7 @@ import (
 // A Ledger is a count that knows each participant's share of it, so that a
 // death can take a share back, or leave it: rule 2.
 //
-//	line 0    T 64 | bell 32 | …     64 waits | recoveries
+//	line 0    T 64 | bell 32 | hungry 32 | …     64 waits | recoveries
 //	line 1+i  row 64 | base 64 | …   120 epoch: participant i's
 //
 //	     63    35 34      24 23     0          63       32 31      0
@@ -65,12 +65,27 @@ import (
 //	R3 CAS what is left in its row to 0. It is not the tenant and cannot become it
 //
 // It may die anywhere and be done again, and at last it bumps the bell.
+//
+// Who waits for a change may find again and again that another was faster.
+// Having slept, and waited for longer than patience, it sets hungry:
+//
+//	H1 set hungry  H2 arm the bell  H3 try (A1 …)  H4 sleep
+//	K1 hungry, and I have not slept: arm the bell  K2 hungry is 0: H3
+//	K3 sleep, for patience at most; then I have slept
+//	G1 I have slept, and got it, or give up: hungry to 0  G2 ring for all that is left
+//
+// So those who have not slept stand back for a moment. Nobody sleeps on for it
+// while there is something to have: as long as hungry is set, whoever set it is
+// between H1 and G1, or dead, and recovery does G1 and bumps. Who stands back
+// has armed before K2, so either K2 sees G1, or G2 sees it armed.
 type Ledger struct {
 	t    *uint64
 	me   uint64 // this participant as a tenant
 	a    mem.Area
 	rows uint64
 	env  Env
+
+	hungry *uint32
 
 	// Bell is for those who wait for a change of the value.
 	Bell Bell
@@ -94,6 +109,7 @@ const (
 // Offsets in line 0 and in a row's line.
 const (
 	ledgerBell       = 8
+	ledgerHungry     = 12
 	ledgerWaits      = 64
 	ledgerRecoveries = 72
 
@@ -125,7 +141,7 @@ func openLedger(a mem.Area, env Env) (*Ledger, error) {
 		return nil, fmt.Errorf("ledger of %d bytes: %w", a.Size(), ErrCorrupt)
 	}
 	return &Ledger{t: a.W64(0), me: ledgerTenancy(env.Self.Index), a: a, env: env,
-		rows: min(a.Size()/ledgerLine-1, MaxParticipants), Bell: NewBell(a.W32(ledgerBell), env)}, nil
+		rows: min(a.Size()/ledgerLine-1, MaxParticipants), Bell: NewBell(a.W32(ledgerBell), env), hungry: a.W32(ledgerHungry)}, nil
 }
 
 func (l *Ledger) line(i uint32) mem.Area { return l.a.Sub(ledgerLine*(1+uint64(i)), ledgerLine) }
@@ -247,32 +263,65 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 	}
 }
 
+// TakeNow is AddNow, for one who stands back if somebody is hungry.
+func (l *Ledger) TakeNow(d, most int) bool { return mem.Load32(l.hungry) == 0 && l.AddNow(d, most) }
+
 // Wait is Add, which waits by s while the value is too low or too high.
-func (l *Ledger) Wait(s Sleeper, d int, m Limits) (Outcome, error) {
+func (l *Ledger) Wait(s Sleeper, d int, m Limits) (o Outcome, err error) {
+	var start int64
 	looks, slept := 0, false
 	for {
-		o, err := l.Add(d, m)
-		if o == TooLow || o == TooHigh {
-			if s.Spin(looks) {
-				looks++
-				continue
-			}
-			looks = 0
-			word := l.Bell.Arm()
-			if o, err = l.Add(d, m); err == nil && (o == TooLow || o == TooHigh) {
-				slept = true
-				if err = s.Sleep(l.Bell.Word(), word); err == nil {
-					continue
-				}
+		back := !slept && mem.Load32(l.hungry) != 0
+		if !back {
+			if o, err = l.Add(d, m); err != nil || o != TooLow && o != TooHigh {
+				break
 			}
 		}
-		if slept {
-			mem.Add64(l.a.W64(ledgerWaits), 1)
-			if err != nil || o != Done {
-				l.Bell.Ring(1) // the wake-up may have been for another
-			}
+		if s.Spin(looks) {
+			looks++
+			continue
 		}
-		return o, err
+		looks = 0
+		now := s.Now()
+		if start == 0 {
+			start = now
+		}
+		if slept && now-start > patience && mem.Load32(l.hungry) == 0 {
+			mem.Store32(l.hungry, 1) // H1
+		}
+		word := l.Bell.Arm()                   // H2, K1
+		if back && mem.Load32(l.hungry) != 0 { // K2
+			err = sleepUntil(s, l.Bell.Word(), word, now+patience) // K3
+		} else {
+			if o, err = l.Add(d, m); err != nil || o != TooLow && o != TooHigh { // H3
+				break
+			}
+			err = s.Sleep(l.Bell.Word(), word) // H4
+		}
+		slept = true
+		if err != nil {
+			break
+		}
+	}
+	if slept {
+		l.had(err == nil && o == Done)
+	}
+	return o, err
+}
+
+// had ends a Wait that slept.
+func (l *Ledger) had(ok bool) {
+	mem.Add64(l.a.W64(ledgerWaits), 1)
+	ring := 0
+	if !ok {
+		ring = 1 // the wake-up may have been for another
+	}
+	if mem.Load32(l.hungry) != 0 {
+		mem.Store32(l.hungry, 0) // G1
+		ring = max(ring, l.Value())
+	}
+	if ring > 0 {
+		l.Bell.Ring(ring) // G2
 	}
 }
 

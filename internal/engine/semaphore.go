@@ -84,9 +84,9 @@ func openSemaphore(a mem.Area, bounded bool) (*Semaphore, mem.Area, error) {
 	return s, a.Sub(semaphoreLine, a.Size()-semaphoreLine), nil
 }
 
-// AcquireNow is Acquire where that is one CAS: there is a permit, and this
-// participant made the last change. What every Acquire tries first.
-func (s *Semaphore) AcquireNow() bool { return s.AddNow(-1, LedgerMax) }
+// AcquireNow is Acquire where that is one CAS: there is a permit, nobody is
+// hungry, and this participant made the last change. What every Acquire tries first.
+func (s *Semaphore) AcquireNow() bool { return s.TakeNow(-1, LedgerMax) }
 
 // TryAcquire takes a permit if there is one.
 func (s *Semaphore) TryAcquire() (bool, error) {

@@ -143,7 +143,7 @@ func TestSemaphoreRegionCloses(t *testing.T) {
 func TestSemaphoreRegionClosesAnywhere(t *testing.T) {
 	both(t, func(t *testing.T, k semaphoreKind) {
 		r := shmtest.Region(t)
-		for range 200 {
+		for range 50 {
 			s := k.in(t, r, "s", 3)
 			wantValue(t, s, 3)
 			done := make(chan error)

@@ -80,7 +80,9 @@ func TestSimCondDealtToTheDying(t *testing.T) {
 		lives.Immortal = true
 		wait := func(t *sim.Thread) {
 			m, _ := o.lock(t)
-			o.wait(t, o.attach(t), m, false)
+			if !o.wait(t, o.attach(t), m, false) {
+				o.immortal = false // told that one died with the lock, it waits no more
+			}
 			o.unlock(t, m)
 		}
 		heal := func(t *sim.Thread) {

@@ -51,17 +51,12 @@ func newCondOracle(w *sim.World, timers bool) *condOracle {
 	w.Always(o.check)
 	w.Always(func() error { return condOps.Check(o.c) })
 	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
-		first := w.Rand.IntN(2)
-		for _, i := range []int{first, 1 - first} {
-			err := error(nil)
-			if i == 0 {
-				err = condOps.Recover(o.c, t.Env(), dead)
-			} else if !own {
-				err = mutexOps.Recover(o.a, t.Env(), dead)
-			}
-			if err != nil {
-				w.Fail("recovery: %v", err)
-			}
+		err := error(nil)
+		if !own { // locks come first
+			err = mutexOps.Recover(o.a, t.Env(), dead)
+		}
+		if err = errors.Join(err, condOps.Recover(o.c, t.Env(), dead)); err != nil {
+			w.Fail("recovery: %v", err)
 		}
 	})
 	o.closer = w.Process(condCloser)
@@ -96,7 +91,8 @@ func newCondOracle(w *sim.World, timers bool) *condOracle {
 	return o
 }
 
-// idle is what holds when all sleep: no notification is undelivered.
+// idle is what holds when all sleep: no notification is undelivered, nor news
+// of a death with the lock.
 func (o *condOracle) idle() error {
 	if o.waiting == 0 {
 		return nil
@@ -108,6 +104,9 @@ func (o *condOracle) idle() error {
 	}
 	if log := mem.Load64(o.c.W64(256)); log != 0 {
 		return fmt.Errorf("the log is %#x", log)
+	}
+	if l := mutexOps.Look(o.a); l.State == "abandoned" {
+		return errors.New("the lock is abandoned, and who waits was not told")
 	}
 	return o.balance()
 }

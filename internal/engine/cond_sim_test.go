@@ -23,7 +23,7 @@ func TestSimCond(t *testing.T) {
 		{"all", sim.Options{KillEvery: 250, MaxKills: 4, CancelEvery: 100, SpuriousEvery: 300}},
 		{"stopped", sim.Options{KillEvery: 400, MaxKills: 2, CancelEvery: 300, StopEvery: 150, MaxStops: 3, StopFor: 300, Timers: true}},
 	} {
-		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 4000, tt.o, func(w *sim.World) { simCond(w, tt.o.Timers) }) })
+		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 2500, tt.o, func(w *sim.World) { simCond(w, tt.o.Timers) }) })
 	}
 }
 
@@ -38,7 +38,7 @@ func TestSimCondPromises(t *testing.T) {
 		{"killed in the end", sim.Options{KillEvery: 700, MaxKills: 5}},
 		{"all", sim.Options{KillEvery: 200, MaxKills: 5, CancelEvery: 150, SpuriousEvery: 300}},
 	} {
-		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 4000, tt.o, simCondPromises) })
+		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 2000, tt.o, simCondPromises) })
 	}
 }
 
@@ -102,7 +102,8 @@ func simCondPromises(w *sim.World) {
 			if ready++; ready == notifications+1 {
 				notifier.Go("notifier", notify) // who waits for this one
 			}
-			o.wait(t, o.attach(t), m, false)
+			for !o.wait(t, o.attach(t), m, false) { // told of a death with the lock
+			}
 			o.unlock(t, m)
 		})
 	}

@@ -61,8 +61,13 @@ func newEventOracle(w *sim.World) *eventOracle {
 		return eventOps.Check(o.a)
 	})
 	// When nobody can run, nobody sleeps who was released: but for those whom
-	// a process that is stopped has yet to wake.
+	// a process that is stopped has yet to wake, if no other Set has come since.
 	w.OnIdle(func() error {
+		for s := range o.waiting {
+			if p := s.Process(); s.due && w.Alive(p.Self) && !p.Stopped() {
+				return fmt.Errorf("%v sleeps after a Set that began later has returned", s.Thread)
+			}
+		}
 		for t := range o.setting {
 			if t.Process().Stopped() {
 				return nil
@@ -90,8 +95,17 @@ func (o *eventOracle) set(t *sim.Thread) {
 	o.begun++
 	o.setting[t] = true
 	defer delete(o.setting, t)
+	var there []*eventWatch
+	for s := range o.waiting {
+		if s.looked {
+			there = append(there, s)
+		}
+	}
 	if err := o.attach(t).Set(); err != nil {
 		o.w.Fail("Set: %v", err)
+	}
+	for _, s := range there {
+		s.due = true
 	}
 }
 
@@ -107,6 +121,7 @@ type eventWatch struct {
 	o      *eventOracle
 	looked bool
 	first  uint64
+	due    bool // a Set that was called since has returned
 }
 
 func (s *eventWatch) Spin(i int) bool {

@@ -26,6 +26,7 @@ func TestSimOnce(t *testing.T) {
 		{"killed soon", sim.Options{KillEvery: 15, MaxKills: 3}},
 		{"cancelled", sim.Options{CancelEvery: 30, SpuriousEvery: 100}},
 		{"stopped", sim.Options{KillEvery: 300, MaxKills: 2, StopEvery: 60, MaxStops: 3, StopFor: 300, Timers: true}},
+		{"stopped for long", sim.Options{StopEvery: 40, MaxStops: 3, StopFor: 500}},
 		{"all", sim.Options{KillEvery: 150, MaxKills: 3, CancelEvery: 80, SpuriousEvery: 200}},
 	} {
 		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 5000, tt.o, simOnce) })
@@ -39,10 +40,12 @@ type onceOracle struct {
 	runner *sim.Thread
 	done   bool // some run has succeeded: its Finish was called
 	over   bool // and returned
+
+	waiting map[*sim.Thread]bool
 }
 
 func newOnceOracle(w *sim.World) *onceOracle {
-	o := &onceOracle{w: w, a: mem.Heap(engine.OnceSize)}
+	o := &onceOracle{w: w, a: mem.Heap(engine.OnceSize), waiting: map[*sim.Thread]bool{}}
 	engine.InitOnce(o.a)
 	w.Always(func() error {
 		l := onceOps.Look(o.a)
@@ -59,6 +62,15 @@ func newOnceOracle(w *sim.World) *onceOracle {
 			w.Fail("recovery: %v", err)
 		}
 	})
+	// When it is done all go on, whoever of them is stopped.
+	w.OnIdle(func() error {
+		for t := range o.waiting {
+			if p := t.Process(); o.over && w.Alive(p.Self) && !p.Stopped() {
+				return fmt.Errorf("it is done, and %v sleeps", t)
+			}
+		}
+		return nil
+	})
 	w.AtEnd(func() error {
 		if l := onceOps.Look(o.a); l.Owner != nil {
 			return fmt.Errorf("at the end: %+v", l)
@@ -74,7 +86,9 @@ func (o *onceOracle) do(t *sim.Thread, steps int, success bool) {
 	if err != nil {
 		w.Fail("attach: %v", err)
 	}
+	o.waiting[t] = true
 	run, err := once.Begin(t)
+	delete(o.waiting, t)
 	switch {
 	case err != nil:
 		if !errors.Is(err, sim.ErrCanceled) || run {

@@ -338,7 +338,9 @@ def look_rwmutex(a, _):
             if not bits(a.u64(256 + i // 64 * 8), i % 64, 1):
                 raise Damaged(f"row {i} is not in use")
             rows.append({"index": i, "epoch": row >> 32, "readers": row & 0xffffffff, "passed_over": passed})
-    return dict(mutex(a), writer={"index": writer - 1, "epoch": entered >> 32} if writer else None,
+    m = mutex(a)
+    m["waiters"] |= any(a.u32(136 + 4 * k) & 1 for k in range(2))
+    return dict(m, writer={"index": writer - 1, "epoch": entered >> 32} if writer else None,
                 hungry=a.u32(144) != 0, rows=rows)
 
 
@@ -399,7 +401,7 @@ def look_event(a, _):
     word = a.u64(0)
     if word == 1:
         raise Damaged("an event that is set and never was")
-    return {"set": word & 1 == 1, "generation": word >> 1, "waiters": a.u32(8) & 1 == 1}
+    return {"set": word & 1 == 1, "times_set": word >> 1, "waiters": a.u32(8) & 1 == 1}
 
 
 def look_cond(a, f):
@@ -413,11 +415,8 @@ def look_cond(a, f):
             rows.append({"index": i, "epoch": a.u64(576 + 128 * i), "waiting": waiting, "granted": granted,
                          "dead": bits(row, 63, 1) == 1})
     log = a.u64(256)
-    found = {"waiting": sum(r["waiting"] for r in rows if not r["dead"]), "rows": rows,
-             "moving": {"from": bits(log, 1, 10), "to": bits(log, 11, 10)} if log else None}
-    if f.get("lock") == "own":
-        found["own"] = look_rmutex(a, f)
-    return found
+    return dict(look_rmutex(a, f), waiting=sum(r["waiting"] for r in rows if not r["dead"]), rows=rows,
+                moving={"from": bits(log, 1, 10), "to": bits(log, 11, 10)} if log else None)
 
 
 def look_barrier(a, _):
@@ -540,7 +539,8 @@ def decoded(f, raw):
     return raw.hex()
 
 
-LOOKS = {1: look_mutex, 2: look_rmutex, 3: look_rwmutex, 4: look_cond, 5: look_semaphore, 6: look_semaphore, 7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
+LOOKS = {1: look_mutex, 2: look_rmutex, 3: look_rwmutex, 4: look_cond, 5: look_semaphore, 6: look_semaphore,
+         7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
 
 
 def read(path):

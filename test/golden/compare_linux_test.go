@@ -95,8 +95,12 @@ func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
 		if s.Kind == "array" || s.Kind == "slice" {
 			want(t, s.Name+": length", s.N, g.Len)
 		}
-		if s.Kind == "queue" {
+		switch s.Kind {
+		case "queue":
 			compareQueue(t, s, g)
+		case "value", "array", "slice", "mutex":
+		default:
+			compareSync(t, s, g)
 		}
 	}
 }

@@ -14,6 +14,7 @@
 //	waits         since when
 //	entries       time of making
 //	mutexes       sequence, since when
+//	bells         whether a ring found nobody; not of queues
 //	heap          what is in no object becomes zeroes
 //
 // A field that is 0 stays 0. All else is compared, the derived tables too:

@@ -49,8 +49,11 @@ func normalise(b []byte) {
 		off := le.Uint64(b[e+24:])
 		used = append(used, run{off, off + le.Uint64(b[e+32:])})
 		switch le.Uint32(b[e+4:]) {
-		case 1, 10, 11:
+		case 1, 2, 3, 4, 9, 10, 11:
 			mutexes = append(mutexes, off)
+		}
+		for _, bell := range bells(le.Uint32(b[e+4:]), participants) {
+			b[off+bell] &^= 2
 		}
 	}
 	for _, m := range mutexes {
@@ -68,6 +71,23 @@ func normalise(b []byte) {
 		at = u.to
 	}
 	clear(b[at:])
+}
+
+// bells is where the bells are in an object of a kind.
+func bells(kind uint32, participants uint64) (at []uint64) {
+	switch kind {
+	case 3, 8:
+		at = []uint64{136, 140}
+	case 4:
+		for i := range participants {
+			at = append(at, 512+128*i+8)
+		}
+	case 5, 6:
+		at = []uint64{136}
+	case 7:
+		at = []uint64{8}
+	}
+	return at
 }
 
 // sum is that of the identity in the record at r.

@@ -70,6 +70,7 @@ type seenLock struct {
 
 type seenObject struct {
 	seenLock
+	seenSync
 	Entry         int
 	State, Damage string
 	Name, Kind    string
@@ -177,10 +178,14 @@ func TestPythonImages(t *testing.T) {
 	}
 }
 
-// text is the cells or the messages of an object.
+// text is what stands in an object.
 func (o *seenObject) text(t *testing.T) string {
-	if o.Kind != "queue" {
+	switch o.Kind {
+	case "queue":
+	case "value", "array", "slice":
 		return compact(t, o.Cells)
+	default:
+		return o.seenSync.text(o.Kind)
 	}
 	var ms []string
 	for _, m := range append(o.Messages, o.Taken...) {

@@ -90,23 +90,26 @@ func TestSimCondDealtToTheDying(t *testing.T) {
 			o.immortal, o.given = true, 1
 			*o.c.W64(512 + 128*7) = 1<<63 | 1<<40 | 1<<20 | 1
 			*o.c.W64(384) |= 1 << 7
-			w.Process(3).Go("killer", func(t *sim.Thread) {
-				for range w.Rand.IntN(60) {
-					t.Step()
-				}
-				dying.Kill()
-			})
 			if _, err := o.attach(t).Notify(0); err != nil {
 				w.Fail("Notify: %v", err)
 			}
 			o.unlock(t, m)
 		}
-		joined := 0
+		healer := w.Process(2)
+		joined, killed := 0, false
 		o.onJoin = func() {
 			if joined++; joined == 2 {
-				w.Process(2).Go("healer", heal)
+				healer.Go("healer", heal)
 			}
 		}
+		w.Always(func() error {
+			if *o.c.W64(256) != 0 && !killed && w.Rand.IntN(3) == 0 {
+				killed = true
+				dying.Kill()
+				healer.Stop(w.Rand.IntN(100)) // it may be recovered meanwhile
+			}
+			return nil
+		})
 		dying.Go("dying", wait)
 		lives.Go("lives", wait)
 	})

@@ -344,4 +344,22 @@ func TestCondition(t *testing.T) {
 			a.expect("ok", "cond.lock", "c", "own")
 		})
 	})
+	t.Run("D6 so is one that dies with the lock and has notified nobody", func(t *testing.T) {
+		processes(t, func(t *testing.T, w *world) {
+			holder, a, b := w.actor(), w.actor(), w.actor()
+			a.expect("ok", "cond.lock", "c", "own")
+			c := a.begin("cond.wait", "c", "own")
+			c.blocked()
+			holder.expect("ok", "cond.lock", "c", "own")
+			holder.kill()
+			c.expect("owner died") // and held
+			b.expect("owner died", "cond.lock", "c", "own")
+			a.expect("ok", "cond.repair", "c", "own")
+			c = a.begin("cond.wait", "c", "own")
+			b.expect("ok", "cond.lock", "c", "own", "60s")
+			b.expect("ok", "cond.notify", "c", "own", "1")
+			b.expect("ok", "cond.unlock", "c", "own")
+			c.expect("ok")
+		})
+	})
 }

@@ -38,9 +38,9 @@ var ErrOverRelease = engine.ErrOverRelease
 type Semaphore struct{ permits }
 
 // OpenSemaphore finds the semaphore called name in r, or makes it with initial
-// permits, 0 to 16,777,215, else fs.ErrInvalid. For one that is there initial is
-// of no other meaning. It blocks only while another process changes the
-// region's directory.
+// permits, 0 to 16,777,215. initial is of no meaning for one that is there,
+// and -1 takes what is there, or is fs.ErrNotExist. It blocks only while
+// another process changes the region's directory.
 func OpenSemaphore(r *shm.Region, name string, initial int) (*Semaphore, error) {
 	s := new(Semaphore)
 	if err := s.open(r, "sync.OpenSemaphore", engine.KindSemaphore, name, initial); err != nil {
@@ -56,7 +56,7 @@ func (s *Semaphore) MarshalBinary() ([]byte, error) { return s.marshal("semaphor
 func (s *Semaphore) UnmarshalBinary(b []byte) error {
 	const op = "semaphore.UnmarshalBinary"
 	return unmarshal(op, engine.KindSemaphore, b, func(r *shm.Region, name string) error {
-		return s.open(r, op, engine.KindSemaphore, name, 0)
+		return s.open(r, op, engine.KindSemaphore, name, -1)
 	})
 }
 
@@ -71,9 +71,10 @@ func (s *Semaphore) UnmarshalBinary(b []byte) error {
 type BoundedSemaphore struct{ permits }
 
 // OpenBoundedSemaphore finds the bounded semaphore called name in r, or makes
-// it with initial permits, 0 to 16,777,215, else fs.ErrInvalid, which is then
-// its bound. For one that is there initial is of no other meaning. It blocks
-// only while another process changes the region's directory.
+// it with initial permits, 0 to 16,777,215, which is then its bound. initial
+// is of no meaning for one that is there, and -1 takes what is there, or is
+// fs.ErrNotExist. It blocks only while another process changes the region's
+// directory.
 func OpenBoundedSemaphore(r *shm.Region, name string, initial int) (*BoundedSemaphore, error) {
 	s := new(BoundedSemaphore)
 	if err := s.open(r, "sync.OpenBoundedSemaphore", engine.KindBoundedSemaphore, name, initial); err != nil {
@@ -91,7 +92,7 @@ func (s *BoundedSemaphore) MarshalBinary() ([]byte, error) {
 func (s *BoundedSemaphore) UnmarshalBinary(b []byte) error {
 	const op = "boundedsemaphore.UnmarshalBinary"
 	return unmarshal(op, engine.KindBoundedSemaphore, b, func(r *shm.Region, name string) error {
-		return s.open(r, op, engine.KindBoundedSemaphore, name, 0)
+		return s.open(r, op, engine.KindBoundedSemaphore, name, -1)
 	})
 }
 
@@ -103,11 +104,14 @@ type permits struct {
 }
 
 func (p *permits) open(r *shm.Region, op string, kind engine.Kind, name string, initial int) error {
-	if initial < 0 || initial > engine.LedgerMax {
+	if initial < -1 || initial > engine.LedgerMax {
 		return &shm.Error{Op: op, Region: r.Name(), Object: name, Err: fmt.Errorf("%d permits, want 0 to %d: %w", initial, engine.LedgerMax, fs.ErrInvalid)}
 	}
 	err := p.handle.open(r, object.Spec{Op: op, Kind: kind, Name: name,
 		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
+			if initial < 0 {
+				return nil, 0, nil, fmt.Errorf("there is none to take the count from: %w", fs.ErrNotExist)
+			}
 			return nil, engine.SemaphoreSize(participants), func(a mem.Area) { engine.InitSemaphore(a, initial) }, nil
 		}})
 	if err != nil {

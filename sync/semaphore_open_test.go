@@ -25,15 +25,15 @@ func TestOpenSemaphoreErrors(t *testing.T) {
 		}{
 			{r, "", 1, fs.ErrInvalid},
 			{r, "a/b", 1, fs.ErrInvalid},
-			{r, "new", -1, fs.ErrInvalid},
-			{r.Existing(), "new", -1, fs.ErrInvalid},
+			{r, "new", -2, fs.ErrInvalid},
 			{r, "new", math.MinInt, fs.ErrInvalid},
 			{r, "new", 16_777_216, fs.ErrInvalid},
-			{r, "there", -1, fs.ErrInvalid},
-			{r.Existing(), "there", -1, fs.ErrInvalid},
+			{r, "there", -2, fs.ErrInvalid},
 			{r, "there", 16_777_216, fs.ErrInvalid},
+			{r, "new", -1, fs.ErrNotExist},
 			{r.Existing(), "typo", 1, fs.ErrNotExist},
 			{r, "mutex", 1, shm.ErrMismatch},
+			{r, "there", -1, nil},
 			{r, "there", 0, nil},
 			{r, "there", 16_777_215, nil},
 			{r.Existing(), "there", 1, nil},
@@ -134,7 +134,7 @@ func TestSemaphoreRegionCloses(t *testing.T) {
 		r, err := shm.Open(r.Name(), nil)
 		must(t, err)
 		t.Cleanup(func() { r.Close() })
-		wantValue(t, k.in(t, r.Existing(), "s", 0), 2)
+		wantValue(t, k.in(t, r, "s", -1), 2)
 	})
 }
 

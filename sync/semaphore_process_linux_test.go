@@ -25,7 +25,7 @@ var taker = testproc.Role("taker", func(args []string) {
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
 	k := semaphoreKinds[slices.IndexFunc(semaphoreKinds, func(k semaphoreKind) bool { return k.name == args[1] })]
-	s, err := k.open(r.Existing(), "s", 0)
+	s, err := k.open(r.Existing(), "s", -1)
 	testproc.Must(err)
 	testproc.Say("ready")
 	for {

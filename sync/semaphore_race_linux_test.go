@@ -125,7 +125,7 @@ var semaphoreRacer = racetest.Role("racer-semaphore", semaphoreRacePairs, func()
 		*s, err = sync.OpenSemaphore(r, string(rune('a'+of)), of)
 		testproc.Must(err)
 	}
-	w.same, err = sync.OpenSemaphore(r.Existing(), "a", 0)
+	w.same, err = sync.OpenSemaphore(r, "a", -1)
 	testproc.Must(err)
 	for _, g := range []**sync.BoundedSemaphore{&w.guard, &w.guard2} {
 		*g, err = sync.OpenBoundedSemaphore(r, "guard", 1)

@@ -40,9 +40,9 @@ type permits interface {
 func (e *env) permits(name string) permits {
 	return e.handle(name, func() any {
 		if strings.HasPrefix(name, "bounded") {
-			return opened(sync.OpenBoundedSemaphore(e.region.Existing(), name, 0))
+			return opened(sync.OpenBoundedSemaphore(e.region, name, -1))
 		}
-		return opened(sync.OpenSemaphore(e.region.Existing(), name, 0))
+		return opened(sync.OpenSemaphore(e.region, name, -1))
 	}).(permits)
 }
 
@@ -247,11 +247,12 @@ func TestSemaphore(t *testing.T) {
 		both(t, func(t *testing.T, w *world, s string) {
 			const most = 16_777_215
 			a, b := w.actor(), w.actor()
-			a.expect("invalid", "semaphore.open", s, "-1")
-			a.expect("invalid", "semaphore.open", s, "-9223372036854775808")
+			a.expect("invalid", "semaphore.open", s, "-2")
 			a.expect("invalid", "semaphore.open", s, fmt.Sprint(most+1))
+			if got := a.do("semaphore.open", s, "-1"); got == "ok" {
+				t.Error("-1 makes a semaphore")
+			}
 			a.expect("ok", "semaphore.open", s, fmt.Sprint(most))
-			a.expect("invalid", "semaphore.open", s, "-1")
 			a.expect("invalid", "semaphore.open", s, fmt.Sprint(most+1))
 			b.expect("over release", "semaphore.release", s, "1")
 			b.expect(fmt.Sprint(most), "semaphore.value", s)

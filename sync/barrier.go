@@ -54,17 +54,13 @@ type BarrierOptions struct {
 }
 
 // OpenBarrier finds the barrier called name in r, or makes it, for so many
-// parties: 1 to 1,048,576, else fs.ErrInvalid. Another number than that of the
-// barrier that is there is shm.ErrMismatch. It blocks only while another process
-// changes the region's directory.
+// parties: 1 to 1,048,576, else fs.ErrInvalid. With 0 it takes the barrier that
+// is there, however many its parties are; fs.ErrNotExist if there is none.
+// Another number than the barrier's is shm.ErrMismatch. It blocks only while
+// another process changes the region's directory.
 func OpenBarrier(r *shm.Region, name string, parties int, o *BarrierOptions) (*Barrier, error) {
-	const op = "sync.OpenBarrier"
-	if parties < 1 || parties > engine.MaxParties {
-		return nil, &shm.Error{Op: op, Region: r.Name(), Object: name,
-			Err: fmt.Errorf("%d parties, of 1 to %d: %w", parties, engine.MaxParties, fs.ErrInvalid)}
-	}
 	b := new(Barrier)
-	if err := b.open(r, op, name, parties); err != nil {
+	if err := b.open(r, name, parties); err != nil {
 		return nil, err
 	}
 	if o != nil {
@@ -73,14 +69,21 @@ func OpenBarrier(r *shm.Region, name string, parties int, o *BarrierOptions) (*B
 	return b, nil
 }
 
-// open with 0 parties takes the barrier that is there, in an existing r.
-func (b *Barrier) open(r *shm.Region, op, name string, parties int) error {
+func (b *Barrier) open(r *shm.Region, name string, parties int) error {
+	const op = "sync.OpenBarrier"
+	if parties < 0 || parties > engine.MaxParties {
+		return &shm.Error{Op: op, Region: r.Name(), Object: name,
+			Err: fmt.Errorf("%d parties, of 1 to %d: %w", parties, engine.MaxParties, fs.ErrInvalid)}
+	}
 	fields := []object.Field{{Name: "parties"}}
 	if parties > 0 {
 		fields[0].Value = strconv.Itoa(parties)
 	}
 	err := b.handle.open(r, object.Spec{Op: op, Kind: engine.KindBarrier, Name: name, Fields: fields,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+			if parties == 0 {
+				return nil, 0, nil, fmt.Errorf("0 parties are %w, as there is no barrier to take their number from: %w", fs.ErrInvalid, fs.ErrNotExist)
+			}
 			return fields, engine.BarrierSize(parties), func(a mem.Area) { engine.InitBarrier(a, parties) }, nil
 		}})
 	if err != nil {
@@ -260,8 +263,7 @@ func (b *Barrier) MarshalBinary() ([]byte, error) { return b.marshal("barrier.Ma
 // UnmarshalBinary opens the barrier that another process's handle was on,
 // without an Action.
 func (b *Barrier) UnmarshalBinary(p []byte) error {
-	const op = "barrier.UnmarshalBinary"
-	return unmarshal(op, engine.KindBarrier, p, func(r *shm.Region, name string) error {
-		return b.open(r, op, name, 0)
+	return unmarshal("barrier.UnmarshalBinary", engine.KindBarrier, p, func(r *shm.Region, name string) error {
+		return b.open(r, name, 0)
 	})
 }

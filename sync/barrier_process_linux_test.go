@@ -20,7 +20,7 @@ var party = testproc.Role("party", func(args []string) {
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
 	act := func() error { return nil }
-	b, err := sync.BarrierThere(r, "b", &sync.BarrierOptions{Action: func() error { return act() }})
+	b, err := sync.OpenBarrier(r.Existing(), "b", 0, &sync.BarrierOptions{Action: func() error { return act() }})
 	testproc.Must(err)
 	testproc.Say("ready")
 	for {

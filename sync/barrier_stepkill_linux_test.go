@@ -29,7 +29,7 @@ func onBarrier(name string, action func() error, do func(b *sync.Barrier) error)
 		if err := rehearsal.Reset(); err != nil {
 			return nil, err
 		}
-		b, err := sync.BarrierThere(r, "b", o)
+		b, err := sync.OpenBarrier(r, "b", 0, o)
 		return func() error { return do(b) }, err
 	})
 }

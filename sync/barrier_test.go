@@ -95,7 +95,7 @@ func TestBarrier(t *testing.T) {
 			t.Errorf("after 10 rounds: %d parties, %d wait, broken %v", b.Parties(), b.Waiting(), b.Broken())
 		}
 	}
-	b, same := barrier(t, r, "b", 3, nil), barrier(t, r, "b", 3, nil)
+	b, same := barrier(t, r, "b", 3, nil), barrier(t, r, "b", 0, nil)
 	done := comeTo(patience(t), b, 1)
 	haveCome(t, same, 1)
 	also := comeTo(patience(t), same, 1)
@@ -326,7 +326,7 @@ func TestBarrierRegionCloses(t *testing.T) {
 	r, err := shm.Open(r.Name(), nil)
 	must(t, err)
 	t.Cleanup(func() { r.Close() })
-	b, idle = barrier(t, r.Existing(), "b", 3, nil), barrier(t, r.Existing(), "idle", 2, nil)
+	b, idle = barrier(t, r, "b", 0, nil), barrier(t, r, "idle", 0, nil)
 	if !b.Broken() || idle.Broken() {
 		t.Errorf("after the Close of who waited: broken %v; of who did not: %v", b.Broken(), idle.Broken())
 	}
@@ -348,18 +348,19 @@ func TestOpenBarrierErrors(t *testing.T) {
 		{"", 2, r, fs.ErrInvalid},
 		{"b", -1, r, fs.ErrInvalid}, // B14
 		{"b", 0, r, fs.ErrInvalid},
-		{"b", 0, r.Existing(), fs.ErrInvalid},
+		{"b", 0, r, fs.ErrNotExist},
 		{"b", 1<<20 + 1, r, fs.ErrInvalid},
 		{"three", 4, r, shm.ErrMismatch},
 		{"three", -3, r, fs.ErrInvalid},
-		{"three", 0, r, fs.ErrInvalid},
-		{"three", 0, r.Existing(), fs.ErrInvalid},
 		{"mutex", 3, r, shm.ErrMismatch},
 		{"typo", 3, r.Existing(), fs.ErrNotExist},
 	} {
 		if b, err := sync.OpenBarrier(tt.r, tt.name, tt.parties, nil); b != nil || !errors.Is(err, tt.want) {
 			t.Errorf("OpenBarrier %q of %d = %v, want %v", tt.name, tt.parties, err, tt.want)
 		}
+	}
+	if b := barrier(t, r.Existing(), "three", 0, nil); b.Parties() != 3 {
+		t.Errorf("found with 0, it has %d parties", b.Parties())
 	}
 	if b := barrier(t, r, "many", 1<<20, nil); b.Parties() != 1<<20 || b.Waiting() != 0 {
 		t.Errorf("a barrier of %d, %d wait", b.Parties(), b.Waiting())

@@ -19,7 +19,7 @@ var _ = sentinel("action failed", errAction)
 
 // barrier is the actor's barrier of a name, which has been opened.
 func (e *env) barrier(name string) *sync.Barrier {
-	return e.handle(name, func() any { return opened[*sync.Barrier](nil, fs.ErrNotExist) }).(*sync.Barrier)
+	return e.handle(name, func() any { return opened(sync.OpenBarrier(e.region, name, 0, nil)) }).(*sync.Barrier)
 }
 
 // number is one that all actors see.

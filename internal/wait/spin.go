@@ -23,6 +23,11 @@ const (
 // again and again only glances, but for one wait in spinProbe. What counts is
 // only whether spinning paid: that a sleep was short does not say that a spin
 // would have paid, for the partner may be waiting for this very processor.
+//
+// Who has one processor only (of the system, or for its goroutines) may wait
+// for a process that has another: it glances, which is over before a sleep
+// would be, and as long as that is in vain it does so in one wait of spinProbe
+// and sleeps at once in the others.
 const (
 	spinMost   = 40 * time.Microsecond
 	spinGlance = 2 * time.Microsecond
@@ -65,19 +70,26 @@ func (s *Spinner) observe(paid bool) {
 	s.vain.Store(v)
 }
 
-// budget is how long a wait that begins now spins.
-func (s *Spinner) budget() time.Duration {
-	mode := s.Mode()
-	if mode == Sleep || !processors.many() {
-		return 0
+// budget is how long a wait that begins now spins, and whether its failure will
+// tell something: not that of a glance beside longer spins.
+func (s *Spinner) budget() (d time.Duration, tells bool) {
+	mode, many := s.Mode(), processors.many()
+	if mode == Sleep {
+		return 0, false
 	}
-	if mode == Spin {
-		return spinEver
+	if mode == Spin && many {
+		return spinEver, true
 	}
-	if s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%spinProbe == 0 {
-		return spinMost
+	hopeful := s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%spinProbe == 0
+	switch {
+	case many && hopeful:
+		return spinMost, true
+	case many:
+		return spinGlance, false
+	case hopeful:
+		return spinGlance, true
 	}
-	return spinGlance
+	return 0, false
 }
 
 // spinning is a Waiter's spin: fresh → on → yielded → (Sleep) → fresh.
@@ -85,6 +97,7 @@ type spinning struct {
 	of     *Spinner
 	state  int8
 	asleep bool  // there was a Sleep
+	tells  bool  // that the spin was in vain says something
 	start  int64 // of the spin, if budget is not 0
 	budget int64
 	checks int64 // when one who spins for long looks up
@@ -129,7 +142,9 @@ func (w *Waiter) Spin(i int) bool {
 //go:norace
 func (p *spinning) begin() {
 	p.state = spinOn
-	if p.budget = int64(p.of.budget()); p.budget == 0 {
+	d, tells := p.of.budget()
+	p.budget, p.tells = int64(d), tells
+	if d == 0 {
 		return
 	}
 	p.start = sys.MonotonicNow()
@@ -162,7 +177,7 @@ func (w *Waiter) lookUp(now int64) bool {
 //go:norace
 func (p *spinning) again(alarmed bool) {
 	p.asleep = true
-	if p.budget >= int64(spinMost) {
+	if p.budget > 0 && p.tells {
 		p.of.observe(false)
 	}
 	p.budget = 0
@@ -201,9 +216,9 @@ func (w *Waiter) learn() {
 	l.mu.Unlock()
 }
 
-// processors remembers for a while whether there is anybody to spin for:
-// another processor for the system, and one for this process, or the spin
-// would only keep its own partner from running.
+// processors remembers for a while whether this process may run on several
+// processors, and does. If not, a spin keeps all of its own goroutines from
+// running, and where the system has one processor, everybody.
 var processors procs
 
 type procs struct {

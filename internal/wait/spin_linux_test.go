@@ -1,6 +1,7 @@
 package wait
 
 import (
+	"math"
 	"runtime"
 	"slices"
 	"sync"
@@ -30,13 +31,9 @@ func spinOnce(l *List) time.Duration {
 func TestSpinnerLearns(t *testing.T) {
 	l := NewList()
 	s := &l.spin
-	if !processors.many() {
-		if b := s.budget(); b != 0 {
-			t.Errorf("with one processor, spins for %v", b)
-		}
-		return
-	}
-	if b := s.budget(); b != spinMost {
+	have(t, true)
+	budget := func() time.Duration { d, _ := s.budget(); return d }
+	if b := budget(); b != spinMost {
 		t.Errorf("a new Spinner spins for %v, want %v", b, spinMost)
 	}
 	if d := spinOnce(l); d < spinMost {
@@ -47,12 +44,12 @@ func TestSpinnerLearns(t *testing.T) {
 	}
 	full := 0
 	for range 10 * spinProbe {
-		switch s.budget() {
-		case spinMost:
+		switch b, tells := s.budget(); {
+		case b == spinMost && tells:
 			full++
-		case spinGlance:
+		case b == spinGlance && !tells:
 		default:
-			t.Errorf("budget %v", s.budget())
+			t.Errorf("budget %v, %v", b, tells)
 		}
 	}
 	if full < 8 || full > 12 {
@@ -61,25 +58,71 @@ func TestSpinnerLearns(t *testing.T) {
 	for range 100 {
 		s.observe(true)
 	}
-	if b := s.budget(); b != spinMost || s.vain.Load() != 0 {
+	if b := budget(); b != spinMost || s.vain.Load() != 0 {
 		t.Errorf("budget %v, vain %d, after it paid 100 times", b, s.vain.Load())
 	}
 	s.SetMode(Sleep)
-	if b := s.budget(); b != 0 {
+	if b := budget(); b != 0 {
 		t.Errorf("mode Sleep spins for %v", b)
 	}
 	s.SetMode(Spin)
-	if b := s.budget(); b != spinEver {
+	if b := budget(); b != spinEver {
 		t.Errorf("mode Spin spins for %v", b)
+	}
+}
+
+// have has the process take itself for one that has many processors, or one.
+func have(t *testing.T, many bool) {
+	processors.one.Store(!many)
+	processors.until.Store(math.MaxInt64)
+	t.Cleanup(func() { processors.until.Store(0) })
+}
+
+// With one processor a wait glances, and hardly ever once that is in vain.
+func TestSpinnerOfOneProcessor(t *testing.T) {
+	l := NewList()
+	s := &l.spin
+	have(t, false)
+	for _, m := range []Mode{Adaptive, Spin} {
+		s.SetMode(m)
+		if b, tells := s.budget(); b != spinGlance || !tells {
+			t.Errorf("mode %d: a new Spinner spins for %v, %v; want %v", m, b, tells, spinGlance)
+		}
+	}
+	for range 100 {
+		spinOnce(l)
+	}
+	if s.vain.Load() < vainMost*3/4 {
+		t.Errorf("vain %d after 100 vain glances", s.vain.Load())
+	}
+	glances := 0
+	for range 10 * spinProbe {
+		switch b, _ := s.budget(); b {
+		case spinGlance:
+			glances++
+		case 0:
+		default:
+			t.Errorf("budget %v", b)
+		}
+	}
+	if glances < 8 || glances > 12 {
+		t.Errorf("%d of %d waits glance, though it never pays", glances, 10*spinProbe)
+	}
+	for range 100 {
+		s.observe(true)
+	}
+	if b, _ := s.budget(); b != spinGlance {
+		t.Errorf("budget %v after it paid 100 times", b)
+	}
+	s.SetMode(Sleep)
+	if b, _ := s.budget(); b != 0 {
+		t.Errorf("mode Sleep spins for %v", b)
 	}
 }
 
 // What a wait teaches: a spin that a sleep follows was in vain, one that the
 // end of the wait follows paid, and a wait without a spin says nothing.
 func TestWaitsTeach(t *testing.T) {
-	if !processors.many() {
-		return // nobody spins
-	}
 	l, w := NewList(), word(t)
 	vain := func() int32 { return l.spin.vain.Load() }
 	wait := func(sleep bool, spins int) {

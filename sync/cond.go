@@ -99,8 +99,9 @@ func (c *Cond) Holder() *Holder {
 // nil says that it was notified. Whether what it waits for is true it has to
 // look at again: see WaitFor. ErrOwnerDied says that a holder died and nobody
 // has repaired since: the lock is held, and suspect, as after Recover. It comes
-// within milliseconds of the death, notified or not, to one after another until
-// somebody has repaired; who waits with a suspect lock is told at once.
+// soon after the death, notified or not, to one after another until somebody
+// has repaired: within milliseconds, or half a second if who died had the lock
+// open and not the Cond. Who waits with a suspect lock is told at once.
 // ErrNotLocked says that the caller does not hold the lock, and is joined by
 // ErrNotOwner if another does; nothing has changed then. A context that ends
 // ends the wait with its error, unless it was notified before; one that has

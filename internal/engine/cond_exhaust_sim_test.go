@@ -31,9 +31,11 @@ func TestSimCondExhaustHealer(t *testing.T) {
 	for _, tt := range []struct {
 		name                 string
 		healers, most, kills int
+		repairs              bool
 	}{
-		{"and goes on elsewhere", 1, 2, 1},
-		{"and another heals", 2, 1, 1},
+		{"and goes on elsewhere", 1, 2, 1, false},
+		{"and another heals", 2, 1, 1, false},
+		{"and another repairs the lock", 1, 1, 1, true},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			sim.Exhaust(t, 1, tt.most, sim.Options{MaxKills: tt.kills}, func(w *sim.World) {
@@ -56,6 +58,12 @@ func TestSimCondExhaustHealer(t *testing.T) {
 					o.onJoin = nil
 					for i := range tt.healers {
 						w.Process(1+i).Go("healer", heal)
+					}
+					if tt.repairs { // and knows nothing of the Cond
+						w.Process(9).Go("repairer", func(t *sim.Thread) {
+							m, _ := o.lock(t)
+							o.unlock(t, m)
+						})
 					}
 				}
 				p := w.Process(0)

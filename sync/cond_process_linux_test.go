@@ -209,6 +209,29 @@ func TestCondNotifierKilled(t *testing.T) {
 	})
 }
 
+// One dies with the lock who never had the Cond: nobody rings its bells, and
+// who waits finds out by itself.
+func TestCondLockOnlyHolderKilled(t *testing.T) {
+	r := shmtest.Region(t)
+	m := mutex(t, r, "m")
+	c := cond(t, r, "c", m)
+	x := start(t, r) // has the mutex m alone
+	ctx := patience(t)
+	must(t, m.Lock(ctx))
+	told := make(chan error)
+	go func() { told <- c.Wait(ctx) }()
+	shmtest.AwaitWaiting(t, r, "c", 1)
+	ask(t, x, "lock", "ok")
+	begin := time.Now()
+	x.Kill()
+	if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
+		t.Errorf("Wait, after the lock's holder was killed = %v", err)
+	}
+	t.Logf("told after %v", time.Since(begin))
+	must(t, m.MarkConsistent())
+	must(t, m.Unlock())
+}
+
 // R1 to R8 between processes: a holder's depth is its own, whatever it is the
 // process has the lock, and who dies with it, however deep, abandons it.
 func TestRMutexInProcesses(t *testing.T) {

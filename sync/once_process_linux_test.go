@@ -178,6 +178,7 @@ func TestOnceWaiterStoppedOrKilled(t *testing.T) {
 			t.Errorf("Do = %v", err)
 		}
 		c.Kill()
+		awaitAlone(t, r, 1)
 	}
 	if !ran(t, o) {
 		t.Error("it was done by nobody")

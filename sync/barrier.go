@@ -73,7 +73,7 @@ func (b *Barrier) open(r *shm.Region, name string, parties int) error {
 	const op = "sync.OpenBarrier"
 	if parties < 0 || parties > engine.MaxParties {
 		return &shm.Error{Op: op, Region: r.Name(), Object: name,
-			Err: fmt.Errorf("%d parties, of 1 to %d: %w", parties, engine.MaxParties, fs.ErrInvalid)}
+			Err: fmt.Errorf("%d parties, want 1 to %d: %w", parties, engine.MaxParties, fs.ErrInvalid)}
 	}
 	fields := []object.Field{{Name: "parties"}}
 	if parties > 0 {
@@ -82,7 +82,7 @@ func (b *Barrier) open(r *shm.Region, name string, parties int) error {
 	err := b.handle.open(r, object.Spec{Op: op, Kind: engine.KindBarrier, Name: name, Fields: fields,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			if parties == 0 {
-				return nil, 0, nil, fmt.Errorf("0 parties are %w, as there is no barrier to take their number from: %w", fs.ErrInvalid, fs.ErrNotExist)
+				return nil, 0, nil, fmt.Errorf("0 parties, and there is no barrier to take their number from: %w, %w", fs.ErrInvalid, fs.ErrNotExist)
 			}
 			return fields, engine.BarrierSize(parties), func(a mem.Area) { engine.InitBarrier(a, parties) }, nil
 		}})

@@ -54,9 +54,8 @@ func (s *Semaphore) MarshalBinary() ([]byte, error) { return s.marshal("semaphor
 
 // UnmarshalBinary opens the semaphore that another process's handle was on.
 func (s *Semaphore) UnmarshalBinary(b []byte) error {
-	const op = "semaphore.UnmarshalBinary"
-	return unmarshal(op, engine.KindSemaphore, b, func(r *shm.Region, name string) error {
-		return s.open(r, op, engine.KindSemaphore, name, -1)
+	return unmarshal("semaphore.UnmarshalBinary", engine.KindSemaphore, b, func(r *shm.Region, name string) error {
+		return s.open(r, "sync.OpenSemaphore", engine.KindSemaphore, name, -1)
 	})
 }
 
@@ -90,9 +89,8 @@ func (s *BoundedSemaphore) MarshalBinary() ([]byte, error) {
 
 // UnmarshalBinary opens the semaphore that another process's handle was on.
 func (s *BoundedSemaphore) UnmarshalBinary(b []byte) error {
-	const op = "boundedsemaphore.UnmarshalBinary"
-	return unmarshal(op, engine.KindBoundedSemaphore, b, func(r *shm.Region, name string) error {
-		return s.open(r, op, engine.KindBoundedSemaphore, name, -1)
+	return unmarshal("boundedsemaphore.UnmarshalBinary", engine.KindBoundedSemaphore, b, func(r *shm.Region, name string) error {
+		return s.open(r, "sync.OpenBoundedSemaphore", engine.KindBoundedSemaphore, name, -1)
 	})
 }
 
@@ -224,7 +222,9 @@ func (p *permits) releaseSlow(n int) error {
 		err = fmt.Errorf("%d permits: %w", n, fs.ErrInvalid)
 	default:
 		p.release()
-		err = p.sem.Release(n)
+		if err = p.sem.Release(n); err == ErrOverRelease {
+			err = fmt.Errorf("%d permits, there may be at most %d: %w", n, p.sem.Most(), err)
+		}
 	}
 	return p.ends("Release", err)
 }

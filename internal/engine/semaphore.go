@@ -123,6 +123,9 @@ func (s *Semaphore) Release(n int) error {
 	return nil
 }
 
+// Most is how many permits there may be.
+func (s *Semaphore) Most() int { return s.most }
+
 // A semaphoreKind is the operations of plain or of bounded ones.
 type semaphoreKind struct{ bounded bool }
 

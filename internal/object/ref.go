@@ -54,8 +54,8 @@ func (r Ref) what() string {
 	switch k := engine.Kind(r.Kind); {
 	case r.Kind == 0:
 		return "a region"
-	case k == engine.KindArray:
-		return "an array"
+	case k == engine.KindArray, k == engine.KindEvent, k == engine.KindRMutex, k == engine.KindRWMutex:
+		return fmt.Sprintf("an %v", k)
 	default:
 		return fmt.Sprintf("a %v", k)
 	}

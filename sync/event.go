@@ -90,10 +90,12 @@ func (e *Event) IsSet() bool {
 // was not: ctx's, or shm.ErrClosed. A context that has ended makes no attempt.
 func (e *Event) Wait(ctx context.Context) error {
 	err := e.ready(ctx)
-	if err == nil && !e.ev.IsSet() {
-		w := e.core.Waiter(ctx)
-		err = e.ev.Wait(w)
-		w.Done()
+	if err == nil {
+		if first, set := e.ev.Look(); !set { // one look, or a pulse could pass between two
+			w := e.core.Waiter(ctx)
+			err = e.ev.WaitSince(w, first)
+			w.Done()
+		}
 	}
 	return e.locked("event.Wait", err)
 }

@@ -120,10 +120,21 @@ func (e *Event) Clear() error {
 // IsSet reports whether the event is set at this instant.
 func (e *Event) IsSet() bool { return mem.Load64(e.w)&eventSet != 0 }
 
+// Look is E1: the word, and whether the event is set.
+func (e *Event) Look() (w uint64, set bool) {
+	w = mem.Load64(e.w)
+	return w, w&eventSet != 0
+}
+
 // Wait waits by s until the event is set, or was at any time since the call
 // began. An error is what s says, and only if it was not.
 func (e *Event) Wait(s Sleeper) error {
-	w := mem.Load64(e.w) // E1
+	w, _ := e.Look()
+	return e.WaitSince(s, w)
+}
+
+// WaitSince is Wait by one whose Look was before.
+func (e *Event) WaitSince(s Sleeper, w uint64) error {
 	if w&eventSet != 0 {
 		if !eventLegal(w) {
 			return ErrCorrupt

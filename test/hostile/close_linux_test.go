@@ -37,7 +37,24 @@ func TestCloseUnderEverything(t *testing.T) {
 		v := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "v", int64(1)))
 		a := must[*atomics.Array[int32]](t)(atomics.OpenArray[int32](r, "a", 100))
 		s := must[*atomics.Slice[int64]](t)(atomics.OpenSlice[int64](r, "s", 100)).Data()
-		if err := held.Lock(ctx); err != nil {
+		rw := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw"))
+		written := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "written"))
+		re := must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re"))
+		own := must[*tsync.Cond](t)(tsync.OpenCond(r, "own", nil))
+		other := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "other"))
+		of := must[*tsync.Cond](t)(tsync.OpenCond(r, "of", other))
+		sem := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "sem", 2))
+		none := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "none", 0))
+		bound := must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "bound", 1))
+		event := must[*tsync.Event](t)(tsync.OpenEvent(r, "event"))
+		never := must[*tsync.Event](t)(tsync.OpenEvent(r, "never"))
+		bar := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 2, nil))
+		alone := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "alone", 2, nil))
+		once := must[*tsync.Once](t)(tsync.OpenOnce(r, "once"))
+		done := must[*tsync.Once](t)(tsync.OpenOnce(r, "done"))
+		failed := errors.New("failed")
+		fails := func(context.Context) error { return failed }
+		if err := errors.Join(held.Lock(ctx), written.Lock(ctx)); err != nil {
 			t.Fatal(err)
 		}
 
@@ -59,6 +76,58 @@ func TestCloseUnderEverything(t *testing.T) {
 			"Lock":     func() error { return tsync.With(ctx, mu, func() error { return nil }) },
 			"Held":     func() error { return held.Lock(ctx) },
 			"TryHeld":  func() error { return one(held.TryLock()) },
+			"Write":    func() error { return tsync.With(ctx, rw, func() error { return nil }) },
+			"Read":     func() error { return errors.Join(rw.RLock(ctx), rw.RUnlock()) },
+			"TryRead": func() error {
+				ok, err := rw.TryRLock()
+				if ok {
+					err = rw.RUnlock()
+				}
+				return err
+			},
+			"Written":    func() error { return written.RLock(ctx) },
+			"WriteHeld":  func() error { return written.Lock(ctx) },
+			"TryWritten": func() error { return one(written.TryRLock()) },
+			"Again":      func() error { h := re.NewHolder(); return nested(ctx, h, func() error { return nil }) },
+			"AgainToo":   func() error { h := re.NewHolder(); return nested(ctx, h, func() error { return nil }) },
+			"CondWait":   func() error { return nested(ctx, own.Holder(), func() error { return own.Wait(ctx) }) },
+			"CondWaitFor": func() error {
+				return nested(ctx, own.Holder(), func() error { return own.WaitFor(ctx, func() bool { return false }) })
+			},
+			"CondNotify": func() error { return tsync.With(ctx, own.Holder(), own.NotifyAll) },
+			"OfWait":     func() error { return tsync.With(ctx, other, func() error { return of.Wait(ctx) }) },
+			"OfNotify":   func() error { return tsync.With(ctx, other, func() error { return of.Notify(1) }) },
+			"Acquire":    func() error { return errors.Join(sem.Acquire(ctx), sem.Release(1)) },
+			"TryAcquire": func() error {
+				ok, err := sem.TryAcquire()
+				if ok {
+					err = sem.Release(1)
+				}
+				return err
+			},
+			"NoneAcquire": func() error { return none.Acquire(ctx) },
+			"Bound":       func() error { return errors.Join(bound.Acquire(ctx), bound.Release(1)) },
+			"BoundToo":    func() error { return errors.Join(bound.Acquire(ctx), bound.Release(1)) },
+			"Set":         func() error { return errors.Join(event.Set(), event.Clear()) },
+			"EventWait":   func() error { return event.Wait(ctx) },
+			"NeverWait":   func() error { return never.Wait(ctx) },
+			"Party":       func() error { return ignore(one(bar.Wait(ctx)), tsync.ErrBroken) },
+			"PartyToo":    func() error { return ignore(one(bar.Wait(ctx)), tsync.ErrBroken) },
+			"Break":       func() error { return errors.Join(bar.Abort(), bar.Reset()) },
+			"Alone":       func() error { return one(alone.Wait(ctx)) },
+			"Once":        func() error { return ignore(once.Do(ctx, fails), failed) },
+			"OnceToo":     func() error { return ignore(once.Do(ctx, fails), failed) },
+			"Done":        func() error { return done.Do(ctx, func(context.Context) error { return nil }) },
+			"Counts": func() error {
+				re.Owner()
+				rw.Owner()
+				sem.Value()
+				event.IsSet()
+				bar.Waiting()
+				bar.Broken()
+				return nil
+			},
+			"OpenCond": func() error { return one(tsync.OpenCond(r, "of", other)) },
 			"CellLock": func() error { return errors.Join(v.Lock(ctx), v.Unlock()) },
 			"Add":      func() error { atomics.Add(v, 1); return nil },
 			"Array":    func() error { a.CopyFrom(make([]int32, 100)); a.CopyTo(make([]int32, 100)); return nil },
@@ -128,10 +197,40 @@ func TestCloseUnderEverything(t *testing.T) {
 		if err := m.Lock(ctx); !errors.Is(err, shm.ErrOwnerDied) {
 			t.Errorf("Lock of what was held at Close = %v, want ErrOwnerDied", err)
 		}
+		w := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(again, "written"))
+		if err := w.RLock(ctx); !errors.Is(err, shm.ErrOwnerDied) {
+			t.Errorf("RLock of what was written at Close = %v, want ErrOwnerDied", err)
+		}
+		s2 := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(again, "sem", -1))
+		b2 := must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(again, "bound", -1))
+		if s2.Value() != 2 || b2.Value() != 1 {
+			t.Errorf("%d and %d permits, want 2 and 1", s2.Value(), b2.Value())
+		}
+		a2 := must[*tsync.Barrier](t)(tsync.OpenBarrier(again, "alone", 0, nil))
+		if !a2.Broken() || a2.Waiting() != 0 {
+			t.Errorf("the barrier of one that waited at Close: broken %v, %d waiting", a2.Broken(), a2.Waiting())
+		}
+		ran := 0
+		o2, d2 := must[*tsync.Once](t)(tsync.OpenOnce(again, "once")), must[*tsync.Once](t)(tsync.OpenOnce(again, "done"))
+		run := func(context.Context) error { ran++; return nil }
+		if err := errors.Join(o2.Do(ctx, run), o2.Do(ctx, run)); err != nil || ran != 1 {
+			t.Errorf("Once after Close: %v, run %d times", err, ran)
+		}
+		if err := d2.Do(ctx, run); err != nil || ran > 2 {
+			t.Errorf("a Once that may be done: %v", err)
+		}
 		if err := errors.Join(again.Close(), shm.Remove(name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+}
+
+// nested calls f with h locked twice.
+func nested(ctx context.Context, h *tsync.Holder, f func() error) error {
+	if h == nil { // of a Cond in a closed region
+		return shm.ErrClosed
+	}
+	return tsync.With(ctx, h, func() error { return tsync.With(ctx, h, f) })
 }
 
 // ignore is nil for the error that is expected, besides nil.

@@ -77,6 +77,7 @@ func TestRWMutexTravels(t *testing.T) {
 // Beside the standard library's, in the same run.
 func BenchmarkRWMutex(b *testing.B) {
 	var std gosync.RWMutex
+	shared := 0 // what std guards
 	m := rwmutex(b, shmtest.Region(b), "m")
 	for _, bench := range []struct {
 		name        string
@@ -115,7 +116,11 @@ func BenchmarkRWMutex(b *testing.B) {
 		b.RunParallel(func(pb *testing.PB) {
 			for pb.Next() {
 				std.RLock()
+				n := shared
 				std.RUnlock()
+				if n != 0 {
+					b.Error("what nobody wrote has changed")
+				}
 			}
 		})
 	})

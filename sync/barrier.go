@@ -89,13 +89,18 @@ func (b *Barrier) open(r *shm.Region, name string, parties int) error {
 	if err != nil {
 		return err
 	}
+	return b.attach(op)
+}
+
+// attach takes the object's words. Those of a region that is closed meanwhile
+// are zeroes, which is no damage: done tells.
+func (b *Barrier) attach(op string) error {
 	eng, err := engine.AttachBarrier(b.core.Area, b.core.Env)
-	b.core.KeepAlive()
 	if err == nil && strconv.Itoa(eng.Parties()) != b.core.Field("parties") {
 		err = fmt.Errorf("parties %q, and %d: %w", b.core.Field("parties"), eng.Parties(), shm.ErrCorrupt)
 	}
-	if err != nil {
-		return b.core.Err(op, err)
+	if err = b.done(op, err); err != nil {
+		return err
 	}
 	b.eng = *eng
 	if mem.RaceEnabled {

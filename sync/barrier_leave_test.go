@@ -7,6 +7,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 )
 
@@ -70,5 +71,22 @@ func TestBarrierLeavesOnce(t *testing.T) {
 	}
 	if err := others.Trip(next); err != nil {
 		t.Error(err)
+	}
+}
+
+// A region that is closed while a barrier is being opened is closed, and not
+// damaged, though its words are zeroes by then.
+func TestOpenBarrierBesideClose(t *testing.T) {
+	r := shmtest.Region(t)
+	b, err := OpenBarrier(r, "b", 3, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	const op = "sync.OpenBarrier"
+	if err := b.attach(op); !errors.Is(err, shm.ErrClosed) || errors.Is(err, shm.ErrCorrupt) {
+		t.Errorf("it was closed between its two halves: %v", err)
 	}
 }

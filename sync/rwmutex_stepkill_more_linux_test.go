@@ -16,6 +16,15 @@ import (
 // writes, is free for a moment only. It reports whether the lock knows of that;
 // else the reader was in, or is gone, and m is not held any more.
 func passOver(r *shm.Region, m *sync.RWMutex, gone func() bool) (bool, error) {
+	// What the victim blocks in may be anything else first, on one processor.
+	for end := time.Now().Add(testproc.Patience); shmtest.Waiting(r, "m") == 0; time.Sleep(100 * time.Microsecond) {
+		if gone() {
+			return false, m.Unlock()
+		}
+		if time.Now().After(end) {
+			return false, errors.New("a reader neither sleeps nor is gone")
+		}
+	}
 	time.Sleep(2 * time.Millisecond) // of patience it has 1
 	if err := m.Unlock(); err != nil {
 		return false, err

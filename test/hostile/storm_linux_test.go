@@ -1,0 +1,363 @@
+package hostile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	tsync "example.com/tandem/sync"
+)
+
+// The storm: workers use all primitives of package sync at random, several
+// goroutines each, and are killed; others take their place. The ledger is two
+// cells for each lock, which only its holder changes, one after the other:
+// who recovers the lock makes them equal again.
+
+const (
+	stormPermits = 3
+	stormParties = 3
+	stormOnces   = 900 // that there may be in all
+)
+
+// Whose cells are which.
+const (
+	underMutex = 2 * iota
+	underHolder
+	underRW
+	underOwn
+	underOf
+	stormCells
+)
+
+// A storm is one process's handles.
+type storm struct {
+	r     *shm.Region
+	cells *atomics.Array[int64] // by pairs
+
+	turn      *atomics.Value[int64] // the Once of now
+	inside    *atomics.Array[int64] // who runs it
+	won, seen *atomics.Array[int32]
+
+	mu, lock *tsync.Mutex
+	re       *tsync.RMutex
+	rw       *tsync.RWMutex
+	own, of  *tsync.Cond
+	s        *tsync.Semaphore
+	b        *tsync.BoundedSemaphore
+	e        *tsync.Event
+	bar      *tsync.Barrier
+}
+
+func openStorm(r *shm.Region) (s *storm, err error) {
+	s = &storm{r: r}
+	try := func(e error) { err = errors.Join(err, e) }
+	var e error
+	s.cells, e = atomics.OpenArray[int64](r, "cells", stormCells)
+	try(e)
+	s.won, e = atomics.OpenArray[int32](r, "won", stormOnces)
+	try(e)
+	s.seen, e = atomics.OpenArray[int32](r, "seen", stormOnces)
+	try(e)
+	s.inside, e = atomics.OpenArray[int64](r, "inside", stormOnces)
+	try(e)
+	s.turn, e = atomics.OpenValue(r, "turn", int64(0))
+	try(e)
+	s.mu, e = tsync.OpenMutex(r, "mu")
+	try(e)
+	s.re, e = tsync.OpenRMutex(r, "re")
+	try(e)
+	s.rw, e = tsync.OpenRWMutex(r, "rw")
+	try(e)
+	s.own, e = tsync.OpenCond(r, "own", nil)
+	try(e)
+	s.lock, e = tsync.OpenMutex(r, "lock")
+	try(e)
+	s.of, e = tsync.OpenCond(r, "of", s.lock)
+	try(e)
+	s.s, e = tsync.OpenSemaphore(r, "s", stormPermits)
+	try(e)
+	s.b, e = tsync.OpenBoundedSemaphore(r, "b", stormPermits)
+	try(e)
+	s.e, e = tsync.OpenEvent(r, "e")
+	try(e)
+	s.bar, e = tsync.OpenBarrier(r, "bar", stormParties, nil)
+	try(e)
+	return s, err
+}
+
+// A stormLock is what locks with repair.
+type stormLock interface {
+	tsync.Lock
+	Recover(context.Context) (bool, error)
+	MarkConsistent() error
+}
+
+// locked calls f with l held and its cells equal, and counts in them.
+func (s *storm) locked(ctx context.Context, l stormLock, cell int, f func() error) error {
+	err := l.Lock(ctx)
+	if errors.Is(err, tsync.ErrOwnerDied) {
+		var suspect bool
+		if suspect, err = l.Recover(ctx); err == nil && suspect {
+			err = s.mend(l, cell)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if a, b := s.cells.Load(cell), s.cells.Load(cell+1); a != b {
+		return fmt.Errorf("cells %d under %T: %d and %d", cell, l, a, b)
+	}
+	s.cells.Store(cell, s.cells.Load(cell)+1)
+	if rand.IntN(10) == 0 {
+		time.Sleep(rand.N(200 * time.Microsecond)) // to be killed in
+	}
+	s.cells.Store(cell+1, s.cells.Load(cell+1)+1)
+	err = f()
+	if errors.Is(err, tsync.ErrOwnerDied) { // a Wait was told, and has the lock
+		err = s.mend(l, cell)
+	}
+	return errors.Join(err, l.Unlock())
+}
+
+func (s *storm) mend(l stormLock, cell int) error {
+	a, b := s.cells.Load(cell), s.cells.Load(cell+1)
+	if a != b && a != b+1 {
+		return fmt.Errorf("cells %d under the dead holder of %T: %d and %d", cell, l, a, b)
+	}
+	s.cells.Store(cell+1, a)
+	return l.MarkConsistent()
+}
+
+func nothing() error { return nil }
+
+// brief is a context that ends soon, which expired makes no error of.
+func brief() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), rand.N(4*time.Millisecond))
+}
+
+func expired(err error) error { return ignore(err, context.DeadlineExceeded) }
+
+// one does one thing at random.
+func (s *storm) one(h, own *tsync.Holder) error {
+	bg := context.Background()
+	soon, cancel := brief()
+	defer cancel()
+	switch rand.IntN(12) {
+	case 0:
+		return s.locked(bg, s.mu, underMutex, nothing)
+	case 1:
+		return s.locked(bg, h, underHolder, func() error { return tsync.With(bg, h, nothing) })
+	case 2:
+		return s.locked(bg, s.rw, underRW, nothing)
+	case 3, 4:
+		err := s.rw.RLock(bg)
+		if errors.Is(err, tsync.ErrOwnerDied) {
+			return s.locked(bg, s.rw, underRW, nothing)
+		}
+		if err != nil {
+			return err
+		}
+		if a, b := s.cells.Load(underRW), s.cells.Load(underRW+1); a != b {
+			return fmt.Errorf("cells under RLock: %d and %d", a, b)
+		}
+		return s.rw.RUnlock()
+	case 5:
+		return s.locked(bg, own, underOwn, func() error { return expired(s.own.Wait(soon)) })
+	case 6:
+		return s.locked(bg, own, underOwn, s.own.NotifyAll)
+	case 7:
+		return s.locked(bg, s.lock, underOf, func() error { return expired(s.of.Wait(soon)) })
+	case 8:
+		return s.locked(bg, s.lock, underOf, func() error { return s.of.Notify(1) })
+	case 9:
+		if err := s.s.Acquire(bg); err != nil {
+			return err
+		}
+		return s.s.Release(1)
+	case 10:
+		if err := s.b.Acquire(bg); err != nil {
+			return err
+		}
+		return s.b.Release(1)
+	default:
+		if rand.IntN(2) == 0 {
+			return errors.Join(s.e.Set(), s.e.Clear(), expired(s.e.Wait(soon)))
+		}
+		long, cancel := context.WithTimeout(bg, 20*time.Millisecond)
+		defer cancel()
+		_, err := s.bar.Wait(long)
+		if errors.Is(err, tsync.ErrBroken) {
+			return s.bar.Reset()
+		}
+		return err
+	}
+}
+
+// did has one Once done: it fails now and then, by another's fault or not. won
+// counts who did it, and seen says that somebody was told that it is done.
+func (s *storm) did(i int) error {
+	o, err := tsync.OpenOnce(s.r, fmt.Sprint("once", i))
+	if err != nil {
+		return err
+	}
+	for {
+		ran := false
+		err = o.Do(context.Background(), func(context.Context) error {
+			if s.seen.Load(i) != 0 {
+				return fmt.Errorf("once %d runs, and is done", i)
+			}
+			me := rand.Int64()
+			s.inside.Store(i, me)
+			time.Sleep(rand.N(4 * time.Millisecond))
+			if s.inside.Load(i) != me {
+				return fmt.Errorf("once %d runs twice at a time", i)
+			}
+			if rand.IntN(3) > 0 {
+				return errFailed
+			}
+			ran = true
+			return nil
+		})
+		if err == nil {
+			s.seen.Store(i, 1)
+			if ran && atomics.AddAt(s.won, i, 1) != 1 {
+				err = fmt.Errorf("once %d was done twice", i)
+			}
+			return err
+		}
+		if err != errFailed {
+			return err
+		}
+	}
+}
+
+var errFailed = errors.New("failed")
+
+// stormWorker works until the Event "end" is set.
+var stormWorker = testproc.Role("storm worker", func(args []string) {
+	r, err := shm.Open(args[0], nil)
+	testproc.Must(err)
+	s, err := openStorm(r)
+	testproc.Must(err)
+	end, err := tsync.OpenEvent(r, "end")
+	testproc.Must(err)
+	var wg sync.WaitGroup
+	for range 3 {
+		wg.Go(func() {
+			h, own := s.re.NewHolder(), s.own.Holder()
+			for !end.IsSet() {
+				testproc.Must(s.one(h, own))
+			}
+		})
+	}
+	wg.Go(func() {
+		for i := int(s.turn.Load()); i < stormOnces && !end.IsSet(); i++ {
+			testproc.Must(s.did(i))
+			s.turn.Store(int64(i))
+		}
+	})
+	wg.Wait()
+	testproc.Must(r.Close())
+})
+
+func TestPrimitivesStorm(t *testing.T) {
+	length := 4 * time.Second
+	if s := os.Getenv("TANDEM_STORM"); s != "" {
+		length = must[time.Duration](t)(time.ParseDuration(s))
+	} else if testing.Short() {
+		length = time.Second
+	}
+	r, ctx := shmtest.Region(t), watchdog(t)
+	s := must[*storm](t)(openStorm(r))
+	end := must[*tsync.Event](t)(tsync.OpenEvent(r, "end"))
+	start := func() *testproc.Child { return stormWorker.Start(t, r.Name()) }
+	var cs [4]*testproc.Child
+	for i := range cs {
+		cs[i] = start()
+	}
+	kills := 0
+	for over := time.Now().Add(length); time.Now().Before(over); kills++ {
+		time.Sleep(5*time.Millisecond + rand.N(40*time.Millisecond))
+		i := rand.IntN(len(cs))
+		cs[i].Kill()
+		cs[i] = start()
+	}
+	if err := end.Set(); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range cs {
+		ended := make(chan error, 1)
+		go func() { ended <- c.Wait() }()
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error("a worker that was not killed:", err)
+			}
+		case <-ctx.Done():
+			snapshot, _ := r.Snapshot()
+			t.Fatalf("a survivor hangs:\n%v", snapshot)
+		}
+	}
+
+	// Nobody is left: what locks are abandoned are repaired, and all balances.
+	h, own := s.re.NewHolder(), s.own.Holder()
+	for _, l := range []struct {
+		l    stormLock
+		cell int
+	}{{s.mu, underMutex}, {h, underHolder}, {s.rw, underRW}, {own, underOwn}, {s.lock, underOf}} {
+		if err := s.locked(ctx, l.l, l.cell, nothing); err != nil {
+			t.Error(err)
+		}
+		t.Logf("%d times under %T", s.cells.Load(l.cell), l.l)
+	}
+	for _, v := range []func() int{s.s.Value, s.b.Value} {
+		for ctx.Err() == nil && v() != stormPermits {
+			time.Sleep(time.Millisecond) // until who died last is recovered
+		}
+		if v() != stormPermits {
+			t.Errorf("%d permits, want %d", v(), stormPermits)
+		}
+	}
+	if err := s.b.Release(1); !errors.Is(err, tsync.ErrOverRelease) {
+		t.Errorf("one permit more = %v, want ErrOverRelease", err)
+	}
+	if err := s.bar.Reset(); err != nil {
+		t.Error(err)
+	}
+	var wg sync.WaitGroup
+	for range stormParties {
+		wg.Go(func() {
+			if _, err := s.bar.Wait(ctx); err != nil {
+				t.Error("a barrier after its Reset:", err)
+			}
+		})
+	}
+	wg.Wait()
+	last := int(s.turn.Load())
+	for i := range last {
+		if err := s.did(i); err != nil {
+			t.Error(err)
+		}
+		if n := s.won.Load(i); n > 1 || s.seen.Load(i) != 1 {
+			t.Errorf("once %d: done by %d", i, n)
+		}
+	}
+	if err := r.Check(); err != nil {
+		t.Error(err)
+	}
+	for _, p := range r.Participants() {
+		if p.State == shm.Dead {
+			t.Errorf("%v has not been recovered", p)
+		}
+	}
+	t.Logf("%d kills, %d Onces", kills, last)
+}

@@ -5,12 +5,18 @@ package hostile_test
 
 import (
 	"context"
+	"os"
 	"testing"
 
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/proc"
 )
 
-func TestMain(m *testing.M) { testproc.Main(m) }
+func TestMain(m *testing.M) {
+	testproc.RunRole()
+	proc.Main()
+	os.Exit(m.Run())
+}
 
 // watchdog is a context that ends only if the test hangs.
 func watchdog(t testing.TB) context.Context {

@@ -1,0 +1,263 @@
+package hostile_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/tandem/proc"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	tsync "example.com/tandem/sync"
+)
+
+// A thousand goroutines at one of each primitive all get through. Who sleeps
+// holds a thread; when all are through the memory is as before.
+func TestThrongOfEach(t *testing.T) {
+	goroutines, each := 1000, 10
+	if testing.Short() {
+		goroutines, each = 200, 5
+	}
+	ctx := watchdog(t)
+	r := shmtest.Region(t)
+	count := 0 // guarded
+	guarded := func() error {
+		c := count
+		runtime.Gosched()
+		count = c + 1
+		return nil
+	}
+	rw := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw"))
+	re := must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re"))
+	cond := must[*tsync.Cond](t)(tsync.OpenCond(r, "cond", nil))
+	sem := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "sem", 3))
+	one := must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "one", 1))
+	event := must[*tsync.Event](t)(tsync.OpenEvent(r, "event"))
+	bar := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", goroutines, nil))
+	once := must[*tsync.Once](t)(tsync.OpenOnce(r, "once"))
+	fail := errors.New("failed")
+	for _, c := range []struct {
+		name string
+		want int // count of a call
+		do   func(g, i int) error
+	}{
+		{"RWMutex", 1, func(g, i int) error {
+			return errors.Join(rw.RLock(ctx), rw.RUnlock(), tsync.With(ctx, rw, guarded))
+		}},
+		{"RMutex", 1, func(g, i int) error {
+			h := re.NewHolder()
+			return tsync.With(ctx, h, func() error { return tsync.With(ctx, h, guarded) })
+		}},
+		{"Cond", 1, func(g, i int) error { // all come to round i before one begins the next
+			return tsync.With(ctx, cond.Holder(), func() error {
+				if count++; count%goroutines == 0 {
+					return cond.NotifyAll()
+				}
+				return cond.WaitFor(ctx, func() bool { return count >= (i+1)*goroutines })
+			})
+		}},
+		{"Semaphore", 0, func(g, i int) error { return errors.Join(sem.Acquire(ctx), sem.Release(1)) }},
+		{"BoundedSemaphore", 1, func(g, i int) error { return errors.Join(one.Acquire(ctx), guarded(), one.Release(1)) }},
+		{"Event", 0, func(g, i int) error {
+			if g == 0 && i == 0 {
+				time.Sleep(20 * time.Millisecond)
+				return event.Set()
+			}
+			return event.Wait(ctx)
+		}},
+		{"Barrier", 0, func(g, i int) error { _, err := bar.Wait(ctx); return err }},
+		{"Once", 1, func(g, i int) error {
+			return ignore(once.Do(ctx, func(context.Context) error { count++; return fail }), fail)
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			count = 0
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			var wg sync.WaitGroup
+			most := 0
+			for g := range goroutines {
+				wg.Go(func() {
+					for i := range each {
+						if err := c.do(g, i); err != nil {
+							t.Error(err)
+							return
+						}
+					}
+				})
+				most = max(most, threads(t)*(1-min(1, g%100)))
+			}
+			most = max(most, threads(t))
+			wg.Wait()
+			if want := c.want * goroutines * each; count != want {
+				t.Errorf("counted %d, want %d", count, want)
+			}
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			t.Logf("%d threads, %d KB more in use", most, (int64(after.HeapAlloc)-int64(before.HeapAlloc))>>10)
+			if limit := goroutines + 200; most > limit {
+				t.Errorf("%d threads for %d goroutines, want at most %d", most, goroutines, limit)
+			}
+			if more := int64(after.HeapAlloc) - int64(before.HeapAlloc); more > 16<<20 {
+				t.Errorf("%d bytes more are in use", more)
+			}
+		})
+	}
+	if err := r.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// An each has a handle of each kind.
+type each struct {
+	Mu    *tsync.Mutex
+	Re    *tsync.RMutex
+	RW    *tsync.RWMutex
+	Own   *tsync.Cond
+	Of    *tsync.Cond
+	Sem   *tsync.Semaphore
+	Bound *tsync.BoundedSemaphore
+	Event *tsync.Event
+	Bar   *tsync.Barrier
+	Once  *tsync.Once
+}
+
+func openEach(t testing.TB, r *shm.Region) each {
+	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu"))
+	return each{
+		mu,
+		must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re")),
+		must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw")),
+		must[*tsync.Cond](t)(tsync.OpenCond(r, "own", nil)),
+		must[*tsync.Cond](t)(tsync.OpenCond(r, "of", mu)),
+		must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "sem", 2)),
+		must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "bound", 2)),
+		must[*tsync.Event](t)(tsync.OpenEvent(r, "event")),
+		must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 2, nil)),
+		must[*tsync.Once](t)(tsync.OpenOnce(r, "once")),
+	}
+}
+
+// meet uses everything; two of them at a time meet at the barrier, and in the
+// end all is as before but for the event and the once.
+func (a each) meet(ctx context.Context) error {
+	nothing := func() error { return nil }
+	h, own := a.Re.NewHolder(), a.Own.Holder()
+	short, cancel := context.WithTimeout(ctx, time.Millisecond)
+	defer cancel()
+	_, met := a.Bar.Wait(ctx)
+	return errors.Join(met,
+		tsync.With(ctx, a.Mu, a.Of.NotifyAll),
+		tsync.With(ctx, h, func() error { return tsync.With(ctx, h, nothing) }),
+		tsync.With(ctx, a.RW, nothing), a.RW.RLock(ctx), a.RW.RUnlock(),
+		tsync.With(ctx, own, func() error { return expired(a.Own.Wait(short)) }),
+		tsync.With(ctx, a.Mu, func() error { return expired(a.Of.Wait(short)) }),
+		a.Sem.Acquire(ctx), a.Sem.Release(1), a.Bound.Acquire(ctx), a.Bound.Release(1),
+		a.Event.Set(), a.Event.Wait(ctx),
+		a.Once.Do(ctx, func(context.Context) error { return nil }))
+}
+
+// both has two of them meet.
+func both(t *testing.T, ctx context.Context, a, b each) {
+	t.Helper()
+	var wg sync.WaitGroup
+	for _, x := range []each{a, b} {
+		wg.Go(func() {
+			if err := x.meet(ctx); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// Handles are used on after their objects were removed, by both who have them
+// open; others by the same names are others.
+func TestRemovedOfEach(t *testing.T) {
+	r, ctx := shmtest.Region(t), watchdog(t)
+	a, b := openEach(t, r), openEach(t, r)
+	for _, name := range []string{"mu", "re", "rw", "own", "of", "sem", "bound", "event", "bar", "once"} {
+		if err := r.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	both(t, ctx, a, b)
+	c, d := openEach(t, r), openEach(t, r)
+	if c.Event.IsSet() {
+		t.Error("a new event is set, as a removed one is")
+	}
+	if err := a.Mu.Lock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := c.Mu.TryLock(); !ok || err != nil {
+		t.Errorf("TryLock of a new mutex, the removed one is locked: %v, %v", ok, err)
+	}
+	if err := errors.Join(a.Mu.Unlock(), c.Mu.Unlock()); err != nil {
+		t.Error(err)
+	}
+	both(t, ctx, a, b)
+	both(t, ctx, c, d)
+	if _, err := tsync.OpenCond(r, "of", a.Mu); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("a Cond with the removed lock of its lock's name = %v, want ErrInvalid", err)
+	}
+	if err := r.Check(); err != nil {
+		t.Error(err)
+	}
+}
+
+// One region opened twice in a process: the handles of both are on the same.
+func TestOpenedTwice(t *testing.T) {
+	r, ctx := shmtest.Region(t), watchdog(t)
+	twice := must[*shm.Region](t)(shm.Open(r.Name(), nil))
+	a, b := openEach(t, r), openEach(t, twice)
+	both(t, ctx, a, b)
+	if err := twice.Close(); err != nil {
+		t.Fatal(err)
+	}
+	both(t, ctx, a, a)
+	h := a.Re.NewHolder()
+	if err := h.Lock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
+var meets = proc.Register("meets", func(ctx context.Context, a each) error { return a.meet(ctx) })
+
+// Handles of all kinds in one argument, to two children, on one processor too.
+func TestArgumentOfEach(t *testing.T) {
+	for _, procs := range []string{"", "GOMAXPROCS=1"} {
+		t.Run(fmt.Sprint("with ", procs), func(t *testing.T) {
+			ctx := watchdog(t)
+			name := filepath.Join(filepath.Dir(shmtest.Region(t).Name()), "each")
+			r := must[*shm.Region](t)(shm.Create(name, nil))
+			defer r.Close()
+			a := openEach(t, r)
+			o := &proc.Options{}
+			if procs != "" {
+				o.Env = []string{procs}
+			}
+			var ps [2]*proc.Process
+			for i := range ps {
+				ps[i] = must[*proc.Process](t)(meets.Start(ctx, a, o))
+			}
+			for _, p := range ps {
+				if err := p.Wait(ctx); err != nil {
+					t.Error(err)
+				}
+			}
+			if !a.Event.IsSet() || a.Sem.Value() != 2 || a.Bound.Value() != 2 {
+				t.Error("what the children did is not here")
+			}
+		})
+	}
+}

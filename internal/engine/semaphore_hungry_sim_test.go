@@ -43,6 +43,9 @@ func TestSimSemaphoreHungry(t *testing.T) {
 			}
 			waits.Stop(20_000)
 			o.release(t, s, 2)
+			if s.AcquireNow() {
+				w.Fail("who made the last change does not stand back")
+			}
 			w.Process(2).Go("newcomer", func(t *sim.Thread) {
 				s := o.attach(t)
 				if took := take(t, s); took < patience*9/10 {

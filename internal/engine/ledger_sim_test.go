@@ -163,6 +163,9 @@ func simAccounts(w *sim.World) {
 					} else if out != engine.Overdue {
 						w.Fail("add %d: %v", d, out)
 					}
+					if s := o.share[p.Self] + d; out == engine.Overdue && threads == 1 && s >= -900 && s <= 900 {
+						w.Fail("a share of %d is overdue", s)
+					}
 					if s := o.share[p.Self]; threads == 1 && (s < -900 || s > 900) {
 						w.Fail("a share of %d", s)
 					}

@@ -42,7 +42,7 @@ type (
 const (
 	imageSize    = 1 << 20
 	participants = 6
-	objects      = 40
+	objects      = 50
 )
 
 func text(n int) string {
@@ -78,6 +78,25 @@ var first = testproc.Role("first", func(args []string) {
 	must(atomics.OpenArray[int16](r, "int16s", 9))
 	must(atomics.OpenArray[float32](r, "floats", 100))
 	must(atomics.OpenSlice[row](r, "rows", 20))
+
+	// Of each primitive some of what there can be.
+	testproc.Must(must(sync.OpenRMutex(r, "nested")).NewHolder().Lock(bg))
+	must(sync.OpenRMutex(r, "loose"))
+	testproc.Must(must(sync.OpenRWMutex(r, "read")).RLock(bg))
+	testproc.Must(must(sync.OpenRWMutex(r, "written")).Lock(bg))
+	own := must(sync.OpenCond(r, "own", nil))
+	must(sync.OpenCond(r, "of", must(sync.OpenMutex(r, "of-lock"))))
+	go sync.With(bg, own.Holder(), func() error { return own.Wait(bg) })
+	testproc.Must(must(sync.OpenSemaphore(r, "permits", 3)).Acquire(bg))
+	testproc.Must(must(sync.OpenBoundedSemaphore(r, "bounded", 3)).Acquire(bg))
+	testproc.Must(must(sync.OpenEvent(r, "set")).Set())
+	must(sync.OpenEvent(r, "clear"))
+	go must(sync.OpenBarrier(r, "barrier", 3, nil)).Wait(bg)
+	testproc.Must(must(sync.OpenBarrier(r, "broken", 2, nil)).Abort())
+	testproc.Must(must(sync.OpenOnce(r, "done")).Do(bg, func(context.Context) error { return nil }))
+	running := make(chan bool)
+	go must(sync.OpenOnce(r, "running")).Do(bg, func(context.Context) error { close(running); select {} })
+	<-running
 
 	empty := must(ring.OpenQueue[pair](r, "empty", &ring.QueueOptions{Capacity: 5}))
 	pairs := must(ring.OpenQueue[pair](r, "pairs", &ring.QueueOptions{Capacity: 8}))
@@ -142,6 +161,14 @@ var third = testproc.Role("third", func(args []string) {
 	go must(ring.OpenQueue[pair](r, "empty", nil)).Get(bg)
 	go must(ring.OpenQueue[string](r, "full", nil)).Put(bg, "more")
 	go q.Join(bg)
+	go must(sync.OpenRMutex(r, "nested")).NewHolder().Lock(bg)
+	go must(sync.OpenRWMutex(r, "read")).Lock(bg)
+	go must(sync.OpenRWMutex(r, "written")).RLock(bg)
+	own := must(sync.OpenCond(r, "own", nil))
+	go sync.With(bg, own.Holder(), func() error { return own.Wait(bg) })
+	go must(sync.OpenEvent(r, "clear")).Wait(bg)
+	go must(sync.OpenBarrier(r, "barrier", 0, nil)).Wait(bg)
+	go must(sync.OpenOnce(r, "running")).Do(bg, func(context.Context) error { return nil })
 	testproc.Say("done")
 	testproc.Hear()
 })

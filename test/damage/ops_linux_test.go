@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	gosync "sync"
 	"time"
 
 	"example.com/tandem/atomics"
@@ -28,6 +29,7 @@ type user struct {
 	rnd    *rand.Rand
 	amidst bool // somebody scribbles while it works
 	ops    []op
+	left   gosync.WaitGroup // calls that end with Close at the latest
 }
 
 func (u *user) add(name string, do func(ctx context.Context) error) {
@@ -51,6 +53,7 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	for _, name := range []string{"free", "held", "abandoned", "waited"} {
 		open(name, func() error { return u.mutex(name) })
 	}
+	u.primitives(open)
 	open("int64", func() error { return number[int64](u, "int64") })
 	open("uint16", func() error { return number[uint16](u, "uint16") })
 	open("float64", func() error { return number[float64](u, "float64") })

@@ -19,6 +19,7 @@ import (
 
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
+	"example.com/tandem/sync"
 )
 
 // When a round damages the region.
@@ -49,7 +50,7 @@ type round struct {
 // newRound is the round of a seed.
 func newRound(seed uint64, all []span) *round {
 	rnd := mathrand.New(mathrand.NewPCG(seed, 1))
-	return &round{name: fmt.Sprint("seed ", seed), moment: rnd.IntN(nMoments), edits: damage(rnd, all), rnd: rnd, ops: 120}
+	return &round{name: fmt.Sprint("seed ", seed), moment: rnd.IntN(nMoments), edits: damage(rnd, all), rnd: rnd, ops: 200}
 }
 
 // A watch is what the watchdog sees of a round: since when which call runs.
@@ -131,6 +132,7 @@ func allocations() uint64 {
 var documented = []error{
 	shm.ErrClosed, shm.ErrMismatch, shm.ErrNotRegion, shm.ErrVersion, shm.ErrCorrupt, shm.ErrNoSpace,
 	shm.ErrTooManyParticipants, shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked,
+	sync.ErrBroken, sync.ErrOverRelease,
 	ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrCodec,
 	io.EOF, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, context.DeadlineExceeded, syscall.EBUSY,
 }
@@ -241,8 +243,9 @@ func (r *round) inspect() {
 
 // use opens the region and calls operations, in an order of the seed's.
 func (r *round) use(ready func(), meanwhile func(stop chan bool)) {
+	var u *user
 	r.open(nil, func(reg *shm.Region) {
-		u := newUser(reg, r.rnd, r.moment == amidst, r.run)
+		u = newUser(reg, r.rnd, r.moment == amidst, r.run)
 		ready()
 		stop, stopped := make(chan bool), make(chan bool)
 		go func() {
@@ -259,6 +262,9 @@ func (r *round) use(ready func(), meanwhile func(stop chan bool)) {
 		close(stop)
 		<-stopped
 	})
+	if u != nil {
+		r.run(op{"what ends with Close", func(context.Context) error { u.left.Wait(); return nil }})
+	}
 }
 
 func (r *round) open(o *shm.Options, f func(*shm.Region)) {

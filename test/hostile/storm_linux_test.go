@@ -276,7 +276,7 @@ func TestPrimitivesStorm(t *testing.T) {
 	} else if testing.Short() {
 		length = time.Second
 	}
-	r, ctx := shmtest.Region(t), watchdog(t)
+	r := shmtest.Region(t)
 	s := must[*storm](t)(openStorm(r))
 	end := must[*tsync.Event](t)(tsync.OpenEvent(r, "end"))
 	start := func() *testproc.Child { return stormWorker.Start(t, r.Name()) }
@@ -291,6 +291,7 @@ func TestPrimitivesStorm(t *testing.T) {
 		cs[i].Kill()
 		cs[i] = start()
 	}
+	ctx := watchdog(t)
 	if err := end.Set(); err != nil {
 		t.Fatal(err)
 	}

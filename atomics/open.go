@@ -60,6 +60,9 @@ type request struct {
 // open finds or makes the object, and returns where its n cells are.
 func (q request) open(r *shm.Region) (core *object.Core, t *mem.Type, cells unsafe.Pointer, n int, err error) {
 	fail := func(err error) (*object.Core, *mem.Type, unsafe.Pointer, int, error) {
+		if core != nil && core.Closed.Load() {
+			err = shm.ErrClosed // what was seen may have been the zeroes
+		}
 		return nil, nil, nil, 0, &shm.Error{Op: q.op, Region: r.Name(), Object: q.name, Err: err}
 	}
 	t, err = mem.Describe(q.typ)
@@ -143,6 +146,9 @@ func (q request) handle(r *shm.Region) (handle, error) {
 	}
 	mu, err := engine.AttachMutex(engine.CellsLock(core.Area), core.Env)
 	if err != nil {
+		if core.Closed.Load() {
+			err = shm.ErrClosed
+		}
 		return handle{}, core.Err(q.op, err)
 	}
 	return handle{

@@ -137,6 +137,9 @@ func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) 
 		RegisterCodec(o.Codec)
 	}
 	q, err := newQueue[T](core, f, o)
+	if core.Closed.Load() {
+		err = shm.ErrClosed // what was seen may have been the zeroes
+	}
 	if err != nil {
 		return fail(err)
 	}

@@ -77,7 +77,7 @@ func (c *Cond) open(r *shm.Region, name, field string) error {
 		}
 	}
 	if err != nil {
-		return c.core.Err(opOpenCond, err)
+		return c.done(opOpenCond, err)
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (e *Event) open(r *shm.Region, name string) error {
 	}
 	ev, err := engine.AttachEvent(e.core.Area, e.core.Env)
 	if err != nil {
-		return e.core.Err(op, err)
+		return e.done(op, err)
 	}
 	e.ev = *ev
 	return nil

@@ -42,7 +42,7 @@ func (m *Mutex) open(r *shm.Region, name string) error {
 	}
 	mu, err := engine.AttachMutex(m.core.Area, m.core.Env)
 	if err != nil {
-		return m.core.Err(op, err)
+		return m.done(op, err)
 	}
 	m.mu = *mu
 	return nil

@@ -38,7 +38,7 @@ func (o *Once) open(r *shm.Region, name string) error {
 	}
 	once, err := engine.AttachOnce(o.core.Area, o.core.Env)
 	if err != nil {
-		return o.core.Err(op, err)
+		return o.done(op, err)
 	}
 	o.once = *once
 	return nil

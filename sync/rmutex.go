@@ -47,7 +47,7 @@ func (m *RMutex) open(r *shm.Region, name string) error {
 	}
 	mu, err := engine.AttachRMutex(m.core.Area, m.core.Env)
 	if err != nil {
-		return m.core.Err(op, err)
+		return m.done(op, err)
 	}
 	m.mu = *mu
 	return nil

@@ -53,7 +53,7 @@ func (m *RWMutex) open(r *shm.Region, name string) error {
 	}
 	rw, err := engine.AttachRWMutex(m.core.Area, m.core.Env)
 	if err != nil {
-		return m.core.Err(op, err)
+		return m.done(op, err)
 	}
 	m.rw = *rw
 	return nil

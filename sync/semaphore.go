@@ -118,7 +118,7 @@ func (p *permits) open(r *shm.Region, op string, kind engine.Kind, name string, 
 	p.bounded = kind == engine.KindBoundedSemaphore
 	sem, err := engine.AttachSemaphore(p.core.Area, p.core.Env, p.bounded)
 	if err != nil {
-		return p.core.Err(op, err)
+		return p.done(op, err)
 	}
 	p.sem = *sem
 	return nil

@@ -1,0 +1,69 @@
+package hostile_test
+
+import (
+	"errors"
+	gosync "sync"
+	"testing"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/sync"
+)
+
+// Opening beside Close: an object, or ErrClosed. What is found of one whose
+// region is closed meanwhile is zeroes, and no damage.
+func TestOpenBesideClose(t *testing.T) {
+	opens := []func(r *shm.Region) error{
+		func(r *shm.Region) error { _, err := sync.OpenMutex(r, "mutex"); return err },
+		func(r *shm.Region) error { _, err := sync.OpenRMutex(r, "rmutex"); return err },
+		func(r *shm.Region) error { _, err := sync.OpenRWMutex(r, "rwmutex"); return err },
+		func(r *shm.Region) error { _, err := sync.OpenCond(r, "cond", nil); return err },
+		func(r *shm.Region) error { _, err := sync.OpenSemaphore(r, "semaphore", 1); return err },
+		func(r *shm.Region) error { _, err := sync.OpenBoundedSemaphore(r, "bounded", 1); return err },
+		func(r *shm.Region) error { _, err := sync.OpenEvent(r, "event"); return err },
+		func(r *shm.Region) error { _, err := sync.OpenBarrier(r, "barrier", 3, nil); return err },
+		func(r *shm.Region) error { _, err := sync.OpenOnce(r, "once"); return err },
+		func(r *shm.Region) error { _, err := atomics.OpenValue(r, "value", 1); return err },
+		func(r *shm.Region) error { _, err := atomics.OpenArray[int32](r, "array", 5); return err },
+		func(r *shm.Region) error { _, err := atomics.OpenSlice[byte](r, "slice", 5); return err },
+		func(r *shm.Region) error { _, err := ring.OpenQueue[int](r, "queue", nil); return err },
+	}
+	rounds := 200
+	if testing.Short() {
+		rounds = 40
+	}
+	for range rounds {
+		r, err := shm.Anonymous(&shm.Options{Size: 64 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, open := range opens { // they are there
+			if err := open(r); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var all gosync.WaitGroup
+		begun := make(chan bool, len(opens))
+		for _, open := range opens {
+			all.Go(func() {
+				var err error
+				for n := 0; err == nil; n++ {
+					if err = open(r); n == 0 {
+						begun <- true
+					}
+				}
+				if !errors.Is(err, shm.ErrClosed) {
+					t.Error(err)
+				}
+			})
+		}
+		for range opens {
+			<-begun
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+		all.Wait()
+	}
+}

@@ -199,7 +199,7 @@ func TestCondNotifierKilled(t *testing.T) {
 		awaitWaiting(t, r, "c", 1)
 		ask(t, x, "lock", "ok")
 		cancel()
-		waiters(t, 1) // it wants the lock
+		awaitWanted(t, r, path.Base(t.Name()))
 		x.Kill()
 		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) || !errors.Is(err, context.Canceled) {
 			t.Errorf("Wait, cancelled and with an abandoned lock = %v", err)
@@ -207,6 +207,28 @@ func TestCondNotifierKilled(t *testing.T) {
 		must(t, l.(interface{ MarkConsistent() error }).MarkConsistent())
 		must(t, l.Unlock())
 	})
+}
+
+// awaitWanted waits until somebody sleeps for the lock of the Cond c, which is
+// the mutex or rmutex l, or its own.
+func awaitWanted(t testing.TB, r *shm.Region, lock string) {
+	t.Helper()
+	name := "l"
+	if lock == "own" {
+		name = "c"
+	}
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
+		s, err := r.Snapshot()
+		must(t, err)
+		for _, o := range s.Objects {
+			if o.Name == name && o.Waiters > 0 {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatalf("nobody sleeps for the lock of the Cond\n%v", s)
+		}
+	}
 }
 
 // One dies with the lock who never had the Cond: nobody rings its bells, and

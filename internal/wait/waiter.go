@@ -86,7 +86,11 @@ func (w *Waiter) Done() {
 
 // Since is when the call first slept, in CLOCK_MONOTONIC nanoseconds; 0: it has
 // not. Resume tells the waiter of a call that goes on with another waiter.
-func (w *Waiter) Since() int64       { return w.since }
+//
+//go:norace
+func (w *Waiter) Since() int64 { return w.since }
+
+//go:norace
 func (w *Waiter) Resume(since int64) { w.since = since }
 
 // Now is CLOCK_MONOTONIC in nanoseconds.

@@ -44,8 +44,8 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 	} else if o.Len > 0 {
 		line("length", "%d", o.Len)
 	}
-	if o.Value != "" {
-		line("value", "%s", o.Value)
+	if v := o.value(); v != "" {
+		line("value", "%s", v)
 	}
 	if o.Owner != nil {
 		line("held by", "%s", s.held(o.Owner))

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"example.com/tandem/internal/engine"
 )
 
 // String is the snapshot as a table to read.
@@ -155,11 +157,11 @@ func (s *Snapshot) summary(o *ObjectState) string {
 	}
 	if o.Cap > 0 {
 		is = append(is, fmt.Sprintf("%d of %d", o.Len, o.Cap))
-	} else if o.Len > 0 {
+	} else if o.Len > 0 && o.Kind != engine.KindCond.String() { // its holders say who waits
 		is = append(is, fmt.Sprintf("%d", o.Len))
 	}
-	if o.Value != "" {
-		is = append(is, o.Value)
+	if v := o.value(); v != "" {
+		is = append(is, v)
 	}
 	for i := range o.Holders[:min(len(o.Holders), shownHolders)] {
 		h := &o.Holders[i]
@@ -180,6 +182,24 @@ func (s *Snapshot) summary(o *ObjectState) string {
 		return "-"
 	}
 	return strings.Join(is, ", ")
+}
+
+// value is the value in words, where a number alone would not say of what.
+func (o *ObjectState) value() string {
+	if o.Value == "" {
+		return ""
+	}
+	switch o.Kind {
+	case engine.KindEvent.String():
+		return "set so far: " + o.Value
+	case engine.KindOnce.String():
+		return "begun so far: " + o.Value
+	case engine.KindSemaphore.String():
+		return "count " + o.Value
+	case engine.KindBoundedSemaphore.String():
+		return "" // it is so many of its capacity
+	}
+	return o.Value
 }
 
 // unshown reports whether there are calls asleep of which nothing says for what.

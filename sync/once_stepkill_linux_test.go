@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
@@ -157,6 +158,21 @@ func TestLoneOnceKilledAnywhere(t *testing.T) {
 	})
 }
 
+// begun waits until somebody is at the task, and sleeps at its gate; it reports
+// false if the third process of the region is gone instead.
+func begun(t *testing.T, r *shm.Region) bool {
+	for end := time.Now().Add(testproc.Patience); shmtest.Waiting(r, "o-gate") == 0; time.Sleep(time.Millisecond) {
+		if len(r.Participants()) < 3 {
+			return false
+		}
+		if time.Now().After(end) {
+			t.Error("nobody begins the task")
+			return false
+		}
+	}
+	return true
+}
+
 // The victim is at it when others come, here and in another process; and ends
 // it, or fails. One of them follows it, or all hear that it has been done.
 func TestOnceRunnerKilledAnywhere(t *testing.T) {
@@ -168,6 +184,9 @@ func TestOnceRunnerKilledAnywhere(t *testing.T) {
 			here := make(chan error, 1)
 			peer := s.StartBlocked(peerDoes)
 			d := s.Die(func() {
+				if !begun(t, s.Region) { // what it blocked in was something else, and it died soon after
+					return
+				}
 				go func() { _, err := x.do(ctx); here <- err }()
 				if err := x.start.Set(); err != nil {
 					t.Error(err)

@@ -44,9 +44,12 @@ func (l *locker) TryLock() (bool, error) {
 	if err == nil {
 		ok, err = l.mu.TryLock()
 	}
-	if !ok && err == nil {
+	if !ok && err == nil && !l.core.Closed.Load() {
 		l.core.KeepAlive()
 		return false, nil
+	}
+	if !ok && err == nil {
+		err = shm.ErrClosed
 	}
 	err = l.locked("TryLock", err)
 	return err == nil, err
@@ -71,7 +74,7 @@ func (l *locker) Recover(ctx context.Context) (suspect bool, err error) {
 // is as before. It does not block. The lock must be held by this process:
 // shm.ErrNotOwner, shm.ErrNotLocked.
 func (l *locker) MarkConsistent() error {
-	err := l.ready(context.Background())
+	err := l.made()
 	if err == nil {
 		err = l.mu.MarkConsistent()
 	}
@@ -82,7 +85,7 @@ func (l *locker) MarkConsistent() error {
 // does not block. shm.ErrNotOwner if another process holds it and
 // shm.ErrNotLocked if nobody does; then nothing has changed.
 func (l *locker) Unlock() error {
-	err := l.ready(context.Background())
+	err := l.made()
 	if err == nil {
 		if mem.RaceEnabled {
 			mem.RaceRelease(unsafe.Pointer(&l.shared.lock))
@@ -92,7 +95,16 @@ func (l *locker) Unlock() error {
 	return l.done("Unlock", err)
 }
 
-// ready is what every call looks at before it begins.
+// made is what a call looks at that gives the lock back: in a region that is
+// just being closed it does so as long as it can.
+func (l *locker) made() error {
+	if l.core == nil {
+		return errNoHandle
+	}
+	return nil
+}
+
+// ready is what every other call looks at before it begins.
 func (l *locker) ready(ctx context.Context) error {
 	if l.core == nil {
 		return errNoHandle
@@ -106,10 +118,10 @@ func (l *locker) ready(ctx context.Context) error {
 	return nil
 }
 
-// locked ends a call that took the lock if err is nil: unless the region was
-// closed meanwhile, and what was taken is gone with it.
+// locked ends a call that took the lock if err is nil, and gives it back if the
+// region was closed meanwhile.
 func (l *locker) locked(op string, err error) error {
-	if err == nil && l.core.Closed.Load() {
+	if err == nil && l.core.Closed.Load() && !l.core.Gate.Took(func() bool { return l.mu.Unlock() == nil }) {
 		err = shm.ErrClosed
 	}
 	if err == nil && mem.RaceEnabled {
@@ -118,13 +130,18 @@ func (l *locker) locked(op string, err error) error {
 	return l.done(op, err)
 }
 
+// done ends a call. What was wrong in a region that was closed meanwhile may
+// have been the zeroes.
 func (l *locker) done(op string, err error) error {
+	if l.core == nil {
+		return &shm.Error{Op: "atomics." + op, Err: err}
+	}
+	if err != nil && l.core.Closed.Load() {
+		err = shm.ErrClosed
+	}
 	l.core.KeepAlive()
 	if err == nil {
 		return nil
-	}
-	if l.core == nil {
-		return &shm.Error{Op: "atomics." + op, Err: err}
 	}
 	return l.core.Err(l.core.Kind.String()+"."+op, err)
 }

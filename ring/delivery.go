@@ -125,8 +125,11 @@ func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
 	var err error
 	if q.form == inSlot {
 		d.v = *(*T)(body(s))
-	} else if d.v, err = q.leasedBytes(s); err != nil {
-		q.eng.Ack(d.slot) // it would be in everybody's way for ever
+	} else if d.v, err = q.leasedBytes(s); err != nil && q.eng.Ack(d.slot) == nil { // or it would be in everybody's way for ever
+		return Delivery[T]{}, q.core.Err(op, err) // and nobody else is told
+	}
+	if err == nil && q.closed.Load() {
+		err = shm.ErrClosed // Close gives it to another
 	}
 	if err = q.done(op, err); err != nil {
 		return Delivery[T]{}, err
@@ -163,9 +166,6 @@ func (d Delivery[T]) end(op string, end func(*engine.Queue, int) error) error {
 	q := d.q
 	if q == nil {
 		return &shm.Error{Op: op, Err: fmt.Errorf("a zero Delivery: %w", shm.ErrNotOwner)}
-	}
-	if q.closed.Load() {
-		return q.fail(op, shm.ErrClosed)
 	}
 	if !q.leases.end(q.eng.Cap(), d.slot, d.lease) {
 		return q.fail(op, fmt.Errorf("acknowledged or given back before: %w", shm.ErrNotOwner))

@@ -50,7 +50,7 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	v = *(*T)(body(s))
 	q.eng.Release(s)
 	q.core.KeepAlive()
-	if q.closed.Load() {
+	if q.closed.Load() && q.inZeroes(s) {
 		var zero T
 		return zero, q.fail(opGet, shm.ErrClosed)
 	}
@@ -72,7 +72,7 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 	v = *(*T)(body(s))
 	q.eng.Release(s)
 	q.core.KeepAlive()
-	if q.closed.Load() {
+	if q.closed.Load() && q.inZeroes(s) {
 		var zero T
 		return zero, q.fail(opTryGet, shm.ErrClosed)
 	}
@@ -120,14 +120,17 @@ func (q *Queue[T]) getBytes(op string, s engine.Slot) (v T, err error) {
 		q.eng.Discard(s)
 		return v, q.done(op, err)
 	}
-	q.eng.Release(s) // before a decoder runs, which may take its time
+	// Before a decoder runs, which may take its time.
+	if !q.eng.Release(s) && q.closed.Load() && q.inZeroes(s) {
+		var zero T
+		return zero, q.fail(op, shm.ErrClosed)
+	}
 	if err = q.decode(b, &v); err != nil {
 		q.eng.TaskDone() // nobody else can say that it is done
-	}
-	if err = q.done(op, err); err != nil {
 		var zero T
-		return zero, err
+		return zero, q.core.Err(op, err)
 	}
+	q.core.KeepAlive()
 	return v, nil
 }
 

@@ -45,7 +45,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	*(*T)(body(s)) = v
 	q.eng.Publish(s)
 	q.core.KeepAlive()
-	if q.closed.Load() {
+	if q.closed.Load() && q.inZeroes(s) {
 		return q.fail(opPut, shm.ErrClosed)
 	}
 	return nil
@@ -66,7 +66,7 @@ func (q *Queue[T]) TryPut(v T) error {
 	*(*T)(body(s)) = v
 	q.eng.Publish(s)
 	q.core.KeepAlive()
-	if q.closed.Load() {
+	if q.closed.Load() && q.inZeroes(s) {
 		return q.fail(opTryPut, shm.ErrClosed)
 	}
 	return nil
@@ -118,11 +118,14 @@ func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
 	if len(msg) > q.eng.MaxMessage() {
 		return q.fail(op, fmt.Errorf("%d bytes, at most %d: %w", len(msg), q.eng.MaxMessage(), ErrTooLarge))
 	}
-	err := q.eng.TryPut(msg)
+	s, err := q.eng.PutSlot(nil, msg)
 	if err == ErrFull && op == opPut {
 		w := q.waiter(ctx)
-		err = q.eng.Put(w, msg)
+		s, err = q.eng.PutSlot(w, msg)
 		w.Done()
+	}
+	if err == nil && q.closed.Load() && q.inZeroes(s) {
+		err = shm.ErrClosed
 	}
 	return q.done(op, err)
 }

@@ -193,8 +193,11 @@ func (q *Queue[T]) Shutdown() error {
 	if q.off() {
 		return q.fail("queue.Shutdown", shm.ErrClosed)
 	}
-	q.eng.Shutdown()
-	return q.done("queue.Shutdown", nil)
+	var err error
+	if q.eng.Shutdown(); q.closed.Load() && !q.core.Gate.Gave(q.eng.IsShut) {
+		err = shm.ErrClosed
+	}
+	return q.done("queue.Shutdown", err)
 }
 
 // Len returns how many messages wait to be taken, without those that are
@@ -226,7 +229,7 @@ func (q *Queue[T]) Cap() int {
 // What a process had got and not done when it died counts as done: it is gone
 // with it.
 func (q *Queue[T]) TaskDone() error {
-	if q.off() {
+	if q.eng == nil {
 		return q.fail("queue.TaskDone", shm.ErrClosed)
 	}
 	return q.done("queue.TaskDone", q.eng.TaskDone())
@@ -249,6 +252,9 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	w := q.waiter(ctx)
 	err := q.eng.Join(w)
 	w.Done()
+	if err == nil && q.closed.Load() && !q.core.Gate.Stands() {
+		err = shm.ErrClosed // zeroes are at rest
+	}
 	return q.done(op, err)
 }
 
@@ -260,14 +266,24 @@ func (q *Queue[T]) waiter(ctx context.Context) *wait.Waiter {
 	return q.core.List.WaiterWith(ctx, q.spinner)
 }
 
-// done is the end of an operation: what it did counts only if the region was
-// not closed under it.
+// done is the end of an operation. That nothing was wrong in a region that was
+// closed meanwhile, is for the operation to know; object.Gate has what there is
+// to do about it.
 func (q *Queue[T]) done(op string, err error) error {
 	q.core.KeepAlive()
-	if err != nil || q.closed.Load() {
+	if err != nil {
 		return q.fail(op, err)
 	}
 	return nil
+}
+
+// inZeroes reports, of a slot that was published or released while the region
+// was closed, that this was in the zeroes that came in its place: for all others
+// nothing has happened, or what a death in the middle of it does.
+//
+//go:noinline
+func (q *Queue[T]) inZeroes(s engine.Slot) bool {
+	return !q.core.Gate.Gave(func() bool { return q.eng.Used(s) })
 }
 
 // fail makes the error of an operation.

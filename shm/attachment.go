@@ -3,7 +3,6 @@ package shm
 import (
 	"os"
 	gosync "sync"
-	"sync/atomic"
 	"weak"
 
 	"example.com/tandem/internal/engine"
@@ -25,10 +24,10 @@ type attachment struct {
 	private  *os.File // an open file description of our own, never handed on: it has the OFD locks
 	readOnly bool     // mapped PROT_READ: no record, no guard, not in the registry
 
-	self   engine.Self
-	env    engine.Env
-	closed atomic.Bool
-	list   *wait.List
+	self engine.Self
+	env  engine.Env
+	gate object.Gate // whether it is closed, and how its calls take that
+	list *wait.List
 
 	refs  int                                  // Regions that are open, under registry.mu
 	left  chan struct{}                        // set when refs has come to 0, closed when the attachment is: under registry.mu

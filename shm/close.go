@@ -65,18 +65,18 @@ func (r *Region) Close() error {
 // the kernel refuses the zeroes, the byte stays locked for as long as this
 // process runs: others would recover what it can still write to.
 func (a *attachment) close() error {
-	a.closed.Store(true) // 1
+	a.gate.Shut() // 1
 	a.list.Close()
 	a.settle()
 	defer a.fd.Close()
 	if a.readOnly {
-		return a.m.zero()
+		return a.gate.Replace(a.m.zero)
 	}
 	a.rec(a.self.Index).move(recordWord(a.self.Epoch, stAlive), recordWord(a.self.Epoch, stLeaving)) // 2
 	theGuard.remove(a)
 	a.watch.close()
-	second, err := mapSecond(a.fd, a.g)  // 3
-	if zerr := a.m.zero(); zerr != nil { // 4
+	second, err := mapSecond(a.fd, a.g)                // 3
+	if zerr := a.gate.Replace(a.m.zero); zerr != nil { // 4
 		undead.Store(a, true)
 		if err == nil {
 			second.unmap()

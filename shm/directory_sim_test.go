@@ -152,7 +152,7 @@ func survives(t *testing.T, s *scene, what string, either, or []string) {
 			}
 		}
 	}
-	r.a.closed.Store(true)
+	r.a.gate.Shut()
 }
 
 // Recovery dies, too, at each of its accesses, and is done again.

@@ -55,7 +55,7 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 			a.changing.Unlock()
 		}
 	}()
-	if a.closed.Load() {
+	if a.gate.Closed() {
 		return nil, ErrClosed
 	}
 	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
@@ -64,14 +64,14 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 	}
 	suspect, err := a.lockPatiently(ctx, m)
 	if err != nil {
-		if a.closed.Load() {
+		if a.gate.Closed() {
 			err = ErrClosed
 		}
 		return nil, err
 	}
 	l = &dirLock{a, m}
 	switch {
-	case a.closed.Load():
+	case a.gate.Closed():
 		err = ErrClosed
 	case suspect || mem.Load64(a.dir64(dirSeq))&1 != 0:
 		if err = a.repair(); err == nil && suspect {
@@ -144,7 +144,7 @@ func (a *attachment) disown() {
 		return
 	}
 	defer a.changing.Unlock()
-	if who, held := m.Owner(); held && who == a.self && !a.closed.Load() {
+	if who, held := m.Owner(); held && who == a.self && !a.gate.Closed() {
 		if ops, ok := engine.OpsOf(engine.KindMutex); ok {
 			ops.Recover(a.Sub(hdrDirLock, engine.MutexSize), a.env, a.self)
 		}

@@ -57,7 +57,7 @@ func (h *heapRegion) attach(i uint32) *Region {
 
 // kill is what recovery does for a participant that died.
 func (h *heapRegion) kill(r *Region) {
-	r.a.closed.Store(true) // it does nothing any more
+	r.a.gate.Shut() // it does nothing any more
 	w := words{h.Area, h.g}
 	self := r.a.self
 	w.recoverObjects(engine.Env{Wake: wait.Wake}, self)

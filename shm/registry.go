@@ -80,7 +80,7 @@ func (r *Region) check() error {
 	if !r.made() {
 		return errNoRegion
 	}
-	if r.closed.Load() || r.a.closed.Load() {
+	if r.closed.Load() || r.a.gate.Closed() {
 		return ErrClosed
 	}
 	return nil

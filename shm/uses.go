@@ -93,7 +93,8 @@ func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object
 		Env:     a.env,
 		List:    a.list,
 		Ref:     object.Ref{Region: a.id, Kind: uint32(e.kind), Object: e.text()},
-		Closed:  &a.closed,
+		Gate:    &a.gate,
+		Closed:  a.gate.Flag(),
 		Mapping: a.m,
 	}
 	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.i, e.gen})
@@ -126,7 +127,7 @@ func (a *attachment) coreGone(i uint32, gen uint64) {
 // held. After Close there is nothing to do: the bits are cleared already, and
 // the memory is this process's own.
 func (a *attachment) endUse(i uint32, u *use) {
-	if a.closed.Load() || u.core.Value() != nil {
+	if a.gate.Closed() || u.core.Value() != nil {
 		return
 	}
 	if a.state(i) == entLive && mem.Load64(a.ent64(i, entGen)) == u.gen {
@@ -180,7 +181,7 @@ func (a *attachment) dropGarbage() {
 // had no handle on them any more. The guard calls it in every round; it costs
 // some loads unless the directory has changed.
 func (a *attachment) sweep() {
-	if a.closed.Load() || a.readOnly {
+	if a.gate.Closed() || a.readOnly {
 		return
 	}
 	a.disown()

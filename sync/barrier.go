@@ -219,6 +219,7 @@ func (b *Barrier) Abort() error {
 	err := b.ready(context.Background())
 	if err == nil {
 		b.eng.Abort()
+		err = b.changed(nil, &b.eng)
 	}
 	return b.done("barrier.Abort", err)
 }
@@ -230,6 +231,7 @@ func (b *Barrier) Reset() error {
 	err := b.ready(context.Background())
 	if err == nil {
 		b.eng.Reset()
+		err = b.changed(nil, &b.eng)
 	}
 	return b.done("barrier.Reset", err)
 }

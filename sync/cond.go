@@ -112,17 +112,22 @@ func (c *Cond) Holder() *Holder {
 func (c *Cond) Wait(ctx context.Context) error {
 	err := c.ready(ctx)
 	if err == nil {
-		err = c.wait(ctx)
+		var g *grip
+		if g, err = c.wait(ctx); err != nil && c.core.Closed.Load() {
+			g.letGo()
+		}
 	}
 	return c.ended("cond.Wait", err)
 }
 
-func (c *Cond) wait(ctx context.Context) error {
+// wait is one Wait. Notified, the caller has the lock even if the region was
+// closed meanwhile: what it was told nobody else will be.
+func (c *Cond) wait(ctx context.Context) (*grip, error) {
 	g, err := c.grip(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return c.cond.Wait(g, g)
+	return g, c.cond.Wait(g, g)
 }
 
 // WaitFor waits until pred returns true: it calls pred, with the lock held,
@@ -134,15 +139,19 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 	if err == nil {
 		err = c.held()
 	}
+	var g *grip
 	for err == nil && !pred() {
 		if err = c.ready(ctx); err != nil {
 			break
 		}
-		err = c.wait(ctx)
+		g, err = c.wait(ctx)
 		if err != nil && (err == ctx.Err() || err == context.DeadlineExceeded) && !c.core.Closed.Load() && pred() {
 			err = nil
 			break
 		}
+	}
+	if err = c.seen(err); err != nil && c.core != nil && c.core.Closed.Load() {
+		g.letGo()
 	}
 	return c.ended("cond.WaitFor", err)
 }
@@ -164,7 +173,10 @@ func (c *Cond) notify(op string, n int) error {
 		err = c.held()
 	}
 	if err == nil {
-		_, err = c.cond.Notify(n)
+		var told int
+		if told, err = c.cond.Notify(n); told == 0 { // nobody waits in the zeroes, either
+			err = c.seen(err)
+		}
 	}
 	return c.ended(op, err)
 }

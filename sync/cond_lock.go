@@ -142,6 +142,7 @@ type grip struct {
 
 	core *object.Core // the Cond's
 	ctx  context.Context
+	back bool // it was given up and taken back
 	*wait.Waiter
 }
 
@@ -159,6 +160,7 @@ func (c *Cond) grip(ctx context.Context) (*grip, error) {
 }
 
 func (g *grip) Unlock() error {
+	g.back = false
 	g.Waiter = g.core.Waiter(g.ctx) // before the looks that its sleeps follow
 	if g.h != nil {
 		g.depth = g.h.giveUp()
@@ -173,16 +175,42 @@ func (g *grip) Unlock() error {
 
 func (g *grip) Lock() (suspect bool, err error) {
 	g.Done() // from here on it waits for the lock, and nothing else
+	if g.Over() {
+		return false, shm.ErrClosed
+	}
 	w := g.lock.core.Waiter(context.Background())
 	suspect, err = g.mu.Recover(w)
 	w.Done()
-	if err == nil {
-		if g.h != nil {
-			g.h.took(g.depth)
-		}
-		g.lock.acquire()
+	if err != nil {
+		return false, err
 	}
-	return suspect, err
+	if g.h != nil {
+		g.h.took(g.depth)
+	}
+	g.lock.acquire()
+	if g.back = true; g.Over() {
+		g.letGo()
+		return false, shm.ErrClosed
+	}
+	return suspect, nil
 }
 
 func (g *grip) Abandoned() bool { return g.mu.Abandoned() }
+func (g *grip) Over() bool      { return g.core.Closed.Load() }
+
+// letGo gives the lock back if the grip has it back, in a region that is being
+// closed: nobody was inside since it was given up. (If the zeroes are there
+// already it was held when they came, as by one who died at that moment.)
+func (g *grip) letGo() {
+	if g == nil || !g.back {
+		return
+	}
+	g.back = false
+	g.core.Gate.Took(func() bool {
+		if g.h != nil {
+			g.h.giveUp()
+		}
+		g.lock.release()
+		return g.mu.Unlock() == nil
+	})
+}

@@ -56,7 +56,7 @@ func (e *Event) Set() error {
 	err := e.ready(context.Background())
 	if err == nil {
 		e.release()
-		err = e.ev.Set()
+		err = e.changed(e.ev.Set(), &e.ev)
 	}
 	return e.done("event.Set", err)
 }
@@ -66,9 +66,12 @@ func (e *Event) Set() error {
 func (e *Event) Clear() error {
 	err := e.ready(context.Background())
 	if err == nil {
-		err = e.ev.Clear()
+		var was bool
+		if was, err = e.ev.Unset(); !was { // zeroes are not set, either
+			err = e.seen(err)
+		}
 	}
-	return e.locked("event.Clear", err)
+	return e.acquired("event.Clear", err)
 }
 
 // IsSet reports whether the event is set at this instant. It does not block.
@@ -97,7 +100,7 @@ func (e *Event) Wait(ctx context.Context) error {
 			w.Done()
 		}
 	}
-	return e.locked("event.Wait", err)
+	return e.acquired("event.Wait", e.seen(err))
 }
 
 // MarshalBinary makes the handle an argument.

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"unsafe"
@@ -41,7 +42,16 @@ func (h *handle) open(r *shm.Region, s object.Spec) error {
 
 var errNoHandle = fmt.Errorf("the handle was not made by an OpenX of package sync: %w", fs.ErrInvalid)
 
-// ready is what every call looks at before it begins.
+// made is what a call looks at that gives something back, or ends it: in a
+// region that is just being closed it does so as long as it can.
+func (h *handle) made() error {
+	if h.core == nil {
+		return errNoHandle
+	}
+	return nil
+}
+
+// ready is what every other call looks at before it begins.
 func (h *handle) ready(ctx context.Context) error {
 	if h.core == nil {
 		return errNoHandle
@@ -55,28 +65,74 @@ func (h *handle) ready(ctx context.Context) error {
 	return nil
 }
 
-// done ends a call.
+// free is nil, or says that the region was closed: what an attempt that took
+// nothing ends with.
+func (h *handle) free() error {
+	if h.core.Closed.Load() {
+		return shm.ErrClosed
+	}
+	return nil
+}
+
+// done ends a call. What was wrong in a region that was closed meanwhile may
+// have been the zeroes; that nothing was is for the call to know: object.Gate
+// has what there is to do about it.
 func (h *handle) done(op string, err error) error {
+	if err == nil {
+		h.core.KeepAlive()
+		return nil
+	}
 	if h.core == nil {
 		return &shm.Error{Op: op, Err: err}
 	}
-	if h.core.Closed.Load() {
-		err = shm.ErrClosed // whatever was seen may have been the zeroes
+	if h.core.Closed.Load() && !errors.Is(err, shm.ErrClosed) {
+		err = shm.ErrClosed
 	}
 	h.core.KeepAlive()
-	if err == nil {
-		return nil
-	}
 	return h.core.Err(op, err)
 }
 
-// locked ends a call after which the caller goes on with what others did
-// before, if err is nil: unless the region was closed meanwhile.
-func (h *handle) locked(op string, err error) error {
+// An unlocker gives back what a call took. An error says that it is not there.
+type unlocker interface{ Unlock() error }
+
+// locked ends a call that has taken l, if err is nil: gives it back if the
+// region was closed meanwhile.
+func (h *handle) locked(op string, err error, l unlocker) error {
+	if err == nil && h.core.Closed.Load() && !h.core.Gate.Took(func() bool { return l.Unlock() == nil }) {
+		err = shm.ErrClosed
+	}
 	if err == nil {
 		h.acquire()
 	}
 	return h.done(op, err)
+}
+
+// acquired ends a call after which the caller goes on with what others did
+// before, if err is nil.
+func (h *handle) acquired(op string, err error) error {
+	if err == nil {
+		h.acquire()
+	}
+	return h.done(op, err)
+}
+
+// seen is the err of a call which says what it saw, and that may have been the
+// zeroes.
+func (h *handle) seen(err error) error {
+	if err == nil && h.core.Closed.Load() && !h.core.Gate.Stands() {
+		return shm.ErrClosed
+	}
+	return err
+}
+
+// changed is the err of a call that has changed something, unless it was the
+// zeroes that it changed: then e is not blank, as it would be if nothing had
+// been done there.
+func (h *handle) changed(err error, e interface{ Blank() bool }) error {
+	if err == nil && h.core.Closed.Load() && !h.core.Gate.Gave(func() bool { return !e.Blank() }) {
+		return shm.ErrClosed
+	}
+	return err
 }
 
 // acquire and release tell the race detector what the shared words order: what

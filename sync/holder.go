@@ -125,7 +125,7 @@ func (h *Holder) Lock(ctx context.Context) error {
 		return h.lock(ctx)
 	}
 	if h.core.Closed.Load() {
-		return h.locked("holder.Lock", nil)
+		return h.locked("holder.Lock", nil, undoing{h})
 	}
 	h.core.KeepAlive()
 	return nil
@@ -158,7 +158,7 @@ func (h *Holder) lock(ctx context.Context) error {
 			w.Done()
 		}
 	}
-	return h.locked("holder.Lock", err)
+	return h.locked("holder.Lock", err, undoing{h})
 }
 
 // TryLock takes the lock if no other holder has it, and reports whether it
@@ -172,13 +172,12 @@ func (h *Holder) TryLock() (bool, error) {
 		} else if !ok {
 			if ok, err = h.mu.TryLock(); ok {
 				h.took(1)
-			} else if err == nil && !h.core.Closed.Load() {
-				h.core.KeepAlive()
-				return false, nil
+			} else if err == nil {
+				return false, h.done("holder.TryLock", h.free())
 			}
 		}
 	}
-	err = h.locked("holder.TryLock", err)
+	err = h.locked("holder.TryLock", err, undoing{h})
 	return err == nil, err
 }
 
@@ -199,7 +198,7 @@ func (h *Holder) Recover(ctx context.Context) (suspect bool, err error) {
 			w.Done()
 		}
 	}
-	err = h.locked("holder.Recover", err)
+	err = h.locked("holder.Recover", err, undoing{h})
 	return suspect && err == nil, err
 }
 
@@ -207,7 +206,7 @@ func (h *Holder) Recover(ctx context.Context) (suspect bool, err error) {
 // succeeds again. It does not block. ErrNotOwner unless h has the lock; then
 // nothing changes.
 func (h *Holder) MarkConsistent() error {
-	err := h.ready(context.Background())
+	err := h.made()
 	if err == nil {
 		if h.deep() == 0 {
 			err = ErrNotOwner
@@ -222,19 +221,33 @@ func (h *Holder) MarkConsistent() error {
 // ErrNotOwner if h does not have it, whoever else has or has not; then nothing
 // has changed.
 func (h *Holder) Unlock() error {
-	err := h.ready(context.Background())
+	err := h.made()
 	if err == nil {
-		if d, ok := h.left(); !ok {
-			err = ErrNotOwner
-		} else if d == 0 {
-			h.release()
-			if err = h.mu.Unlock(); err == ErrNotLocked {
-				err = ErrNotOwner
-			}
-		}
+		err = h.unlock()
 	}
 	return h.done("holder.Unlock", err)
 }
+
+func (h *Holder) unlock() error {
+	d, ok := h.left()
+	if !ok {
+		return ErrNotOwner
+	}
+	if d > 0 {
+		return nil
+	}
+	h.release()
+	err := h.mu.Unlock()
+	if err == ErrNotLocked {
+		err = ErrNotOwner
+	}
+	return err
+}
+
+// undoing is a Holder as whoever undoes one Lock has it.
+type undoing struct{ h *Holder }
+
+func (u undoing) Unlock() error { return u.h.unlock() }
 
 // Depth is how often h has locked and not yet unlocked.
 func (h *Holder) Depth() int {

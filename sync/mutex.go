@@ -58,7 +58,7 @@ func (m *Mutex) Lock(ctx context.Context) error {
 		return m.lock(ctx)
 	}
 	if mem.RaceEnabled || m.core.Closed.Load() {
-		return m.locked("mutex.Lock", nil)
+		return m.locked("mutex.Lock", nil, &m.mu)
 	}
 	m.core.KeepAlive()
 	return nil
@@ -76,7 +76,7 @@ func (m *Mutex) lock(ctx context.Context) error {
 		}
 		w.Done()
 	}
-	return m.locked("mutex.Lock", err)
+	return m.locked("mutex.Lock", err, &m.mu)
 }
 
 // TryLock takes the mutex if nobody holds it, and reports whether it did. It
@@ -91,12 +91,11 @@ func (m *Mutex) TryLock() (bool, error) {
 			err = m.answer.give(ctx, &m.handle, &m.mu, atOnce{})
 			ok = err != errBusy
 		}
-		if !ok && (err == nil || err == errBusy) && !m.core.Closed.Load() {
-			m.core.KeepAlive()
-			return false, nil
+		if !ok && (err == nil || err == errBusy) {
+			return false, m.done("mutex.TryLock", m.free())
 		}
 	}
-	err = m.locked("mutex.TryLock", err)
+	err = m.locked("mutex.TryLock", err, &m.mu)
 	return err == nil, err
 }
 
@@ -113,7 +112,7 @@ func (m *Mutex) Recover(ctx context.Context) (suspect bool, err error) {
 		suspect, err = m.mu.Recover(w)
 		w.Done()
 	}
-	err = m.locked("mutex.Recover", err)
+	err = m.locked("mutex.Recover", err, &m.mu)
 	return suspect && err == nil, err
 }
 
@@ -121,7 +120,7 @@ func (m *Mutex) Recover(ctx context.Context) (suspect bool, err error) {
 // succeeds again. It does not block. It is for the process that holds the
 // mutex; to others ErrNotOwner, or ErrNotLocked, and nothing changes.
 func (m *Mutex) MarkConsistent() error {
-	err := m.ready(context.Background())
+	err := m.made()
 	if err == nil {
 		err = m.mu.MarkConsistent()
 	}
@@ -141,7 +140,7 @@ func (m *Mutex) OnOwnerDied(repair func(context.Context) error) { m.answer.set(r
 // does not block. ErrNotOwner if another process holds it and ErrNotLocked if
 // nobody does; then nothing has changed.
 func (m *Mutex) Unlock() error {
-	if mem.RaceEnabled || m.core == nil || !m.mu.UnlockNow() || m.core.Closed.Load() {
+	if mem.RaceEnabled || m.core == nil || !m.mu.UnlockNow() {
 		return m.unlock()
 	}
 	m.core.KeepAlive()
@@ -150,7 +149,7 @@ func (m *Mutex) Unlock() error {
 
 //go:noinline
 func (m *Mutex) unlock() error {
-	err := m.ready(context.Background())
+	err := m.made()
 	if err == nil {
 		m.release()
 		err = m.mu.Unlock()

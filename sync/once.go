@@ -64,21 +64,24 @@ func (o *Once) Do(ctx context.Context, fn func(context.Context) error) error {
 	const op = "once.Do"
 	err := o.ready(ctx)
 	if err != nil || o.once.Done() {
-		return o.locked(op, err)
+		return o.acquired(op, err)
 	}
 	run, err := o.begin(ctx)
 	if !run || err != nil {
-		return o.locked(op, err)
+		return o.acquired(op, err)
 	}
 	o.acquire()
-	if o.core.Closed.Load() { // the zeroes said that it is not done
+	if o.core.Closed.Load() { // it may have been the zeroes that said that it is not done
+		o.core.Gate.Took(func() bool { return o.once.Finish(false) == nil })
 		return o.done(op, shm.ErrClosed)
 	}
 	failure, err := o.run(ctx, fn)
-	if o.core.Closed.Load() {
+	switch closed := o.core.Closed.Load(); {
+	case closed && (failure != nil || !o.core.Gate.Gave(o.once.Done)):
 		return o.core.Err(op, errors.Join(shm.ErrClosed, failure))
-	}
-	if failure != nil {
+	case closed:
+		return o.done(op, nil) // done before the zeroes came, if not ended
+	case failure != nil:
 		return failure
 	}
 	return o.done(op, err)

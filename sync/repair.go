@@ -8,6 +8,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/sys"
+	"example.com/tandem/shm"
 )
 
 // An exclusive is what an engine that has one holder at a time can do, as far
@@ -38,8 +39,12 @@ func (a *answer) give(ctx context.Context, h *handle, mu exclusive, s engine.Sle
 		return engine.ErrOwnerDied
 	}
 	suspect, err := mu.Recover(s)
-	if err != nil || !suspect || h.core.Closed.Load() {
-		return err // nil: another repaired it, or locked sees that it was closed
+	if err != nil || !suspect {
+		return err // nil: another repaired it
+	}
+	if h.core.Closed.Load() { // what there is to repair may be the zeroes
+		mu.Unlock()
+		return shm.ErrClosed
 	}
 	h.acquire()
 	held := true

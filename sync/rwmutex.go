@@ -102,8 +102,8 @@ func (m *RWMutex) TryLock() (bool, error) {
 			err = m.answer.give(ctx, &m.handle, writing{m}, atOnce{})
 			ok = err != errBusy
 		}
-		if m.busy(ok, err) {
-			return false, nil
+		if busy(ok, err) {
+			return false, m.done("rwmutex.TryLock", m.free())
 		}
 	}
 	err = m.wlocked("rwmutex.TryLock", err)
@@ -111,13 +111,7 @@ func (m *RWMutex) TryLock() (bool, error) {
 }
 
 // busy reports whether an attempt found others inside, and nothing wrong.
-func (m *RWMutex) busy(ok bool, err error) bool {
-	if ok || err != nil && err != errBusy || m.core.Closed.Load() {
-		return false
-	}
-	m.core.KeepAlive()
-	return true
-}
+func busy(ok bool, err error) bool { return !ok && (err == nil || err == errBusy) }
 
 // Recover locks for writing, abandoned or not, and reports which: suspect says
 // that a writer died and nobody has repaired since. With a nil error it is
@@ -140,7 +134,7 @@ func (m *RWMutex) Recover(ctx context.Context) (suspect bool, err error) {
 // and RLock succeed again. It does not block. It is for the process that
 // writes; to others ErrNotOwner, or ErrNotLocked, and nothing changes.
 func (m *RWMutex) MarkConsistent() error {
-	err := m.ready(context.Background())
+	err := m.made()
 	if err == nil {
 		err = m.rw.MarkConsistent()
 	}
@@ -164,7 +158,7 @@ func (m *RWMutex) Unlock() error {
 		return m.unlock()
 	}
 	err := m.rw.Unlock()
-	if err != nil || m.core.Closed.Load() {
+	if err != nil {
 		return m.done("rwmutex.Unlock", err)
 	}
 	m.core.KeepAlive()
@@ -173,7 +167,7 @@ func (m *RWMutex) Unlock() error {
 
 //go:noinline
 func (m *RWMutex) unlock() error {
-	err := m.ready(context.Background())
+	err := m.made()
 	if err == nil {
 		m.release()
 		err = m.rw.Unlock()
@@ -196,7 +190,7 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 		return m.rlock(ctx)
 	}
 	if mem.RaceEnabled || m.core.Closed.Load() {
-		return m.locked("rwmutex.RLock", nil)
+		return m.locked("rwmutex.RLock", nil, reading{m})
 	}
 	m.core.KeepAlive()
 	return nil
@@ -217,7 +211,7 @@ func (m *RWMutex) rlock(ctx context.Context) error {
 		}
 		w.Done()
 	}
-	return m.locked("rwmutex.RLock", err)
+	return m.locked("rwmutex.RLock", err, reading{m})
 }
 
 // TryRLock locks for reading if nobody writes or waits to, and reports whether
@@ -233,11 +227,11 @@ func (m *RWMutex) TryRLock() (bool, error) {
 				ok, err = m.rw.TryRLock()
 			}
 		}
-		if m.busy(ok, err) {
-			return false, nil
+		if busy(ok, err) {
+			return false, m.done("rwmutex.TryRLock", m.free())
 		}
 	}
-	err = m.locked("rwmutex.TryRLock", err)
+	err = m.locked("rwmutex.TryRLock", err, reading{m})
 	return err == nil, err
 }
 
@@ -245,7 +239,7 @@ func (m *RWMutex) TryRLock() (bool, error) {
 // does not block. If this process does not read: ErrNotLocked if nobody does,
 // else ErrNotOwner; then nothing has changed.
 func (m *RWMutex) RUnlock() error {
-	if mem.RaceEnabled || m.core == nil || !m.rw.RUnlockNow() || m.core.Closed.Load() {
+	if mem.RaceEnabled || m.core == nil || !m.rw.RUnlockNow() {
 		return m.runlock()
 	}
 	m.core.KeepAlive()
@@ -254,7 +248,7 @@ func (m *RWMutex) RUnlock() error {
 
 //go:noinline
 func (m *RWMutex) runlock() error {
-	err := m.ready(context.Background())
+	err := m.made()
 	if err == nil {
 		if mem.RaceEnabled {
 			mem.RaceReleaseMerge(m.readers())
@@ -283,7 +277,7 @@ func (m *RWMutex) wlocked(op string, err error) error {
 	if mem.RaceEnabled && err == nil {
 		mem.RaceAcquire(m.readers())
 	}
-	return m.locked(op, err)
+	return m.locked(op, err, &m.rw)
 }
 
 // writing is an RWMutex as whoever repairs what it guards has it.
@@ -299,6 +293,11 @@ func (w writing) Recover(s engine.Sleeper) (suspect bool, err error) {
 
 func (w writing) MarkConsistent() error { return w.m.rw.MarkConsistent() }
 func (w writing) Unlock() error         { return w.m.rw.Unlock() }
+
+// reading is an RWMutex as whoever ends a reading has it.
+type reading struct{ m *RWMutex }
+
+func (r reading) Unlock() error { return r.m.rw.RUnlock() }
 
 // MarshalBinary makes the handle an argument.
 func (m *RWMutex) MarshalBinary() ([]byte, error) { return m.marshal("rwmutex.MarshalBinary") }

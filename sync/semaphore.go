@@ -140,8 +140,11 @@ func (p *permits) op(method string) string {
 //
 // A process that dies in it has taken a permit, which comes back, or it has not.
 func (p *permits) Acquire(ctx context.Context) error {
-	if mem.RaceEnabled || p.core == nil || ctx.Err() != nil || !p.sem.AcquireNow() || p.core.Closed.Load() {
+	if mem.RaceEnabled || p.core == nil || ctx.Err() != nil || !p.sem.AcquireNow() {
 		return p.acquireSlow(ctx)
+	}
+	if p.core.Closed.Load() {
+		return p.took("Acquire", nil)
 	}
 	p.core.KeepAlive()
 	return nil
@@ -162,15 +165,21 @@ func (p *permits) acquireSlow(ctx context.Context) error {
 
 // took ends a call that took a permit, if err is nil.
 func (p *permits) took(method string, err error) error {
+	if err == nil && p.core.Closed.Load() && !p.core.Gate.Took(p.giveBack) {
+		err = shm.ErrClosed
+	}
 	if err == nil {
 		p.acquire()
 	}
 	return p.ends(method, err)
 }
 
+// giveBack gives one permit back, unless what it was taken from is not there.
+func (p *permits) giveBack() bool { return !p.sem.Blank() && p.sem.Release(1) == nil }
+
 // ends is done, of a method whose name is made only where it is needed.
 func (p *permits) ends(method string, err error) error {
-	if err == nil && !p.core.Closed.Load() {
+	if err == nil {
 		p.core.KeepAlive()
 		return nil
 	}
@@ -180,8 +189,12 @@ func (p *permits) ends(method string, err error) error {
 // TryAcquire takes a permit if there is one, and reports whether it did. It
 // does not block.
 func (p *permits) TryAcquire() (bool, error) {
-	if mem.RaceEnabled || p.core == nil || !p.sem.AcquireNow() || p.core.Closed.Load() {
+	if mem.RaceEnabled || p.core == nil || !p.sem.AcquireNow() {
 		return p.tryAcquire()
+	}
+	if p.core.Closed.Load() {
+		err := p.took("TryAcquire", nil)
+		return err == nil, err
 	}
 	p.core.KeepAlive()
 	return true, nil
@@ -192,9 +205,8 @@ func (p *permits) tryAcquire() (bool, error) {
 	err := p.ready(context.Background())
 	if err == nil {
 		var ok bool
-		if ok, err = p.sem.TryAcquire(); !ok && err == nil && !p.core.Closed.Load() {
-			p.core.KeepAlive()
-			return false, nil
+		if ok, err = p.sem.TryAcquire(); !ok && err == nil {
+			return false, p.ends("TryAcquire", p.free())
 		}
 	}
 	err = p.took("TryAcquire", err)
@@ -206,8 +218,11 @@ func (p *permits) tryAcquire() (bool, error) {
 // semaphore says of more than it was made with, is ErrOverRelease. Then nothing
 // has changed. A process that dies in it has given all of them, or none.
 func (p *permits) Release(n int) error {
-	if mem.RaceEnabled || p.core == nil || !p.sem.ReleaseNow(n) || p.core.Closed.Load() {
+	if mem.RaceEnabled || p.core == nil || p.core.Closed.Load() || !p.sem.ReleaseNow(n) {
 		return p.releaseSlow(n)
+	}
+	if p.core.Closed.Load() {
+		return p.ends("Release", p.changed(nil, &p.sem))
 	}
 	p.core.KeepAlive()
 	return nil
@@ -226,7 +241,7 @@ func (p *permits) releaseSlow(n int) error {
 			err = fmt.Errorf("%d permits, there may be at most %d: %w", n, p.sem.Most(), err)
 		}
 	}
-	return p.ends("Release", err)
+	return p.ends("Release", p.changed(err, &p.sem))
 }
 
 // Value is how many permits there are at this instant. It does not block.

@@ -105,6 +105,9 @@ type CondLock interface {
 	// Abandoned reports whether a holder of it died, and nobody has repaired
 	// since.
 	Abandoned() bool
+	// Over reports that this process is leaving the region. Lock fails then,
+	// and what is left of the Wait in the region is for recovery to take out.
+	Over() bool
 }
 
 // Offsets.
@@ -217,7 +220,7 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 	looks, slept := 0, false
 	for {
 		if err := l.Unlock(); err != nil { // W2
-			c.drop(w)
+			c.drop(w, l)
 			return err
 		}
 		ended := error(nil)
@@ -241,10 +244,10 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 		}
 		suspect, err := l.Lock() // W6
 		if err != nil {
-			c.drop(w)
+			c.drop(w, l)
 			return err
 		}
-		told, left, err := c.settle(w, ended != nil || suspect) // W7
+		told, left, err := c.settle(w, l, ended != nil || suspect) // W7
 		if !left {
 			continue
 		}
@@ -305,9 +308,9 @@ func (c *Cond) due(w *condWaiter) bool {
 
 // settle is W7. It reports whether w was notified, and whether it has left:
 // since it was, or because it is to end, or by an error.
-func (c *Cond) settle(w *condWaiter, end bool) (told, left bool, err error) {
+func (c *Cond) settle(w *condWaiter, l CondLock, end bool) (told, left bool, err error) {
 	if err := c.heal(); err != nil {
-		c.drop(w)
+		c.drop(w, l)
 		return false, true, err
 	}
 	r := mem.Load64(c.row)
@@ -338,9 +341,13 @@ func condLeft(r uint64, told bool) uint64 {
 }
 
 // drop takes w out as far as that can be done: l cannot be had, since it is
-// corrupt or was taken from its holder; or the region is closed and the row is
-// a zero; or rows are corrupt.
-func (c *Cond) drop(w *condWaiter) {
+// corrupt or was taken from its holder, or rows are corrupt. Where the process
+// is leaving the row stays as it is: recovery deals its grants to others.
+func (c *Cond) drop(w *condWaiter, l CondLock) {
+	if l.Over() {
+		c.line.leave(w)
+		return
+	}
 	for {
 		r := mem.Load64(c.row)
 		ok := r != 0 && condLegal(r) && r>>40 == c.mine>>40

@@ -8,6 +8,7 @@ type wreckedLock struct{ wreck func() }
 func (l wreckedLock) Unlock() error       { return nil }
 func (l wreckedLock) Lock() (bool, error) { l.wreck(); return false, nil }
 func (l wreckedLock) Abandoned() bool     { return false }
+func (l wreckedLock) Over() bool          { return false }
 
 func useCond(a mem.Area, env Env, wreck func()) {
 	line := new(CondLine)

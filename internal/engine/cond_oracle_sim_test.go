@@ -198,6 +198,7 @@ func (l *condSimLock) Lock() (bool, error) {
 }
 
 func (l *condSimLock) Abandoned() bool { return l.m.Abandoned() }
+func (l *condSimLock) Over() bool      { return false }
 
 // wait is one Wait, with the lock held before and after.
 func (o *condOracle) wait(t *sim.Thread, c *engine.Cond, m *engine.Mutex, can bool) (told bool) {

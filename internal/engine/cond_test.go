@@ -13,6 +13,7 @@ type freeLock struct{}
 func (freeLock) Unlock() error       { return nil }
 func (freeLock) Lock() (bool, error) { return false, nil }
 func (freeLock) Abandoned() bool     { return false }
+func (freeLock) Over() bool          { return false }
 
 func newCond(t *testing.T, participants int) (mem.Area, *Cond) {
 	t.Helper()

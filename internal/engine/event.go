@@ -103,19 +103,28 @@ func (e *Event) Set() error {
 
 // Clear takes the flag away; who waits, waits on. It never waits.
 func (e *Event) Clear() error {
+	_, err := e.Unset()
+	return err
+}
+
+// Unset is Clear, which reports whether the event was set.
+func (e *Event) Unset() (was bool, err error) {
 	for {
 		w := mem.Load64(e.w)
 		switch {
 		case w&eventSet == 0:
-			return nil
+			return false, nil
 		case !eventLegal(w):
-			return ErrCorrupt
+			return false, ErrCorrupt
 		}
 		if mem.CAS64(e.w, w, w&^eventSet) { // C1
-			return nil
+			return true, nil
 		}
 	}
 }
+
+// Blank reports that the event has never been set.
+func (e *Event) Blank() bool { return mem.Load64(e.w) == 0 }
 
 // IsSet reports whether the event is set at this instant.
 func (e *Event) IsSet() bool { return mem.Load64(e.w)&eventSet != 0 }

@@ -325,6 +325,10 @@ func (l *Ledger) had(ok bool) {
 	}
 }
 
+// Blank reports that nothing has ever been changed here, and nothing given: no
+// ledger of which somebody has a share is so.
+func (l *Ledger) Blank() bool { return mem.Load64(l.t) == 0 }
+
 // Value is the count at this instant.
 func (l *Ledger) Value() int { return ledgerValue(mem.Load64(l.t)) }
 

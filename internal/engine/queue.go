@@ -361,3 +361,6 @@ func (q *Queue) Shutdown() {
 	q.items.Bump()
 	q.space.Bump()
 }
+
+// IsShut reports whether somebody called Shutdown.
+func (q *Queue) IsShut() bool { return mem.Load64(q.state)&stateShut != 0 }

@@ -118,24 +118,30 @@ func (q *Queue) Read(s Slot, dst []byte) error {
 	return nil
 }
 
-// Release ends the reading of a message that was got. TaskDone is still due.
-func (q *Queue) Release(s Slot) {
+// Release ends the reading of a message that was got. TaskDone is still due. It
+// reports whether that is certain, where the memory may have become zeroes in
+// between: G4 compares. If not, Used tells.
+func (q *Queue) Release(s Slot) (certain bool) {
 	q.got() // G3
-	q.finish(s)
+	return q.finish(s)
 }
+
+// Used reports whether a slot of zeroes is in use, or has been.
+func (q *Queue) Used(s Slot) bool { return mem.Load64(s.w()) != 0 }
 
 // Discard ends the reading of a message that is nobody's: it counts as done.
 func (q *Queue) Discard(s Slot) { q.finish(s) }
 
 // finish is G4 to G6.
-func (q *Queue) finish(s Slot) {
+func (q *Queue) finish(s Slot) (certain bool) {
 	q.raceRelease(s)
-	if !q.fixed && *s.len() > q.room {
-		mem.Store64(s.w(), slotWord(turnOf(s.word), slotDraining, q.who)) // G4
+	if !q.fixed && *s.len() > q.room && mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotDraining, q.who)) { // G4
 		q.drain(s)
+		certain = true
 	}
 	mem.Store64(s.w(), slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)) // G5
 	q.finished()
+	return certain
 }
 
 func (q *Queue) drain(s Slot) {

@@ -19,34 +19,41 @@ import (
 // on or dies; it can have been preempted there, so a consumer lingers a little.
 
 // TryPut is ErrFull, ErrShutdown or ErrTooLarge, or the message is in.
-func (q *Queue) TryPut(msg []byte) error { return q.put(nil, msg) }
+func (q *Queue) TryPut(msg []byte) error {
+	_, err := q.PutSlot(nil, msg)
+	return err
+}
 
 // Put waits for room for the message.
-func (q *Queue) Put(w Sleeper, msg []byte) error { return q.put(w, msg) }
+func (q *Queue) Put(w Sleeper, msg []byte) error {
+	_, err := q.PutSlot(w, msg)
+	return err
+}
 
-func (q *Queue) put(w Sleeper, msg []byte) error {
+// PutSlot is Put, or with a nil w TryPut, and tells in which slot it is.
+func (q *Queue) PutSlot(w Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
 	if uint64(len(msg)) > uint64(q.most) || q.fixed && n != q.room {
-		return ErrTooLarge
+		return Slot{}, ErrTooLarge
 	}
 	if n > q.room {
 		return q.putBlocks(w, msg)
 	}
 	s, err := q.Claim(w)
 	if err != nil {
-		return err
+		return s, err
 	}
 	*s.len() = n
 	mem.Copy(s.Body(), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
 	q.Publish(s)
-	return nil
+	return s, nil
 }
 
-func (q *Queue) putBlocks(w Sleeper, msg []byte) error {
+func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
 	want, tag := q.pool.blocks(n), q.pool.newTag()
 	if w == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
-		return ErrFull // before blocks are held in vain
+		return Slot{}, ErrFull // before blocks are held in vain
 	}
 	first, err := q.claimBlocks(want, tag)
 	if err == ErrFull && w != nil {
@@ -56,18 +63,18 @@ func (q *Queue) putBlocks(w Sleeper, msg []byte) error {
 		})
 	}
 	if err != nil {
-		return err
+		return Slot{}, err
 	}
 	q.pool.write(first, msg)
 	s, err := q.Claim(w)
 	if err != nil {
 		q.pool.free(first, tag, want)
 		q.space.Ring(-1)
-		return err
+		return s, err
 	}
 	*s.len(), *s.tag(), *s.first() = n, tag, first
 	q.Publish(s)
-	return nil
+	return s, nil
 }
 
 // Claim takes a slot, which is to be filled and published at once. A nil w

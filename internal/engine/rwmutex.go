@@ -323,7 +323,8 @@ func (l *RWMutex) Unlock() error {
 		}
 	}
 	if !l.m.UnlockNow() { // W5
-		if err := l.m.Unlock(); err != nil {
+		// That nobody has it now is what was wanted.
+		if err := l.m.Unlock(); err != nil && err != ErrNotLocked {
 			return err
 		}
 	}

@@ -48,7 +48,8 @@ type Core struct {
 	List   *wait.List // sleepers of this attachment
 
 	Ref     Ref          // for MarshalBinary
-	Closed  *atomic.Bool // the attachment's
+	Gate    *Gate        // the attachment's
+	Closed  *atomic.Bool // the Gate's, one step nearer
 	Mapping any          // keeps the memory mapped while the Core is reachable
 
 	// Shared is what the typed package keeps once for all its handles on the

@@ -1,0 +1,140 @@
+package closing
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	tsync "example.com/tandem/sync"
+)
+
+func init() {
+	deeds["acquire"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+		s, err := tsync.OpenSemaphore(r, "signals", -1)
+		return func(ctx context.Context) error {
+			return counted(&rep.Took, mu, s.Acquire(ctx))
+		}, err
+	}
+	deeds["tryacquire"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+		s, err := tsync.OpenSemaphore(r, "signals", -1)
+		return func(ctx context.Context) error {
+			ok, err := s.TryAcquire()
+			if ok {
+				return counted(&rep.Took, mu, err)
+			}
+			return err
+		}, err
+	}
+	deeds["release"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+		s, err := tsync.OpenSemaphore(r, "signals", -1)
+		return func(ctx context.Context) error {
+			return counted(&rep.Gave, mu, s.Release(1))
+		}, err
+	}
+	deeds["bounded"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+		s, err := tsync.OpenBoundedSemaphore(r, "bounded", -1)
+		return func(ctx context.Context) error {
+			if err := s.Acquire(ctx); err != nil {
+				return err
+			}
+			return s.Release(1)
+		}, err
+	}
+	deeds["flag"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+		mu.Lock()
+		rep.Took++
+		first := rep.Took == 1
+		mu.Unlock()
+		e, err := tsync.OpenEvent(r, "flag")
+		return func(ctx context.Context) error {
+			if !first { // one at a time, or nobody could tell what came last
+				return e.Wait(ctx)
+			}
+			if err := e.Set(); err != nil {
+				return err
+			}
+			rep.Last = "Set"
+			if err := e.Clear(); err != nil {
+				return err
+			}
+			rep.Last = "Clear"
+			return nil
+		}, err
+	}
+}
+
+func counted(n *int, mu *sync.Mutex, err error) error {
+	if err == nil {
+		mu.Lock()
+		*n++
+		mu.Unlock()
+	}
+	return err
+}
+
+// A permit of a count of signals, which no recovery gives back, is gone if and
+// only if an Acquire returned nil.
+func TestSignalsTaken(t *testing.T) {
+	for _, name := range []string{"acquire", "tryacquire"} {
+		t.Run(name, func(t *testing.T) {
+			r := shmtest.Region(t)
+			s := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "signals", 0))
+			given := 0
+			leaving(t, r, name, func() {
+				for s.Value() < 100_000 {
+					if err := s.Release(100_000); err != nil {
+						t.Fatal(err)
+					}
+					given += 100_000
+				}
+			}, func(t *testing.T, rep report) {
+				if given -= rep.Took; s.Value() != given {
+					t.Errorf("%d permits are left, want %d: the leaver's calls said that they took %d", s.Value(), given, rep.Took)
+				}
+			})
+		})
+	}
+}
+
+// A permit is there if and only if a Release returned nil.
+func TestSignalsGiven(t *testing.T) {
+	r := shmtest.Region(t)
+	s := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "signals", 0))
+	leaving(t, r, "release", nil, func(t *testing.T, rep report) {
+		if s.Value() != rep.Gave {
+			t.Errorf("%d permits, want %d, as the leaver's calls said", s.Value(), rep.Gave)
+		}
+		for s.Value() > 0 {
+			if ok, err := s.TryAcquire(); !ok || err != nil {
+				t.Fatalf("TryAcquire = %v, %v", ok, err)
+			}
+		}
+	})
+}
+
+func TestBounded(t *testing.T) {
+	r := shmtest.Region(t)
+	s := must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "bounded", 2))
+	leaving(t, r, "bounded", nil, func(t *testing.T, rep report) {
+		if s.Value() != 2 {
+			t.Errorf("%d permits after those who had them closed, want 2", s.Value())
+		}
+	})
+}
+
+// An Event is what the last call that returned nil made it.
+func TestEvent(t *testing.T) {
+	r := shmtest.Region(t)
+	e := must[*tsync.Event](t)(tsync.OpenEvent(r, "flag"))
+	leaving(t, r, "flag", func() {
+		if err := e.Clear(); err != nil {
+			t.Fatal(err)
+		}
+	}, func(t *testing.T, rep report) {
+		if set := rep.Last == "Set"; e.IsSet() != set {
+			t.Errorf("it is set: %v; the last call that returned nil was %q", e.IsSet(), rep.Last)
+		}
+	})
+}

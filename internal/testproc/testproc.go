@@ -133,6 +133,7 @@ func (r RoleName) Start(t testing.TB, args ...string) *Child {
 	c := &Child{t: t, cmd: cmd, in: in, lines: make(chan string, 1024), done: make(chan struct{})}
 	go func() {
 		s := bufio.NewScanner(out)
+		s.Buffer(nil, 64<<20) // a line may be a whole ledger
 		for s.Scan() {
 			c.lines <- s.Text()
 		}

@@ -127,20 +127,30 @@ func TestQueues(t *testing.T) {
 				t.Parallel()
 				r, ctx := shmtest.Region(t), watchdog(t)
 				e := must[*end](t)(open(r))
-				const n = 300
-				var want int64 // in the queue, one after the other
+				n := int64(0) // how many have been put, one after the other
+				enough, fed := func() {}, make(chan error)
 				before := func() {
-					for want = range n {
-						if err := e.put(ctx, want); err != nil {
-							t.Fatal(err)
+					var feeding context.Context
+					feeding, enough = context.WithCancel(ctx)
+					go func() {
+						for n = 0; ; n++ {
+							if err := e.put(feeding, n); err != nil {
+								fed <- err
+								return
+							}
 						}
-					}
-					want = n
+					}()
 				}
 				if verb == "put" {
 					before = nil
 				}
 				leaving(t, r, name+"."+verb, before, func(t *testing.T, rep report) {
+					if before != nil {
+						enough()
+						if err := <-fed; !errors.Is(err, context.Canceled) {
+							t.Fatal(err)
+						}
+					}
 					seen := map[int64]string{}
 					for _, v := range rep.Values {
 						if seen[v] != "" {
@@ -164,8 +174,8 @@ func TestQueues(t *testing.T) {
 						}
 						seen[v] = "left"
 					}
-					if verb == "put" && left != len(rep.Values) || verb != "put" && left+len(rep.Values) != n {
-						t.Errorf("%d messages were left, and the leaver told of %d", left, len(rep.Values))
+					if verb == "put" && left != len(rep.Values) || verb != "put" && left+len(rep.Values) != int(n) {
+						t.Errorf("%d messages were left, and the leaver told of %d; %d were put here", left, len(rep.Values), n)
 					}
 				})
 			})

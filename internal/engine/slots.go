@@ -75,13 +75,16 @@ type Slot struct {
 }
 
 // Body is where the message's bytes lie, if they lie in the slot.
-func (s Slot) Body() unsafe.Pointer { return unsafe.Add(s.p, slotBody) }
+func (s Slot) Body() unsafe.Pointer { return s.at(slotBody) }
 
 func (s Slot) w() *uint64        { return (*uint64)(s.p) }
-func (s Slot) attempts() *uint32 { return (*uint32)(unsafe.Add(s.p, slotAttempts)) }
-func (s Slot) len() *uint32      { return (*uint32)(unsafe.Add(s.p, slotLen)) }
-func (s Slot) tag() *uint64      { return (*uint64)(unsafe.Add(s.p, slotTag)) }
-func (s Slot) first() *uint32    { return (*uint32)(unsafe.Add(s.p, slotFirst)) }
+func (s Slot) attempts() *uint32 { return (*uint32)(s.at(slotAttempts)) }
+func (s Slot) len() *uint32      { return (*uint32)(s.at(slotLen)) }
+func (s Slot) tag() *uint64      { return (*uint64)(s.at(slotTag)) }
+func (s Slot) first() *uint32    { return (*uint32)(s.at(slotFirst)) }
+
+// at is where the owned part of a slot is.
+func (s Slot) at(off uintptr) unsafe.Pointer { return mem.Place(unsafe.Add(s.p, off)) }
 
 // Attempt counts the deliveries of a message that was taken, this one included.
 func (s Slot) Attempt() int { return int(*s.attempts()) }

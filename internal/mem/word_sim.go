@@ -10,8 +10,17 @@ import (
 // Point is called before every access, when it is set. A scheduler lets other
 // threads of the simulation run there, or ends the calling one for good by
 // unwinding its stack. It is set before the simulated threads start and is
-// the same for all.
-var Point func()
+// the same for all. With After it is called after every change as well, so that
+// something may happen between it and what the thread does next that is no
+// access.
+var (
+	Point func()
+	After bool
+)
+
+// Where tells where the memory at p is for the running thread, when it is set:
+// a process that has left the region has zeroes of its own in its place.
+var Where func(p unsafe.Pointer) unsafe.Pointer
 
 func point() {
 	if Point != nil {
@@ -19,29 +28,59 @@ func point() {
 	}
 }
 
-func Load32(p *uint32) uint32               { point(); return atomic.LoadUint32(p) }
-func Load64(p *uint64) uint64               { point(); return atomic.LoadUint64(p) }
-func Store32(p *uint32, v uint32)           { point(); atomic.StoreUint32(p, v) }
-func Store64(p *uint64, v uint64)           { point(); atomic.StoreUint64(p, v) }
-func CAS32(p *uint32, old, new uint32) bool { point(); return atomic.CompareAndSwapUint32(p, old, new) }
-func CAS64(p *uint64, old, new uint64) bool { point(); return atomic.CompareAndSwapUint64(p, old, new) }
-func Add32(p *uint32, d uint32) uint32      { point(); return atomic.AddUint32(p, d) }
-func Add64(p *uint64, d uint64) uint64      { point(); return atomic.AddUint64(p, d) }
-func Swap32(p *uint32, v uint32) uint32     { point(); return atomic.SwapUint32(p, v) }
-func Swap64(p *uint64, v uint64) uint64     { point(); return atomic.SwapUint64(p, v) }
-func Or64(p *uint64, m uint64) uint64       { point(); return atomic.OrUint64(p, m) }
-func And64(p *uint64, m uint64) uint64      { point(); return atomic.AndUint64(p, m) }
+func after() {
+	if After {
+		point()
+	}
+}
+
+// Place is where the memory at p is.
+func Place(p unsafe.Pointer) unsafe.Pointer {
+	if Where != nil {
+		return Where(p)
+	}
+	return p
+}
+
+func at32(p *uint32) *uint32 { point(); return (*uint32)(Place(unsafe.Pointer(p))) }
+func at64(p *uint64) *uint64 { point(); return (*uint64)(Place(unsafe.Pointer(p))) }
+
+func Load32(p *uint32) uint32     { return atomic.LoadUint32(at32(p)) }
+func Load64(p *uint64) uint64     { return atomic.LoadUint64(at64(p)) }
+func Store32(p *uint32, v uint32) { atomic.StoreUint32(at32(p), v); after() }
+func Store64(p *uint64, v uint64) { atomic.StoreUint64(at64(p), v); after() }
+func CAS32(p *uint32, old, new uint32) bool {
+	return done(atomic.CompareAndSwapUint32(at32(p), old, new))
+}
+func CAS64(p *uint64, old, new uint64) bool {
+	return done(atomic.CompareAndSwapUint64(at64(p), old, new))
+}
+func Add32(p *uint32, d uint32) uint32  { return done(atomic.AddUint32(at32(p), d)) }
+func Add64(p *uint64, d uint64) uint64  { return done(atomic.AddUint64(at64(p), d)) }
+func Swap32(p *uint32, v uint32) uint32 { return done(atomic.SwapUint32(at32(p), v)) }
+func Swap64(p *uint64, v uint64) uint64 { return done(atomic.SwapUint64(at64(p), v)) }
+func Or64(p *uint64, m uint64) uint64   { return done(atomic.OrUint64(at64(p), m)) }
+func And64(p *uint64, m uint64) uint64  { return done(atomic.AndUint64(at64(p), m)) }
+
+func done[T any](v T) T {
+	after()
+	return v
+}
 
 // Copy is two accesses: a death or another thread may come between the halves.
 func Copy(dst, src unsafe.Pointer, n uintptr) {
 	point()
-	d, s := unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n)
-	copy(d[:n/2], s[:n/2])
+	half(dst, src, 0, n/2)
 	point()
-	copy(d[n/2:], s[n/2:])
+	half(dst, src, n/2, n)
+}
+
+func half(dst, src unsafe.Pointer, from, to uintptr) {
+	d, s := unsafe.Slice((*byte)(Place(dst)), to), unsafe.Slice((*byte)(Place(src)), to)
+	copy(d[from:], s[from:])
 }
 
 func Zero(p unsafe.Pointer, n uintptr) {
 	point()
-	clear(unsafe.Slice((*byte)(p), n))
+	clear(unsafe.Slice((*byte)(Place(p)), n))
 }

@@ -4,6 +4,7 @@ package sim
 
 import (
 	"fmt"
+	"unsafe"
 
 	"example.com/tandem/internal/engine"
 )
@@ -17,6 +18,7 @@ type Process struct {
 	alive  bool
 	until  int64 // stopped up to this time
 	frozen bool
+	leaving
 }
 
 // Process makes the next process at an index: epoch 1, or the one after that
@@ -24,7 +26,7 @@ type Process struct {
 func (w *World) Process(index int) *Process {
 	i := uint32(index)
 	for _, p := range w.procs {
-		if p.Self.Index == i && p.alive {
+		if p.Self.Index == i && p.alive && !p.left {
 			panic("sim: index in use")
 		}
 	}
@@ -48,7 +50,7 @@ func (p *Process) Env() engine.Env {
 func (w *World) Alive(who engine.Self) bool {
 	for _, p := range w.procs {
 		if p.Self == who {
-			return p.alive
+			return p.alive && !p.gone
 		}
 	}
 	return false
@@ -68,7 +70,9 @@ func (p *Process) Kill() {
 	p.alive, p.until = false, 0
 	w.kills++
 	w.note(p, "killed")
-	w.dead = append(w.dead, p)
+	if !p.left {
+		w.dead = append(w.dead, p)
+	}
 	self := w.cur != nil && w.cur.p == p
 	for i := 0; i < len(w.threads); {
 		if t := w.threads[i]; t.p == p {
@@ -117,6 +121,7 @@ func (p *Process) Stop(steps int) {
 // Wake is the simulated FUTEX_WAKE.
 func (w *World) Wake(word *uint32, n int) int {
 	w.point()
+	word = (*uint32)(w.where(unsafe.Pointer(word)))
 	woken := 0
 	for (n < 0 || woken < n) && len(w.queues[word]) > 0 {
 		q := w.queues[word]
@@ -135,8 +140,8 @@ func (w *World) Wake(word *uint32, n int) int {
 
 // again sets when an event happens next.
 func (w *World) again(e int) {
-	every := [events]int{w.o.KillEvery, w.o.StopEvery, w.o.CancelEvery, w.o.SpuriousEvery}[e]
-	if e == kill && w.kills >= w.o.MaxKills || e == stop && w.stops >= w.o.MaxStops {
+	every := [events]int{w.o.KillEvery, w.o.StopEvery, w.o.CancelEvery, w.o.SpuriousEvery, w.o.CloseEvery}[e]
+	if e == kill && w.kills >= w.o.MaxKills || e == stop && w.stops >= w.o.MaxStops || e == leave && w.closes >= w.o.MaxCloses {
 		every = 0
 	}
 	if every == 0 {
@@ -151,6 +156,7 @@ func (w *World) happen() {
 	if w.o.Timers {
 		w.expire()
 	}
+	w.goings()
 	for e := range w.due {
 		if w.due[e] > w.steps {
 			continue
@@ -178,6 +184,10 @@ func (w *World) happen() {
 		case spurious:
 			if t := w.sleeper(func(t *Thread) bool { return t.parked != nil }); t != nil {
 				t.unpark("for no reason")
+			}
+		case leave:
+			if p := w.anyone(func(p *Process) bool { return p.alive && !p.Immortal && !p.closed() }); p != nil {
+				p.Close()
 			}
 		}
 		w.again(e)
@@ -211,9 +221,9 @@ func (w *World) startRecovery() {
 		w.recovered()
 		return
 	}
-	p := w.anyone(func(p *Process) bool { return p.alive && !p.stopped() })
+	p := w.anyone(func(p *Process) bool { return p.alive && !p.stopped() && !p.closed() })
 	if p == nil {
-		if p = w.anyone(func(p *Process) bool { return p.alive }); p != nil {
+		if p = w.anyone(func(p *Process) bool { return p.alive && !p.closed() }); p != nil {
 			return // all who live are stopped
 		}
 		newcomer := uint32(0)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/object"
 )
 
 // ErrCanceled is what a Sleep returns when the thread's context has ended.
@@ -36,6 +37,8 @@ type Thread struct {
 
 	cancellable bool
 	ctxErr      error
+
+	second bool // it goes by the second mapping of a process that leaves
 }
 
 // Go starts a thread. It may be called before Run and during it.
@@ -136,6 +139,9 @@ func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
 	w := t.w
 	w.point()
 	for {
+		if t.p.closed() {
+			return object.ErrClosed
+		}
 		if t.ctxErr != nil {
 			return t.ctxErr
 		}
@@ -160,7 +166,7 @@ func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
 		}
 		// It was woken, perhaps with the context ending at the same time: the
 		// wake-up is consumed either way.
-		if t.ctxErr != nil && w.Rand.IntN(2) == 0 {
+		if t.ctxErr != nil && !t.p.closed() && w.Rand.IntN(2) == 0 {
 			return t.ctxErr
 		}
 		return nil

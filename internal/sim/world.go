@@ -17,6 +17,9 @@ type Options struct {
 	MaxSteps int // a run with more is a livelock; 0: 100,000
 
 	KillEvery, MaxKills int
+	CloseEvery          int // a process closes the region, in a world that has a Leaver
+	MaxCloses           int
+	CloseFor            int // mean steps from its being closed to its being gone; 0: 40
 	StopEvery, MaxStops int
 	StopFor             int // mean steps of a stop; 0: StopEvery
 	CancelEvery         int // the context of a thread that allows it ends (Thread.Context)
@@ -40,6 +43,7 @@ type World struct {
 	next     int // the step at which the running thread gives way
 	due      [events]int
 	kills    int
+	closes   int
 	stops    int
 	skipped  int64 // nanoseconds that time jumped
 	queues   map[*uint32][]*Thread
@@ -53,6 +57,7 @@ type World struct {
 	sched      *schedule
 	last       *Thread // who ran last, under a schedule
 	randomWake bool
+	shared     []mem.Area // what a process that leaves has zeroes for
 
 	onDeath     func(*Thread, engine.Self)
 	onRecovered []func(dead engine.Self)
@@ -69,6 +74,7 @@ const (
 	stop
 	cancel
 	spurious
+	leave
 	events
 )
 
@@ -89,6 +95,9 @@ func New(seed uint64, o Options) *World {
 	}
 	if w.o.NsStep == 0 {
 		w.o.NsStep = 1000 * (1 + w.Rand.IntN(100))
+	}
+	if w.o.CloseFor == 0 {
+		w.o.CloseFor = 40
 	}
 	if w.o.StopFor == 0 {
 		w.o.StopFor = w.o.StopEvery
@@ -145,8 +154,10 @@ type ended struct{}
 // Run runs until every thread has ended and every death is recovered.
 func (w *World) Run() error {
 	mem.Point = w.point
+	w.begin()
 	defer func() {
 		mem.Point = nil
+		w.finish()
 		for _, t := range w.threads {
 			t.end()
 		}
@@ -217,6 +228,7 @@ func (w *World) resume(t *Thread) {
 	for _, d := range w.due {
 		w.next = min(w.next, d)
 	}
+	w.next = min(w.next, w.nextGone())
 	w.next = max(w.next, w.steps+1)
 	w.cur = t
 	t.woken = false
@@ -294,6 +306,9 @@ func (w *World) advance() bool {
 			w.err = err
 			return false
 		}
+	}
+	if w.hurry() {
+		return true
 	}
 	if limit != nil || stopped != nil {
 		at := int64(1) << 62

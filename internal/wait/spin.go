@@ -115,6 +115,9 @@ const (
 //
 //go:norace
 func (w *Waiter) Spin(i int) bool {
+	if simulated {
+		return hook.Spin(i)
+	}
 	p := &w.spin
 	switch p.state {
 	case spinFresh:

@@ -94,7 +94,12 @@ func (w *Waiter) Since() int64 { return w.since }
 func (w *Waiter) Resume(since int64) { w.since = since }
 
 // Now is CLOCK_MONOTONIC in nanoseconds.
-func (w *Waiter) Now() int64 { return sys.MonotonicNow() }
+func (w *Waiter) Now() int64 {
+	if simulated {
+		return hook.Now()
+	}
+	return sys.MonotonicNow()
+}
 
 // Sleep sleeps while *word == v, at most. nil means look again, whatever the
 // reason. An error means that the wait must end: ErrClosed, or the context's.
@@ -111,6 +116,9 @@ func (w *Waiter) Sleep(word *uint32, v uint32) error { return w.SleepUntil(word,
 //
 //go:norace
 func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
+	if simulated {
+		return hook.SleepUntil(word, v, limit)
+	}
 	if !w.armed {
 		w.arm()
 	}

@@ -1,0 +1,18 @@
+//go:build tandem_sim
+
+package wait
+
+// A Scheduler is what a simulated thread waits by.
+type Scheduler interface {
+	SleepUntil(word *uint32, v uint32, limit int64) error
+	Spin(i int) bool
+	Now() int64
+}
+
+var (
+	simulated bool
+	hook      Scheduler
+)
+
+// Simulate has all waits go to s, from here on; nil ends that.
+func Simulate(s Scheduler) { hook, simulated = s, s != nil }

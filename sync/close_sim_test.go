@@ -21,6 +21,9 @@ import (
 
 var simClosing = sim.Options{CloseEvery: 60, MaxCloses: 3, KillEvery: 400, MaxKills: 1, StopEvery: 500, MaxStops: 1, CancelEvery: 200, SpuriousEvery: 300}
 
+// simCtx is one that may end: the scheduler ends it.
+var simCtx, _ = context.WithCancel(context.Background())
+
 // A tally is what the calls of one process returned.
 type tally struct {
 	took, gave int
@@ -115,7 +118,7 @@ func TestSimCloseLocks(t *testing.T) {
 
 // simLockLoop locks in every way and unlocks, until the region is closed.
 func simLockLoop(t *sim.Thread, w *sim.World, l robust, n *tally, inside map[engine.Self]bool) {
-	ctx, me := context.Background(), t.Process().Self
+	ctx, me := simCtx, t.Process().Self
 	for round := range 6 {
 		t.Context(round%3 == 1)
 		var err error

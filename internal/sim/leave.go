@@ -132,11 +132,15 @@ func (w *World) where(p unsafe.Pointer) unsafe.Pointer {
 // scheduler is who runs now, for the waiters of package wait.
 type scheduler struct{ w *World }
 
-func (s scheduler) SleepUntil(word *uint32, v uint32, limit int64) error {
+func (s scheduler) SleepUntil(word *uint32, v uint32, limit int64, ends bool) error {
+	t := s.w.cur
+	can := t.cancellable
+	t.cancellable = can && ends
+	defer func() { t.cancellable = can }()
 	if limit == 0 {
-		return s.w.cur.Sleep(word, v)
+		limit = t.Now() + relook
 	}
-	return s.w.cur.SleepUntil(word, v, limit)
+	return t.SleepUntil(word, v, limit)
 }
 func (s scheduler) Spin(i int) bool { return s.w.cur.Spin(i) }
 func (s scheduler) Now() int64      { return s.w.Now() }

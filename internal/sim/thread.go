@@ -142,7 +142,7 @@ func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
 		if t.p.closed() {
 			return object.ErrClosed
 		}
-		if t.ctxErr != nil {
+		if t.ctxErr != nil && t.cancellable {
 			return t.ctxErr
 		}
 		if atomic.LoadUint32(word) != v { // compared and enqueued in one step
@@ -166,7 +166,7 @@ func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
 		}
 		// It was woken, perhaps with the context ending at the same time: the
 		// wake-up is consumed either way.
-		if t.ctxErr != nil && !t.p.closed() && w.Rand.IntN(2) == 0 {
+		if t.ctxErr != nil && t.cancellable && !t.p.closed() && w.Rand.IntN(2) == 0 {
 			return t.ctxErr
 		}
 		return nil

@@ -5,9 +5,10 @@ package wait
 // A simulated thread waits by its scheduler, and not by the kernel.
 const simulated = false
 
-// A Scheduler is what a simulated thread waits by.
+// A Scheduler is what a simulated thread waits by. A sleep with ends may end as
+// the end of a context ends one.
 type Scheduler interface {
-	SleepUntil(word *uint32, v uint32, limit int64) error
+	SleepUntil(word *uint32, v uint32, limit int64, ends bool) error
 	Spin(i int) bool
 	Now() int64
 }

@@ -117,7 +117,7 @@ func (w *Waiter) Sleep(word *uint32, v uint32) error { return w.SleepUntil(word,
 //go:norace
 func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 	if simulated {
-		return hook.SleepUntil(word, v, limit)
+		return hook.SleepUntil(word, v, limit, w.ctx.Done() != nil)
 	}
 	if !w.armed {
 		w.arm()

@@ -14,11 +14,8 @@ import (
 	"example.com/tandem/shm"
 )
 
-// Without kills: what a killed process's last call would have returned is
-// nobody's to know.
-var simLeaving = sim.Options{CloseEvery: 50, MaxCloses: 3, StopEvery: 500, MaxStops: 1, SpuriousEvery: 300}
-
-// ended is nil where a call ended as it may: the loop goes on.
+// simEnded reports whether a call ended the loop that it is in, and fails the run
+// where it ended as it may not.
 func simEnded(w *sim.World, err error) (over bool) {
 	switch {
 	case err == nil, errors.Is(err, sim.ErrCanceled):
@@ -30,7 +27,7 @@ func simEnded(w *sim.World, err error) (over bool) {
 	return true
 }
 
-// recoverAll has the scheduler recover objects, the first first.
+// simRecover has the scheduler recover objects, the first first.
 func simRecover(w *sim.World, kinds []engine.Kind, areas []mem.Area) {
 	for _, a := range areas {
 		w.Share(a)
@@ -53,7 +50,7 @@ func TestSimClosePermits(t *testing.T) {
 			kind, initial = engine.KindBoundedSemaphore, 2
 		}
 		t.Run(kind.String(), func(t *testing.T) {
-			sim.Explore(t, 15000, simLeaving, func(w *sim.World) {
+			sim.Explore(t, 8000, sim.Leaving, func(w *sim.World) {
 				a := mem.Heap(engine.SemaphoreSize(8))
 				engine.InitSemaphore(a, initial)
 				simRecover(w, []engine.Kind{kind}, []mem.Area{a})
@@ -63,7 +60,7 @@ func TestSimClosePermits(t *testing.T) {
 					s := &permits{handle: simHandle(p, kind, a), bounded: bounded}
 					s.sem = *check(engine.AttachSemaphore(a, p.Env(), bounded))
 					p.Go("user", func(t *sim.Thread) {
-						ctx := simCtx
+						ctx := sim.Context
 						for round := range 5 {
 							var err error
 							if bounded || i%2 == 0 {
@@ -125,7 +122,7 @@ func TestSimClosePermits(t *testing.T) {
 
 // An Event is what the last call that returned nil made it.
 func TestSimCloseEvent(t *testing.T) {
-	sim.Explore(t, 10000, simLeaving, func(w *sim.World) {
+	sim.Explore(t, 8000, sim.Leaving, func(w *sim.World) {
 		a := mem.Heap(engine.EventSize)
 		simRecover(w, []engine.Kind{engine.KindEvent}, []mem.Area{a})
 		set := false
@@ -135,7 +132,7 @@ func TestSimCloseEvent(t *testing.T) {
 			p.Go("user", func(t *sim.Thread) {
 				if i > 0 {
 					t.Context(true)
-					simEnded(w, e.Wait(simCtx))
+					simEnded(w, e.Wait(sim.Context))
 					return
 				}
 				for range 4 {
@@ -168,7 +165,7 @@ func TestSimCloseEvent(t *testing.T) {
 
 // It is done if and only if one Do that ran it returned nil.
 func TestSimCloseOnce(t *testing.T) {
-	sim.Explore(t, 15000, simLeaving, func(w *sim.World) {
+	sim.Explore(t, 8000, sim.Leaving, func(w *sim.World) {
 		a := mem.Heap(engine.OnceSize)
 		simRecover(w, []engine.Kind{engine.KindOnce}, []mem.Area{a})
 		did := 0
@@ -177,7 +174,10 @@ func TestSimCloseOnce(t *testing.T) {
 			o := &Once{handle: simHandle(p, engine.KindOnce, a), once: *check(engine.AttachOnce(a, p.Env()))}
 			p.Go("user", func(t *sim.Thread) {
 				ran := false
-				err := o.Do(simCtx, func(context.Context) error {
+				err := o.Do(sim.Context, func(context.Context) error {
+					if t.Closed() {
+						w.Fail("a run begins in a region that is closed")
+					}
 					t.Step()
 					ran = true
 					return nil
@@ -203,9 +203,9 @@ func TestSimCloseOnce(t *testing.T) {
 // Tokens under a lock, with a Cond: whoever closes the region while it waits, or
 // has been notified, or is about to return, takes nobody's notification with it.
 func TestSimCloseCond(t *testing.T) {
-	o := simLeaving
+	o := sim.Leaving
 	o.CancelEvery = 300
-	sim.Explore(t, 20000, o, func(w *sim.World) {
+	sim.Explore(t, 8000, o, func(w *sim.World) {
 		m, a := mem.Heap(engine.MutexSize), mem.Heap(engine.CondSize(9))
 		simRecover(w, []engine.Kind{engine.KindMutex, engine.KindCond}, []mem.Area{m, a})
 		tokens, waiting, ended := 0, map[engine.Self]bool{}, false
@@ -216,7 +216,7 @@ func TestSimCloseCond(t *testing.T) {
 			c.lock, c.mu = mu.handle, mu.mu
 			return mu, c
 		}
-		ctx := simCtx
+		ctx := sim.Context
 		lock := func(mu *Mutex) error {
 			err := mu.Lock(ctx)
 			if errors.Is(err, ErrOwnerDied) {

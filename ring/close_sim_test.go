@@ -1,0 +1,182 @@
+//go:build tandem_sim
+
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"testing"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/sim"
+	"example.com/tandem/shm"
+)
+
+// simQueue is a queue's handle in a process of a world.
+func simQueue[T any](p *sim.Process, a mem.Area, fields []object.Field) *Queue[T] {
+	core := p.Core(engine.KindQueue, a)
+	core.Fields = fields
+	f, _, _, err := formOf(reflect.TypeFor[T](), nil)
+	if err != nil {
+		panic(err)
+	}
+	q, err := newQueue[T](core, f, QueueOptions{})
+	if err != nil {
+		panic(err)
+	}
+	return q
+}
+
+// Close at every access of Put, Get, Lease and Ack: each message is where the
+// calls of those who closed the region said that it is, once.
+func TestSimCloseQueue(t *testing.T) {
+	t.Run("slots", func(t *testing.T) {
+		simCloseQueue(t, func(n int) int64 { return int64(n + 1) }, func(v int64) int { return int(v) - 1 })
+	})
+	t.Run("blocks", func(t *testing.T) {
+		simCloseQueue(t, func(n int) string { return fmt.Sprintf("%0*d", 60+100*(n%3), n+1) }, func(v string) int {
+			n := 0
+			fmt.Sscanf(v, "%d", &n)
+			return n - 1
+		})
+	})
+}
+
+func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
+	o := sim.Options{CloseEvery: 60, MaxCloses: 4, StopEvery: 600, MaxStops: 1, SpuriousEvery: 300, CancelEvery: 300}
+	sim.Explore(t, 8000, o, func(w *sim.World) {
+		f, _, _, err := formOf(reflect.TypeFor[T](), nil)
+		if err != nil {
+			panic(err)
+		}
+		opts := QueueOptions{Capacity: 1 + w.Rand.IntN(3), MaxMessage: 512, Buffer: 2048}
+		opts.fill()
+		c := opts.config(f, int(reflect.TypeFor[T]().Size()))
+		c.Rows = 12
+		a := mem.Heap(c.Size())
+		c.Init(a)
+		w.Share(a)
+		ops, _ := engine.OpsOf(engine.KindQueue)
+		w.OnDeath(func(t *sim.Thread, dead engine.Self) {
+			if err := ops.Recover(a, t.Env(), dead); err != nil {
+				w.Fail("recovery: %v", err)
+			}
+		})
+		var in, out []int // as calls said; a number is used once
+		next := 0
+		over := func(err error) bool {
+			switch {
+			case err == nil, errors.Is(err, sim.ErrCanceled), errors.Is(err, ErrFull), errors.Is(err, ErrEmpty):
+				return false
+			case errors.Is(err, shm.ErrClosed):
+				return true
+			}
+			w.Fail("%v", err)
+			return true
+		}
+		got := func(v T) { out = append(out, from(v)) }
+		produce := func(q *Queue[T], rounds int) func(*sim.Thread) {
+			return func(t *sim.Thread) {
+				for round := range rounds {
+					n := next
+					next++
+					t.Context(true)
+					var err error
+					if round%3 == 2 {
+						err = q.TryPut(to(n))
+					} else {
+						err = q.Put(sim.Context, to(n))
+					}
+					if err == nil {
+						in = append(in, n)
+					}
+					if over(err) {
+						return
+					}
+				}
+			}
+		}
+		consume := func(q *Queue[T], rounds int) func(*sim.Thread) {
+			return func(t *sim.Thread) {
+				for round := range rounds {
+					t.Context(true)
+					var v T
+					var err error
+					switch (round + int(t.Process().Self.Index)) % 3 {
+					case 0:
+						v, err = q.Get(sim.Context)
+					case 1:
+						v, err = q.TryGet()
+					default:
+						var d Delivery[T]
+						if d, err = q.Lease(sim.Context); err == nil {
+							if v = d.Value(); round%4 == 3 {
+								if err = d.Nack(); err == nil {
+									continue
+								}
+							} else {
+								err = d.Ack()
+							}
+						}
+					}
+					if err == nil {
+						got(v)
+					}
+					if over(err) {
+						return
+					}
+				}
+			}
+		}
+		for i := range 2 {
+			p := w.Process(i)
+			p.Go("producer", produce(simQueue[T](p, a, nil), 4))
+		}
+		for i := range 2 {
+			p := w.Process(2 + i)
+			p.Go("consumer", consume(simQueue[T](p, a, nil), 4))
+		}
+		p := w.Process(9)
+		p.Immortal = true
+		q := simQueue[T](p, a, nil)
+		w.OnStuck(func() bool { // full or empty, for ever
+			p.Go("more", func(t *sim.Thread) {
+				if v, err := q.TryGet(); err == nil {
+					got(v)
+				} else {
+					produce(q, 2)(t)
+				}
+			})
+			return true
+		})
+		w.AtEnd(func() error {
+			for {
+				v, err := q.TryGet()
+				if errors.Is(err, ErrEmpty) {
+					break
+				}
+				if err != nil {
+					return err
+				}
+				got(v)
+			}
+			seen := map[int]int{}
+			for _, n := range out {
+				seen[n]++
+			}
+			for _, n := range in {
+				if seen[n] != 1 {
+					return fmt.Errorf("message %d, whose Put returned nil, came %d times", n, seen[n])
+				}
+				delete(seen, n)
+			}
+			for n, k := range seen {
+				return fmt.Errorf("message %d, whose Put did not return nil, came %d times", n, k)
+			}
+			return ops.Check(a)
+		})
+	})
+}

@@ -70,10 +70,7 @@ func (r *Region) File() (*os.File, error) {
 // The description that its creator has was opened before there was a name,
 // and /proc/self/fd never tells it.
 func (a *attachment) openNamed() (*os.File, error) {
-	registry.mu.Lock()
-	path := a.path
-	registry.mu.Unlock()
-	f, err := sys.Open(path, !a.readOnly)
+	f, err := sys.Open(a.where(), !a.readOnly)
 	if err != nil {
 		return nil, err
 	}

@@ -64,6 +64,22 @@ func RegionByID(id object.RegionID) (*Region, error) {
 	return nil, &Error{Op: "shm.RegionByID", Err: fmt.Errorf("region %v is not open in this process: %w", id, fs.ErrNotExist)}
 }
 
+// isAt takes down the name of a's file, if that is not known yet.
+func (a *attachment) isAt(path string) {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if a.path == "" {
+		a.path = path
+	}
+}
+
+// where is the name of a's file, as far as is known.
+func (a *attachment) where() string {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	return a.path
+}
+
 // handle is a new handle on a; under registry.mu.
 func (a *attachment) handle() *Region {
 	a.refs++

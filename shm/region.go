@@ -26,6 +26,7 @@ type Options struct {
 type Region struct {
 	a        *attachment
 	existing bool         // OpenX only finds
+	only     uint64       // and that of this generation alone, if not 0
 	closed   *atomic.Bool // this handle's
 }
 

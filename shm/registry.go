@@ -64,6 +64,18 @@ func RegionByID(id object.RegionID) (*Region, error) {
 	return nil, &Error{Op: "shm.RegionByID", Err: fmt.Errorf("region %v is not open in this process: %w", id, fs.ErrNotExist)}
 }
 
+// Arrived is the region that ref is on, as RegionByID finds it, and a view
+// through which OpenX finds the object that ref is on, and no other that has
+// its name by now: fs.ErrNotExist, with both generations.
+func Arrived(ref object.Ref) (*Region, error) {
+	r, err := RegionByID(ref.Region)
+	if err != nil {
+		return nil, err
+	}
+	r.existing, r.only = true, ref.Generation
+	return r, nil
+}
+
 // isAt takes down the name of a's file, if that is not known yet.
 func (a *attachment) isAt(path string) {
 	registry.mu.Lock()

@@ -92,7 +92,7 @@ func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object
 		Area:    a.area(e),
 		Env:     a.env,
 		List:    a.list,
-		Ref:     object.Ref{Region: a.id, Kind: uint32(e.kind), Object: e.text()},
+		Ref:     object.Ref{Region: a.id, Kind: uint32(e.kind), Object: e.text(), Generation: e.gen},
 		Closed:  &a.closed,
 		Mapping: a.m,
 	}

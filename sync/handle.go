@@ -119,8 +119,7 @@ func (h *handle) participant(owner func() (engine.Self, bool)) (shm.Participant,
 	return p, ok && again == who
 }
 
-// marshal is every type's MarshalBinary: a handle travels as the names of its
-// region and object.
+// marshal is the MarshalBinary of every type whose handles travel as they are.
 func (h *handle) marshal(op string) ([]byte, error) {
 	if err := h.done(op, h.ready(context.Background())); err != nil {
 		return nil, err
@@ -128,17 +127,22 @@ func (h *handle) marshal(op string) ([]byte, error) {
 	return h.core.Ref.Marshal()
 }
 
-// unmarshal is every type's UnmarshalBinary: open is to open the object, which
-// must be there, in a region that is open in this process.
+// unmarshal is their UnmarshalBinary: open is to open the object, which must be
+// there, in a region that is open in this process.
 func unmarshal(op string, kind engine.Kind, b []byte, open func(r *shm.Region, name string) error) error {
 	ref, err := object.UnmarshalFor(op, kind, b)
 	if err != nil {
 		return err
 	}
-	r, err := shm.RegionByID(ref.Region)
+	return arrived(ref, func(r *shm.Region) error { return open(r, ref.Object) })
+}
+
+// arrived calls open with the view of its region in which ref's object is found.
+func arrived(ref object.Ref, open func(r *shm.Region) error) error {
+	r, err := shm.Arrived(ref)
 	if err != nil {
 		return err
 	}
 	defer r.Close() // one handle on the region of several: the object's stays
-	return open(r.Existing(), ref.Object)
+	return open(r)
 }

@@ -21,7 +21,8 @@ import (
 //
 //	life  of an ephemeral region: shared by every process in it, on the
 //	      description that it keeps to itself, from before it takes a record
-//	      until after it has freed it. Exclusive: by who ends the region.
+//	      until after it has freed it, and by every description that is on
+//	      its way into a process. Exclusive: by who ends the region.
 //	name  of every region: exclusive, for the moment of an unlinking by name.
 //
 // Rules.
@@ -40,6 +41,12 @@ import (
 //	    who has seen there that it means that file. Names are given by linkat
 //	    alone, which replaces nothing, so a name that means this file goes on
 //	    meaning it while the byte is held.
+//	L5  Who starts a process in the region has it inherit a description with a
+//	    share of its own, which the new process closes when it has its own
+//	    share by L2: of its parent's it needs none. Nobody unlocks that share,
+//	    which is everybody's who has the description. So the parent, when it
+//	    has closed its descriptor, and when the process has ended, tries L1: of
+//	    a region that all have left, it may have been the last share.
 //
 // Two who leave at once: each tries L1 after it gave its share up, so who
 // tries last finds no share, unless a newcomer came in, who then lives there.
@@ -82,22 +89,33 @@ func (a *attachment) takeLife() error {
 	if a.g.flags&flagEphemeral == 0 {
 		return nil
 	}
-	err := sys.Lock(a.private, hdrLife, 1, false)
-	switch {
-	case errors.Is(err, sys.ErrLocked):
-		return errGone
-	case err != nil:
-		return err
-	case mem.Load32(a.W32(hdrLife)) == lifeGone:
-		return errGone
-	case a.path == "":
-		return nil
-	}
-	err = means(a.path, a.file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return errGone
+	err := shareLife(a.private)
+	if err == nil && a.path != "" {
+		if err = means(a.path, a.file); errors.Is(err, fs.ErrNotExist) {
+			err = errGone
+		}
 	}
 	return err
+}
+
+// shareLife takes a share of the life byte for the description f, if the region
+// has not ended; else errGone.
+func shareLife(f *os.File) error {
+	err := sys.Lock(f, hdrLife, 1, false)
+	if errors.Is(err, sys.ErrLocked) {
+		return errGone
+	}
+	if err != nil {
+		return err
+	}
+	var b [4]byte
+	if _, err := f.ReadAt(b[:], hdrLife); err != nil {
+		return err
+	}
+	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
+		return errGone
+	}
+	return nil
 }
 
 // leaveLife is L3. It is called after this process's record was freed; w is a

@@ -95,6 +95,7 @@ func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object
 		Ref:     object.Ref{Region: a.id, Kind: uint32(e.kind), Object: e.text(), Generation: e.gen},
 		Closed:  &a.closed,
 		Mapping: a.m,
+		In:      a,
 	}
 	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.i, e.gen})
 	return core

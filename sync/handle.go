@@ -105,12 +105,9 @@ func (h *handle) participant(owner func() (engine.Self, bool)) (shm.Participant,
 		return shm.Participant{}, false
 	}
 	p := shm.Participant{Index: int(who.Index), Epoch: who.Epoch, State: shm.Dead}
-	if r, err := shm.RegionByID(h.core.Ref.Region); err == nil {
-		defer r.Close() // one handle of several
-		for _, q := range r.Participants() {
-			if q.Index == p.Index && q.Epoch == p.Epoch {
-				return q, true
-			}
+	for _, q := range shm.ParticipantsOf(h.core) {
+		if q.Index == p.Index && q.Epoch == p.Epoch {
+			return q, true
 		}
 	}
 	// It has left the table since the look at the word, or the word is none of

@@ -71,6 +71,24 @@ func TestDescriptorNeedsNoName(t *testing.T) {
 	}
 }
 
+// The last one leaves between somebody's look and his share.
+func TestNoShareOfTheEnded(t *testing.T) {
+	path := testPath(t)
+	c := sender.Start(t, path)
+	c.Line()
+	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+	defer f.Close()
+	v, err := arrive(f, new(Options))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Say("go")
+	c.Expect("closed")
+	if err := closed(v.enter(new(Options))); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("coming into what has ended = %v, want fs.ErrNotExist", err)
+	}
+}
+
 // Who came by a descriptor takes the name away when it is the last.
 func TestLastByDescriptorTakesTheName(t *testing.T) {
 	path := testPath(t)

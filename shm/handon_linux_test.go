@@ -103,6 +103,25 @@ func TestHandOnWithoutAName(t *testing.T) {
 	gone(t, path)
 }
 
+// The file was elsewhere for a moment, so that it was not found by its name: the
+// share on its way is none of this process's own, and goes without it.
+func TestHandOnOfAMovedFile(t *testing.T) {
+	path := testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	if err := os.Rename(path, path+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	p := must(r.HandOn())(t)
+	if err := os.Rename(path+"-away", path); err != nil {
+		t.Fatal(err)
+	}
+	p.File.Close()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, path)
+}
+
 // Who only looks keeps no region alive.
 func TestHandOnReadOnly(t *testing.T) {
 	path := testPath(t)

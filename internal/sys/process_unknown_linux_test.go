@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // A tree is a /proc of a test's own.
@@ -105,6 +107,43 @@ func TestEndedOnlyWithAProof(t *testing.T) {
 				t.Errorf("Ended = %v, want %v", got, tt.want)
 			}
 		})
+	}
+}
+
+// A thread goes after the threads were counted: it may have started another
+// that the count is of.
+func TestEndedWhileThreadsChange(t *testing.T) {
+	pid := os.Getpid()
+	tr := newTree(t)
+	me := filepath.Join(tr.dir, strconv.Itoa(pid))
+	task := filepath.Join(me, "task", strconv.Itoa(pid+1), "stat")
+	tr.file(fmt.Sprintf("%d/task/%d/stat", pid, pid), stat("R", exiting, 2, 42))
+	tr.file(fmt.Sprintf("%d/task/%d/stat", pid, pid+1), stat("R", exiting, 2, 42))
+	// Each reading of the process's stat file waits for a line, and who reads
+	// again reads another file.
+	fifo := func() string {
+		path := filepath.Join(tr.dir, "fifo")
+		tr.must(unix.Mkfifo(path, 0o600))
+		return path
+	}
+	tr.must(os.Rename(fifo(), filepath.Join(me, "stat")))
+	second := fifo()
+	ended := make(chan bool)
+	go func() { ended <- Ended(pid, 42) }()
+	for i := range 2 {
+		f, err := os.OpenFile(filepath.Join(me, "stat"), os.O_WRONLY, 0)
+		tr.must(err)
+		if i == 0 {
+			tr.must(os.Rename(second, filepath.Join(me, "stat")))
+		} else {
+			tr.must(os.Remove(task))
+		}
+		_, err = f.WriteString(stat("R", exiting, 2, 42))
+		tr.must(err)
+		tr.must(f.Close())
+	}
+	if <-ended {
+		t.Error("Ended, though a thread went while the threads were counted")
 	}
 }
 

@@ -143,13 +143,17 @@ func TestUnknownIsNotDead(t *testing.T) {
 				t.Errorf("participants %+v, want two that are alive", ps)
 			}
 			// Its death is proven all the same: by its byte.
+			ctx := deadline(t)
+			exits := r.Exits(ctx)
 			c.Kill()
-			for e := range r.Exits(deadline(t)) {
-				t.Logf("exit: %+v", e)
+			for e := range exits {
+				if e.Index != int(index) || e.State != Dead {
+					t.Errorf("exit of %+v, want the death of %d", e, index)
+				}
 				break
 			}
-			if w := rec.word(); stateOf(w) != stFree && !r.a.proven(rec, w) {
-				t.Error("a dead process is not proven dead")
+			if ctx.Err() != nil {
+				t.Error("nobody was told of its death")
 			}
 		})
 	}

@@ -9,9 +9,10 @@ import (
 	"example.com/tandem/shm"
 )
 
-// A handle travels as the names of its region and object. It arrives in a
-// process that has the region open, which package proc sees to, and only finds
-// the object there: a handle on what was removed meanwhile is fs.ErrNotExist.
+// A handle travels as the id of its region and the name and generation of its
+// object. It arrives in a process that has the region open, which package proc
+// sees to, and finds the object there, or nothing: a handle on what was removed
+// meanwhile is fs.ErrNotExist, whatever has the name then.
 
 var errNoHandle = fmt.Errorf("the handle was not made by OpenValue, OpenArray or OpenSlice: %w", fs.ErrInvalid)
 
@@ -32,12 +33,12 @@ func arrived(b []byte, kind engine.Kind, open func(r *shm.Region, name string) e
 	if err != nil {
 		return err
 	}
-	r, err := shm.RegionByID(ref.Region)
+	r, err := shm.Arrived(ref)
 	if err != nil {
 		return err
 	}
 	defer r.Close() // one handle on the region of several: the object's stays
-	return open(r.Existing(), ref.Object)
+	return open(r, ref.Object)
 }
 
 // MarshalBinary and UnmarshalBinary let the handle be an argument of a child.

@@ -14,10 +14,17 @@ import (
 // What the test binary does instead of running tests, and where.
 const modeVar = "TANDEM_PROC_TEST"
 
+// gateVar names what a child waits at before it does anything at all.
+const gateVar = "TANDEM_PROC_TEST_GATE"
+
 // errBeforeMain is what Start said before Main, in this process.
 var errBeforeMain error
 
 func TestMain(m *testing.M) {
+	if gate := os.Getenv(gateVar); gate != "" { // a fifo: until it has been opened for writing, and closed
+		os.Unsetenv(gateVar)
+		os.ReadFile(gate)
+	}
 	_, errBeforeMain = ends.Start(context.Background(), how{}, nil)
 	if os.Getenv(modeVar) == "no Main" {
 		if !errors.Is(errBeforeMain, proc.ErrNoMain) {

@@ -41,7 +41,9 @@ type Options struct {
 	Dir string
 
 	// Regions are handed to the child, which has them as proc.Regions(), in
-	// this order. Regions of handles in the argument need not be listed.
+	// this order. Regions of handles in the argument need not be listed. When
+	// Start has returned an ephemeral region does not end before the child has
+	// attached to it, or has ended, even if this process closes it or dies.
 	Regions []*shm.Region
 
 	// Grace is the time from SIGTERM to SIGKILL when the context ends.

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/shm"
 )
 
@@ -25,32 +26,86 @@ func Regions() []*shm.Region {
 	return nil
 }
 
-// pack encodes *arg and notes in h the regions that go with it: those in
-// listed, and those of handles in arg, each once. The files are theirs, in
-// h's order, and the caller's to close, after an error too.
-func pack(h *head, t reflect.Type, arg any, listed []*shm.Region) (data []byte, files []*os.File, err error) {
-	index := map[object.RegionID]int{}
-	add := func(id object.RegionID, r *shm.Region) error {
-		f, err := r.File()
-		if err != nil {
-			return err
-		}
-		index[id] = len(files)
-		files = append(files, f)
-		h.Regions = append(h.Regions, handed{ID: id, Name: r.Name()})
-		return nil
+// A luggage is the regions that go along with an argument, each once, in the
+// order of the head: those that are listed, and those of handles in the
+// argument.
+type luggage struct {
+	h     *head
+	all   []*object.Passage
+	index map[piece]int
+}
+
+// A piece tells regions apart as a child has to have them: what one has open
+// for reading only is of no use to a handle that writes, and a copy of a
+// region's file has its id.
+type piece struct {
+	file     sys.FileID
+	readOnly bool
+}
+
+// add takes r along, if it is not there yet, and returns its index.
+func (l *luggage) add(r *shm.Region) (int, error) {
+	p, err := r.HandOn()
+	if err != nil {
+		return 0, err
 	}
+	what := piece{readOnly: p.ReadOnly}
+	if what.file, err = sys.ID(p.File); err != nil {
+		end(p)
+		return 0, err
+	}
+	i, ok := l.index[what]
+	if ok {
+		end(p)
+		return i, nil
+	}
+	i = len(l.all)
+	l.index[what] = i
+	l.all = append(l.all, p)
+	l.h.Regions = append(l.h.Regions, handed{ID: p.ID, Name: p.Name})
+	return i, nil
+}
+
+func (l *luggage) files() (files []*os.File) {
+	for _, p := range l.all {
+		files = append(files, p.File)
+	}
+	return files
+}
+
+// end is the sender's end of a passage.
+func end(p *object.Passage) {
+	p.File.Close()
+	p.End()
+}
+
+// close ends the sender's part in all of it: the child has it, or never will.
+func (l *luggage) close() {
+	for _, p := range l.all {
+		end(p)
+	}
+}
+
+// ended is called when the child has ended, wherever it had got to.
+func (l *luggage) ended() {
+	for _, p := range l.all {
+		p.End()
+	}
+}
+
+// pack encodes *arg and notes in h the regions that go with it. They are the
+// caller's to close, after an error too.
+func pack(h *head, t reflect.Type, arg any, listed []*shm.Region) (data []byte, l *luggage, err error) {
+	l = &luggage{h: h, index: map[piece]int{}}
 	for i, r := range listed {
-		id, err := regionID(r)
+		if _, err = regionID(r); err == nil {
+			var n int
+			n, err = l.add(r)
+			h.Listed = append(h.Listed, n)
+		}
 		if err != nil {
-			return nil, files, fmt.Errorf("Options.Regions[%d]: %w", i, err)
+			return nil, l, fmt.Errorf("Options.Regions[%d]: %w", i, err)
 		}
-		if _, ok := index[id]; !ok {
-			if err := add(id, r); err != nil {
-				return nil, files, fmt.Errorf("Options.Regions[%d]: %w", i, err)
-			}
-		}
-		h.Listed = append(h.Listed, index[id])
 	}
 	// Another goroutine's handle may be encoded meanwhile and be taken for one
 	// of arg's. That is harmless, unless its region is closed by now: then
@@ -61,31 +116,30 @@ func pack(h *head, t reflect.Type, arg any, listed []*shm.Region) (data []byte, 
 			return err
 		})
 		if err != nil {
-			return nil, files, err
+			return nil, l, err
 		}
 		for id := range ids {
-			if _, ok := index[id]; !ok {
-				if err = addByID(id, add); err != nil {
-					break
-				}
+			if err = l.addByID(id); err != nil {
+				break
 			}
 		}
 		if err == nil {
-			return data, files, nil
+			return data, l, nil
 		}
 		if attempt == 3 || !errors.Is(err, fs.ErrNotExist) {
-			return nil, files, fmt.Errorf("hand over the region of a handle in the argument: %w", err)
+			return nil, l, fmt.Errorf("hand over the region of a handle in the argument: %w", err)
 		}
 	}
 }
 
-func addByID(id object.RegionID, add func(object.RegionID, *shm.Region) error) error {
+func (l *luggage) addByID(id object.RegionID) error {
 	r, err := shm.RegionByID(id)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	return add(id, r)
+	_, err = l.add(r)
+	return err
 }
 
 func regionID(r *shm.Region) (object.RegionID, error) {

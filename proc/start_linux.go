@@ -58,8 +58,8 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		name = fn.name
 	}
 	h := &head{Token: rand.Text(), Function: fn.name, Name: name}
-	data, files, err := pack(h, fn.arg, arg, o.Regions)
-	defer closeAll(files)
+	data, regions, err := pack(h, fn.arg, arg, o.Regions)
+	defer regions.close()
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +80,7 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		Env:        os.Environ(),
 		Stdout:     output(o.Stdout, os.Stdout),
 		Stderr:     output(o.Stderr, os.Stderr),
-		ExtraFiles: append([]*os.File{mail}, files...),
+		ExtraFiles: append([]*os.File{mail}, regions.files()...),
 		WaitDelay:  delay,
 	}
 	if len(cmd.Args) == 0 {
@@ -138,6 +138,7 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 			err = in.failed()
 		}
 		stop()
+		regions.ended()
 		p.finish(cmd.ProcessState, err)
 	}()
 	return p, nil
@@ -288,10 +289,4 @@ func (p *inPipe) failed() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.err
-}
-
-func closeAll(files []*os.File) {
-	for _, f := range files {
-		f.Close()
-	}
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
-// It travels as the names of its region and object.
+// It travels as the id of its region and the name and generation of the queue.
 func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 	if q.off() {
 		return nil, q.fail("queue.MarshalBinary", shm.ErrClosed)
@@ -17,18 +17,18 @@ func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 
 // UnmarshalBinary opens the queue that another process's handle was on, with
 // the codec that it has (see RegisterCodec), and Adaptive. A queue that was
-// removed meanwhile is fs.ErrNotExist.
+// removed meanwhile is fs.ErrNotExist, whatever has its name then.
 func (q *Queue[T]) UnmarshalBinary(b []byte) error {
 	ref, err := object.UnmarshalFor("queue.UnmarshalBinary", engine.KindQueue, b)
 	if err != nil {
 		return err
 	}
-	r, err := shm.RegionByID(ref.Region)
+	r, err := shm.Arrived(ref)
 	if err != nil {
 		return err
 	}
 	defer r.Close() // one handle on the region of several: the object's stays
-	o, err := openQueue[T](r.Existing(), ref.Object, QueueOptions{}, true)
+	o, err := openQueue[T](r, ref.Object, QueueOptions{}, true)
 	if err == nil {
 		*q = *o
 	}

@@ -15,18 +15,12 @@ import (
 	"example.com/tandem/internal/wait"
 )
 
-// This process, for the records. The namespace cannot change while it runs.
-var (
-	myPID       = os.Getpid()
-	myNamespace = sys.Namespace()
-	myStart, _  = sys.StartTime(os.Getpid())
-)
-
 // attach makes this process a participant of the region in f, whose header
 // said g, and returns a handle. It takes f over, also when it fails. When it
 // returns, every dead participant has been found, and recovered unless a
 // living one is at it.
 func attach(f *os.File, g geometry, path, name string, o *Options) (*Region, error) {
+	lookAtMyself()
 	id, err := sys.ID(f)
 	if err != nil {
 		f.Close()
@@ -159,7 +153,7 @@ func (a *attachment) takeLocked(r record) bool {
 		return false
 	}
 	epoch := epochOf(w) + 1
-	r.fill(myPID, myNamespace, myStart, procname.Get())
+	r.fill(me.Load().identity(), procname.Get())
 	mem.Store64(r.p64(recRecoverer), packRecoverer(epoch, 0, 0))
 	if !r.move(w, recordWord(epoch, stAttaching)) {
 		return false

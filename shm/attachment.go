@@ -19,7 +19,7 @@ type attachment struct {
 	id       object.RegionID
 	file     sys.FileID
 	name     string   // as errors print it
-	path     string   // "" for an anonymous region
+	path     string   // "" for an anonymous region, and until it is known: under registry.mu then
 	fd       *os.File // the file as it was opened: File, fallocate, second mapping
 	private  *os.File // an open file description of our own, never handed on: it has the OFD locks
 	readOnly bool     // mapped PROT_READ: no record, no guard, not in the registry

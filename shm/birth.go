@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,7 +97,14 @@ func sweepTemp(path string) {
 func isTemp(name string) bool { return strings.HasPrefix(name, tempPrefix) }
 
 // isNamed reports whether path still means the file id.
-func isNamed(path string, id sys.FileID) bool {
+func isNamed(path string, id sys.FileID) bool { return means(path, id) == nil }
+
+// means is nil where path still means the file id, and fs.ErrNotExist where it
+// means no other or nothing.
+func means(path string, id sys.FileID) error {
 	st, err := sys.Lstat(path)
-	return err == nil && st.FileID == id
+	if err == nil && st.FileID != id {
+		err = &fs.PathError{Op: "find", Path: path, Err: fmt.Errorf("it is another file by now: %w", fs.ErrNotExist)}
+	}
+	return err
 }

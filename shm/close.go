@@ -23,6 +23,10 @@ import (
 // It waits for no other process, and for no longer than it takes the goroutines
 // of this one that sleep in the region, or change its directory, to leave. If this
 // process dies in it, the others recover it as one that died before.
+//
+// The last to leave an ephemeral region takes its name away. Where it may not,
+// in a sticky directory that is another user's file, the region has ended all
+// the same, and the error says so.
 func (r *Region) Close() error {
 	if !r.made() {
 		return &Error{Op: "region.Close", Err: errNoRegion}
@@ -89,8 +93,7 @@ func (a *attachment) close() error {
 	}
 	defer second.unmap()
 	second.leave(a.self, a.env) // 5, 6
-	a.leaveLife(second.words)
-	return nil
+	return a.leaveLife(second.words)
 }
 
 // undead holds attachments whose byte must stay locked.

@@ -134,8 +134,12 @@ func create(path, name string, o *Options) (*Region, error) {
 		return nil, err
 	}
 	sweep(filepath.Dir(path))
-	if _, err := sys.Lstat(path); err == nil && !endNamed(path) {
-		return nil, exists(path)
+	if _, err := sys.Lstat(path); err == nil {
+		if room, err := endNamed(path); err != nil {
+			return nil, err
+		} else if !room {
+			return nil, exists(path)
+		}
 	}
 	b, err := newBirth(filepath.Dir(path))
 	if err != nil {
@@ -150,9 +154,7 @@ func create(path, name string, o *Options) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	registry.mu.Lock() // others of this process may find r.a once it has its name
-	r.a.path = path
-	registry.mu.Unlock()
+	r.a.isAt(path) // others of this process may find r.a once it has its name
 	for try := 0; ; try++ {
 		err := b.publish(path)
 		if err == nil {
@@ -162,9 +164,13 @@ func create(path, name string, o *Options) (*Region, error) {
 			r.Close()
 			return nil, err
 		}
-		if try == 8 || !endNamed(path) {
+		room, err := endNamed(path)
+		if err == nil && (try == 8 || !room) {
+			err = exists(path)
+		}
+		if err != nil {
 			r.Close()
-			return nil, exists(path)
+			return nil, err
 		}
 	}
 }

@@ -11,12 +11,17 @@ import (
 //
 //	(a) its byte of the file is not locked: the lock belongs to an open file
 //	    description of its own, so nobody has that open any more;
-//	(b) in the same pid namespace, /proc says that the process is gone, is
-//	    another one, or has no thread that will run user code again.
+//	(b) in the same pid namespace, the kernel says that the process is gone, or
+//	    /proc that it is another one, or has no thread that will run user code
+//	    again.
 //
 // (a) alone would come late for a process with gigabytes to give back, and not
 // at all while a child that it forked without exec lives on. A stopped or
 // paused process is neither.
+//
+// (b) is asked for only where both know their namespaces and the record has its
+// process's start time (me.go): what is unknown proves nothing. A start time of 0
+// is what an earlier build wrote where it could not read its own: unknown, too.
 //
 // (b) is believed only if the record's sum is right; and the state of a record
 // is believed to be Dead only with a proof (recover.go). So nothing that is
@@ -112,7 +117,7 @@ func (a *attachment) proven(r record, w uint64) bool {
 		return true
 	}
 	id, ok := r.identity(epochOf(w))
-	return ok && id.ns != 0 && id.ns == myNamespace && sys.Ended(int(id.pid), id.start)
+	return ok && me.Load().ended(id)
 }
 
 // obvious is what two cheap system calls can prove.
@@ -121,7 +126,7 @@ func (a *attachment) obvious(r record, w uint64) bool {
 		return true
 	}
 	id, ok := r.identity(epochOf(w))
-	return ok && id.ns != 0 && id.ns == myNamespace && sys.Gone(int(id.pid))
+	return ok && me.Load().gone(id)
 }
 
 // declare marks the participant whose word was w dead, and tells everybody.

@@ -1,26 +1,32 @@
 package shm
 
-import "example.com/tandem/internal/object"
+import (
+	"errors"
+
+	"example.com/tandem/internal/object"
+)
 
 // Detach closes the region whose ID is id for this whole process, whatever
 // handles on it are open: package proc, when a child's function has returned.
-// It does nothing if the region is not open. See Region.Close.
+// It does nothing if the region is not open. A copy of a region's file has its
+// id, and is closed with it. See Region.Close.
 func Detach(id object.RegionID) error {
 	registry.mu.Lock()
-	var found *attachment
+	var found []*attachment
 	for _, a := range registry.m {
 		if a.id == id && a.left == nil {
-			found = a
+			found = append(found, a)
 			a.depart() // a later Close of a handle counts below zero
 		}
 	}
 	registry.mu.Unlock()
-	if found == nil {
-		return nil
+	var errs []error
+	for _, a := range found {
+		err := a.close()
+		a.forget()
+		if err != nil {
+			errs = append(errs, &Error{Op: "shm.Detach", Region: a.name, Err: err})
+		}
 	}
-	defer found.forget()
-	if err := found.close(); err != nil {
-		return &Error{Op: "shm.Detach", Region: found.name, Err: err}
-	}
-	return nil
+	return errors.Join(errs...)
 }

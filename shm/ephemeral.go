@@ -3,6 +3,7 @@ package shm
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -20,7 +21,8 @@ import (
 //
 //	life  of an ephemeral region: shared by every process in it, on the
 //	      description that it keeps to itself, from before it takes a record
-//	      until after it has freed it. Exclusive: by who ends the region.
+//	      until after it has freed it, and by every description that is on
+//	      its way into a process. Exclusive: by who ends the region.
 //	name  of every region: exclusive, for the moment of an unlinking by name.
 //
 // Rules.
@@ -32,11 +34,19 @@ import (
 //	    is held shared somebody lives. Then it takes the byte shared, and under
 //	    it looks that lifeGone is not stored and that the name still means this
 //	    file; else it starts again.
+//	    Who comes by a descriptor does not ask for the name: it may have been
+//	    taken away, and the region lives on.
 //	L3  Who leaves gives its share up, then tries L1.
 //	L4  A name is taken away under the name byte of the file that it means, by
 //	    who has seen there that it means that file. Names are given by linkat
 //	    alone, which replaces nothing, so a name that means this file goes on
 //	    meaning it while the byte is held.
+//	L5  Who starts a process in the region has it inherit a description with a
+//	    share of its own, which the new process closes when it has its own
+//	    share by L2: of its parent's it needs none. Nobody unlocks that share,
+//	    which is everybody's who has the description. So the parent, when it
+//	    has closed its descriptor, and when the process has ended, tries L1: of
+//	    a region that all have left, it may have been the last share.
 //
 // Two who leave at once: each tries L1 after it gave its share up, so who
 // tries last finds no share, unless a newcomer came in, who then lives there.
@@ -62,11 +72,16 @@ func lives(f *os.File, path string, readOnly bool) error {
 		return nil
 	}
 	over, err := endIfDead(f, path)
-	if err == nil && over {
-		err = errGone
+	switch {
+	case over && err != nil: // neither can the next try
+		return fmt.Errorf("%w (%w); %w", errNobody, fs.ErrNotExist, err)
+	case over:
+		return errGone
 	}
 	return err
 }
+
+var errNobody = errors.New("an ephemeral region in which no process lives")
 
 // takeLife is L2's second half. It is called before this process takes a
 // record, and holds until its private description is closed.
@@ -74,15 +89,30 @@ func (a *attachment) takeLife() error {
 	if a.g.flags&flagEphemeral == 0 {
 		return nil
 	}
-	err := sys.Lock(a.private, hdrLife, 1, false)
-	switch {
-	case errors.Is(err, sys.ErrLocked):
+	err := shareLife(a.private)
+	if err == nil && a.path != "" {
+		if err = means(a.path, a.file); errors.Is(err, fs.ErrNotExist) {
+			err = errGone
+		}
+	}
+	return err
+}
+
+// shareLife takes a share of the life byte for the description f, if the region
+// has not ended; else errGone.
+func shareLife(f *os.File) error {
+	err := sys.Lock(f, hdrLife, 1, false)
+	if errors.Is(err, sys.ErrLocked) {
 		return errGone
-	case err != nil:
+	}
+	if err != nil {
 		return err
-	case mem.Load32(a.W32(hdrLife)) == lifeGone:
-		return errGone
-	case a.path != "" && !isNamed(a.path, a.file):
+	}
+	var b [4]byte
+	if _, err := f.ReadAt(b[:], hdrLife); err != nil {
+		return err
+	}
+	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
 		return errGone
 	}
 	return nil
@@ -90,21 +120,25 @@ func (a *attachment) takeLife() error {
 
 // leaveLife is L3. It is called after this process's record was freed; w is a
 // mapping of the region that is still in place.
-func (a *attachment) leaveLife(w words) {
+func (a *attachment) leaveLife(w words) error {
 	if a.g.flags&flagEphemeral == 0 {
-		return
+		return nil
 	}
-	if sys.Unlock(a.private, hdrLife, 1) != nil || sys.Lock(a.private, hdrLife, 1, true) != nil {
-		return
+	if err := sys.Unlock(a.private, hdrLife, 1); err != nil {
+		return err
+	}
+	if err := sys.Lock(a.private, hdrLife, 1, true); err != nil {
+		return others(err)
 	}
 	mem.Store32(w.W32(hdrLife), lifeGone)
-	unlinkNamed(a.private, a.path)
+	return takeAway(a.private, a.where())
 }
 
 // endIfDead is L1, for a description that has no share. over is true when the
 // region has ended, by this or before, or is being ended: who has the byte
 // exclusively got it because nobody lives there, and if that one dies at it,
-// the next to come ends the region.
+// the next to come ends the region. Of one that has ended, an error is why its
+// name could not be taken away.
 func endIfDead(f *os.File, path string) (over bool, err error) {
 	var b [4]byte
 	for range 16 { // it changes hands between two looks, but not for ever
@@ -131,10 +165,28 @@ func endIfDead(f *os.File, path string) (over bool, err error) {
 		}
 	}
 	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
-		unlinkNamed(f, path)
-		over = true
+		return true, takeAway(f, path)
 	}
 	return over, nil
+}
+
+// takeAway is L4 for a region that has ended. What others have done, or are
+// at, is no error; but in a directory whose files only their owners may remove
+// (sticky, as /dev/shm) the last to leave need not be one.
+func takeAway(f *os.File, path string) error {
+	err := unlinkNamed(f, path)
+	if err = others(err); err == nil || errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return fmt.Errorf("what is left of it cannot be taken away: %w", err)
+}
+
+// others is err, but nil where it says that another has the byte.
+func others(err error) error {
+	if errors.Is(err, sys.ErrLocked) {
+		return nil
+	}
+	return err
 }
 
 // unlinkNamed is L4. Where another process has the name byte, it is at it.
@@ -150,29 +202,32 @@ func unlinkNamed(f *os.File, path string) error {
 	if err != nil {
 		return err
 	}
-	st, err := sys.Lstat(path)
-	if err != nil {
+	if err := means(path, id); err != nil {
 		return err
-	}
-	if st.FileID != id {
-		return &fs.PathError{Op: "remove", Path: path, Err: fs.ErrNotExist}
 	}
 	return sys.Unlink(path)
 }
 
 // endNamed ends what has the name path if it is an ephemeral region in which
-// nobody lives, and reports whether it may have made room.
-func endNamed(path string) bool {
+// nobody lives, and reports whether it may have made room. An error is why it
+// could not be made.
+func endNamed(path string) (room bool, err error) {
 	f, h, err := peek(path, true)
 	if err != nil {
-		return errors.Is(err, fs.ErrNotExist)
+		return errors.Is(err, fs.ErrNotExist), nil
 	}
 	defer f.Close()
 	if h.flags&flagEphemeral == 0 {
-		return false
+		return false, nil
 	}
 	over, err := endIfDead(f, path)
-	return over && err == nil
+	if !over {
+		return false, nil
+	}
+	if err != nil {
+		err = fmt.Errorf("%w has the name; %w", errNobody, err)
+	}
+	return err == nil, err
 }
 
 // peek opens a file that a region's header starts.
@@ -204,8 +259,12 @@ func sweep(dir string) ([]fs.DirEntry, error) {
 		case !e.Type().IsRegular():
 		case isTemp(e.Name()):
 			sweepTemp(path)
-		case isCorpse(path) && endNamed(path):
 		default:
+			if isCorpse(path) {
+				if room, _ := endNamed(path); room {
+					continue
+				}
+			}
 			left = append(left, e)
 		}
 	}

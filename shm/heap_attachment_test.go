@@ -50,7 +50,7 @@ func (h *heapRegion) attach(i uint32) *Region {
 	}
 	a.env = engine.Env{Self: a.self, Wake: wait.Wake}
 	r := a.rec(i)
-	r.fill(os.Getpid(), 0, 0, fmt.Sprint("test-", i))
+	r.fill(identity{pid: uint32(os.Getpid())}, fmt.Sprint("test-", i))
 	mem.Store64(r.p64(recWord), recordWord(1, stAlive))
 	return &Region{a: a, closed: new(atomic.Bool)}
 }

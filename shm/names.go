@@ -42,8 +42,11 @@ func resolve(name string) (path string, err error) {
 	switch {
 	case strings.Contains(name, "/"):
 		base := name[strings.LastIndexByte(name, '/')+1:]
-		if base == "" || base == "." || base == ".." || strings.Contains(name, "\x00") {
+		switch {
+		case base == "" || base == "." || base == ".." || strings.Contains(name, "\x00"):
 			return "", fmt.Errorf("path %s, want one that ends in a file's name: %w", quoted(name), fs.ErrInvalid)
+		case isTemp(base): // any sweep takes it for what a dead creator left
+			return "", fmt.Errorf("path %s, want a file's name that does not begin with %s, as those of unfinished files do: %w", quoted(name), tempPrefix, fs.ErrInvalid)
 		}
 		path = name
 	case validName(name):

@@ -37,6 +37,14 @@ func TestNames(t *testing.T) {
 		{"dir/.", ""},
 		{"dir/..", ""},
 		{"/run/a\x00b", ""},
+		{"/run/.tandem~", ""}, // unfinished files have such names, and are swept
+		{"/run/.tandem~x", ""},
+		{"./.tandem~x", ""},
+		{"/run/.tandem~x/../.tandem~y", ""},
+		{".tandem~x", ""},
+		{"/run/.tandem~x/feed", "/run/.tandem~x/feed"},
+		{"/run/tandem~x", "/run/tandem~x"},
+		{".tandem", "/somewhere/.tandem"},
 	} {
 		got, err := resolve(tt.name)
 		if tt.want == "" {

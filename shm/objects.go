@@ -85,6 +85,9 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 			}
 			continue // another was first
 		}
+		if r.only != 0 && e.gen != r.only {
+			return nil, fmt.Errorf("the one of generation %d was removed, and generation %d has the name: %w", r.only, e.gen, fs.ErrNotExist)
+		}
 		core, err := a.use(s, &e)
 		if !errors.Is(err, errStale) {
 			return core, err

@@ -144,20 +144,31 @@ func OpenFile(f *os.File, o *Options) (*Region, error) {
 	if o == nil {
 		o = new(Options)
 	}
-	r, err := openDescriptor(f, o)
+	v, err := arrive(f, o)
+	var r *Region
+	if err == nil {
+		r, err = v.enter(o)
+	}
 	if err != nil {
 		return nil, &Error{Op: op, Region: f.Name(), Err: err}
 	}
 	return r, nil
 }
 
-func openDescriptor(f *os.File, o *Options) (*Region, error) {
+// An arrival is a region that has come by a descriptor.
+type arrival struct {
+	own  *os.File
+	h    header
+	path string // its name when it came; "" for none
+}
+
+func arrive(f *os.File, o *Options) (v arrival, err error) {
 	st, err := sys.Stat(f)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
 	if err := regular(f.Name(), st); err != nil {
-		return nil, err
+		return v, err
 	}
 	var own *os.File
 	if o.ReadOnly {
@@ -166,30 +177,39 @@ func openDescriptor(f *os.File, o *Options) (*Region, error) {
 		own, err = reopen(f)
 	}
 	if err != nil {
-		return nil, err
+		return v, err
 	}
 	path := sys.PathOf(own)
 	h, err := examine(own, st, o)
 	if err == nil && h.flags&flagEphemeral != 0 {
 		if err = lives(own, path, o.ReadOnly); errors.Is(err, errGone) {
-			err = fmt.Errorf("an ephemeral region in which no process lives: %w", fs.ErrNotExist)
+			err = fmt.Errorf("%w: %w", errNobody, fs.ErrNotExist)
 		}
 	}
 	if err != nil {
 		own.Close()
+		return v, err
+	}
+	return arrival{own, h, path}, nil
+}
+
+// enter attaches to it. Whether it has its name still does not matter.
+func (v arrival) enter(o *Options) (*Region, error) {
+	name := v.path
+	if v.path == "" {
+		name = v.h.anonymousName()
+	} else if p, err := resolve(filepath.Base(v.path)); err == nil && p == v.path {
+		name = filepath.Base(v.path)
+	}
+	r, err := attach(v.own, v.h.geometry, "", name, o)
+	if errors.Is(err, errGone) {
+		return nil, fmt.Errorf("it ended meanwhile: %w", fs.ErrNotExist)
+	}
+	if err != nil {
 		return nil, err
 	}
-	name := path
-	if path == "" {
-		name = h.anonymousName()
-	} else if p, err := resolve(filepath.Base(path)); err == nil && p == path {
-		name = filepath.Base(path)
-	}
-	r, err := attach(own, h.geometry, path, name, o)
-	if errors.Is(err, errGone) {
-		err = fmt.Errorf("it ended meanwhile: %w", fs.ErrNotExist)
-	}
-	return r, err
+	r.a.isAt(v.path)
+	return r, nil
 }
 
 // reopen opens the file behind f anew, so that its offset and its locks are

@@ -7,6 +7,8 @@ import (
 	"iter"
 	"runtime"
 	"time"
+
+	"example.com/tandem/internal/object"
 )
 
 // State is a participant's.
@@ -85,6 +87,13 @@ func (r *Region) Participants() []Participant {
 	ps := r.a.participants()
 	runtime.KeepAlive(r.a)
 	return ps
+}
+
+// ParticipantsOf is Participants of the region that a handle's object is in.
+// After Close there are none.
+func ParticipantsOf(c *object.Core) []Participant {
+	defer runtime.KeepAlive(c)
+	return c.In.(*attachment).participants()
 }
 
 func (w words) participants() []Participant {

@@ -64,13 +64,13 @@ func (w words) changed() {
 
 // fill describes this process in a free record whose byte it holds, and takes
 // down what the record's last user slept on.
-func (r record) fill(pid int, ns, start uint64, name string) {
+func (r record) fill(id identity, name string) {
 	mem.Zero(r.w.Ptr(r.w.g.waits(r.i), waitsSize), waitsSize)
 	mem.Store64(r.p64(recSum), 0)
 	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
-	mem.Store32(r.p32(recPID), uint32(pid))
-	mem.Store64(r.p64(recPIDNS), ns)
-	mem.Store64(r.p64(recStart), start)
+	mem.Store32(r.p32(recPID), id.pid)
+	mem.Store64(r.p64(recPIDNS), id.ns)
+	mem.Store64(r.p64(recStart), id.start)
 	mem.Store64(r.p64(recSince), uint64(time.Now().UnixNano()))
 	mem.Store64(r.p64(recRecovered), 0)
 	mem.Store64(r.p64(recRescued), 0)
@@ -83,13 +83,13 @@ func (r record) fill(pid int, ns, start uint64, name string) {
 		mem.Store64(r.p64(recName+8*k), binary.LittleEndian.Uint64(b[8*k:]))
 	}
 	mem.Store32(r.p32(recNameLen), uint32(len(name)))
-	mem.Store64(r.p64(recSum), identity{uint32(pid), ns, start}.sum(epochOf(r.word())+1))
+	mem.Store64(r.p64(recSum), id.sum(epochOf(r.word())+1))
 }
 
 // identity is who a record names, as far as proving its death needs it.
 type identity struct {
 	pid   uint32
-	ns    uint64
+	ns    uint64 // 0: not known, and neither is start
 	start uint64
 }
 

@@ -26,6 +26,7 @@ type Options struct {
 type Region struct {
 	a        *attachment
 	existing bool         // OpenX only finds
+	only     uint64       // and that of this generation alone, if not 0
 	closed   *atomic.Bool // this handle's
 }
 
@@ -51,7 +52,8 @@ func (r *Region) Size() int64 {
 
 // File returns a new descriptor of the region's file, the caller's to send to
 // another process, which attaches to it with OpenFile, and to close. It is
-// closed on exec. ErrClosed after Close.
+// closed on exec. ErrClosed after Close. An ephemeral region does not wait for
+// whoever has no more than a descriptor.
 func (r *Region) File() (*os.File, error) {
 	err := r.check()
 	if err == nil {
@@ -70,10 +72,7 @@ func (r *Region) File() (*os.File, error) {
 // The description that its creator has was opened before there was a name,
 // and /proc/self/fd never tells it.
 func (a *attachment) openNamed() (*os.File, error) {
-	registry.mu.Lock()
-	path := a.path
-	registry.mu.Unlock()
-	f, err := sys.Open(path, !a.readOnly)
+	f, err := sys.Open(a.where(), !a.readOnly)
 	if err != nil {
 		return nil, err
 	}

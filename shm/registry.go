@@ -52,16 +52,54 @@ func (a *attachment) forget() {
 
 // RegionByID opens one more handle on a region that this process has open and
 // whose ID is id: how a handle that travelled to another process finds its
-// region there. fs.ErrNotExist if there is none.
+// region there. fs.ErrNotExist if there is none, and fs.ErrInvalid if there are
+// two: a copy of a region's file has its id.
 func RegionByID(id object.RegionID) (*Region, error) {
+	const op = "shm.RegionByID"
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
+	var found *attachment
 	for _, a := range registry.m {
-		if a.id == id && a.left == nil {
-			return a.handle(), nil
+		switch {
+		case a.id != id || a.left != nil:
+		case found != nil:
+			return nil, &Error{Op: op, Err: fmt.Errorf("region %v is open in this process as %s and as %s, one a copy of the other: %w", id, found.name, a.name, fs.ErrInvalid)}
+		default:
+			found = a
 		}
 	}
-	return nil, &Error{Op: "shm.RegionByID", Err: fmt.Errorf("region %v is not open in this process: %w", id, fs.ErrNotExist)}
+	if found == nil {
+		return nil, &Error{Op: op, Err: fmt.Errorf("region %v is not open in this process: %w", id, fs.ErrNotExist)}
+	}
+	return found.handle(), nil
+}
+
+// Arrived is the region that ref is on, as RegionByID finds it, and a view
+// through which OpenX finds the object that ref is on, and no other that has
+// its name by now: fs.ErrNotExist, with both generations.
+func Arrived(ref object.Ref) (*Region, error) {
+	r, err := RegionByID(ref.Region)
+	if err != nil {
+		return nil, err
+	}
+	r.existing, r.only = true, ref.Generation
+	return r, nil
+}
+
+// isAt takes down the name of a's file, if that is not known yet.
+func (a *attachment) isAt(path string) {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	if a.path == "" {
+		a.path = path
+	}
+}
+
+// where is the name of a's file, as far as is known.
+func (a *attachment) where() string {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	return a.path
 }
 
 // handle is a new handle on a; under registry.mu.

@@ -82,7 +82,7 @@ func (a *attachment) lost(r record) bool {
 // namespace that is stopped.
 func (r record) stopped(epoch uint32) bool {
 	id, ok := r.identity(epoch)
-	return ok && id.ns != 0 && id.ns == myNamespace && sys.Stopped(int(id.pid), id.start)
+	return ok && me.Load().near(id) && sys.Stopped(int(id.pid), id.start)
 }
 
 // departed is the last user of a free record, if its fields are still whole.
@@ -130,7 +130,8 @@ func (v *viewer) holder(h engine.Holding) Holder {
 // time namespace or boot has another clock.
 func (v *viewer) time(t int64, p *Attached) time.Time {
 	ns := mem.Load64(v.a.rec(uint32(p.Index)).p64(recPIDNS)) >> 32
-	elsewhere := ns != 0 && myNamespace>>32 != 0 && ns != myNamespace>>32
+	mine := me.Load().namespace >> 32
+	elsewhere := ns != 0 && mine != 0 && ns != mine
 	earlier := !v.thisBoot && p.Started.Before(v.wall.Add(-time.Duration(v.mono)))
 	ago := v.mono - t
 	if t <= 0 || elsewhere || earlier || ago < -int64(time.Minute) {

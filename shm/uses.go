@@ -92,10 +92,11 @@ func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object
 		Area:    a.area(e),
 		Env:     a.env,
 		List:    a.list,
-		Ref:     object.Ref{Region: a.id, Kind: uint32(e.kind), Object: e.text()},
+		Ref:     object.Ref{Region: a.id, Kind: uint32(e.kind), Object: e.text(), Generation: e.gen},
 		Gate:    &a.gate,
 		Closed:  a.gate.Flag(),
 		Mapping: a.m,
+		In:      a,
 	}
 	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.i, e.gen})
 	return core

@@ -48,7 +48,7 @@ func OpenCond(r *shm.Region, name string, l Lock) (*Cond, error) {
 	if err != nil {
 		return nil, &shm.Error{Op: opOpenCond, Region: r.Name(), Object: name, Err: err}
 	}
-	if err := c.open(r, name, field); err != nil {
+	if err := c.open(r, r.Existing(), name, field); err != nil {
 		return nil, err
 	}
 	if c.holder != nil && c.holder.core != c.lock.core {
@@ -59,8 +59,9 @@ func OpenCond(r *shm.Region, name string, l Lock) (*Cond, error) {
 
 const opOpenCond = "sync.OpenCond"
 
-// open opens it with the lock that field says, whatever it is if that is "".
-func (c *Cond) open(r *shm.Region, name, field string) error {
+// open opens it with the lock that field says, whatever it is if that is "". It
+// looks for the lock in locks, a view of r in which objects are only found.
+func (c *Cond) open(r, locks *shm.Region, name, field string) error {
 	fields := []object.Field{{Name: fieldLock, Value: field}}
 	err := c.handle.open(r, object.Spec{Op: opOpenCond, Kind: engine.KindCond, Name: name, Fields: fields,
 		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
@@ -73,7 +74,7 @@ func (c *Cond) open(r *shm.Region, name, field string) error {
 	if err == nil {
 		c.cond = *e
 		if c.lock.core == nil {
-			err = c.find(r, c.handle, c.core.Field(fieldLock))
+			err = c.find(locks, c.handle, c.core.Field(fieldLock))
 		}
 	}
 	if err != nil {
@@ -190,12 +191,27 @@ func (c *Cond) ended(op string, err error) error {
 }
 
 // MarshalBinary makes the handle an argument.
-func (c *Cond) MarshalBinary() ([]byte, error) { return c.marshal("cond.MarshalBinary") }
+func (c *Cond) MarshalBinary() ([]byte, error) {
+	if _, err := c.marshal("cond.MarshalBinary"); err != nil {
+		return nil, err
+	}
+	ref := c.core.Ref
+	if c.lock.core != c.core {
+		ref.Lock = c.lock.core.Ref.Generation
+	}
+	return ref.Marshal()
+}
 
 // UnmarshalBinary opens the condition variable that another process's handle
 // was on, with its lock.
 func (c *Cond) UnmarshalBinary(b []byte) error {
-	return unmarshal("cond.UnmarshalBinary", engine.KindCond, b, func(r *shm.Region, name string) error {
-		return c.open(r, name, "")
+	ref, err := object.UnmarshalFor("cond.UnmarshalBinary", engine.KindCond, b)
+	if err != nil {
+		return err
+	}
+	return arrived(ref, func(r *shm.Region) error {
+		return arrived(object.Ref{Region: ref.Region, Generation: ref.Lock}, func(locks *shm.Region) error {
+			return c.open(r, locks, ref.Object, "")
+		})
 	})
 }

@@ -52,7 +52,7 @@ func (g *userLock) bring(r *shm.Region, name string, l Lock) (field string, err 
 		return ownLock, nil
 	}
 	field = core.Kind.String() + " " + core.Name
-	if err = g.find(r, handle{}, field); err == nil && g.lock.core != core {
+	if err = g.find(r.Existing(), handle{}, field); err == nil && g.lock.core != core {
 		err = g.foreign(core)
 	}
 	return field, err
@@ -63,7 +63,8 @@ func (g *userLock) foreign(l *object.Core) error {
 	return fmt.Errorf("its lock %s/%s is not the one in this region: %w", l.Region, l.Name, fs.ErrInvalid)
 }
 
-// find opens the lock that the field of the Cond c in r names.
+// find opens the lock that the field of the Cond c names, in r, a view in which
+// objects are only found.
 func (g *userLock) find(r *shm.Region, c handle, field string) error {
 	kind, name, _ := strings.Cut(field, " ")
 	switch {
@@ -71,21 +72,21 @@ func (g *userLock) find(r *shm.Region, c handle, field string) error {
 		return g.ownOf(c)
 	case kind == engine.KindMutex.String():
 		m := new(Mutex)
-		if err := m.open(r.Existing(), name); err != nil {
+		if err := m.open(r, name); err != nil {
 			return err
 		}
 		g.lock, g.mu = m.handle, m.mu
 		return nil
 	case kind == engine.KindRMutex.String():
 		m := new(RMutex)
-		if err := m.open(r.Existing(), name); err != nil {
+		if err := m.open(r, name); err != nil {
 			return err
 		}
 		g.lock, g.mu, g.re, g.again = m.handle, m.mu.Mutex, m.mu, true
 		return nil
 	case kind == engine.KindCond.String():
 		other := new(Cond)
-		if err := other.open(r.Existing(), name, ownLock); err != nil {
+		if err := other.open(r, r, name, ownLock); err != nil {
 			return err
 		}
 		return g.ownOf(other.handle)

@@ -161,12 +161,9 @@ func (h *handle) participant(owner func() (engine.Self, bool)) (shm.Participant,
 		return shm.Participant{}, false
 	}
 	p := shm.Participant{Index: int(who.Index), Epoch: who.Epoch, State: shm.Dead}
-	if r, err := shm.RegionByID(h.core.Ref.Region); err == nil {
-		defer r.Close() // one handle of several
-		for _, q := range r.Participants() {
-			if q.Index == p.Index && q.Epoch == p.Epoch {
-				return q, true
-			}
+	for _, q := range shm.ParticipantsOf(h.core) {
+		if q.Index == p.Index && q.Epoch == p.Epoch {
+			return q, true
 		}
 	}
 	// It has left the table since the look at the word, or the word is none of
@@ -175,8 +172,7 @@ func (h *handle) participant(owner func() (engine.Self, bool)) (shm.Participant,
 	return p, ok && again == who
 }
 
-// marshal is every type's MarshalBinary: a handle travels as the names of its
-// region and object.
+// marshal is the MarshalBinary of every type whose handles travel as they are.
 func (h *handle) marshal(op string) ([]byte, error) {
 	if err := h.done(op, h.ready(context.Background())); err != nil {
 		return nil, err
@@ -184,17 +180,22 @@ func (h *handle) marshal(op string) ([]byte, error) {
 	return h.core.Ref.Marshal()
 }
 
-// unmarshal is every type's UnmarshalBinary: open is to open the object, which
-// must be there, in a region that is open in this process.
+// unmarshal is their UnmarshalBinary: open is to open the object, which must be
+// there, in a region that is open in this process.
 func unmarshal(op string, kind engine.Kind, b []byte, open func(r *shm.Region, name string) error) error {
 	ref, err := object.UnmarshalFor(op, kind, b)
 	if err != nil {
 		return err
 	}
-	r, err := shm.RegionByID(ref.Region)
+	return arrived(ref, func(r *shm.Region) error { return open(r, ref.Object) })
+}
+
+// arrived calls open with the view of its region in which ref's object is found.
+func arrived(ref object.Ref, open func(r *shm.Region) error) error {
+	r, err := shm.Arrived(ref)
 	if err != nil {
 		return err
 	}
 	defer r.Close() // one handle on the region of several: the object's stays
-	return open(r.Existing(), ref.Object)
+	return open(r)
 }

@@ -51,6 +51,7 @@ type Core struct {
 	Gate    *Gate        // the attachment's
 	Closed  *atomic.Bool // the Gate's, one step nearer
 	Mapping any          // keeps the memory mapped while the Core is reachable
+	In      any          // package shm's: what the object is in
 
 	// Shared is what the typed package keeps once for all its handles on the
 	// object in this process (race tags, OnOwnerDied is not among it: that is

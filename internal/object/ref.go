@@ -10,11 +10,14 @@ import (
 
 // A Ref is a handle on its way to another process: which region, which
 // object. The region itself travels as a descriptor (package proc hands it
-// over) and is found again by its ID.
+// over) and is found again by its ID. An object is found again by its name, and
+// known by its generation: the name may have been given to another meanwhile.
 type Ref struct {
-	Region RegionID `cbor:"1,keyasint"`
-	Kind   uint32   `cbor:"2,keyasint,omitempty"` // 0: the region itself
-	Object string   `cbor:"3,keyasint,omitempty"`
+	Region     RegionID `cbor:"1,keyasint"`
+	Kind       uint32   `cbor:"2,keyasint,omitempty"` // 0: the region itself
+	Object     string   `cbor:"3,keyasint,omitempty"`
+	Generation uint64   `cbor:"4,keyasint,omitempty"` // of its directory entry; 0: an earlier build did not say
+	Lock       uint64   `cbor:"5,keyasint,omitempty"` // a Cond's: generation of the object that its lock is; 0: of its own
 }
 
 // RegionID is the random number that a region gets at its creation.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"strconv"
 
@@ -13,31 +14,60 @@ import (
 // Gettid is the calling thread's id, as its own pid namespace numbers it.
 func Gettid() int { return unix.Gettid() }
 
+// Processes are asked about below procDir: /proc, but in tests. What cannot be
+// read is unknown, which is told by an error and not by a value, and proves
+// nothing.
+var procDir = "/proc"
+
 // Namespace names this process's pid namespace and its time namespace (of the
-// other, the start times in /proc differ): inodes, pid's in the low half. 0
-// where there is no /proc, or where /proc numbers the processes of another
-// namespace.
-func Namespace() uint64 {
-	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
-		return 0
+// other, the start times in /proc differ): inodes, pid's in the low half; not
+// 0. It is unknown where there is no /proc, where /proc numbers the processes of
+// another namespace, and where either of the two cannot be looked at.
+func Namespace() (uint64, error) {
+	self, err := os.Readlink(procDir + "/self")
+	if err != nil {
+		return 0, err
 	}
+	if me := strconv.Itoa(os.Getpid()); self != me {
+		return 0, fmt.Errorf("%s numbers the processes of another namespace: this one is %s there, and has the pid %s", procDir, self, me)
+	}
+	id, err := inode(procDir + "/self/ns/pid")
+	if err != nil {
+		return 0, err
+	}
+	clock, err := inode(procDir + "/self/ns/time")
+	if err != nil && !errors.Is(err, unix.ENOENT) { // ENOENT: before Linux 5.6, which had one for all
+		return 0, err
+	}
+	return uint64(clock)<<32 | uint64(id), nil
+}
+
+// inode is that of a namespace's file, of 32 bits.
+func inode(path string) (uint32, error) {
 	var st unix.Stat_t
-	if unix.Stat("/proc/self/ns/pid", &st) != nil {
-		return 0
+	if err := unix.Stat(path, &st); err != nil {
+		return 0, &fs.PathError{Op: "stat", Path: path, Err: err}
 	}
-	id := st.Ino & (1<<32 - 1)
-	if unix.Stat("/proc/self/ns/time", &st) == nil { // since Linux 5.6
-		id |= st.Ino << 32
+	if uint32(st.Ino) == 0 {
+		return 0, fmt.Errorf("%s: inode %#x", path, st.Ino)
 	}
-	return id
+	return uint32(st.Ino), nil
 }
 
 // pfExiting is PF_EXITING of the kernel's include/linux/sched.h, in field 9 of
 // /proc/PID/task/TID/stat: a thread that has it never returns to user mode.
 const pfExiting = 0x4
 
-// statFields splits a stat file after the command name, which may hold
-// anything: fields[0] is the state, field 3 of proc(5).
+// Fields of /proc/PID/stat behind the command name, counted from field 3 of
+// proc(5), the state.
+const (
+	statState   = 3 - 3
+	statFlags   = 9 - 3
+	statThreads = 20 - 3
+	statStart   = 22 - 3
+)
+
+// statFields splits a stat file after the command name, which may hold anything.
 func statFields(path string) ([][]byte, error) {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -48,39 +78,45 @@ func statFields(path string) ([][]byte, error) {
 		return nil, fmt.Errorf("%s: no command name", path)
 	}
 	f := bytes.Fields(b[i+1:])
-	if len(f) < 20 {
+	if len(f) <= statStart {
 		return nil, fmt.Errorf("%s: %d fields", path, len(f))
 	}
 	return f, nil
 }
 
+func processDir(pid int) string { return procDir + "/" + strconv.Itoa(pid) }
+
+func statOf(pid int) ([][]byte, error) { return statFields(processDir(pid) + "/stat") }
+
+func startIn(stat [][]byte) (uint64, error) {
+	return strconv.ParseUint(string(stat[statStart]), 10, 64)
+}
+
 // StartTime is when a process started, in clock ticks since boot: with its
 // pid it names a process for as long as the machine is up.
 func StartTime(pid int) (uint64, error) {
-	f, err := statFields(fmt.Sprintf("/proc/%d/stat", pid))
+	f, err := statOf(pid)
 	if err != nil {
 		return 0, err
 	}
-	return strconv.ParseUint(string(f[19]), 10, 64)
+	return startIn(f)
 }
 
 // Stopped reports that the process pid which started at start is stopped, by a
 // signal or a debugger; not knowing is false.
 func Stopped(pid int, start uint64) bool {
-	f, err := statFields(fmt.Sprintf("/proc/%d/stat", pid))
-	if err != nil || (f[0][0] != 'T' && f[0][0] != 't') {
+	f, err := statOf(pid)
+	if err != nil || (f[statState][0] != 'T' && f[statState][0] != 't') {
 		return false
 	}
-	now, err := strconv.ParseUint(string(f[19]), 10, 64)
+	now, err := startIn(f)
 	return err == nil && now == start
 }
 
 // Ended reports that the process pid which started at start is gone, or that
 // none of its threads will ever run user code again. It asks /proc, so pid
-// must be of this process's pid namespace; not knowing is false.
-//
-// All threads are listed twice: a thread that was still running at the first
-// listing could have started another, which the second then shows.
+// must be of this process's pid namespace, and start of its time namespace; not
+// knowing is false.
 func Ended(pid int, start uint64) bool {
 	if isGone(pid) {
 		return true
@@ -89,15 +125,7 @@ func Ended(pid int, start uint64) bool {
 	if err != nil {
 		return isGone(pid)
 	}
-	if now != start {
-		return true
-	}
-	for range 2 {
-		if !allExiting(pid) {
-			return false
-		}
-	}
-	return true
+	return now != start || noneRuns(pid)
 }
 
 // Gone reports whether there is no process pid, not even a zombie.
@@ -107,24 +135,42 @@ func Gone(pid int) bool { return isGone(pid) }
 // users (its option hidepid).
 func isGone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
 
-func allExiting(pid int) bool {
-	dir := fmt.Sprintf("/proc/%d/task", pid)
+// noneRuns reports that no thread of pid will ever run user code again.
+//
+// A listing of the threads alone does not tell: one that still ran when it
+// began may have started another behind it and ended, and one may be left out
+// while others go. So, in this order: all that were listed are exiting; the
+// process has n threads; all that were listed are there still. They were there
+// when it had n, then, and if they are n, they were all of them; and who exits
+// starts no other.
+func noneRuns(pid int) bool {
+	dir := processDir(pid) + "/task"
 	tasks, err := os.ReadDir(dir)
+	if err != nil || !allExiting(dir, tasks) {
+		return isGone(pid)
+	}
+	f, err := statOf(pid)
 	if err != nil {
 		return isGone(pid)
 	}
+	n, err := strconv.Atoi(string(f[statThreads]))
+	if err != nil || n != len(tasks) || n == 0 {
+		return isGone(pid)
+	}
+	return allExiting(dir, tasks) || isGone(pid)
+}
+
+// allExiting reports that every one of tasks is there, and exiting.
+func allExiting(dir string, tasks []fs.DirEntry) bool {
 	for _, t := range tasks {
 		f, err := statFields(dir + "/" + t.Name() + "/stat")
-		if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ESRCH) {
-			continue // that thread ended meanwhile
-		}
 		if err != nil {
 			return false
 		}
-		if s := f[0][0]; s == 'Z' || s == 'X' || s == 'x' {
+		if s := f[statState][0]; s == 'Z' || s == 'X' || s == 'x' {
 			continue
 		}
-		flags, err := strconv.ParseUint(string(f[6]), 10, 64)
+		flags, err := strconv.ParseUint(string(f[statFlags]), 10, 64)
 		if err != nil || flags&pfExiting == 0 {
 			return false
 		}

@@ -53,7 +53,7 @@ func TestEnded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		state = f[0][0]
+		state = f[statState][0]
 	}
 	if !Ended(pid, start) {
 		t.Error("a zombie has not ended")

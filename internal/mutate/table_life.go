@@ -1,0 +1,49 @@
+package main
+
+// The life of processes and regions: who is dead, what a handle is on, when a
+// region ends, and which names there are.
+var lifeMutations = []mutation{
+	// What is unknown proves nothing.
+	{file: "shm/me.go", from: "if m.err != nil {\n\t\treturn identity{pid: uint32(myPID)}", to: "if false {\n\t\treturn identity{pid: uint32(myPID)}", promise: "a start time that could not be read is recorded as unknown", pkg: "./shm", run: "TestUnknownIsNotDead$|TestRecordOfTheUnknown$"},
+	{file: "shm/me.go", from: "m.near(id) && id.start != 0 && sys.Ended", to: "m.near(id) && sys.Ended", promise: "a start time of 0, as earlier builds wrote it, proves nothing", pkg: "./shm", run: "TestAskedOnlyOfTheKnown$"},
+	{file: "shm/me.go", from: "return id.ns != 0 && id.ns == m.namespace", to: "return id.ns == m.namespace", promise: "two processes of unknown namespaces are not neighbours", pkg: "./shm", run: "TestAskedOnlyOfTheKnown$"},
+	{file: "shm/me.go", from: "if m := me.Load(); m == nil || m.err != nil {", to: "if m := me.Load(); m == nil {", promise: "who could not read who it is looks again when it attaches", pkg: "./shm", run: "TestUnknownIsNotDead$"},
+	{file: "shm/attach.go", from: "\tlookAtMyself()\n", to: "", promise: "who could not read who it is looks again when it attaches", pkg: "./shm", run: "TestUnknownIsNotDead$"},
+	{file: "internal/sys/process_linux.go", from: "if err != nil && !errors.Is(err, unix.ENOENT) { // ENOENT", to: "if false && !errors.Is(err, unix.ENOENT) { // ENOENT", promise: "a time namespace that cannot be looked at is not none", pkg: "./internal/sys", run: "TestNamespaceIsKnownWholeOrNot$"},
+	{file: "internal/sys/process_linux.go", from: "me := strconv.Itoa(os.Getpid()); self != me {", to: "me := strconv.Itoa(os.Getpid()); false {", promise: "/proc of another namespace is not asked", pkg: "./internal/sys", run: "TestNamespaceIsKnownWholeOrNot$"},
+	{file: "internal/sys/process_linux.go", from: "if err != nil || n != len(tasks) || n == 0 {", to: "if err != nil || n == 0 {", promise: "a list that misses a thread is no proof", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
+	{file: "internal/sys/process_linux.go", from: "|| n == 0 {", to: "{", promise: "an empty list of threads is no proof", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
+	{file: "internal/sys/process_linux.go", from: "\t\tif err != nil {\n\t\t\treturn false\n\t\t}\n\t\tif s := f[statState][0]", to: "\t\tif err != nil {\n\t\t\tcontinue\n\t\t}\n\t\tif s := f[statState][0]", promise: "a thread that has gone, or cannot be read, may have left another", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
+	{file: "internal/sys/process_linux.go", from: "return allExiting(dir, tasks) || isGone(pid)", to: "return true", promise: "the threads counted are the threads listed", pkg: "./internal/sys", run: "TestEndedWhileThreadsChange$"},
+
+	// A handle is on an object.
+	{file: "shm/objects.go", from: "if r.only != 0 && e.gen != r.only {", to: "if false && e.gen != r.only {", promise: "a handle never arrives at another object", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/uses.go", from: ", Object: e.text(), Generation: e.gen}", to: ", Object: e.text()}", promise: "a handle travels with its generation", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/registry.go", from: "r.existing, r.only = true, ref.Generation", to: "r.only = ref.Generation", promise: "what arrives only finds", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "sync/cond.go", from: "ref.Lock = c.lock.core.Ref.Generation", to: "ref.Lock = 0", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
+	{file: "sync/cond.go", from: "return c.open(r, locks, ref.Object, \"\")", to: "return c.open(r, locks.Existing(), ref.Object, \"\")", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
+	{file: "atomics/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{Region: ref.Region})", promise: "a handle on cells never arrives at others", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "ring/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{Region: ref.Region})", promise: "a handle on a queue never arrives at another", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/registry.go", from: "case found != nil:", to: "case false:", promise: "of a region and its copy none is taken for the other", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "shm/detach.go", from: "found = append(found, a)", to: "found = []*attachment{a}", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
+
+	// An ephemeral region ends with its last, and not before.
+	{file: "shm/handon.go", from: "if err = shareLife(f); err == nil {", to: "if err == nil {", promise: "a region does not end under a child that was just started", pkg: "./proc", run: "TestParentClosesFirst$|TestParentDiesFirst$"},
+	{file: "shm/handon.go", from: "p.End = func() { endNamed(path) }", to: "_ = path", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
+	{file: "proc/start_linux.go", from: "\t\tregions.ended()\n", to: "", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
+	{file: "proc/start_linux.go", from: "\tdefer regions.close()\n", to: "", promise: "the parent's share ends with Start", pkg: "./proc", run: "TestChildNeverArrives$|TestParentClosesFirst$"},
+	{file: "shm/handon.go", from: "if f, err = sys.Reopen(a.fd, true); err != nil {", to: "if f, err = sys.Dup(a.fd); err != nil {", promise: "the share on its way is not the parent's own", pkg: "./shm", run: "TestHandOnOfAMovedFile$"},
+	{file: "shm/handon.go", from: "== 0 || a.readOnly {", to: "== 0 {", promise: "who only looks keeps no region alive", pkg: "./shm", run: "TestHandOnReadOnly$"},
+	{file: "shm/ephemeral.go", from: "if binary.LittleEndian.Uint32(b[:]) == lifeGone {\n\t\treturn errGone", to: "if false {\n\t\treturn errGone", promise: "nobody comes into a region that has ended", pkg: "./shm", run: "TestEphemeralEndsUnderANewcomer$|TestNoShareOfTheEnded$"},
+	{file: "shm/open.go", from: "attach(v.own, v.h.geometry, \"\", name, o)", to: "attach(v.own, v.h.geometry, v.path, name, o)", promise: "by a descriptor the name does not matter", pkg: "./shm", run: "TestDescriptorNeedsNoName$"},
+	{file: "shm/open.go", from: "\tr.a.isAt(v.path)\n", to: "", promise: "who came by a descriptor takes the name away when it is the last", pkg: "./shm", run: "TestLastByDescriptorTakesTheName$"},
+	{file: "shm/ephemeral.go", from: "return true, takeAway(f, path)", to: "takeAway(f, path)\n\t\treturn true, nil", promise: "what cannot be taken away is told at once", pkg: "./shm", run: "TestStickyDirectory$"},
+	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.where())", to: "takeAway(a.private, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
+	{file: "shm/create.go", from: "if room, err := endNamed(path); err != nil {", to: "if room, err := endNamed(path); false {", promise: "Create says why it cannot make room", pkg: "./shm", run: "TestStickyDirectory$"},
+
+	// Names, and what goes along with a child.
+	{file: "shm/names.go", from: "case isTemp(base):", to: "case false:", promise: "no living region is swept", pkg: "./shm", run: "TestNames$|TestNoRegionIsSwept$"},
+	{file: "proc/regions.go", from: "what := piece{readOnly: p.ReadOnly}", to: "what := piece{}", promise: "a read-only region does not hide the writable one of a handle", pkg: "./proc", run: "TestReadOnlyBeside$"},
+	{file: "proc/regions.go", from: "if what.file, err = sys.ID(p.File); err != nil {", to: "if _, err = sys.ID(p.File); err != nil {", promise: "a region and its copy are two", pkg: "./proc", run: "TestCopyBeside$"},
+	{file: "sync/handle.go", from: "shm.ParticipantsOf(h.core)", to: "func() (ps []shm.Participant) {\n\t\tif r, err := shm.RegionByID(h.core.Ref.Region); err == nil {\n\t\t\tps = r.Participants()\n\t\t\tr.Close()\n\t\t}\n\t\treturn ps\n\t}()", promise: "a living owner is not called dead", pkg: "./sync", run: "TestOwnerBesideACopy$"},
+}

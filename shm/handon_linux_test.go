@@ -1,0 +1,179 @@
+package shm
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"example.com/tandem/internal/sys"
+)
+
+// A region on its way stays until whoever has the descriptor has closed it, and
+// goes with the last.
+func TestHandOn(t *testing.T) {
+	path := testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	id := r.a.id
+	p := must(r.HandOn())(t)
+	if p.ID != id || p.Name != path || p.ReadOnly {
+		t.Errorf("%+v", p)
+	}
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.End() // too early
+	in := must(OpenFile(p.File, nil))(t)
+	if in.a.id != id {
+		t.Errorf("in region %v, want %v", in.a.id, id)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if again := must(Open(path, nil))(t); again.a.id != id {
+		t.Errorf("in region %v, want %v", again.a.id, id)
+	} else if err := again.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dup := must(sys.Dup(p.File))(t) // as a child has it
+	p.File.Close()
+	if p.End(); !isNamed(path, in.a.file) {
+		t.Error("it ended while a descriptor was on its way")
+	}
+	dup.Close()
+	p.End()
+	gone(t, path)
+	if _, err := r.HandOn(); !errors.Is(err, ErrClosed) {
+		t.Errorf("HandOn after Close = %v, want ErrClosed", err)
+	}
+}
+
+// Others live in it: the end of a passage is not theirs.
+func TestHandOnBesideOthers(t *testing.T) {
+	path := testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	p := must(r.HandOn())(t)
+	c := guest.Start(t, path)
+	c.Expect(fmt.Sprint(r.a.id))
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.File.Close()
+	if p.End(); !isNamed(path, r.a.file) {
+		t.Error("the region of a living process has lost its name")
+	}
+	c.Say("go")
+	if err := c.Wait(); err != nil {
+		t.Error(err)
+	}
+	gone(t, path)
+}
+
+// Neither a name that was taken away nor one that another has by now matters.
+func TestHandOnWithoutAName(t *testing.T) {
+	path := testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	if err := Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	second := must(Create(path, ephemeral))(t)
+	p := must(r.HandOn())(t)
+	id := r.a.id
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	in := must(OpenFile(p.File, nil))(t)
+	if in.a.id != id {
+		t.Errorf("in region %v, want %v", in.a.id, id)
+	}
+	if err := in.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dup := must(sys.Dup(p.File))(t)
+	defer dup.Close()
+	p.File.Close()
+	if p.End(); !isNamed(path, second.a.file) {
+		t.Error("a successor lost its name")
+	}
+	if err := second.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, path)
+}
+
+// The file was elsewhere for a moment, so that it was not found by its name: the
+// share on its way is none of this process's own, and goes without it.
+func TestHandOnOfAMovedFile(t *testing.T) {
+	path := testPath(t)
+	r := must(Create(path, ephemeral))(t)
+	if err := os.Rename(path, path+"-away"); err != nil {
+		t.Fatal(err)
+	}
+	p := must(r.HandOn())(t)
+	if err := os.Rename(path+"-away", path); err != nil {
+		t.Fatal(err)
+	}
+	p.File.Close()
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	gone(t, path)
+}
+
+// Who only looks keeps no region alive.
+func TestHandOnReadOnly(t *testing.T) {
+	path := testPath(t)
+	c := sender.Start(t, path)
+	c.Line()
+	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	defer ro.Close()
+	p := must(ro.HandOn())(t)
+	defer p.File.Close()
+	if !p.ReadOnly {
+		t.Errorf("%+v", p)
+	}
+	c.Say("go")
+	c.Expect("closed")
+	gone(t, path)
+	if err := closed(OpenFile(p.File, &Options{ReadOnly: true})); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("OpenFile of what has ended = %v, want fs.ErrNotExist", err)
+	}
+}
+
+// A copy of a region's file has its id: of two that are open none is found by
+// it, and both are detached.
+func TestTwoOfOneID(t *testing.T) {
+	path := newRegionFile(t)
+	copied := filepath.Join(filepath.Dir(path), "copy")
+	if err := os.WriteFile(copied, must(os.ReadFile(path))(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	one, two := must(Open(path, nil))(t), must(Open(copied, nil))(t)
+	if err := closed(RegionByID(one.a.id)); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("RegionByID = %v, want fs.ErrInvalid", err)
+	}
+	if err := Detach(one.a.id); err != nil {
+		t.Error(err)
+	}
+	for _, r := range []*Region{one, two} {
+		if _, err := r.File(); !errors.Is(err, ErrClosed) {
+			t.Errorf("%s: File after Detach = %v, want ErrClosed", r.Name(), err)
+		}
+	}
+	opened := make(chan error, 2)
+	for _, name := range []string{path, copied} {
+		go func() { opened <- closed(Open(name, nil)) }()
+	}
+	for range 2 {
+		select {
+		case err := <-opened:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-deadline(t).Done():
+			t.Fatal("Open waits for a Close that is over")
+		}
+	}
+}

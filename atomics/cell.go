@@ -25,6 +25,13 @@ type handle struct {
 	padded bool           // some do not
 }
 
+// gone reports, of a region that was closed, that it is not there any more. Until
+// then a cell is what it is: who read a zero already, and wrote what follows from
+// that, would write it to the region.
+//
+//go:noinline
+func (h *handle) gone() bool { return !h.core.Gate.Stands() }
+
 // at is where cell i is.
 func at[T any](h *handle, i int) unsafe.Pointer {
 	_ = h.index[i]
@@ -34,7 +41,7 @@ func at[T any](h *handle, i int) unsafe.Pointer {
 
 func loadAt[T any](h *handle, i int) (x T) {
 	p := at[T](h, i)
-	if h.closed.Load() {
+	if h.closed.Load() && h.gone() {
 		return x
 	}
 	var w uint64
@@ -73,7 +80,7 @@ func storeAt[T any](h *handle, i int, x T) {
 func swapAt[T any](h *handle, i int, x T) (old T) {
 	p := at[T](h, i)
 	w := bits(x) & h.data
-	if h.closed.Load() {
+	if h.closed.Load() && h.gone() {
 		return old
 	}
 	if mem.RaceEnabled {
@@ -97,7 +104,7 @@ func swapAt[T any](h *handle, i int, x T) (old T) {
 func casAt[T any](h *handle, i int, old, new T) (ok bool) {
 	p := at[T](h, i)
 	o, n := bits(old)&h.data, bits(new)&h.data
-	if h.closed.Load() {
+	if h.closed.Load() && h.gone() {
 		return o == 0
 	}
 	if mem.RaceEnabled {
@@ -126,7 +133,7 @@ func updateAt[T any](h *handle, i int, f func(T) T) T {
 	p := at[T](h, i)
 	for {
 		var x T
-		if h.closed.Load() {
+		if h.closed.Load() && h.gone() {
 			return f(x)
 		}
 		old := engine.LoadCell(p, unsafe.Sizeof(x))
@@ -149,7 +156,7 @@ func updateAt[T any](h *handle, i int, f func(T) T) T {
 
 func addAt[T Number](h *handle, i int, delta T) (sum T) {
 	p := at[T](h, i)
-	if h.closed.Load() {
+	if h.closed.Load() && h.gone() {
 		return delta
 	}
 	if mem.RaceEnabled {

@@ -95,7 +95,8 @@ func (c *Cond) Holder() *Holder {
 // Wait gives up the lock, waits until it is notified, and takes the lock back,
 // for which it waits as long as that takes. The lock is held when it returns,
 // whatever it returns; but for shm.ErrClosed, and for ErrNotOwner where an
-// operator took the lock from its holder.
+// operator took the lock from its holder. An Unlock after shm.ErrClosed, as With
+// does one, frees nobody's lock.
 //
 // nil says that it was notified. Whether what it waits for is true it has to
 // look at again: see WaitFor. ErrOwnerDied says that a holder died and nobody

@@ -177,11 +177,14 @@ func (g *grip) Unlock() error {
 func (g *grip) Lock() (suspect bool, err error) {
 	g.Done() // from here on it waits for the lock, and nothing else
 	if g.Over() {
-		return false, shm.ErrClosed
+		return false, g.without()
 	}
 	w := g.lock.core.Waiter(context.Background())
 	suspect, err = g.mu.Recover(w)
 	w.Done()
+	if err != nil && g.Over() {
+		return false, g.without()
+	}
 	if err != nil {
 		return false, err
 	}
@@ -214,4 +217,14 @@ func (g *grip) letGo() {
 		g.lock.release()
 		return g.mu.Unlock() == nil
 	})
+	g.without()
+}
+
+// without is how a Wait ends that does not have the lock back. The caller may
+// unlock it all the same, as With does; see shared.excuse.
+func (g *grip) without() error {
+	if g.h == nil {
+		g.lock.own.excused.Add(1)
+	}
+	return shm.ErrClosed
 }

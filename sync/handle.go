@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"sync/atomic"
 	"unsafe"
 
 	"example.com/tandem/internal/engine"
@@ -25,7 +26,23 @@ type handle struct {
 type shared struct {
 	tag [2]uint64
 	reentry
-	line engine.CondLine
+	line    engine.CondLine
+	excused atomic.Int32
+}
+
+// excuse reports whether an Unlock, in a region that is being closed, is that of
+// one whose Wait has returned without the lock: it would free what another
+// goroutine of this process has. Each such Wait excuses one.
+func (s *shared) excuse() bool {
+	for {
+		n := s.excused.Load()
+		if n == 0 {
+			return false
+		}
+		if s.excused.CompareAndSwap(n, n-1) {
+			return true
+		}
+	}
 }
 
 // open finds or makes the object that s asks for.

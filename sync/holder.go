@@ -223,7 +223,9 @@ func (h *Holder) MarkConsistent() error {
 func (h *Holder) Unlock() error {
 	err := h.made()
 	if err == nil {
-		err = h.unlock()
+		if err = h.unlock(); h.deep() > 0 {
+			err = h.seen(err) // the depth is this process's own affair
+		}
 	}
 	return h.done("holder.Unlock", err)
 }

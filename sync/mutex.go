@@ -140,7 +140,7 @@ func (m *Mutex) OnOwnerDied(repair func(context.Context) error) { m.answer.set(r
 // does not block. ErrNotOwner if another process holds it and ErrNotLocked if
 // nobody does; then nothing has changed.
 func (m *Mutex) Unlock() error {
-	if mem.RaceEnabled || m.core == nil || !m.mu.UnlockNow() {
+	if mem.RaceEnabled || m.core == nil || m.core.Closed.Load() || !m.mu.UnlockNow() {
 		return m.unlock()
 	}
 	m.core.KeepAlive()
@@ -150,6 +150,9 @@ func (m *Mutex) Unlock() error {
 //go:noinline
 func (m *Mutex) unlock() error {
 	err := m.made()
+	if err == nil && m.core.Closed.Load() && m.own.excuse() {
+		err = shm.ErrClosed
+	}
 	if err == nil {
 		m.release()
 		err = m.mu.Unlock()

@@ -2,9 +2,11 @@ package closing
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"testing"
 
+	"example.com/tandem/atomics"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
@@ -137,4 +139,58 @@ func TestEvent(t *testing.T) {
 			t.Errorf("it is set: %v; the last call that returned nil was %q", e.IsSet(), rep.Last)
 		}
 	})
+}
+
+func init() {
+	for name, f := range map[string]func(*atomics.Value[int64]){
+		"store":  func(v *atomics.Value[int64]) { v.Store(v.Load() + 1) },
+		"swap":   func(v *atomics.Value[int64]) { n := v.Swap(-1); v.Store(n + 1) },
+		"cas":    func(v *atomics.Value[int64]) { n := v.Load(); v.CompareAndSwap(n, n+1) },
+		"update": func(v *atomics.Value[int64]) { v.Update(func(n int64) int64 { return n + 1 }) },
+		"add":    func(v *atomics.Value[int64]) { atomics.Add(v, 1) },
+	} {
+		deeds["cell."+name] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+			l, e := tsync.OpenMutex(r, "lock")
+			v, err := atomics.OpenValue(r, "cell", int64(0))
+			return func(ctx context.Context) error {
+				if err := l.Lock(ctx); err != nil {
+					return err
+				}
+				f(v)
+				return counted(&rep.Gave, mu, l.Unlock())
+			}, errors.Join(e, err)
+		}
+		cellVerbs = append(cellVerbs, name)
+	}
+}
+
+var cellVerbs []string
+
+// A cell is what it was until the region is gone: what a holder of its lock goes
+// on to write while the region is being closed follows from what is there.
+func TestCells(t *testing.T) {
+	for _, name := range cellVerbs {
+		t.Run(name, func(t *testing.T) {
+			r, ctx := shmtest.Region(t), watchdog(t)
+			l := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "lock"))
+			v := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "cell", int64(0)))
+			sum := int64(0)
+			leaving(t, r, "cell."+name, nil, func(t *testing.T, rep report) {
+				// One may have been inside, before or after its change, and with
+				// Swap in the middle of it.
+				sum += int64(rep.Gave)
+				n := v.Load()
+				if _, err := l.Recover(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if n != sum && n != sum+1 && (name != "swap" || n != -1) {
+					t.Errorf("the cell is %d after %d changes", n, sum)
+				}
+				v.Store(sum)
+				if err := errors.Join(l.MarkConsistent(), l.Unlock()); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
 }

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -46,6 +47,10 @@ type storm struct {
 	turn      *atomics.Value[int64] // the Once of now
 	inside    *atomics.Array[int64] // who runs it
 	won, seen *atomics.Array[int32]
+	suspects  *atomics.Value[int64] // how often a lock without a Cond was found abandoned
+
+	in      atomic.Int64 // how many of those this process is inside of, by what its calls returned
+	leaving atomic.Bool  // it closes the region: cells may be zeroes
 
 	mu, lock *tsync.Mutex
 	re       *tsync.RMutex
@@ -70,6 +75,8 @@ func openStorm(r *shm.Region) (s *storm, err error) {
 	s.inside, e = atomics.OpenArray[int64](r, "inside", stormOnces)
 	try(e)
 	s.turn, e = atomics.OpenValue(r, "turn", int64(0))
+	try(e)
+	s.suspects, e = atomics.OpenValue(r, "suspects", int64(0))
 	try(e)
 	s.mu, e = tsync.OpenMutex(r, "mu")
 	try(e)
@@ -106,14 +113,19 @@ func (s *storm) locked(ctx context.Context, l stormLock, cell int, f func() erro
 	err := l.Lock(ctx)
 	if errors.Is(err, tsync.ErrOwnerDied) {
 		var suspect bool
-		if suspect, err = l.Recover(ctx); err == nil && suspect {
-			err = s.mend(l, cell)
+		if suspect, err = l.Recover(ctx); err == nil {
+			s.enter(cell, 1)
+			if suspect {
+				err = s.mend(l, cell)
+			}
 		}
+	} else if err == nil {
+		s.enter(cell, 1)
 	}
 	if err != nil {
 		return err
 	}
-	if a, b := s.cells.Load(cell), s.cells.Load(cell+1); a != b {
+	if a, b := s.cells.Load(cell), s.cells.Load(cell+1); a != b && !s.leaving.Load() {
 		return fmt.Errorf("cells %d under %T: %d and %d", cell, l, a, b)
 	}
 	s.cells.Store(cell, s.cells.Load(cell)+1)
@@ -125,12 +137,26 @@ func (s *storm) locked(ctx context.Context, l stormLock, cell int, f func() erro
 	if errors.Is(err, tsync.ErrOwnerDied) { // a Wait was told, and has the lock
 		err = s.mend(l, cell)
 	}
-	return errors.Join(err, l.Unlock())
+	e := l.Unlock()
+	if e == nil {
+		s.enter(cell, -1)
+	}
+	return errors.Join(err, e)
+}
+
+// enter counts, but for the locks that a Wait gives up.
+func (s *storm) enter(cell int, n int64) {
+	if cell < underOwn {
+		s.in.Add(n)
+	}
 }
 
 func (s *storm) mend(l stormLock, cell int) error {
+	if cell < underOwn {
+		atomics.Add(s.suspects, 1)
+	}
 	a, b := s.cells.Load(cell), s.cells.Load(cell+1)
-	if a != b && a != b+1 {
+	if a != b && a != b+1 && !s.leaving.Load() {
 		return fmt.Errorf("cells %d under the dead holder of %T: %d and %d", cell, l, a, b)
 	}
 	s.cells.Store(cell+1, a)
@@ -166,7 +192,7 @@ func (s *storm) one(h, own *tsync.Holder) error {
 		if err != nil {
 			return err
 		}
-		if a, b := s.cells.Load(underRW), s.cells.Load(underRW+1); a != b {
+		if a, b := s.cells.Load(underRW), s.cells.Load(underRW+1); a != b && !s.leaving.Load() {
 			return fmt.Errorf("cells under RLock: %d and %d", a, b)
 		}
 		return s.rw.RUnlock()
@@ -269,13 +295,18 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 	testproc.Must(r.Close())
 })
 
-func TestPrimitivesStorm(t *testing.T) {
-	length := 4 * time.Second
+// stormLength is how long a storm lasts.
+func stormLength(t *testing.T) time.Duration {
 	if s := os.Getenv("TANDEM_STORM"); s != "" {
-		length = must[time.Duration](t)(time.ParseDuration(s))
-	} else if testing.Short() {
-		length = time.Second
+		return must[time.Duration](t)(time.ParseDuration(s))
 	}
+	if testing.Short() {
+		return time.Second
+	}
+	return 4 * time.Second
+}
+
+func TestPrimitivesStorm(t *testing.T) {
 	r := shmtest.Region(t)
 	s := must[*storm](t)(openStorm(r))
 	end := must[*tsync.Event](t)(tsync.OpenEvent(r, "end"))
@@ -285,16 +316,32 @@ func TestPrimitivesStorm(t *testing.T) {
 		cs[i] = start()
 	}
 	kills := 0
-	for over := time.Now().Add(length); time.Now().Before(over); kills++ {
+	for over := time.Now().Add(stormLength(t)); time.Now().Before(over); kills++ {
 		time.Sleep(5*time.Millisecond + rand.N(40*time.Millisecond))
 		i := rand.IntN(len(cs))
 		cs[i].Kill()
 		cs[i] = start()
 	}
-	ctx := watchdog(t)
 	if err := end.Set(); err != nil {
 		t.Fatal(err)
 	}
+	s.survive(t, r, cs[:])
+	s.balance(t, r)
+	last := int(s.turn.Load())
+	for i := range last {
+		if err := s.did(i); err != nil {
+			t.Error(err)
+		}
+		if n := s.won.Load(i); n > 1 || s.seen.Load(i) != 1 {
+			t.Errorf("once %d: done by %d", i, n)
+		}
+	}
+	t.Logf("%d kills, %d Onces", kills, last)
+}
+
+// survive waits for the workers that are left to end.
+func (s *storm) survive(t *testing.T, r *shm.Region, cs []*testproc.Child) {
+	ctx := watchdog(t)
 	for _, c := range cs {
 		ended := make(chan error, 1)
 		go func() { ended <- c.Wait() }()
@@ -308,8 +355,12 @@ func TestPrimitivesStorm(t *testing.T) {
 			t.Fatalf("a survivor hangs:\n%v", snapshot)
 		}
 	}
+}
 
-	// Nobody is left: what locks are abandoned are repaired, and all balances.
+// balance is the end of a storm: nobody is left, what locks are abandoned are
+// repaired, and everything adds up.
+func (s *storm) balance(t *testing.T, r *shm.Region) {
+	ctx := watchdog(t)
 	h, own := s.re.NewHolder(), s.own.Holder()
 	for _, l := range []struct {
 		l    stormLock
@@ -343,15 +394,6 @@ func TestPrimitivesStorm(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	last := int(s.turn.Load())
-	for i := range last {
-		if err := s.did(i); err != nil {
-			t.Error(err)
-		}
-		if n := s.won.Load(i); n > 1 || s.seen.Load(i) != 1 {
-			t.Errorf("once %d: done by %d", i, n)
-		}
-	}
 	if err := r.Check(); err != nil {
 		t.Error(err)
 	}
@@ -360,5 +402,4 @@ func TestPrimitivesStorm(t *testing.T) {
 			t.Errorf("%v has not been recovered", p)
 		}
 	}
-	t.Logf("%d kills, %d Onces", kills, last)
 }

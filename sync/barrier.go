@@ -141,6 +141,7 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 		if err = b.eng.Await(a, w); isEnd(err) {
 			err = fmt.Errorf("%w: %w", ErrBroken, err)
 		}
+		err = b.seen(err) // zeroes look like another round
 	}
 	w.Done()
 	if last {

@@ -183,7 +183,7 @@ func tripped(w, now uint64) bool { return (w^now)>>bankOf(w)&barrierP != 0 }
 // Parties is how many make a round.
 func (b *Barrier) Parties() int { return int(b.n) }
 
-// Blank reports that there is no barrier, but zeroes: no round has generation 0.
+// Blank reports that there are zeroes, in which nobody has done anything.
 func (b *Barrier) Blank() bool { return mem.Load64(b.b) == 0 }
 
 // Broken reports X.
@@ -323,7 +323,7 @@ func (b *Barrier) Await(a Arrival, s Sleeper) error {
 		mem.Add64(b.a.W64(barrierWaits), 1)
 	}
 	switch {
-	case (x^a.b)&barrierRound != 0 && x != 0 && tripped(a.b, x):
+	case (x^a.b)&barrierRound != 0 && tripped(a.b, x):
 		return nil
 	case err == nil:
 		err = ErrBroken

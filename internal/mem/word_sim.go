@@ -32,6 +32,9 @@ func Swap64(p *uint64, v uint64) uint64     { point(); return atomic.SwapUint64(
 func Or64(p *uint64, m uint64) uint64       { point(); return atomic.OrUint64(p, m) }
 func And64(p *uint64, m uint64) uint64      { point(); return atomic.AndUint64(p, m) }
 
+// Between is where threads come between each other that share private memory.
+func Between() { point() }
+
 // Copy is two accesses: a death or another thread may come between the halves.
 func Copy(dst, src unsafe.Pointer, n uintptr) {
 	point()

@@ -23,7 +23,7 @@ func TestRowsFit(t *testing.T) {
 			if _, err := m.apply(root); err != nil {
 				t.Errorf("%s: %v", row, err)
 			}
-			if key := m.file + m.from + m.to; seen[key] {
+			if key := m.file + m.from + m.to + m.run; seen[key] {
 				t.Errorf("%s: it is there twice", row)
 			} else {
 				seen[key] = true

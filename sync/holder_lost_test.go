@@ -9,6 +9,32 @@ import (
 	"example.com/tandem/shm/shmtest"
 )
 
+// Once another holder of the process has what was taken from one, that one
+// unlocks nothing.
+func TestHolderLostToAnother(t *testing.T) {
+	m, err := OpenRMutex(shmtest.Region(t), "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, other := m.NewHolder(), m.NewHolder()
+	if err := h.Lock(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	mem.Store64(h.core.Area.W64(0), 0)
+	if err := other.Lock(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Unlock(); !errors.Is(err, ErrNotOwner) {
+		t.Errorf("Unlock of what another holder has by now = %v", err)
+	}
+	if !other.mu.Mine() || other.Depth() != 1 {
+		t.Errorf("the other one has it to depth %d, and the word says %v", other.Depth(), other.mu.Mine())
+	}
+	if err := other.Unlock(); err != nil {
+		t.Error(err)
+	}
+}
+
 // An operator can take a lock from its holder. The holder is told at its next
 // call, and does not go on as if it had the lock, or take it a second time.
 func TestHolderLost(t *testing.T) {

@@ -128,6 +128,7 @@ func TestTrial(t *testing.T) {
 		change(&m)
 		return m
 	}
+	patient := &trial{root: root, limit: time.Minute}
 	for _, tt := range []struct {
 		name string
 		m    mutation
@@ -154,13 +155,13 @@ func TestTrial(t *testing.T) {
 		{"the test fails in any case", with(func(m *mutation) { m.run = "TestSick$" }), sick},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			limit := time.Minute
+			by := patient // so that each test is run once without a mutation
 			if tt.want == hung {
-				limit = 5 * time.Second
+				by = &trial{root: root, limit: 5 * time.Second}
 			}
 			var out strings.Builder
-			trial := &trial{root: root, limit: limit, out: &out}
-			status := trial.run(t.Context(), []mutation{tt.m}, 1)
+			by.out = &out
+			status := by.run(t.Context(), []mutation{tt.m}, 1)
 			if !strings.HasPrefix(out.String(), tt.want+" ") {
 				t.Errorf("want %s: %s", tt.want, out.String())
 			}

@@ -46,7 +46,6 @@ const (
 // run tries the rows, j at a time, prints a line for each, and returns the
 // exit status.
 func (t *trial) run(ctx context.Context, rows []mutation, j int) int {
-	t.plain = map[string]func() verdict{}
 	counts := map[string]int{}
 	begun := time.Now()
 	var turns sync.WaitGroup
@@ -109,6 +108,9 @@ func (t *trial) unmutated(ctx context.Context, m mutation) verdict {
 	t.mu.Lock()
 	f := t.plain[key]
 	if f == nil {
+		if t.plain == nil {
+			t.plain = map[string]func() verdict{}
+		}
 		f = sync.OnceValue(func() verdict {
 			v := t.test(ctx, m, "")
 			if v.what == killed || v.what == hung {

@@ -88,8 +88,10 @@ func TestOnOwnerDied(t *testing.T) {
 	}
 	must(t, m.Unlock())
 
-	// While another repairs, Lock with an answer waits for it, TryLock does not.
+	// While another repairs, Lock with an answer waits for it, TryLock does not;
+	// and what another has repaired is not repaired again.
 	abandon()
+	m.OnOwnerDied(func(context.Context) error { t.Error("it is repaired twice"); return nil })
 	suspect, err := plain.Recover(ctx)
 	if !suspect || err != nil {
 		t.Fatalf("Recover = %v, %v", suspect, err)

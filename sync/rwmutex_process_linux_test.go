@@ -356,20 +356,23 @@ func TestRWMutexOnOwnerDied(t *testing.T) {
 		wantTries(t, plain, true, true)
 	}
 
-	// While another repairs, RLock with an answer waits for it, the attempts do not.
+	// While another repairs, RLock and Lock with an answer wait for it, the
+	// attempts do not; and what another has repaired is not repaired again.
 	abandon()
+	m.OnOwnerDied(func(context.Context) error { t.Error("it is repaired twice"); return nil })
 	suspect, err := plain.Recover(ctx)
 	if !suspect || err != nil {
 		t.Fatalf("Recover = %v, %v", suspect, err)
 	}
 	wantTries(t, m, false, false)
 	done := make(chan error)
-	go func() { done <- m.RLock(ctx) }()
-	shmtest.AwaitWaiting(t, r, "m", 1)
+	go func() { done <- errors.Join(m.RLock(ctx), m.RUnlock()) }()
+	go func() { done <- errors.Join(m.Lock(ctx), m.Unlock()) }()
+	shmtest.AwaitWaiting(t, r, "m", 2)
 	must(t, plain.MarkConsistent())
 	must(t, plain.Unlock())
 	must(t, <-done)
-	must(t, m.RUnlock())
+	must(t, <-done)
 }
 
 var errRefused = errors.New("refused")

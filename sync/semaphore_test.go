@@ -155,6 +155,8 @@ func TestSemaphoreContextEnds(t *testing.T) {
 		s := k.in(t, r, "s", 1)
 		ended, cancel := context.WithCancel(background)
 		cancel()
+		must(t, s.Acquire(background))
+		must(t, s.Release(1))                                           // so that the next would be at once
 		if err := s.Acquire(ended); !errors.Is(err, context.Canceled) { // no attempt
 			t.Errorf("Acquire with an ended context = %v", err)
 		}

@@ -28,7 +28,7 @@ import (
 //	X        broken: nobody arrives any more until a Reset
 //	P0, P1   how many rounds of bank 0, of bank 1 were tripped: the lowest bit
 //	index, epoch  who has claimed the slot and has not left it; 0 is nobody
-//	next     a hint: in that round all slots below it were claimed
+//	next     a hint: in that round all slots below it were claimed. It only grows
 //
 // Round g has bank g&1, and its slots are claimed in their order, so that a
 // slot's number says who came as which. Whoever claims the last one ends it.
@@ -177,7 +177,8 @@ func barrierLegal(w uint64) bool { return w&barrierBelow < 2*barrierBroken }
 // older reports whether v's generation is before w's.
 func older(v, w uint64) bool { return int64(w&barrierRound-v&barrierRound) > 0 }
 
-// tripped reports whether the round of w, which is over, was tripped; now is B.
+// tripped reports whether the round of w was tripped; now is B. Of a round that
+// is not over, but broken, P is what it was.
 func tripped(w, now uint64) bool { return (w^now)>>bankOf(w)&barrierP != 0 }
 
 // Parties is how many make a round.
@@ -323,7 +324,7 @@ func (b *Barrier) Await(a Arrival, s Sleeper) error {
 		mem.Add64(b.a.W64(barrierWaits), 1)
 	}
 	switch {
-	case (x^a.b)&barrierRound != 0 && tripped(a.b, x):
+	case tripped(a.b, x):
 		return nil
 	case err == nil:
 		err = ErrBroken

@@ -169,6 +169,31 @@ func TestBarrierWords(t *testing.T) {
 	}
 }
 
+// A Reset where nobody has come and nothing is broken changes nothing.
+func TestBarrierResetOfNone(t *testing.T) {
+	a := mem.Heap(engine.BarrierSize(2))
+	engine.InitBarrier(a, 2)
+	b := attachBarrier(t, a, newHeapFutex().env(1, 1))
+	is := func(g uint64) {
+		t.Helper()
+		if now, broken := b.Round(); now != g || broken {
+			t.Errorf("round %d, broken %v; want %d", now, broken, g)
+		}
+	}
+	b.Reset()
+	is(2)
+	if _, err := b.Arrive(nil); err != nil {
+		t.Fatal(err)
+	}
+	b.Reset()
+	is(3)
+	b.Reset()
+	is(3)
+	b.Abort()
+	b.Reset()
+	is(4)
+}
+
 // Recovery takes from the dead alone, and does it twice as once.
 func TestBarrierRecovery(t *testing.T) {
 	a := mem.Heap(engine.BarrierSize(3))

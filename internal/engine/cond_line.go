@@ -23,6 +23,7 @@ type condWaiter struct{ prev, next *condWaiter }
 //
 //go:norace
 func (l *CondLine) join() *condWaiter {
+	mem.Between()
 	mem.RaceDisable()
 	l.mu.Lock()
 	w := l.free
@@ -47,6 +48,7 @@ func (l *CondLine) join() *condWaiter {
 //
 //go:norace
 func (l *CondLine) leave(w *condWaiter) {
+	mem.Between()
 	mem.RaceDisable()
 	l.mu.Lock()
 	if w.prev != nil {
@@ -72,6 +74,7 @@ func (l *CondLine) first(w *condWaiter, n int) (is bool) {
 	if n == 0 {
 		return false
 	}
+	mem.Between()
 	mem.RaceDisable()
 	l.mu.Lock()
 	for x := l.head; x != nil && n > 0 && !is; x, n = x.next, n-1 {

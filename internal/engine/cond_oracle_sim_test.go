@@ -175,6 +175,7 @@ type condSimLock struct {
 	t       *sim.Thread
 	m       *engine.Mutex
 	can     bool // the wait's context may end
+	ended   bool // and has
 	joined  func()
 	unlocks int
 }
@@ -200,6 +201,22 @@ func (l *condSimLock) Lock() (bool, error) {
 func (l *condSimLock) Abandoned() bool { return l.m.Abandoned() }
 func (l *condSimLock) Over() bool      { return false }
 
+// A condSimSleeper is the wait's own: a context that has ended stays so, though
+// the lock is waited for with another one.
+type condSimSleeper struct {
+	*sim.Thread
+	l *condSimLock
+}
+
+func (s condSimSleeper) Sleep(w *uint32, v uint32) (err error) {
+	if s.l.ended {
+		return sim.ErrCanceled
+	}
+	err = s.Thread.Sleep(w, v)
+	s.l.ended = err != nil
+	return err
+}
+
 // wait is one Wait, with the lock held before and after.
 func (o *condOracle) wait(t *sim.Thread, c *engine.Cond, m *engine.Mutex, can bool) (told bool) {
 	x := &condWait{}
@@ -220,7 +237,7 @@ func (o *condOracle) wait(t *sim.Thread, c *engine.Cond, m *engine.Mutex, can bo
 		o.waiting--
 	}()
 	t.Context(can)
-	err := c.Wait(t, l)
+	err := c.Wait(condSimSleeper{t, l}, l)
 	ended = true
 	t.Context(false)
 	o.joined--

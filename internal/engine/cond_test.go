@@ -86,6 +86,46 @@ func TestCondHeals(t *testing.T) {
 	}
 }
 
+// goneLock is a lock that cannot be had again once it was given up.
+type goneLock struct{ freeLock }
+
+func (goneLock) Lock() (bool, error) { return false, ErrCorrupt }
+
+// Who is notified and cannot have the lock takes the notification with it; who
+// is not leaves what another of its process was given.
+func TestCondLockGone(t *testing.T) {
+	for _, first := range []bool{true, false} {
+		a, c := newCond(t, 4)
+		join := func() {
+			if _, err := c.join(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !first {
+			join()
+		}
+		s := &script{t: t}
+		s.sleeps = []func(int64){func(int64) {
+			if first {
+				join()
+			}
+			if n, err := c.Notify(1); n != 1 || err != nil {
+				t.Errorf("Notify = %d, %v", n, err)
+			}
+		}, func(int64) { setRow(a, 2, rowOfDead) }} // a reason to ask for the lock
+		if err := c.Wait(s, goneLock{}); err != ErrCorrupt {
+			t.Errorf("Wait = %v", err)
+		}
+		want := uint64(1<<40 | 1<<20 | 1)
+		if first {
+			want--
+		}
+		if got := *a.W64(512 + 128); got != want {
+			t.Errorf("notified %v: the row is %#x, want %#x", first, got, want)
+		}
+	}
+}
+
 // Turns: one after another is notified, and large numbers are shared out.
 func TestCondTakesTurns(t *testing.T) {
 	a, c := newCond(t, 100)

@@ -9,6 +9,29 @@ import (
 	"example.com/tandem/internal/sim"
 )
 
+// A share that is within its limits all the time is never said to be outside,
+// by whichever thread, while the tenancy comes and goes.
+func TestSimLedgerOverdue(t *testing.T) {
+	sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {
+		o := newLedgerOracle(w, 10, 1000, engine.Undo)
+		one, two := w.Process(0), w.Process(1)
+		add := func(p *sim.Process, l *engine.Ledger, d int) {
+			if out, err := l.Add(d, engine.Limits{Max: 1000, HeldMin: -9, HeldMax: 900}); out != engine.Done || err != nil {
+				w.Fail("add %d: %v, %v", d, out, err)
+			}
+			o.share[p.Self] += d
+		}
+		l, err := engine.AttachLedger(o.a, one.Env())
+		if err != nil {
+			t.Fatal(err)
+		}
+		add(one, l, 1) // it is the tenant
+		one.Go("adder", func(t *sim.Thread) { add(one, o.attach(t), -1) })
+		two.Go("adder", func(t *sim.Thread) { add(two, o.attach(t), 500) })
+		one.Go("adder", func(t *sim.Thread) { add(one, o.attach(t), -2) })
+	})
+}
+
 // Every schedule with few preemptions, and a kill anywhere, of a change or two
 // by two threads of one process and by another process: what a tenancy's base
 // and a late settler could spoil.

@@ -99,6 +99,8 @@ func TestLedgerRecover(t *testing.T) {
 		{"not past the limit", []int{-3}, 2, engine.GiveBack, 50, 50},
 		{"not below 0", []int{20}, -60, engine.Undo, 100, 0},
 		{"had nothing", nil, -5, engine.Undo, 100, 45},
+		{"undoes part of what is past the limit", []int{20}, 60, engine.Undo, 100, 110},
+		{"gives back nothing past the limit", []int{-3}, 60, engine.GiveBack, 100, 107},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newLedger(t, 3, 50)

@@ -16,7 +16,7 @@ import (
 //	|  epoch   | W | A | O | S |  sequence  |  owner   |   the low half is the futex
 //	+----------+---+---+---+---+------------+----------+
 //	owner     the holder's index + 1, 0 is nobody; epoch is the holder's, 0 with nobody
-//	sequence  changes with every slow Unlock, every offer's end and every recovery
+//	sequence  changes with every slow Unlock and every recovery
 //	W         somebody may be asleep: may be set without one, never clear with one
 //	A         abandoned: a holder died, and nobody has called MarkConsistent since
 //	O         offered: nobody holds it; it is meant for one of those just woken
@@ -219,7 +219,7 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 			err = sleepUntil(s, m.futex, uint32(w), now+patience)
 		} else {
 			n := w | mutexWaiters
-			if slept && now-start > patience && w&mutexAbandoned == 0 {
+			if slept && now-start > patience {
 				n |= mutexStarved
 			}
 			if n != w && !mem.CAS64(m.w, w, n) { // L2
@@ -256,7 +256,7 @@ func (m *Mutex) giveUp(slept bool, err error) error {
 		if w&mutexOwner != 0 || w&mutexWaiters == 0 {
 			break
 		}
-		if w&mutexOffered != 0 && !mem.CAS64(m.w, w, mutexNext(w)&^(mutexOffered|mutexStarved)) {
+		if w&mutexOffered != 0 && !mem.CAS64(m.w, w, w&^(mutexOffered|mutexStarved)) {
 			continue
 		}
 		m.env.Wake(m.futex, 1)
@@ -313,7 +313,7 @@ func (m *Mutex) unlockSlow(w uint64) bool {
 			mem.Add64(m.a.W64(mutexOffers), 1)
 			return true
 		}
-		w, n = n, mutexNext(n)&^(mutexOffered|mutexStarved)
+		w, n = n, n&^(mutexOffered|mutexStarved)
 		if !mem.CAS64(m.w, w, n) { // U4
 			return true
 		}

@@ -90,9 +90,6 @@ func (o *Once) Begin(s Sleeper) (run bool, err error) {
 		case ErrOwnerDied: // which this mutex never says
 			return false, ErrCorrupt
 		default:
-			if o.Done() {
-				return false, nil
-			}
 			return false, err
 		}
 	}

@@ -32,6 +32,10 @@ func Swap64(p *uint64, v uint64) uint64 { return atomic.SwapUint64(p, v) }
 func Or64(p *uint64, m uint64) uint64  { return atomic.OrUint64(p, m) }
 func And64(p *uint64, m uint64) uint64 { return atomic.AndUint64(p, m) }
 
+// Between is for memory that threads of one process share, and no other: where
+// one of them may come between another's two accesses, a simulation is asked.
+func Between() {}
+
 // Copy copies n bytes of payload. It promises no atomicity and no order: the
 // caller owns both sides, by a claim or because nobody else knows of them.
 func Copy(dst, src unsafe.Pointer, n uintptr) {

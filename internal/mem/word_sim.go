@@ -67,6 +67,9 @@ func done[T any](v T) T {
 	return v
 }
 
+// Between is where threads come between each other that share private memory.
+func Between() { point() }
+
 // Copy is two accesses: a death or another thread may come between the halves.
 func Copy(dst, src unsafe.Pointer, n uintptr) {
 	point()

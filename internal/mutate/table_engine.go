@@ -1,0 +1,6 @@
+package main
+
+import "slices"
+
+// Of internal/engine, but for the queue and the cells.
+var engineMutations = slices.Concat(engineLockMutations, engineCountMutations, engineCondMutations, engineMeetMutations)

@@ -1,0 +1,166 @@
+package main
+
+// Of the Cond.
+var engineCondMutations = []mutation{
+	{file: "internal/engine/cond.go",
+		from: `if err := c.heal(); err != nil { // W1
+		return err
+	}
+`,
+		to:      "",
+		promise: "W1: who waits heals before it joins",
+		pkg:     "./internal/engine", run: "TestSimCond$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from:    "if c.due(w) || l.Abandoned() { // W4",
+		to:      "if l.Abandoned() { // W4",
+		promise: "W4: look again for a grant when the bell is armed",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustTwo$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from:    "if c.due(w) || l.Abandoned() { // W4",
+		to:      "if c.due(w) { // W4",
+		promise: "W4: look again at the lock when the bell is armed",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from: `if err := c.heal(); err != nil {
+		c.drop(w)
+		return false, true, err
+	}
+`,
+		to:      "",
+		promise: "W7: heal before looking",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from:    "c.settle(w, ended != nil || suspect)",
+		to:      "c.settle(w, ended != nil)",
+		promise: "who gets a suspect lock is told",
+		pkg:     "./internal/engine", run: "TestSimCond$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from:    "c.settle(w, ended != nil || suspect)",
+		to:      "c.settle(w, suspect)",
+		promise: "a context that ends ends the wait",
+		pkg:     "./internal/engine", run: "TestSimCond$/cancelled", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from: `	c.line.leave(w)                              // C3
+	if !mem.CAS64(c.row, r, condLeft(r, told)) { // C4
+		return false, true, ErrCorrupt
+	}
+`,
+		to: `	if !mem.CAS64(c.row, r, condLeft(r, told)) { // C4
+		return false, true, ErrCorrupt
+	}
+	c.line.leave(w) // C3
+`,
+		promise: "C3 before C4: a notified waiter never looks as if it were not",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustTwo$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from: `if told {
+		n--
+	}
+`,
+		to:      "",
+		promise: "C4: a grant is taken",
+		pkg:     "./internal/engine", run: "TestSimCond$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from: `if mem.Load64(c.a.W64(condLog)) != 0 {
+		return true
+	}
+`,
+		to:      "",
+		promise: "who waits takes the lock and heals when a healer has died",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from: `r&condDead != 0 && condGrantedOf(r) > 0 {
+			return true`,
+		to: `r&condDead != 0 && condGrantedOf(r) < 0 {
+			return true`,
+		promise: "who waits takes the lock and heals when the dead had grants",
+		pkg:     "./internal/engine", run: "TestSimCondPromises$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from:    "told := c.line.first(w, condGrantedOf(r)) || condGrantedOf(r) == condWaitingOf(r)",
+		to:      "told := condGrantedOf(r) == condWaitingOf(r)",
+		promise: "who cannot have the lock takes its grant with it",
+		pkg:     "./internal/engine", run: "TestCondLockGone$"},
+	{file: "internal/engine/cond_notify.go",
+		from: `if err := c.heal(); err != nil { // N1
+		return 0, err
+	}
+`,
+		to:      "",
+		promise: "N1: a notifier heals",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_notify.go",
+		from:    "c.bellOf(i).Ring(-1) // N3",
+		to:      "c.bellOf(i).Ring(k) // N3",
+		promise: "N3: all of a process's waiters look, since the bell does not know whose turn it is",
+		pkg:     "./internal/engine", run: "TestSimCond$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/cond_notify.go",
+		from: `	c.bellOf(j).Ring(-1) // H6
+`,
+		to:      "",
+		promise: "H6: who is dealt a grant is rung for",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_notify.go",
+		from:    "n := v | r&condDead;",
+		to:      "n := v;",
+		promise: "H3, H4: D is kept",
+		pkg:     "./internal/engine", run: "TestSimCondDealtToTheDying$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_notify.go",
+		from: `from, to := mem.Load64(c.a.W64(condFrom)), mem.Load64(c.a.W64(condTo))
+`,
+		to: `from, to := mem.Load64(c.a.W64(condFrom)), mem.Load64(c.a.W64(condTo))
+	mem.Store64(c.a.W64(condLog), 0)
+`,
+		promise: "H5 after H3 and H4: the log stays until they are done",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_notify.go",
+		from: `	mem.Store64(c.a.W64(condFrom), r-uint64(k)) // H1
+	mem.Store64(c.a.W64(condTo), s+uint64(k))
+	mem.Store64(c.a.W64(condLog), uint64(j)<<11|uint64(i)<<1|condActive) // H2
+`,
+		to: `	mem.Store64(c.a.W64(condLog), uint64(j)<<11|uint64(i)<<1|condActive) // H2
+	mem.Store64(c.a.W64(condFrom), r-uint64(k)) // H1
+	mem.Store64(c.a.W64(condTo), s+uint64(k))
+`,
+		promise: "H1 before H2: a log that is active is whole",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_notify.go",
+		from:    "mem.Store64(c.a.W64(condNext), uint64(begin))",
+		to:      "_ = begin",
+		promise: "Notify takes turns among the processes",
+		pkg:     "./internal/engine", run: "TestCondTakesTurns$"},
+	{file: "internal/engine/cond_notify.go",
+		from:    "c.round(begin, n-given, max(1, (n-given)/procs))",
+		to:      "c.round(begin, n-given, n)",
+		promise: "each process has its share of what is given at once",
+		pkg:     "./internal/engine", run: "TestCondTakesTurns$"},
+	{file: "internal/engine/cond_notify.go",
+		from:    "for range c.rows + 1 {",
+		to:      "for range 1 {",
+		promise: "heal goes on until none was dead",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_notify.go",
+		from: `		if mem.CAS64(row, r, 0) { // H7
+			return nil
+		}
+`,
+		to: `		return nil
+`,
+		promise: "H7: a dead row is emptied",
+		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_recover.go",
+		from:    "if mem.CAS64(row, r, r|condDead) {",
+		to:      "if mem.CAS64(row, r, 0) {",
+		promise: "what was granted to the dead is dealt to others",
+		pkg:     "./internal/engine", run: "TestSimCondPromises$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_recover.go",
+		from: `	c.kick()
+	return err`,
+		to:      "\treturn err",
+		promise: "recovery rings all bells",
+		pkg:     "./internal/engine", run: "TestSimCond$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/cond_recover.go",
+		from:    "if r == 0 || r&condDead != 0 || age > 0 {",
+		to:      "if r == 0 || r&condDead != 0 || age > 0 && r == 0 {",
+		promise: "a younger user of the index waits on",
+		pkg:     "./internal/engine", run: "TestCondRecovery$"},
+}

@@ -1,0 +1,387 @@
+package main
+
+// Of the Mutex and the RWMutex.
+var engineLockMutations = []mutation{
+	{file: "internal/engine/mutex.go",
+		from: `		m.env.Wake(m.futex, 1)
+		break
+`,
+		to: `		break
+`,
+		promise: "L5: who gives up passes its wake-up on",
+		pkg:     "./internal/engine", run: "TestSimMutexDense$/cancelled", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from:    "n := mutexNext(w) &^ mutexHolder",
+		to:      "n := w &^ mutexHolder",
+		promise: "U2: the sequence changes, so that U4 clears W over nobody",
+		pkg:     "./internal/engine", run: "TestSimMutexDense$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from:    "if w&mutexOffered != 0 && !mem.CAS64(m.w, w, w&^(mutexOffered|mutexStarved)) {",
+		to:      "if false {",
+		promise: "L5: who gives up ends the offer",
+		pkg:     "./internal/engine", run: "TestSimMutexDense$/cancelled", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from:    "err = s.Sleep(m.futex, uint32(n)) // L3",
+		to:      "err = s.Sleep(m.futex, mem.Load32(m.futex)) // L3",
+		promise: "L3: sleep only while the word is L2's",
+		pkg:     "./internal/engine", run: "TestSimMutexDense$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from:    "mem.CAS64(m.w, n, n&^(mutexWaiters|mutexStarved)) // U4",
+		to:      "mem.And64(m.w, ^uint64(mutexWaiters|mutexStarved)) // U4",
+		promise: "U4 clears W only in U2's word",
+		pkg:     "./internal/engine", run: "TestSimMutexDense$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from: `n := w | m.me
+			if slept {`,
+		to: `n := w&^mutexWaiters | m.me
+			if slept {`,
+		promise: "W stays, whoever takes the lock, until U4",
+		pkg:     "./internal/engine", run: "TestSimMutexDense$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from:    "m.env.Wake(m.futex, 2) != 0",
+		to:      "m.env.Wake(m.futex, 1) != 0",
+		promise: "U3: an offer wakes two, in case one is stopped",
+		pkg:     "./internal/engine", run: "TestMutexOffer$"},
+	{file: "internal/engine/mutex.go",
+		from:    "offer := w&(mutexStarved|mutexAbandoned) == mutexStarved",
+		to:      "offer := w&mutexStarved != 0",
+		promise: "no offer while it is abandoned",
+		pkg:     "./internal/engine", run: "TestMutexNoOfferAbandoned$"},
+	{file: "internal/engine/mutex.go",
+		from:    "err = sleepUntil(s, m.futex, uint32(w), now+patience)",
+		to:      "err = sleepUntil(s, m.futex, uint32(w), now+1000*patience)",
+		promise: "an offer is respected for patience at most",
+		pkg:     "./internal/engine", run: "TestSimMutexStopped$", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from:    "(w&mutexOffered == 0 || slept)",
+		to:      "(true || slept)",
+		promise: "who has not slept leaves an offer to those who have",
+		pkg:     "./internal/engine", run: "TestMutexOffer$"},
+	{file: "internal/engine/mutex.go",
+		from:    "w&(mutexHolder|mutexAbandoned|mutexOffered) != 0",
+		to:      "w&(mutexHolder|mutexAbandoned) != 0",
+		promise: "LockNow leaves an offer to those who have slept",
+		pkg:     "./internal/engine", run: "TestMutexOffer$"},
+	{file: "internal/engine/mutex.go",
+		from:    "slept && now-start > patience",
+		to:      "slept",
+		promise: "nobody complains before patience",
+		pkg:     "./internal/engine", run: "TestMutexOffer$"},
+	{file: "internal/engine/mutex.go",
+		from:    "mem.CAS64(m.since, 0, uint64(now))",
+		to:      "_ = 0",
+		promise: "the first to sleep writes since when it is held",
+		pkg:     "./internal/engine", run: "TestMutexOffer$"},
+	{file: "internal/engine/mutex.go",
+		from:    "return w&(mutexHolder|mutexWaiters) == m.me &&",
+		to:      "return w&mutexHolder == m.me &&",
+		promise: "UnlockNow frees it only if nobody has to be woken",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from: `case w&mutexAbandoned != 0:
+				return false, ErrOwnerDied`,
+		to: `case false:
+				return false, ErrOwnerDied`,
+		promise: "TryLock tells of a death",
+		pkg:     "./internal/engine", run: "TestMutexWord$"},
+	{file: "internal/engine/mutex.go",
+		from: `if w&mutexHolder != m.me {
+			return mutexMisuse(w)
+		}
+		if w&mutexWaiters`,
+		to: `if w&mutexOwner == 0 {
+			return mutexMisuse(w)
+		}
+		if w&mutexWaiters`,
+		promise: "Unlock of another's lock changes nothing",
+		pkg:     "./internal/engine", run: "TestMutexWord$"},
+	{file: "internal/engine/mutex.go",
+		from:    "if w&mutexAbandoned != 0 && !repair {",
+		to:      "if false {",
+		promise: "Lock tells of a death",
+		pkg:     "./internal/engine", run: "TestSimMutex$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/mutex.go",
+		from: `n |= mutexOffered
+`,
+		to: `n |= 0
+`,
+		promise: "S makes an offer",
+		pkg:     "./internal/engine", run: "TestMutexOffer$"},
+	{file: "internal/engine/mutex_recover.go",
+		from: `n := mutexNext(w)
+	if w&mutexOffered`,
+		to: `n := w
+	if w&mutexOffered`,
+		promise: "recovery changes the sequence: all look again",
+		pkg:     "./internal/engine", run: "TestMutexRecovery$"},
+	{file: "internal/engine/mutex_recover.go",
+		from: `		n &^= mutexOffered | mutexStarved
+	}
+	return n`,
+		to: `	}
+	return n`,
+		promise: "recovery ends an offer",
+		pkg:     "./internal/engine", run: "TestMutexRecovery$"},
+	{file: "internal/engine/mutex_recover.go",
+		from: `m.env.Wake(m.futex, -1)
+		if !mutexLegal(w) {`,
+		to: `m.env.Wake(m.futex, 1)
+		if !mutexLegal(w) {`,
+		promise: "recovery wakes all",
+		pkg:     "./internal/engine", run: "TestMutexRecovery$"},
+	{file: "internal/engine/mutex_recover.go",
+		from: `m.env.Wake(m.futex, -1)
+		if !mutexLegal(w) {`,
+		to: `if held {
+			m.env.Wake(m.futex, -1)
+		}
+		if !mutexLegal(w) {`,
+		promise: "recovery wakes all though the dead held nothing",
+		pkg:     "./internal/engine", run: "TestMutexRecovery$"},
+	{file: "internal/engine/mutex_recover.go",
+		from: `int32(who.Epoch-dead.Epoch) <= 0
+		if held`,
+		to: `who.Epoch == dead.Epoch
+		if held`,
+		promise: "what an older user of the index held is taken, too",
+		pkg:     "./internal/engine", run: "TestMutexRecovery$"},
+	{file: "internal/engine/mutex_recover.go",
+		from: ` && int32(who.Epoch-dead.Epoch) <= 0
+		if held`,
+		to: `
+		if held`,
+		promise: "what a younger user of the index holds is left",
+		pkg:     "./internal/engine", run: "TestMutexRecovery$"},
+	{file: "internal/engine/mutex_recover.go",
+		from:    "n |= mutexAbandoned",
+		to:      "n |= 0",
+		promise: "a death with the lock leaves it abandoned",
+		pkg:     "./internal/engine", run: "TestSimMutex$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `	l.m.Unlock()
+	l.gate.Ring(-1)
+`,
+		to: `	l.m.Unlock()
+`,
+		promise: "who gives the mutex back rings for readers",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `	l.gate.Ring(-1) // W6
+`,
+		to:      "",
+		promise: "W6: Unlock rings for those who wait",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `	l.gate.Ring(-1) // W6
+`,
+		to: `	l.gate.Ring(1)
+`,
+		promise: "W6: Unlock rings for all",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `if !l.reading() {
+			break`,
+		to: `if false {
+			break`,
+		promise: "W2: a writer looks again when it has armed",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `if err := l.wait(s); err != nil { // W2
+		l.giveBack()`,
+		to: `if err := l.wait(s); err != nil { // W2
+		l.m.Unlock()`,
+		promise: "a writer that gives up in W2 rings for readers",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/cancelled", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `if l.reading() { // W2
+		l.giveBack()`,
+		to: `if l.reading() { // W2
+		l.m.Unlock()`,
+		promise: "TryLock that finds readers rings for those who saw it hold the mutex",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/cancelled", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `if l.reading() {
+		l.giveBack()`,
+		to: `if l.reading() {
+		l.m.Unlock()`,
+		promise: "LockNow that finds readers rings for those who saw it hold the mutex",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `if l.reading() { // W2
+`,
+		to: `if false { // W2
+`,
+		promise: "TryLock is not held with a reader",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from:    "if mem.Load32(l.hungry) != 0 || !l.m.LockNow() {",
+		to:      "if !l.m.LockNow() {",
+		promise: "LockNow stands back for readers that were passed over",
+		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from:    "if mem.Load32(l.hungry) != 0 { // W0",
+		to:      "if false { // W0",
+		promise: "W0: writers stand back for hungry readers",
+		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `if w&mutexAbandoned != 0 {
+			break`,
+		to: `if false {
+			break`,
+		promise: "a writer is told of a death at once, and stands back for nobody",
+		pkg:     "./internal/engine", run: "TestRWMutexStandsBackForNoDeath$"},
+	{file: "internal/engine/rwmutex.go",
+		from:    "sleepUntil(s, l.gate.Word(), word, now+left)",
+		to:      "sleepUntil(s, l.gate.Word(), word, now+1000*left)",
+		promise: "S4: a writer stands back for patience at most",
+		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from:    "left -= s.Now() - now; left <= 0",
+		to:      "left -= 0; left <= 0",
+		promise: "S4: patience is all together",
+		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `left <= 0 {
+			mem.Store32(l.hungry, 0)
+`,
+		to: `left <= 0 {
+`,
+		promise: "S4 clears what a stopped reader said",
+		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: `		if !l.any(rwPassed) { // S2
+			mem.Store32(l.hungry, 0)
+			break
+		}
+`,
+		to:      "",
+		promise: "S2: a hint that no reader stands for is cleared",
+		pkg:     "./internal/engine", run: "TestRWMutexRecovery$"},
+	{file: "internal/engine/rwmutex.go",
+		from: `	mem.Or64(l.used(i/64), 1<<(i%64))
+`,
+		to:      "",
+		promise: "used is set before the row is",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_read.go",
+		from: `if uint32(n) == 1 {
+				l.drain.Ring(1)
+			}
+			return
+`,
+		to: `return
+`,
+		promise: "R3: a reader that steps out rings for the writer",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_read.go",
+		from: `if uint32(n) == 1 {
+				l.drain.Ring(1)
+			}
+			return true
+`,
+		to: `return true
+`,
+		promise: "R5: the last reader rings for the writer",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_read.go",
+		from: `if ok, err = l.TryRLock(); ok || err != nil {
+			return l.waited`,
+		to: `if false {
+			return l.waited`,
+		promise: "R4: a reader looks again when it has armed",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_read.go",
+		from: `		l.gate.Ring(-1)
+	}
+	return err`,
+		to: `	}
+	return err`,
+		promise: "P3: a reader that was passed over rings for the writers who stand back",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_read.go",
+		from: `		mem.Add32(l.passed(), ^uint32(0))
+`,
+		to:      "",
+		promise: "P3: who was passed over and is inside, or gone, does not count any more",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_read.go",
+		from:    "mem.Load64(l.m.w)&(mutexHolder|mutexAbandoned) == 0 { // R2",
+		to:      "true { // R2",
+		promise: "R2: a reader looks at the mutex after it has said that it reads",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_read.go",
+		from: `				mem.Add32(l.passed(), 1) // P1
+			}
+			if mem.Load32(l.hungry) == 0 {`,
+		to: `				mem.Add32(l.passed(), 1) // P1
+			}
+			if mem.Load32(l.passed()) == 0 {`,
+		promise: "P2: a reader that is passed over says so",
+		pkg:     "./internal/engine", run: "TestSimRWMutexHungry$", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_read.go",
+		from: `				mem.Add32(l.passed(), 1) // P1
+			}
+			if mem.Load32(l.hungry) == 0 {
+				mem.Store32(l.hungry, 1) // P2
+			}
+`,
+		to: `				mem.Add32(l.passed(), 1) // P1
+				mem.Store32(l.hungry, 1) // P2
+			}
+`,
+		promise: "P2: a hint that was cleared too soon is made again",
+		pkg:     "./internal/engine", run: "TestRWMutexPassedOver$"},
+	{file: "internal/engine/rwmutex_read.go",
+		from: `if slept && now-start > patience {
+			if !passed`,
+		to: `if slept {
+			if !passed`,
+		promise: "a reader is hungry patience after it came",
+		pkg:     "./internal/engine", run: "TestRWMutexPassedOver$"},
+	{file: "internal/engine/rwmutex_recover.go",
+		from: `	l.drain.Bump()
+	// An`,
+		to:      "\t// An",
+		promise: "recovery rings for the writer who waits for the dead reader",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_recover.go",
+		from: `	l.gate.Bump()
+	mem.Add64`,
+		to:      "\tmem.Add64",
+		promise: "recovery rings for those who wait for the dead writer",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_recover.go",
+		from: `	err := l.m.takeFrom(dead, inside)
+	if inside {
+		mem.CAS64(l.entered, e, 0) // or one who repairs is inside already
+	}
+`,
+		to: `	if inside {
+		mem.CAS64(l.entered, e, 0)
+	}
+	err := l.m.takeFrom(dead, inside)
+`,
+		promise: "entered is cleared after the mutex was taken from the dead: a recoverer may die in between",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_recover.go",
+		from:    "err := l.m.takeFrom(dead, inside)",
+		to:      "err := l.m.takeFrom(dead, true)",
+		promise: "a writer that dies waiting leaves nothing",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_recover.go",
+		from: `	mem.Store32(line.W32(rwPassed), 0)
+`,
+		to:      "",
+		promise: "a dead reader that was passed over does not count any more",
+		pkg:     "./internal/engine", run: "TestSimRWMutex$/killed", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex_recover.go",
+		from:    "inside := ok && who.Index == dead.Index && int32(who.Epoch-dead.Epoch) <= 0",
+		to:      "inside := ok && who.Index == dead.Index",
+		promise: "a younger writer of the index is left inside",
+		pkg:     "./internal/engine", run: "TestRWMutexRecoveryEpochs$"},
+	{file: "internal/engine/rwmutex_recover.go",
+		from:    "if int32(uint32(r>>32)-dead.Epoch) > 0 {",
+		to:      "if false {",
+		promise: "the readers of a younger user of the index are left",
+		pkg:     "./internal/engine", run: "TestRWMutexAttach$"},
+}

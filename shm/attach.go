@@ -86,7 +86,7 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 		if err != nil {
 			f.Close()
 			if a.private != nil {
-				a.private.Close() // and with it every lock taken below
+				a.release() // and with it every lock taken below
 			}
 		}
 	}()

@@ -104,8 +104,10 @@ func (a *attachment) leaveLife(w words) {
 // endIfDead is L1, for a description that has no share. over is true when the
 // region has ended, by this or before, or is being ended: who has the byte
 // exclusively got it because nobody lives there, and if that one dies at it,
-// the next to come ends the region.
+// the next to come ends the region. The byte is not left to f's closing: a
+// child forked without exec would keep it.
 func endIfDead(f *os.File, path string) (over bool, err error) {
+	defer sys.Unlock(f, hdrLife, 1)
 	var b [4]byte
 	for range 16 { // it changes hands between two looks, but not for ever
 		if err = sys.Lock(f, hdrLife, 1, true); err == nil {

@@ -88,6 +88,7 @@ type stage struct {
 	rs      map[int]*Region
 	cores   []opened
 	said    map[string]string // what the operations returned
+	broken  bool              // somebody died in a collect: who takes the lock first repairs
 	kept    *[]any            // or the collector's cleanups would run among them
 }
 
@@ -163,6 +164,11 @@ func (s *stage) set() {
 	s.rs, s.cores, s.said = map[int]*Region{}, nil, map[string]string{}
 	for _, who := range []int{theFirst, theSecond, theDropper} {
 		s.rs[who] = s.attach(uint32(who))
+	}
+	if w := (words{s.Area, s.g}); s.broken {
+		w.beginChange()
+		mem.Store32(w.ent32(s.entries["gone"].i, entState), entVoid)
+		garble(s.heapRegion, s.g.bucketsOff, s.g.heapOff-s.g.bucketsOff)
 	}
 	d := s.entries["d"]
 	s.rs[theDropper].a.uses.m = map[uint32]*use{d.i: {gen: d.gen}}
@@ -422,29 +428,31 @@ func simStage(t *testing.T) *stage {
 // One whole operation at every access of another.
 func TestSimOperationInOperation(t *testing.T) {
 	s := simStage(t)
-	plays := 0
-	for _, x := range acts {
-		for _, y := range acts {
-			if x.of != 0 && x.of == y.of {
-				continue // nobody does that to one at a time
-			}
-			allowed := s.orderly(x, y)
-			for k := 1; ; k++ {
-				over, _, ok := s.play(x, y, k, 0)
-				if over {
-					break
+	for _, s.broken = range []bool{false, true} {
+		plays := 0
+		for _, x := range acts {
+			for _, y := range acts {
+				if x.of != 0 && x.of == y.of {
+					continue // nobody does that to one at a time
 				}
-				if !ok {
-					continue
-				}
-				plays++
-				if errs := s.sound(x, y, allowed); errs != nil {
-					t.Fatalf("%s, at its access %d %s:\n%s", x.name, k, y.name, strings.Join(errs, "\n"))
+				allowed := s.orderly(x, y)
+				for k := 1; ; k++ {
+					over, _, ok := s.play(x, y, k, 0)
+					if over {
+						break
+					}
+					if !ok {
+						continue
+					}
+					plays++
+					if errs := s.sound(x, y, allowed); errs != nil {
+						t.Fatalf("broken %v: %s, at its access %d %s:\n%s", s.broken, x.name, k, y.name, strings.Join(errs, "\n"))
+					}
 				}
 			}
 		}
+		t.Logf("broken %v: %d plays", s.broken, plays)
 	}
-	t.Logf("%d plays", plays)
 }
 
 // A part of one operation between two of another, for those that rest on the

@@ -231,8 +231,8 @@ var acts = []act{
 	{name: "remove d", locks: true, do: func(s *stage, who int) { s.remove(who, "d") }},
 	{name: "replace c", locks: true, do: func(s *stage, who int) {
 		s.remove(who, "c")
-		s.collect(who)
 		s.make(who, "new", 6000)
+		s.make(who, "newer", 3000) // one of the two gets c's entry
 	}},
 	{name: "collect", locks: true, do: (*stage).collect},
 	{name: "collect and create", locks: true, do: func(s *stage, who int) {

@@ -56,12 +56,12 @@ func (w *words) openers(i uint32) (ps []uint32) {
 // or p itself on its way out, so the bits stay until clearOpeners, and as long
 // as they do, so does the memory.
 //
-// No second look at an entry is needed, and none at its state would do, since a
-// live object may be removed while this is at it. If the bit was set for
-// nothing, its entry was Removed at the time, or Void or later. Void becomes
-// Free, or Removed again; Free may become Live, and that Removed; but no further,
-// for who collects sees the bit. So one that is Live or Removed here stays that
-// object, and the copy is all of it.
+// No second look at an entry is needed, and one that compared its state would be
+// wrong, since a live object may be removed while this is at it. Who collects
+// sees the bit, so under it nothing that is Live or Removed becomes Free: the
+// object that is found here stays, and the copy is all of it. What was beyond
+// Removed when the bit was set, for nothing, is Void or Free here, or another
+// object that is found and has nothing of p's.
 func (w *words) eachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.Area) error) error {
 	var errs []error
 	for k := range w.g.bitWords {

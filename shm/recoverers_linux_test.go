@@ -152,7 +152,7 @@ func TestUnknownKindIsLeftToOthers(t *testing.T) {
 			r := unguarded(t, nil)
 			dead := bare(t, r)
 			m := holdBare(t, dead, "known")
-			holdBare(t, dead, "new")
+			unknown := holdBare(t, dead, "new")
 			kind := r.a.ent32(mustFind(t, r, "new"), entKind)
 			mem.Store32(kind, 999) // as builds see it that do not know it
 			dead.die()
@@ -188,7 +188,21 @@ func TestUnknownKindIsLeftToOthers(t *testing.T) {
 
 			mem.Store32(kind, uint32(engine.KindMutex)) // as the next sees it
 			bare(t, r).look()
-			wantAbandoned(t, r, []*attachment{dead}, []*engine.Mutex{m})
+			wantAbandoned(t, r, []*attachment{dead, dead}, []*engine.Mutex{m, unknown})
+
+			// The next death in that record is another matter.
+			next := bare(t, r)
+			for next.self.Index != dead.self.Index {
+				next = bare(t, r)
+			}
+			m = holdBare(t, next, "another")
+			next.die()
+			if how == "scan" {
+				older.scan()
+			} else {
+				older.look()
+			}
+			wantAbandoned(t, r, []*attachment{next}, []*engine.Mutex{m})
 		})
 	}
 }

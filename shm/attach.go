@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"time"
 	"weak"
 
 	"example.com/tandem/internal/engine"
@@ -18,7 +19,8 @@ import (
 // attach makes this process a participant of the region in f, whose header
 // said g, and returns a handle. It takes f over, also when it fails. When it
 // returns, every dead participant has been found, and recovered unless a
-// living one is at it.
+// living one is at it, or it had objects open of a kind that this build does
+// not know.
 func attach(f *os.File, g geometry, path, name string, o *Options) (*Region, error) {
 	lookAtMyself()
 	id, err := sys.ID(f)
@@ -80,7 +82,7 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 		if err != nil {
 			f.Close()
 			if a.private != nil {
-				a.private.Close() // and with it every lock taken below
+				a.release() // and with it every lock taken below
 			}
 		}
 	}()
@@ -109,33 +111,84 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 	return a, nil
 }
 
+// placeLimit bounds the wait for a place that is about to be free: for its
+// recovery, which takes milliseconds unless the recoverer is stopped, or for
+// the kernel to take down a dead process, a second or so if that was a big one.
+const placeLimit = 5 * time.Second
+
 // takeRecord makes a free record this process's: the byte first, so that it
 // is held in every state but Free. Where all are taken it looks for dead ones,
-// whose byte it can lock: that is the proof.
+// whose byte it can lock: that is the proof. While others are at what will be a
+// free record, it goes round again.
 func (a *attachment) takeRecord() (record, error) {
-	n := a.g.participants
-	start := mem.Load32(a.W32(hdrNext)) % n
-	for _, dead := range []bool{false, true} {
-		for k := range n {
-			r := a.rec((start + k) % n)
-			if !dead && stateOf(r.word()) != stFree {
-				continue
-			}
-			err := sys.Lock(a.private, r.byteOffset(), 1, true)
-			if errors.Is(err, sys.ErrLocked) {
-				continue
-			}
-			if err != nil {
+	for try, end := 0, time.Now().Add(placeLimit); ; try++ {
+		for _, dead := range [...]bool{false, true} {
+			if r, ok, err := a.takeAny(dead); ok || err != nil {
 				return r, err
 			}
-			if a.takeLocked(r) {
-				mem.Store32(a.W32(hdrNext), (r.i+1)%n)
-				return r, nil
+		}
+		if soon, err := a.places(); !soon || time.Now().After(end) {
+			return record{}, err
+		}
+		backOff(try)
+	}
+}
+
+// takeAny takes the first record that can be had, starting with the one that
+// has been free for longest. ok is false if there is none.
+func (a *attachment) takeAny(dead bool) (r record, ok bool, err error) {
+	n := a.g.participants
+	start := mem.Load32(a.W32(hdrNext)) % n
+	for k := range n {
+		r := a.rec((start + k) % n)
+		if !dead && stateOf(r.word()) != stFree {
+			continue
+		}
+		err := sys.Lock(a.private, r.byteOffset(), 1, true)
+		if errors.Is(err, sys.ErrLocked) {
+			continue
+		}
+		if err != nil {
+			return r, false, err
+		}
+		if a.takeLocked(r) {
+			mem.Store32(a.W32(hdrNext), (r.i+1)%n)
+			return r, true, nil
+		}
+		sys.Unlock(a.private, r.byteOffset(), 1)
+	}
+	return record{}, false, nil
+}
+
+// places says why there is no record to be had, and whether one may be soon.
+// One that is free now is just being taken, or its last user's byte is locked
+// still; one that is Dead is being recovered, but for those that nobody here
+// can recover.
+func (a *attachment) places() (soon bool, err error) {
+	a.recovering.Lock()
+	defer a.recovering.Unlock()
+	alive := 0
+	for i := range a.g.participants {
+		r := a.rec(i)
+		w := r.word()
+		switch stateOf(w) {
+		case stFree, stLeaving:
+			soon = true
+		case stDead:
+			soon = soon || !a.tried(r, epochOf(w))
+		default:
+			if a.proven(r, w) {
+				soon = true
+			} else {
+				alive++
 			}
-			sys.Unlock(a.private, r.byteOffset(), 1)
 		}
 	}
-	return record{}, fmt.Errorf("%d participants, all of them alive: %w", n, ErrTooManyParticipants)
+	all := fmt.Sprint(alive)
+	if alive == int(a.g.participants) {
+		all = "all"
+	}
+	return soon, fmt.Errorf("%d participants, %s of them alive: %w", a.g.participants, all, ErrTooManyParticipants)
 }
 
 // takeLocked takes r, whose byte this process holds.
@@ -163,25 +216,39 @@ func (a *attachment) takeLocked(r record) bool {
 	return true
 }
 
-// scan finds and recovers everybody who is dead, whoever noticed it before.
+// scan finds and recovers everybody who is dead, whoever noticed it before. It
+// goes round until it finds nobody, for one that it left to a living recoverer
+// may have lost that by the end of the round. Each round but the last is paid
+// for by a death; the bound is for a region that says anything.
 func (a *attachment) scan() {
-	for i := range a.g.participants {
-		if i == a.self.Index {
-			continue
+	for range a.g.participants {
+		found := false
+		for i := range a.g.participants {
+			if i != a.self.Index {
+				found = a.scanOne(a.rec(i)) || found
+			}
 		}
-		r := a.rec(i)
-		w := r.word()
-		prove := a.obvious
-		if stateOf(w) != stAlive || r.alive()&sys.FutexOwnerDied != 0 {
-			prove = a.proven
-		}
-		proven := there(w) && prove(r, w)
-		if proven {
-			a.declare(r, w, true)
-			w = recordWord(epochOf(w), stDead)
-		}
-		if stateOf(w) == stDead {
-			a.recoverDead(r, epochOf(w), proven)
+		if !found {
+			return
 		}
 	}
+}
+
+// scanOne reports whether the participant of r was dead and is recovered now.
+func (a *attachment) scanOne(r record) bool {
+	w := r.word()
+	prove := a.obvious
+	if stateOf(w) != stAlive || r.alive()&sys.FutexOwnerDied != 0 {
+		prove = a.proven
+	}
+	proven := there(w) && prove(r, w)
+	if proven {
+		a.declare(r, w, true)
+		w = recordWord(epochOf(w), stDead)
+	}
+	if stateOf(w) != stDead {
+		return false
+	}
+	a.recoverDead(r, epochOf(w), proven)
+	return r.word() != w
 }

@@ -38,6 +38,7 @@ type attachment struct {
 
 	nextCollected uint32 // where the next collect goes on: behind this entry -1; under changing
 
-	recovering gosync.Mutex // one recovery at a time in this process
-	watch      watch        // the guard's view of the others
+	recovering gosync.Mutex      // one recovery at a time in this process
+	beyond     map[uint32]uint32 // by record: the epoch whose death this build cannot recover; under recovering
+	watch      watch             // the guard's view of the others
 }

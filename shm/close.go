@@ -87,13 +87,21 @@ func (a *attachment) close() error {
 		}
 		return errors.Join(zerr, err)
 	}
-	defer a.private.Close()
+	defer a.release()
 	if err != nil {
 		return err // no way to clean up: the others do, now that the byte is free
 	}
 	defer second.unmap()
 	second.leave(a.self, a.env) // 5, 6
 	return a.leaveLife(second.words)
+}
+
+// release gives up every lock of this process's description, and that. To close
+// it would not do while a child lives that was forked without exec and has the
+// description, too.
+func (a *attachment) release() {
+	sys.Unlock(a.private, 0, 0) // 0 bytes: all there are
+	a.private.Close()
 }
 
 // undead holds attachments whose byte must stay locked.

@@ -138,8 +138,10 @@ func (a *attachment) leaveLife(w words) error {
 // region has ended, by this or before, or is being ended: who has the byte
 // exclusively got it because nobody lives there, and if that one dies at it,
 // the next to come ends the region. Of one that has ended, an error is why its
-// name could not be taken away.
+// name could not be taken away. The byte is not left to f's closing: a child
+// forked without exec would keep it.
 func endIfDead(f *os.File, path string) (over bool, err error) {
+	defer sys.Unlock(f, hdrLife, 1)
 	var b [4]byte
 	for range 16 { // it changes hands between two looks, but not for ever
 		if err = sys.Lock(f, hdrLife, 1, true); err == nil {

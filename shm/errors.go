@@ -39,7 +39,8 @@ var (
 	ErrNoSpace = errors.New("no space")
 
 	// ErrTooManyParticipants says that as many processes are attached as the
-	// region was made for (Options.Participants).
+	// region was made for (Options.Participants), and that none of their places
+	// came free in the few seconds for which a dead one's recovery is waited for.
 	ErrTooManyParticipants = errors.New("too many participants")
 
 	// ErrNotPlain says that a type cannot lie in shared memory as it is, and

@@ -55,6 +55,13 @@ func (w *words) openers(i uint32) (ps []uint32) {
 // goes on after an error and returns all of them. The caller is p's recoverer,
 // or p itself on its way out, so the bits stay until clearOpeners, and as long
 // as they do, so does the memory.
+//
+// No second look at an entry is needed, and one that compared its state would be
+// wrong, since a live object may be removed while this is at it. Who collects
+// sees the bit, so under it nothing that is Live or Removed becomes Free: the
+// object that is found here stays, and the copy is all of it. What was beyond
+// Removed when the bit was set, for nothing, is Void or Free here, or another
+// object that is found and has nothing of p's.
 func (w *words) eachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.Area) error) error {
 	var errs []error
 	for k := range w.g.bitWords {
@@ -71,9 +78,6 @@ func (w *words) eachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.A
 			if err := w.valid(&e); err != nil {
 				errs = append(errs, err)
 				continue
-			}
-			if !w.is(&e) {
-				continue // made, or made away with, meanwhile: as above
 			}
 			if err := f(i, e.kind, w.area(&e)); err != nil {
 				errs = append(errs, err)

@@ -19,6 +19,11 @@ import (
 // stays held until it continues or dies. Two at once would be one too many, for
 // the second could free the record while the first is still at it, and the
 // first would go on to clear the rows of whoever has the record then.
+//
+// One that lives but cannot go on, since its build does not know a kind of
+// object that the dead one had open, takes its name back: the record stays
+// Dead, for one that can. It tells the others so and does not try again, so
+// each process tries once, and no two of them keep each other busy.
 
 // recoverDead recovers the participant of r, which is dead in epoch, unless a
 // living process is at it. Where the caller has not seen the proof it looks for
@@ -28,20 +33,39 @@ func (a *attachment) recoverDead(r record, epoch uint32, proven bool) {
 	if !proven && !a.proven(r, recordWord(epoch, stDead)) {
 		return
 	}
-	a.recovering.Lock()
-	defer a.recovering.Unlock()
-	if a.nameRecoverer(r, epoch, packRecoverer(epoch, a.self.Index+1, a.self.Epoch)) {
-		a.recoverAs(a.env, r, epoch)
-	}
+	a.recoverNamed(a.env, r, epoch, packRecoverer(epoch, a.self.Index+1, a.self.Epoch))
 }
 
 // recoverNewly does it for a newcomer that holds the dead one's byte.
 func (a *attachment) recoverNewly(r record, epoch uint32) {
-	if a.nameRecoverer(r, epoch, packRecoverer(epoch, newcomerIndex, rand.Uint32())) {
-		env := a.env
-		env.Self = engine.Self{Index: r.i, Epoch: epoch} // it has no other name yet, and the dead one needs it no more
-		a.recoverAs(env, r, epoch)
+	env := a.env
+	env.Self = engine.Self{Index: r.i, Epoch: epoch} // it has no other name yet, and the dead one needs it no more
+	a.recoverNamed(env, r, epoch, packRecoverer(epoch, newcomerIndex, rand.Uint32()))
+}
+
+func (a *attachment) recoverNamed(env engine.Env, r record, epoch uint32, name uint64) {
+	a.recovering.Lock()
+	defer a.recovering.Unlock()
+	if a.tried(r, epoch) || !a.nameRecoverer(r, epoch, name) {
+		return
 	}
+	if a.recoverAs(env, r, epoch) {
+		return
+	}
+	if a.beyond == nil {
+		a.beyond = map[uint32]uint32{}
+	}
+	a.beyond[r.i] = epoch
+	if mem.CAS64(r.p64(recRecoverer), name, packRecoverer(epoch, 0, 0)) {
+		a.changed() // or those who left it to this process would not look again
+	}
+}
+
+// tried reports whether this process has found that it cannot recover the
+// participant of r that died in epoch. recovering is held.
+func (a *attachment) tried(r record, epoch uint32) bool {
+	e, ok := a.beyond[r.i]
+	return ok && e == epoch
 }
 
 // nameRecoverer writes want into the record, or reports false: the record has
@@ -69,6 +93,10 @@ func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 	return false
 }
 
+// recovererLives reports whether the recoverer that r names may still be at
+// it. A record that says so is no answer: its process may be dead without
+// anybody's having noticed, and who goes through the records in their order
+// may come to that one later, or have been there before it died.
 func (a *attachment) recovererLives(r record, index1, e uint32) bool {
 	if index1 == newcomerIndex {
 		held, err := sys.Test(a.private, r.byteOffset())
@@ -77,19 +105,29 @@ func (a *attachment) recovererLives(r record, index1, e uint32) bool {
 	if index1 > a.g.participants {
 		return false
 	}
-	w := a.rec(index1 - 1).word()
-	return epochOf(w) == e && there(w)
+	by := a.rec(index1 - 1)
+	w := by.word()
+	if epochOf(w) != e || !there(w) {
+		return false
+	}
+	if !a.proven(by, w) {
+		return true
+	}
+	a.declare(by, w, false)
+	return false
 }
 
-// recoverAs does it; the caller is named in the record.
-func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) {
+// recoverAs does it; the caller is named in the record. It reports false if it
+// cannot: the record stays Dead.
+func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) bool {
 	if !a.recoverObjects(env, engine.Self{Index: r.i, Epoch: epoch}) {
-		return // of a kind that this build does not know: the record stays Dead
+		return false
 	}
 	r.exited(epoch, true)
 	if r.move(recordWord(epoch, stDead), recordWord(epoch, stFree)) && !a.readOnly && env.Self.Index != r.i {
 		mem.Add64(a.rec(env.Self.Index).p64(recRecovered), 1)
 	}
+	return true
 }
 
 // recoverObjects takes back whatever dead left in the directory's lock and in

@@ -17,15 +17,22 @@ import (
 // nothing looks or recovers in its name but what the test calls.
 func bare(t testing.TB, r *Region) *attachment {
 	t.Helper()
+	a := newBare(t, r)
+	rec := must(a.takeRecord())(t)
+	a.beginWatch()
+	rec.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
+	return a
+}
+
+// newBare is one that has no record yet.
+func newBare(t testing.TB, r *Region) *attachment {
+	t.Helper()
 	a := &attachment{}
 	f := must(r.File())(t)
 	a.private = must(sys.Reopen(f, true))(t)
 	if err := a.init(f, r.a.g, "", "bare", r.a.file, true); err != nil {
 		t.Fatal(err)
 	}
-	rec := must(a.takeRecord())(t)
-	a.beginWatch()
-	rec.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
 	t.Cleanup(func() { a.private.Close() })
 	return a
 }

@@ -31,6 +31,7 @@ type uses struct {
 
 type use struct {
 	gen  uint64
+	kind engine.Kind
 	core weak.Pointer[object.Core]
 }
 
@@ -112,7 +113,7 @@ func (a *attachment) noteUse(e *entry, core *object.Core) {
 	if a.uses.m == nil {
 		a.uses.m = map[uint32]*use{}
 	}
-	a.uses.m[e.i] = &use{e.gen, weak.Make(core)}
+	a.uses.m[e.i] = &use{e.gen, e.kind, weak.Make(core)}
 }
 
 // coreGone runs when a Core of entry i was collected.
@@ -148,6 +149,18 @@ func (a *attachment) endUse(i uint32, u *use) {
 	delete(a.uses.m, i)
 }
 
+// endUses ends all that can be, Conds last: who waits on one looks at its lock,
+// too. uses.mu is held.
+func (a *attachment) endUses() {
+	for _, conds := range [...]bool{false, true} {
+		for i, u := range a.uses.m {
+			if (u.kind == engine.KindCond) == conds {
+				a.endUse(i, u)
+			}
+		}
+	}
+}
+
 // dropUse ends the use of entry i, which this process just removed.
 func (a *attachment) dropUse(i uint32) {
 	a.uses.mu.Lock()
@@ -173,9 +186,7 @@ func (a *attachment) dropGarbage() {
 		return
 	}
 	runtime.GC() // from here on weak pointers to garbage are nil
-	for i, u := range a.uses.m {
-		a.endUse(i, u)
-	}
+	a.endUses()
 }
 
 // sweep ends the uses of objects that other processes removed when this one
@@ -192,9 +203,7 @@ func (a *attachment) sweep() {
 	if seq == a.uses.swept {
 		return
 	}
-	for i, u := range a.uses.m {
-		a.endUse(i, u)
-	}
+	a.endUses()
 	a.uses.swept = seq
 	if seq&1 != 0 {
 		a.uses.swept = 0

@@ -32,7 +32,8 @@ func Lock(f *os.File, off, n int64, exclusive bool) error {
 	return err
 }
 
-// Unlock gives n bytes of f at off back; those not locked are left alone.
+// Unlock gives n bytes of f at off back, all from there on if n is 0; those not
+// locked are left alone.
 func Unlock(f *os.File, off, n int64) error {
 	_, err := ofd(f, unix.F_OFD_SETLK, unix.F_UNLCK, off, n)
 	return err

@@ -339,10 +339,11 @@ func (q *Queue) Len() int {
 		}
 		return n
 	}
-	h, t := mem.Load64(q.head), mem.Load64(q.tail)
-	if posSlot(h) >= q.n {
+	h, _, ok := q.front()
+	if !ok {
 		return 0
 	}
+	t := mem.Load64(q.tail)
 	for range q.n {
 		if takeable(mem.Load64(q.word(posSlot(h))), h) { // also at t, which may lag
 			n++

@@ -118,15 +118,18 @@ func setHint(h *atomic.Uint32, v uint32) {
 	mem.RaceEnable()
 }
 
-// patience bounds the looks at slots of one attempt. A live queue never comes
-// near: it would have to lose that many races. In a corrupt one head or tail
-// may be wrong by any number of steps.
+// patience bounds the turns of one attempt, so that in a corrupt queue, whose
+// head or tail may be wrong by any number of steps, it ends. In a live one a
+// turn that decides nothing means that another process got on meanwhile, but
+// for one: a turn that passes what is void. Of that there are n-1 for each
+// message if all other slots are on lease, so take counts only the turns since
+// the last message was put; in claim all of them are one turn (stepOver).
 func (q *Queue) patience() int { return 1<<20 + 16*int(q.n) }
 
 // claim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
 // slot writing by this process, which owes it to publish at once.
 func (q *Queue) claim() (Slot, error) {
-	for left := q.patience(); left > 0; left-- {
+	for range q.patience() {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return Slot{}, ErrShutdown
 		}
@@ -150,11 +153,9 @@ func (q *Queue) claim() (Slot, error) {
 		case d >= 0:
 			mem.CAS64(q.tail, t, q.next(t)) // I1
 		default:
-			looks, err := q.stepOver(s, t)
-			if err != nil {
+			if err := q.stepOver(s, t); err != nil {
 				return Slot{}, err
 			}
-			left -= looks
 		}
 	}
 	return Slot{}, ErrCorrupt
@@ -163,7 +164,15 @@ func (q *Queue) claim() (Slot, error) {
 // take makes one attempt at a message: it becomes reading or leased by this
 // process. Else ErrEmpty, or io.EOF at the end.
 func (q *Queue) take(phase uint64) (Slot, error) {
-	for range q.patience() {
+	var tail uint64 // when left was full
+	for left := q.patience() / 4; ; left-- {
+		if left <= 0 {
+			t := mem.Load64(q.tail)
+			if t == tail {
+				return Slot{}, ErrCorrupt
+			}
+			left, tail = q.patience(), t
+		}
 		st := mem.Load64(q.state)
 		if st&statePending != 0 {
 			if s, ok := q.takeReturned(st, phase); ok {
@@ -211,7 +220,6 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 		}
 		return Slot{}, ErrEmpty // I4
 	}
-	return Slot{}, ErrCorrupt
 }
 
 // taken counts the attempt of a message that was just claimed. The count is
@@ -282,26 +290,36 @@ func (q *Queue) more() bool {
 	if mem.Load64(q.state)&statePending != 0 {
 		return true
 	}
-	for range q.n {
-		h := mem.Load64(q.head)
-		if posSlot(h) >= q.n {
-			return false
-		}
-		s := mem.Load64(q.word(posSlot(h)))
-		switch d := ahead(s, h); {
-		case d < 0:
-			return false
-		case d == 0:
-			switch phaseOf(s) {
-			case slotFull, slotReturned:
-				return true
-			case slotEmpty, slotWriting, slotSealed:
-				return false
-			}
-		}
-		mem.CAS64(q.head, h, q.next(h)) // I2
+	h, s, ok := q.front()
+	return ok && takeable(s, h)
+}
+
+// passable is I2: head may pass pos, whose slot's word is s. It stays so.
+func passable(s, pos uint64) bool {
+	switch d := ahead(s, pos); phaseOf(s) {
+	case slotReading, slotLeased, slotDraining:
+		return d >= 0
+	default:
+		return d > 0
 	}
-	return false
+}
+
+// front is the first position, from head on, that head may not pass, and its
+// slot's word. All that can be taken from the ring, and all that it waits for,
+// lies in the n positions from there on. From head itself it may be more: what
+// head passes is void, or on lease, and does not end after n.
+func (q *Queue) front() (h, s uint64, ok bool) {
+	h = mem.Load64(q.head)
+	for range q.patience() {
+		if posSlot(h) >= q.n {
+			return h, 0, false
+		}
+		if s = mem.Load64(q.word(posSlot(h))); !passable(s, h) {
+			return h, s, true
+		}
+		h = q.next(h)
+	}
+	return h, 0, false
 }
 
 // ended is io.EOF if nothing is left of a sealed queue, else ErrEmpty.

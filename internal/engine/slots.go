@@ -285,6 +285,19 @@ func setPending(state *uint64) {
 	}
 }
 
+// lookBack makes good what somebody left out who gave a message back and was
+// stopped, or killed, before setPending.
+//
+//go:noinline
+func (q *Queue) lookBack() {
+	for i := range q.n {
+		if phaseOf(mem.Load64(q.word(i))) == slotReturned {
+			setPending(q.state)
+			return
+		}
+	}
+}
+
 // more reports whether a consumer might succeed: whom to wake for.
 func (q *Queue) more() bool {
 	if mem.Load64(q.state)&statePending != 0 {

@@ -346,13 +346,12 @@ func (q *Queue) Len() int {
 		}
 		return n
 	}
-	h, _, ok := q.front()
-	if !ok {
+	h, t := mem.Load64(q.head), mem.Load64(q.tail)
+	if posSlot(h) >= q.n {
 		return 0
 	}
-	t := mem.Load64(q.tail)
-	for range q.n {
-		if takeable(mem.Load64(q.word(posSlot(h))), h) { // also at t, which may lag
+	for range q.n { // each slot once, whatever lap it is of: head may lag by many
+		if untaken(mem.Load64(q.word(posSlot(h)))) { // also at t, which may lag
 			n++
 		} else if h == t {
 			break

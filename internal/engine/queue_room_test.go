@@ -91,3 +91,26 @@ func TestQueueLenBehindLeases(t *testing.T) {
 		})
 	}
 }
+
+// A producer that finds no room has stepped over no lease: if that ends, the
+// slot is the next to be claimed, though all others are full.
+func TestQueueFullStepsOverNothing(t *testing.T) {
+	_, q := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
+	put := func(want error) {
+		t.Helper()
+		if err := q.TryPut(make([]byte, 16)); err != want {
+			t.Fatalf("%v, not %v", err, want)
+		}
+	}
+	put(nil)
+	put(nil)
+	s, err := q.Take(nil, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(ErrFull)
+	if err := q.Ack(q.Index(s)); err != nil {
+		t.Fatal(err)
+	}
+	put(nil)
+}

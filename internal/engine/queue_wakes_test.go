@@ -103,3 +103,100 @@ func TestQueueJoinIsToldOfARest(t *testing.T) {
 		})
 	}
 }
+
+// Whoever is woken and does not use it up wakes the next, as far as there is
+// something for him.
+func TestQueueWakesWhoWaits(t *testing.T) {
+	type world struct {
+		*testing.T
+		q     *Queue
+		c     QueueConfig
+		wakes map[*uint32]int
+	}
+	put := func(w world) {
+		w.Helper()
+		if err := w.q.TryPut(w.c.message(1)); err != nil {
+			w.Fatal(err)
+		}
+	}
+	take := func(w world, lease bool) Slot {
+		w.Helper()
+		s, err := w.q.Take(nil, lease)
+		if err != nil {
+			w.Fatal(err)
+		}
+		return s
+	}
+	for name, tt := range map[string]struct {
+		before func(w world) (sleepsOn *Bell)
+		op     func(w world)
+	}{
+		"a message is put": {
+			func(w world) *Bell { return &w.q.items },
+			func(w world) { put(w) }},
+		"a message is given back": {
+			func(w world) *Bell { put(w); return &w.q.items },
+			func(w world) { w.q.Nack(w.q.Index(take(w, true))) }},
+		"one of two messages is taken": {
+			func(w world) *Bell { put(w); put(w); return &w.q.items },
+			func(w world) { take(w, false) }},
+		"one of two messages is taken, by a try": {
+			func(w world) *Bell { put(w); put(w); return &w.q.items },
+			func(w world) { w.q.TryTake() }},
+		"a consumer gives up as a message comes": {
+			func(w world) *Bell { return &w.q.items },
+			func(w world) {
+				_, err := w.q.Take(&gaveUp{func() { put(w); w.q.items.Arm(); clear(w.wakes) }}, false)
+				if err != errScript {
+					w.Errorf("Take = %v", err)
+				}
+			}},
+		"a message is done after Shutdown": {
+			func(w world) *Bell { put(w); w.q.Shutdown(); return &w.q.items },
+			func(w world) { w.q.Release(take(w, false)) }},
+		"Shutdown, and a consumer waits": {
+			func(w world) *Bell { return &w.q.items },
+			func(w world) { w.q.Shutdown() }},
+		"Shutdown, and a producer waits": {
+			func(w world) *Bell { return &w.q.space },
+			func(w world) { w.q.Shutdown() }},
+		"a slot becomes free": {
+			func(w world) *Bell { put(w); return &w.q.space },
+			func(w world) { w.q.Release(take(w, false)) }},
+		"one of two slots is used": {
+			func(w world) *Bell { return &w.q.space },
+			func(w world) { put(w) }},
+		"a producer gives up as a slot becomes free": {
+			func(w world) *Bell {
+				for range w.c.Slots {
+					put(w)
+				}
+				return &w.q.space
+			},
+			func(w world) {
+				err := w.q.Put(&gaveUp{func() { w.q.Release(take(w, false)); w.q.space.Arm(); clear(w.wakes) }}, w.c.message(1))
+				if err != errScript {
+					w.Errorf("Put = %v", err)
+				}
+			}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := QueueConfig{Slots: 3, Room: 16}
+			_, q := heapQueue(t, c)
+			w := world{t, q, c, countWakes(q)}
+			bell := tt.before(w)
+			bell.Arm()
+			clear(w.wakes)
+			if tt.op(w); w.wakes[bell.Word()] == 0 {
+				t.Error("nobody was woken")
+			}
+		})
+	}
+}
+
+// A gaveUp is a Sleeper whose context ends while it sleeps, after f.
+type gaveUp struct{ f func() }
+
+func (s *gaveUp) Spin(int) bool               { return false }
+func (s *gaveUp) Now() int64                  { return 0 }
+func (s *gaveUp) Sleep(*uint32, uint32) error { s.f(); return errScript }

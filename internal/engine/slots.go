@@ -42,7 +42,6 @@ func selfOf(who uint64) Self       { return Self{uint32(who >> 20), uint32(who &
 func posSlot(pos uint64) uint32    { return uint32(pos & (1<<posBits - 1)) }
 func lapTurn(pos uint64) uint32    { return uint32(pos >> posBits & (1<<turnBits - 1)) }
 func ahead(s, pos uint64) int32    { return int32((turnOf(s)-lapTurn(pos))<<1) >> 1 }
-func takeable(s, pos uint64) bool  { return ahead(s, pos) == 0 && untaken(s) }
 func untaken(s uint64) bool        { return phaseOf(s) == slotFull || phaseOf(s) == slotReturned }
 func steppable(s, pos uint64) bool { return ahead(s, pos) == -1 && lasting(s) }
 func lasting(s uint64) bool        { return phaseOf(s) == slotLeased || phaseOf(s) == slotReturned }
@@ -164,7 +163,7 @@ func (q *Queue) claim() (Slot, error) {
 // take makes one attempt at a message: it becomes reading or leased by this
 // process. Else ErrEmpty, or io.EOF at the end.
 func (q *Queue) take(phase uint64) (Slot, error) {
-	var tail uint64 // when left was full
+	tail := ^uint64(0) // when left was full
 	for left := q.patience() / 4; ; left-- {
 		if left <= 0 {
 			t := mem.Load64(q.tail)
@@ -303,8 +302,14 @@ func (q *Queue) more() bool {
 	if mem.Load64(q.state)&statePending != 0 {
 		return true
 	}
-	h, s, ok := q.front()
-	return ok && takeable(s, h)
+	// What head may pass, with a hole or two, can be more than n positions.
+	for h, left := mem.Load64(q.head), q.patience(); left > 0 && posSlot(h) < q.n; left-- {
+		if s := mem.Load64(q.word(posSlot(h))); !passable(s, h) {
+			return untaken(s)
+		}
+		h = q.next(h)
+	}
+	return false
 }
 
 // passable is I2: head may pass pos, whose slot's word is s. It stays so.
@@ -315,24 +320,6 @@ func passable(s, pos uint64) bool {
 	default:
 		return d > 0
 	}
-}
-
-// front is the first position, from head on, that head may not pass, and its
-// slot's word. All that can be taken from the ring, and all that it waits for,
-// lies in the n positions from there on. From head itself it may be more: what
-// head passes is void, or on lease, and does not end after n.
-func (q *Queue) front() (h, s uint64, ok bool) {
-	h = mem.Load64(q.head)
-	for range q.patience() {
-		if posSlot(h) >= q.n {
-			return h, 0, false
-		}
-		if s = mem.Load64(q.word(posSlot(h))); !passable(s, h) {
-			return h, s, true
-		}
-		h = q.next(h)
-	}
-	return h, 0, false
 }
 
 // ended is io.EOF if nothing is left of a sealed queue, else ErrEmpty.

@@ -23,7 +23,9 @@
 // waiting for what died. A stopped process is not dead: what it has leased
 // stays leased, and a producer stopped in the few nanoseconds between its
 // claim of a slot and the message's publication holds up consumers until it
-// goes on.
+// goes on. One stopped in the middle of Nack may hide the message it was giving
+// back: from Get and Lease for a second, from TryGet, TryLease and Len until the
+// queue has gone round once, or it goes on.
 //
 // # Order
 //

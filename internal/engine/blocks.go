@@ -118,14 +118,17 @@ func (p *pool) enough(b, want uint32) bool {
 	return false
 }
 
-// free gives back the n blocks of a chain, as far as they are tag's.
+// free gives back the n blocks of a chain, as far as they are tag's: a chain
+// that was damaged ends where it leads to another's.
 func (p *pool) free(b uint32, tag uint64, n uint32) {
 	for range n {
-		if b >= p.n || mem.Load64(p.owner(b)) != tag {
+		if b >= p.n {
 			return
 		}
 		next := *p.link(b)
-		mem.CAS64(p.owner(b), tag, 0)
+		if !mem.CAS64(p.owner(b), tag, 0) {
+			return
+		}
 		b = next
 	}
 }

@@ -184,9 +184,11 @@ func TestCellsLayout(t *testing.T) {
 			}
 		}
 	}
-	for _, n := range []uint64{math.MaxUint64, math.MaxInt64, 1 << 60} {
-		if size, ok := CellsSize(KindArray, n, 8); ok {
-			t.Errorf("CellsSize of %d cells = %d", n, size)
+	for _, n := range []uint64{math.MaxUint64, math.MaxInt64, math.MaxInt64 - 100, 1 << 60} {
+		for _, width := range []uint64{1, 8} {
+			if size, ok := CellsSize(KindArray, n, width); ok && (width > 1 || size > math.MaxInt64 || size < n) {
+				t.Errorf("CellsSize of %d cells of %d = %d", n, width, size)
+			}
 		}
 	}
 }
@@ -236,6 +238,19 @@ func TestCellsCorrupt(t *testing.T) {
 				AttachCells(a, k, 1, 4)
 			}
 		}
+	}
+}
+
+// Two cells would fit where a Value is, but it is one.
+func TestCellsValueIsOne(t *testing.T) {
+	a := newCells(t, KindValue, 1, 4, ScalarInt)
+	*a.W64(128) = 2
+	ops, _ := OpsOf(KindValue)
+	if err := ops.Check(a); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("Check = %v", err)
+	}
+	if l := ops.Look(a); l.State != "corrupt" {
+		t.Errorf("Look = %+v", l)
 	}
 }
 

@@ -78,6 +78,7 @@ import (
 // in the state word, counting its generation up; a consumer that sees pending
 // scans all slots first, and clears it, after a fruitless scan, by CAS on the
 // generation that it saw before the scan: what was returned since is not missed.
+// (To set it before the slot as well would be of no use: a scan comes between.)
 //
 // # Ending
 //
@@ -105,10 +106,16 @@ import (
 // Nobody spins for a process that is stopped, and nothing is lost by it. At
 // writing, which lasts a few stores, it hides what was put after. At reading
 // or draining it keeps its slot, and producers have no room once the tail has
-// come round to it. Both last until it goes on or dies. Anywhere else it holds
-// up nobody, but keeps what it has: leases, blocks, and the wake-up of one
-// that it was given or about to give, which others make good by looking again
-// after a while (Sleeper).
+// come round to it. Both last until it goes on or dies, and while it is writing
+// or reading the queue is neither done nor at its end. Giving back, between the
+// slot and pending, it hides that one message: from who waits, until a sleep
+// ends for which nobody rang, after which all slots are looked at; from who
+// tries, and from Len, until the tail comes round to the slot. Where messages
+// flow the one happens, else the other. A rest that it alone has seen may stay
+// untold: a Join looks by itself after a while, and ends then, or at the next.
+// Anywhere else it holds up nobody, but keeps what it has: leases, blocks, and
+// the wake-up of one that it was given or about to give, which others make good
+// by looking again after a while (Sleeper).
 //
 // # Death
 //
@@ -343,8 +350,8 @@ func (q *Queue) Len() int {
 	if posSlot(h) >= q.n {
 		return 0
 	}
-	for range q.n {
-		if takeable(mem.Load64(q.word(posSlot(h))), h) { // also at t, which may lag
+	for range q.n { // each slot once, whatever lap it is of: head may lag by many
+		if untaken(mem.Load64(q.word(posSlot(h)))) { // also at t, which may lag
 			n++
 		} else if h == t {
 			break

@@ -83,6 +83,9 @@ func (q *Queue) takeWait(w Sleeper, phase uint64) (Slot, error) {
 			q.passItems() // it may have been woken as well
 			return Slot{}, err
 		}
+		if mem.Load32(q.items.Word()) == seq {
+			q.lookBack() // nobody rang: it has been a while
+		}
 	}
 }
 

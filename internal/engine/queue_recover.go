@@ -8,7 +8,9 @@ import "example.com/tandem/internal/mem"
 //
 //	R1  D's slots. writing → empty of the next turn, a hole. reading, leased →
 //	    returned. draining: R4. If any is returned: pending, since whoever
-//	    returned it may have died before it said so
+//	    returned it may have died before it said so. Then head passes what it
+//	    may: each death can leave a hole with n-1 leases behind it that were
+//	    stepped over, and where nobody gets, nobody else would ever pass them
 //	R2  D's row → 0: what it had got and not done is gone with it
 //	R3  D's blocks: which tags of D's are in slots? A message of D's that was
 //	    published stays in its slot until it is drained, D publishes no more,
@@ -57,6 +59,7 @@ func recoverQueue(a mem.Area, env Env, dead Self) error {
 	if returned {
 		setPending(q.state)
 	}
+	q.follow()
 	if w, of := q.rows.at(dead.Index), uint64(dead.Epoch)<<rowBits; dead.Index < q.rows.n { // R2
 		for v := mem.Load64(w); (v^of)>>rowBits == 0 && v != of; v = mem.Load64(w) {
 			mem.CAS64(w, v, of)
@@ -80,6 +83,17 @@ func recoverQueue(a mem.Area, env Env, dead Self) error {
 	}
 	kickQueue(a, env) // R5
 	return nil
+}
+
+// follow has head pass what it may.
+func (q *Queue) follow() {
+	for range q.patience() {
+		h := mem.Load64(q.head)
+		if posSlot(h) >= q.n || !passable(mem.Load64(q.word(posSlot(h))), h) {
+			return
+		}
+		mem.CAS64(q.head, h, q.next(h)) // I2
+	}
 }
 
 // tagsOf is the tags of who's that are in slots.

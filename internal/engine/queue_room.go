@@ -7,20 +7,20 @@ import "example.com/tandem/internal/mem"
 
 // stepOver deals with an older lap's slot at the tail: nil means look again. It
 // steps over all that lie before the slot that it has seen to be claimable, so
-// that k leases in a row cost k steps and not k². It also says how many slots
-// it looked at.
+// that k leases in a row cost k steps and not k². It leads to that slot, unless
+// others have been faster: then they got on.
 //
 //go:noinline
-func (q *Queue) stepOver(s, t uint64) (looks int, err error) {
+func (q *Queue) stepOver(s, t uint64) error {
 	if !steppable(s, t) {
 		if ahead(s, t) < -1 || phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed {
-			return 1, ErrCorrupt // tail passed it against I1
+			return ErrCorrupt // tail passed it against I1
 		}
-		return 1, ErrFull // I4
+		return ErrFull // I4
 	}
-	k, ok := q.reachable(t)
-	if !ok {
-		return k, ErrFull // I4
+	k, err := q.reachable(t)
+	if err != nil {
+		return err
 	}
 	for range k {
 		w := q.word(posSlot(t))
@@ -34,20 +34,27 @@ func (q *Queue) stepOver(s, t uint64) (looks int, err error) {
 		mem.CAS64(q.tail, t, q.next(t)) // I1
 		t = q.next(t)
 	}
-	return 2 * k, nil
+	return nil
 }
 
 // reachable looks ahead from the tail: over slots that could be stepped over,
-// k of them, to one that could be claimed.
-func (q *Queue) reachable(t uint64) (k int, ok bool) {
-	for ; k < int(q.n); k++ {
-		s := mem.Load64(q.word(posSlot(t)))
-		if !steppable(s, t) {
-			return k, ahead(s, t) >= 0 // claimable, or t is no longer the tail
+// k of them, to one that could be claimed; ErrFull if there is none.
+func (q *Queue) reachable(t uint64) (k int, err error) {
+	for p := t; k < int(q.n); k++ {
+		s := mem.Load64(q.word(posSlot(p)))
+		if d := ahead(s, p); d < 0 && !steppable(s, p) {
+			return k, ErrFull // I4
+		} else if d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) || k == 0 && d >= 0 {
+			return k, nil
+		} else if d >= 0 { // claimed or stepped over, so when tail was there: I3
+			if mem.Load64(q.tail) == t {
+				return k, ErrCorrupt
+			}
+			return k, nil
 		}
-		t = q.next(t)
+		p = q.next(p)
 	}
-	return k, false
+	return k, ErrFull // I4
 }
 
 const (
@@ -56,9 +63,11 @@ const (
 	roomOver // one behind leases is
 )
 
-// findRoom reports whether, and how, a producer might get a slot: whom to wake for.
+// findRoom reports whether, and how, a producer might get a slot: whom to wake
+// for. A turn that helps the tail on does not answer it, so their number is
+// bounded as claim's is.
 func (q *Queue) findRoom() int {
-	for range q.n {
+	for range q.patience() {
 		t := mem.Load64(q.tail)
 		if posSlot(t) >= q.n {
 			return noRoom
@@ -71,7 +80,7 @@ func (q *Queue) findRoom() int {
 			return noRoom
 		case d < 0:
 			if steppable(s, t) {
-				if _, ok := q.reachable(t); ok {
+				if _, err := q.reachable(t); err == nil {
 					return roomOver
 				}
 			}

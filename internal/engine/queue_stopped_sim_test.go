@@ -8,6 +8,7 @@ import (
 
 	. "example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sim"
 )
 
 // A process is stopped for ever before each access of each operation, and
@@ -149,4 +150,87 @@ func stoppedAt(t *testing.T, c QueueConfig, name string, op func(*Queue, []byte)
 		t.Errorf("stopped before access %d: %d of %d messages lost", at, lost, in)
 	}
 	return true
+}
+
+// A waiter is a Sleeper for which time passes: each sleep ends by itself, after
+// f, and the last one allowed by an error.
+type waiter struct {
+	f     func()
+	sleep int
+}
+
+func (w *waiter) Spin(int) bool { return false }
+func (w *waiter) Now() int64    { return 0 }
+func (w *waiter) Sleep(*uint32, uint32) error {
+	if w.sleep--; w.sleep < 0 {
+		return sim.ErrCanceled
+	}
+	if w.f != nil {
+		w.f()
+	}
+	return nil
+}
+
+// A process is stopped for ever before each access of its Nack. Its message,
+// once it is given back, comes to who waits after one sleep for which nobody
+// rang; and to who tries when the queue has gone round.
+func TestSimQueueStoppedGivingBack(t *testing.T) {
+	for _, slots := range []int{1, 2, 4} {
+		for at := 1; ; at++ {
+			c := QueueConfig{Slots: slots, Room: 16, Rows: 8}
+			run := func() (q *Queue, over bool) {
+				a := mem.Heap(c.Size())
+				c.InitLap(a, NearWrap)
+				attach := func(i uint32) *Queue {
+					q, err := AttachQueue(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: noWake})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return q
+				}
+				stopped := attach(1)
+				if err := stopped.TryPut(append([]byte{200}, make([]byte, 15)...)); err != nil {
+					t.Fatal(err)
+				}
+				s, err := stopped.Take(nil, true)
+				if err != nil {
+					t.Fatal(err)
+				}
+				over = interrupted(at, func() { stopped.Nack(stopped.Index(s)) })
+				q = attach(2)
+				if back := len(LookQueue(a).Holders) == 0; !back {
+					q = nil // it is still on lease
+				}
+				return q, over
+			}
+			if q, _ := run(); q != nil {
+				if s, err := q.Take(&waiter{sleep: 1}, false); err != nil {
+					t.Errorf("%d slots, stopped before access %d: a Get that sleeps once: %v", slots, at, err)
+				} else if b, _ := q.BytesOf(s); b[0] != 200 {
+					t.Errorf("%d slots, stopped before access %d: message %d came", slots, at, b[0])
+				}
+			}
+			q, over := run()
+			for i := 0; q != nil && slots > 1; i++ {
+				if i == 2*slots {
+					t.Errorf("%d slots, stopped before access %d: the queue has gone round twice, and it has not come", slots, at)
+					break
+				}
+				if err := q.TryPut(make([]byte, 16)); err != nil {
+					t.Fatal(err)
+				}
+				s, err := q.Take(nil, false)
+				if err != nil {
+					t.Fatal(err)
+				}
+				b, _ := q.BytesOf(s)
+				if q.Release(s); b[0] == 200 {
+					break
+				}
+			}
+			if over {
+				break
+			}
+		}
+	}
 }

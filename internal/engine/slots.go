@@ -42,7 +42,6 @@ func selfOf(who uint64) Self       { return Self{uint32(who >> 20), uint32(who &
 func posSlot(pos uint64) uint32    { return uint32(pos & (1<<posBits - 1)) }
 func lapTurn(pos uint64) uint32    { return uint32(pos >> posBits & (1<<turnBits - 1)) }
 func ahead(s, pos uint64) int32    { return int32((turnOf(s)-lapTurn(pos))<<1) >> 1 }
-func takeable(s, pos uint64) bool  { return ahead(s, pos) == 0 && untaken(s) }
 func untaken(s uint64) bool        { return phaseOf(s) == slotFull || phaseOf(s) == slotReturned }
 func steppable(s, pos uint64) bool { return ahead(s, pos) == -1 && lasting(s) }
 func lasting(s uint64) bool        { return phaseOf(s) == slotLeased || phaseOf(s) == slotReturned }
@@ -121,15 +120,18 @@ func setHint(h *atomic.Uint32, v uint32) {
 	mem.RaceEnable()
 }
 
-// patience bounds the looks at slots of one attempt. A live queue never comes
-// near: it would have to lose that many races. In a corrupt one head or tail
-// may be wrong by any number of steps.
+// patience bounds the turns of one attempt, so that in a corrupt queue, whose
+// head or tail may be wrong by any number of steps, it ends. In a live one a
+// turn that decides nothing means that another process got on meanwhile, but
+// for one: a turn that passes what is void. Of that there are n-1 for each
+// message if all other slots are on lease, so take counts only the turns since
+// the last message was put; in claim all of them are one turn (stepOver).
 func (q *Queue) patience() int { return 1<<20 + 16*int(q.n) }
 
 // claim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
 // slot writing by this process, which owes it to publish at once.
 func (q *Queue) claim() (Slot, error) {
-	for left := q.patience(); left > 0; left-- {
+	for range q.patience() {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return Slot{}, ErrShutdown
 		}
@@ -153,11 +155,9 @@ func (q *Queue) claim() (Slot, error) {
 		case d >= 0:
 			mem.CAS64(q.tail, t, q.next(t)) // I1
 		default:
-			looks, err := q.stepOver(s, t)
-			if err != nil {
+			if err := q.stepOver(s, t); err != nil {
 				return Slot{}, err
 			}
-			left -= looks
 		}
 	}
 	return Slot{}, ErrCorrupt
@@ -166,7 +166,15 @@ func (q *Queue) claim() (Slot, error) {
 // take makes one attempt at a message: it becomes reading or leased by this
 // process. Else ErrEmpty, or io.EOF at the end.
 func (q *Queue) take(phase uint64) (Slot, error) {
-	for range q.patience() {
+	tail := ^uint64(0) // when left was full
+	for left := q.patience() / 4; ; left-- {
+		if left <= 0 {
+			t := mem.Load64(q.tail)
+			if t == tail {
+				return Slot{}, ErrCorrupt
+			}
+			left, tail = q.patience(), t
+		}
 		st := mem.Load64(q.state)
 		if st&statePending != 0 {
 			if s, ok := q.takeReturned(st, phase); ok {
@@ -214,7 +222,6 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 		}
 		return Slot{}, ErrEmpty // I4
 	}
-	return Slot{}, ErrCorrupt
 }
 
 // taken counts the attempt of a message that was just claimed. The count is
@@ -280,31 +287,42 @@ func setPending(state *uint64) {
 	}
 }
 
+// lookBack makes good what somebody left out who gave a message back and was
+// stopped, or killed, before setPending.
+//
+//go:noinline
+func (q *Queue) lookBack() {
+	for i := range q.n {
+		if phaseOf(mem.Load64(q.word(i))) == slotReturned {
+			setPending(q.state)
+			return
+		}
+	}
+}
+
 // more reports whether a consumer might succeed: whom to wake for.
 func (q *Queue) more() bool {
 	if mem.Load64(q.state)&statePending != 0 {
 		return true
 	}
-	for range q.n {
-		h := mem.Load64(q.head)
-		if posSlot(h) >= q.n {
-			return false
+	// What head may pass, with a hole or two, can be more than n positions.
+	for h, left := mem.Load64(q.head), q.patience(); left > 0 && posSlot(h) < q.n; left-- {
+		if s := mem.Load64(q.word(posSlot(h))); !passable(s, h) {
+			return untaken(s)
 		}
-		s := mem.Load64(q.word(posSlot(h)))
-		switch d := ahead(s, h); {
-		case d < 0:
-			return false
-		case d == 0:
-			switch phaseOf(s) {
-			case slotFull, slotReturned:
-				return true
-			case slotEmpty, slotWriting, slotSealed:
-				return false
-			}
-		}
-		mem.CAS64(q.head, h, q.next(h)) // I2
+		h = q.next(h)
 	}
 	return false
+}
+
+// passable is I2: head may pass pos, whose slot's word is s. It stays so.
+func passable(s, pos uint64) bool {
+	switch d := ahead(s, pos); phaseOf(s) {
+	case slotReading, slotLeased, slotDraining:
+		return d >= 0
+	default:
+		return d > 0
+	}
 }
 
 // ended is io.EOF if nothing is left of a sealed queue, else ErrEmpty.

@@ -1,0 +1,6 @@
+package main
+
+import "slices"
+
+// Of internal/engine, the queue and the cells.
+var queueMutations = slices.Concat(queueSlotMutations, queuePutMutations, queueGetMutations, queueWholeMutations, cellMutations)

@@ -1,0 +1,204 @@
+package main
+
+// The slots of a queue, head and tail, and room behind leases.
+var queueSlotMutations = []mutation{
+	{
+		file:    "internal/engine/slots.go",
+		from:    "\tfor h, left := mem.Load64(q.head), q.patience(); left",
+		to:      "\tfor h, left := mem.Load64(q.head), q.n; left",
+		promise: "a wake-up is passed on past any number of holes and leases",
+		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_room.go",
+		from: `	for range q.patience() {
+		t := mem.Load64(q.tail)`,
+		to: `	for range q.n {
+		t := mem.Load64(q.tail)`,
+		promise: "an empty queue is not said to be full after a death between the claim and the tail",
+		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/slots.go",
+		from:    "func (q *Queue) patience() int { return 1<<20 + 16*int(q.n) }",
+		to:      "func (q *Queue) patience() int { return 256 }",
+		promise: "lost races do not make a healthy queue corrupt",
+		pkg:     "./internal/engine", run: "TestSimQueueClaimLosesRaces$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/slots.go",
+		from:    "\t\t\tif t == tail {",
+		to:      "\t\t\tif t == tail || tail > 0 {",
+		promise: "what consumers pass is not charged while others put",
+		pkg:     "./internal/engine", run: "TestSimQueueTakeLosesRaces$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_room.go",
+		from: `			if mem.Load64(q.tail) == t {
+				return k, ErrCorrupt
+			}`,
+		to:      "",
+		promise: "no stepping over leads nowhere for ever in a corrupt queue",
+		pkg:     "./internal/engine", run: "TestSimQueueHostileSteps$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_room.go",
+		from: `			if mem.Load64(q.tail) == t {
+				return k, ErrCorrupt
+			}
+			return k, nil`,
+		to:      "\t\t\treturn k, ErrCorrupt",
+		promise: "a producer that is overtaken while it looks ahead is told nothing wrong",
+		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=4", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `	for range q.patience() {
+		if mem.Load64(q.state)&stateShut != 0 {
+			return Slot{}, ErrShutdown
+		}
+`,
+		to: `	for range q.patience() {
+`,
+		promise: "nothing is put after Shutdown",
+		pkg:     "./internal/engine", run: "TestQueueFillAndDrain$",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `				if st&stateShut != 0 {
+					mem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))
+					continue
+				}
+`,
+		to: `				if st&stateShut != 0 {
+					return Slot{}, q.ended()
+				}
+`,
+		promise: "a claim that raced with Shutdown is delivered before the end",
+		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=0", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `	if q.anyHeld() {
+		return ErrEmpty
+	}
+	return io.EOF`,
+		to:      "\treturn io.EOF",
+		promise: "no end while a message is out",
+		pkg:     "./internal/engine", run: "TestQueueStepsOverLeases$",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `	mem.CAS64(q.state, st, st&^statePending)
+`,
+		to: `	mem.And64(q.state, ^uint64(statePending))
+`,
+		promise: "what was returned during a fruitless scan is not missed",
+		pkg:     "./internal/engine", run: "TestSimQueueReturnedBesideAScan$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/slots.go",
+		from:    "\t\tif mem.CAS64(state, st, st+stateGen|statePending) {",
+		to:      "\t\tif mem.CAS64(state, st, st|statePending) {",
+		promise: "what was returned during a fruitless scan is not missed",
+		pkg:     "./internal/engine", run: "TestSimQueueReturnedBesideAScan$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_room.go",
+		from: `	k, err := q.reachable(t)
+	if err != nil {`,
+		to: `	k, err := int(q.n), error(nil)
+	if err != nil {`,
+		promise: "who finds no room steps over nothing",
+		pkg:     "./internal/engine", run: "TestQueueFullStepsOverNothing$",
+	},
+	{
+		file:    "internal/engine/queue_room.go",
+		from:    "slotWord(nextTurn(turnOf(s)), phaseOf(s), whoOf(s))",
+		to:      "slotWord(nextTurn(turnOf(s)), slotLeased, whoOf(s))",
+		promise: "a message given back stays to be had when it is stepped over",
+		pkg:     "./internal/engine", run: "TestSimQueueStoppedGivingBack$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `		*s.attempts() = n + 1
+`,
+		to:      "",
+		promise: "deliveries are counted",
+		pkg:     "./internal/engine", run: "TestQueueAckNack$",
+	},
+	{
+		file:    "internal/engine/slots.go",
+		from:    "\tif n := mem.Load32(s.attempts()); n != 1<<32-1 {",
+		to:      "\tif n := mem.Load32(s.attempts()); true {",
+		promise: "the count of deliveries does not begin anew",
+		pkg:     "./internal/engine", run: "TestQueueAttemptsStayAtTheirMost$",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `	case slotEmpty, slotDraining, slotSealed:
+		return false
+	}
+	return true`,
+		to: `	case slotEmpty, slotSealed:
+		return false
+	}
+	return true`,
+		promise: "a message that is only being freed is done",
+		pkg:     "./internal/engine", run: "TestSimQueueStoppedDraining$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `	case slotEmpty, slotDraining, slotSealed:
+		return false
+	}
+	return true`,
+		to: `	case slotEmpty, slotDraining, slotSealed, slotWriting:
+		return false
+	}
+	return true`,
+		promise: "Join waits for what may become a message while it looks",
+		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideAWriter$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `	case slotReading, slotLeased, slotDraining:
+		return d >= 0`,
+		to: `	case slotReading, slotLeased, slotDraining, slotWriting:
+		return d >= 0`,
+		promise: "head passes nothing that is being written",
+		pkg:     "./internal/engine", run: "TestSimQueueRecoveryBesideTheLiving$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `		} else if d > 0 {
+			mem.CAS64(q.head, h, q.next(h)) // I2`,
+		to: `		} else if d > 1 {
+			mem.CAS64(q.head, h, q.next(h)) // I2`,
+		promise: "consumers pass what was stepped over",
+		pkg:     "./internal/engine", run: "TestQueueLenBehindLeases$",
+	},
+	{
+		file:    "internal/engine/slots.go",
+		from:    "\t\t\t\tif q.linger((*uint64)(p), s) {",
+		to:      "\t\t\t\tif st == 1<<40 {",
+		promise: "a consumer that has seen the producer publish takes the message",
+		pkg:     "./internal/engine", run: "TestSimQueueLingers$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/slots.go",
+		from: `	case slotReading, slotLeased, slotDraining:
+		return d >= 0`,
+		to: `	case slotReading, slotDraining:
+		return d >= 0`,
+		promise: "a wake-up is passed on past leases",
+		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/slots.go",
+		from:    "func steppable(s, pos uint64) bool { return ahead(s, pos) == -1 && lasting(s) }",
+		to:      "func steppable(s, pos uint64) bool { return ahead(s, pos) == -1 && (lasting(s) || phaseOf(s) == slotReading) }",
+		promise: "nothing is stepped over that its owner moves by a store",
+		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=0", tags: "tandem_sim",
+	},
+}

@@ -1,0 +1,210 @@
+package main
+
+// A queue as a whole: recovery, looks and checks.
+var queueWholeMutations = []mutation{
+	{
+		file:    "internal/engine/queue.go",
+		from:    "\t\tif untaken(mem.Load64(q.word(posSlot(h)))) { // also",
+		to:      "\t\tif ahead(mem.Load64(q.word(posSlot(h))), h) == 0 && untaken(mem.Load64(q.word(posSlot(h)))) { // also",
+		promise: "Len is exact at rest, whatever head has to pass first",
+		pkg:     "./internal/engine", run: "TestQueueLenBehindLeases$",
+	},
+	{
+		file: "internal/engine/queue_recover.go",
+		from: `	q.follow()
+`,
+		to:      "",
+		promise: "head does not lag by the holes of the dead",
+		pkg:     "./internal/engine", run: "TestSimQueueTakeAfterDeaths$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_recover.go",
+		from: `	if !q.fixed {
+		keep := q.tagsOf(who)     // R3`,
+		to: `	for _, ss := range drains {
+		for _, s := range ss {
+			mem.CAS64(s.w(), s.word, slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
+		}
+	}
+	if !q.fixed {
+		keep := q.tagsOf(who)     // R3`,
+		promise: "blocks of a slot left draining survive the death of the recoverer",
+		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_recover.go",
+		from: `	if returned {
+		setPending(q.state)
+	}
+`,
+		to:      "",
+		promise: "the messages of a dead lessee come again",
+		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_recover.go",
+		from: `				returned = returned || phaseOf(s.word) == slotReturned
+`,
+		to:      "",
+		promise: "a message returned by one who died before he said so comes again",
+		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_recover.go",
+		from: `			mem.CAS64(w, v, of)
+`,
+		to: `			break
+`,
+		promise: "what a dead process had got and not done does not hold up Join",
+		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_recover.go",
+		from:    "(tagWho(tag) != who || keep[tag])",
+		to:      "(tagWho(tag) != who || keep == nil)",
+		promise: "the messages of a dead producer that were published are whole",
+		pkg:     "./internal/engine", run: "TestSimQueue$/kills=3,stops=0", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_recover.go",
+		from:    "if tag == 0 || drains[tag] == nil && ",
+		to:      "if tag == 0 || ",
+		promise: "blocks of a message that the dead was draining are freed",
+		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_recover.go",
+		from: `				to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
+			case slotReading`,
+		to: `				to = slotWord(turnOf(s.word), slotEmpty, 0)
+			case slotReading`,
+		promise: "a slot whose claim the tail has passed is a hole and not empty",
+		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_recover.go",
+		from: `	kickQueue(a, env) // R5
+`,
+		to:      "",
+		promise: "recovery wakes all who wait",
+		pkg:     "./internal/engine", run: "TestSimQueue$/kills=3,stops=0", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_recover.go",
+		from:    "\t\t\tif !mine || whoOf(s.word) != who {",
+		to:      "\t\t\tif !mine {",
+		promise: "recovery touches nothing of the living",
+		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$|TestSimQueue$/kills=3,stops=0", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue.go",
+		from: `	q.items.Bump()
+	q.space.Bump()
+}`,
+		to: `	q.space.Bump()
+}`,
+		promise: "Shutdown wakes consumers",
+		pkg:     "./internal/engine", run: "TestQueueWakesWhoWaits$",
+	},
+	{
+		file: "internal/engine/queue.go",
+		from: `	q.items.Bump()
+	q.space.Bump()
+}`,
+		to: `	q.items.Bump()
+}`,
+		promise: "Shutdown wakes producers",
+		pkg:     "./internal/engine", run: "TestQueueWakesWhoWaits$",
+	},
+	{
+		file: "internal/engine/queue.go",
+		from: `		for i := range q.n {
+			if untaken(mem.Load64(q.word(i))) {
+				n++
+			}
+		}
+		return n
+`,
+		to:      "",
+		promise: "Len counts what was given back",
+		pkg:     "./internal/engine", run: "TestQueueAckNack$",
+	},
+	{
+		file: "internal/engine/queue.go",
+		from: `		q.wakes = -1
+`,
+		to:      "",
+		promise: "where messages have blocks all producers are woken",
+		pkg:     "./internal/engine", run: "TestSimQueueBlocks$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue.go",
+		from: `	if env.Self.Index >= uint32(c.Rows) {
+		return nil, ErrCorrupt
+	}
+`,
+		to:      "",
+		promise: "no participant without a row",
+		pkg:     "./internal/engine", run: "TestQueueRefusesAStranger$",
+	},
+	{
+		file: "internal/engine/queue_look.go",
+		from: `		case slotReading, slotDraining:
+			holdings`,
+		to: `		case slotReading:
+			holdings`,
+		promise: "a snapshot names who is in a slot",
+		pkg:     "./internal/engine", run: "TestSimQueueStopped$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_look.go",
+		from: `			if tags[tag] == 0 {
+				return bad(`,
+		to: `			if false {
+				return bad(`,
+		promise: "Check finds a block that was lost",
+		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
+	},
+	{
+		file:    "internal/engine/queue_look.go",
+		from:    "\t\tif ph == slotSealed && mem.Load64(q.state)&stateShut == 0 {",
+		to:      "\t\tif ph == slotSealed && mem.Load64(q.state)&stateShut == 9 {",
+		promise: "Check finds a queue that ends and was not shut down",
+		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
+	},
+	{
+		file:    "internal/engine/queue_look.go",
+		from:    "\tif returned && mem.Load64(q.state)&statePending == 0 {",
+		to:      "\tif returned && mem.Load64(q.state) == 9 {",
+		promise: "Check finds a message given back that nobody would look for",
+		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
+	},
+	{
+		file:    "internal/engine/queue_look.go",
+		from:    "\t\t\tif whoOf(s) != 0 {",
+		to:      "\t\t\tif whoOf(s) == 1<<30 {",
+		promise: "Check finds an owner where there is none",
+		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
+	},
+	{
+		file:    "internal/engine/queue_look.go",
+		from:    "\t\t\tif tags[tag] != 0 {",
+		to:      "\t\t\tif tags[tag] == 1<<30 {",
+		promise: "Check finds two messages in the same blocks",
+		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
+	},
+	{
+		file:    "internal/engine/queue_look.go",
+		from:    "\t\t\tif b >= q.pool.n || seen[b] || mem.Load64(q.pool.owner(b)) != tag {",
+		to:      "\t\t\tif b >= q.pool.n || seen[b] {",
+		promise: "Check finds a block that is another's",
+		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
+	},
+	{
+		file:    "internal/engine/queue_look.go",
+		from:    "\tcase d < 0 || d == 0 && (ph == slotEmpty || ph == slotWriting || ph == slotFull || ph == slotSealed):",
+		to:      "\tcase d < 0:",
+		promise: "Check finds a message that head has passed",
+		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
+	},
+}

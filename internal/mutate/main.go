@@ -32,7 +32,11 @@ type area struct {
 // areas are all tables. Each is in a file of its own.
 var areas = []area{
 	{"engine", engineMutations},
+	{"queue", queueMutations},
 	{"sync", syncMutations},
+	{"close", closeMutations},
+	{"shm", shmMutations},
+	{"life", lifeMutations},
 }
 
 func main() {

@@ -22,7 +22,7 @@ var engineCondMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
 		from: `if err := c.heal(); err != nil {
-		c.drop(w)
+		c.drop(w, l)
 		return false, true, err
 	}
 `,
@@ -30,13 +30,13 @@ var engineCondMutations = []mutation{
 		promise: "W7: heal before looking",
 		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
-		from:    "c.settle(w, ended != nil || suspect)",
-		to:      "c.settle(w, ended != nil)",
+		from:    "c.settle(w, l, ended != nil || suspect)",
+		to:      "c.settle(w, l, ended != nil)",
 		promise: "who gets a suspect lock is told",
 		pkg:     "./internal/engine", run: "TestSimCond$/killed", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
-		from:    "c.settle(w, ended != nil || suspect)",
-		to:      "c.settle(w, suspect)",
+		from:    "c.settle(w, l, ended != nil || suspect)",
+		to:      "c.settle(w, l, suspect)",
 		promise: "a context that ends ends the wait",
 		pkg:     "./internal/engine", run: "TestSimCond$/cancelled", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",

@@ -21,17 +21,17 @@ var queueGetMutations = []mutation{
 	{
 		file: "internal/engine/queue_get.go",
 		from: `	q.got() // G3
-	q.finish(s)`,
-		to: `	q.finish(s)
-	q.got()`,
+	return q.finish(s)`,
+		to: `	certain = q.finish(s)
+	q.got()
+	return certain`,
 		promise: "a message enters its row before it leaves its slot: Join never misses it",
 		pkg:     "./internal/engine", run: "TestSimQueue(Join)?$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_get.go",
-		from: `		mem.Store64(s.w(), slotWord(turnOf(s.word), slotDraining, q.who)) // G4
-`,
-		to:      "",
+		file:    "internal/engine/queue_get.go",
+		from:    "mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotDraining, q.who)) { // G4",
+		to:      "s.word != 0 {",
 		promise: "a message whose blocks are being freed is not delivered again",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},

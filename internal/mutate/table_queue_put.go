@@ -83,7 +83,7 @@ var queuePutMutations = []mutation{
 	{
 		file: "internal/engine/queue_put.go",
 		from: `	if w == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
-		return ErrFull // before blocks are held in vain
+		return Slot{}, ErrFull // before blocks are held in vain
 	}
 `,
 		to:      "",

@@ -47,13 +47,13 @@ var syncMutations = []mutation{
 		promise: "a context that has ended makes no attempt",
 		pkg:     "./sync", run: "TestRMutexContextEnds$"},
 	{file: "sync/repair.go",
-		from:    "if err != nil || !suspect ||",
-		to:      "if _ = suspect; err != nil ||",
+		from:    "if err != nil || !suspect {",
+		to:      "if _ = suspect; err != nil {",
 		promise: "what another has repaired is not repaired again",
 		pkg:     "./sync", run: "TestOnOwnerDied$"},
 	{file: "sync/repair.go",
-		from:    "if err != nil || !suspect ||",
-		to:      "if _ = suspect; err != nil ||",
+		from:    "if err != nil || !suspect {",
+		to:      "if _ = suspect; err != nil {",
 		promise: "what another has repaired is not repaired again, by readers and writers",
 		pkg:     "./sync", run: "TestRWMutexOnOwnerDied$"},
 	{file: "sync/repair.go",
@@ -126,8 +126,8 @@ var syncMutations = []mutation{
 		promise: "TryRLock that has repaired reads",
 		pkg:     "./sync", run: "TestRWMutexOnOwnerDied$"},
 	{file: "sync/rwmutex.go",
-		from:    "if ok || err != nil && err != errBusy ||",
-		to:      "if ok || err != nil ||",
+		from:    "!ok && (err == nil || err == errBusy)",
+		to:      "!ok && err == nil",
 		promise: "an attempt while another repairs is false, and no error",
 		pkg:     "./sync", run: "TestRWMutexOnOwnerDied$"},
 	{file: "sync/semaphore.go",
@@ -158,12 +158,10 @@ var syncMutations = []mutation{
 		promise: "an fn that fails has not done it",
 		pkg:     "./sync", run: "TestOnce$"},
 	{file: "sync/once.go",
-		from: `	if failure != nil {
+		from: `	case failure != nil:
 		return failure
-	}
 `,
-		to: `	_ = failure
-`,
+		to:      "",
 		promise: "an fn's error is returned as it is",
 		pkg:     "./sync", run: "TestOnce$"},
 	{file: "sync/barrier.go",
@@ -217,12 +215,12 @@ var syncMutations = []mutation{
 	if err == nil {
 		err = c.held()
 	}
-	for`,
+	var g`,
 		to: `err := c.ready(ctx)
 	if err == nil {
 		err = c.held()
 	}
-	for`,
+	var g`,
 		promise: "WaitFor of what is true does not wait, whatever its context",
 		pkg:     "./sync", run: "TestCondWaitFor$"},
 	{file: "sync/cond.go",
@@ -235,9 +233,9 @@ var syncMutations = []mutation{
 		err = c.held()
 	}
 	if err == nil {
-		_, err`,
+		var told`,
 		to: `	if err == nil {
-		_, err`,
+		var told`,
 		promise: "who notifies holds the lock",
 		pkg:     "./sync", run: "TestCondMisuse$"},
 	{file: "sync/cond_lock.go",

@@ -113,6 +113,9 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
 					default:
 						var d Delivery[T]
 						if d, err = q.Lease(sim.Context); err == nil {
+							if n := from(d.Value()); n < 0 || n >= next {
+								w.Fail("a lease on %v, which nobody put", d.Value())
+							}
 							if v = d.Value(); round%4 == 3 {
 								if err = d.Nack(); err == nil {
 									continue

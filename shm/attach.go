@@ -19,7 +19,7 @@ import (
 var (
 	myPID       = os.Getpid()
 	myNamespace = sys.Namespace()
-	myStart, _  = sys.StartTime(os.Getpid())
+	myStart, _  = sys.OwnStart()
 )
 
 // attach makes this process a participant of the region in f, whose header

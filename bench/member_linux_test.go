@@ -3,6 +3,7 @@ package bench_test
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os/exec"
@@ -14,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -32,6 +34,7 @@ import (
 type member struct {
 	name  string // for errors
 	cmd   *exec.Cmd
+	start uint64 // when, as the kernel counts
 	in    io.WriteCloser
 	lines chan string   // what it says
 	ended chan struct{} // closed when the group is gone
@@ -73,6 +76,12 @@ func (m *member) keep(cpu int, out io.Reader, started chan<- error, fell chan<- 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	err := pinned(cpu, m.cmd.Start)
+	if err == nil {
+		if m.start, err = sys.StartTime(m.pid()); err != nil { // it may be a zombie, but is there
+			m.cmd.Process.Kill()
+			m.cmd.Wait()
+		}
+	}
 	started <- err
 	if err != nil {
 		return
@@ -170,7 +179,7 @@ func (t *team) do(job string, n int) (all outcome, err error) {
 		select {
 		case line = <-m.lines:
 		case who := <-t.fell:
-			return all, fmt.Errorf("%s of %d operations: %w", job, n, who.fallen())
+			return all, fmt.Errorf("%s of %d operations: %w", job, n, t.fallen(who))
 		case <-limit:
 			return all, fmt.Errorf("%s of %d operations: %s (process %d) has said nothing for %v", job, n, m.name, m.pid(), turnLimit)
 		}
@@ -185,6 +194,20 @@ func (t *team) do(job string, n int) (all outcome, err error) {
 		all.share = float64(least) / float64(max(all.done, 1))
 	}
 	return all, nil
+}
+
+// fallen is the error that who has ended, and of the others those who have: one
+// may have ended because another did, and be heard of first. That other was
+// exiting by then, for what tells of it, a closed socket, comes later.
+func (t *team) fallen(who *member) error {
+	errs := []error{who.fallen()}
+	for _, m := range t.members {
+		if m != who && sys.Ended(m.pid(), m.start) {
+			<-m.ended
+			errs = append(errs, m.fallen())
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func parse(line string, o *outcome) error {

@@ -75,4 +75,11 @@ var waitMutations = []mutation{
 		promise: "a nudge ends a spin of mode Spin",
 		pkg:     "./internal/wait", run: "TestSpinModeHears$",
 	},
+	{
+		file:    "internal/wait/spin.go",
+		from:    ` || w.ctx.Err() != nil {`,
+		to:      ` {`,
+		promise: "the end of its context ends a call of a queue that spins",
+		pkg:     "./ring", run: "TestSpinEnds$/^Get$/context",
+	},
 }

@@ -45,7 +45,10 @@ type lane struct {
 
 func (l *lane) turn(b *testing.B, kind string, n int) outcome {
 	b.Helper()
-	o := l.team.do(b, kind+"/"+l.name, n)
+	o, err := l.team.do(kind+"/"+l.name, n)
+	if err != nil {
+		b.Fatal(err)
+	}
 	if o.done != n {
 		b.Fatalf("%s/%s has done %d of %d", kind, l.name, o.done, n)
 	}

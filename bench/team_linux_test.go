@@ -5,10 +5,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -65,51 +63,23 @@ func (p place) prefix() string {
 	return ""
 }
 
-// A team is the processes of a place, at work on one job at a time.
-type team []*testproc.Child
-
-// do has the team do n operations.
-func (t team) do(b *testing.B, job string, n int) (all outcome) {
-	b.Helper()
-	for _, c := range t {
-		c.Say(job, n)
-	}
-	least := n
-	for _, c := range t {
-		var o outcome
-		if line := c.Line(); parse(line, &o) != nil {
-			b.Fatalf("%s: a process says %q", job, line)
-		}
-		all.ns, all.done, all.share = max(all.ns, o.ns), all.done+o.done, o.share
-		least = min(least, o.done)
-	}
-	if len(t) > 1 {
-		all.share = float64(least) / float64(max(all.done, 1))
-	}
-	return all
-}
-
-func parse(line string, o *outcome) error {
-	_, err := fmt.Sscan(line, &o.ns, &o.done, &o.share)
-	return err
-}
-
 // teams are a contest's, each started when it is first asked for.
 type teams struct {
 	region string
 	of     map[place]*team
 }
 
-func newTeams(b *testing.B) *teams {
+func newTeams(b testing.TB) *teams {
 	return &teams{region: shmtest.Region(b).Name(), of: map[place]*team{}}
 }
 
 // in returns the team of a place, or why there is none.
-func (ts *teams) in(b *testing.B, p place) (_ *team, why string) {
+func (ts *teams) in(b testing.TB, p place) (_ *team, why string) {
+	b.Helper()
 	if t := ts.of[p]; t != nil {
 		return t, ""
 	}
-	t := new(team)
+	t := newTeam(2)
 	cpus := []string{strconv.Itoa(processors[0]), strconv.Itoa(processors[1])}
 	switch p {
 	case inC:
@@ -117,46 +87,36 @@ func (ts *teams) in(b *testing.B, p place) (_ *team, why string) {
 		if why != "" {
 			return nil, why
 		}
-		*t = team{become.Start(b, append([]string{binary}, cpus...)...)}
+		t.join(b, "C (testdata/peers.c)", -1, exec.Command(binary, cpus...))
 	case inPython:
 		python, err := exec.LookPath("python3")
 		if err != nil {
 			return nil, "python3 is not there"
 		}
-		*t = team{become.Start(b, append([]string{python, "testdata/peers.py"}, cpus...)...)}
+		t.join(b, "Python (testdata/peers.py)", -1, exec.Command(python, append([]string{"testdata/peers.py"}, cpus...)...))
 	case here, unpinned:
-		*t = team{ts.start(b, p, 0, 1)}
+		ts.start(b, t, p, 0, 1)
 	case two, twoFree:
-		*t = team{ts.start(b, p, 0, 2), ts.start(b, p, 1, 2)}
+		ts.start(b, t, p, 0, 2)
+		ts.start(b, t, p, 1, 2)
 	}
 	ts.of[p] = t
 	return t, ""
 }
 
-// start starts one side of a Go team. Pinned, it inherits the processor from
-// the thread that starts it, and so has GOMAXPROCS 1.
-func (ts *teams) start(b *testing.B, p place, side, sides int) *testproc.Child {
+// start starts one side of a Go team.
+func (ts *teams) start(b testing.TB, t *team, p place, side, sides int) {
 	b.Helper()
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if p == here || p == two {
-		var all, one unix.CPUSet
-		one.Set(processors[side])
-		if err := unix.SchedGetaffinity(0, &all); err != nil {
-			b.Fatal(err)
-		}
-		if err := unix.SchedSetaffinity(0, &one); err != nil {
-			b.Fatal(err)
-		}
-		defer unix.SchedSetaffinity(0, &all)
+	name, cpu := "Go", -1
+	if sides > 1 {
+		name = fmt.Sprintf("Go, side %d of %d", side, sides)
 	}
-	return worker.Start(b, ts.region, fmt.Sprint(p), fmt.Sprint(side), fmt.Sprint(sides))
+	if p == here || p == two {
+		cpu = processors[side]
+		name += fmt.Sprintf(", on processor %d", cpu)
+	}
+	t.join(b, name, cpu, worker.Command(ts.region, fmt.Sprint(p), fmt.Sprint(side), fmt.Sprint(sides)))
 }
-
-// become is a process that becomes another program.
-var become = testproc.Role("become", func(args []string) {
-	testproc.Must(syscall.Exec(args[0], args, os.Environ()))
-})
 
 var peersInC cProgram
 

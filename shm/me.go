@@ -34,14 +34,14 @@ func init() { lookAtMyself() }
 // nor the start time changes while it runs.
 func lookAtMyself() {
 	if m := me.Load(); m == nil || m.err != nil {
-		me.Store(readMyself(sys.Namespace, sys.StartTime))
+		me.Store(readMyself(sys.Namespace, sys.OwnStart))
 	}
 }
 
-func readMyself(namespace func() (uint64, error), startTime func(pid int) (uint64, error)) *myself {
+func readMyself(namespace, startTime func() (uint64, error)) *myself {
 	m := new(myself)
 	if m.namespace, m.err = namespace(); m.err == nil {
-		m.start, m.err = startTime(myPID)
+		m.start, m.err = startTime()
 	}
 	return m
 }

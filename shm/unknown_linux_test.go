@@ -177,14 +177,14 @@ func TestRecordOfTheUnknown(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		namespace func() (uint64, error)
-		start     func(int) (uint64, error)
+		start     func() (uint64, error)
 		ns, at    uint64
 	}{
-		{"known", knows, func(int) (uint64, error) { return 42, nil }, 7<<32 | 5, 42},
-		{"started with the machine", knows, func(int) (uint64, error) { return 0, nil }, 7<<32 | 5, 0},
-		{"no start time", knows, func(int) (uint64, error) { return 0, never }, 0, 0},
-		{"half a start time", knows, func(int) (uint64, error) { return 4, never }, 0, 0},
-		{"no namespace", func() (uint64, error) { return 0, never }, func(int) (uint64, error) { return 42, nil }, 0, 0},
+		{"known", knows, func() (uint64, error) { return 42, nil }, 7<<32 | 5, 42},
+		{"started with the machine", knows, func() (uint64, error) { return 0, nil }, 7<<32 | 5, 0},
+		{"no start time", knows, func() (uint64, error) { return 0, never }, 0, 0},
+		{"half a start time", knows, func() (uint64, error) { return 4, never }, 0, 0},
+		{"no namespace", func() (uint64, error) { return 0, never }, func() (uint64, error) { return 42, nil }, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.a.rec(1).fill(readMyself(tt.namespace, tt.start).identity(), "somebody")

@@ -1,6 +1,6 @@
 """What Python's multiprocessing offers, to be timed beside Tandem.
 
-It speaks as peers.c does: a line "JOB N" on standard input asks for N
+It speaks as peers.c does, and ends as it does: a line "JOB N" on standard input asks for N
 operations; the answer is "NANOSECONDS DONE SHARE". The arguments are the two
 processors.
 """
@@ -213,9 +213,20 @@ def timed(f, *args):
     return time.perf_counter_ns() - start, done
 
 
-def other(orders):
+def end_with(parent):
+    """Has the kernel kill this process when its parent ends, or has ended."""
     PR_SET_PDEATHSIG = 1
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        os._exit(1)
+
+
+def other(orders, not_its, parent):
+    end_with(parent)
+    not_its.close()  # so that the end of the parent is the end of the orders
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)  # the answers are the parent's
     os.sched_setaffinity(0, {int(sys.argv[2])})
     while True:
         name, n = orders.recv()
@@ -224,8 +235,19 @@ def other(orders):
 
 
 if __name__ == "__main__":
+    end_with(os.getppid())
     here, its = mp.Pipe()
-    mp.Process(target=other, args=(its,), daemon=True).start()
+    peer = mp.Process(target=other, args=(its, here, os.getpid()), daemon=True)
+
+    def peer_ended(signum, frame):
+        if os.waitpid(peer.pid, os.WNOHANG)[0]:  # and not stopped
+            os.write(2, b"the other process has ended\n")
+            os._exit(1)
+
+    peer.start()
+    its.close()
+    signal.signal(signal.SIGCHLD, peer_ended)
+    peer_ended(0, None)  # before there was a handler
     os.sched_setaffinity(0, {int(sys.argv[1])})
     for line in sys.stdin:
         name, n = line.split()
@@ -241,3 +263,4 @@ if __name__ == "__main__":
             ns, share = max(ns, its_ns), min(done, its_done) / max(done + its_done, 1)
             done += its_done
         print(ns, done, f"{share:.3f}", flush=True)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # at the end it is told to end

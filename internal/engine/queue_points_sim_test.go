@@ -83,7 +83,7 @@ func TestSimQueueJoinBesideJoins(t *testing.T) {
 	var point func()
 	point = func() {
 		mem.Point = nil
-		if err := other.Join(&script{}); err != nil && !errors.Is(err, errScript) {
+		if err := other.Join(&naps{}); err != nil && !errors.Is(err, errNoNap) {
 			t.Error(err)
 		}
 		mem.Point = point
@@ -123,8 +123,8 @@ func TestSimQueueJoinBesideAWriter(t *testing.T) {
 				if err := other.Ack(q.Index(lease)); err != nil {
 					t.Fatal(err)
 				}
-			}, func() { err = q.Join(&script{}) })
-			if !errors.Is(err, errScript) {
+			}, func() { err = q.Join(&naps{}) })
+			if !errors.Is(err, errNoNap) {
 				t.Errorf("put before access %d of a Join: it returns %v", k, err)
 			}
 			if !had {
@@ -246,7 +246,7 @@ func TestSimQueueStoppedDraining(t *testing.T) {
 			continue
 		}
 		draining++
-		if err := q.Join(&script{}); err != nil {
+		if err := q.Join(&naps{}); err != nil {
 			t.Errorf("stopped before access %d: Join = %v", k, err)
 		}
 		q.Shutdown()

@@ -5,17 +5,17 @@ import (
 	"testing"
 )
 
-// A script is a Sleeper: each sleep is the next of its functions, and then it
+// A naps is a Sleeper: each sleep is the next of its functions, and then it
 // is over.
-type script []func()
+type naps []func()
 
-var errScript = errors.New("the script is over")
+var errNoNap = errors.New("no nap is left")
 
-func (s *script) Spin(int) bool { return false }
-func (s *script) Now() int64    { return 0 }
-func (s *script) Sleep(*uint32, uint32) error {
+func (s *naps) Spin(int) bool { return false }
+func (s *naps) Now() int64    { return 0 }
+func (s *naps) Sleep(*uint32, uint32) error {
 	if len(*s) == 0 {
-		return errScript
+		return errNoNap
 	}
 	f := (*s)[0]
 	if *s = (*s)[1:]; f != nil {
@@ -42,7 +42,7 @@ func TestQueueBlocksGivenBackAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	slept := false
-	err := q.Put(&script{func() {
+	err := q.Put(&naps{func() {
 		slept = true
 		if q.pool.enough(0, 1) {
 			t.Error("a block is free while it waits for a slot")
@@ -50,7 +50,7 @@ func TestQueueBlocksGivenBackAreTold(t *testing.T) {
 		q.space.Arm() // another falls asleep, for want of blocks
 		clear(wakes)
 	}}, make([]byte, 150))
-	if !errors.Is(err, errScript) || !slept {
+	if !errors.Is(err, errNoNap) || !slept {
 		t.Fatalf("Put = %v", err)
 	}
 	if wakes[q.space.Word()] == 0 {
@@ -90,14 +90,14 @@ func TestQueueJoinIsToldOfARest(t *testing.T) {
 				t.Fatal(err)
 			}
 			wakes := countWakes(other)
-			if err := q.Join(&script{func() { done(t, other, s); put() }}); err != nil {
+			if err := q.Join(&naps{func() { done(t, other, s); put() }}); err != nil {
 				t.Errorf("Join = %v", err)
 			}
 			if wakes[other.idle.Word()] != 1 {
 				t.Errorf("woken %d times", wakes[other.idle.Word()])
 			}
 			// It is no rest for a Join that begins now.
-			if err := q.Join(&script{}); !errors.Is(err, errScript) {
+			if err := q.Join(&naps{}); !errors.Is(err, errNoNap) {
 				t.Errorf("a second Join = %v", err)
 			}
 		})
@@ -147,7 +147,7 @@ func TestQueueWakesWhoWaits(t *testing.T) {
 			func(w world) *Bell { return &w.q.items },
 			func(w world) {
 				_, err := w.q.Take(&gaveUp{func() { put(w); w.q.items.Arm(); clear(w.wakes) }}, false)
-				if err != errScript {
+				if err != errNoNap {
 					w.Errorf("Take = %v", err)
 				}
 			}},
@@ -175,7 +175,7 @@ func TestQueueWakesWhoWaits(t *testing.T) {
 			},
 			func(w world) {
 				err := w.q.Put(&gaveUp{func() { w.q.Release(take(w, false)); w.q.space.Arm(); clear(w.wakes) }}, w.c.message(1))
-				if err != errScript {
+				if err != errNoNap {
 					w.Errorf("Put = %v", err)
 				}
 			}},
@@ -199,4 +199,4 @@ type gaveUp struct{ f func() }
 
 func (s *gaveUp) Spin(int) bool               { return false }
 func (s *gaveUp) Now() int64                  { return 0 }
-func (s *gaveUp) Sleep(*uint32, uint32) error { s.f(); return errScript }
+func (s *gaveUp) Sleep(*uint32, uint32) error { s.f(); return errNoNap }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/tandem/internal/testproc"
 )
 
 func sharedWord(t *testing.T) *uint32 {
@@ -181,6 +183,7 @@ func TestForced(t *testing.T) {
 	cmd := exec.Command(os.Args[0], "-test.run=^TestForced$")
 	cmd.Env = append(os.Environ(), "TANDEM_FORCE=other,nowaitv", "SYS_TEST_FORCED=1")
 	if out, err := cmd.CombinedOutput(); err != nil {
+		testproc.SkipForeign(t, err)
 		t.Errorf("child: %v\n%s", err, out)
 	}
 }

@@ -128,6 +128,7 @@ func (r RoleName) Start(t testing.TB, args ...string) *Child {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
+		SkipForeign(t, err)
 		t.Fatal(err)
 	}
 	c := &Child{t: t, cmd: cmd, in: in, lines: make(chan string, 1024), done: make(chan struct{})}

@@ -37,7 +37,11 @@ func (b *fakeBoard) copied(l *List) fakeBoard {
 // Calls come, go on to other words, and go. What stands on the board is always
 // what a second account of them says.
 func TestBoardSaysWhoSleeps(t *testing.T) {
-	for seed := range uint64(50) {
+	seeds := uint64(50)
+	if testing.Short() {
+		seeds = 5
+	}
+	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		l, b := NewList(), &fakeBoard{}
 		l.ShowOn(b)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/testproc"
 )
 
 // patience bounds every wait for something that must happen.
@@ -68,6 +69,7 @@ func startRole(t *testing.T, role string, f *os.File, env ...string) *exec.Cmd {
 	cmd.ExtraFiles = []*os.File{f}
 	cmd.Stdout, cmd.Stderr = os.Stderr, os.Stderr
 	if err := cmd.Start(); err != nil {
+		testproc.SkipForeign(t, err)
 		t.Fatal(err)
 	}
 	return cmd

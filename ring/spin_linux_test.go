@@ -1,0 +1,103 @@
+package ring_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+)
+
+// A looked is a context that counts the looks at it. Who sleeps looks some
+// times a minute, who spins thousands of times a second.
+type looked struct {
+	context.Context
+	looks atomic.Int64
+}
+
+func (c *looked) Err() error {
+	c.looks.Add(1)
+	return c.Context.Err()
+}
+
+// manyLooks are more than one makes who does not look while spinning, for as
+// long as anybody waits for them.
+const manyLooks = 300
+
+// Every call of a queue that waits in mode Spin looks at its context all the
+// while, and ends with it, or with its region. (Join does not spin.)
+func TestSpinEnds(t *testing.T) {
+	if sys.Processors() < 2 || runtime.GOMAXPROCS(0) < 2 {
+		t.Skip("nobody spins for long on one processor")
+	}
+	for _, tt := range []struct {
+		name string
+		full bool // what it finds
+		call func(ctx context.Context, q *ring.Queue[int]) error
+	}{
+		{"Put", true, func(ctx context.Context, q *ring.Queue[int]) error { return q.Put(ctx, 1) }},
+		{"PutBatch", true, func(ctx context.Context, q *ring.Queue[int]) error {
+			_, err := q.PutBatch(ctx, []int{1, 2})
+			return err
+		}},
+		{"Get", false, func(ctx context.Context, q *ring.Queue[int]) error {
+			_, err := q.Get(ctx)
+			return err
+		}},
+		{"GetBatch", false, func(ctx context.Context, q *ring.Queue[int]) error {
+			_, err := q.GetBatch(ctx, make([]int, 2))
+			return err
+		}},
+		{"Lease", false, func(ctx context.Context, q *ring.Queue[int]) error {
+			_, err := q.Lease(ctx)
+			return err
+		}},
+	} {
+		for _, want := range []error{context.Canceled, shm.ErrClosed} {
+			t.Run(fmt.Sprintf("%s/%v", tt.name, want), func(t *testing.T) {
+				r := region(t)
+				q := open[int](t, r, "q", &ring.QueueOptions{Capacity: 4, Wait: ring.Spin})
+				for tt.full && q.Len() < q.Cap() {
+					if err := q.TryPut(0); err != nil {
+						t.Fatal(err)
+					}
+				}
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				c, errs := &looked{Context: ctx}, make(chan error, 1)
+				go func() { errs <- tt.call(c, q) }()
+				limit := time.Now().Add(testproc.Patience)
+				for c.looks.Load() < manyLooks {
+					if time.Now().After(limit) {
+						t.Fatalf("it has looked at its context %d times in %v", c.looks.Load(), testproc.Patience)
+					}
+					select {
+					case err := <-errs:
+						t.Fatalf("it has ended with %v", err)
+					case <-time.After(time.Millisecond):
+					}
+				}
+				if want == context.Canceled {
+					cancel()
+				} else if err := r.Close(); err != nil {
+					t.Error(err)
+				}
+				select {
+				case err := <-errs:
+					if !errors.Is(err, want) {
+						t.Errorf("it ends with %v, want %v", err, want)
+					}
+				case <-time.After(testproc.Patience):
+					t.Fatalf("it goes on, though %v", want)
+				}
+			})
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -270,11 +271,9 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 })
 
 func TestPrimitivesStorm(t *testing.T) {
-	length := 4 * time.Second
+	length := effort.Or(4*time.Second, time.Second)
 	if s := os.Getenv("TANDEM_STORM"); s != "" {
 		length = must[time.Duration](t)(time.ParseDuration(s))
-	} else if testing.Short() {
-		length = time.Second
 	}
 	r := shmtest.Region(t)
 	s := must[*storm](t)(openStorm(r))

@@ -9,7 +9,7 @@ import (
 	"sync"
 	"testing"
 
-	"example.com/tandem/internal/long"
+	"example.com/tandem/internal/effort"
 )
 
 // settings reads the environment: see the package comment.
@@ -18,7 +18,7 @@ func settings(t *testing.T) (l limits, seed uint64) {
 	switch v := os.Getenv("TANDEM_STEPKILL"); {
 	case v == "all":
 		l = limits{each: math.MaxInt}
-	case v == "effects" || v == "" && long.Tests():
+	case v == "effects" || v == "" && effort.Long():
 		l = limits{each: 260, most: 160, spread: 10, rest: true}
 	case v != "":
 		n, err := strconv.Atoi(v)
@@ -26,8 +26,6 @@ func settings(t *testing.T) (l limits, seed uint64) {
 			t.Fatalf("TANDEM_STEPKILL=%q: want all, effects or a number of deaths", v)
 		}
 		l = limits{each: n, most: n - n/4, spread: n / 4, rest: true}
-	case testing.Short():
-		l = limits{each: 8, most: 6, spread: 2}
 	default:
 		l = limits{each: 20, most: 12, spread: 4}
 	}

@@ -1,10 +1,11 @@
 package step
 
-import "runtime"
-
 // RaceEnabled says that this is a build for the race detector, where every
 // test of the harness is skipped.
 const RaceEnabled = raceEnabled
 
-// CanBreak says that victims are let run to a breakpoint.
-const CanBreak = runtime.GOARCH == "amd64"
+// CanBreak reports whether victims are let run to a breakpoint.
+func CanBreak() (can bool) {
+	onTracer(func() { can = canBreak() })
+	return can
+}

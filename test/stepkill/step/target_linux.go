@@ -71,7 +71,7 @@ func (w way) to(k int) *target {
 // A pursuit is a run on its way to its target.
 type pursuit struct {
 	*target
-	breaks  bool // there are breakpoints
+	breaks  bool // there are breakpoints: see canBreak
 	reached bool
 	hits    int
 }

@@ -74,10 +74,7 @@ func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (
 		entered *call // the child stands in it
 		done    int   // instructions stepped
 	)
-	u := pursuit{target: to}
-	if to != nil && to.pc != 0 {
-		u.breaks = c.breakAt(to.pc) && c.breakAt(0)
-	}
+	u := pursuit{target: to, breaks: canBreak()}
 	callWake := func() {
 		done := make(chan struct{})
 		woken = done

@@ -11,16 +11,14 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/shm"
 )
 
 // Whatever another process writes over a Value, an Array and a Slice, words and
 // description: an error that says so or a wrong number, and nothing else.
 func TestDamagedObjects(t *testing.T) {
-	rounds := 300
-	if testing.Short() {
-		rounds = 60
-	}
+	rounds := effort.Or(300, 60)
 	dir := filepath.Dir(region(t).Name())
 	random := rand.New(rand.NewPCG(5, 6))
 	corrupt := 0

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 )
@@ -85,10 +86,7 @@ func TestOldDeliveryIsOver(t *testing.T) {
 // A queue of capacity 8 with a lease held for ever passes any number of other
 // messages.
 func TestLeaseStallsNothing(t *testing.T) {
-	n := 1_000_000
-	if testing.Short() {
-		n = 50_000
-	}
+	n := effort.Or(1_000_000, 50_000)
 	q := open[pair](t, region(t), "q", &ring.QueueOptions{Capacity: 8})
 	ctx := watchdog(t)
 	if err := q.Put(ctx, pair{A: -1}); err != nil {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
@@ -67,15 +68,13 @@ var stormConsumer = testproc.Role("storm consumer", func(args []string) {
 })
 
 func TestKillStorm(t *testing.T) {
-	length := 5 * time.Second
+	length := effort.Or(5*time.Second, time.Second)
 	if s := os.Getenv("TANDEM_STORM"); s != "" {
 		d, err := time.ParseDuration(s)
 		if err != nil {
 			t.Fatal(err)
 		}
 		length = d
-	} else if testing.Short() {
-		length = time.Second
 	}
 	r := region(t)
 	tasks := open[task](t, r, "tasks", &ring.QueueOptions{Capacity: 50, MaxMessage: 8192, Buffer: 100_000})

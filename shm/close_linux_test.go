@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
@@ -19,10 +20,7 @@ import (
 // must all come back, and must not write to it once Close has returned.
 func TestCloseUnderLoad(t *testing.T) {
 	path := testPath(t)
-	rounds := 100
-	if testing.Short() {
-		rounds = 20
-	}
+	rounds := effort.Or(100, 20)
 	must(Create(path, nil))(t).Close()
 	look := must(Open(path, &Options{ReadOnly: true}))(t)
 	defer look.Close()

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/testproc"
 )
@@ -43,10 +44,7 @@ var openRacer = testproc.Role("open-racer", func(args []string) {
 })
 
 func TestRacingProcesses(t *testing.T) {
-	rounds := 3
-	if testing.Short() {
-		rounds = 1
-	}
+	rounds := effort.Or(3, 1)
 	for range rounds {
 		path := testPath(t)
 		var children []*testproc.Child

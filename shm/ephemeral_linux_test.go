@@ -15,6 +15,7 @@ import (
 	"time"
 	"unsafe"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
@@ -399,10 +400,7 @@ func TestEphemeralNeverSplits(t *testing.T) {
 	for i := range cs {
 		cs[i] = player.Start(t, path, page, strconv.Itoa(i))
 	}
-	kills := 100
-	if testing.Short() {
-		kills = 20
-	}
+	kills := effort.Or(100, 20)
 	for range kills {
 		i := rand.IntN(players)
 		if l := cs[i].Line(); l != "round" {

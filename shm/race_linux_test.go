@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"testing"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
@@ -53,10 +54,7 @@ var racer = testproc.Role("racer", func(args []string) {
 // 16 processes race to open or create a region, and 50 objects in it: they all
 // have the same region, and the same objects.
 func TestOpenOrCreateRace(t *testing.T) {
-	rounds := 100
-	if testing.Short() {
-		rounds = 10
-	}
+	rounds := effort.Or(100, 10)
 	dir := testDir(t)
 	var cs []*testproc.Child
 	for range racers {

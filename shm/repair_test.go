@@ -220,10 +220,7 @@ func TestRepairRefusesImpossibleEntries(t *testing.T) {
 func TestDamagedDirectory(t *testing.T) {
 	base := newScene(t)
 	image := base.image()
-	rounds := 300
-	if testing.Short() {
-		rounds = 200
-	}
+	const rounds = 300
 	for round := range rounds {
 		damaged(t, base, image, uint64(round), nil)
 	}

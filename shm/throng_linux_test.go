@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -18,10 +19,7 @@ import (
 func TestThrongOpensAndCloses(t *testing.T) {
 	path := testPath(t)
 	must(Create(path, &Options{Participants: 1}))(t).Close()
-	rounds := 10
-	if testing.Short() {
-		rounds = 3
-	}
+	rounds := effort.Or(10, 3)
 	var wg gosync.WaitGroup
 	for g := range 100 {
 		wg.Go(func() {
@@ -97,10 +95,7 @@ func TestStormOfAttachesAndKills(t *testing.T) {
 	path := testPath(t)
 	r := must(Create(path, &Options{Participants: 6}))(t)
 	defer r.Close()
-	rounds := 8
-	if testing.Short() {
-		rounds = 2
-	}
+	rounds := effort.Or(8, 2)
 	for range rounds {
 		var cs []*testproc.Child
 		for range 3 {
@@ -162,10 +157,7 @@ func TestGuardOfManyRegions(t *testing.T) {
 	defer cancel()
 	var rs []*Region
 	var paths []string
-	n := 140 // more than one futex_waitv takes
-	if testing.Short() {
-		n = 30
-	}
+	const n = 140 // more than one futex_waitv takes
 	for i := range n {
 		path := filepath.Join(dir, fmt.Sprint("region-", i))
 		r := must(Create(path, &Options{Size: 2 << 20, Participants: 4, Objects: 8}))(t)

@@ -78,7 +78,7 @@ func allBroken(t testing.TB, done <-chan passage, n int) {
 	t.Helper()
 	for range n {
 		if p := <-done; p.index != -1 || !errors.Is(p.err, sync.ErrBroken) || errors.Is(p.err, context.DeadlineExceeded) {
-			t.Errorf("Wait = %d, %v, want ErrBroken", p.index, p.err)
+			t.Errorf("Wait = %d, %v, want ErrBroken by another", p.index, p.err)
 		}
 	}
 }

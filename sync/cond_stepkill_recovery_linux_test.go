@@ -61,9 +61,6 @@ func leftBehind(r *shm.Region) (c *sync.Cond, h *sync.Holder, err error) {
 
 // The one who attaches gets no record before it has recovered the dead.
 func TestCondRecoveryKilledAnywhere(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it steps through all of an Open")
-	}
 	stepkill.EveryRecovery(t, condOpens, 1, func(t *testing.T, r *shm.Region) {
 		_, _, err := leftBehind(r)
 		must(t, err)

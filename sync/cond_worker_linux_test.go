@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/sync"
@@ -118,24 +119,8 @@ func startWaiter(t testing.TB, r *shm.Region, lock string, before int) *testproc
 	return c
 }
 
-// soon fails the test unless what f measures is at most 20 ms: the median of
-// 20, in one of three attempts, since the machine may be busy with other
-// things, but not for ever.
+// soon is for what shall take at most 20 ms.
 func soon(t *testing.T, f func() time.Duration) {
 	t.Helper()
-	const bar = 20 * time.Millisecond
-	for try := 1; ; try++ {
-		var took []time.Duration
-		for range 20 {
-			took = append(took, f())
-		}
-		median, worst := middle(took)
-		t.Logf("median %v, worst %v", median, worst)
-		if median <= bar {
-			return
-		}
-		if try == 3 {
-			t.Fatalf("it took %v (median of 20), want %v", median, bar)
-		}
-	}
+	effort.Median(t, 20*time.Millisecond, 20, f)
 }

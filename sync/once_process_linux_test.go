@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -139,7 +140,7 @@ func TestOnceRunnerStopped(t *testing.T) {
 	stop(t, c)
 	var q onceQueue
 	q.come(t, patience(t), r, "o", 2)
-	short, cancel := context.WithTimeout(background, 3*time.Second)
+	short, cancel := context.WithTimeout(background, effort.Or(3*time.Second, time.Second))
 	defer cancel()
 	if err := o.Do(short, fails); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Do while a stopped process runs it = %v", err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -145,7 +146,7 @@ func TestRWMutexInProcesses(t *testing.T) {
 // Nobody is taken for dead who is stopped: what it holds it keeps, reading and
 // writing, and it goes on with it.
 func TestRWMutexStopped(t *testing.T) {
-	const long = 3 * time.Second
+	long := effort.Or(3*time.Second, time.Second)
 	for _, lock := range []string{"lock", "rlock"} {
 		t.Run(lock, func(t *testing.T) {
 			t.Parallel()

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
@@ -101,6 +104,27 @@ func cpu(t testing.TB, pid int) int {
 	system, err := strconv.Atoi(f[12])
 	must(t, err)
 	return user + system
+}
+
+// idle fails the test if a process runs beside one that does nothing else: on a
+// busy machine too it would get as much of the processor.
+func idle(t testing.TB, pid int) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	mine := func() time.Duration {
+		var ts unix.Timespec
+		must(t, unix.ClockGettime(unix.CLOCK_THREAD_CPUTIME_ID, &ts))
+		return time.Duration(ts.Nano())
+	}
+	const tick = 10 * time.Millisecond
+	const span = 50 * tick
+	before := cpu(t, pid)
+	for end := mine() + span; mine() < end; {
+	}
+	if used := time.Duration(cpu(t, pid)-before) * tick; used > span/5 {
+		t.Errorf("a blocked process used %v of the processor while one that is not used %v", used, span)
+	}
 }
 
 // asleep waits until no thread of a process has run for a while.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 )
@@ -37,10 +38,7 @@ func wait(b *engine.Barrier, s engine.Sleeper) (int, error) {
 // Plain variables that only the barrier guards, over the end of the
 // generations, with parties few and many.
 func TestBarrierHammer(t *testing.T) {
-	rounds := 3000
-	if testing.Short() {
-		rounds = 300
-	}
+	rounds := effort.Or(3000, 300)
 	for _, parties := range []int{1, 2, 5, 20} {
 		a := mem.Heap(engine.BarrierSize(parties))
 		engine.InitBarrierLate(a, parties)

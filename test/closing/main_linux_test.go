@@ -10,6 +10,7 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 )
@@ -88,12 +89,7 @@ func leave(r *shm.Region, do deed) (rep report) {
 }
 
 // rounds is how often a leaver closes the region in each test.
-func rounds() int {
-	if testing.Short() {
-		return 8
-	}
-	return 25
-}
+func rounds() int { return effort.Or(150, 12) }
 
 // leaving runs the rounds of one deed. before prepares a round, and may be nil;
 // after judges it.

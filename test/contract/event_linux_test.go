@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/sync"
 )
 
@@ -120,10 +121,7 @@ func TestEvent(t *testing.T) {
 	t.Run("E5 Clear at once after Set loses nobody", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			as, setter := w.actors(4), w.actor()
-			pulses := 200
-			if testing.Short() {
-				pulses = 50
-			}
+			pulses := effort.Or(200, 50)
 			for range pulses {
 				calls := asleepOn(as)
 				setter.expect("ok", "event.pulse", "e")

@@ -2,7 +2,6 @@ package contract_test
 
 import (
 	"fmt"
-	"slices"
 	"testing"
 	"time"
 
@@ -72,23 +71,4 @@ func (w *world) until(what string, ok func() bool) {
 			w.fatal("it does not come to be that %s", what)
 		}
 	}
-}
-
-// within has what f measures take at most d: the median of five, and, on a
-// machine that is busy with other things, that of one attempt of ten.
-func (w *world) within(d time.Duration, f func() time.Duration) {
-	w.t.Helper()
-	var medians []time.Duration
-	for range 10 {
-		var took []time.Duration
-		for range 5 {
-			took = append(took, f())
-		}
-		slices.Sort(took)
-		if took[2] <= d {
-			return
-		}
-		medians = append(medians, took[2])
-	}
-	w.t.Errorf("medians of five: %v, want %v at most", medians, d)
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -109,10 +110,7 @@ func TestUndamaged(t *testing.T) {
 func TestDamage(t *testing.T) {
 	rounds := *nRounds
 	if rounds == 0 {
-		rounds = 2000
-		if testing.Short() {
-			rounds = 300
-		}
+		rounds = effort.Or(2000, 300)
 	}
 	dir := tempDir(t)
 	file := filepath.Join(tempDir(t), "image")

@@ -62,7 +62,7 @@ type watch struct {
 const (
 	// tooLong is for a machine that has much else to do. The longest that a
 	// call waits for anything is Check, for a directory that is being changed.
-	tooLong = 40 * time.Second
+	tooLong = 2 * time.Minute
 	// tooMuch is what all calls that run at a time may allocate while one does:
 	// regions are of 1 MiB.
 	tooMuch = 96 << 20

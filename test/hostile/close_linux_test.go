@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -19,10 +20,7 @@ import (
 // Close under every operation at once: each ends, with ErrClosed and nothing
 // else, and what the other handle sees is whole.
 func TestCloseUnderEverything(t *testing.T) {
-	rounds := 8
-	if testing.Short() {
-		rounds = 2
-	}
+	rounds := effort.Or(8, 2)
 	base := shmtest.Region(t)
 	dir := filepath.Dir(base.Name())
 	for range rounds {

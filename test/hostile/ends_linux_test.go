@@ -11,6 +11,7 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -20,10 +21,7 @@ import (
 // The shortest and a very long queue: filled to the last place, in order,
 // and again, across the wrap.
 func TestCapacities(t *testing.T) {
-	long := 1 << 20
-	if testing.Short() {
-		long = 1 << 14
-	}
+	long := effort.Or(1<<20, 1<<14)
 	for _, capacity := range []int{1, 2, 3, long} {
 		t.Run(fmt.Sprint(capacity), func(t *testing.T) {
 			q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](shmtest.Region(t), "q", &ring.QueueOptions{Capacity: capacity}))
@@ -95,10 +93,7 @@ func TestMessageSizes(t *testing.T) {
 // A poison message goes round and round among others, which all come through;
 // its Attempt counts.
 func TestNackForEver(t *testing.T) {
-	rounds := 5000
-	if testing.Short() {
-		rounds = 500
-	}
+	rounds := effort.Or(5000, 500)
 	ctx := watchdog(t)
 	q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](shmtest.Region(t), "q", &ring.QueueOptions{Capacity: 3}))
 	const poison = -1
@@ -178,10 +173,7 @@ func TestNackForEver(t *testing.T) {
 // Ten thousand objects are made, found, found missing, and removed; the
 // memory comes back.
 func TestManyObjects(t *testing.T) {
-	n := 10_000
-	if testing.Short() {
-		n = 1000
-	}
+	n := effort.Or(10_000, 1000)
 	dir := filepath.Dir(shmtest.Region(t).Name())
 	r := must[*shm.Region](t)(shm.Create(filepath.Join(dir, "many"), &shm.Options{Objects: n}))
 	defer r.Close()
@@ -238,10 +230,7 @@ func TestFleetingObjects(t *testing.T) {
 	dir := filepath.Dir(shmtest.Region(t).Name())
 	r := must[*shm.Region](t)(shm.Create(filepath.Join(dir, "small"), &shm.Options{Size: 2 << 20, Objects: 8}))
 	defer r.Close()
-	n := 2000
-	if testing.Short() {
-		n = 200
-	}
+	n := effort.Or(2000, 200)
 	for i := range n {
 		q, err := ring.OpenQueue[int64](r, fmt.Sprint("reply", i), &ring.QueueOptions{Capacity: 5000})
 		if err != nil {

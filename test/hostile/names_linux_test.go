@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
@@ -22,10 +23,7 @@ import (
 // A name is removed and used again under those who use it: each handle goes
 // on with what it was opened on, a mutex excludes, whichever it is.
 func TestNamesReusedInUse(t *testing.T) {
-	rounds := 300
-	if testing.Short() {
-		rounds = 50
-	}
+	rounds := effort.Or(300, 50)
 	r, ctx := shmtest.Region(t), watchdog(t)
 	var wg sync.WaitGroup
 	for g := range 8 {
@@ -232,10 +230,7 @@ func TestStoppedConsumer(t *testing.T) {
 	c := guest.Start(t, r.Name())
 	c.Expect("first 1")
 	c.Signal(syscall.SIGSTOP)
-	n := 20_000
-	if testing.Short() {
-		n = 2000
-	}
+	n := effort.Or(20_000, 2000)
 	for i := range n {
 		if err := q.Put(ctx, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/sync"
@@ -29,10 +30,7 @@ func TestOpenBesideClose(t *testing.T) {
 		func(r *shm.Region) error { _, err := atomics.OpenSlice[byte](r, "slice", 5); return err },
 		func(r *shm.Region) error { _, err := ring.OpenQueue[int](r, "queue", nil); return err },
 	}
-	rounds := 200
-	if testing.Short() {
-		rounds = 40
-	}
+	rounds := effort.Or(200, 40)
 	for range rounds {
 		r, err := shm.Anonymous(&shm.Options{Size: 64 << 20})
 		if err != nil {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/proc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -20,10 +21,7 @@ import (
 // A thousand goroutines at one of each primitive all get through. Who sleeps
 // holds a thread; when all are through the memory is as before.
 func TestThrongOfEach(t *testing.T) {
-	goroutines, each := 1000, 10
-	if testing.Short() {
-		goroutines, each = 200, 5
-	}
+	goroutines, each := effort.Or(1000, 200), effort.Or(10, 5)
 	ctx := watchdog(t)
 	r := shmtest.Region(t)
 	count := 0 // guarded

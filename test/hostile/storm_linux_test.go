@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -300,10 +301,7 @@ func stormLength(t *testing.T) time.Duration {
 	if s := os.Getenv("TANDEM_STORM"); s != "" {
 		return must[time.Duration](t)(time.ParseDuration(s))
 	}
-	if testing.Short() {
-		return time.Second
-	}
-	return 4 * time.Second
+	return effort.Or(4*time.Second, time.Second)
 }
 
 func TestPrimitivesStorm(t *testing.T) {

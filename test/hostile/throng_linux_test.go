@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
@@ -26,10 +27,7 @@ func threads(t *testing.T) int {
 // processor and with more than there are. A sleeper holds a thread, and
 // nothing else does.
 func TestThrong(t *testing.T) {
-	goroutines, each := 1000, 20
-	if testing.Short() {
-		goroutines, each = 200, 10
-	}
+	goroutines, each := effort.Or(1000, 200), effort.Or(20, 10)
 	for _, procs := range []int{1, 64} {
 		t.Run(fmt.Sprintf("GOMAXPROCS=%d", procs), func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))

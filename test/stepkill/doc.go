@@ -1,4 +1,4 @@
-// Package stepkill kills a process after every instruction of an operation on
+// Package stepkill kills a process after any instruction of an operation on
 // a region, and has the survivors show that nothing hangs and nothing is lost.
 // It is for tests, of this module's packages and of programs that keep
 // structures of their own in a region.
@@ -32,5 +32,5 @@
 // Each operation adds a line to the test's log, and to the file that
 // TANDEM_STEPKILL_REPORT names:
 //
-//	stepkill: TestMutexKilledAnywhere: lock-unlock: 224 kills survived (each of 223 instructions; 1.2 s)
+//	stepkill: TestMutexKilledAnywhere: lock-unlock: 17 kills survived (12 of 15 effects of 5395 instructions, 4 spread evenly; seed 736393; 0.3 s)
 package stepkill

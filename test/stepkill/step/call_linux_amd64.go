@@ -8,6 +8,10 @@ func callOf(r *unix.PtraceRegs) call {
 	return call{r.Rax, [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}}
 }
 
+// callSize is the length of the instruction, behind which a thread stands that
+// is in the call.
+const callSize = 2
+
 // enteredCall is callOf for a thread that stands in the call.
 func enteredCall(r *unix.PtraceRegs) call {
 	c := callOf(r)

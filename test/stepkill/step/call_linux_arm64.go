@@ -13,6 +13,10 @@ func callOf(r *unix.PtraceRegs) call {
 	return call{r.Regs[8], [6]uint64(r.Regs[:6])}
 }
 
+// callSize is the length of the instruction, behind which a thread stands that
+// is in the call.
+const callSize = 4
+
 // enteredCall is callOf for a thread that stands in the call.
 func enteredCall(r *unix.PtraceRegs) call { return callOf(r) }
 

@@ -95,7 +95,9 @@ func spawn(op Op, dir string, step bool) (c *child, err error) {
 	c.out = os.NewFile(uintptr(fd), "output")
 
 	env := make([]string, 0, len(os.Environ())+5)
-	godebug := "asyncpreemptoff=1" // no signals between two instructions, and the same path in each run
+	// The same path in each run: no signals between two instructions, and no
+	// 30,000 more for the heap's profile in some allocation or other.
+	godebug := "asyncpreemptoff=1,memprofilerate=0"
 	for _, e := range os.Environ() {
 		if v, ok := strings.CutPrefix(e, "GODEBUG="); ok {
 			godebug += "," + v

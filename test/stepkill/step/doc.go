@@ -32,19 +32,32 @@
 // nothing but its own registers and private memory, which end with it, so
 // deaths there leave the same world and one of them stands for all. [Every]
 // therefore compares the bytes of all files in the stage's directory after
-// each step, looks at each system call, and kills after each instruction that
+// each step, looks at each system call, and kills after an instruction that
 // changed bytes or made a call that others can notice. A store of the value
 // that was there already changes nothing and does not count.
 //
 // An effect is known by its instruction and by how many effects that
-// instruction has had before in the run, not by its number in the run: a
-// victim's path is not the same in each run (its other threads run beside it,
-// and it spins by the clock), and numbers would slip. Each run kills at its
-// first effect at which no earlier run was killed; the first run that comes
-// through without one ends the series. What comes before the effect that a run
-// is about is not stepped through each time: the victim runs to it from one
-// system call to the next. Some more deaths are spread evenly over all
-// instructions, as a check on the argument.
+// instruction has had before since the last system call, not by its number in
+// the run: a victim's path is not the same in each run (its other threads run
+// beside it, and it spins by the clock), and numbers would slip.
+//
+// The first victim comes through, and shows the way. Those that follow run
+// along it at full speed, to the system call and then to the instruction that
+// their death is about, where the processor stops them (a breakpoint of its
+// own, not in the code). One that does not come by there dies after the next
+// effect at which nobody has died yet.
+//
+// Some more deaths are spread evenly over all instructions, as a check on the
+// argument.
+//
+// # How many
+//
+// The ordinary run tries a random sample, which costs seconds: the first and
+// the last effect, some of those between, and some of all instructions. The log
+// names its seed; TANDEM_STEPKILL_SEED repeats it. With TANDEM_TESTS=long, or
+// TANDEM_STEPKILL=effects, it is each instruction of what is short and each
+// effect of what is long, those included that come up only in later runs: the
+// first run that comes through without one ends the series.
 //
 // # Sleep
 //
@@ -54,6 +67,7 @@
 //
 // # Environment
 //
+//	TANDEM_STEPKILL=effects  every effect of everything
 //	TANDEM_STEPKILL=all      every instruction of everything
 //	TANDEM_STEPKILL=N        about N deaths an operation at most
 //	TANDEM_STEPKILL_SEED=N   the seed that the log names

@@ -2,10 +2,9 @@ package step
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"os"
-	"strconv"
+	"slices"
 	"testing"
 	"time"
 )
@@ -20,6 +19,7 @@ func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {
 	mayTrace(t)
 	p := &plan{t: t, op: op, survivor: survivor, dir: stageDir(t), start: time.Now()}
 	p.limits, p.seed = settings(t)
+	p.rng = rand.New(rand.NewPCG(p.seed, 0))
 	p.run()
 }
 
@@ -32,24 +32,25 @@ type plan struct {
 	start    time.Time
 
 	limits
-	seed uint64 // of the deaths spread over long operations
+	seed uint64
+	rng  *rand.Rand
 
-	deaths int // survived
-	failed int
+	way     way // what the first run did
+	effects []effect
+	deaths  int // survived
+	failed  int
 }
 
 // limits say how many deaths there may be.
 type limits struct {
-	each    int // every instruction of an operation of so many
-	effects int // else so many effects
-	spread  int // and so many spread over all instructions
+	each   int  // every instruction of an operation of so many
+	most   int  // else after so many effects
+	spread int  // and so many spread over all instructions
+	rest   bool // and after effects that come up only in later runs
 }
 
 // mostFailed ends a series: what it has to say is said.
 const mostFailed = 3
-
-// spreadSteps bounds what the deaths spread over a long operation cost.
-const spreadSteps = 100_000
 
 // An effectID names an effect: the n-th that an instruction has had since the
 // operation's last system call that others can notice, which is the one number
@@ -61,11 +62,10 @@ type effectID struct {
 	n      int
 }
 
-// An effect that the first run had, and after how many calls a run that is to
-// end there must be stepped.
+// An effect is one that the first run had, after n points.
 type effect struct {
-	id    effectID
-	ahead int
+	id effectID
+	n  int
 }
 
 // counter gives the effects of a run their names.
@@ -80,30 +80,16 @@ func (c counter) id(pt point) effectID {
 }
 
 func (p *plan) run() {
-	// The first victim comes through, and dies after the operation.
-	var length, awake int
-	slept := false
-	list := []effect{{}} // the start counts as one
-	count := counter{}
-	first, ok := p.trial("returned", 0, true, func(pt point) bool {
-		length = pt.n
-		slept = slept || pt.asleep
-		if pt.effect {
-			list = append(list, effect{count.id(pt), awake})
-		}
-		if !slept { // what follows a sleep cannot be reached without it
-			awake = pt.calls
-		}
-		return false
-	})
-	if !ok {
+	if !p.first() {
 		return
 	}
-	if first == nil { // -run asks for some of the deaths: they must be tried to be found
+	length := len(p.way)
+	if length == 0 { // -run asks for some of the deaths: they must be tried to be found
 		p.each, length = 200_000, 200_000
 	}
-	how := fmt.Sprintf("each of %d instructions", length)
+	var how string
 	if length <= p.each {
+		how = fmt.Sprintf("each of %d instructions", length)
 		over := 0 // runs in a row that were over before they came to k
 		for k := 0; k < length && over < 3 && p.failed < mostFailed; k++ {
 			if s := p.at(k); s != nil && s.ended {
@@ -113,51 +99,99 @@ func (p *plan) run() {
 			}
 		}
 	} else {
-		complete := p.afterEffects(list)
-		how = fmt.Sprintf("%d effects of %d instructions", p.deaths-1, length)
-		if !complete && p.failed == 0 {
-			how += ", more than the limit"
-		}
-		if spare := min(p.spread, spreadSteps/length); spare > 0 {
-			rng := rand.New(rand.NewPCG(p.seed, 0))
-			for i := 0; i < spare && p.failed < mostFailed; i++ {
-				from, to := i*length/spare, (i+1)*length/spare
-				p.at(from + rng.IntN(max(1, to-from)))
+		chosen := p.choose()
+		complete := p.afterEffects(chosen)
+		how = fmt.Sprintf("%d of %d effects", len(chosen), len(p.effects))
+		if p.rest {
+			how = fmt.Sprintf("%d effects", p.deaths-1)
+			if !complete && p.failed == 0 {
+				how += ", more than the limit"
 			}
-			how += fmt.Sprintf(", %d spread evenly with seed %d", spare, p.seed)
 		}
+		spread := min(p.spread, length)
+		for i := 0; i < spread && p.failed < mostFailed; i++ {
+			from, to := i*length/spread, (i+1)*length/spread
+			p.at(from + p.rng.IntN(max(1, to-from)))
+		}
+		how += fmt.Sprintf(" of %d instructions, %d spread evenly; seed %d", length, spread, p.seed)
 	}
-	if !p.t.Failed() && p.deaths > 1 {
+	switch {
+	case p.t.Failed():
+		p.t.Logf("stepkill: with TANDEM_STEPKILL_SEED=%d the same deaths are tried", p.seed)
+	case p.deaths > 1:
 		p.report(how)
 	}
 }
 
+// first has a victim come through, which dies after the operation, and notes
+// what it did.
+func (p *plan) first() (ok bool) {
+	calls := 0
+	p.effects = []effect{{}} // the start counts as one
+	count := counter{}
+	_, ok = p.trial("returned", nil, true, func(pt point) bool {
+		if pt.n > 0 && len(p.way) < mostNoted {
+			p.way = append(p.way, stride{pt.pc, calls, pt.asleep})
+		}
+		if calls = pt.calls; pt.effect {
+			p.effects = append(p.effects, effect{count.id(pt), pt.n})
+		}
+		return false
+	})
+	return ok
+}
+
+// mostNoted bounds the memory that a way takes.
+const mostNoted = 5_000_000
+
+// choose returns the effects to kill after: all, or the first, the last and a
+// random choice of the others.
+func (p *plan) choose() []effect {
+	all := p.effects
+	if len(all) <= p.most {
+		return all
+	}
+	last := len(all) - 1
+	var chosen []effect
+	for _, i := range p.rng.Perm(last - 1)[:max(0, p.most-2)] {
+		chosen = append(chosen, all[i+1])
+	}
+	chosen = append(chosen, all[0], all[last])
+	slices.SortFunc(chosen, func(a, b effect) int { return a.n - b.n })
+	return chosen
+}
+
 // at kills after k instructions.
 func (p *plan) at(k int) *Stage {
-	s, _ := p.trial(fmt.Sprintf("instruction=%d", k), 0, false, func(pt point) bool { return pt.n == k })
+	s, _ := p.trial(fmt.Sprintf("instruction=%d", k), p.way.to(k), false, func(pt point) bool { return pt.n == k || pt.late })
 	return s
 }
 
-// afterEffects kills after each effect in the list, and then after any others
-// that come up, within the limit.
+// afterEffects kills after each effect in the list. If one does not come, it
+// kills after the next that is new. With rest it goes on as long as new ones
+// come up, within the limit.
 func (p *plan) afterEffects(list []effect) (complete bool) {
 	done := map[effectID]bool{}
-	for n := 0; n < p.limits.effects && p.failed < mostFailed; n++ {
+	for n := 0; n < p.most && p.failed < mostFailed; n++ {
 		for len(list) > 0 && done[list[0].id] {
 			list = list[1:]
 		}
-		ahead, last := 0, len(list) == 0
+		var to *target
+		var want effectID
+		last := len(list) == 0
 		if !last {
-			ahead = list[0].ahead
+			to, want = p.toEffect(list[0]), list[0].id
 			list = list[1:]
+		} else if !p.rest {
+			return true
 		}
 		count := counter{}
-		s, ok := p.trial(fmt.Sprintf("effect=%d", n), ahead, true, func(pt point) bool {
+		s, ok := p.trial(fmt.Sprintf("effect=%d", n), to, true, func(pt point) bool {
 			if !pt.effect && pt.n != 0 {
 				return false
 			}
 			id := count.id(pt)
-			if done[id] {
+			if done[id] || id != want && !pt.late && !last {
 				return false
 			}
 			done[id] = true
@@ -173,10 +207,22 @@ func (p *plan) afterEffects(list []effect) (complete bool) {
 	return false
 }
 
+// toEffect returns where the effect is, or nil: at the start.
+func (p *plan) toEffect(e effect) *target {
+	if e.n == 0 || e.n > len(p.way) {
+		return nil
+	}
+	at := p.way[e.n-1]
+	if e.n <= stepsFromStart && at.calls == 0 {
+		return nil
+	}
+	return &target{n: e.n - 1, calls: at.calls, pc: at.pc}
+}
+
 // trial is one death. s is nil if it did not take place.
-func (p *plan) trial(name string, ahead int, watch bool, kill func(point) bool) (s *Stage, ok bool) {
+func (p *plan) trial(name string, to *target, watch bool, kill func(point) bool) (s *Stage, ok bool) {
 	ok = p.t.Run(name, func(t *testing.T) {
-		s = &Stage{Dir: p.dir, t: t, op: p.op, kill: kill, ahead: ahead, watch: watch}
+		s = &Stage{Dir: p.dir, t: t, op: p.op, kill: kill, to: to, watch: watch}
 		defer s.end()
 		t.Cleanup(func() {
 			if t.Failed() && s.died {
@@ -213,30 +259,4 @@ func (p *plan) report(how string) {
 			p.t.Errorf("stepkill: report: %v", err)
 		}
 	}
-}
-
-// settings reads the environment.
-func settings(t *testing.T) (l limits, seed uint64) {
-	l = limits{each: 260, effects: 160, spread: 10}
-	switch v := os.Getenv("TANDEM_STEPKILL"); {
-	case v == "all":
-		l.each = math.MaxInt
-	case v != "":
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 1 {
-			t.Fatalf("TANDEM_STEPKILL=%q: want all or a number of deaths", v)
-		}
-		l = limits{each: n, effects: n - n/4, spread: n / 4}
-	case testing.Short():
-		l = limits{each: 40, effects: 30, spread: 4}
-	}
-	seed = rand.Uint64() % 1_000_000
-	if v := os.Getenv("TANDEM_STEPKILL_SEED"); v != "" {
-		n, err := strconv.ParseUint(v, 10, 64)
-		if err != nil {
-			t.Fatalf("TANDEM_STEPKILL_SEED=%q: %v", v, err)
-		}
-		seed = n
-	}
-	return l, seed
 }

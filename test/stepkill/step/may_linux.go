@@ -3,7 +3,6 @@ package step
 import (
 	"errors"
 	"os"
-	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -41,30 +40,61 @@ var why = sync.OnceValue(func() string {
 	return ""
 })
 
+// canBreak reports whether there are breakpoints that do stop a victim: there
+// may be a hypervisor below that takes them and does nothing. To be called on
+// the tracer's thread.
+var canBreak = sync.OnceValue(func() bool {
+	to, err := tryStep(5, 0)
+	if err != nil {
+		return false
+	}
+	at, err := tryStep(0, to)
+	return err == nil && at == to
+})
+
 // tryTrace steps a program over its first instruction.
 func tryTrace() error {
+	_, err := tryStep(1, 0)
+	return err
+}
+
+// tryStep steps a new program over its first n instructions, or lets it run to
+// a breakpoint, and returns where it stands.
+func tryStep(n int, breakpoint uint64) (pc uint64, err error) {
 	pid, err := syscall.ForkExec("/proc/self/exe", []string{os.Args[0], "-test.run=^$"}, &syscall.ProcAttr{
 		Env: os.Environ(),
 		Sys: &syscall.SysProcAttr{Ptrace: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
 	c := &child{pid: pid, tid: pid}
 	defer c.kill()
 	if ws, _, err := c.wait(true); err != nil || !ws.Stopped() {
-		return errors.Join(err, errors.New("the child does not stop"))
+		return 0, errors.Join(err, errors.New("the child does not stop"))
 	}
-	if err := singleStep(pid, 0); err != nil {
-		return err
+	if breakpoint != 0 {
+		if !c.breakAt(breakpoint) {
+			return 0, errors.New("no breakpoints")
+		}
+		if err := unix.PtraceCont(pid, 0); err != nil {
+			return 0, err
+		}
+		if ws, _, err := c.wait(true); err != nil || !ws.Stopped() || ws.StopSignal() != unix.SIGTRAP {
+			return 0, errors.Join(err, errors.New("the child does not stop at a breakpoint"))
+		}
 	}
-	if ws, _, err := c.wait(true); err != nil || !ws.Stopped() || ws.StopSignal() != unix.SIGTRAP {
-		return errors.Join(err, errors.New("the child does not step"))
+	for range n {
+		if err := singleStep(pid, 0); err != nil {
+			return 0, err
+		}
+		if ws, _, err := c.wait(true); err != nil || !ws.Stopped() || ws.StopSignal() != unix.SIGTRAP {
+			return 0, errors.Join(err, errors.New("the child does not step"))
+		}
 	}
 	var regs unix.PtraceRegs
 	if err := unix.PtraceGetRegs(pid, &regs); err != nil {
-		return err
+		return 0, err
 	}
-	runtime.KeepAlive(c)
-	return nil
+	return regs.PC(), nil
 }

@@ -105,6 +105,7 @@ func Main() {
 	}
 	b.note.Store(0)
 	if mode == "step" {
+		deepen(64)
 		pid, tid := uintptr(unix.Getpid()), uintptr(unix.Gettid())
 		runtime.Gosched() // a new time slice: no yielding for another 10 ms
 		unix.RawSyscall(unix.SYS_TGKILL, pid, tid, uintptr(unix.SIGSTOP))
@@ -118,6 +119,18 @@ func Main() {
 	for {
 		time.Sleep(time.Hour)
 	}
+}
+
+// deepen grows the stack, which in the midst of the operation would be some
+// ten thousand instructions more, in some runs.
+//
+//go:noinline
+func deepen(n int) byte {
+	var frame [1024]byte
+	if frame[n] = byte(n); n == 0 {
+		return frame[0]
+	}
+	return deepen(n-1) + frame[n]
 }
 
 func fail(err error) {

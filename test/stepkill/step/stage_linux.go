@@ -18,7 +18,7 @@ type Stage struct {
 	t     *testing.T
 	op    Op
 	kill  func(point) bool
-	ahead int
+	to    *target
 	watch bool
 	peers []*Peer
 
@@ -63,7 +63,7 @@ func (s *Stage) Die(wake func()) Death {
 			w = newWatch(s.Dir)
 			defer w.close()
 		}
-		s.death, s.ended, err = s.victim.walk(s.kill, s.ahead, w, wake)
+		s.death, s.ended, err = s.victim.walk(s.kill, s.to, w, wake)
 		if e := s.victim.kill(); err == nil {
 			err = e
 		}

@@ -9,8 +9,8 @@ import (
 
 // A Death says where the victim was killed.
 type Death struct {
-	Instructions int    // how many of the operation's it had executed, after Calls
-	Calls        int    // how many system calls that others can notice it had run through before; 0: it was stepped from the start
+	Instructions int    // how many of the operation's it had executed; if it ran to its death, as many as the first run had there
+	Stepped      int    // how many of them one at a time
 	Where        string // the last of them: function and line
 	Asleep       bool   // it was asleep in the kernel
 	Returned     bool   // the operation had returned
@@ -19,9 +19,6 @@ type Death struct {
 
 func (d Death) String() string {
 	s := fmt.Sprintf("after instruction %d", d.Instructions)
-	if d.Calls != 0 {
-		s = fmt.Sprintf("%d instructions after system call %d", d.Instructions, d.Calls)
-	}
 	if d.Where != "" {
 		s += " (" + d.Where + ")"
 	}
@@ -44,6 +41,7 @@ type point struct {
 	pc     uint64 // the instruction just executed, or 0
 	effect bool   // it may have changed something that others see
 	asleep bool   // it has not been left yet: the thread sleeps in it
+	late   bool   // it lies behind the target, which the run did not come to
 }
 
 const (
@@ -58,9 +56,8 @@ const (
 // walk steps the child's operation, before which it stands, until kill says so
 // or it is over, and kills it there. ended reports that it went to the end. The
 // wake function is called once, beside it, when the child has been found
-// asleep. With ahead the child runs at full speed through so many calls that
-// others can notice.
-func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d Death, ended bool, err error) {
+// asleep. If there is a target the child runs to it at full speed.
+func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (d Death, ended bool, err error) {
 	unpin := c.pin()
 	defer unpin()
 	var regs unix.PtraceRegs
@@ -74,8 +71,10 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 		slept int // in all
 		naps  int // since the last effect
 
-		entered *call
+		entered *call // the child stands in it
+		done    int   // instructions stepped
 	)
+	u := pursuit{target: to, breaks: canBreak()}
 	callWake := func() {
 		done := make(chan struct{})
 		woken = done
@@ -83,7 +82,7 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 	}
 	die := func() (Death, bool, error) {
 		d := Death{
-			Instructions: p.n, Calls: ahead, Where: where(p.pc), Asleep: p.asleep,
+			Instructions: p.n, Stepped: done, Where: where(p.pc), Asleep: p.asleep,
 			Returned: c.board.phase.Load() == returned, Note: int(c.board.note.Load()),
 		}
 		err := c.kill()
@@ -100,33 +99,54 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 		}
 		if !counting && (c.board.phase.Load() >= running || c.tid != c.pid) {
 			counting = true
-			var err error
-			if ahead > 0 {
-				ahead, entered, err = c.runAhead(ahead)
-				if err == nil {
-					err = unix.PtraceGetRegs(c.tid, &regs)
-				}
-				if err != nil {
-					return d, false, err
-				}
-				p.calls = ahead
-			}
 			if w != nil {
 				w.rescan()
 			}
-			if ahead == 0 && kill(p) {
+			if to == nil && kill(p) {
 				return die()
 			}
 		}
 		pc := regs.PC()
+		hit := counting && entered == nil && u.stands(p, pc)
+		if hit {
+			u.met(&p)
+			if w != nil {
+				w.changed() // on the way here
+			}
+		} else if counting && entered == nil && u.runs(p) {
+			ws, err := c.run(&u, p, sig)
+			switch sig = 0; {
+			case err != nil:
+				return d, false, err
+			case ws.Exited() || ws.Signaled():
+				return d, false, c.died(ws)
+			}
+			if err := unix.PtraceGetRegs(c.tid, &regs); err != nil {
+				return d, false, fmt.Errorf("stepkill: registers: %w", err)
+			}
+			switch ws.StopSignal() {
+			case callStop:
+				in := enteredCall(&regs)
+				entered = &in
+			case unix.SIGTRAP: // the target
+			default:
+				sig = int(ws.StopSignal())
+			}
+			if ended = c.board.phase.Load() == returned; ended {
+				return die()
+			}
+			continue
+		}
 		var in call
 		isCall := c.callAt(pc)
 		if isCall {
 			in = callOf(&regs)
 		}
-		if entered != nil { // the child stands in the call already
+		if entered != nil {
 			in, isCall, entered = *entered, true, nil
+			pc -= callSize
 		}
+		done++
 		if err := singleStep(c.tid, sig); err != nil {
 			return d, false, fmt.Errorf("stepkill: single step: %w", err)
 		}
@@ -144,7 +164,7 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 			limit := asleepAfter
 			if c.tid != c.pid {
 				limit = guardAsleepAfter
-				if naps++; naps > guardNaps {
+				if naps++; naps > guardNaps && (to == nil || naps > 2*guardNaps) { // where it runs, not all its effects are seen
 					ended = true
 					return die()
 				}
@@ -202,13 +222,14 @@ func (c *child) walk(kill func(point) bool, ahead int, w *watch, wake func()) (d
 			p.effect = isCall && in.visible()
 			if p.effect {
 				p.calls++
+				u.passed(&p)
 			}
-			if w != nil {
-				if p.effect {
-					w.rescan() // there may be a file more
-				} else {
-					p.effect = w.changed()
-				}
+			switch {
+			case w == nil || p.calls < u.callsBefore():
+			case p.effect:
+				w.rescan() // there may be a file more
+			case hit || !u.runs(p):
+				p.effect = w.changed()
 			}
 			if p.effect {
 				naps = 0

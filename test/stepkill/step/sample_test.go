@@ -1,0 +1,97 @@
+//go:build linux
+
+package step_test
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"example.com/tandem/test/stepkill/step"
+)
+
+// The ordinary run tries a sample: the first and the last effect always, and
+// with the same seed the same others.
+func TestSample(t *testing.T) {
+	if step.RaceEnabled {
+		t.Skip("the test that it runs is skipped")
+	}
+	sample := func(seed string) []string {
+		cmd := exec.Command("/proc/self/exe", "-test.run=^TestSampled$", "-test.v")
+		cmd.Env = append(os.Environ(), "STEPKILL_MUST_FAIL=1", "TANDEM_TESTS=", "TANDEM_STEPKILL=", "TANDEM_STEPKILL_SEED="+seed)
+		out, err := cmd.CombinedOutput()
+		if err != nil || !strings.Contains(string(out), "seed "+seed+";") {
+			t.Fatalf("with seed %s: %v\n%s", seed, err, out)
+		}
+		died := regexp.MustCompile(`died .*`).FindAllString(string(out), -1)
+		for _, always := range []string{"died with 0 words", fmt.Sprintf("died with %d words", stores)} {
+			if !slices.Contains(died, always) {
+				t.Errorf("with seed %s nobody %s:\n%s", seed, always, out)
+			}
+		}
+		return died
+	}
+	a, again, b := sample("1"), sample("1"), sample("2")
+	if !slices.Equal(a, again) {
+		t.Errorf("one seed is %q and %q", a, again)
+	}
+	if slices.Equal(a, b) {
+		t.Errorf("two seeds are both %q", a)
+	}
+}
+
+func TestSampled(t *testing.T) {
+	if os.Getenv("STEPKILL_MUST_FAIL") == "" {
+		return // part of TestSample
+	}
+	step.Every(t, longStores, func(t *testing.T, s *step.Stage) {
+		w := mustWords(t, s.Dir)
+		d := s.Die(nil)
+		n := 0
+		for n < stores && w[n].Load() != 0 {
+			n++
+		}
+		if strings.Contains(t.Name(), "effect=") && !d.Returned {
+			fmt.Printf("died with %d words\n", n)
+		}
+	})
+}
+
+// twice stores to word 0 what is there already but for two times, and each time
+// to another word.
+var twice = step.Register("twice", func(dir string) (func() error, error) {
+	w, err := words(dir)
+	return func() error {
+		for i := range 6 {
+			toil()
+			w[0].Store(uint32(i/3 + 1))
+			w[i+1].Store(1)
+		}
+		return nil
+	}, err
+})
+
+// An instruction's effects are counted, and not the times that it is executed,
+// nor what others did since.
+func TestNoEffectOnTheWay(t *testing.T) {
+	t.Setenv("TANDEM_STEPKILL", "20")
+	seen := map[[2]uint32]bool{}
+	step.Every(t, twice, func(t *testing.T, s *step.Stage) {
+		w := mustWords(t, s.Dir)
+		s.Die(nil)
+		n := uint32(0)
+		for n < 6 && w[n+1].Load() == 1 {
+			n++
+		}
+		seen[[2]uint32{w[0].Load(), n}] = true
+	})
+	for _, want := range [][2]uint32{{0, 0}, {1, 0}, {1, 1}, {1, 2}, {1, 3}, {2, 3}, {2, 4}, {2, 5}, {2, 6}} {
+		if !seen[want] {
+			t.Errorf("nobody died with %d in word 0 and %d others written: %v", want[0], want[1], seen)
+		}
+	}
+}

@@ -1,0 +1,51 @@
+package step
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"sync"
+	"testing"
+
+	"example.com/tandem/internal/effort"
+)
+
+// settings reads the environment: see the package comment.
+func settings(t *testing.T) (l limits, seed uint64) {
+	t.Helper()
+	switch v := os.Getenv("TANDEM_STEPKILL"); {
+	case v == "all":
+		l = limits{each: math.MaxInt}
+	case v == "effects" || v == "" && effort.Long():
+		l = limits{each: 260, most: 160, spread: 10, rest: true}
+	case v != "":
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			t.Fatalf("TANDEM_STEPKILL=%q: want all, effects or a number of deaths", v)
+		}
+		l = limits{each: n, most: n - n/4, spread: n / 4, rest: true}
+	default:
+		l = limits{each: 20, most: 12, spread: 4}
+	}
+	seed, err := processSeed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, seed
+}
+
+// processSeed is one for all the operations of a run, which its number then
+// repeats.
+var processSeed = sync.OnceValues(func() (uint64, error) {
+	v := os.Getenv("TANDEM_STEPKILL_SEED")
+	if v == "" {
+		return rand.Uint64N(1_000_000), nil
+	}
+	n, err := strconv.ParseUint(v, 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("TANDEM_STEPKILL_SEED=%q: %w", v, err)
+	}
+	return n, nil
+})

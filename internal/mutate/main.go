@@ -38,6 +38,7 @@ var areas = []area{
 	{"shm", shmMutations},
 	{"life", lifeMutations},
 	{"wait", waitMutations},
+	{"harness", harnessMutations},
 }
 
 func main() {

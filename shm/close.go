@@ -20,6 +20,12 @@ import (
 // what this process still held is recovered as if it had died: locks are
 // abandoned, leases go back, shares end. A second Close does nothing.
 //
+// A call that is under way meanwhile says what it did. One that gave something
+// returns nil if it was given: an Unlock, a Put, a Release, a Set. One that took
+// a lock or a permit gives it back before it returns ErrClosed. So ErrClosed
+// means that nothing has happened, and nil that it has, just before the region
+// was closed: a Lock that returns nil then held what Close has abandoned.
+//
 // It waits for no other process, and for no longer than it takes the goroutines
 // of this one that sleep in the region, or change its directory, to leave. If this
 // process dies in it, the others recover it as one that died before.

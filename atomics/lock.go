@@ -76,7 +76,7 @@ func (l *locker) Recover(ctx context.Context) (suspect bool, err error) {
 func (l *locker) MarkConsistent() error {
 	err := l.made()
 	if err == nil {
-		err = l.mu.MarkConsistent()
+		err = l.still(l.mu.MarkConsistent)
 	}
 	return l.done("MarkConsistent", err)
 }
@@ -90,9 +90,20 @@ func (l *locker) Unlock() error {
 		if mem.RaceEnabled {
 			mem.RaceRelease(unsafe.Pointer(&l.shared.lock))
 		}
-		err = l.mu.Unlock()
+		err = l.still(l.mu.Unlock)
 	}
 	return l.done("Unlock", err)
+}
+
+// still is what f returns, which gives the lock back: ErrClosed where the region
+// is gone, and f not called.
+func (l *locker) still(f func() error) error {
+	if !l.core.Closed.Load() {
+		return f()
+	}
+	err := shm.ErrClosed
+	l.core.Gate.Here(func() { err = f() })
+	return err
 }
 
 // made is what a call looks at that gives the lock back: in a region that is

@@ -252,7 +252,7 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 	w := q.waiter(ctx)
 	err := q.eng.Join(w)
 	w.Done()
-	if err == nil && q.closed.Load() && !q.core.Gate.Stands() {
+	if err == nil && q.gone() {
 		err = shm.ErrClosed // zeroes are at rest
 	}
 	return q.done(op, err)
@@ -285,6 +285,9 @@ func (q *Queue[T]) done(op string, err error) error {
 func (q *Queue[T]) inZeroes(s engine.Slot) bool {
 	return !q.core.Gate.Gave(func() bool { return q.eng.Used(s) })
 }
+
+// gone reports that the region was closed, and is not there any more.
+func (q *Queue[T]) gone() bool { return q.closed.Load() && !q.core.Gate.Stands() }
 
 // fail makes the error of an operation.
 //

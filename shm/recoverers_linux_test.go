@@ -267,24 +267,20 @@ func TestNewcomerWaitsForAPlace(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := unguarded(t, &Options{Participants: 2})
 			then := tt.from(t, r)
-			type result struct {
-				r   *Region
-				err error
-			}
-			done := make(chan result, 1)
+			done := make(chan error, 1)
 			go func() {
 				a := newBare(t, r)
 				_, err := a.takeRecord()
-				done <- result{err: err}
+				done <- err
 			}()
 			select {
-			case got := <-done:
-				t.Fatalf("a newcomer ended with %v before the place was free", got.err)
+			case err := <-done:
+				t.Fatalf("a newcomer ended with %v before the place was free", err)
 			case <-time.After(20 * time.Millisecond):
 			}
 			then()
-			if got := <-done; got.err != nil {
-				t.Errorf("a newcomer got %v", got.err)
+			if err := <-done; err != nil {
+				t.Errorf("a newcomer got %v", err)
 			}
 		})
 	}

@@ -231,8 +231,11 @@ func (b *Barrier) Abort() error {
 func (b *Barrier) Reset() error {
 	err := b.ready(context.Background())
 	if err == nil {
-		b.eng.Reset()
-		err = b.changed(nil, &b.eng)
+		if b.eng.Reset() {
+			err = b.changed(nil, &b.eng)
+		} else {
+			err = b.seen(nil)
+		}
 	}
 	return b.done("barrier.Reset", err)
 }

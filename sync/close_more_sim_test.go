@@ -42,6 +42,15 @@ func simRecover(w *sim.World, kinds []engine.Kind, areas []mem.Area) {
 	})
 }
 
+// simCond is a Cond in a, of the mutex in m.
+func simCond(p *sim.Process, m, a mem.Area) (*Mutex, *Cond) {
+	mu := &Mutex{handle: simHandle(p, engine.KindMutex, m), mu: *check(engine.AttachMutex(m, p.Env()))}
+	c := &Cond{handle: simHandle(p, engine.KindCond, a)}
+	c.cond = *check(engine.AttachCond(a, p.Env(), &c.own.line))
+	c.lock, c.mu = mu.handle, mu.mu
+	return mu, c
+}
+
 // Permits are there as the calls said, signals and guards.
 func TestSimClosePermits(t *testing.T) {
 	for _, bounded := range []bool{false, true} {
@@ -209,13 +218,7 @@ func TestSimCloseCond(t *testing.T) {
 		m, a := mem.Heap(engine.MutexSize), mem.Heap(engine.CondSize(9))
 		simRecover(w, []engine.Kind{engine.KindMutex, engine.KindCond}, []mem.Area{m, a})
 		tokens, waiting, ended := 0, map[engine.Self]bool{}, false
-		open := func(p *sim.Process) (*Mutex, *Cond) {
-			mu := &Mutex{handle: simHandle(p, engine.KindMutex, m), mu: *check(engine.AttachMutex(m, p.Env()))}
-			c := &Cond{handle: simHandle(p, engine.KindCond, a)}
-			c.cond = *check(engine.AttachCond(a, p.Env(), &c.own.line))
-			c.lock, c.mu = mu.handle, mu.mu
-			return mu, c
-		}
+		open := func(p *sim.Process) (*Mutex, *Cond) { return simCond(p, m, a) }
 		ctx := sim.Context
 		lock := func(mu *Mutex) error {
 			err := mu.Lock(ctx)

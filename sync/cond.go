@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"math"
@@ -95,8 +96,8 @@ func (c *Cond) Holder() *Holder {
 // Wait gives up the lock, waits until it is notified, and takes the lock back,
 // for which it waits as long as that takes. The lock is held when it returns,
 // whatever it returns; but for shm.ErrClosed, and for ErrNotOwner where an
-// operator took the lock from its holder. An Unlock after shm.ErrClosed, as With
-// does one, frees nobody's lock.
+// operator took the lock from its holder. Unlock it after shm.ErrClosed as well,
+// as With does: that frees nothing of another's.
 //
 // nil says that it was notified. Whether what it waits for is true it has to
 // look at again: see WaitFor. ErrOwnerDied says that a holder died and nobody
@@ -112,18 +113,28 @@ func (c *Cond) Holder() *Holder {
 // A Cond of a lock of its own, and one that was an argument, gives up and
 // takes back whichever holder of this process has the lock.
 func (c *Cond) Wait(ctx context.Context) error {
+	var g *grip
 	err := c.ready(ctx)
 	if err == nil {
-		var g *grip
-		if g, err = c.wait(ctx); err != nil && c.core.Closed.Load() {
-			g.letGo()
-		}
+		g, err = c.wait(ctx)
 	}
-	return c.ended("cond.Wait", err)
+	return c.left("cond.Wait", g, err)
 }
 
-// wait is one Wait. Notified, the caller has the lock even if the region was
-// closed meanwhile: what it was told nobody else will be.
+// left ends a call that may have given up the lock and taken it back, by g.
+// Notified, the caller has it even if the region was closed meanwhile, for what
+// it was told nobody else will be. One that says ErrClosed gives it back.
+func (c *Cond) left(op string, g *grip, err error) error {
+	if err == engine.ErrOwnerDied && g != nil && g.back { // and notified
+		return c.core.Err(op, err)
+	}
+	if err = c.ended(op, err); errors.Is(err, shm.ErrClosed) {
+		g.letGo()
+	}
+	return err
+}
+
+// wait is one Wait.
 func (c *Cond) wait(ctx context.Context) (*grip, error) {
 	g, err := c.grip(ctx)
 	if err != nil {
@@ -152,10 +163,7 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 			break
 		}
 	}
-	if err = c.seen(err); err != nil && c.core != nil && c.core.Closed.Load() {
-		g.letGo()
-	}
-	return c.ended("cond.WaitFor", err)
+	return c.left("cond.WaitFor", g, c.seen(err))
 }
 
 // Notify wakes n of those who wait, or all of them if they are fewer, by
@@ -176,7 +184,7 @@ func (c *Cond) notify(op string, n int) error {
 	}
 	if err == nil {
 		var told int
-		if told, err = c.cond.Notify(n); told == 0 { // nobody waits in the zeroes, either
+		if told, err = c.cond.Notify(n); told < n { // nobody waits in the zeroes
 			err = c.seen(err)
 		}
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path"
-	"slices"
 	gosync "sync"
 	"syscall"
 	"testing"
@@ -16,12 +15,6 @@ import (
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
 )
-
-// middle is the median and the largest of ds.
-func middle(ds []time.Duration) (median, worst time.Duration) {
-	slices.Sort(ds)
-	return ds[len(ds)/2], ds[len(ds)-1]
-}
 
 // C4, C5, C7 between processes, and what a lock that another has means.
 func TestCondInProcesses(t *testing.T) {

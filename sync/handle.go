@@ -82,6 +82,17 @@ func (h *handle) ready(ctx context.Context) error {
 	return nil
 }
 
+// still is what f returns, which gives something back, or ends it: ErrClosed
+// where the region is gone, and f not called.
+func (h *handle) still(f func() error) error {
+	if !h.core.Closed.Load() {
+		return f()
+	}
+	err := shm.ErrClosed
+	h.core.Gate.Here(func() { err = f() })
+	return err
+}
+
 // free is nil, or says that the region was closed: what an attempt that took
 // nothing ends with.
 func (h *handle) free() error {
@@ -95,6 +106,7 @@ func (h *handle) free() error {
 // have been the zeroes; that nothing was is for the call to know: object.Gate
 // has what there is to do about it.
 func (h *handle) done(op string, err error) error {
+	mem.Between()
 	if err == nil {
 		h.core.KeepAlive()
 		return nil
@@ -115,6 +127,7 @@ type unlocker interface{ Unlock() error }
 // locked ends a call that has taken l, if err is nil: gives it back if the
 // region was closed meanwhile.
 func (h *handle) locked(op string, err error, l unlocker) error {
+	mem.Between()
 	if err == nil && h.core.Closed.Load() && !h.core.Gate.Took(func() bool { return l.Unlock() == nil }) {
 		err = shm.ErrClosed
 	}

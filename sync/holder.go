@@ -211,7 +211,7 @@ func (h *Holder) MarkConsistent() error {
 		if h.deep() == 0 {
 			err = ErrNotOwner
 		} else {
-			err = h.mu.MarkConsistent()
+			err = h.still(h.mu.MarkConsistent)
 		}
 	}
 	return h.done("holder.MarkConsistent", err)
@@ -223,9 +223,7 @@ func (h *Holder) MarkConsistent() error {
 func (h *Holder) Unlock() error {
 	err := h.made()
 	if err == nil {
-		if err = h.unlock(); h.deep() > 0 {
-			err = h.seen(err) // the depth is this process's own affair
-		}
+		err = h.still(h.unlock)
 	}
 	return h.done("holder.Unlock", err)
 }

@@ -122,7 +122,7 @@ func (m *Mutex) Recover(ctx context.Context) (suspect bool, err error) {
 func (m *Mutex) MarkConsistent() error {
 	err := m.made()
 	if err == nil {
-		err = m.mu.MarkConsistent()
+		err = m.still(m.mu.MarkConsistent)
 	}
 	return m.done("mutex.MarkConsistent", err)
 }
@@ -155,7 +155,7 @@ func (m *Mutex) unlock() error {
 	}
 	if err == nil {
 		m.release()
-		err = m.mu.Unlock()
+		err = m.still(m.mu.Unlock)
 	}
 	return m.done("mutex.Unlock", err)
 }

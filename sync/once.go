@@ -64,11 +64,11 @@ func (o *Once) Do(ctx context.Context, fn func(context.Context) error) error {
 	const op = "once.Do"
 	err := o.ready(ctx)
 	if err != nil || o.once.Done() {
-		return o.acquired(op, err)
+		return o.acquired(op, o.seen(err))
 	}
 	run, err := o.begin(ctx)
 	if !run || err != nil {
-		return o.acquired(op, err)
+		return o.acquired(op, o.seen(err))
 	}
 	o.acquire()
 	if o.core.Closed.Load() { // it may have been the zeroes that said that it is not done

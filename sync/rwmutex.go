@@ -65,7 +65,7 @@ func (m *RWMutex) open(r *shm.Region, name string) error {
 // lock is abandoned (see Recover, and OnOwnerDied, which may answer it), or
 // shm.ErrClosed. A context that has ended makes no attempt.
 func (m *RWMutex) Lock(ctx context.Context) error {
-	if m.core == nil || ctx.Err() != nil || !m.rw.LockNow() {
+	if m.core == nil || m.core.Closed.Load() || ctx.Err() != nil || !m.rw.LockNow() {
 		return m.lock(ctx)
 	}
 	if mem.RaceEnabled || m.core.Closed.Load() {
@@ -136,7 +136,7 @@ func (m *RWMutex) Recover(ctx context.Context) (suspect bool, err error) {
 func (m *RWMutex) MarkConsistent() error {
 	err := m.made()
 	if err == nil {
-		err = m.rw.MarkConsistent()
+		err = m.still(m.rw.MarkConsistent)
 	}
 	return m.done("rwmutex.MarkConsistent", err)
 }
@@ -154,7 +154,7 @@ func (m *RWMutex) OnOwnerDied(repair func(context.Context) error) { m.answer.set
 // not block. ErrNotOwner if another process writes and ErrNotLocked if nobody
 // does; then nothing has changed.
 func (m *RWMutex) Unlock() error {
-	if mem.RaceEnabled || m.core == nil {
+	if mem.RaceEnabled || m.core == nil || m.core.Closed.Load() {
 		return m.unlock()
 	}
 	err := m.rw.Unlock()
@@ -170,7 +170,7 @@ func (m *RWMutex) unlock() error {
 	err := m.made()
 	if err == nil {
 		m.release()
-		err = m.rw.Unlock()
+		err = m.still(m.rw.Unlock)
 	}
 	return m.done("rwmutex.Unlock", err)
 }
@@ -253,7 +253,7 @@ func (m *RWMutex) runlock() error {
 		if mem.RaceEnabled {
 			mem.RaceReleaseMerge(m.readers())
 		}
-		err = m.rw.RUnlock()
+		err = m.still(m.rw.RUnlock)
 	}
 	return m.done("rwmutex.RUnlock", err)
 }
@@ -294,10 +294,14 @@ func (w writing) Recover(s engine.Sleeper) (suspect bool, err error) {
 func (w writing) MarkConsistent() error { return w.m.rw.MarkConsistent() }
 func (w writing) Unlock() error         { return w.m.rw.Unlock() }
 
-// reading is an RWMutex as whoever ends a reading has it.
+// reading is an RWMutex as whoever gives back a reading has it. It is given back
+// in any case: one that the region went with ends with it, and nobody is told.
 type reading struct{ m *RWMutex }
 
-func (r reading) Unlock() error { return r.m.rw.RUnlock() }
+func (r reading) Unlock() error {
+	r.m.rw.RUnlock()
+	return nil
+}
 
 // MarshalBinary makes the handle an argument.
 func (m *RWMutex) MarshalBinary() ([]byte, error) { return m.marshal("rwmutex.MarshalBinary") }

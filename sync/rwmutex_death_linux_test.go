@@ -120,7 +120,6 @@ func TestRWMutexToldSoon(t *testing.T) {
 			func(t *testing.T, m *sync.RWMutex) { must(t, m.RUnlock()) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			const bar = 20 * time.Millisecond
 			r := shmtest.Region(t)
 			m := rwmutex(t, r, "m")
 			ctx := patience(t)

@@ -364,16 +364,16 @@ func (b *Barrier) Abort() {
 }
 
 // Reset begins a new round, with nobody in it. Where there is one already it
-// does nothing.
-func (b *Barrier) Reset() {
+// does nothing. It reports whether it did.
+func (b *Barrier) Reset() (began bool) {
 	for {
 		w := mem.Load64(b.b)
 		if w&barrierBroken == 0 && (mem.Load64(b.slot(bankOf(w), 0))^w)&barrierRound != 0 {
-			return
+			return false
 		}
 		if mem.CAS64(b.b, w, (w+barrierOne)&^barrierBroken) { // Z1
 			b.tell()
-			return
+			return true
 		}
 	}
 }

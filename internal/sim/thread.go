@@ -164,6 +164,9 @@ func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
 			t.restart = false
 			continue
 		}
+		if t.p.closed() {
+			return object.ErrClosed
+		}
 		// It was woken, perhaps with the context ending at the same time: the
 		// wake-up is consumed either way.
 		if t.ctxErr != nil && t.cancellable && !t.p.closed() && w.Rand.IntN(2) == 0 {

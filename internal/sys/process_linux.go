@@ -58,10 +58,10 @@ func inode(path string) (uint32, error) {
 // /proc/PID/task/TID/stat: a thread that has it never returns to user mode.
 const pfExiting = 0x4
 
-// Fields of /proc/PID/stat behind the command name, counted from field 3 of
-// proc(5), the state.
+// Fields of /proc/PID/stat behind the command name: field 3 of proc(5) is the
+// first.
 const (
-	statState   = 3 - 3
+	statState   = 0
 	statFlags   = 9 - 3
 	statThreads = 20 - 3
 	statStart   = 22 - 3

@@ -104,9 +104,11 @@ func (w *Waiter) Now() int64 {
 // Sleep sleeps while *word == v, at most. nil means look again, whatever the
 // reason. An error means that the wait must end: ErrClosed, or the context's.
 //
-// An error is returned only instead of a sleep, never after one. So between a
-// sleep, which may have taken a wake-up that was meant for one of several
-// sleepers, and the error there always lies a look of the caller.
+// A context's error is returned only instead of a sleep, never after one. So
+// between a sleep, which may have taken a wake-up that was meant for one of
+// several sleepers, and the error there always lies a look of the caller.
+// ErrClosed comes at once, for the caller is to take nothing any more; what woke
+// it is made good by this process's recovery, which wakes all.
 //
 //go:norace
 func (w *Waiter) Sleep(word *uint32, v uint32) error { return w.SleepUntil(word, v, 0) }
@@ -132,6 +134,9 @@ func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 	mem.RaceDisable()
 	err := w.sleep(word, v, nudge, limit)
 	mem.RaceEnable()
+	if err == nil && w.list.Closed() {
+		return ErrClosed
+	}
 	return err
 }
 

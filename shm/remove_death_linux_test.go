@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/testproc"
@@ -83,10 +84,7 @@ func TestHolderOfARemovedObjectDies(t *testing.T) {
 // The same while they are being removed, and for one that closes.
 func TestHolderGoesDuringRemoval(t *testing.T) {
 	const n = 400
-	rounds := 4
-	if testing.Short() {
-		rounds = 1
-	}
+	rounds := effort.Or(4, 1)
 	for _, how := range []string{"killed", "closing"} {
 		t.Run(how, func(t *testing.T) {
 			for range rounds {

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"unsafe"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/mem"
 )
 
@@ -37,10 +38,7 @@ func (b *fakeBoard) copied(l *List) fakeBoard {
 // Calls come, go on to other words, and go. What stands on the board is always
 // what a second account of them says.
 func TestBoardSaysWhoSleeps(t *testing.T) {
-	seeds := uint64(50)
-	if testing.Short() {
-		seeds = 5
-	}
+	seeds := effort.Or[uint64](50, 5)
 	for seed := range seeds {
 		r := rand.New(rand.NewPCG(seed, 1))
 		l, b := NewList(), &fakeBoard{}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
 )
@@ -121,10 +122,7 @@ func TestNudgeWordChangesBeforeTheKnock(t *testing.T) {
 // Contexts end at all moments of a sleep. Every sleeper comes back.
 func TestCancelAgainstSleep(t *testing.T) {
 	withoutRelook(t)
-	rounds := 5000
-	if testing.Short() {
-		rounds = 500
-	}
+	rounds := effort.Or(5000, 500)
 	l, w := NewList(), word(t)
 	begun, over := make(chan *ending), make(chan error, 1)
 	go func() {

@@ -56,7 +56,9 @@ var stormLeaver = testproc.Role("storm leaver", func(args []string) {
 			testproc.Must(r.Close())
 			return
 		case _, ok := <-orders:
-			if !ok {
+			if !ok { // there are no more orders, and the end is near
+				<-ended
+				testproc.Must(r.Close())
 				return
 			}
 		}

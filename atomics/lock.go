@@ -76,7 +76,11 @@ func (l *locker) Recover(ctx context.Context) (suspect bool, err error) {
 func (l *locker) MarkConsistent() error {
 	err := l.made()
 	if err == nil {
-		err = l.still(l.mu.MarkConsistent)
+		if l.core.Closed.Load() {
+			err = l.still(l.mu.MarkConsistent)
+		} else {
+			err = l.mu.MarkConsistent()
+		}
 	}
 	return l.done("MarkConsistent", err)
 }
@@ -90,17 +94,18 @@ func (l *locker) Unlock() error {
 		if mem.RaceEnabled {
 			mem.RaceRelease(unsafe.Pointer(&l.shared.lock))
 		}
-		err = l.still(l.mu.Unlock)
+		if l.core.Closed.Load() {
+			err = l.still(l.mu.Unlock)
+		} else {
+			err = l.mu.Unlock()
+		}
 	}
 	return l.done("Unlock", err)
 }
 
-// still is what f returns, which gives the lock back: ErrClosed where the region
-// is gone, and f not called.
+// still is what f returns, which gives back a lock of a region that was closed:
+// ErrClosed where it is gone, and f not called.
 func (l *locker) still(f func() error) error {
-	if !l.core.Closed.Load() {
-		return f()
-	}
 	err := shm.ErrClosed
 	l.core.Gate.Here(func() { err = f() })
 	return err

@@ -149,10 +149,18 @@ func (h *handle) acquired(op string, err error) error {
 // seen is the err of a call which says what it saw, and that may have been the
 // zeroes.
 func (h *handle) seen(err error) error {
-	if err == nil && h.core.Closed.Load() && !h.core.Gate.Stands() {
-		return shm.ErrClosed
+	if err == nil && h.core.Closed.Load() {
+		return h.stands()
 	}
 	return err
+}
+
+//go:noinline
+func (h *handle) stands() error {
+	if !h.core.Gate.Stands() {
+		return shm.ErrClosed
+	}
+	return nil
 }
 
 // changed is the err of a call that has changed something, unless it was the

@@ -63,8 +63,13 @@ func (o *Once) open(r *shm.Region, name string) error {
 func (o *Once) Do(ctx context.Context, fn func(context.Context) error) error {
 	const op = "once.Do"
 	err := o.ready(ctx)
-	if err != nil || o.once.Done() {
-		return o.acquired(op, o.seen(err))
+	if err == nil && o.once.Done() && !o.core.Closed.Load() {
+		o.acquire()
+		o.core.KeepAlive()
+		return nil
+	}
+	if err != nil {
+		return o.done(op, err)
 	}
 	run, err := o.begin(ctx)
 	if !run || err != nil {

@@ -1,6 +1,6 @@
 // Package sim is the scheduler that kills: it runs the engines' own code as
 // simulated threads of simulated processes, lets a seeded random generator
-// decide at every access to a shared word who goes next, and kills, stops,
+// decide at every access to a shared word who goes next, and kills, stops, closes,
 // cancels and wakes for no reason, all reproducibly from the seed.
 //
 // It exists only with the build tag tandem_sim, under which package mem asks
@@ -43,6 +43,11 @@
 // A stopped process does not run for a while. Half of the stops are those of
 // SIGSTOP, which takes sleepers off their futex queues until they continue;
 // the others are those of a frozen cgroup, where they stay, and eat wakes.
+//
+// A process that closes the region (leave.go) goes on running: its sleeps end,
+// and some steps later what its threads access are zeroes of its own, while it
+// recovers itself in the region. There the handles of the packages above run, on
+// Process.Core, and not the engines alone.
 //
 // A run fails when the test says so (Fail, AtEnd, Always), when code panics,
 // when threads are asleep and nothing is left that could wake them, and when

@@ -33,6 +33,21 @@ func Or[T any](much, little T) T {
 	return little
 }
 
+// Storm is how long a storm of kills lasts: TANDEM_STORM, say 8m, if it is
+// set, else long or a second.
+func Storm(t testing.TB, long time.Duration) time.Duration {
+	t.Helper()
+	s := os.Getenv("TANDEM_STORM")
+	if s == "" {
+		return Or(long, time.Second)
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatal("TANDEM_STORM: ", err)
+	}
+	return d
+}
+
 // Median logs the median and the worst of n times that f measures. With bars
 // the median must be at most bar, in one of three attempts: the machine may be
 // busy with something else, but not for ever.

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -84,7 +85,7 @@ func TestClosingStorm(t *testing.T) {
 				cs[i] = start()
 			}
 			kills, stops, closes, insides := 0, 0, 0, 0
-			for over := time.Now().Add(stormLength(t)); time.Now().Before(over); {
+			for over := time.Now().Add(effort.Storm(t, 4*time.Second)); time.Now().Before(over); {
 				time.Sleep(rand.N(10 * time.Millisecond))
 				c := cs[rand.IntN(len(cs))]
 				switch n := rand.IntN(8); {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -296,14 +295,6 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 	testproc.Must(r.Close())
 })
 
-// stormLength is how long a storm lasts.
-func stormLength(t *testing.T) time.Duration {
-	if s := os.Getenv("TANDEM_STORM"); s != "" {
-		return must[time.Duration](t)(time.ParseDuration(s))
-	}
-	return effort.Or(4*time.Second, time.Second)
-}
-
 func TestPrimitivesStorm(t *testing.T) {
 	r := shmtest.Region(t)
 	s := must[*storm](t)(openStorm(r))
@@ -314,7 +305,7 @@ func TestPrimitivesStorm(t *testing.T) {
 		cs[i] = start()
 	}
 	kills := 0
-	for over := time.Now().Add(stormLength(t)); time.Now().Before(over); kills++ {
+	for over := time.Now().Add(effort.Storm(t, 4*time.Second)); time.Now().Before(over); kills++ {
 		time.Sleep(5*time.Millisecond + rand.N(40*time.Millisecond))
 		i := rand.IntN(len(cs))
 		cs[i].Kill()

@@ -68,7 +68,7 @@ func (r *Region) Close() error {
 //	4  the first mapping becomes zeroes of this process's own, in one step:
 //	   no operation that is still under way can write to the region
 //	5  what this process held is recovered through the second mapping, as a
-//	   guard does for the dead
+//	   guard does for the dead, and memory that only it had open is given back
 //	6  the record is freed, then its byte
 //
 // A death in between leaves the record Alive or Leaving with its byte free. If
@@ -98,7 +98,7 @@ func (a *attachment) close() error {
 		return err // no way to clean up: the others do, now that the byte is free
 	}
 	defer second.unmap()
-	second.leave(a.self, a.env) // 5, 6
+	second.leave(a.self, a.env, func() { second.reclaimLeaving(a) }) // 5, 6
 	return a.leaveLife(second.words)
 }
 
@@ -115,19 +115,21 @@ var undead gosync.Map
 
 // leave frees the record of self after its recovery by itself. Whatever the
 // record's word was made to say by somebody else, nobody has the record while
-// this process holds the byte.
-func (w words) leave(self engine.Self, env engine.Env) {
+// this process holds the byte. reclaim is called when no object is open any more.
+func (w words) leave(self engine.Self, env engine.Env, reclaim func()) {
 	r := w.rec(self.Index)
 	if !w.recoverObjects(env, self) {
 		return
 	}
+	reclaim()
 	r.exited(self.Epoch, false)
 	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
 	for range 64 {
 		if r.move(r.word(), recordWord(self.Epoch, stFree)) {
-			return
+			break
 		}
 	}
+	w.tell()
 }
 
 // A second mapping of a region, for the short while of a close.

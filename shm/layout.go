@@ -48,6 +48,7 @@ const (
 
 	hdrChanges = 128 // u32 futex: bumped with every change of any participant's state
 	hdrNext    = 132 // u32: where the search for a free record starts (oldest first)
+	hdrAnswers = 140 // u32 futex: bumped when a participant has dropped what it was asked to, or is gone; see ask.go
 	hdrLife    = 192 // u32: lifeGone once an ephemeral region has ended
 	hdrDirLock = 256 // an engine mutex, 128 bytes
 	hdrDir     = 384 // the directory's line: dir…
@@ -80,6 +81,8 @@ const (
 	recEnded     = 136 // i64: when its last user's end was taken down, Unix nanoseconds
 	recRecovered = 192 // u64: recoveries it has done
 	recRescued   = 200 // u64: deaths it found only by the backstop
+	recAsked     = 212 // u32: grows with each request to drop what it does not use
+	recAnswered  = 216 // u32: the request that it has answered
 	recNameMax   = 64
 
 	// A row of the table of waits.

@@ -34,9 +34,11 @@ func (a *attachment) recoverDead(r record, epoch uint32, proven bool) {
 		return
 	}
 	a.recoverNamed(a.env, r, epoch, packRecoverer(epoch, a.self.Index+1, a.self.Epoch))
+	a.reclaimSoon()
 }
 
-// recoverNewly does it for a newcomer that holds the dead one's byte.
+// recoverNewly does it for a newcomer that holds the dead one's byte. What there
+// is to reclaim then it sees when it is attached.
 func (a *attachment) recoverNewly(r record, epoch uint32) {
 	env := a.env
 	env.Self = engine.Self{Index: r.i, Epoch: epoch} // it has no other name yet, and the dead one needs it no more
@@ -124,7 +126,9 @@ func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) bool {
 		return false
 	}
 	r.exited(epoch, true)
-	if r.move(recordWord(epoch, stDead), recordWord(epoch, stFree)) && !a.readOnly && env.Self.Index != r.i {
+	freed := r.move(recordWord(epoch, stDead), recordWord(epoch, stFree))
+	a.tell()
+	if freed && !a.readOnly && env.Self.Index != r.i {
 		mem.Add64(a.rec(env.Self.Index).p64(recRecovered), 1)
 	}
 	return true

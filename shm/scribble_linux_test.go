@@ -42,7 +42,7 @@ func (a *attachment) die() { a.private.Close() }
 
 // goAway is what they see when it closes.
 func (a *attachment) goAway() {
-	a.leave(a.self, a.env)
+	a.leave(a.self, a.env, func() {})
 	a.private.Close()
 }
 

@@ -2,6 +2,7 @@ package shm
 
 import (
 	"runtime"
+	"slices"
 	gosync "sync"
 	"time"
 	"unsafe"
@@ -76,7 +77,7 @@ func (gd *guard) remove(a *attachment) {
 	gd.mu.Lock()
 	for i, b := range gd.regions {
 		if a == b {
-			gd.regions = append(gd.regions[:i:i], gd.regions[i+1:]...)
+			gd.regions = slices.Concat(gd.regions[:i], gd.regions[i+1:]) // of nothing it is nil, and keeps no mapping
 		}
 	}
 	gd.run(func() { gd.unlink(a) })

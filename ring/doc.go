@@ -42,4 +42,12 @@
 //
 // A handle may be used by any number of goroutines, and sent to another
 // process as an argument.
+//
+// # A user's code that does not return
+//
+// Codecs, marshalers and bodies of loops may panic, or end their goroutine. No
+// slot is claimed while a message is encoded: nothing was put then. A message
+// whose decoder does it is gone and counts as done, as one that does not
+// decode. One that the body of a loop over Leases was given goes back. A panic
+// goes on to the caller.
 package ring

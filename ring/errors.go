@@ -31,7 +31,8 @@ var (
 	ErrOverDone = engine.ErrOverDone
 
 	// ErrCodec says that a message could not be encoded, and was not put; or
-	// that one could not be decoded, and is gone.
+	// that one could not be decoded, and is gone. A panic of what encodes or
+	// decodes says the same and goes on to the caller.
 	ErrCodec = errors.New("message does not encode or decode")
 )
 

@@ -108,11 +108,12 @@ func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
 		msg = unsafe.Slice(unsafe.StringData(s), len(s))
 	case encoded:
 		b := takeBuffer()
-		defer giveBuffer(b)
 		var err error
-		if *b, err = q.codec.Append((*b)[:0], v); err != nil {
+		if *b, err = q.codec.Append((*b)[:0], v); err != nil { // no claim is held meanwhile: it may take its time, and panic
+			giveBuffer(b)
 			return q.fail(op, codecError(err))
 		}
+		defer giveBuffer(b) // not if it panics: nobody knows what it writes to
 		msg = *b
 	}
 	if len(msg) > q.eng.MaxMessage() {

@@ -1,0 +1,15 @@
+package main
+
+// What a user's code leaves that panics, or ends its goroutine, or never ends.
+var userMutations = []mutation{
+	{file: "ring/delivery.go", from: "func() { q.eng.Ack(slot) }", to: "func() {}",
+		promise: "a message whose decoder panics does not stay on lease", pkg: "./ring", run: "TestDecoderPanics$"},
+	{file: "ring/get.go", from: "	if err = q.decode(b, &v, done); err != nil {", to: "	if err = q.decode(b, &v, func() {}); err != nil {",
+		promise: "a message whose decoder panics counts as done", pkg: "./ring", run: "TestDecoderPanics$"},
+	{file: "ring/get.go", from: "		if !returned {\n			lost()\n", to: "		if returned {\n			lost()\n",
+		promise: "only one whose decoder does not return is lost", pkg: "./ring", run: "TestDecoderPanics$|TestCodec$"},
+	{file: "ring/delivery.go", from: "			inside = false\n", to: "",
+		promise: "break keeps the lease", pkg: "./ring", run: "TestLeasesBodyPanics$"},
+	{file: "ring/delivery.go", from: "				d.Nack()\n", to: "",
+		promise: "a body that panics gives its message back", pkg: "./ring", run: "TestLeasesBodyPanics$"},
+}

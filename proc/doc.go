@@ -42,10 +42,12 @@
 //	its function returns nil        exit code 0
 //	it returns an error             "name: error" on stderr, exit code 1
 //	it panics                       the trace on stderr, exit code 2
+//	it calls runtime.Goexit         "name: proc: …" on stderr, exit code 2
 //	it calls os.Exit(n)             exit code n
 //	a signal kills it               −n, as in Python
 //
-// Goroutines it leaves behind end with it. When the function has returned,
+// What decodes its argument may end it like that, too. Goroutines it leaves
+// behind end with it. When the function has returned,
 // the handed regions are closed in an orderly way; after a panic, os.Exit or
 // a signal the process has died in them.
 //

@@ -12,4 +12,13 @@ var userMutations = []mutation{
 		promise: "break keeps the lease", pkg: "./ring", run: "TestLeasesBodyPanics$"},
 	{file: "ring/delivery.go", from: "				d.Nack()\n", to: "",
 		promise: "a body that panics gives its message back", pkg: "./ring", run: "TestLeasesBodyPanics$"},
+	{file: "proc/child_linux.go", from: "if !returned && goexiting() {", to: "if !returned && goexiting() && c.end != nil {",
+		promise: "what decodes an argument and ends its goroutine ends the child", pkg: "./proc", run: "TestArgumentDecoderPanics$"},
+	{file: "proc/start_linux.go", from: "	defer p.Close() // also", to: "	_ = p.Close // also",
+		promise: "a Reader that ends its goroutine ends the child's stdin", pkg: "./proc", run: "TestStdinEndsItsGoroutine$"},
+	{file: "proc/start_linux.go", from: "	defer regions.close()\n	data, err := regions.pack(fn.arg, arg, o.Regions)\n",
+		to:      "	data, err := regions.pack(fn.arg, arg, o.Regions)\n	defer regions.close()\n",
+		promise: "an encoder that panics leaves no descriptor", pkg: "./proc", run: "TestArgumentEncoderPanics$"},
+	{file: "internal/object/collect.go", from: "	defer func() {\n		collecting.Lock()", to: "	_ = func() {\n		collecting.Lock()",
+		promise: "a collection ends with what it collects from", pkg: "./internal/object", run: "TestCollectEnds$"},
 }

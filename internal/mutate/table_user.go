@@ -19,6 +19,10 @@ var userMutations = []mutation{
 	{file: "proc/start_linux.go", from: "	defer regions.close()\n	data, err := regions.pack(fn.arg, arg, o.Regions)\n",
 		to:      "	data, err := regions.pack(fn.arg, arg, o.Regions)\n	defer regions.close()\n",
 		promise: "an encoder that panics leaves no descriptor", pkg: "./proc", run: "TestArgumentEncoderPanics$"},
-	{file: "internal/object/collect.go", from: "	defer func() {\n		collecting.Lock()", to: "	_ = func() {\n		collecting.Lock()",
+	{file: "internal/object/collect.go", from: "		delete(collecting.ids, &ids)\n", to: "",
 		promise: "a collection ends with what it collects from", pkg: "./internal/object", run: "TestCollectEnds$"},
+	{file: "sync/mutex.go", from: "		err = m.mu.Lock(w)\n		w.Done()\n", to: "		if err = m.mu.Lock(w); err != engine.ErrOwnerDied {\n			w.Done()\n		}\n",
+		promise: "a repair that panics leaves nothing of the wait before it", pkg: "./sync", run: "TestRepairPanics$"},
+	{file: "sync/barrier.go", from: "		if !well { // it failed", to: "		if !well && recover() != nil { // it failed",
+		promise: "an action that ends its goroutine breaks the barrier", pkg: "./sync", run: "TestActionPanics$", args: []string{"-timeout=15s"}},
 }

@@ -12,6 +12,8 @@ var userMutations = []mutation{
 		promise: "break keeps the lease", pkg: "./ring", run: "TestLeasesBodyPanics$"},
 	{file: "ring/delivery.go", from: "				d.Nack()\n", to: "",
 		promise: "a body that panics gives its message back", pkg: "./ring", run: "TestLeasesBodyPanics$"},
+	{file: "ring/errors.go", from: "		if errors.Is(err, meant) {\n", to: "		if errors.Is(err, meant) && false {\n",
+		promise: "a decoder's io.EOF is not the end of the queue", pkg: "./ring", run: "TestCodecErrorsAreItsOwn$", args: []string{"-timeout=15s"}},
 	{file: "proc/child_linux.go", from: "if !returned && goexiting() {", to: "if !returned && goexiting() && c.end != nil {",
 		promise: "what decodes an argument and ends its goroutine ends the child", pkg: "./proc", run: "TestArgumentDecoderPanics$"},
 	{file: "proc/start_linux.go", from: "	defer p.Close() // also", to: "	_ = p.Close // also",

@@ -252,6 +252,25 @@ func saysZero(v reflect.Value) bool {
 	return v.Interface().(interface{ IsZero() bool }).IsZero()
 }
 
+// composite is the type of a key that becomes an array or a map.
+func composite(v reflect.Value) reflect.Type {
+	for k := v.Kind(); k == reflect.Pointer || k == reflect.Interface; k = v.Kind() {
+		if v.IsNil() {
+			return nil
+		}
+		v = v.Elem()
+	}
+	n := nodeOf(v.Type())
+	if n.kind == own || n.kind == tag || n.t == timeType {
+		return nil
+	}
+	switch k := n.t.Kind(); {
+	case k == reflect.Struct, k == reflect.Array && n.t.Elem().Kind() != reflect.Uint8:
+		return n.t
+	}
+	return nil
+}
+
 // endless reports a pointer type that leads to itself by pointers alone.
 func endless(t reflect.Type) bool {
 	met := map[reflect.Type]bool{}

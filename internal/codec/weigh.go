@@ -338,25 +338,6 @@ func (w *weigher) pairs(n *node, v reflect.Value, p place) error {
 	return nil
 }
 
-// composite is the type of a key that becomes an array or a map.
-func composite(v reflect.Value) reflect.Type {
-	for k := v.Kind(); k == reflect.Pointer || k == reflect.Interface; k = v.Kind() {
-		if v.IsNil() {
-			return nil
-		}
-		v = v.Elem()
-	}
-	n := nodeOf(v.Type())
-	if n.kind == own || n.kind == tag || n.t == timeType {
-		return nil
-	}
-	switch k := n.t.Kind(); {
-	case k == reflect.Struct, k == reflect.Array && n.t.Elem().Kind() != reflect.Uint8:
-		return n.t
-	}
-	return nil
-}
-
 func (w *weigher) fields(n *node, v reflect.Value, p place) error {
 	if err := w.add(n.least); err != nil {
 		return err

@@ -13,6 +13,7 @@ import (
 	"github.com/fxamacker/cbor/v2"
 
 	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/mem"
 )
 
 type (
@@ -109,6 +110,9 @@ func TestEndless(t *testing.T) {
 
 // What is accepted decodes, however deep.
 func TestDeep(t *testing.T) {
+	if mem.RaceEnabled {
+		t.Skip("nothing here is shared, and deep stacks take the race detector a minute")
+	}
 	for _, tt := range []struct {
 		name string
 		v    func(levels int) any
@@ -152,11 +156,11 @@ func TestShared(t *testing.T) {
 	for name, v := range map[string]any{
 		"pointers": doubled(100),
 		"in any":   []any{doubled(100)},
-		"strings":  repeated(long, 20_000),
-		"bytes":    repeated([]byte(long), 20_000),
-		"numbers":  repeated(make([]int64, 100<<10), 20_000),
-		"maps":     repeated(map[string]string{"a": long}, 20_000),
-		"big":      repeated(*new(big.Int).Lsh(big.NewInt(1), 1<<20), 20_000),
+		"strings":  repeated(long, 4_000),
+		"bytes":    repeated([]byte(long), 4_000),
+		"numbers":  repeated(make([]int64, 100<<10), 4_000),
+		"maps":     repeated(map[string]string{"a": long}, 4_000),
+		"big":      repeated(*new(big.Int).Lsh(big.NewInt(1), 1<<20), 4_000),
 	} {
 		for _, most := range []int{64 << 10, 0} {
 			if name == "big" && most == 0 {

@@ -39,6 +39,7 @@ var areas = []area{
 	{"life", lifeMutations},
 	{"wait", waitMutations},
 	{"harness", harnessMutations},
+	{"user", userMutations},
 }
 
 func main() {

@@ -62,8 +62,8 @@ func (r *Region) Close() error {
 //
 //	1  no operation starts any more, nobody sleeps, and nobody is changing
 //	   the directory: that is done to the file, too, not only to the mapping
-//	2  the record says Leaving, so that the others look at it in every round,
-//	   and the guard lets go of the region
+//	2  the record says Leaving, so that those on duty look at it in every
+//	   round, and the guard lets go of the region
 //	3  the region is mapped a second time, for what follows
 //	4  the first mapping becomes zeroes of this process's own, in one step:
 //	   no operation that is still under way can write to the region
@@ -98,6 +98,7 @@ func (a *attachment) close() error {
 		return err // no way to clean up: the others do, now that the byte is free
 	}
 	defer second.unmap()
+	second.giveUpDuty(a.self.Index, a.self.Epoch)
 	second.leave(a.self, a.env) // 5, 6
 	return a.leaveLife(second.words)
 }
@@ -125,6 +126,7 @@ func (w words) leave(self engine.Self, env engine.Env) {
 	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
 	for range 64 {
 		if r.move(r.word(), recordWord(self.Epoch, stFree)) {
+			w.ended(r, self.Epoch)
 			return
 		}
 	}

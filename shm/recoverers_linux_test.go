@@ -197,6 +197,7 @@ func TestUnknownKindIsLeftToOthers(t *testing.T) {
 			}
 			m = holdBare(t, next, "another")
 			next.die()
+			older.due()
 			if how == "scan" {
 				older.scan()
 			} else {

@@ -37,6 +37,7 @@ var areas = []area{
 	{"close", closeMutations},
 	{"shm", shmMutations},
 	{"life", lifeMutations},
+	{"guard", guardMutations},
 	{"wait", waitMutations},
 	{"harness", harnessMutations},
 	{"user", userMutations},

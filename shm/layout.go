@@ -84,7 +84,7 @@ const (
 	recRecovered = 192 // u64: recoveries it has done
 	recRescued   = 200 // u64: deaths it found that nobody told it of
 	recBell      = 208 // u32 futex: bumped when its guard is to look at the participants
-	recTold      = 212 // u32: the last epoch whose end those who listen were told of
+	recTold      = 220 // u32: the last epoch whose end those who listen were told of
 	recNameMax   = 64
 
 	// A row of the table of waits.

@@ -34,7 +34,7 @@ func normalise(b []byte) {
 		fix64(b, r+128, sum(b, r))
 		fix64(b, r+40, 1_700_000_001_000_000_000+i)
 		fix64(b, r+136, 1_700_000_003_000_000_000+i)
-		clear(b[r+200 : r+216])
+		clear(b[r+200 : r+224])
 	}
 	waits := up(up(4096+256*participants, 128)+participants*up(objects, 64)/8, 128)
 	for at := waits; at < waits+512*participants; at += 16 {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -140,6 +141,19 @@ func (m *member) stop(t testing.TB) {
 	}
 }
 
+// exiting reports that the member is on its way out, or gone: its first thread
+// will not run again. That is the first thread of a Go program only where all
+// of it ends; and of all threads one cannot always tell while they go one by one.
+func (m *member) exiting() bool {
+	const flag = 0x4 // PF_EXITING
+	f := statOf(m.pid())
+	if len(f) < 7 || strings.Contains("ZX", f[0]) {
+		return true
+	}
+	flags, err := strconv.ParseUint(f[6], 10, 64)
+	return err == nil && flags&flag != 0
+}
+
 // fallen is the error that a member has ended, which it should not.
 func (m *member) fallen() error {
 	how := "exit status 0"
@@ -202,7 +216,7 @@ func (t *team) do(job string, n int) (all outcome, err error) {
 func (t *team) fallen(who *member) error {
 	errs := []error{who.fallen()}
 	for _, m := range t.members {
-		if m != who && sys.Ended(m.pid(), m.start) {
+		if m != who && m.exiting() {
 			<-m.ended
 			errs = append(errs, m.fallen())
 		}

@@ -81,15 +81,18 @@ func (c *childProcess) run() {
 	if err := attach(h); err != nil {
 		c.fail(fmt.Errorf("proc: %w", err))
 	}
-	call, err := fn.bind(arg)
-	if err != nil {
+	var call func(context.Context) error
+	if err := c.own("what decodes the argument", func() (err error) {
+		call, err = fn.bind(arg)
+		return err
+	}); err != nil {
 		c.fail(fmt.Errorf("proc: %w", err))
 	}
 	arg = nil // may be big
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.watchTerm(cancel)
-	err = c.call(ctx, call)
+	err = c.own("the function", func() error { return call(ctx) })
 	if err != nil {
 		if sig := c.obeyed(err); sig != 0 {
 			detach(h)
@@ -103,17 +106,18 @@ func (c *childProcess) run() {
 	os.Exit(0)
 }
 
-// call returns what f does. A panic goes on its way: its trace, exit code 2.
-func (c *childProcess) call(ctx context.Context, f func(context.Context) error) error {
+// own returns what f does, which is code of the user's. A panic goes on its way:
+// its trace, exit code 2.
+func (c *childProcess) own(what string, f func() error) error {
 	returned := false
 	defer func() {
 		if !returned && goexiting() {
 			// Else the process would go on without its function.
-			c.print(errors.New("proc: runtime.Goexit in the function of a process"))
+			c.print(fmt.Errorf("proc: runtime.Goexit in %s of a process", what))
 			os.Exit(2)
 		}
 	}()
-	err := f(ctx)
+	err := f()
 	returned = true
 	return err
 }

@@ -15,7 +15,11 @@ func encode(t reflect.Type, arg any) ([]byte, error) {
 	if err := travels(t); err != nil {
 		return nil, fmt.Errorf("argument does not encode: %w: %w", err, fs.ErrInvalid)
 	}
-	b, err := codec.Append(nil, arg)
+	b, err := codec.EncoderOf(reflect.PointerTo(t), 0).Append(nil, arg)
+	var unfit *codec.Unfit
+	if errors.As(err, &unfit) {
+		return nil, fmt.Errorf("argument of type %s does not encode: %w: %w", t, err, fs.ErrInvalid)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("argument of type %s does not encode: %w", t, err)
 	}
@@ -35,6 +39,8 @@ func travels(t reflect.Type) error {
 		path = t.String() + "." + no.Path
 	}
 	switch {
+	case no.Why != "":
+		return fmt.Errorf("%s is a %s, %s", path, no.Found, no.Why)
 	case no.Found == nil:
 		return fmt.Errorf("%s is unexported and would be lost", path)
 	case no.Found.Kind() == reflect.Interface:

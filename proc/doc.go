@@ -26,9 +26,15 @@
 // and handles on their objects are among the last; their regions go along as
 // descriptors, anonymous ones too. Two pointers to one thing arrive as
 // pointers to two, a nil pointer as nil, and what was in an any as CBOR's own
-// types. A func, chan or complex number, an interface with methods and an
-// unexported field are refused before anything is started; a field tagged
-// `cbor:"-"` (or, without a cbor tag, `json:"-"`) stays behind.
+// types. A func, chan or complex number, an interface with methods, an unexported
+// field, and a type that has a marshaler and no unmarshaler are refused before
+// anything is started; a field tagged `cbor:"-"` (or, without a cbor tag,
+// `json:"-"`) stays behind.
+//
+// An argument that refers to itself has no end; one that is nested more than
+// 65,535 levels deep would not arrive; and one whose parts are pointed to so
+// often that writing them out each time takes 256 MiB more would take for ever.
+// Each is fs.ErrInvalid, found without trying.
 //
 // # What a child inherits
 //
@@ -42,12 +48,14 @@
 //	its function returns nil        exit code 0
 //	it returns an error             "name: error" on stderr, exit code 1
 //	it panics                       the trace on stderr, exit code 2
+//	it calls runtime.Goexit         "name: proc: …" on stderr, exit code 2
 //	it calls os.Exit(n)             exit code n
 //	a signal kills it               −n, as in Python
 //
-// Goroutines it leaves behind end with it. When the function has returned,
-// the handed regions are closed in an orderly way; after a panic, os.Exit or
-// a signal the process has died in them.
+// What decodes its argument may end it like that, too. Goroutines it leaves
+// behind end with it. When the function has returned, the handed regions are
+// closed in an orderly way; after a panic, os.Exit or a signal the process has
+// died in them.
 //
 // SIGTERM (Process.Terminate, the end of Start's context) ends the context
 // of the function, for it to return; the second SIGTERM kills, as does one

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 
 	"example.com/tandem/internal/codec"
 	"example.com/tandem/internal/object"
@@ -49,7 +50,7 @@ type handed struct {
 }
 
 func writeHandover(f *os.File, h *head, arg []byte) error {
-	b, err := codec.Append(nil, h)
+	b, err := codec.EncoderOf(reflect.TypeFor[head](), 0).Append(nil, *h)
 	if err != nil {
 		return err
 	}

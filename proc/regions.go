@@ -43,6 +43,10 @@ type piece struct {
 	readOnly bool
 }
 
+// newLuggage is none yet, for the child of head h. It is the caller's to close,
+// whatever comes of packing: what encodes an argument is a user's code.
+func newLuggage(h *head) *luggage { return &luggage{h: h, index: map[piece]int{}} }
+
 // add takes r along, if it is not there yet, and returns its index.
 func (l *luggage) add(r *shm.Region) (int, error) {
 	p, err := r.HandOn()
@@ -93,18 +97,17 @@ func (l *luggage) ended() {
 	}
 }
 
-// pack encodes *arg and notes in h the regions that go with it. They are the
-// caller's to close, after an error too.
-func pack(h *head, t reflect.Type, arg any, listed []*shm.Region) (data []byte, l *luggage, err error) {
-	l = &luggage{h: h, index: map[piece]int{}}
+// pack encodes *arg, and takes along and notes in the head the regions that go
+// with it.
+func (l *luggage) pack(t reflect.Type, arg any, listed []*shm.Region) (data []byte, err error) {
 	for i, r := range listed {
 		if _, err = regionID(r); err == nil {
 			var n int
 			n, err = l.add(r)
-			h.Listed = append(h.Listed, n)
+			l.h.Listed = append(l.h.Listed, n)
 		}
 		if err != nil {
-			return nil, l, fmt.Errorf("Options.Regions[%d]: %w", i, err)
+			return nil, fmt.Errorf("Options.Regions[%d]: %w", i, err)
 		}
 	}
 	// Another goroutine's handle may be encoded meanwhile and be taken for one
@@ -116,7 +119,7 @@ func pack(h *head, t reflect.Type, arg any, listed []*shm.Region) (data []byte, 
 			return err
 		})
 		if err != nil {
-			return nil, l, err
+			return nil, err
 		}
 		for id := range ids {
 			if err = l.addByID(id); err != nil {
@@ -124,10 +127,10 @@ func pack(h *head, t reflect.Type, arg any, listed []*shm.Region) (data []byte, 
 			}
 		}
 		if err == nil {
-			return data, l, nil
+			return data, nil
 		}
 		if attempt == 3 || !errors.Is(err, fs.ErrNotExist) {
-			return nil, l, fmt.Errorf("hand over the region of a handle in the argument: %w", err)
+			return nil, fmt.Errorf("hand over the region of a handle in the argument: %w", err)
 		}
 	}
 }

@@ -105,7 +105,8 @@ func Main() {
 // has already ended starts nothing and is the error.
 //
 // Errors: ErrNoMain, fs.ErrInvalid, ctx's, the operating system's, and that
-// of an arg that does not encode, which names the field. An arg that does not
+// of an arg that does not encode, which names the field. A panic of what encodes
+// arg goes on to the caller, and nothing was started. An arg that does not
 // decode is found by the child: it says so on stderr and exits with code 1.
 func (f Func[A]) Start(ctx context.Context, arg A, o *Options) (*Process, error) {
 	const op = "proc.Start"

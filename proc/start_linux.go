@@ -58,8 +58,9 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		name = fn.name
 	}
 	h := &head{Token: rand.Text(), Function: fn.name, Name: name}
-	data, regions, err := pack(h, fn.arg, arg, o.Regions)
+	regions := newLuggage(h)
 	defer regions.close()
+	data, err := regions.pack(fn.arg, arg, o.Regions)
 	if err != nil {
 		return nil, err
 	}
@@ -275,13 +276,13 @@ func (p *inPipe) Write(b []byte) (int, error) {
 }
 
 func (p *inPipe) copy(r io.Reader) {
+	defer p.Close() // also if the Reader ends this goroutine: the child is not to wait
 	_, err := io.Copy(p, r)
 	if err != nil && p.written == nil {
 		p.mu.Lock()
 		p.err = fmt.Errorf("read Options.Stdin: %w", err)
 		p.mu.Unlock()
 	}
-	p.Close()
 }
 
 // failed is the Reader's error, if it came before the child's end.

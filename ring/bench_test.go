@@ -120,3 +120,53 @@ func BenchmarkBytes(b *testing.B) {
 		})
 	}
 }
+
+type (
+	benchJob struct {
+		ID  int64
+		URL string
+	}
+	benchList struct {
+		benchJob
+		Tags []string
+		Meta map[string]string
+	}
+	benchTree struct {
+		Name        string
+		Left, Right *benchTree
+	}
+)
+
+func tree(depth int) *benchTree {
+	if depth == 0 {
+		return nil
+	}
+	return &benchTree{"a node", tree(depth - 1), tree(depth - 1)}
+}
+
+// Messages that are encoded: of a type whose values are encoded as they are,
+// and of types whose values are looked at before.
+func BenchmarkEncoded(b *testing.B) {
+	job := benchJob{7, "https://example.com/a/b/c"}
+	list := benchList{job, []string{"new", "urgent", "again"}, map[string]string{"from": "a", "to": "b"}}
+	encodedPut(b, "struct", job)
+	encodedPut(b, "list", list)
+	encodedPut(b, "tree", *tree(4))
+	encodedPut(b, "any", any(map[string]any{"id": 7, "tags": []any{"new", "urgent"}, "url": job.URL}))
+}
+
+func encodedPut[T any](b *testing.B, name string, v T) {
+	b.Run(name, func(b *testing.B) {
+		ctx := context.Background()
+		q := open[T](b, region(b), "q", nil)
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := q.Put(ctx, v); err != nil {
+				b.Fatal(err)
+			}
+			if _, err := q.Get(ctx); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}

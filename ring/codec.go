@@ -1,6 +1,7 @@
 package ring
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"sync"
@@ -28,11 +29,28 @@ const (
 	cborName  = "cbor"
 )
 
-type cborCodec struct{}
+// cborCodec is for one T, and messages of the queue's MaxMessage.
+type cborCodec struct{ of codec.Encoder }
 
-func (cborCodec) Name() string                             { return cborName }
-func (cborCodec) Append(dst []byte, v any) ([]byte, error) { return codec.Append(dst, v) }
-func (cborCodec) Decode(src []byte, v any) error           { return codec.Decode(src, v) }
+func (cborCodec) Name() string                   { return cborName }
+func (cborCodec) Decode(src []byte, v any) error { return codec.Decode(src, v) }
+
+func (c cborCodec) Append(dst []byte, v any) ([]byte, error) {
+	b, err := c.of.Append(dst, v)
+	if err != nil {
+		err = tooLarge(err)
+	}
+	return b, err
+}
+
+// tooLarge is err, and ErrTooLarge if it says so.
+func tooLarge(err error) error {
+	var unfit *codec.Unfit
+	if errors.As(err, &unfit) && unfit.Large {
+		return fmt.Errorf("%w: %w", err, ErrTooLarge)
+	}
+	return err
+}
 
 func describeCBOR(t reflect.Type) (string, error) { return codec.Describe(t) }
 

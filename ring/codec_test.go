@@ -3,12 +3,15 @@ package ring_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"strings"
 	"testing"
 
 	"example.com/tandem/ring"
+	"example.com/tandem/shm"
 )
 
 // reverse is a codec for strings.
@@ -149,5 +152,48 @@ func TestHandleTravels(t *testing.T) {
 	}
 	if _, err := (&ring.Queue[pair]{}).MarshalBinary(); err == nil {
 		t.Error("a zero handle travels")
+	}
+}
+
+// says is a codec that fails with what it is told to.
+type says struct{ in, out error }
+
+func (says) Name() string { return "says" }
+
+func (c says) Append(dst []byte, v any) ([]byte, error) { return append(dst, 1), c.in }
+func (c says) Decode(src []byte, v any) error           { return c.out }
+
+// What a codec fails with says nothing of the queue: its io.EOF is not the end.
+func TestCodecErrorsAreItsOwn(t *testing.T) {
+	for _, err := range []error{io.EOF, fmt.Errorf("short: %w", io.EOF), shm.ErrClosed, ring.ErrEmpty, ring.ErrFull, ring.ErrShutdown} {
+		r := region(t)
+		in, out := open[string](t, r, "in", &ring.QueueOptions{Codec: says{in: err}}), open[string](t, r, "out", &ring.QueueOptions{Codec: says{out: err}})
+		if got := in.TryPut("x"); !errors.Is(got, ring.ErrCodec) || errors.Is(got, err) || !strings.Contains(got.Error(), err.Error()) {
+			t.Errorf("Put whose codec says %v = %v", err, got)
+		}
+		for range 4 {
+			if err := out.TryPut("x"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var told []error
+		for _, err := range out.All(watchdog(t)) {
+			if told = append(told, err); len(told) == 2 {
+				break
+			}
+		}
+		for _, err := range out.Leases(watchdog(t)) {
+			if told = append(told, err); len(told) == 4 {
+				break
+			}
+		}
+		for _, got := range told {
+			if !errors.Is(got, ring.ErrCodec) || errors.Is(got, err) {
+				t.Errorf("Get whose codec says %v = %v", err, got)
+			}
+		}
+		if len(told) != 4 {
+			t.Errorf("with a codec that says %v loops tell of %d of 4 messages", err, len(told))
+		}
 	}
 }

@@ -74,7 +74,12 @@ func (l *leases) end(slots, slot int, lease uint32) bool {
 // the region before that, another consumer gets the message. It waits while
 // there is none, and ends as Get does.
 //
-// A process that dies in Lease has left the message to others.
+// A message that does not decode is ErrCodec, once, and gone: given back it
+// would come for ever, and the end of the queue and Join never. The same if its
+// decoder panics, or ends its goroutine: that is how the caller is told.
+//
+// A process that dies in Lease has left the message to others; one that dies of
+// a decoder's panic had taken it out before.
 func (q *Queue[T]) Lease(ctx context.Context) (Delivery[T], error) {
 	if err := ctx.Err(); err != nil {
 		return Delivery[T]{}, q.fail(opLease, err)
@@ -107,11 +112,29 @@ func (q *Queue[T]) TryLease() (Delivery[T], error) {
 }
 
 // Leases yields leases until the end of the queue; errors as All.
+//
+// If the body of the loop panics, or ends its goroutine, the message that it
+// was given goes back, as by Nack, unless it was ended before; so it would if
+// the process died of it. A body that is left by break or return keeps its
+// message on lease.
 func (q *Queue[T]) Leases(ctx context.Context) iter.Seq2[Delivery[T], error] {
 	return func(yield func(Delivery[T], error) bool) {
+		var d Delivery[T]
+		inside := false
+		defer func() {
+			if inside && d.q != nil {
+				d.Nack()
+			}
+		}()
 		for {
-			d, err := q.Lease(ctx)
-			if errors.Is(err, io.EOF) || !yield(d, err) || err != nil && !errors.Is(err, ErrCodec) {
+			var err error
+			if d, err = q.Lease(ctx); errors.Is(err, io.EOF) {
+				return
+			}
+			inside = true
+			more := yield(d, err)
+			inside = false
+			if !more || err != nil && !errors.Is(err, ErrCodec) {
 				return
 			}
 		}
@@ -125,7 +148,7 @@ func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
 	var err error
 	if q.form == inSlot {
 		d.v = *(*T)(body(s))
-	} else if d.v, err = q.leasedBytes(s); err != nil && q.eng.Ack(d.slot) == nil && !q.gone() { // or it would be in everybody's way for ever
+	} else if d.v, err = q.leasedBytes(s, d.slot); err != nil && q.eng.Ack(d.slot) == nil && !q.gone() { // or it would be in everybody's way for ever
 		return Delivery[T]{}, q.core.Err(op, err) // and nobody else is told
 	}
 	if err == nil && q.closed.Load() {
@@ -138,10 +161,10 @@ func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
 }
 
 //go:noinline
-func (q *Queue[T]) leasedBytes(s engine.Slot) (v T, err error) {
+func (q *Queue[T]) leasedBytes(s engine.Slot, slot int) (v T, err error) {
 	b, err := q.read(s, &v)
 	if err == nil {
-		err = q.decode(b, &v)
+		err = q.decode(b, &v, func() { q.eng.Ack(slot) })
 	}
 	return v, err
 }

@@ -40,6 +40,21 @@
 // message is encoded before Put returns, so what it was made from may change
 // afterwards.
 //
+// By CBOR two pointers to one thing arrive as pointers to two, and what is in an
+// any as CBOR's own types. What Put accepts Get returns: what refers to itself,
+// is nested too deep, or is a map in an any with a key that would be a map or a
+// list there, is not put. That takes no more time than MaxMessage bytes would. A
+// type that has a marshaler and no unmarshaler is refused when the queue is
+// opened.
+//
 // A handle may be used by any number of goroutines, and sent to another
 // process as an argument.
+//
+// # A user's code that does not return
+//
+// Codecs, marshalers and bodies of loops may panic, or end their goroutine. No
+// slot is claimed while a message is encoded: nothing was put then. A message
+// whose decoder does it is gone and counts as done, as one that does not
+// decode. One that the body of a loop over Leases was given goes back. A panic
+// goes on to the caller.
 package ring

@@ -3,9 +3,11 @@ package ring
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/shm"
 )
 
 // What a caller can act on. Every error of this package is a *shm.Error that
@@ -31,11 +33,21 @@ var (
 	ErrOverDone = engine.ErrOverDone
 
 	// ErrCodec says that a message could not be encoded, and was not put; or
-	// that one could not be decoded, and is gone.
+	// that one could not be decoded, and is gone. A panic of what encodes or
+	// decodes says the same and goes on to the caller.
 	ErrCodec = errors.New("message does not encode or decode")
 )
 
 var errNoHandle = fmt.Errorf("the handle was not made by OpenQueue: %w", fs.ErrInvalid)
 
-// codecError is ErrCodec with what the codec said, on one line.
-func codecError(err error) error { return fmt.Errorf("%w: %w", ErrCodec, err) }
+// codecError is ErrCodec with what the codec said, on one line. What says
+// something of a queue when a queue says it (that it has ended, or is closed) is
+// not passed on: a decoder's io.EOF is a short message.
+func codecError(err error) error {
+	for _, meant := range []error{io.EOF, shm.ErrClosed, ErrFull, ErrEmpty, ErrShutdown} {
+		if errors.Is(err, meant) {
+			return fmt.Errorf("%w: %v", ErrCodec, err)
+		}
+	}
+	return fmt.Errorf("%w: %w", ErrCodec, err)
+}

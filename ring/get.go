@@ -21,7 +21,8 @@ const (
 //
 // io.EOF after Shutdown, when no message is left and none is leased: until
 // then one may come back. ErrCodec where a message does not decode, which then
-// is gone. ctx's error when ctx ends; then nothing was taken.
+// is gone and counts as done, as it is if its decoder panics. ctx's error when
+// ctx ends; then nothing was taken.
 //
 // A process that dies in Get has taken the message, or has left it in the
 // queue for the next one.
@@ -99,7 +100,8 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 
 // All yields messages as Get returns them, until the end of the queue. Any
 // other error than io.EOF is yielded once: after ErrCodec, which is of one
-// message, it goes on; after any other it ends.
+// message, it goes on; after any other it ends. What was yielded has been got,
+// however the body of the loop ends.
 func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for {
@@ -125,8 +127,9 @@ func (q *Queue[T]) getBytes(op string, s engine.Slot) (v T, err error) {
 		var zero T
 		return zero, q.fail(op, shm.ErrClosed)
 	}
-	if err = q.decode(b, &v); err != nil {
-		q.eng.TaskDone() // nobody else can say that it is done
+	done := func() { q.eng.TaskDone() } // nobody else can say that it is done
+	if err = q.decode(b, &v, done); err != nil {
+		done()
 		var zero T
 		return zero, q.core.Err(op, err)
 	}
@@ -167,13 +170,23 @@ func (q *Queue[T]) read(s engine.Slot, v *T) (*[]byte, error) {
 	return b, nil
 }
 
-// decode sets *v from what read returned.
-func (q *Queue[T]) decode(b *[]byte, v *T) error {
+// decode sets *v from what read returned. If the user's decoder does not return,
+// but panics or ends its goroutine, the message is lost, and that goes on.
+func (q *Queue[T]) decode(b *[]byte, v *T, lost func()) error {
 	if b == nil {
 		return nil
 	}
-	defer giveBuffer(b)
-	if err := q.codec.Decode(*b, v); err != nil {
+	returned := false
+	defer func() {
+		if !returned {
+			lost()
+			q.core.KeepAlive()
+		}
+	}()
+	err := q.codec.Decode(*b, v)
+	returned = true
+	giveBuffer(b) // only here: of a decoder that panicked nobody knows what still reads it
+	if err != nil {
 		return codecError(err)
 	}
 	return nil

@@ -17,7 +17,10 @@ const (
 // returns nil the message can be taken by any process.
 //
 // ErrShutdown once somebody called Shutdown, ErrTooLarge and ErrCodec where v
-// cannot be a message, ctx's error when ctx ends; then nothing was put.
+// cannot be a message, ctx's error when ctx ends; then nothing was put. A v that
+// goes by CBOR is ErrCodec if it refers to itself, or is nested so deep that Get
+// would fail (65,535 levels decode); and both if it is longer than MaxMessage
+// and was not encoded for that.
 //
 // A process that dies in Put has put the whole message, or nothing.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
@@ -108,11 +111,12 @@ func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
 		msg = unsafe.Slice(unsafe.StringData(s), len(s))
 	case encoded:
 		b := takeBuffer()
-		defer giveBuffer(b)
 		var err error
-		if *b, err = q.codec.Append((*b)[:0], v); err != nil {
+		if *b, err = q.codec.Append((*b)[:0], v); err != nil { // no claim is held meanwhile: it may take its time, and panic
+			giveBuffer(b)
 			return q.fail(op, codecError(err))
 		}
+		defer giveBuffer(b) // not if it panics: nobody knows what it writes to
 		msg = *b
 	}
 	if len(msg) > q.eng.MaxMessage() {

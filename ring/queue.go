@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"unsafe"
 
+	"example.com/tandem/internal/codec"
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
@@ -92,11 +93,11 @@ func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) 
 	var fields []object.Field
 	if !arrived {
 		var err error
-		var text, codec string
-		if f, text, codec, err = formOf(t, o.Codec); err != nil {
+		var text, name string
+		if f, text, name, err = formOf(t, o.Codec); err != nil {
 			return fail(err)
 		}
-		fields = o.fields(f, text, codec)
+		fields = o.fields(f, text, name)
 	}
 	core, err := r.OpenObject(object.Spec{Op: opOpen, Kind: engine.KindQueue, Name: name, Fields: fields,
 		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
@@ -118,16 +119,16 @@ func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) 
 		if o.Codec, err = codecNamed(core.Field("codec")); err != nil {
 			return fail(err)
 		}
-		var text, codec string
-		if f, text, codec, err = formOf(t, o.Codec); err != nil {
+		var text, name string
+		if f, text, name, err = formOf(t, o.Codec); err != nil {
 			return fail(err)
 		}
 		var diffs []string
 		if text != "" && text != core.Field("type") {
 			diffs = append(diffs, mem.Diff(text, core.Field("type")))
 		}
-		if codec != core.Field("codec") {
-			diffs = append(diffs, fmt.Sprintf("codec: %s here, %s in the region", codec, core.Field("codec")))
+		if name != core.Field("codec") {
+			diffs = append(diffs, fmt.Sprintf("codec: %s here, %s in the region", name, core.Field("codec")))
 		}
 		if len(diffs) > 0 {
 			return fail(fmt.Errorf("%w: %s", shm.ErrMismatch, strings.Join(diffs, "; ")))
@@ -162,7 +163,7 @@ func newQueue[T any](core *object.Core, f form, o QueueOptions) (*Queue[T], erro
 		getEnd: core.Err(opGet, io.EOF), tryEnd: core.Err(opTryGet, io.EOF),
 		leaseEnd: core.Err(opLease, io.EOF), tryLeaseEnd: core.Err(opTryLease, io.EOF)}
 	if f == encoded && q.codec == nil {
-		q.codec = cborCodec{}
+		q.codec = cborCodec{codec.EncoderOf(reflect.TypeFor[T](), s.eng.MaxMessage())}
 	}
 	return q, nil
 }

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"example.com/tandem/internal/mem"
-	"example.com/tandem/internal/wait"
 )
 
 // Asking others to drop what they do not use. What a process has open of a
@@ -69,13 +68,13 @@ func (s *search) more(size uint64) bool {
 	case !s.asked:
 		s.asked = true
 		s.until = time.Now().Add(askLimit)
-		s.debts = s.a.ask()
+		s.debts = s.a.request()
 	}
 	return s.await()
 }
 
-// ask is A1 and A2.
-func (a *attachment) ask() (debts []debt) {
+// request is A1 and A2.
+func (a *attachment) request() (debts []debt) {
 	for _, i := range a.removedOpenIn() {
 		r := a.rec(i)
 		w := r.word()
@@ -83,13 +82,10 @@ func (a *attachment) ask() (debts []debt) {
 			continue
 		}
 		debts = append(debts, debt{r, epochOf(w), mem.Add32(r.p32(recAsked), 1)})
-		a.rouse(i)
+		a.ring(i)
 	}
 	return debts
 }
-
-// rouse has the guard of participant i look.
-func (w words) rouse(i uint32) { w.changed() }
 
 // paid reports whether there is nothing to wait for any more.
 func (d *debt) paid() bool {
@@ -151,11 +147,7 @@ func (a *attachment) owes() bool {
 }
 
 // tell is B4, and what an end says to those who wait for it.
-func (w words) tell() {
-	p := w.W32(hdrAnswers)
-	mem.Add32(p, 1)
-	wait.Wake(p, -1)
-}
+func (w words) tell() { w.bump(hdrAnswers) }
 
 // tidySoon has tidy run. It does not block.
 func (a *attachment) tidySoon() { a.tidying.soon(a.tidy) }

@@ -75,7 +75,7 @@ func TestSimAskAndAnswer(t *testing.T) {
 		xOver, yOver := false, false
 		for j := 1; !xOver && !yOver; j++ {
 			s.set()
-			xOver, yOver = meet(func() { s.debts = s.r.a.ask() }, s.others[0].a.tidy, k, j)
+			xOver, yOver = meet(func() { s.debts = s.r.a.request() }, s.others[0].a.tidy, k, j)
 			for _, d := range s.debts {
 				if d.r.i == 1 && d.paid() && s.r.a.isOpener(1, 0) {
 					t.Fatalf("asked up to access %d, answered up to %d: done, and it was not", k, j)

@@ -22,7 +22,7 @@ func removedByOther(t *testing.T) (r, other *Region) {
 // Who is asked answers every request that was made until then.
 func TestAnswer(t *testing.T) {
 	r, other := removedByOther(t)
-	first, second := r.a.ask(), r.a.ask()
+	first, second := r.a.request(), r.a.request()
 	if len(first) != 1 || len(second) != 1 || first[0].paid() || second[0].paid() {
 		t.Fatalf("asked: %v, %v", first, second)
 	}
@@ -33,7 +33,7 @@ func TestAnswer(t *testing.T) {
 	if r.a.opened(0) {
 		t.Error("answered, and what nothing reaches is still open")
 	}
-	if debts := r.a.ask(); len(debts) != 0 {
+	if debts := r.a.request(); len(debts) != 0 {
 		t.Errorf("asked %v, who has no removed object open", debts)
 	}
 }
@@ -43,7 +43,7 @@ func TestAskedWithoutEnd(t *testing.T) {
 	r, other := removedByOther(t)
 	uses := &other.a.uses
 	uses.rested = time.Now().Add(time.Hour)
-	debts := r.a.ask()
+	debts := r.a.request()
 	other.a.tidy()
 	if debts[0].paid() || !r.a.opened(0) {
 		t.Fatal("it did not rest")
@@ -74,7 +74,7 @@ func TestTheGoneOweNothing(t *testing.T) {
 	if err := r.Remove("a"); err != nil {
 		t.Fatal(err)
 	}
-	debts := r.a.ask()
+	debts := r.a.request()
 	if len(debts) != 2 || debts[0].paid() || debts[1].paid() {
 		t.Fatalf("%v", debts)
 	}

@@ -89,6 +89,9 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 	if a.private, err = sys.Reopen(f, true); err != nil {
 		return nil, err
 	}
+	if a.privateFD, err = sys.Descriptor(a.private); err != nil {
+		return nil, err
+	}
 	if err = a.init(f, g, path, name, id, true); err != nil {
 		return nil, err
 	}
@@ -104,6 +107,7 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 	// From here on others can see this process. Its claims need a guard.
 	if err = theGuard.add(a); err != nil {
 		r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stFree))
+		a.ended(r, a.self.Epoch)
 		return nil, fmt.Errorf("start the guard: %w", err)
 	}
 	r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
@@ -214,6 +218,7 @@ func (a *attachment) takeLocked(r record) bool {
 	}
 	a.self = engine.Self{Index: r.i, Epoch: epoch}
 	a.env.Self = a.self
+	a.arrived(r.i)
 	return true
 }
 

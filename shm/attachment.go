@@ -44,4 +44,6 @@ type attachment struct {
 	recovering gosync.Mutex      // one recovery at a time in this process
 	beyond     map[uint32]uint32 // by record: the epoch whose death this build cannot recover; under recovering
 	watch      watch             // the guard's view of the others
+	linked     uint32            // what this process's alive word is to be, once it is under guard: the guard's
+	privateFD  uintptr           // private's descriptor
 }

@@ -66,8 +66,8 @@ func (r *Region) Close() error {
 //
 //	1  no operation starts any more, nobody sleeps, and nobody is changing
 //	   the directory: that is done to the file, too, not only to the mapping
-//	2  the record says Leaving, so that the others look at it in every round,
-//	   and the guard lets go of the region
+//	2  the record says Leaving, so that those on duty look at it in every
+//	   round, and the guard lets go of the region
 //	3  the region is mapped a second time, for what follows; or, if there is
 //	   no address space for that, what others are told through
 //	4  the first mapping becomes zeroes of this process's own, in one step:
@@ -106,6 +106,7 @@ func (a *attachment) close() error {
 		return a.leaveToOthers(err)
 	}
 	defer second.unmap()
+	second.giveUpDuty(a.self.Index, a.self.Epoch)
 	second.leave(a.self, a.env, func() { second.reclaimLeaving(a) }) // 5, 6
 	return a.leaveLife(second.words)
 }
@@ -118,6 +119,7 @@ func (a *attachment) leaveToOthers(err error) error {
 		return errors.Join(err, e) // they find out, now that the byte is free
 	}
 	defer a.m.silence()
+	w.giveUpDuty(a.self.Index, a.self.Epoch)
 	w.changed()
 	return a.leaveLife(w)
 }
@@ -146,10 +148,10 @@ func (w words) leave(self engine.Self, env engine.Env, reclaim func()) {
 	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
 	for range 64 {
 		if r.move(r.word(), recordWord(self.Epoch, stFree)) {
-			break
+			w.ended(r, self.Epoch)
+			return
 		}
 	}
-	w.tell()
 }
 
 // A second mapping of a region, for the short while of a close.

@@ -33,81 +33,185 @@ import (
 // that was read before the proof names the one that the proof is about, and
 // the CAS of that word to Dead is exact.
 
-// look is the guard's look at all other participants of a region: it finds the
-// dead, recovers them, and tells who listens in Exits. It reports whether
-// there are others, and whether one is suspected without a proof yet.
-func (a *attachment) look() (others, suspects bool) {
-	a.takeTurn()
-	from, count := a.takeRun()
+// A look is what the guard finds in one look at all other participants of a
+// region.
+type look struct {
+	others    int  // so many are there, or dead
+	suspects  bool // one is suspected, without a proof yet
+	unsettled bool // on duty one looks again soon: one comes or goes, or an end may not be told
+}
+
+// look finds the dead, recovers them, and tells who listens in Exits. Most
+// records are as they were at the last look, and cost two loads. Who is on duty
+// also looks for ends that nobody tells of: of those who come and go, in every
+// look, and, round by round, of all.
+func (a *attachment) look() (l look) {
+	now := sys.MonotonicNow()
+	duty := a.takeDuty(now)
+	turn, from, count := a.takeRound(duty, now)
+	seen := &a.watch
+	seen.locked = seen.locked[:0]
+	a.tellUntold(duty)
+	news := false
 	for i := range a.g.participants {
 		r := a.rec(i)
-		w := r.word()
+		w, alive := r.word(), r.alive()
 		if i == a.self.Index {
-			a.restore(r, w)
+			a.restore(r, w, alive)
+			seen.words[i], seen.alive[i] = w, alive
+			continue
+		}
+		if stateOf(w) != stFree {
+			l.others++
+		}
+		if duty && there(w) {
+			seen.locked = append(seen.locked, r.byteOffset())
+		}
+		st, suspect := stateOf(w), there(w) && alive&sys.FutexOwnerDied != 0
+		settled := st == stFree || st == stAlive && !suspect
+		tried := i == turn || (i-from+a.g.participants)%a.g.participants < count || r.byteOffset() == seen.found
+		if settled && !tried && w == seen.words[i] && (!duty || alive == seen.alive[i]) {
+			seen.alive[i] = alive
 			continue
 		}
 		var proven bool
-		if there(w) {
-			suspect := r.alive()&sys.FutexOwnerDied != 0
-			// Who attaches or leaves has no node in any list for a moment; the
-			// others are looked at in turn, in case the list was silenced.
-			switch {
-			case suspect || stateOf(w) != stAlive || i == a.watch.turn:
-				proven = a.proven(r, w)
-			case (i-from+a.g.participants)%a.g.participants < count:
-				proven = a.obvious(r, w)
-			}
-			if proven {
-				a.declare(r, w, !suspect)
-			}
-			suspects = suspects || suspect && !proven
+		switch {
+		case suspect, there(w) && i == turn, duty && there(w) && st != stAlive && w == seen.words[i]:
+			proven = a.proven(r, w)
+		case there(w) && (tried || duty && st != stAlive):
+			proven = a.obvious(r, w)
 		}
-		others = others || stateOf(w) != stFree
+		switch {
+		case proven:
+			a.declare(r, w, !suspect)
+		case suspect:
+			l.suspects = true
+			a.doubt(r, w)
+		case duty && w == seen.words[i]:
+			a.ask(r, w, tried, alive != seen.alive[i])
+		}
+		news = news || w != seen.words[i]
 		a.note(r)
 		was := w
 		if w = r.word(); stateOf(w) == stDead {
-			a.recoverDead(r, epochOf(w), proven && epochOf(w) == epochOf(was))
+			sure := proven && epochOf(w) == epochOf(was)
+			if sure || count > 0 || !a.inHands(r, epochOf(w)) {
+				a.recoverDead(r, epochOf(w), sure)
+			}
 			a.note(r)
 		}
+		seen.alive[i] = alive
+		l.unsettled = l.unsettled || there(seen.words[i]) && stateOf(seen.words[i]) != stAlive
 	}
-	return others, suspects
+	seen.found = -1
+	// Who is stopped on the way in or out is not looked at all the time.
+	if seen.still++; news || !l.unsettled {
+		seen.still = 0
+	}
+	l.unsettled = duty && (l.unsettled && seen.still < dutyPatience || len(seen.untold) > 0)
+	return l
 }
 
-// restore puts the word of this process's own record right if somebody else
-// has scribbled on it.
-func (a *attachment) restore(r record, w uint64) {
+// tellUntold is for who is on duty: of the ends that he noted in earlier looks
+// he tells those that are not told yet. Who should have was killed then, or is
+// stopped, or of a build that does not.
+func (a *attachment) tellUntold(duty bool) {
+	if duty {
+		for _, g := range a.watch.untold {
+			r := a.rec(g.i)
+			if told := mem.Load32(r.p32(recTold)); int32(told-g.epoch) < 0 {
+				a.ended(r, g.epoch)
+			}
+		}
+	}
+	a.watch.untold = a.watch.untold[:0]
+}
+
+// restore puts the words of this process's own record right if somebody else
+// has scribbled on them.
+func (a *attachment) restore(r record, w uint64, alive uint32) {
 	if epochOf(w) != a.self.Epoch || !there(w) || stateOf(w) > stDead {
 		r.move(w, recordWord(a.self.Epoch, stAlive))
 	}
-}
-
-// The silenced are looked for as often as the backstop goes off, so many of
-// them at a time: testing a byte takes the longer the more are locked.
-const silencedRun = 64
-
-// takeRun is the run of participants whose turn it is to be looked at by cheap
-// means.
-func (a *attachment) takeRun() (from, count uint32) {
-	now := sys.MonotonicNow()
-	if now-a.watch.last < int64(backstop)/2 {
-		return 0, 0
+	if a.linked != 0 && alive != a.linked {
+		mem.Store32(r.p32(recAlive), a.linked)
 	}
-	a.watch.last = now
-	from = a.watch.next % a.g.participants
-	a.watch.next = from + silencedRun
-	return from, silencedRun
 }
 
-// takeTurn passes the turn to the next one alive.
-func (a *attachment) takeTurn() {
-	n := a.g.participants
+// ask rings, once, for the owner of a record whose word says that it has none,
+// or that it is dead, and whose byte is locked; and for one whose alive word has
+// changed: they sleep, and would not notice that somebody scribbled on it.
+func (a *attachment) ask(r record, w uint64, tried, changed bool) {
+	if stateOf(w) == stAlive {
+		if changed {
+			a.ring(r.i)
+		}
+		return
+	}
+	if there(w) || stateOf(w) == stFree && !tried || a.watch.asked[r.i] == w|1<<31 {
+		return
+	}
+	if held, err := sys.Test(a.private, r.byteOffset()); err == nil && held {
+		a.watch.asked[r.i] = w | 1<<31 // no word of a record's has that bit, so 0 is none
+		a.ring(r.i)
+	}
+}
+
+// doubt is what a suspicion without a proof leads to, once. The suspect may be
+// alive, and puts its record right when it is told. If it is of other
+// namespaces, those may have a proof who are of its own.
+func (a *attachment) doubt(r record, w uint64) {
+	if a.watch.doubted[r.i] == epochOf(w) {
+		return
+	}
+	a.watch.doubted[r.i] = epochOf(w)
+	a.ring(r.i)
+	if id, ok := r.identity(epochOf(w)); ok && !me.Load().near(id) {
+		a.summon(r.i, id)
+	}
+}
+
+// inHands reports whether somebody is named as the recoverer of the participant
+// of r, of whom nothing says that he is dead, too.
+func (a *attachment) inHands(r record, epoch uint32) bool {
+	de, index1, e := unpackRecoverer(mem.Load64(r.p64(recRecoverer)))
+	if de != epoch&(1<<21-1) || index1 == 0 {
+		return false
+	}
+	if index1 == newcomerIndex {
+		held, err := sys.Test(a.private, r.byteOffset())
+		return err != nil || held
+	}
+	if index1 > a.g.participants {
+		return false
+	}
+	by := a.rec(index1 - 1)
+	w := by.word()
+	return epochOf(w) == e && there(w) && by.alive()&sys.FutexOwnerDied == 0
+}
+
+// roundRun is how many participants a round tries by cheap means: testing a
+// byte takes the longer the more are locked.
+const roundRun = 64
+
+// takeRound begins a round if it is time for one: one participant, turn, is
+// tried by all means, and a run of them by cheap ones.
+func (a *attachment) takeRound(duty bool, now int64) (turn, from, count uint32) {
+	s, n := &a.watch.shift, a.g.participants
+	if !duty || now-s.round < dutyRound*9/10 {
+		return n, 0, 0
+	}
+	s.round = now
 	for k := uint32(1); k <= n; k++ {
 		i := (a.watch.turn + k) % n
 		if i != a.self.Index && stateOf(a.rec(i).word()) == stAlive {
 			a.watch.turn = i
-			return
+			break
 		}
 	}
+	from = a.watch.next % n
+	a.watch.next = from + roundRun
+	return a.watch.turn, from, roundRun
 }
 
 // proven reports whether the participant of r is dead. The caller has read w
@@ -129,7 +233,7 @@ func (a *attachment) obvious(r record, w uint64) bool {
 	return ok && me.Load().gone(id)
 }
 
-// declare marks the participant whose word was w dead, and tells everybody.
+// declare marks the participant whose word was w dead.
 func (a *attachment) declare(r record, w uint64, unheard bool) {
 	if r.move(w, recordWord(epochOf(w), stDead)) && unheard && !a.readOnly {
 		mem.Add64(a.rec(a.self.Index).p64(recRescued), 1)
@@ -138,37 +242,76 @@ func (a *attachment) declare(r record, w uint64, unheard bool) {
 
 // beginWatch takes down who is there now, so that what goes from here on is told.
 func (a *attachment) beginWatch() {
-	a.watch.seen = make([]sight, a.g.participants)
-	for i := range a.watch.seen {
-		r := a.rec(uint32(i))
-		p, w := r.read()
-		a.watch.seen[i] = sight{w, p}
+	n, w := a.g.participants, &a.watch
+	w.words, w.alive = make([]uint64, n), make([]uint32, n)
+	w.doubted, w.asked = make([]uint32, n), make([]uint64, n)
+	w.found, w.nextLocked = -1, -1
+	for i := range n {
+		w.words[i] = a.rec(i).word()
 	}
+}
+
+// beginTelling admits a listener, who is told of what ends from here on: what
+// has ended before is noted first. Until somebody listens, it is of no interest
+// who those are that are there.
+func (a *attachment) beginTelling(e *exits) {
+	first := a.watch.who == nil
+	if first {
+		a.watch.who = make([]Participant, a.g.participants)
+	}
+	for i := range a.g.participants {
+		if i == a.self.Index {
+			continue
+		}
+		r := a.rec(i)
+		a.note(r)
+		if first {
+			a.watch.who[i], a.watch.words[i] = r.read()
+		}
+	}
+	a.watch.admit(e)
 }
 
 // note compares a record with what was last seen of it, and tells of exits.
 func (a *attachment) note(r record) {
-	s := &a.watch.seen[r.i]
-	p, w := r.read()
-	if w == s.word {
+	seen := &a.watch.words[r.i]
+	w := r.word()
+	if w == *seen {
 		return
 	}
-	from, to := epochOf(s.word), epochOf(w)
-	if there(s.word) && (!there(w) || from != to) {
-		a.watch.tell(r.exit(s.who, w))
+	exits := false
+	var was, is Participant
+	if a.watch.who != nil {
+		was = a.watch.who[r.i]
+		is, w = r.read()
+		a.watch.who[r.i] = is
+	}
+	from, to := epochOf(*seen), epochOf(w)
+	if there(*seen) && (!there(w) || from != to) {
+		exits = true
+		a.watch.tell(r.exit(was, w))
 	}
 	if n := to - from; 1 < n && n <= 32 { // they came and went between two looks; a greater leap is corruption
 		for e := from + 1; e != to; e++ {
+			exits = true
 			a.watch.tell(r.exit(Participant{Index: int(r.i), Epoch: e}, w))
 		}
 	}
 	if from != to && !there(w) { // and so did this one
-		if _, ok := r.identity(to); !ok { // p may be half the next one's
-			p = Participant{Index: int(r.i), Epoch: to}
+		if _, ok := r.identity(to); !ok { // it may be half the next one's
+			is = Participant{Index: int(r.i), Epoch: to}
 		}
-		a.watch.tell(r.exit(p, w))
+		exits = true
+		a.watch.tell(r.exit(is, w))
 	}
-	*s = sight{w, p}
+	*seen = w
+	if exits {
+		g := anEnd{r.i, to}
+		if there(w) {
+			g.epoch = to - 1
+		}
+		a.watch.untold = append(a.watch.untold, g)
+	}
 }
 
 // exit is p as it is told to those who listen, w being the record's word now.

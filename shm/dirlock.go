@@ -117,6 +117,9 @@ func (a *attachment) lockPatiently(ctx context.Context, m *engine.Mutex) (suspec
 			doubts++
 		} else {
 			doubts = 0
+			if held {
+				a.ring(who.Index) // it may sleep, and not know that its name was written there: disown
+			}
 		}
 	}
 	return false, fmt.Errorf("the directory's lock: held by nobody who is attached: %w", ErrCorrupt)

@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"slices"
 	gosync "sync"
-	"time"
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
@@ -19,12 +18,12 @@ import (
 // ends, by whatever way, the kernel sets FUTEX_OWNER_DIED in the alive word of
 // this process in each region and wakes one who sleeps there.
 //
-// It hears: it sleeps, in one futex_waitv, on the alive words of the others
-// (as many as fit; of many, those that follow it in order of index), on each
-// region's word of changes, and on a private control word. The kernel's one
-// wake may go to a guard that is frozen or dying itself, so whoever finds a
-// death bumps the word of changes and wakes everybody; and there is a timeout
-// while others are attached, the backstop that bounds what is left.
+// It hears: it sleeps, in one futex_waitv, on a private control word and, in
+// each region, on the words of bell.go. The kernel's one wake may go to a guard
+// that is frozen or dying itself; and where there are more words than one sleep
+// takes, or no futex_waitv, not all of them wake it. So those on duty (duty.go),
+// and who cannot sleep on all its words, look at them now and then without
+// leaving the sleep (sys.Vigil). All others sleep until something happens.
 //
 // Whatever ended its sleep, it looks at all participants (deaths.go): words are
 // read before the look and slept on with the values read, rule 5.
@@ -40,8 +39,9 @@ type guard struct {
 	control *uint32         // private, slept on
 	head    *sys.RobustHead // private
 	tid     int
-	words   []sys.Waitv // what it sleeps on; reused
-	doubts  int         // rounds in a row with a suspect: looked at often at first
+	vigil   sys.Vigil     // its sleep; reused
+	onDuty  []*attachment // those whose rows the sleep looks at, in this order
+	doubts  int           // rounds in a row with a suspect: looked at often at first
 }
 
 // A task ends with nil, or with why there is no guard to run it.
@@ -52,10 +52,11 @@ type task struct {
 
 var theGuard guard
 
+// Between looks, in nanoseconds.
 const (
-	backstop      = 100 * time.Millisecond // between looks when nothing is heard
-	backstopPlain = 10 * time.Millisecond  // the same where there is no futex_waitv: it is all there is
-	proofWait     = time.Millisecond       // between looks at a suspect
+	proofWait = 1e6  // at a suspect, at first
+	plainWait = 10e6 // at its words, where there is no futex_waitv
+	plainMany = 64   // with more participants than so many it looks the less often
 )
 
 // add puts a under guard: its alive word is linked and set when add returns.
@@ -81,6 +82,17 @@ func (gd *guard) remove(a *attachment) {
 		}
 	}
 	gd.run(func() { gd.unlink(a) })
+}
+
+// have has f run on the guard's thread, and waits for it. It reports false if a
+// is not under guard.
+func (gd *guard) have(a *attachment, f func()) bool {
+	gd.mu.Lock()
+	if !slices.Contains(gd.regions, a) {
+		gd.mu.Unlock()
+		return false
+	}
+	return gd.run(f) == nil
 }
 
 // run has f run on the guard's thread, starting it if need be, and waits for
@@ -160,10 +172,13 @@ func (gd *guard) link(a *attachment) {
 	n := a.m.node(off)
 	n.Next = gd.head.Next
 	gd.head.Next = unsafe.Pointer(n)
-	mem.Store32(a.W32(off), uint32(gd.tid)|sys.FutexWaiters)
+	a.linked = uint32(gd.tid) | sys.FutexWaiters
+	mem.Store32(a.W32(off), a.linked)
 }
 
 func (gd *guard) unlink(a *attachment) {
+	a.linked = 0
+	gd.onDuty, gd.vigil.Rows = nil, nil // or they would keep the mapping
 	n := unsafe.Pointer(a.m.node(a.g.record(a.self.Index) + recAlive))
 	if gd.head.Next == n {
 		gd.head.Next = (*sys.RobustNode)(n).Next
@@ -200,57 +215,94 @@ func (gd *guard) round() bool {
 	regions := gd.regions // replaced, never changed in place, by remove; appended to by add
 	gd.mu.Unlock()
 
-	gd.words = append(gd.words[:0], sys.SharedWaitv(gd.control, control))
-	share := (sys.MaxWaitv - 1) / max(len(regions), 1)
+	v := &gd.vigil
+	v.Words = append(v.Words[:0], sys.SharedWaitv(gd.control, control))
 	for _, a := range regions {
-		gd.words = a.watched(gd.words, max(share, 1))
+		v.Words = a.bells(v.Words)
 	}
-	var others, suspects bool
+	share := max(1, (sys.MaxWaitv-len(v.Words))/max(len(regions), 1))
 	for _, a := range regions {
-		o, s := a.look()
+		v.Words = a.watched(v.Words, min(share, watchers))
+	}
+	var all look
+	v.Rows, v.Pulses, gd.onDuty = v.Rows[:0], v.Pulses[:0], gd.onDuty[:0]
+	most := 0
+	for _, a := range regions {
+		l := a.look()
 		a.sweep()
-		others, suspects = others || o, suspects || s
+		all.others += l.others
+		all.suspects = all.suspects || l.suspects
+		if l.others == 0 {
+			continue
+		}
+		most = max(most, l.others)
+		if a.watch.shift.post < 0 {
+			v.Pulses = append(v.Pulses, a.pulse())
+			continue
+		}
+		all.unsettled = all.unsettled || l.unsettled
+		v.Rows = append(v.Rows, a.rows())
+		gd.onDuty = append(gd.onDuty, a)
 	}
-	if suspects {
+	if all.suspects {
 		gd.doubts++
 	} else {
 		gd.doubts = 0
 	}
-	gd.sleep(control, others)
+	gd.sleep(all, most)
 	return true
 }
 
-func (gd *guard) sleep(control uint32, others bool) {
-	var deadline int64
+// sleep sleeps until there is something to look at. most is how many others
+// there are in the region that has most.
+func (gd *guard) sleep(l look, most int) {
+	v := &gd.vigil
+	v.Until, v.Period = 0, 0
 	switch {
+	case gd.doubts > 1000 && len(v.Rows) == 0: // those on duty go on
 	case gd.doubts > 1000:
-		deadline = int64(backstop)
+		v.Until = dutyPeriod
 	case gd.doubts > 100:
-		deadline = int64(backstopPlain)
+		v.Until = plainWait
 	case gd.doubts > 0:
-		deadline = int64(proofWait)
-	case others && sys.HaveWaitv():
-		deadline = int64(backstop)
+		v.Until = proofWait
+	case l.unsettled:
+		v.Until = dutyPeriod
+	case len(v.Rows) > 0:
+		v.Until = dutyRound
+	}
+	switch {
+	case l.others == 0 && sys.HaveWaitv() && len(v.Words) <= sys.MaxWaitv:
 	case !sys.HaveWaitv():
-		deadline = int64(backstopPlain)
+		v.Period = plainWait * int64(max(1, most/plainMany))
+	case len(v.Rows) > 0 || len(v.Words) > sys.MaxWaitv:
+		v.Period = dutyPeriod
 	}
-	if deadline != 0 {
-		deadline += sys.MonotonicNow()
+	if v.Until != 0 {
+		v.Until += sys.MonotonicNow()
 	}
-	if sys.HaveWaitv() {
-		sys.FutexWaitv(gd.words[:min(len(gd.words), sys.MaxWaitv)], deadline)
-		return
+	v.Sleep() // whatever it says means the same here: look again
+	for k, a := range gd.onDuty {
+		a.watch.found, a.watch.nextLocked = v.Rows[k].Found, v.Rows[k].Next
 	}
-	// EINTR, ETIMEDOUT and a change all mean the same here: look again.
-	sys.FutexWait(gd.control, control, deadline)
+	clear(gd.onDuty) // nothing is kept here of a region that is closed
+	clear(v.Rows)
+	clear(v.Pulses)
 }
 
-// watched adds the words of a that the guard sleeps on, at most n: the changes,
-// then the alive words of those who follow this process in order of index.
+// bells adds the words of a that are for this process to hear.
+func (a *attachment) bells(ws []sys.Waitv) []sys.Waitv {
+	add := func(p *uint32) { ws = append(ws, sys.SharedWaitv(p, mem.Load32(p))) }
+	add(a.W32(hdrChanges))
+	add(a.rec(a.self.Index).p32(recBell))
+	if a.watch.listened() {
+		add(a.W32(hdrEnds))
+	}
+	return ws
+}
+
+// watched adds the alive words of n who follow this process in order of index.
 func (a *attachment) watched(ws []sys.Waitv, n int) []sys.Waitv {
-	p := a.W32(hdrChanges)
-	ws = append(ws, sys.SharedWaitv(p, mem.Load32(p)))
-	n--
 	for k := uint32(1); k < a.g.participants && n > 0; k++ {
 		r := a.rec((a.self.Index + k) % a.g.participants)
 		if !there(r.word()) {

@@ -46,12 +46,15 @@ const (
 	hdrInode        = 80 // u64, the file's own: a copy of it has another
 	hdrSum          = 88 // u64, FNV-1a of bytes 0 to 23, 40 to 47 and 64 to 71
 
-	hdrChanges = 128 // u32 futex: bumped with every change of any participant's state
+	hdrChanges = 128 // u32 futex: bumped when all are to look at the participants; see bell.go
 	hdrNext    = 132 // u32: where the search for a free record starts (oldest first)
+	hdrEnds    = 136 // u32 futex: bumped when a participant is gone
 	hdrAnswers = 140 // u32 futex: bumped when a participant has dropped what it was asked to, or is gone; see ask.go
 	hdrLife    = 192 // u32: lifeGone once an ephemeral region has ended
 	hdrDirLock = 256 // an engine mutex, 128 bytes
 	hdrDir     = 384 // the directory's line: dir…
+
+	hdrDuty = 512 // dutyPosts posts of 16 bytes: who is on duty, see duty.go
 
 	// The directory's line, at hdrDir. All but dirSeq change under hdrDirLock only.
 	dirSeq     = 0  // u64: odd while the directory changes; for lookups without the lock
@@ -80,9 +83,11 @@ const (
 	recSum       = 128 // u64: of pid, namespaces, start time and epoch; 0 while they change
 	recEnded     = 136 // i64: when its last user's end was taken down, Unix nanoseconds
 	recRecovered = 192 // u64: recoveries it has done
-	recRescued   = 200 // u64: deaths it found only by the backstop
+	recRescued   = 200 // u64: deaths it found that nobody told it of
+	recBell      = 208 // u32 futex: bumped when its guard is to look at the participants
 	recAsked     = 212 // u32: grows with each request to drop what it does not use
 	recAnswered  = 216 // u32: the request that it has answered
+	recTold      = 220 // u32: the last epoch whose end those who listen were told of
 	recNameMax   = 64
 
 	// A row of the table of waits.

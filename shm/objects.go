@@ -276,6 +276,11 @@ func (r *Region) remove(name string) error {
 	mem.Add32(a.dir32(dirLive), ^uint32(0))
 	a.endChange()
 	a.dropUse(e.i)
+	for _, p := range a.openers(e.i) { // some may have no handle on it any more, and nothing else tells them
+		if p != a.self.Index {
+			a.ring(p)
+		}
+	}
 	a.nextCollected = 0 // it is the first of its chain
 	return a.collect(1)
 }

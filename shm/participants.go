@@ -120,9 +120,9 @@ func (r *Region) Exits(ctx context.Context) iter.Seq[Participant] {
 	if r.check() != nil || r.a.readOnly {
 		return func(func(Participant) bool) {}
 	}
-	sub := r.a.watch.subscribe()
+	sub := r.a.listen(nil)
 	return func(yield func(Participant) bool) {
-		r.a.watch.resubscribe(sub) // if it is not the first time
+		r.a.listen(sub) // if it is not the first time
 		defer r.a.watch.unsubscribe(sub)
 		for {
 			p, ok := sub.next(ctx)

@@ -6,7 +6,6 @@ import (
 
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
-	"example.com/tandem/internal/wait"
 )
 
 // The participants' records. A record's word is moved by CAS only, and only
@@ -46,21 +45,9 @@ func (r record) word() uint64           { return mem.Load64(r.p64(recWord)) }
 func (r record) alive() uint32          { return mem.Load32(r.p32(recAlive)) }
 func (r record) byteOffset() int64      { return int64(r.w.g.record(r.i)) }
 
-// move is the only way a record's word changes. Whoever watches is told.
-func (r record) move(from, to uint64) bool {
-	if !mem.CAS64(r.p64(recWord), from, to) {
-		return false
-	}
-	r.w.changed()
-	return true
-}
-
-// changed tells all guards to look at the participants again: rule 5.
-func (w words) changed() {
-	p := w.W32(hdrChanges)
-	mem.Add32(p, 1)
-	wait.Wake(p, -1)
-}
+// move is the only way a record's word changes. Whoever must know is told
+// behind it (bell.go), and those on duty see it by themselves.
+func (r record) move(from, to uint64) bool { return mem.CAS64(r.p64(recWord), from, to) }
 
 // fill describes this process in a free record whose byte it holds, and takes
 // down what the record's last user slept on.

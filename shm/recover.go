@@ -30,6 +30,12 @@ import (
 // one: a record that merely says Dead may be that of a living process, and
 // corrupt; its owner puts it right (deaths.go).
 func (a *attachment) recoverDead(r record, epoch uint32, proven bool) {
+	a.recovering.Lock()
+	tried := a.tried(r, epoch)
+	a.recovering.Unlock()
+	if tried {
+		return // it stays as it is, for ever perhaps: no proof is looked for again and again
+	}
 	if !proven && !a.proven(r, recordWord(epoch, stDead)) {
 		return
 	}
@@ -126,9 +132,11 @@ func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) bool {
 		return false
 	}
 	r.exited(epoch, true)
-	freed := r.move(recordWord(epoch, stDead), recordWord(epoch, stFree))
-	a.tell()
-	if freed && !a.readOnly && env.Self.Index != r.i {
+	if !r.move(recordWord(epoch, stDead), recordWord(epoch, stFree)) {
+		return true
+	}
+	a.ended(r, epoch) // who slept on what it held was woken first
+	if !a.readOnly && env.Self.Index != r.i {
 		mem.Add64(a.rec(env.Self.Index).p64(recRecovered), 1)
 	}
 	return true

@@ -40,6 +40,9 @@ func newBare(t testing.TB, r *Region) *attachment {
 // die is what the others see when a bare participant is killed.
 func (a *attachment) die() { a.private.Close() }
 
+// due makes the next look a round: ends are found that nobody tells of.
+func (a *attachment) due() { a.watch.shift.round = 0 }
+
 // goAway is what they see when it closes.
 func (a *attachment) goAway() {
 	a.leave(a.self, a.env, func() {})
@@ -162,10 +165,11 @@ func TestSilencedDeathIsFoundByOneLook(t *testing.T) {
 func TestExitsBetweenTwoLooks(t *testing.T) {
 	r := unguarded(t, &Options{Participants: 3})
 	looker := bare(t, r)
-	sub := looker.watch.subscribe()
+	sub := &exits{ready: make(chan struct{}, 1), watch: &looker.watch}
+	looker.beginTelling(sub)
 	told := func(want ...Participant) {
 		t.Helper()
-		looker.watch.last = 0 // the backstop goes off
+		looker.due()
 		looker.look()
 		for _, p := range sub.queue {
 			if len(want) == 0 {

@@ -14,7 +14,7 @@ import (
 // A Snapshot is what a region looked like while it was read: each number was
 // true at an instant, but not all at the same one.
 type Snapshot struct {
-	Taken        time.Time      `json:"taken"`
+	Taken        time.Time      `json:"taken"` // when the last of it had been read: nothing in it is later
 	Region       RegionState    `json:"region"`
 	Memory       MemoryState    `json:"memory"`
 	Participants []Attached     `json:"participants"`
@@ -124,7 +124,7 @@ func (r *Region) Snapshot() (*Snapshot, error) {
 
 func (a *attachment) snapshot() *Snapshot {
 	v := &viewer{a: a, wall: time.Now(), mono: sys.MonotonicNow(), who: map[uint32]Attached{}}
-	s := &Snapshot{Taken: v.wall, Region: a.regionState()}
+	s := &Snapshot{Region: a.regionState()}
 	v.thisBoot = s.Region.ThisBoot
 	s.Participants, s.Gone = v.participants()
 	v.directory(&s.Directory)
@@ -169,6 +169,7 @@ func (a *attachment) snapshot() *Snapshot {
 			s.Memory.FileFree = n
 		}
 	}
+	s.Taken = time.Now()
 	return s
 }
 

@@ -8,21 +8,31 @@ import (
 // A watch is what the guard has seen of a region's other participants, and
 // who wants to hear of changes.
 type watch struct {
-	seen []sight // by record; the guard's alone, as are the next three
-	turn uint32  // whose turn it is to be looked at without a reason, by all means
-	next uint32  // where the next run of those begins that are looked at by cheap means
-	last int64   // when that was done, CLOCK_MONOTONIC
+	// The guard's alone, as is all up to mu; by record.
+	words   []uint64      // as they were at the last look
+	alive   []uint32      // and the alive words
+	who     []Participant // who it was; nil until somebody listens
+	doubted []uint32      // the epoch in which it was suspected without a proof
+
+	asked []uint64 // the word with which its owner was asked to put it right
+
+	untold []anEnd // ends that were noted and are perhaps not told yet, while on duty
+	still  int     // looks in a row that found somebody on the way, and nothing new
+
+	shift      shift
+	turn       uint32  // whose turn it was to be tried by all means
+	next       uint32  // where the next run of those begins that are tried by cheap means
+	locked     []int64 // bytes that who is on duty tries while it sleeps
+	nextLocked int
+	found      int64 // one that was found free, or -1
 
 	mu     gosync.Mutex
 	closed bool
 	subs   map[*exits]bool
 }
 
-// A sight is a record's word when the guard last looked, and who it was.
-type sight struct {
-	word uint64
-	who  Participant
-}
+// anEnd is that of a record's user.
+type anEnd struct{ i, epoch uint32 }
 
 // exits is one listener's queue. It grows with exits that nobody collects:
 // telling must not wait for a listener.
@@ -32,24 +42,29 @@ type exits struct {
 	watch *watch
 }
 
-func (w *watch) subscribe() *exits {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	e := &exits{ready: make(chan struct{}, 1), watch: w}
-	w.admit(e)
+// listen begins a listener's queue, or has one that exists go on. The guard
+// knows of it when listen returns: all that goes from then on is told.
+func (a *attachment) listen(e *exits) *exits {
+	w := &a.watch
+	if e == nil {
+		e = &exits{ready: make(chan struct{}, 1), watch: w}
+	}
+	if !w.listens(e) && !theGuard.have(a, func() { a.beginTelling(e) }) {
+		w.admit(e) // to be told that there is no more
+	}
 	return e
 }
 
-// resubscribe is for a listener that has been unsubscribed.
-func (w *watch) resubscribe(e *exits) {
+func (w *watch) listens(e *exits) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.admit(e)
+	return w.subs[e]
 }
 
-// admit adds e; mu is held. Nobody hears of anything after close, which next
-// sees by itself.
+// admit adds e. Nobody hears of anything after close, which next sees by itself.
 func (w *watch) admit(e *exits) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if w.closed {
 		return
 	}
@@ -63,6 +78,13 @@ func (w *watch) unsubscribe(e *exits) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.subs, e)
+}
+
+// listened reports whether somebody listens now.
+func (w *watch) listened() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.subs) > 0
 }
 
 func (w *watch) tell(p Participant) {

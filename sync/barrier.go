@@ -47,8 +47,8 @@ type BarrierOptions struct {
 	// Action is run once a round, by the Wait that comes last, if it was called
 	// by this handle: when all have come and before any Wait returns. If it
 	// fails its Wait returns its error, which is ErrBroken too; the others return
-	// ErrBroken. A panic breaks the barrier and goes on. It must not Wait at
-	// the same barrier. What the parties did before is done for it, and what it
+	// ErrBroken. A panic, or runtime.Goexit, breaks the barrier and goes on. It
+	// must not Wait at the same barrier. What the parties did before is done for it, and what it
 	// does is done for all who pass.
 	Action func() error
 }

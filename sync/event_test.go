@@ -98,9 +98,9 @@ func TestEventContextEnds(t *testing.T) {
 		t.Errorf("Wait with an ended context = %v", err)
 	}
 	const d = 30 * time.Millisecond
+	start := time.Now()
 	short, cancel := context.WithTimeout(background, d)
 	defer cancel()
-	start := time.Now()
 	err := e.Wait(short)
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < d {
 		t.Errorf("Wait = %v after %v, want the deadline of %v", err, took, d)

@@ -71,10 +71,11 @@ func (m *Mutex) lock(ctx context.Context) error {
 	err := m.ready(ctx)
 	if err == nil {
 		w := m.core.Waiter(ctx)
-		if err = m.mu.Lock(w); err == engine.ErrOwnerDied {
-			err = m.answer.give(ctx, &m.handle, &m.mu, w)
-		}
+		err = m.mu.Lock(w)
 		w.Done()
+		if err == engine.ErrOwnerDied {
+			err = m.answer.give(ctx, &m.handle, &m.mu, false)
+		}
 	}
 	return m.locked("mutex.Lock", err, &m.mu)
 }
@@ -88,7 +89,7 @@ func (m *Mutex) TryLock() (bool, error) {
 		var ok bool
 		ok, err = m.mu.TryLock()
 		if err == engine.ErrOwnerDied {
-			err = m.answer.give(ctx, &m.handle, &m.mu, atOnce{})
+			err = m.answer.give(ctx, &m.handle, &m.mu, true)
 			ok = err != errBusy
 		}
 		if !ok && (err == nil || err == errBusy) {

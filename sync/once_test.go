@@ -162,9 +162,9 @@ func TestOnceContextEnds(t *testing.T) {
 	}
 	end := busy(t, o)
 	const d = 30 * time.Millisecond
+	start := time.Now()
 	short, cancel := context.WithTimeout(background, d)
 	defer cancel()
-	start := time.Now()
 	err := o.Do(short, fails)
 	if took := time.Since(start); !errors.Is(err, context.DeadlineExceeded) || took < d {
 		t.Errorf("Do = %v after %v, want the deadline of %v", err, took, d)

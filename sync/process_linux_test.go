@@ -175,9 +175,9 @@ func TestMutexSignals(t *testing.T) {
 		}
 	}()
 	const d = 200 * time.Millisecond
+	begin := time.Now()
 	short, cancel := context.WithTimeout(background, d)
 	defer cancel()
-	begin := time.Now()
 	err := m.Lock(short)
 	if took := time.Since(begin); !errors.Is(err, context.DeadlineExceeded) || took < d || took > d+testproc.Patience {
 		t.Errorf("Lock among signals = %v after %v, want the deadline of %v", err, took, d)

@@ -32,13 +32,15 @@ func (a *answer) set(repair func(context.Context) error) {
 	a.repair.Store(&repair)
 }
 
-// give runs the answer, if there is one. With a nil error mu is held.
-func (a *answer) give(ctx context.Context, h *handle, mu exclusive, s engine.Sleeper) error {
+// give runs the answer, if there is one. With a nil error mu is held. It waits
+// for another who repairs, or with now it is errBusy. It is a user's code, which
+// may not return: nothing of the caller's is open meanwhile but mu.
+func (a *answer) give(ctx context.Context, h *handle, mu exclusive, now bool) error {
 	f := a.repair.Load()
 	if f == nil {
 		return engine.ErrOwnerDied
 	}
-	suspect, err := mu.Recover(s)
+	suspect, err := recovered(ctx, h, mu, now)
 	if err != nil || !suspect {
 		return err // nil: another repaired it
 	}
@@ -49,7 +51,7 @@ func (a *answer) give(ctx context.Context, h *handle, mu exclusive, s engine.Sle
 	h.acquire()
 	held := true
 	defer func() {
-		if held { // repair failed, or panics
+		if held { // repair failed, panics, or ended its goroutine
 			h.release()
 			mu.Unlock()
 		}
@@ -62,6 +64,16 @@ func (a *answer) give(ctx context.Context, h *handle, mu exclusive, s engine.Sle
 	}
 	held = false
 	return nil
+}
+
+func recovered(ctx context.Context, h *handle, mu exclusive, now bool) (suspect bool, err error) {
+	if now {
+		return mu.Recover(atOnce{})
+	}
+	w := h.core.Waiter(ctx)
+	suspect, err = mu.Recover(w)
+	w.Done()
+	return suspect, err
 }
 
 // atOnce is a Sleeper that does not sleep.

@@ -82,10 +82,11 @@ func (m *RWMutex) lock(ctx context.Context) error {
 	err := m.ready(ctx)
 	if err == nil {
 		w := m.core.Waiter(ctx)
-		if err = m.rw.Lock(w); err == engine.ErrOwnerDied {
-			err = m.answer.give(ctx, &m.handle, writing{m}, w)
-		}
+		err = m.rw.Lock(w)
 		w.Done()
+		if err == engine.ErrOwnerDied {
+			err = m.answer.give(ctx, &m.handle, writing{m}, false)
+		}
 	}
 	return m.wlocked("rwmutex.Lock", err)
 }
@@ -99,7 +100,7 @@ func (m *RWMutex) TryLock() (bool, error) {
 		var ok bool
 		ok, err = m.rw.TryLock()
 		if err == engine.ErrOwnerDied {
-			err = m.answer.give(ctx, &m.handle, writing{m}, atOnce{})
+			err = m.answer.give(ctx, &m.handle, writing{m}, true)
 			ok = err != errBusy
 		}
 		if busy(ok, err) {
@@ -199,17 +200,14 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 //go:noinline
 func (m *RWMutex) rlock(ctx context.Context) error {
 	err := m.ready(ctx)
-	if err == nil {
+	for err == nil {
 		w := m.core.Waiter(ctx)
-		for {
-			if err = m.rw.RLock(w); err != engine.ErrOwnerDied {
-				break
-			}
-			if err = m.mend(ctx, w); err != nil {
-				break
-			}
-		}
+		err = m.rw.RLock(w)
 		w.Done()
+		if err != engine.ErrOwnerDied {
+			break
+		}
+		err = m.mend(m.answer.give(ctx, &m.handle, writing{m}, false))
 	}
 	return m.locked("rwmutex.RLock", err, reading{m})
 }
@@ -223,7 +221,7 @@ func (m *RWMutex) TryRLock() (bool, error) {
 		var ok bool
 		ok, err = m.rw.TryRLock()
 		if err == engine.ErrOwnerDied {
-			if err = m.mend(ctx, atOnce{}); err == nil {
+			if err = m.mend(m.answer.give(ctx, &m.handle, writing{m}, true)); err == nil {
 				ok, err = m.rw.TryRLock()
 			}
 		}
@@ -258,10 +256,10 @@ func (m *RWMutex) runlock() error {
 	return m.done("rwmutex.RUnlock", err)
 }
 
-// mend has the handle's answer repair an abandoned lock. With a nil error it
-// is neither abandoned nor held here.
-func (m *RWMutex) mend(ctx context.Context, s engine.Sleeper) error {
-	if err := m.answer.give(ctx, &m.handle, writing{m}, s); err != nil {
+// mend ends the writing that the handle's answer was given in, with err. With a
+// nil error the lock is neither abandoned nor held here.
+func (m *RWMutex) mend(err error) error {
+	if err != nil {
 		return err
 	}
 	m.release()

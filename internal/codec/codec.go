@@ -1,7 +1,8 @@
 // Package codec is how a Go value that is not plain becomes bytes: CBOR
 // (RFC 8949), with nothing lost on the way. Times keep their nanoseconds,
-// strings may be any bytes, and no length is limited but by memory. A type of
-// which something would be lost silently is refused.
+// strings may be any bytes, and no length is limited but by memory and by what
+// the caller says. A type of which something would be lost silently is refused,
+// and a value that has no end or would not decode (weigh.go).
 package codec
 
 import (
@@ -40,13 +41,51 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 	return enc, dec
 }
 
-// Append appends v's encoding to dst.
-func Append(dst []byte, v any) ([]byte, error) {
+// An Encoder encodes values of one type.
+type Encoder struct {
+	n    *node
+	most int
+}
+
+// EncoderOf is for values of type t of up to most bytes. With 0 they may have as
+// many as they like, and in addition some for what they refer to several times.
+func EncoderOf(t reflect.Type, most int) Encoder { return Encoder{nodeOf(t), most} }
+
+// Append appends v's encoding to dst. What it accepts decodes, as far as v's own
+// marshalers and unmarshalers agree. A value that has no end, or is too deep or
+// too long, is an Unfit; none of it has been encoded then. One that is too long,
+// but has nothing in it that could be so several times, may be encoded all the
+// same: it is for the caller to look.
+func (e Encoder) Append(dst []byte, v any) ([]byte, error) {
+	foreign, err := e.fits(v)
+	if err != nil {
+		return dst, err
+	}
 	b := bytes.NewBuffer(dst)
 	if err := encMode.MarshalToBuffer(v, b); err != nil {
 		return dst, err
 	}
+	if foreign {
+		if err := decMode.Wellformed(b.Bytes()[len(dst):]); err != nil {
+			return dst, &Unfit{why: err.Error()}
+		}
+	}
 	return b.Bytes(), nil
+}
+
+func (e Encoder) fits(v any) (foreign bool, err error) {
+	r := reflect.ValueOf(v)
+	if !r.IsValid() {
+		return false, nil
+	}
+	n, p := e.n, place{}
+	if n.kind == anything {
+		n, p.any = nodeOf(r.Type()), true
+	}
+	if n.copies < many {
+		return n.foreign, nil
+	}
+	return fits(n, r, p, e.most)
 }
 
 // Decode sets *v from the one item that src is. What others wrote to src may
@@ -58,6 +97,7 @@ type Refusal struct {
 	Type  reflect.Type // what was to travel
 	Path  string       // of what cannot, within it: "Depth", "Tags[]"; or empty: it cannot itself
 	Found reflect.Type // what stands there; nil for an unexported field
+	Why   string       // if Found's kind does not say it
 }
 
 func (r *Refusal) Error() string {
@@ -66,6 +106,8 @@ func (r *Refusal) Error() string {
 		at = "field " + r.Path
 	}
 	switch {
+	case r.Why != "":
+		return fmt.Sprintf("%s: %s is a %s, %s", r.Type, at, r.Found, r.Why)
 	case r.Found == nil:
 		return fmt.Sprintf("%s: %s is unexported and would be lost", r.Type, at)
 	case r.Found.Kind() == reflect.Interface:
@@ -98,14 +140,20 @@ func (d *describer) describe(t reflect.Type, path string) error {
 	if d.within[t] {
 		return d.line(path, "recursive")
 	}
+	if endless(t) {
+		return &Refusal{d.whole, path, t, "a pointer to its own type, which nothing can follow"}
+	}
+	if why := oneWay(t); why != "" {
+		return &Refusal{d.whole, path, t, why}
+	}
 	d.within[t] = true
 	defer delete(d.within, t)
 	switch t.Kind() {
 	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
-		return &Refusal{d.whole, path, t}
+		return &Refusal{d.whole, path, t, ""}
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
-			return &Refusal{d.whole, path, t}
+			return &Refusal{d.whole, path, t, ""}
 		}
 		return d.line(path, "any")
 	case reflect.Pointer:
@@ -147,7 +195,7 @@ func (d *describer) fields(t reflect.Type, path string) error {
 		case f.Name == "_" || omitted(f):
 			continue
 		case !f.IsExported() && !embedded:
-			return &Refusal{d.whole, at, nil}
+			return &Refusal{d.whole, at, nil, ""}
 		}
 		any = true
 		if err := d.describe(f.Type, at); err != nil {
@@ -186,6 +234,23 @@ var (
 	textMarshaler     = reflect.TypeFor[encoding.TextMarshaler]()
 	textUnmarshaler   = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
+
+// oneWay says of a type that its values would encode by a method and not decode.
+func oneWay(t reflect.Type) string {
+	if k := t.Kind(); k == reflect.Pointer || k == reflect.Interface {
+		return ""
+	}
+	bytes := (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
+	switch p := reflect.PointerTo(t); {
+	case p.Implements(cborMarshaler): // which may write what t's kind reads
+	case p.Implements(binaryMarshaler) && !p.Implements(binaryUnmarshaler) && !bytes:
+		return "which has MarshalBinary and no UnmarshalBinary"
+	case p.Implements(binaryMarshaler):
+	case p.Implements(textMarshaler) && !p.Implements(textUnmarshaler) && t.Kind() != reflect.String:
+		return "which has MarshalText and no UnmarshalText"
+	}
+	return ""
+}
 
 // marshals reports that t has its own way of travelling, both ways.
 func marshals(t reflect.Type) bool {

@@ -38,8 +38,10 @@ var areas = []area{
 	{"shm", shmMutations},
 	{"room", roomMutations},
 	{"life", lifeMutations},
+	{"guard", guardMutations},
 	{"wait", waitMutations},
 	{"harness", harnessMutations},
+	{"user", userMutations},
 }
 
 func main() {

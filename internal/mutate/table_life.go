@@ -13,8 +13,13 @@ var lifeMutations = []mutation{
 	{file: "internal/sys/process_linux.go", from: "me := strconv.Itoa(os.Getpid()); self != me {", to: "me := strconv.Itoa(os.Getpid()); false {", promise: "/proc of another namespace is not asked", pkg: "./internal/sys", run: "TestNamespaceIsKnownWholeOrNot$"},
 	{file: "internal/sys/process_linux.go", from: "if err != nil || n != len(tasks) || n == 0 {", to: "if err != nil || n == 0 {", promise: "a list that misses a thread is no proof", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
 	{file: "internal/sys/process_linux.go", from: "|| n == 0 {", to: "{", promise: "an empty list of threads is no proof", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
-	{file: "internal/sys/process_linux.go", from: "\t\tif err != nil {\n\t\t\treturn false\n\t\t}\n\t\tif s := f[statState][0]", to: "\t\tif err != nil {\n\t\t\tcontinue\n\t\t}\n\t\tif s := f[statState][0]", promise: "a thread that has gone, or cannot be read, may have left another", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
-	{file: "internal/sys/process_linux.go", from: "return allExiting(dir, tasks) || isGone(pid)", to: "return true", promise: "the threads counted are the threads listed", pkg: "./internal/sys", run: "TestEndedWhileThreadsChange$"},
+	{file: "internal/sys/process_linux.go", from: "\tif err != nil {\n\t\treturn false\n\t}\n\tif s := f[statState][0]", to: "\tif err != nil {\n\t\treturn true\n\t}\n\tif s := f[statState][0]", promise: "a thread that has gone, or cannot be read, may have left another", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
+	{file: "internal/sys/process_linux.go", from: "return all(dir, tasks, ends) || isGone(pid)", to: "return true", promise: "the threads counted are the threads listed", pkg: "./internal/sys", run: "TestEndedWhileThreadsChange$"},
+
+	{file: "internal/sys/process_linux.go", from: " || dumping(pid) && noneRuns(pid, exitsOrDumps)", to: "", promise: "who writes a core file is as good as gone", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
+	{file: "internal/sys/process_linux.go", from: "dumping(pid) && noneRuns(pid, exitsOrDumps)", to: "noneRuns(pid, exitsOrDumps)", promise: "a thread without SIGKILL pending runs, but for a dump", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
+	{file: "internal/sys/dump_linux.go", from: "return err == nil && pending&kill == 0", to: "return err == nil", promise: "a thread that has not taken its SIGKILL may be in user code", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
+	{file: "internal/sys/dump_linux.go", from: "return err == nil && pending&kill == 0", to: "return pending&kill == 0", promise: "a thread of which nothing is known may be in user code", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
 
 	// A handle is on an object.
 	{file: "shm/objects.go", from: "if r.only != 0 && e.gen != r.only {", to: "if false && e.gen != r.only {", promise: "a handle never arrives at another object", pkg: "./test/messages", run: "TestStaleHandle$"},

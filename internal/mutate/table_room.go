@@ -5,7 +5,7 @@ var roomMutations = []mutation{
 	// Who finds no room asks those who have removed objects open.
 	{file: "shm/ask.go", from: "	return s.await()\n}", to: "	return false\n}",
 		promise: "others' garbage is no reason for ErrNoSpace", pkg: "./shm", run: "TestOthersAreAskedForRoom$"},
-	{file: "shm/ask.go", from: "		a.rouse(i)\n", to: "",
+	{file: "shm/ask.go", from: "		a.ring(i)\n", to: "",
 		promise: "A2: who is asked hears of it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_TESTS=bars"}},
 	{file: "shm/ask.go", from: "	a.drop()                             // B2\n", to: "",
 		promise: "B2: what is answered has been done", pkg: "./shm", run: "TestAnswer$"},

@@ -109,13 +109,8 @@ var syncMutations = []mutation{
 		promise: "a reader that has repaired does not write any more",
 		pkg:     "./sync", run: "TestRWMutexOnOwnerDied$", args: []string{"-timeout=15s"}},
 	{file: "sync/rwmutex.go",
-		from: `			if err = m.mend(ctx, w); err != nil {
-				break
-			}
-`,
-		to: `			err = m.mend(ctx, w)
-			break
-`,
+		from:    "		err = m.mend(m.answer.give(ctx, &m.handle, writing{m}, false))\n",
+		to:      "		err = m.mend(m.answer.give(ctx, &m.handle, writing{m}, false))\n		break\n",
 		promise: "a reader that has repaired reads",
 		pkg:     "./sync", run: "TestRWMutexOnOwnerDied$"},
 	{file: "sync/rwmutex.go",

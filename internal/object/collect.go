@@ -13,6 +13,7 @@ var collecting struct {
 }
 
 // Collect returns the regions of all handles that were marshalled while f ran.
+// f runs a user's code, which may panic, or call any of this again.
 func Collect(f func() error) (map[RegionID]bool, error) {
 	ids := map[RegionID]bool{}
 	collecting.Lock()
@@ -21,10 +22,12 @@ func Collect(f func() error) (map[RegionID]bool, error) {
 	}
 	collecting.ids[&ids] = true
 	collecting.Unlock()
+	defer func() {
+		collecting.Lock()
+		delete(collecting.ids, &ids)
+		collecting.Unlock()
+	}()
 	err := f()
-	collecting.Lock()
-	delete(collecting.ids, &ids)
-	collecting.Unlock()
 	return ids, err
 }
 

@@ -84,3 +84,9 @@ func ofd(f *os.File, cmd int, typ int16, off, n int64) (unix.Flock_t, error) {
 		return l, err
 	}
 }
+
+// Descriptor is f's, for a Vigil, while f stays open.
+func Descriptor(f *os.File) (n uintptr, err error) {
+	err = control(f, func(fd int) error { n = uintptr(fd); return nil })
+	return n, err
+}

@@ -16,3 +16,5 @@ func Exclusive(f *os.File, off int64) (exclusive, held bool, err error) {
 func FirstLocked(f *os.File, off, n int64) (at int64, held bool, err error) {
 	return 0, false, errors.ErrUnsupported
 }
+
+func Descriptor(f *os.File) (uintptr, error) { return 0, errors.ErrUnsupported }

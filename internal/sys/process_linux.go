@@ -125,7 +125,7 @@ func Ended(pid int, start uint64) bool {
 	if err != nil {
 		return isGone(pid)
 	}
-	return now != start || noneRuns(pid)
+	return now != start || noneRuns(pid, exits) || dumping(pid) && noneRuns(pid, exitsOrDumps)
 }
 
 // Gone reports whether there is no process pid, not even a zombie.
@@ -135,7 +135,8 @@ func Gone(pid int) bool { return isGone(pid) }
 // users (its option hidepid).
 func isGone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
 
-// noneRuns reports that no thread of pid will ever run user code again.
+// noneRuns reports that no thread of pid will ever run user code again, which
+// ends tells of one.
 //
 // A listing of the threads alone does not tell: one that still ran when it
 // began may have started another behind it and ended, and one may be left out
@@ -143,10 +144,10 @@ func isGone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
 // process has n threads; all that were listed are there still. They were there
 // when it had n, then, and if they are n, they were all of them; and who exits
 // starts no other.
-func noneRuns(pid int) bool {
+func noneRuns(pid int, ends func(task string) bool) bool {
 	dir := processDir(pid) + "/task"
 	tasks, err := os.ReadDir(dir)
-	if err != nil || !allExiting(dir, tasks) {
+	if err != nil || !all(dir, tasks, ends) {
 		return isGone(pid)
 	}
 	f, err := statOf(pid)
@@ -157,25 +158,29 @@ func noneRuns(pid int) bool {
 	if err != nil || n != len(tasks) || n == 0 {
 		return isGone(pid)
 	}
-	return allExiting(dir, tasks) || isGone(pid)
+	return all(dir, tasks, ends) || isGone(pid)
 }
 
-// allExiting reports that every one of tasks is there, and exiting.
-func allExiting(dir string, tasks []fs.DirEntry) bool {
+func all(dir string, tasks []fs.DirEntry, is func(task string) bool) bool {
 	for _, t := range tasks {
-		f, err := statFields(dir + "/" + t.Name() + "/stat")
-		if err != nil {
-			return false
-		}
-		if s := f[statState][0]; s == 'Z' || s == 'X' || s == 'x' {
-			continue
-		}
-		flags, err := strconv.ParseUint(string(f[statFlags]), 10, 64)
-		if err != nil || flags&pfExiting == 0 {
+		if !is(dir + "/" + t.Name()) {
 			return false
 		}
 	}
 	return true
+}
+
+// exits reports that a thread is there, and exiting.
+func exits(task string) bool {
+	f, err := statFields(task + "/stat")
+	if err != nil {
+		return false
+	}
+	if s := f[statState][0]; s == 'Z' || s == 'X' || s == 'x' {
+		return true
+	}
+	flags, err := strconv.ParseUint(string(f[statFlags]), 10, 64)
+	return err == nil && flags&pfExiting != 0
 }
 
 // BootID names this boot of the machine; zeroes where the kernel does not say.

@@ -73,6 +73,20 @@ func TestEndedOnlyWithAProof(t *testing.T) {
 		}
 	}
 	dying := stat("R", exiting, 2, 42)
+	// dump puts a process of two threads there which says whether it dumps its
+	// core, and signals that are pending to each; -1 is an exiting one with all.
+	dump := func(tr tree, dumps int, pending ...int) {
+		process(tr, len(pending))
+		tr.file(me+"/status", fmt.Sprintf("Name:\ta\nThreads:\t%d\nCoreDumping:\t%d\nSigQ:\t0/1\n", len(pending), dumps))
+		for i, p := range pending {
+			flags := running
+			if p < 0 {
+				flags = exiting
+			}
+			tr.file(fmt.Sprintf("%s/task/%d/stat", me, pid+i), stat("D", flags, len(pending), 42))
+			tr.file(fmt.Sprintf("%s/task/%d/status", me, pid+i), fmt.Sprintf("Name:\ta\nSigPnd:\t%016x\nShdPnd:\t0000000000000100\n", uint64(p)))
+		}
+	}
 	for _, tt := range []struct {
 		name string
 		made func(tr tree)
@@ -98,6 +112,18 @@ func TestEndedOnlyWithAProof(t *testing.T) {
 		{"the number of threads is no number", func(tr tree) {
 			process(tr, 1, dying)
 			tr.file(me+"/stat", strings.Replace(stat("S", running, 1, 42), " 1 0 42", " x 0 42", 1))
+		}, false},
+		{"it dumps its core", func(tr tree) { dump(tr, 1, 0, 0) }, true},
+		{"it dumps its core, and some were exiting before", func(tr tree) { dump(tr, 1, 0, -1) }, true},
+		{"it dumps its core, and one has not heard so", func(tr tree) { dump(tr, 1, 0, 1<<8) }, false},
+		{"none has a signal, and it does not dump its core", func(tr tree) { dump(tr, 0, 0, 0) }, false},
+		{"a kernel that does not say whether it dumps", func(tr tree) {
+			dump(tr, 1, 0, 0)
+			tr.file(me+"/status", "Name:\ta\nThreads:\t2\n")
+		}, false},
+		{"it dumps its core, and of one nothing is known", func(tr tree) {
+			dump(tr, 1, 0, 0)
+			tr.file(fmt.Sprintf("%s/task/%d/status", me, pid+1), "Name:\ta\n")
 		}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

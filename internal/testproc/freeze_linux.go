@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
+	"testing"
 	"time"
 )
 
@@ -21,6 +23,20 @@ func (c *Child) Freeze() {
 	}
 }
 
+// StartIn is Start in new namespaces, flags of clone(2), with a mount table of
+// its own that no other sees; the test is skipped where that is not allowed.
+func (r RoleName) StartIn(t testing.TB, flags uintptr, args ...string) *Child {
+	t.Helper()
+	probe := exec.Command("/bin/true")
+	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
+	if err := probe.Run(); err != nil {
+		t.Skipf("no namespaces to be had: %v", err)
+	}
+	return r.start(t, func(cmd *exec.Cmd) {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Unshareflags: syscall.CLONE_NEWNS}
+	}, args)
+}
+
 func stopped(pid int) bool {
 	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
 	for _, path := range threads {
@@ -33,4 +49,71 @@ func stopped(pid int) bool {
 		}
 	}
 	return true
+}
+
+// A Freezer is a control group of the kernel's whose processes stop where they
+// are: unlike those that a signal stops, what they sleep on they still sleep on,
+// and a wake-up can go to them (cgroup v1; of v2 that is not so).
+type Freezer struct {
+	t          testing.TB
+	dir        string
+	file       string
+	stop, thaw string
+}
+
+// NewFreezer makes a control group, which goes with the test; the test is
+// skipped where that is not allowed.
+func NewFreezer(t testing.TB) *Freezer {
+	t.Helper()
+	for _, f := range []Freezer{
+		{t, "/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "THAWED"},
+		{t, "/sys/fs/cgroup", "cgroup.freeze", "1", "0"},
+		{t, "/sys/fs/cgroup/unified", "cgroup.freeze", "1", "0"},
+	} {
+		dir, err := os.MkdirTemp(f.dir, "tandem-test-")
+		if err != nil {
+			continue
+		}
+		t.Cleanup(func() { os.Remove(dir) })
+		if _, err := os.Stat(filepath.Join(dir, f.file)); err == nil {
+			f.dir = dir
+			return &f
+		}
+	}
+	t.Skip("no freezer to be had")
+	return nil
+}
+
+// Freeze freezes the children, which thaw when the test ends, and are killed.
+func (f *Freezer) Freeze(cs ...*Child) {
+	f.t.Helper()
+	write := func(file, s string) {
+		if err := os.WriteFile(filepath.Join(f.dir, file), []byte(s), 0); err != nil {
+			f.t.Fatal(err)
+		}
+	}
+	for _, c := range cs {
+		write("cgroup.procs", fmt.Sprint(c.PID()))
+	}
+	write(f.file, f.stop)
+	f.t.Cleanup(func() {
+		write(f.file, f.thaw)
+		for _, c := range cs {
+			c.Kill()
+		}
+	})
+	for end := time.Now().Add(Patience); !f.frozen(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			f.t.Fatalf("%s does not freeze", f.dir)
+		}
+	}
+}
+
+func (f *Freezer) frozen() bool {
+	if f.stop == "FROZEN" {
+		b, _ := os.ReadFile(filepath.Join(f.dir, f.file))
+		return string(bytes.TrimSpace(b)) == "FROZEN"
+	}
+	b, _ := os.ReadFile(filepath.Join(f.dir, "cgroup.events"))
+	return bytes.Contains(b, []byte("frozen 1"))
 }

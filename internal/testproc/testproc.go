@@ -109,6 +109,12 @@ func (r RoleName) Command(args ...string) *exec.Cmd {
 // "--" in args.
 func (r RoleName) Start(t testing.TB, args ...string) *Child {
 	t.Helper()
+	return r.start(t, nil, args)
+}
+
+// start starts a child after prepare, if there is one, has had its command.
+func (r RoleName) start(t testing.TB, prepare func(*exec.Cmd), args []string) *Child {
+	t.Helper()
 	var env []string
 	for i, a := range args {
 		if a == "--" {
@@ -119,6 +125,9 @@ func (r RoleName) Start(t testing.TB, args ...string) *Child {
 	cmd := r.Command(args...)
 	cmd.Env = append(cmd.Env, env...)
 	cmd.Stderr = os.Stderr
+	if prepare != nil {
+		prepare(cmd)
+	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)

@@ -7,10 +7,12 @@
 // stopped and killed, so that nobody recovers anybody and the file holds just
 // what the dead left. What is different each time is then set to fixed values:
 //
-//	header        id, boot id, time of making, inode, count of changes
+//	header        id, boot id, time of making, inode, counts of changes and of
+//	              ends, who is on duty
 //	participants  pid, namespaces, start time and the sum of these, times of
 //	              attaching and of its last user's end, the guard's thread id,
-//	              deaths noticed untold
+//	              deaths noticed untold, how often the bell was rung, which end
+//	              was told
 //	waits         since when
 //	entries       time of making
 //	mutexes       sequence, since when

@@ -17,7 +17,9 @@ func normalise(b []byte) {
 	fix(b, 48, "\xb0\xb1\xb2\xb3\xb4\xb5\xb6\xb7\xb8\xb9\xba\xbb\xbc\xbd\xbe\xbf")
 	fix64(b, 72, 1_700_000_000_000_000_000)
 	fix64(b, 80, 4711)
-	fix32(b, 128, 3)
+	le.PutUint32(b[128:], 3)
+	le.PutUint32(b[136:], 0)
+	clear(b[512 : 512+6*16])
 	mutexes := []uint64{256}
 	participants, objects := uint64(le.Uint32(b[40:])), uint64(le.Uint32(b[44:]))
 	for i := range participants {
@@ -32,7 +34,7 @@ func normalise(b []byte) {
 		fix64(b, r+128, sum(b, r))
 		fix64(b, r+40, 1_700_000_001_000_000_000+i)
 		fix64(b, r+136, 1_700_000_003_000_000_000+i)
-		le.PutUint64(b[r+200:], 0)
+		clear(b[r+200 : r+224])
 	}
 	waits := up(up(4096+256*participants, 128)+participants*up(objects, 64)/8, 128)
 	for at := waits; at < waits+512*participants; at += 16 {

@@ -1,0 +1,32 @@
+package main
+
+// guardMutations are of who is told of what, and of who looks when nobody is.
+var guardMutations = []mutation{
+	{file: "shm/bell.go", from: "k < n && rung < watchers; k++ {", to: "k < n; k++ {", promise: "who comes disturbs the few who are to watch it", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
+	{file: "shm/bell.go", from: "\tw.bump(hdrEnds)\n", to: "\tw.bump(hdrChanges)\n", promise: "an end disturbs only those who listen", pkg: "./shm", run: "TestUntoldEndIsTold$"},
+	{file: "shm/bell.go", from: "if rung++; rung == watchers {", to: "if rung++; rung == 1 {", promise: "some of the suspect's namespaces are called", pkg: "./shm", run: "TestSuspicionIsShared$"},
+	{file: "shm/attach.go", from: "\ta.arrived(r.i)\n", to: "", promise: "who comes is watched", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
+	{file: "shm/objects.go", from: "\t\t\ta.ring(p)\n", to: "", promise: "who has a removed object open is told", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
+	{file: "shm/recover.go", from: "\ta.ended(r, epoch) // who slept", to: "\t// who slept", promise: "a death is told when it is recovered", pkg: "./shm", run: "TestUntoldEndIsTold$"},
+	{file: "shm/close.go", from: "\t\t\tw.ended(r, self.Epoch)\n", to: "", promise: "who leaves is told of", pkg: "./shm", run: "TestUntoldEndIsTold$"},
+	{file: "shm/deaths.go", from: "\t\t\t\ta.ended(r, g.epoch)\n", to: "", promise: "an end that nobody told is told", pkg: "./shm", run: "TestUntoldEndIsTold$"},
+	{file: "shm/deaths.go", from: "told := mem.Load32(r.p32(recTold)); int32(told-g.epoch) < 0 {", to: "true {", promise: "an end that was told is not told again", pkg: "./shm", run: "TestUntoldEndIsTold$"},
+	{file: "shm/deaths.go", from: "(tried || duty && st != stAlive)", to: "tried", promise: "who dies on the way in or out is found", pkg: "./shm", run: "TestDeathOnTheWayIsFound$"},
+	{file: "shm/deaths.go", from: "\ta.ring(r.i)\n\tif id", to: "\tif id", promise: "a suspect is asked", pkg: "./shm", run: "TestSuspicionIsShared$"},
+	{file: "shm/deaths.go", from: "\ta.watch.doubted[r.i] = epochOf(w)\n\ta.ring", to: "\ta.ring", promise: "a suspicion is shared once", pkg: "./shm", run: "TestSuspicionIsShared$"},
+	{file: "shm/duty.go", from: "late := now-s.seen[k] > dutyPatience*dutyPeriod", to: "late := false", promise: "who is on duty and stands still is replaced", pkg: "./shm", run: "TestStoppedDutyIsReplaced$"},
+	{file: "shm/duty.go", from: "case a.holds(v) && !late:", to: "case v != 0 && !late:", promise: "a post whose holder is gone is taken", pkg: "./shm", run: "TestDutyPassesOn$"},
+	{file: "shm/duty.go", from: "if c, ok := a.call(s.candidate + 1); ok {", to: "if c, ok := s.candidate, false; ok {", promise: "who is on duty calls others to vacant posts", pkg: "./shm", run: "TestStoppedDutyIsReplaced$"},
+	{file: "shm/duty.go", from: "\t\tw.call(index + 1)\n", to: "", promise: "who leaves rings for a successor", pkg: "./shm", run: "TestDutyPassesOn$"},
+	{file: "shm/deaths.go", from: "\t\ta.note(r)\n\t\tif first {", to: "\t\tif first {", promise: "what ended before somebody listened is not told", pkg: "./shm", run: "TestExitsTellsOfNothingBefore$"},
+	{file: "shm/deaths.go", from: "\t\ta.watch.asked[r.i] = w | 1<<31 // no word of a record's has that bit, so 0 is none\n\t\ta.ring(r.i)\n", to: "", promise: "a sleeper whose record was scribbled on is rung for", pkg: "./shm", run: "TestScribbledSleeperIsRung$"},
+	{file: "shm/deaths.go", from: "\t\tif changed {", to: "\t\tif false {", promise: "a sleeper whose alive word was scribbled on is rung for", pkg: "./shm", run: "TestScribbledSleeperIsRung$"},
+	{file: "shm/deaths.go", from: "if sure || count > 0 || !a.inHands(r, epochOf(w)) {", to: "if sure {", promise: "whoever looks recovers one who is dead", pkg: "./shm", run: "TestDeadRecoverersInAnyOrder$"},
+	{file: "shm/guard.go", from: "\t\tif a.watch.shift.post < 0 {", to: "\t\tif false {", promise: "a guard that is not on duty sleeps", pkg: "./shm", run: "TestIdleGuardSleeps$"},
+	{file: "internal/sys/vigil_sleep_linux.go", from: "\tentersyscallblock()\n", to: "", promise: "a vigil holds no processor of the scheduler's", pkg: "./internal/sys", run: "TestVigilIsOutOfTheWay$"},
+	{file: "internal/sys/vigil_linux.go", from: "if !waitv || len(v.Words) > MaxWaitv {", to: "if false {", promise: "without futex_waitv all words are looked at", pkg: "./internal/sys", run: "TestVigilEnds$"},
+	{file: "internal/sys/vigil_linux.go", from: "|| *(*uint32)(unsafe.Add(p, 8)) != r.Narrow[i] {", to: "{", promise: "an alive word that nobody told of is seen", pkg: "./internal/sys", run: "TestVigilEnds$"},
+	{file: "internal/sys/vigil_linux.go", from: "if errno == 0 && v.lock.Type == unix.F_UNLCK {", to: "if errno == 0 && v.lock.Type == unix.F_RDLCK {", promise: "a byte without a lock is found", pkg: "./internal/sys", run: "TestVigilEnds$"},
+	{file: "internal/sys/vigil_linux.go", from: "\t*r.Beat++\n", to: "", promise: "who is on duty beats", pkg: "./internal/sys", run: "TestVigilEnds$"},
+	{file: "internal/sys/vigil_linux.go", from: "if sum == p.Seen {", to: "if false {", promise: "that nobody is on duty is noticed", pkg: "./internal/sys", run: "TestVigilUntil$"},
+}

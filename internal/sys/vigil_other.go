@@ -1,0 +1,11 @@
+//go:build !linux
+
+package sys
+
+import "errors"
+
+type scratch struct{}
+
+func (v *Vigil) Sleep() error { return errors.ErrUnsupported }
+
+func (p *Pulse) Sum() uint32 { return 0 }

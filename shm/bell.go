@@ -1,0 +1,80 @@
+package shm
+
+import (
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/wait"
+)
+
+// Who is told of what. A region may have a thousand participants, so nobody is
+// woken who need not know. A guard sleeps on
+//
+//	its own bell       which whoever wants it to look at everything rings
+//	alive words        of the next few participants behind it: the kernel wakes
+//	                   one sleeper when the participant ends, and who frees the
+//	                   record wakes all of them
+//	the word of ends   if somebody in its process listens in Exits
+//	the word of changes  which is for everybody: somebody is dead whom the one
+//	                   who found him cannot recover
+//
+// All but the alive words are bumped before they are woken, and all are read
+// before the look that precedes the sleep: rule 5. An end that was not told,
+// since who should have died or was stopped just then, is told by those on duty
+// (duty.go). Who misses a wake-up of an alive word watches one participant fewer
+// until it looks again.
+
+// watchers is how many guards sleep on an alive word. Each costs the kernel a
+// queue in every sleep.
+const watchers = 4
+
+// bump is what all of these do to their word.
+func (w words) bump(off uint64) {
+	p := w.W32(off)
+	mem.Add32(p, 1)
+	wait.Wake(p, -1)
+}
+
+// changed tells all guards to look at the participants again.
+func (w words) changed() { w.bump(hdrChanges) }
+
+// ring has the guard of participant i look at the others.
+func (w words) ring(i uint32) { w.bump(w.g.record(i) + recBell) }
+
+// ended tells those who have to know that the user of r in epoch is gone: those
+// who watched it need others to watch, those who listen hear of it, and those who
+// wait for its answer (ask.go) get none. That it was told is taken down last, so
+// that who is on duty can tell.
+func (w words) ended(r record, epoch uint32) {
+	wait.Wake(r.p32(recAlive), -1)
+	w.bump(hdrEnds)
+	w.tell()
+	mem.Store32(r.p32(recTold), epoch)
+}
+
+// arrived tells those who are to watch participant self that it is there.
+func (w words) arrived(self uint32) {
+	n := w.g.participants
+	for k, rung := uint32(1), 0; k < n && rung < watchers; k++ {
+		i := (self + n - k) % n
+		if there(w.rec(i).word()) {
+			w.ring(i)
+			rung++
+		}
+	}
+}
+
+// summon rings for some participants of the namespaces of id, who can ask the
+// kernel about participant i where others cannot.
+func (w words) summon(i uint32, id identity) {
+	rung := 0
+	for k := range w.g.participants {
+		r := w.rec(k)
+		if v := r.word(); k == i || stateOf(v) != stAlive {
+			continue
+		} else if other, ok := r.identity(epochOf(v)); ok && other.ns == id.ns {
+			w.ring(k)
+			if rung++; rung == watchers {
+				return
+			}
+		}
+	}
+}

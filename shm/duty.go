@@ -1,0 +1,168 @@
+package shm
+
+import (
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
+)
+
+// Duty. A wake-up can go to a guard that is frozen, starved or dying itself,
+// and some ends nobody is told of at all: of one who attaches or leaves and has
+// no node in any list for a moment, and of one whose list was silenced. To
+// bound what that costs, a few guards look now and then at everything, on
+// behalf of all: those on duty. The others sleep for as long as nothing
+// happens.
+//
+// There are dutyPosts posts in the header: with four holders frozen and one of
+// the others dying, its end is still found in one period.
+//
+//	holder  u64  {epoch:32, index+1:32} of a participant; 0: nobody
+//	beat    u32  grows with each period in which the holder looked
+//
+// A post whose holder is not there any more is taken by CAS, by whatever guard
+// looks first: everybody who attaches does, and those who are told of an end.
+// Who leaves gives up his post and rings for a successor. A holder whose beat
+// stands still loses it to the next who looks, or to one whom another on duty
+// rings for; and if all beats stand still, any guard notices, since each sees
+// their sum every few seconds.
+//
+// Nothing depends on posts but how soon is heard what nobody told: a holder
+// that is replaced by mistake, or by somebody who scribbles, or two who think
+// that they have one post, do no harm.
+const (
+	dutyPosts    = 6
+	dutyStride   = 16
+	dutyHolder   = 0
+	dutyBeat     = 8
+	dutyPeriod   = 40e6 // nanoseconds between looks that find nothing
+	dutyRound    = 1e9  // between looks that also try for a proof where nothing speaks for a death
+	dutyPatience = 25   // periods: a beat that stands still for longer is replaced
+)
+
+func (w words) post(k int) *uint64 { return w.W64(hdrDuty + uint64(k)*dutyStride + dutyHolder) }
+func (w words) beat(k int) *uint32 { return w.W32(hdrDuty + uint64(k)*dutyStride + dutyBeat) }
+
+func postWord(index, epoch uint32) uint64 { return uint64(epoch)<<32 | uint64(index+1) }
+
+// holds reports whether v is the word of a post whose holder is there.
+func (w words) holds(v uint64) bool {
+	i := uint32(v)
+	if i == 0 || i > w.g.participants {
+		return false
+	}
+	r := w.rec(i - 1).word()
+	return there(r) && epochOf(r) == uint32(v>>32)
+}
+
+// A shift is this process's view of the posts of one region; its guard's alone.
+type shift struct {
+	post  int // that this process holds, or -1
+	beats [dutyPosts]uint32
+	seen  [dutyPosts]int64 // since when each beat has been what it is, CLOCK_MONOTONIC
+	round int64            // when the last round was
+
+	called    int64  // when somebody was called to a vacant post
+	candidate uint32 // who
+}
+
+// takeDuty takes a post if one is to be had and this process has none, and
+// reports whether it is on duty. Who has one empties those whose holders are
+// gone, or stand still, and now and then rings for somebody to take them.
+func (a *attachment) takeDuty(now int64) bool {
+	s, own := &a.watch.shift, postWord(a.self.Index, a.self.Epoch)
+	s.post = -1
+	for k := range dutyPosts {
+		if mem.Load64(a.post(k)) == own {
+			s.post = k
+		}
+	}
+	vacant := false
+	for k := range dutyPosts {
+		v := mem.Load64(a.post(k))
+		if v == own {
+			continue
+		}
+		if b := mem.Load32(a.beat(k)); b != s.beats[k] || s.seen[k] == 0 {
+			s.beats[k], s.seen[k] = b, now
+		}
+		late := now-s.seen[k] > dutyPatience*dutyPeriod
+		switch {
+		case a.holds(v) && !late:
+		case s.post < 0:
+			if mem.CAS64(a.post(k), v, own) {
+				s.post = k
+			}
+		case v == 0:
+			vacant = true
+		case mem.CAS64(a.post(k), v, 0):
+			vacant = true
+			s.called, s.candidate = 0, uint32(v)-1 // the one behind it is called, at once
+		}
+	}
+	if s.post < 0 {
+		return false
+	}
+	mem.Add32(a.beat(s.post), 1)
+	if vacant && now-s.called > dutyRound*9/10 {
+		if c, ok := a.call(s.candidate + 1); ok {
+			s.called, s.candidate = now, c
+		}
+	}
+	return true
+}
+
+// call rings for the next participant from i on that has no post, if there is
+// one.
+func (w words) call(i uint32) (called uint32, ok bool) {
+	n := w.g.participants
+	for j := range n {
+		c := (i + j) % n
+		if r := w.rec(c).word(); stateOf(r) == stAlive && !w.onDuty(c, epochOf(r)) {
+			w.ring(c)
+			return c, true
+		}
+	}
+	return 0, false
+}
+
+// giveUpDuty is for who leaves: its post goes to another.
+func (w words) giveUpDuty(index, epoch uint32) {
+	for k := range dutyPosts {
+		if own := postWord(index, epoch); mem.Load64(w.post(k)) != own || !mem.CAS64(w.post(k), own, 0) {
+			continue
+		}
+		w.call(index + 1)
+	}
+}
+
+func (w words) onDuty(index, epoch uint32) bool {
+	for k := range dutyPosts {
+		if mem.Load64(w.post(k)) == postWord(index, epoch) {
+			return true
+		}
+	}
+	return false
+}
+
+// pulse is what the guards that are not on duty see of those who are.
+func (a *attachment) pulse() sys.Pulse {
+	p := sys.Pulse{Base: unsafe.Pointer(a.beat(0)), Stride: dutyStride, N: dutyPosts}
+	p.Seen = p.Sum()
+	return p
+}
+
+// rows are what one who is on duty looks at. The words were taken down by the
+// last look.
+func (a *attachment) rows() sys.Rows {
+	w := &a.watch
+	if w.nextLocked < 0 { // each holder begins elsewhere
+		w.nextLocked = len(w.locked) * w.shift.post / dutyPosts
+	}
+	return sys.Rows{
+		Base: unsafe.Pointer(a.rec(0).p64(recWord)), Stride: recordSize,
+		Wide: w.words, Narrow: w.alive,
+		Beat: a.beat(w.shift.post),
+		File: a.privateFD, Bytes: w.locked, Some: max(4, len(w.locked)/128), Next: w.nextLocked,
+	}
+}

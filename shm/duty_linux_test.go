@@ -1,0 +1,472 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	gosync "sync"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/testproc"
+)
+
+// posts are the indexes of those on duty; 0 is nobody.
+func (w words) posts() (is []int) {
+	for k := range dutyPosts {
+		is = append(is, max(0, int(uint32(mem.Load64(w.post(k))))-1))
+	}
+	return is
+}
+
+func wantPosts(t *testing.T, w words, want ...int) {
+	t.Helper()
+	if got := fmt.Sprint(w.posts()); got != fmt.Sprint(want) {
+		t.Errorf("on duty are %v, want %v", got, want)
+	}
+}
+
+// dutiful is a region in which no guard is at work, or on duty.
+func dutiful(t *testing.T) *Region {
+	r := unguarded(t, &Options{Participants: 20})
+	r.a.rec(0).move(recordWord(1, stAlive), recordWord(1, stLeaving)) // not one to be called
+	r.a.giveUpDuty(0, 1)
+	return r
+}
+
+// The first to come are on duty; whose post it was does not matter when he is
+// dead or has left: the next who looks has it, and is rung for.
+func TestDutyPassesOn(t *testing.T) {
+	r := dutiful(t)
+	var as []*attachment
+	for range 9 {
+		as = append(as, bare(t, r)) // record 0 is r's
+		as[len(as)-1].look()
+	}
+	wantPosts(t, r.a.words, 1, 2, 3, 4, 5, 6)
+	for range 2 {
+		as[7].look()
+	}
+	wantPosts(t, r.a.words, 1, 2, 3, 4, 5, 6)
+
+	bell := func(a *attachment) uint32 { return mem.Load32(a.rec(a.self.Index).p32(recBell)) }
+	before := bell(as[6])
+	as[1].giveUpDuty(as[1].self.Index, as[1].self.Epoch)
+	as[1].goAway()
+	if bell(as[6]) == before {
+		t.Error("who leaves has not rung for the next without a post")
+	}
+	as[6].look()
+	wantPosts(t, r.a.words, 1, 7, 3, 4, 5, 6)
+
+	as[0].die()
+	as[2].die()
+	as[3].due()
+	as[3].look() // has a post, and finds them dead
+	before = bell(as[7])
+	as[3].look()
+	wantPosts(t, r.a.words, 0, 7, 0, 4, 5, 6)
+	if bell(as[7]) == before {
+		t.Error("who is on duty has not rung for one without a post")
+	}
+	as[7].look()
+	as[8].look()
+	wantPosts(t, r.a.words, 8, 7, 9, 4, 5, 6)
+
+	// Scribbled on, they are taken anew.
+	for k := range dutyPosts {
+		mem.Store64(r.a.post(k), 1<<40|0xffff)
+	}
+	for _, a := range as[3:] {
+		a.look()
+	}
+	wantPosts(t, r.a.words, 4, 5, 6, 7, 8, 9)
+}
+
+// A holder whose beat stands still loses its post, to another on duty, who rings
+// for one that has none, or to one that has none.
+func TestStoppedDutyIsReplaced(t *testing.T) {
+	for _, others := range []bool{true, false} {
+		r := dutiful(t)
+		var as []*attachment
+		for range 8 {
+			as = append(as, bare(t, r))
+			as[len(as)-1].look()
+		}
+		// All that look have seen the beats long ago, and who works has beaten since.
+		past := func(a *attachment) {
+			a.look()
+			for k := range dutyPosts {
+				a.watch.shift.seen[k] -= 2 * dutyPatience * dutyPeriod
+			}
+		}
+		if others {
+			past(as[5])
+			for k := range 4 {
+				as[k].look()
+			}
+			before := mem.Load32(r.a.rec(7).p32(recBell))
+			as[5].look()
+			wantPosts(t, r.a.words, 1, 2, 3, 4, 0, 6) // the fifth stood still
+			if mem.Load32(r.a.rec(7).p32(recBell)) == before {
+				t.Error("nobody was rung for to replace the fifth")
+			}
+			continue
+		}
+		past(as[7])
+		as[7].look()
+		if posts := r.a.posts(); posts[0] != 8 {
+			t.Errorf("on duty are %v, and all but 8 stand still", posts)
+		}
+	}
+}
+
+// Who comes rings for the few who are to watch it, and for nobody else.
+func TestArrivalDisturbsFew(t *testing.T) {
+	r := unguarded(t, &Options{Participants: 40})
+	var as []*attachment
+	for range 20 {
+		as = append(as, bare(t, r))
+	}
+	rung := func(do func()) (who []uint32) {
+		var before [40]uint32
+		for i := range before {
+			before[i] = mem.Load32(r.a.rec(uint32(i)).p32(recBell))
+		}
+		do()
+		for i := range before {
+			if mem.Load32(r.a.rec(uint32(i)).p32(recBell)) != before[i] {
+				who = append(who, uint32(i))
+			}
+		}
+		return who
+	}
+	changes := mem.Load32(r.a.W32(hdrChanges))
+	if who := rung(func() { bare(t, r) }); fmt.Sprint(who) != "[17 18 19 20]" {
+		t.Errorf("who comes rings for %v, want the four before it", who)
+	}
+	if who := rung(func() { as[10].goAway() }); len(who) != 0 {
+		t.Errorf("who leaves, and has no post, rings for %v", who)
+	}
+	if n := mem.Load32(r.a.W32(hdrChanges)); n != changes {
+		t.Errorf("all were told of something %d times", n-changes)
+	}
+
+	// Who is removed from under a handle that is gone is told, and nobody else.
+	m := holdBare(t, as[3], "m")
+	defer m.Unlock()
+	if who := rung(func() {
+		if err := r.Remove("m"); err != nil {
+			t.Error(err)
+		}
+	}); fmt.Sprint(who) != "[4]" {
+		t.Errorf("who removes an object rings for %v, want the one who has it open", who)
+	}
+}
+
+// Of an end that nobody tells, since who should have was killed just then,
+// those on duty tell, whatever else was told meanwhile.
+func TestUntoldEndIsTold(t *testing.T) {
+	r := unguarded(t, &Options{Participants: 20})
+	duty, goes, other := bare(t, r), bare(t, r), bare(t, r)
+	duty.look()
+	ends := func() uint32 { return mem.Load32(r.a.W32(hdrEnds)) }
+	other.goAway() // is told
+	rec := r.a.rec(goes.self.Index)
+	rec.exited(goes.self.Epoch, false)
+	rec.move(recordWord(goes.self.Epoch, stAlive), recordWord(goes.self.Epoch, stFree))
+	before := ends()
+	if l := duty.look(); !l.unsettled {
+		t.Error("all is settled with an end that was not told")
+	}
+	for range 3 {
+		duty.look()
+		if n := ends() - before; n != 1 {
+			t.Errorf("told %d times, want once", n)
+		}
+	}
+	// What was told is not told again.
+	for how, end := range map[string]func(a *attachment){
+		"leaves": (*attachment).goAway,
+		"dies":   func(a *attachment) { a.die(); bare(t, r).scan() },
+	} {
+		goes = bare(t, r)
+		duty.look()
+		before = ends()
+		end(goes)
+		for range 3 {
+			if n := ends() - before; n != 1 {
+				t.Errorf("one who %s is told of %d times, want once", how, n)
+			}
+			duty.look()
+		}
+	}
+}
+
+// What ended before somebody listened is not told, however long nobody looked;
+// nor is it twice to who begins again.
+func TestExitsTellsOfNothingBefore(t *testing.T) {
+	r := unguarded(t, &Options{Participants: 20})
+	looker, early, late := bare(t, r), bare(t, r), bare(t, r)
+	sub := &exits{ready: make(chan struct{}, 1), watch: &looker.watch}
+	early.goAway() // it was not seen, nor is its end
+	looker.beginTelling(sub)
+	looker.look()
+	if len(sub.queue) != 0 {
+		t.Errorf("told of %+v, which ended before", sub.queue)
+	}
+	late.goAway()
+	second := &exits{ready: make(chan struct{}, 1), watch: &looker.watch}
+	looker.beginTelling(second) // between the end and the look
+	looker.look()
+	if len(sub.queue) != 1 || sub.queue[0].Index != int(late.self.Index) || sub.queue[0].PID != os.Getpid() {
+		t.Errorf("told of %+v, want the end of participant %d", sub.queue, late.self.Index)
+	}
+	if len(second.queue) != 0 {
+		t.Errorf("the second was told of %+v, which ended before", second.queue)
+	}
+}
+
+// Who sleeps does not see that somebody scribbles on its record; those on duty
+// do, and ring for it.
+func TestScribbledSleeperIsRung(t *testing.T) {
+	r := unguarded(t, &Options{Participants: 20})
+	duty, sleeper := bare(t, r), bare(t, r)
+	for range 2 {
+		duty.look()
+	}
+	rec := r.a.rec(sleeper.self.Index)
+	for _, w := range []uint64{recordWord(1, stFree), recordWord(1, stDead), recordWord(77, stFree), 0} {
+		before := mem.Load32(rec.p32(recBell))
+		mem.Store64(rec.p64(recWord), w)
+		for range 4 {
+			duty.due()
+			duty.look()
+		}
+		if n := mem.Load32(rec.p32(recBell)) - before; n != 1 {
+			t.Errorf("%#x: rung for %d times, want once", w, n)
+		}
+		sleeper.look() // hears it
+		if got := rec.word(); got != recordWord(1, stAlive) {
+			t.Errorf("%#x: the word becomes %#x", w, got)
+		}
+		duty.look()
+	}
+	before := mem.Load32(rec.p32(recBell))
+	mem.Store32(rec.p32(recAlive), 5)
+	for range 3 {
+		duty.look()
+	}
+	if n := mem.Load32(rec.p32(recBell)) - before; n != 1 {
+		t.Errorf("rung for %d times when the alive word had changed, want once", n)
+	}
+}
+
+// Who dies on the way in or out has nobody told, and is found by those on duty.
+func TestDeathOnTheWayIsFound(t *testing.T) {
+	for _, state := range []uint32{stAttaching, stLeaving} {
+		r := unguarded(t, &Options{Participants: 10})
+		duty := bare(t, r)
+		duty.look()
+		for _, seen := range []bool{false, true} {
+			goes := bare(t, r)
+			duty.look()
+			rec := r.a.rec(goes.self.Index)
+			rec.move(recordWord(goes.self.Epoch, stAlive), recordWord(goes.self.Epoch, state))
+			if seen {
+				if l := duty.look(); !l.unsettled {
+					t.Errorf("state %d is settled", state)
+				}
+			}
+			goes.die()
+			duty.look()
+			if w := rec.word(); w != recordWord(goes.self.Epoch, stFree) {
+				t.Errorf("who died in state %d, seen %v, is %#x", state, seen, w)
+			}
+		}
+	}
+}
+
+// Who suspects somebody of other namespaces calls those who can ask.
+func TestSuspicionIsShared(t *testing.T) {
+	r := dutiful(t)
+	finder := bare(t, r)
+	var near []*attachment
+	for range 3 {
+		near = append(near, bare(t, r))
+	}
+	for range 3 {
+		bare(t, r)
+	}
+	elsewhere := func(a *attachment) {
+		rec := r.a.rec(a.self.Index)
+		id := identity{pid: uint32(os.Getpid()), ns: 12345, start: 1}
+		mem.Store64(rec.p64(recPIDNS), id.ns)
+		mem.Store64(rec.p64(recStart), id.start)
+		mem.Store64(rec.p64(recSum), id.sum(a.self.Epoch))
+	}
+	for _, a := range near {
+		elsewhere(a)
+	}
+	finder.look() // and others are called to their posts
+	suspect := r.a.rec(near[1].self.Index)
+	mem.Store32(suspect.p32(recAlive), sys.FutexWaiters|sys.FutexOwnerDied)
+	var before [20]uint32
+	for i := range before {
+		before[i] = mem.Load32(r.a.rec(uint32(i)).p32(recBell))
+	}
+	for range 3 {
+		if l := finder.look(); !l.suspects {
+			t.Error("no suspicion")
+		}
+	}
+	for i := range before {
+		want := uint32(0)
+		if 2 <= i && i <= 4 { // the suspect, and its neighbours
+			want = 1
+		}
+		if n := mem.Load32(r.a.rec(uint32(i)).p32(recBell)) - before[i]; n != want {
+			t.Errorf("participant %d is rung for %d times, want %d", i, n, want)
+		}
+	}
+	if w := suspect.word(); stateOf(w) != stAlive {
+		t.Errorf("a suspect whose byte is locked is %#x", w)
+	}
+}
+
+// switches is how often a guard's thread has gone to sleep.
+func switches(t *testing.T, pid, tid int) (n int) {
+	t.Helper()
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, s, _ := strings.Cut(string(b), "\nvoluntary_ctxt_switches:")
+	if _, err := fmt.Sscan(s, &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// A guard that is not on duty sleeps for as long as nothing happens, however
+// many there are, and whoever comes, leaves and dies elsewhere.
+func TestIdleGuardSleeps(t *testing.T) {
+	if !sys.HaveWaitv() {
+		t.Skip("without futex_waitv a guard looks at its words now and then")
+	}
+	path := testPath(t)
+	r := must(Create(path, &Options{Participants: 24}))(t)
+	defer r.Close()
+	var cs []*testproc.Child
+	for range 14 {
+		c := visitor.Start(t, path)
+		c.Line()
+		cs = append(cs, c)
+	}
+	sleeper := r.Participants()[6] // on duty are the first five, and it watches the next four
+	tid := int(r.a.rec(uint32(sleeper.Index)).alive() & sys.FutexTIDMask)
+	settled := func() int { // so many times it has slept, when it does so no more
+		last := -1
+		for end := time.Now().Add(testproc.Patience); ; time.Sleep(50 * time.Millisecond) {
+			n := switches(t, sleeper.PID, tid)
+			if n == last {
+				return n
+			}
+			if last = n; time.Now().After(end) {
+				t.Fatalf("the guard of participant %d never rests", sleeper.Index)
+			}
+		}
+	}
+	before := settled()
+	late := visitor.Start(t, path)
+	late.Line()
+	late.Kill()
+	cs[12].Say("leave")
+	cs[12].Expect("closed")
+	gone := func() bool { return len(r.Participants()) == 14 }
+	for end := time.Now().Add(testproc.Patience); !gone(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("participants: %v", r.Participants())
+		}
+	}
+	time.Sleep(300 * time.Millisecond) // it might take its time
+	// Once, in some seconds, it looks whether those on duty are at it.
+	if n := settled() - before; n > 1 {
+		t.Errorf("the guard of participant %d woke %d times", sleeper.Index, n)
+	}
+}
+
+// Guards that are stopped, or frozen and a wake-up goes to them, those whose it
+// is to watch among them, delay nobody by more than a period of those on duty.
+func TestStoppedGuardsDelayNobody(t *testing.T) {
+	for _, how := range []string{"stopped", "frozen"} {
+		for _, n := range []int{1, 4} {
+			t.Run(fmt.Sprintf("%d %s", n, how), func(t *testing.T) {
+				path := testPath(t)
+				r := must(Create(path, nil))(t)
+				defer r.Close()
+				var freezer *testproc.Freezer
+				if how == "frozen" {
+					freezer = testproc.NewFreezer(t)
+				}
+				var cs []*testproc.Child
+				for range n {
+					c := visitor.Start(t, path)
+					c.Line()
+					cs = append(cs, c)
+				}
+				delay(t, r, func() {
+					if freezer != nil {
+						freezer.Freeze(cs...)
+						return
+					}
+					for _, c := range cs {
+						c.Freeze()
+					}
+				})
+			})
+		}
+	}
+}
+
+// delay kills a holder again and again, after stop was called once, and
+// measures how long it takes until a waiter hears of it.
+func delay(t *testing.T, r *Region, stop func()) {
+	m, core, err := lockable(r, "m")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer core.KeepAlive()
+	w := r.a.list.Waiter(context.Background())
+	defer w.Done()
+	once := gosync.OnceFunc(stop)
+	effort.Median(t, 60*time.Millisecond, 9, func() time.Duration {
+		c := holder.Start(t, r.Name(), "0", "")
+		c.Expect("held")
+		once() // they watch the first holder, and know of no other
+		heard := make(chan error, 1)
+		go func() { heard <- m.Lock(w) }()
+		for r.a.list.Sleeping() == 0 {
+			time.Sleep(100 * time.Microsecond)
+		}
+		start := time.Now()
+		c.Kill()
+		if err := <-heard; !errors.Is(err, engine.ErrOwnerDied) {
+			t.Fatalf("Lock = %v, want ErrOwnerDied", err)
+		}
+		took := time.Since(start)
+		if _, err := m.Recover(r.a.list.Waiter(context.Background())); err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(m.MarkConsistent(), m.Unlock()); err != nil {
+			t.Fatal(err)
+		}
+		return took
+	})
+}

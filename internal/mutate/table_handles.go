@@ -37,7 +37,7 @@ var handleMutations = []mutation{
 	{file: "shm/ask.go", from: "if !a.owes() && !a.hasForsaken() {", to: "if !a.owes() {",
 		promise: "what closed handles were the last on comes back at once", pkg: "./test/handles", run: "TestMemoryComesBackAfterClose$"},
 	{file: "shm/uses.go", from: "		Unused:  a.tidySoon,\n", to: "",
-		promise: "the last Close has the collector look", pkg: "./test/handles", run: "TestMemoryComesBackAfterClose$"},
+		promise: "the last Close has the collector look", pkg: "./shm", run: "TestKeptHandleIsLookedForOnce$"},
 	{file: "shm/ask.go", from: "			u.kept = true\n", to: "			_ = u\n",
 		promise: "the collector is not asked again and again for what is kept", pkg: "./shm", run: "TestKeptHandleIsLookedForOnce$"},
 }

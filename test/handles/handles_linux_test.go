@@ -434,8 +434,8 @@ func TestCloseCond(t *testing.T) {
 	}
 }
 
-// server: path. Opens and closes the queues that it is told, and never makes
-// enough garbage for its collector to run.
+// server: path. Opens the queues that it is told, closes each when it is told to,
+// and never makes enough garbage for its collector to run.
 var server = testproc.Role("server", func(args []string) {
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
@@ -448,6 +448,8 @@ var server = testproc.Role("server", func(args []string) {
 			q, err := ring.OpenQueue[int64](r.Existing(), name, nil)
 			testproc.Must(err)
 			testproc.Must(q.TryPut(1))
+			testproc.Say("open")
+			testproc.Hear()
 			testproc.Must(q.Close())
 		}()
 		testproc.Say("closed")
@@ -459,29 +461,28 @@ var server = testproc.Role("server", func(args []string) {
 func TestMemoryComesBackAfterClose(t *testing.T) {
 	r := shmtest.Region(t)
 	c := server.Start(t, r.Name())
-	for i, removeFirst := range []bool{false, true} {
+	for i, removeFirst := range []bool{false, true, false, true} {
 		name := string(rune('a' + i))
 		func() {
 			q := must(ring.OpenQueue[int64](r, name, &ring.QueueOptions{Capacity: 1 << 12}))(t)
-			if removeFirst {
-				c.Say(name)
-				c.Expect("closed")
-				if err := r.Remove(name); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if !removeFirst {
-				c.Say(name)
-				c.Expect("closed")
-			}
 			if err := q.Close(); err != nil {
 				t.Fatal(err)
 			}
 		}()
-		if !removeFirst {
+		c.Say(name)
+		c.Expect("open")
+		remove := func() {
 			if err := r.Remove(name); err != nil {
 				t.Fatal(err)
 			}
+		}
+		if removeFirst {
+			remove()
+		}
+		c.Say("close")
+		c.Expect("closed")
+		if !removeFirst {
+			remove()
 		}
 		for ctx := watchdog(t); must(r.Snapshot())(t).Directory.Removed > 0; time.Sleep(time.Millisecond) {
 			if ctx.Err() != nil {

@@ -22,10 +22,13 @@ var lifeMutations = []mutation{
 	{file: "shm/registry.go", from: "r.existing, r.only = true, ref.Generation", to: "r.only = ref.Generation", promise: "what arrives only finds", pkg: "./test/messages", run: "TestStaleHandle$"},
 	{file: "sync/cond.go", from: "ref.Lock = c.lock.core.Ref.Generation", to: "ref.Lock = 0", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
 	{file: "sync/cond.go", from: "return c.open(r, locks, ref.Object, \"\")", to: "return c.open(r, locks.Existing(), ref.Object, \"\")", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
-	{file: "atomics/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{Region: ref.Region})", promise: "a handle on cells never arrives at others", pkg: "./test/messages", run: "TestStaleHandle$"},
-	{file: "ring/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{Region: ref.Region})", promise: "a handle on a queue never arrives at another", pkg: "./test/messages", run: "TestStaleHandle$"},
-	{file: "shm/registry.go", from: "case found != nil:", to: "case false:", promise: "of a region and its copy none is taken for the other", pkg: "./shm", run: "TestTwoOfOneID$"},
-	{file: "shm/detach.go", from: "found = append(found, a)", to: "found = []*attachment{a}", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "atomics/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{}.On(ref.Key()))", promise: "a handle on cells never arrives at others", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "ring/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{}.On(ref.Key()))", promise: "a handle on a queue never arrives at another", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/registry.go", from: "case k.File != sys.FileID{} && a.file != k.File:", to: "case false:", promise: "of a region and its copy none is taken for the other", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "shm/registry.go", from: "case found != nil:\n\t\t\treturn nil", to: "case false:\n\t\t\treturn nil", promise: "who knows no more than an id takes none of two", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "internal/object/ref.go", from: "r.Region, r.Dev, r.Ino = k.ID, k.File.Dev, k.File.Ino", to: "r.Region = k.ID", promise: "a handle travels with its region's file", pkg: "./proc", run: "TestCopyBeside$"},
+	{file: "sync/cond.go", from: "object.Ref{Generation: ref.Lock}.On(ref.Key())", to: "object.Ref{Region: ref.Region, Generation: ref.Lock}", promise: "a Cond's lock is looked for where the Cond is", pkg: "./sync", run: "TestCondBesideACopy$"},
+	{file: "shm/detach.go", from: "a.depart() //", to: "//", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
 
 	// An ephemeral region ends with its last, and not before.
 	{file: "shm/handon.go", from: "if err = shareLife(f); err == nil {", to: "if err == nil {", promise: "a region does not end under a child that was just started", pkg: "./proc", run: "TestParentClosesFirst$|TestParentDiesFirst$"},
@@ -43,7 +46,7 @@ var lifeMutations = []mutation{
 
 	// Names, and what goes along with a child.
 	{file: "shm/names.go", from: "case isTemp(base):", to: "case false:", promise: "no living region is swept", pkg: "./shm", run: "TestNames$|TestNoRegionIsSwept$"},
-	{file: "proc/regions.go", from: "what := piece{readOnly: p.ReadOnly}", to: "what := piece{}", promise: "a read-only region does not hide the writable one of a handle", pkg: "./proc", run: "TestReadOnlyBeside$"},
-	{file: "proc/regions.go", from: "if what.file, err = sys.ID(p.File); err != nil {", to: "if _, err = sys.ID(p.File); err != nil {", promise: "a region and its copy are two", pkg: "./proc", run: "TestCopyBeside$"},
-	{file: "sync/handle.go", from: "shm.ParticipantsOf(h.core)", to: "func() (ps []shm.Participant) {\n\t\tif r, err := shm.RegionByID(h.core.Ref.Region); err == nil {\n\t\t\tps = r.Participants()\n\t\t\tr.Close()\n\t\t}\n\t\treturn ps\n\t}()", promise: "a living owner is not called dead", pkg: "./sync", run: "TestOwnerBesideACopy$"},
+	{file: "proc/regions.go", from: "what := piece{p.Key, p.ReadOnly}", to: "what := piece{region: p.Key}", promise: "a read-only region does not hide the writable one of a handle", pkg: "./proc", run: "TestReadOnlyBeside$"},
+	{file: "proc/regions.go", from: "what := piece{p.Key, p.ReadOnly}", to: "what := piece{object.RegionKey{ID: p.Key.ID}, p.ReadOnly}", promise: "a region and its copy are two", pkg: "./proc", run: "TestCopyBeside$"},
+	{file: "sync/handle.go", from: "shm.ParticipantsOf(h.core)", to: "func() (ps []shm.Participant) {\n\t\tif r, err := shm.RegionByKey(object.RegionKey{ID: h.core.Ref.Region}); err == nil {\n\t\t\tps = r.Participants()\n\t\t\tr.Close()\n\t\t}\n\t\treturn ps\n\t}()", promise: "a living owner is not called dead", pkg: "./sync", run: "TestOwnerBesideACopy$"},
 }

@@ -44,6 +44,14 @@ var lifeMutations = []mutation{
 	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.where())", to: "takeAway(a.private, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
 	{file: "shm/create.go", from: "if room, err := endNamed(path); err != nil {", to: "if room, err := endNamed(path); false {", promise: "Create says why it cannot make room", pkg: "./shm", run: "TestStickyDirectory$"},
 
+	// What is used of a region's file has memory behind it.
+	{file: "shm/open.go", from: "if err == nil {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", to: "if err == nil && h.inode != st.Ino {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", promise: "a copy may have the region's inode number", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "used = append(used, extent{from, to - from})", to: "_, _ = from, to", promise: "a copy's objects are backed", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "e.off + e.words + uint64(e.fields) + pageSize", to: "e.off + e.size + pageSize", promise: "no more is backed than is used", pkg: "./shm", run: "TestBackOnlyEntries$"},
+	{file: "shm/backing.go", from: "return lookAt(f, g, st)", to: "return nil", promise: "who only looks gets no SIGBUS", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "return touchAll(f, g, used, need, st)", to: "return nil", promise: "a copy is backed without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$|TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "err = writeZeroes(f, extent{0, n})", to: "err = nil", promise: "a region is born whole without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$"},
+
 	// Names, and what goes along with a child.
 	{file: "shm/names.go", from: "case isTemp(base):", to: "case false:", promise: "no living region is swept", pkg: "./shm", run: "TestNames$|TestNoRegionIsSwept$"},
 	{file: "proc/regions.go", from: "what := piece{p.Key, p.ReadOnly}", to: "what := piece{region: p.Key}", promise: "a read-only region does not hide the writable one of a handle", pkg: "./proc", run: "TestReadOnlyBeside$"},

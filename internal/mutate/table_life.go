@@ -34,7 +34,7 @@ var lifeMutations = []mutation{
 	{file: "shm/handon.go", from: "if err = shareLife(f); err == nil {", to: "if err == nil {", promise: "a region does not end under a child that was just started", pkg: "./proc", run: "TestParentClosesFirst$|TestParentDiesFirst$"},
 	{file: "shm/handon.go", from: "p.End = func() { endNamed(path) }", to: "_ = path", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
 	{file: "proc/start_linux.go", from: "\t\tregions.ended()\n", to: "", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
-	{file: "proc/start_linux.go", from: "\tdefer regions.close()\n", to: "", promise: "the parent's share ends with Start", pkg: "./proc", run: "TestChildNeverArrives$|TestParentClosesFirst$"},
+	{file: "proc/launch_linux.go", from: "\t\tl.regions.close()\n\t\treturn nil", to: "\t\treturn nil", promise: "the parent's share ends with Start", pkg: "./proc", run: "TestChildNeverArrives$|TestParentClosesFirst$"},
 	{file: "shm/handon.go", from: "if f, err = sys.Reopen(a.fd, true); err != nil {", to: "if f, err = sys.Dup(a.fd); err != nil {", promise: "the share on its way is not the parent's own", pkg: "./shm", run: "TestHandOnOfAMovedFile$"},
 	{file: "shm/handon.go", from: "== 0 || a.readOnly {", to: "== 0 {", promise: "who only looks keeps no region alive", pkg: "./shm", run: "TestHandOnReadOnly$"},
 	{file: "shm/ephemeral.go", from: "if binary.LittleEndian.Uint32(b[:]) == lifeGone {\n\t\treturn errGone", to: "if false {\n\t\treturn errGone", promise: "nobody comes into a region that has ended", pkg: "./shm", run: "TestEphemeralEndsUnderANewcomer$|TestNoShareOfTheEnded$"},
@@ -43,6 +43,11 @@ var lifeMutations = []mutation{
 	{file: "shm/ephemeral.go", from: "return true, takeAway(f, path)", to: "takeAway(f, path)\n\t\treturn true, nil", promise: "what cannot be taken away is told at once", pkg: "./shm", run: "TestStickyDirectory$"},
 	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.where())", to: "takeAway(a.private, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
 	{file: "shm/create.go", from: "if room, err := endNamed(path); err != nil {", to: "if room, err := endNamed(path); false {", promise: "Create says why it cannot make room", pkg: "./shm", run: "TestStickyDirectory$"},
+
+	// What hangs hangs alone.
+	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tif", to: "\tcase <-context.Background().Done():\n\t\tif", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},
+	{file: "proc/launch_linux.go", from: "\tl.look()\n\terr := l.fork()", to: "\tvar err error\n\tlooked := make(chan bool)\n\tforker() <- func() { l.look(); close(looked) }\n\t<-looked\n\terr = l.fork()", promise: "the thread that forks has no part in what may hang", pkg: "./proc", run: "TestStartHangs$"},
+	{file: "proc/pipes_linux.go", from: "\t\tcase <-late.C:\n", to: "\t\tcase <-late.C:\n\t\t\t<-p.done\n", promise: "a Writer that blocks does not keep a process from being Done", pkg: "./proc", run: "TestWriterBlocks$"},
 
 	// What is used of a region's file has memory behind it.
 	{file: "shm/open.go", from: "if err == nil {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", to: "if err == nil && h.inode != st.Ino {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", promise: "a copy may have the region's inode number", pkg: "./shm", run: "TestOpenSparseCopy$"},

@@ -10,6 +10,7 @@ import (
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -177,3 +178,32 @@ func TestWriterBlocks(t *testing.T) {
 type onlyWriter struct{ f *os.File }
 
 func (w onlyWriter) Write(b []byte) (int, error) { return w.f.Write(b) }
+
+// withoutProc is a process that covers /proc, in a mount namespace of its own.
+func withoutProc() {
+	if err := unix.Mount("tandem-test", "/proc", "tmpfs", 0, ""); err != nil {
+		fmt.Println(err)
+		os.Exit(77)
+	}
+	_, err := ends.Start(context.Background(), how{}, nil)
+	if !errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "is /proc mounted?") {
+		fmt.Printf("Start = %v\n", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// The program is found through /proc, and that it is not there is no file that
+// may come.
+func TestStartWithoutProc(t *testing.T) {
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), modeVar+"=no /proc")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: syscall.CLONE_NEWNS}
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err != nil && (cmd.ProcessState == nil || cmd.ProcessState.ExitCode() == 77):
+		t.Skipf("cannot cover /proc: %v, %s", err, out)
+	case err != nil:
+		t.Errorf("%v: %s", err, out)
+	}
+}

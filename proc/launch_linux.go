@@ -12,6 +12,8 @@ import (
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/tandem/internal/sys"
 )
 
 // forker runs what it is sent on one thread that lives as long as the
@@ -138,6 +140,11 @@ func (l *launch) fork() error {
 		forked <- l.cmd.Start()
 	}
 	err := <-forked
+	if err != nil {
+		if p := sys.NoProc(err); p != err {
+			return fmt.Errorf("start %s: %w", l.cmd.Path, p)
+		}
+	}
 	if err != nil && l.cmd.Dir != "" { // which may be what the error is about
 		err = fmt.Errorf("in directory %s: %w", l.cmd.Dir, err)
 	}

@@ -34,6 +34,9 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	proc.Main()
+	if os.Getenv(modeVar) == "no /proc" {
+		withoutProc()
+	}
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each child of a -race run takes a second to exit
 	}

@@ -44,6 +44,11 @@ var lifeMutations = []mutation{
 	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.where())", to: "takeAway(a.private, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
 	{file: "shm/create.go", from: "if room, err := endNamed(path); err != nil {", to: "if room, err := endNamed(path); false {", promise: "Create says why it cannot make room", pkg: "./shm", run: "TestStickyDirectory$"},
 
+	// What is not to be had is not taken for what may come.
+	{file: "internal/sys/file_linux.go", from: "if err = NoProc(err); err != nil {", to: "if err != nil {", promise: "without /proc a region is not called absent", pkg: "./shm", run: "TestWithoutProc$"},
+	{file: "internal/sys/process_linux.go", from: "if _, e := os.Readlink(\"/proc/self\"); e == nil {", to: "if false {", promise: "a directory that is not there is no missing /proc", pkg: "./proc", run: "TestBadOptions$"},
+	{file: "proc/launch_linux.go", from: "if p := sys.NoProc(err); p != err {", to: "if p := err; p != err {", promise: "without /proc the program is not called absent", pkg: "./proc", run: "TestStartWithoutProc$"},
+
 	// What hangs hangs alone.
 	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tif", to: "\tcase <-context.Background().Done():\n\t\tif", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},
 	{file: "proc/launch_linux.go", from: "\tl.look()\n\terr := l.fork()", to: "\tvar err error\n\tlooked := make(chan bool)\n\tforker() <- func() { l.look(); close(looked) }\n\t<-looked\n\terr = l.fork()", promise: "the thread that forks has no part in what may hang", pkg: "./proc", run: "TestStartHangs$"},

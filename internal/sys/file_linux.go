@@ -51,8 +51,8 @@ func Reopen(f *os.File, writable bool) (*os.File, error) {
 		mode = unix.O_RDWR
 	}
 	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), mode|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("reopen through /proc/self/fd (is /proc mounted?): %w", err)
+	if err = NoProc(err); err != nil {
+		return nil, fmt.Errorf("reopen through /proc/self/fd: %w", err)
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }

@@ -11,8 +11,6 @@ import (
 	"syscall"
 	"unsafe"
 
-	"github.com/edsrzf/mmap-go"
-
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
 )
@@ -133,7 +131,7 @@ func usedExtents(f *os.File, g geometry) ([]extent, error) {
 // touchAll is for a file system without fallocate: each page is changed to what
 // it is, so that nothing is lost if others come in meanwhile.
 func touchAll(f *os.File, g geometry, used []extent, need uint64, st sys.FileStat) error {
-	return guarded(f, g.size, mmap.RDWR, func(m []byte) {
+	return guarded(f, g.size, true, func(m []byte) {
 		for _, x := range used {
 			for off := x.off; off < x.end(); off += pageSize {
 				atomic.AddUint32((*uint32)(unsafe.Pointer(&m[off])), 0)
@@ -148,7 +146,7 @@ func lookAt(f *os.File, g geometry, st sys.FileStat) error {
 	if uint64(st.Memory) >= g.size {
 		return nil
 	}
-	return guarded(f, g.heapOff, mmap.RDONLY, func(m []byte) {
+	return guarded(f, g.heapOff, false, func(m []byte) {
 		for off := uint64(0); off < g.heapOff; off += pageSize {
 			atomic.LoadUint32((*uint32)(unsafe.Pointer(&m[off])))
 		}
@@ -157,12 +155,12 @@ func lookAt(f *os.File, g geometry, st sys.FileStat) error {
 
 // guarded calls look with the first n bytes of f mapped, and fault if a page of
 // them cannot be had.
-func guarded(f *os.File, n uint64, prot int, look func(m []byte), fault func() error) (err error) {
-	m, err := mmap.MapRegion(f, int(n), prot, 0, 0)
+func guarded(f *os.File, n uint64, writable bool, look func(m []byte), fault func() error) (err error) {
+	m, err := sys.Map(f, uintptr(n), writable)
 	if err != nil {
 		return fmt.Errorf("map %d bytes: %w", n, err)
 	}
-	defer m.Unmap()
+	defer sys.Unmap(m, uintptr(n))
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
@@ -172,7 +170,7 @@ func guarded(f *os.File, n uint64, prot int, look func(m []byte), fault func() e
 			err = fault()
 		}
 	}()
-	look(m)
+	look(unsafe.Slice((*byte)(m), n))
 	return nil
 }
 

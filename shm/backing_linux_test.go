@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/sys"
@@ -226,6 +228,76 @@ var fallless = testproc.Role("fallless", func(args []string) {
 	c.KeepAlive()
 	testproc.Must(r.Close())
 })
+
+// A process that locks all its memory takes no more of a sparse region than
+// another, and Close no more than that.
+func TestLockedMemory(t *testing.T) {
+	path := testPath(t)
+	c := locker.Start(t, path)
+	if l := c.Line(); l != "made" {
+		t.Skip(l)
+	}
+	if n := blocks(t, path); n > 1<<20 {
+		t.Errorf("%d bytes of memory behind a new region of 256 MiB", n)
+	}
+	c.Say("go")
+	var before, after int
+	if l := c.Line(); l != "closed" {
+		t.Fatal(l)
+	}
+	if _, err := fmt.Sscan(c.Line(), &before, &after); err != nil || after-before > 64<<10 {
+		t.Errorf("%d KiB in memory before Close, %d after, %v", before, after, err)
+	}
+	if n := blocks(t, path); n > 1<<20 {
+		t.Errorf("%d bytes of memory behind it after Close", n)
+	}
+}
+
+var locker = testproc.Role("locker", func(args []string) {
+	if err := unix.Mlockall(unix.MCL_CURRENT | unix.MCL_FUTURE); err != nil {
+		testproc.Say("mlockall: ", err)
+		return
+	}
+	r, err := Create(args[0], &Options{Size: 256 << 20})
+	testproc.Must(err)
+	c, err := r.OpenObject(sizedSpec("o", 64<<10))
+	testproc.Must(err)
+	testproc.Say("made")
+	testproc.Hear()
+	resident := func() (kib int) {
+		b, err := os.ReadFile("/proc/self/statm")
+		testproc.Must(err)
+		fmt.Sscan(string(b), new(int), &kib)
+		return kib * 4
+	}
+	before := resident()
+	testproc.Must(r.Close())
+	testproc.Say("closed")
+	testproc.Say(before, resident())
+	c.KeepAlive()
+})
+
+// No inode left is no room, with the figures, as no byte left is.
+func TestNoInodeLeft(t *testing.T) {
+	dir := t.TempDir()
+	if err := syscall.Mount("tandem-test", dir, "tmpfs", 0, "size=4m,nr_inodes=3"); err != nil {
+		t.Skipf("cannot mount a tmpfs of 3 inodes: %v", err)
+	}
+	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
+	o := &Options{Size: 1 << 20, Objects: 8, Participants: 2}
+	var err error
+	for i := range 4 {
+		var r *Region
+		if r, err = Create(filepath.Join(dir, fmt.Sprint("r", i)), o); err != nil {
+			break
+		}
+		defer r.Close()
+	}
+	wantErr(t, err, ErrNoSpace)
+	if !errors.Is(err, syscall.ENOSPC) || !strings.Contains(err.Error(), "room for 0 files of 3 and ") {
+		t.Errorf("%v", err)
+	}
+}
 
 // A ramfs has no fallocate, and no files without a name on some systems.
 func TestRamfs(t *testing.T) {

@@ -47,7 +47,16 @@ var lifeMutations = []mutation{
 	// What is not to be had is not taken for what may come.
 	{file: "internal/sys/file_linux.go", from: "if err = NoProc(err); err != nil {", to: "if err != nil {", promise: "without /proc a region is not called absent", pkg: "./shm", run: "TestWithoutProc$"},
 	{file: "internal/sys/process_linux.go", from: "if _, e := os.Readlink(\"/proc/self\"); e == nil {", to: "if false {", promise: "a directory that is not there is no missing /proc", pkg: "./proc", run: "TestBadOptions$"},
-	{file: "proc/launch_linux.go", from: "if p := sys.NoProc(err); p != err {", to: "if p := err; p != err {", promise: "without /proc the program is not called absent", pkg: "./proc", run: "TestStartWithoutProc$"},
+	{file: "proc/launch_linux.go", from: "if p := sys.NoProc(err); p != err {", to: "if p := sys.NoProc(nil); p != nil {", promise: "without /proc the program is not called absent", pkg: "./proc", run: "TestStartWithoutProc$"},
+
+	{file: "shm/birth.go", from: "return b, noFile(dir, err)", to: "return b, err", promise: "no inode left is ErrNoSpace", pkg: "./shm", run: "TestNoInodeLeft$"},
+	{file: "internal/sys/map_linux.go", from: "\tfills := fillsMappings()", to: "\tfills := false", promise: "mlockall takes no memory of a sparse region", pkg: "./shm", run: "TestLockedMemory$"},
+	{file: "internal/sys/map_linux.go", from: "if n > 1<<20 && fillsMappings() {", to: "if false {", promise: "mlockall takes no memory when a region is closed", pkg: "./shm", run: "TestLockedMemory$"},
+
+	// What is shown misleads nobody.
+	{file: "shm/snapshot_text.go", from: ", unicode.Bidi_Control)", to: ")", promise: "a name does not turn round what stands beside it", pkg: "./shm", run: "TestPrintable$"},
+	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.p64(recPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.p64(recPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
+	{file: "shm/header.go", from: "flags, knownFlags, ErrVersion)", to: "flags, knownFlags, ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
 
 	// What hangs hangs alone.
 	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tif", to: "\tcase <-context.Background().Done():\n\t\tif", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},

@@ -43,6 +43,19 @@ func FreeBytes(f *os.File) (int64, error) {
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
+// FreeInodes is how many files the file system of dir has room for, and how
+// many it can have at most; an error where it has no limit.
+func FreeInodes(dir string) (free, limit uint64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, err
+	}
+	if st.Files == 0 {
+		return 0, 0, errors.ErrUnsupported
+	}
+	return st.Ffree, st.Files, nil
+}
+
 // Reopen opens the file behind f once more: a new open file description, so
 // that locks on it are apart from those on f. It needs /proc.
 func Reopen(f *os.File, writable bool) (*os.File, error) {

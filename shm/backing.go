@@ -51,11 +51,13 @@ func backNew(f *os.File, n uint64) error {
 // somebody is in it.
 func backCopy(f *os.File, g geometry, st sys.FileStat, readOnly bool) error {
 	_, held, err := sys.FirstLocked(f, headerSize, int64(g.participants)*recordSize)
-	if held || err != nil {
-		return err
-	}
-	if readOnly {
+	switch {
+	case held:
+		return nil
+	case readOnly: // whether that can be asked or not
 		return lookAt(f, g, st)
+	case err != nil:
+		return err
 	}
 	used, err := usedExtents(f, g)
 	if err != nil {

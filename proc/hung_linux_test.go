@@ -179,6 +179,8 @@ type onlyWriter struct{ f *os.File }
 
 func (w onlyWriter) Write(b []byte) (int, error) { return w.f.Write(b) }
 
+func init() { modes["no /proc"] = withoutProc }
+
 // withoutProc is a process that covers /proc, in a mount namespace of its own.
 func withoutProc() {
 	if err := unix.Mount("tandem-test", "/proc", "tmpfs", 0, ""); err != nil {

@@ -36,6 +36,7 @@ var areas = []area{
 	{"sync", syncMutations},
 	{"close", closeMutations},
 	{"shm", shmMutations},
+	{"room", roomMutations},
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},

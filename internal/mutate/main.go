@@ -37,6 +37,7 @@ var areas = []area{
 	{"close", closeMutations},
 	{"shm", shmMutations},
 	{"room", roomMutations},
+	{"handles", handleMutations},
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},

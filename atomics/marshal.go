@@ -9,7 +9,7 @@ import (
 	"example.com/tandem/shm"
 )
 
-// A handle travels as the id of its region and the name and generation of its
+// A handle travels as the id and the file of its region and the name and generation of its
 // object. It arrives in a process that has the region open, which package proc
 // sees to, and finds the object there, or nothing: a handle on what was removed
 // meanwhile is fs.ErrNotExist, whatever has the name then.

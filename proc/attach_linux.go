@@ -23,9 +23,9 @@ func attach(h *head) error {
 		}
 		f.Close()
 		if err == nil {
-			var id object.RegionID
-			if id, err = regionID(r); err == nil && id != hr.ID {
-				err = fmt.Errorf("descriptor %d is region %v, not %v", handoverFD+1+i, id, hr.ID)
+			var k object.RegionKey
+			if k, err = regionKey(r); err == nil && k != hr.Key {
+				err = fmt.Errorf("descriptor %d is region %v, not %v", handoverFD+1+i, k, hr.Key)
 			}
 		}
 		if err != nil {
@@ -47,6 +47,6 @@ func attach(h *head) error {
 // detach is an orderly death in what was handed over.
 func detach(h *head) {
 	for _, hr := range h.Regions {
-		shm.Detach(hr.ID)
+		shm.Detach(hr.Key)
 	}
 }

@@ -222,7 +222,8 @@ func TestReadOnlyBeside(t *testing.T) {
 	}
 }
 
-// A copy of a region has its id. As listed regions they are two.
+// A copy of a region has its id. They are two all the same: as listed regions,
+// and for handles on what is in them.
 func TestCopyBeside(t *testing.T) {
 	dir := t.TempDir()
 	r, err := shm.Create(filepath.Join(dir, "house"), &shm.Options{Size: 1 << 20})
@@ -238,8 +239,18 @@ func TestCopyBeside(t *testing.T) {
 	c.expect(t, r.Name())
 	c.expect(t, twin.Name())
 	wantCode(t, c.Process, 0)
-	if p, err := lodger.Start(context.Background(), r, nil); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("Start with a handle on one of two = %v, %v, want fs.ErrInvalid", p, err)
+	var counts []*atomics.Value[int64]
+	for _, r := range []*shm.Region{r, twin} {
+		count, err := atomics.OpenValue[int64](r, "count", 0)
+		check(err)
+		counts = append(counts, count)
+	}
+	for i, count := range counts { // twin is opened second, and first
+		wantCode(t, start(t, hitter, hits{count, i + 1}, nil), 0)
+		wantCode(t, start(t, hitterBeside, [2]hits{{counts[0], 10}, {counts[1], 20}}, nil), 0)
+	}
+	if one, two := counts[0].Load(), counts[1].Load(); one != 21 || two != 42 {
+		t.Errorf("counted %d, and %d in the copy, want 21 and 42", one, two)
 	}
 	for _, r := range []*shm.Region{r, twin} {
 		if n := len(r.Participants()); n != 1 {
@@ -247,6 +258,13 @@ func TestCopyBeside(t *testing.T) {
 		}
 	}
 }
+
+var hitterBeside = proc.Register("hitterBeside", func(ctx context.Context, a [2]hits) error {
+	for _, h := range a {
+		atomics.Add(h.Count, int64(h.Number))
+	}
+	return nil
+})
 
 var names = proc.Register("names", func(context.Context, struct{}) error {
 	for _, r := range proc.Regions() {

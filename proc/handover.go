@@ -45,7 +45,7 @@ type head struct {
 
 // A handed region.
 type handed struct {
-	ID   object.RegionID
+	Key  object.RegionKey
 	Name string
 }
 

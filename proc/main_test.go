@@ -14,6 +14,9 @@ import (
 // What the test binary does instead of running tests, and where.
 const modeVar = "TANDEM_PROC_TEST"
 
+// modes are some of them, by name.
+var modes = map[string]func(){}
+
 // gateVar names what a child waits at before it does anything at all.
 const gateVar = "TANDEM_PROC_TEST_GATE"
 
@@ -34,6 +37,9 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	proc.Main()
+	if mode := modes[os.Getenv(modeVar)]; mode != nil {
+		mode()
+	}
 	if os.Getenv("GORACE") == "" {
 		os.Setenv("GORACE", "atexit_sleep_ms=0") // else each child of a -race run takes a second to exit
 	}

@@ -31,13 +31,17 @@ type Options struct {
 	// (or /dev/null where that is closed), a *os.File is handed on as it is,
 	// anything else is written to by a goroutine, which has ended when the
 	// process is Done; if both are the same Writer, one goroutine at a time
-	// calls it.
+	// calls it. When the process has ended, its output is waited for, for 10 s
+	// at most: what others hold open, or a Writer does not take, is lost then,
+	// and Wait says so by exec.ErrWaitDelay. A Writer that is blocked by then
+	// is left in its call, and not called again.
 	Stdout, Stderr io.Writer
 
 	// Env is added to this process's environment, as "key=value".
 	Env []string
 
-	// Dir is the child's working directory. "": this process's.
+	// Dir is the child's working directory. "": this process's. While it does
+	// not answer (it is on a dead mount) Start waits, until its context ends.
 	Dir string
 
 	// Regions are handed to the child, which has them as proc.Regions(), in

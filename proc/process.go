@@ -48,7 +48,7 @@ func (p *Process) Name() string { return p.name }
 func (p *Process) PID() int { return p.os.Pid }
 
 // Done is closed when the process has ended and what it wrote has been given
-// to Options.Stdout and Stderr.
+// to Options.Stdout and Stderr, or they have not taken it for 10 s.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
 // Alive reports that the process is not Done.

@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 
 	"example.com/tandem/internal/object"
-	"example.com/tandem/internal/sys"
 	"example.com/tandem/shm"
 )
 
@@ -36,16 +35,26 @@ type luggage struct {
 }
 
 // A piece tells regions apart as a child has to have them: what one has open
-// for reading only is of no use to a handle that writes, and a copy of a
-// region's file has its id.
+// for reading only is of no use to a handle that writes.
 type piece struct {
-	file     sys.FileID
+	region   object.RegionKey
 	readOnly bool
 }
 
-// newLuggage is none yet, for the child of head h. It is the caller's to close,
-// whatever comes of packing: what encodes an argument is a user's code.
-func newLuggage(h *head) *luggage { return &luggage{h: h, index: map[piece]int{}} }
+// packed packs for the child of head h. What comes back without an error is the
+// caller's to close. What encodes an argument is a user's code, and may panic.
+func packed(h *head, t reflect.Type, arg any, listed []*shm.Region) (data []byte, l *luggage, err error) {
+	l = &luggage{h: h, index: map[piece]int{}}
+	whole := false
+	defer func() {
+		if !whole {
+			l.close()
+		}
+	}()
+	data, err = l.pack(t, arg, listed)
+	whole = err == nil
+	return data, l, err
+}
 
 // add takes r along, if it is not there yet, and returns its index.
 func (l *luggage) add(r *shm.Region) (int, error) {
@@ -53,11 +62,7 @@ func (l *luggage) add(r *shm.Region) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	what := piece{readOnly: p.ReadOnly}
-	if what.file, err = sys.ID(p.File); err != nil {
-		end(p)
-		return 0, err
-	}
+	what := piece{p.Key, p.ReadOnly}
 	i, ok := l.index[what]
 	if ok {
 		end(p)
@@ -66,7 +71,7 @@ func (l *luggage) add(r *shm.Region) (int, error) {
 	i = len(l.all)
 	l.index[what] = i
 	l.all = append(l.all, p)
-	l.h.Regions = append(l.h.Regions, handed{ID: p.ID, Name: p.Name})
+	l.h.Regions = append(l.h.Regions, handed{Key: p.Key, Name: p.Name})
 	return i, nil
 }
 
@@ -101,7 +106,7 @@ func (l *luggage) ended() {
 // with it.
 func (l *luggage) pack(t reflect.Type, arg any, listed []*shm.Region) (data []byte, err error) {
 	for i, r := range listed {
-		if _, err = regionID(r); err == nil {
+		if _, err = regionKey(r); err == nil {
 			var n int
 			n, err = l.add(r)
 			l.h.Listed = append(l.h.Listed, n)
@@ -114,15 +119,15 @@ func (l *luggage) pack(t reflect.Type, arg any, listed []*shm.Region) (data []by
 	// of arg's. That is harmless, unless its region is closed by now: then
 	// look once more.
 	for attempt := 1; ; attempt++ {
-		ids, err := object.Collect(func() (err error) {
+		keys, err := object.Collect(func() (err error) {
 			data, err = encode(t, arg)
 			return err
 		})
 		if err != nil {
 			return nil, err
 		}
-		for id := range ids {
-			if err = l.addByID(id); err != nil {
+		for k := range keys {
+			if err = l.addByKey(k); err != nil {
 				break
 			}
 		}
@@ -135,8 +140,8 @@ func (l *luggage) pack(t reflect.Type, arg any, listed []*shm.Region) (data []by
 	}
 }
 
-func (l *luggage) addByID(id object.RegionID) error {
-	r, err := shm.RegionByID(id)
+func (l *luggage) addByKey(k object.RegionKey) error {
+	r, err := shm.RegionByKey(k)
 	if err != nil {
 		return err
 	}
@@ -145,11 +150,11 @@ func (l *luggage) addByID(id object.RegionID) error {
 	return err
 }
 
-func regionID(r *shm.Region) (object.RegionID, error) {
+func regionKey(r *shm.Region) (object.RegionKey, error) {
 	b, err := r.MarshalBinary()
 	if err != nil {
-		return object.RegionID{}, err
+		return object.RegionKey{}, err
 	}
 	ref, err := object.Unmarshal(b)
-	return ref.Region, err
+	return ref.Key(), err
 }

@@ -102,7 +102,10 @@ func Main() {
 // regions of the handles in it, and o.Regions, are handed on as descriptors.
 //
 // When ctx ends the child gets SIGTERM, and SIGKILL after o.Grace; a ctx that
-// has already ended starts nothing and is the error.
+// has already ended starts nothing and is the error. Start blocks for the time
+// of a fork, or while o.Dir or the program's file is on a file system that does
+// not answer: until ctx ends, which is the error then, and there is no child.
+// Other Starts go on meanwhile.
 //
 // Errors: ErrNoMain, fs.ErrInvalid, ctx's, the operating system's, and that
 // of an arg that does not encode, which names the field. A panic of what encodes

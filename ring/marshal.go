@@ -7,7 +7,7 @@ import (
 )
 
 // MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
-// It travels as the id of its region and the name and generation of the queue.
+// It travels as the id and the file of its region and the name and generation of the queue.
 func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 	if q.off() {
 		return nil, q.fail("queue.MarshalBinary", shm.ErrClosed)

@@ -162,7 +162,7 @@ func TestMarshalRegion(t *testing.T) {
 		b, err = r.MarshalBinary()
 		return err
 	})
-	if err != nil || !ids[r.a.id] || len(ids) != 1 {
+	if err != nil || !ids[r.a.key()] || len(ids) != 1 {
 		t.Fatalf("Collect = %v, %v", ids, err)
 	}
 	var back Region

@@ -26,6 +26,11 @@ type birth struct {
 const tempPrefix = ".tandem~"
 
 func newBirth(dir string) (*birth, error) {
+	b, err := newUnnamed(dir)
+	return b, noFile(dir, err)
+}
+
+func newUnnamed(dir string) (*birth, error) {
 	f, err := sys.Temp(dir)
 	if err == nil {
 		return &birth{f: f}, nil
@@ -62,8 +67,31 @@ func newTemp(dir string) (*birth, error) {
 	return b, nil
 }
 
+// noFile is err, but ErrNoSpace with the figures where dir has no room for one
+// more file.
+func noFile(dir string, err error) error {
+	if !noRoom(err) {
+		return err
+	}
+	files, bytes := "an unknown number of files", "unknown"
+	if free, limit, e := sys.FreeInodes(dir); e == nil {
+		files = fmt.Sprintf("%d files of %d", free, limit)
+	}
+	if d, e := os.Open(dir); e == nil {
+		if n, e := sys.FreeBytes(d); e == nil {
+			bytes = fmt.Sprint(n)
+		}
+		d.Close()
+	}
+	return fmt.Errorf("%w: a file needed, room for %s and %s bytes in its file system: %w", ErrNoSpace, files, bytes, err)
+}
+
 // publish gives the file its name, or fs.ErrExist.
 func (b *birth) publish(path string) error {
+	return noFile(filepath.Dir(path), b.name(path))
+}
+
+func (b *birth) name(path string) error {
 	if b.temp == "" {
 		return sys.Link(b.f, path)
 	}

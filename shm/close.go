@@ -5,8 +5,6 @@ import (
 	"os"
 	gosync "sync"
 
-	"github.com/edsrzf/mmap-go"
-
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
@@ -157,19 +155,19 @@ func (w words) leave(self engine.Self, env engine.Env, reclaim func()) {
 // A second mapping of a region, for the short while of a close.
 type secondMapping struct {
 	words
-	m mmap.MMap
+	m unsafe.Pointer
 }
 
 func mapSecond(f *os.File, g geometry) (secondMapping, error) {
-	var m mmap.MMap
+	var m unsafe.Pointer
 	err := withRoomIfAny(func() (err error) {
-		m, err = mmap.MapRegion(f, int(g.size), mmap.RDWR, 0, 0)
+		m, err = sys.Map(f, uintptr(g.size), true)
 		return err
 	})
 	if err != nil {
 		return secondMapping{}, err
 	}
-	return secondMapping{words{mem.At(unsafe.Pointer(&m[0]), g.size), g}, m}, nil
+	return secondMapping{words{mem.At(m, g.size), g}, m}, nil
 }
 
-func (s *secondMapping) unmap() { s.m.Unmap() }
+func (s *secondMapping) unmap() { sys.Unmap(s.m, uintptr(s.g.size)) }

@@ -187,7 +187,7 @@ func fill(f *os.File, h *header, mode fs.FileMode) error {
 	if err := sys.Truncate(f, int64(h.size)); err != nil {
 		return err
 	}
-	if err := back(f, h.heapOff); err != nil {
+	if err := backNew(f, h.heapOff); err != nil {
 		return err
 	}
 	id, err := sys.ID(f)
@@ -207,22 +207,6 @@ func fill(f *os.File, h *header, mode fs.FileMode) error {
 	}
 	if err := sys.Chmod(f, mode); err != nil {
 		return fmt.Errorf("set mode %#o: %w", uint32(mode), err)
-	}
-	return nil
-}
-
-// back puts memory behind the first n bytes of f, all that is not heap.
-func back(f *os.File, n uint64) error {
-	err := sys.Fallocate(f, 0, int64(n))
-	if errors.Is(err, syscall.ENOSPC) {
-		free, ferr := sys.FreeBytes(f)
-		if ferr != nil {
-			return fmt.Errorf("header and directory need %d bytes: %w", n, ErrNoSpace)
-		}
-		return fmt.Errorf("header and directory need %d bytes, the file system has %d free: %w", n, free, ErrNoSpace)
-	}
-	if err != nil {
-		return fmt.Errorf("take %d bytes for header and directory: %w", n, err)
 	}
 	return nil
 }

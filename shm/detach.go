@@ -1,32 +1,23 @@
 package shm
 
-import (
-	"errors"
+import "example.com/tandem/internal/object"
 
-	"example.com/tandem/internal/object"
-)
-
-// Detach closes the region whose ID is id for this whole process, whatever
-// handles on it are open: package proc, when a child's function has returned.
-// It does nothing if the region is not open. A copy of a region's file has its
-// id, and is closed with it. See Region.Close.
-func Detach(id object.RegionID) error {
+// Detach closes the region k for this whole process, whatever handles on it are
+// open: package proc, when a child's function has returned. It does nothing if
+// the region is not open. See Region.Close.
+func Detach(k object.RegionKey) error {
 	registry.mu.Lock()
-	var found []*attachment
-	for _, a := range registry.m {
-		if a.id == id && a.left == nil {
-			found = append(found, a)
-			a.depart() // a later Close of a handle counts below zero
-		}
+	a := registry.m[k.File]
+	if a == nil || a.id != k.ID || a.left != nil {
+		registry.mu.Unlock()
+		return nil
 	}
+	a.depart() // a later Close of a handle counts below zero
 	registry.mu.Unlock()
-	var errs []error
-	for _, a := range found {
-		err := a.close()
-		a.forget()
-		if err != nil {
-			errs = append(errs, &Error{Op: "shm.Detach", Region: a.name, Err: err})
-		}
+	err := a.close()
+	a.forget()
+	if err != nil {
+		return &Error{Op: "shm.Detach", Region: a.name, Err: err}
 	}
-	return errors.Join(errs...)
+	return nil
 }

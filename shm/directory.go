@@ -169,7 +169,7 @@ func (w *words) valid(e *entry) error {
 		return bad("hash %#x of %q, want %#x", e.hash, e.text(), hashName(e.text()))
 	case e.kind == 0:
 		return bad("kind 0")
-	case e.size == 0 || e.size%heapUnit != 0 || e.off%heapUnit != 0 || e.off < w.g.heapOff || !w.Has(e.off, e.size):
+	case e.size == 0 || e.size%heapUnit != 0 || e.off%heapUnit != 0 || e.off < w.g.heapOff || !w.g.has(e.off, e.size):
 		return bad("%d bytes at %d, of a heap from %d to %d", e.size, e.off, w.g.heapOff, w.g.size)
 	case e.words > e.size || uint64(e.fields) > e.size-e.words:
 		return bad("%d+%d bytes in %d", e.words, e.fields, e.size)

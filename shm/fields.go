@@ -84,5 +84,5 @@ func compare(s *object.Spec, kind engine.Kind, have []object.Field) error {
 	if len(diffs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrMismatch, strings.Join(diffs, "; "))
+	return fmt.Errorf("%w: %s", ErrMismatch, printable(strings.Join(diffs, "; ")))
 }

@@ -24,7 +24,7 @@ func (r *Region) handOn() (*object.Passage, error) {
 		return nil, err
 	}
 	a := r.a
-	p := &object.Passage{ID: a.id, Name: a.name, ReadOnly: a.readOnly, End: func() {}}
+	p := &object.Passage{Key: a.key(), Name: a.name, ReadOnly: a.readOnly, End: func() {}}
 	var err error
 	if a.g.flags&flagEphemeral == 0 || a.readOnly { // who only looks keeps no region alive, and so it is with his child
 		p.File, err = r.File()

@@ -6,8 +6,10 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/sys"
 )
 
@@ -18,7 +20,7 @@ func TestHandOn(t *testing.T) {
 	r := must(Create(path, ephemeral))(t)
 	id := r.a.id
 	p := must(r.HandOn())(t)
-	if p.ID != id || p.Name != path || p.ReadOnly {
+	if p.Key.ID != id || p.Key != r.a.key() || p.Name != path || p.ReadOnly {
 		t.Errorf("%+v", p)
 	}
 	if err := r.Close(); err != nil {
@@ -142,8 +144,9 @@ func TestHandOnReadOnly(t *testing.T) {
 	}
 }
 
-// A copy of a region's file has its id: of two that are open none is found by
-// it, and both are detached.
+// A copy of a region's file has its id. Each is found by its file, detached
+// alone, and never taken for the other; who knows no more than the id finds none
+// of two.
 func TestTwoOfOneID(t *testing.T) {
 	path := newRegionFile(t)
 	copied := filepath.Join(filepath.Dir(path), "copy")
@@ -151,16 +154,39 @@ func TestTwoOfOneID(t *testing.T) {
 		t.Fatal(err)
 	}
 	one, two := must(Open(path, nil))(t), must(Open(copied, nil))(t)
-	if err := closed(RegionByID(one.a.id)); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("RegionByID = %v, want fs.ErrInvalid", err)
+	for _, r := range []*Region{one, two} {
+		var arrived Region
+		if err := arrived.UnmarshalBinary(must(r.MarshalBinary())(t)); err != nil || arrived.a != r.a {
+			t.Errorf("a handle on %s is on %s, %v", r.Name(), arrived.Name(), err)
+		}
+		arrived.Close()
 	}
-	if err := Detach(one.a.id); err != nil {
+	byID := must(object.Ref{Region: one.a.id}.Marshal())(t)
+	if err := new(Region).UnmarshalBinary(byID); !errors.Is(err, fs.ErrInvalid) {
+		t.Errorf("by the id alone = %v, want fs.ErrInvalid", err)
+	}
+	if err := Detach(one.a.key()); err != nil {
 		t.Error(err)
 	}
-	for _, r := range []*Region{one, two} {
-		if _, err := r.File(); !errors.Is(err, ErrClosed) {
-			t.Errorf("%s: File after Detach = %v, want ErrClosed", r.Name(), err)
-		}
+	if _, err := one.File(); !errors.Is(err, ErrClosed) {
+		t.Errorf("File after Detach = %v, want ErrClosed", err)
+	}
+	if f, err := two.File(); err != nil {
+		t.Errorf("File of the copy after Detach = %v", err)
+	} else {
+		f.Close()
+	}
+	stray := must(object.Ref{}.On(one.a.key()).Marshal())(t)
+	if err := new(Region).UnmarshalBinary(stray); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), copied) {
+		t.Errorf("a handle where only a copy of its region is open = %v, want fs.ErrNotExist that names the copy", err)
+	}
+	var back Region
+	if err := back.UnmarshalBinary(byID); err != nil || back.a != two.a {
+		t.Errorf("by the id alone, of one: %s, %v", back.Name(), err)
+	}
+	back.Close()
+	if err := Detach(two.a.key()); err != nil {
+		t.Error(err)
 	}
 	opened := make(chan error, 2)
 	for _, name := range []string{path, copied} {

@@ -79,8 +79,8 @@ func decodeHeader(b *[128]byte, fileSize uint64) (h header, err error) {
 		return h, fmt.Errorf("the header says %d bytes, the file has %d: %w", size, fileSize, ErrCorrupt)
 	}
 	flags := le.Uint32(b[hdrFlags:])
-	if flags&^uint32(knownFlags) != 0 {
-		return h, fmt.Errorf("flags %#x, this layout has %#x: %w", flags, knownFlags, ErrCorrupt)
+	if flags&^uint32(knownFlags) != 0 { // whose sum may be another, too
+		return h, fmt.Errorf("flags %#x, this layout has %#x: %w", flags, knownFlags, ErrVersion)
 	}
 	g, err := newGeometry(size, le.Uint32(b[hdrParticipants:]), le.Uint32(b[hdrObjects:]))
 	if err == nil && size%uint64(sys.PageSize()) != 0 {

@@ -1,10 +1,8 @@
 package shm
 
 import (
-	"errors"
 	"fmt"
 	"os"
-	"syscall"
 
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
@@ -229,8 +227,8 @@ func (a *attachment) provide(x extent) error {
 	for off := x.off; off < x.end(); off += provideStep {
 		n := min(provideStep, x.end()-off)
 		err := sys.Fallocate(a.fd, int64(off), int64(n))
-		if errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS) {
-			err = a.provideByWriting(extent{off, n})
+		if noFallocate(err) {
+			err = writeZeroes(a.fd, extent{off, n})
 		}
 		if err != nil {
 			return err
@@ -238,19 +236,6 @@ func (a *attachment) provide(x extent) error {
 	}
 	if !zeroed {
 		mem.Zero(a.Ptr(x.off, x.size), uintptr(x.size))
-	}
-	return nil
-}
-
-// provideByWriting is for a file system without fallocate. Nobody else has
-// bytes in x, so there is nothing to lose.
-func (a *attachment) provideByWriting(x extent) error {
-	zeroes := make([]byte, min(x.size, 1<<20))
-	for off := x.off; off < x.end(); off += uint64(len(zeroes)) {
-		n := min(uint64(len(zeroes)), x.end()-off)
-		if _, err := a.fd.WriteAt(zeroes[:n], int64(off)); err != nil {
-			return err
-		}
 	}
 	return nil
 }

@@ -168,6 +168,9 @@ type geometry struct {
 	heapOff      uint64
 }
 
+// has reports whether n bytes from off on lie in the region.
+func (g *geometry) has(off, n uint64) bool { return off <= g.size && n <= g.size-off }
+
 func (g *geometry) record(i uint32) uint64 { return headerSize + uint64(i)*recordSize }
 func (g *geometry) waits(i uint32) uint64  { return g.waitsOff + uint64(i)*waitsSize }
 func (g *geometry) entry(i uint32) uint64  { return g.entriesOff + uint64(i)*entrySize }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
-	"syscall"
 	"time"
 
 	"example.com/tandem/internal/mem"
@@ -208,7 +207,7 @@ func (a *attachment) room(size uint64) (i uint32, to place, err error) {
 	}
 	if err := a.provide(to.extent); err != nil {
 		a.giveBack(to.extent, to.row)
-		if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.ENOMEM) {
+		if noRoom(err) {
 			return 0, to, a.noSpace(size, a.free(), err)
 		}
 		return 0, to, fmt.Errorf("allocate %d bytes: %w", size, err)

@@ -35,7 +35,7 @@ func TestOpenObjectTwiceIsOneCore(t *testing.T) {
 	if !slices.Equal(other.Fields, fields) {
 		t.Errorf("fields read from the region: %q, want %q", other.Fields, fields)
 	}
-	if other.Area.Size() != engine.MutexSize || other.Ref != (object.Ref{Region: r.a.id, Kind: uint32(engine.KindMutex), Object: "a", Generation: 1}) {
+	if other.Area.Size() != engine.MutexSize || other.Ref != (object.Ref{Region: r.a.id, Dev: r.a.file.Dev, Ino: r.a.file.Ino, Kind: uint32(engine.KindMutex), Object: "a", Generation: 1}) {
 		t.Errorf("%d bytes, ref %v", other.Area.Size(), other.Ref)
 	}
 	checkOK(t, r)

@@ -19,6 +19,10 @@ import (
 // both values. Nothing is created or changed, whatever is there, and opening
 // something that is no file does not block.
 //
+// A copy of a region's file (cp --sparse) may lack memory for what is zero. Who
+// comes into a region in which nobody is sees to it that there is some for all
+// that it uses; ErrNoSpace, with the figures, if there is not enough.
+//
 // An ephemeral region in which no process lives does not exist; Open takes
 // what is left of it away, unless it is ReadOnly.
 func Open(name string, o *Options) (*Region, error) {
@@ -51,6 +55,9 @@ func openOnce(path, name string, o *Options) (*Region, error) {
 	h, err := examine(f, st, o)
 	if err == nil && h.flags&flagEphemeral != 0 {
 		err = lives(f, path, o.ReadOnly)
+	}
+	if err == nil {
+		err = backCopy(f, h.geometry, st, o.ReadOnly)
 	}
 	if err != nil {
 		f.Close()
@@ -115,18 +122,10 @@ func examine(f *os.File, st sys.FileStat, o *Options) (header, error) {
 	if me := sys.EUID(); st.UID != me && st.UID != 0 && !o.AnyOwner {
 		return h, fmt.Errorf("owned by uid %d, want %d or root (Options.AnyOwner accepts others): %w", st.UID, me, fs.ErrPermission)
 	}
-	if o.ReadOnly {
-		return h, nil
-	}
-	if h.flags&flagAnonymous != 0 && !sys.Sealed(f) {
+	if !o.ReadOnly && h.flags&flagAnonymous != 0 && !sys.Sealed(f) {
 		return h, fmt.Errorf("an anonymous region's file whose size is not sealed: %w", ErrNotRegion)
 	}
-	// A copy of a region may have holes where the original had zeroes. Touching
-	// one on a full file system would be SIGBUS.
-	if h.inode != st.Ino {
-		err = back(f, h.heapOff)
-	}
-	return h, err
+	return h, nil
 }
 
 // OpenFile attaches to the region in f, a descriptor that came from another
@@ -185,6 +184,9 @@ func arrive(f *os.File, o *Options) (v arrival, err error) {
 		if err = lives(own, path, o.ReadOnly); errors.Is(err, errGone) {
 			err = fmt.Errorf("%w: %w", errNobody, fs.ErrNotExist)
 		}
+	}
+	if err == nil {
+		err = backCopy(own, h.geometry, st, o.ReadOnly)
 	}
 	if err != nil {
 		own.Close()

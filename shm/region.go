@@ -100,7 +100,7 @@ func (r *Region) MarshalBinary() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, &Error{Op: "region.MarshalBinary", Region: r.Name(), Err: err}
 	}
-	return object.Ref{Region: r.a.id}.Marshal()
+	return object.Ref{}.On(r.a.key()).Marshal()
 }
 
 // UnmarshalBinary makes r a new handle on the region, which this process must
@@ -114,7 +114,7 @@ func (r *Region) UnmarshalBinary(b []byte) error {
 	case r.a != nil:
 		return &Error{Op: op, Region: r.a.name, Err: fmt.Errorf("into a handle that is in use: %w", fs.ErrInvalid)}
 	}
-	n, err := RegionByID(ref.Region)
+	n, err := RegionByKey(ref.Key())
 	if err != nil {
 		return err
 	}

@@ -50,35 +50,44 @@ func (a *attachment) forget() {
 	close(a.left)
 }
 
-// RegionByID opens one more handle on a region that this process has open and
-// whose ID is id: how a handle that travelled to another process finds its
-// region there. fs.ErrNotExist if there is none, and fs.ErrInvalid if there are
-// two: a copy of a region's file has its id.
-func RegionByID(id object.RegionID) (*Region, error) {
-	const op = "shm.RegionByID"
+// RegionByKey opens one more handle on a region that this process has open: how
+// a handle that travelled to another process finds its region there.
+// fs.ErrNotExist if it is not open, even if a copy of it is. Where k does not
+// say which file it is, that with its id is the one, and fs.ErrInvalid says that
+// there are two.
+func RegionByKey(k object.RegionKey) (*Region, error) {
+	const op = "shm.RegionByKey"
 	registry.mu.Lock()
 	defer registry.mu.Unlock()
-	var found *attachment
+	var found, twin *attachment
 	for _, a := range registry.m {
 		switch {
-		case a.id != id || a.left != nil:
+		case a.id != k.ID || a.left != nil:
+		case k.File != sys.FileID{} && a.file != k.File:
+			twin = a
 		case found != nil:
-			return nil, &Error{Op: op, Err: fmt.Errorf("region %v is open in this process as %s and as %s, one a copy of the other: %w", id, found.name, a.name, fs.ErrInvalid)}
+			return nil, &Error{Op: op, Err: fmt.Errorf("region %v is open in this process as %s and as %s, one a copy of the other: %w", k.ID, found.name, a.name, fs.ErrInvalid)}
 		default:
 			found = a
 		}
 	}
-	if found == nil {
-		return nil, &Error{Op: op, Err: fmt.Errorf("region %v is not open in this process: %w", id, fs.ErrNotExist)}
+	switch {
+	case found != nil:
+		return found.handle(), nil
+	case twin != nil:
+		return nil, &Error{Op: op, Err: fmt.Errorf("region %v is not open in this process, but %s, which has its id and is another file, a copy: %w", k.ID, twin.name, fs.ErrNotExist)}
 	}
-	return found.handle(), nil
+	return nil, &Error{Op: op, Err: fmt.Errorf("region %v is not open in this process: %w", k.ID, fs.ErrNotExist)}
 }
 
-// Arrived is the region that ref is on, as RegionByID finds it, and a view
+// key is what tells a from all that are open.
+func (a *attachment) key() object.RegionKey { return object.RegionKey{ID: a.id, File: a.file} }
+
+// Arrived is the region that ref is on, as RegionByKey finds it, and a view
 // through which OpenX finds the object that ref is on, and no other that has
 // its name by now: fs.ErrNotExist, with both generations.
 func Arrived(ref object.Ref) (*Region, error) {
-	r, err := RegionByID(ref.Region)
+	r, err := RegionByKey(ref.Key())
 	if err != nil {
 		return nil, err
 	}

@@ -54,14 +54,15 @@ type MemoryState struct {
 // Attached is a participant and what it has done for others.
 type Attached struct {
 	Participant
-	Recoveries int64   `json:"recoveries,omitempty"` // of dead participants, by this one
-	Rescues    int64   `json:"rescues,omitempty"`    // deaths that it noticed without being told
-	Open       int     `json:"open"`                 // objects that it has open
-	Asleep     int     `json:"asleep,omitempty"`     // calls of its that wait asleep, for whatever
-	Unshown    int     `json:"unshown,omitempty"`    // those of them of which nothing says for what
-	Stopped    bool    `json:"stopped,omitempty"`    // by a signal or a debugger, as far as this process can see
-	Lost       bool    `json:"lost,omitempty"`       // it has ended, and nobody has noticed yet: there is no one else, or all are stopped
-	Recoverer  *Holder `json:"recoverer,omitempty"`  // of a dead one: who is recovering it
+	Recoveries int64   `json:"recoveries,omitempty"`          // of dead participants, by this one
+	Rescues    int64   `json:"rescues,omitempty"`             // deaths that it noticed without being told
+	Open       int     `json:"open"`                          // objects that it has open
+	Asleep     int     `json:"asleep,omitempty"`              // calls of its that wait asleep, for whatever
+	Unshown    int     `json:"unshown,omitempty"`             // those of them of which nothing says for what
+	Stopped    bool    `json:"stopped,omitempty"`             // by a signal or a debugger, as far as this process can see
+	Elsewhere  bool    `json:"other_pid_namespace,omitempty"` // its pid is one of another pid namespace than this process's
+	Lost       bool    `json:"lost,omitempty"`                // it has ended, and nobody has noticed yet: there is no one else, or all are stopped
+	Recoverer  *Holder `json:"recoverer,omitempty"`           // of a dead one: who is recovering it
 }
 
 // A Departed is the last user of a record that is free now. Those before it are
@@ -70,6 +71,8 @@ type Departed struct {
 	Participant
 	Died  bool      `json:"died"`           // it had not closed the region
 	Ended time.Time `json:"ended,omitzero"` // when it had closed, or was recovered
+
+	Elsewhere bool `json:"other_pid_namespace,omitempty"` // as of one that is there
 }
 
 // DirectoryState is the directory's.
@@ -85,15 +88,16 @@ type DirectoryState struct {
 
 // A Holder is a participant that holds an object or a part of it, or waits.
 type Holder struct {
-	Index   int       `json:"index"`
-	Epoch   uint32    `json:"epoch"`
-	PID     int       `json:"pid,omitempty"` // 0: it is not attached any more
-	Name    string    `json:"name,omitempty"`
-	Dead    bool      `json:"dead,omitempty"`    // it has died, and is not recovered yet
-	Stopped bool      `json:"stopped,omitempty"` // it is stopped by a signal or a debugger, as far as this process can see
-	What    string    `json:"what,omitempty"`    // "lease", "reading", "permit"
-	N       int       `json:"n,omitempty"`       // how many of that; calls that wait
-	Since   time.Time `json:"since,omitzero"`    // since then at least; zero: unknown. Of waits: the first of the calls
+	Index     int       `json:"index"`
+	Epoch     uint32    `json:"epoch"`
+	PID       int       `json:"pid,omitempty"` // 0: it is not attached any more
+	Name      string    `json:"name,omitempty"`
+	Dead      bool      `json:"dead,omitempty"`                // it has died, and is not recovered yet
+	Stopped   bool      `json:"stopped,omitempty"`             // it is stopped by a signal or a debugger, as far as this process can see
+	Elsewhere bool      `json:"other_pid_namespace,omitempty"` // as of Attached
+	What      string    `json:"what,omitempty"`                // "lease", "reading", "permit"
+	N         int       `json:"n,omitempty"`                   // how many of that; calls that wait
+	Since     time.Time `json:"since,omitzero"`                // since then at least; zero: unknown. Of waits: the first of the calls
 }
 
 // ObjectState is an object and the state it is in.

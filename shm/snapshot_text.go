@@ -6,6 +6,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"example.com/tandem/internal/engine"
 )
@@ -19,7 +20,7 @@ func (s *Snapshot) String() string {
 	s.writeObjects(&b, "object", s.Objects)
 	s.writeObjects(&b, "removed", s.Removed)
 	for _, d := range s.Damage {
-		fmt.Fprintln(&b, "damage:", d)
+		fmt.Fprintln(&b, "damage:", printable(d))
 	}
 	return trimmed(b.String())
 }
@@ -36,7 +37,7 @@ func (s *Snapshot) writeRegion(b io.Writer) {
 	add(r.Anonymous, "anonymous")
 	add(r.Ended, "ended")
 	add(!r.ThisBoot, "of another boot")
-	fmt.Fprintf(b, "region %s  id %s  layout %d  %s", r.Name, r.ID, r.Version, strings.Join(is, ", "))
+	fmt.Fprintf(b, "region %s  id %s  layout %d  %s", printable(r.Name), r.ID, r.Version, strings.Join(is, ", "))
 	fmt.Fprintf(b, "\nmade %s  %s of address space", stamp(r.Created), size(r.Size))
 	fmt.Fprintf(b, "\nheap %s: %s used, %s free", size(s.Memory.Heap), size(s.Memory.Used), size(s.Memory.Free))
 	if s.Memory.FileFree >= 0 {
@@ -77,9 +78,17 @@ func (s *Snapshot) writeParticipants(b io.Writer) {
 		if p.Unshown > 0 {
 			asleep += fmt.Sprintf(" (%d not shown below)", p.Unshown)
 		}
-		fmt.Fprintf(w, "  %d\t%d\t%d\t%s\t%s\t%s\t%d\t%s\t%s\n", p.Index, p.Epoch, p.PID, printable(p.Name), p.state(), stamp(p.Started), p.Open, asleep, recoveries)
+		fmt.Fprintf(w, "  %d\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.Index, p.Epoch, pidText(p.PID, p.Elsewhere), printable(p.Name), p.state(), stamp(p.Started), p.Open, asleep, recoveries)
 	}
 	w.Flush()
+}
+
+// pidText is a pid, and whether it is none that ps shows here.
+func pidText(pid int, elsewhere bool) string {
+	if elsewhere {
+		return fmt.Sprintf("%d in another namespace", pid)
+	}
+	return fmt.Sprint(pid)
 }
 
 func (p *Attached) state() string {
@@ -125,7 +134,7 @@ func (s *Snapshot) writeGone(b io.Writer) {
 		if !p.Ended.IsZero() {
 			how += " " + stamp(p.Ended) + " (" + s.since(p.Ended) + " ago)"
 		}
-		fmt.Fprintf(w, "  %d\t%d\t%d\t%s\t%s\t%s\n", p.Index, p.Epoch, p.PID, printable(p.Name), how, stamp(p.Started))
+		fmt.Fprintf(w, "  %d\t%d\t%s\t%s\t%s\t%s\n", p.Index, p.Epoch, pidText(p.PID, p.Elsewhere), printable(p.Name), how, stamp(p.Started))
 	}
 	w.Flush()
 	if n := len(s.Gone) - shownGone; n > 0 {
@@ -273,7 +282,7 @@ func (h *Holder) String() string {
 	case h.PID == 0:
 		return fmt.Sprintf("#%d.%d (gone)", h.Index, h.Epoch)
 	}
-	text := fmt.Sprintf("#%d.%d (%s, pid %d", h.Index, h.Epoch, printable(h.Name), h.PID)
+	text := fmt.Sprintf("#%d.%d (%s, pid %s", h.Index, h.Epoch, printable(h.Name), pidText(h.PID, h.Elsewhere))
 	switch {
 	case h.Dead:
 		text += ", dead"
@@ -293,10 +302,11 @@ func trimmed(text string) string {
 	return b.String()
 }
 
-// printable keeps what a region says of itself from moving the cursor.
+// printable keeps what a region says of itself from moving the cursor, and from
+// changing the order in which what stands beside it is read.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 || r == '\ufffd' {
+		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) || r == '\ufffd' {
 			return '?'
 		}
 		return r

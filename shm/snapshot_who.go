@@ -43,6 +43,7 @@ func (v *viewer) participants() (present []Attached, gone []Departed) {
 			Recoveries:  int64(mem.Load64(r.p64(recRecovered))),
 			Rescues:     int64(mem.Load64(r.p64(recRescued))),
 			Open:        v.a.openCount(i),
+			Elsewhere:   r.elsewhere(),
 		}
 		if there(word) {
 			n.Lost = v.a.lost(r)
@@ -85,13 +86,20 @@ func (r record) stopped(epoch uint32) bool {
 	return ok && me.Load().near(id) && sys.Stopped(int(id.pid), id.start)
 }
 
+// elsewhere reports whether the pid in r is known to be of another pid namespace
+// than this process's.
+func (r record) elsewhere() bool {
+	ns, mine := uint32(mem.Load64(r.p64(recPIDNS))), uint32(me.Load().namespace)
+	return ns != 0 && mine != 0 && ns != mine
+}
+
 // departed is the last user of a free record, if its fields are still whole.
 func (r record) departed(p Participant, word uint64) (Departed, bool) {
 	exits, ended := mem.Load64(r.p64(recExits)), int64(mem.Load64(r.p64(recEnded)))
 	if _, ok := r.identity(p.Epoch); !ok || p.Epoch == 0 || epochOf(exits) != p.Epoch || r.word() != word {
 		return Departed{}, false
 	}
-	d := Departed{Participant: p, Died: exits&1 != 0}
+	d := Departed{Participant: p, Died: exits&1 != 0, Elsewhere: r.elsewhere()}
 	if d.State = Leaving; d.Died {
 		d.State = Dead
 	}
@@ -120,7 +128,7 @@ func (v *viewer) holder(h engine.Holding) Holder {
 	n := Holder{Index: int(h.Who.Index), Epoch: h.Who.Epoch, What: h.What, N: h.N}
 	if p, ok := v.who[h.Who.Index]; ok && (p.Epoch^h.Who.Epoch)&kept == 0 {
 		n.Epoch, n.PID, n.Name, n.Dead = p.Epoch, p.PID, p.Name, p.Lost || p.State == Dead
-		n.Stopped = p.Stopped
+		n.Stopped, n.Elsewhere = p.Stopped, p.Elsewhere
 		n.Since = v.time(h.Since, &p)
 	}
 	return n

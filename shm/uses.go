@@ -102,7 +102,7 @@ func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object
 		Area:    a.area(e),
 		Env:     a.env,
 		List:    a.list,
-		Ref:     object.Ref{Region: a.id, Kind: uint32(e.kind), Object: e.text(), Generation: e.gen},
+		Ref:     object.Ref{Kind: uint32(e.kind), Object: e.text(), Generation: e.gen}.On(a.key()),
 		Gate:    &a.gate,
 		Closed:  a.gate.Flag(),
 		Mapping: a.m,

@@ -220,7 +220,7 @@ func (c *Cond) UnmarshalBinary(b []byte) error {
 		return err
 	}
 	return arrived(ref, func(r *shm.Region) error {
-		return arrived(object.Ref{Region: ref.Region, Generation: ref.Lock}, func(locks *shm.Region) error {
+		return arrived(object.Ref{Generation: ref.Lock}.On(ref.Key()), func(locks *shm.Region) error {
 			return c.open(r, locks, ref.Object, "")
 		})
 	})

@@ -3,7 +3,7 @@ package sync
 import "example.com/tandem/internal/engine"
 
 // MarshalBinary and UnmarshalBinary let a handle be an argument of a child. It
-// travels as the id of its region and the name and generation of its object.
+// travels as the id and the file of its region and the name and generation of its object.
 // Unmarshalling opens the object that the sender's handle was on; its region
 // must be open in this process, which package proc sees to, and an object that
 // was removed meanwhile is fs.ErrNotExist, whatever has its name then. So it is

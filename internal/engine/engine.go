@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"fmt"
 
 	"example.com/tandem/internal/mem"
 )
@@ -145,5 +146,5 @@ func (k Kind) String() string {
 	if o, ok := kinds[k]; ok {
 		return o.Name
 	}
-	return "unknown"
+	return fmt.Sprintf("kind %d", uint32(k))
 }

@@ -27,16 +27,19 @@ var lifeMutations = []mutation{
 	{file: "shm/registry.go", from: "r.existing, r.only = true, ref.Generation", to: "r.only = ref.Generation", promise: "what arrives only finds", pkg: "./test/messages", run: "TestStaleHandle$"},
 	{file: "sync/cond.go", from: "ref.Lock = c.lock.core.Ref.Generation", to: "ref.Lock = 0", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
 	{file: "sync/cond.go", from: "return c.open(r, locks, ref.Object, \"\")", to: "return c.open(r, locks.Existing(), ref.Object, \"\")", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
-	{file: "atomics/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{Region: ref.Region})", promise: "a handle on cells never arrives at others", pkg: "./test/messages", run: "TestStaleHandle$"},
-	{file: "ring/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{Region: ref.Region})", promise: "a handle on a queue never arrives at another", pkg: "./test/messages", run: "TestStaleHandle$"},
-	{file: "shm/registry.go", from: "case found != nil:", to: "case false:", promise: "of a region and its copy none is taken for the other", pkg: "./shm", run: "TestTwoOfOneID$"},
-	{file: "shm/detach.go", from: "found = append(found, a)", to: "found = []*attachment{a}", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "atomics/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{}.On(ref.Key()))", promise: "a handle on cells never arrives at others", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "ring/marshal.go", from: "shm.Arrived(ref)", to: "shm.Arrived(object.Ref{}.On(ref.Key()))", promise: "a handle on a queue never arrives at another", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/registry.go", from: "case k.File != sys.FileID{} && a.file != k.File:", to: "case false:", promise: "of a region and its copy none is taken for the other", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "shm/registry.go", from: "case found != nil:\n\t\t\treturn nil", to: "case false:\n\t\t\treturn nil", promise: "who knows no more than an id takes none of two", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "internal/object/ref.go", from: "r.Region, r.Dev, r.Ino = k.ID, k.File.Dev, k.File.Ino", to: "r.Region = k.ID", promise: "a handle travels with its region's file", pkg: "./proc", run: "TestCopyBeside$"},
+	{file: "sync/cond.go", from: "object.Ref{Generation: ref.Lock}.On(ref.Key())", to: "object.Ref{Region: ref.Region, Generation: ref.Lock}", promise: "a Cond's lock is looked for where the Cond is", pkg: "./sync", run: "TestCondBesideACopy$"},
+	{file: "shm/detach.go", from: "a.depart() //", to: "//", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
 
 	// An ephemeral region ends with its last, and not before.
 	{file: "shm/handon.go", from: "if err = shareLife(f); err == nil {", to: "if err == nil {", promise: "a region does not end under a child that was just started", pkg: "./proc", run: "TestParentClosesFirst$|TestParentDiesFirst$"},
 	{file: "shm/handon.go", from: "p.End = func() { endNamed(path) }", to: "_ = path", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
 	{file: "proc/start_linux.go", from: "\t\tregions.ended()\n", to: "", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
-	{file: "proc/start_linux.go", from: "\tdefer regions.close()\n", to: "", promise: "the parent's share ends with Start", pkg: "./proc", run: "TestChildNeverArrives$|TestParentClosesFirst$"},
+	{file: "proc/launch_linux.go", from: "\t\tl.regions.close()\n\t\treturn nil", to: "\t\treturn nil", promise: "the parent's share ends with Start", pkg: "./proc", run: "TestChildNeverArrives$|TestParentClosesFirst$"},
 	{file: "shm/handon.go", from: "if f, err = sys.Reopen(a.fd, true); err != nil {", to: "if f, err = sys.Dup(a.fd); err != nil {", promise: "the share on its way is not the parent's own", pkg: "./shm", run: "TestHandOnOfAMovedFile$"},
 	{file: "shm/handon.go", from: "== 0 || a.readOnly {", to: "== 0 {", promise: "who only looks keeps no region alive", pkg: "./shm", run: "TestHandOnReadOnly$"},
 	{file: "shm/ephemeral.go", from: "if binary.LittleEndian.Uint32(b[:]) == lifeGone {\n\t\treturn errGone", to: "if false {\n\t\treturn errGone", promise: "nobody comes into a region that has ended", pkg: "./shm", run: "TestEphemeralEndsUnderANewcomer$|TestNoShareOfTheEnded$"},
@@ -46,9 +49,36 @@ var lifeMutations = []mutation{
 	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.where())", to: "takeAway(a.private, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
 	{file: "shm/create.go", from: "if room, err := endNamed(path); err != nil {", to: "if room, err := endNamed(path); false {", promise: "Create says why it cannot make room", pkg: "./shm", run: "TestStickyDirectory$"},
 
+	// What is not to be had is not taken for what may come.
+	{file: "internal/sys/file_linux.go", from: "if err = NoProc(err); err != nil {", to: "if err != nil {", promise: "without /proc a region is not called absent", pkg: "./shm", run: "TestWithoutProc$"},
+	{file: "internal/sys/process_linux.go", from: "if _, e := os.Readlink(\"/proc/self\"); e == nil {", to: "if false {", promise: "a directory that is not there is no missing /proc", pkg: "./proc", run: "TestBadOptions$"},
+	{file: "proc/launch_linux.go", from: "if p := sys.NoProc(err); p != err {", to: "if p := sys.NoProc(nil); p != nil {", promise: "without /proc the program is not called absent", pkg: "./proc", run: "TestStartWithoutProc$"},
+
+	{file: "shm/birth.go", from: "return b, noFile(dir, err)", to: "return b, err", promise: "no inode left is ErrNoSpace", pkg: "./shm", run: "TestNoInodeLeft$"},
+	{file: "internal/sys/map_linux.go", from: "\tfills := fillsMappings()", to: "\tfills := false", promise: "mlockall takes no memory of a sparse region", pkg: "./shm", run: "TestLockedMemory$"},
+	{file: "internal/sys/map_linux.go", from: "if n > 1<<20 && fillsMappings() {", to: "if false {", promise: "mlockall takes no memory when a region is closed", pkg: "./shm", run: "TestLockedMemory$"},
+
+	// What is shown misleads nobody.
+	{file: "shm/snapshot_text.go", from: ", unicode.Bidi_Control)", to: ")", promise: "a name does not turn round what stands beside it", pkg: "./shm", run: "TestPrintable$"},
+	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.p64(recPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.p64(recPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
+	{file: "shm/header.go", from: "flags, knownFlags, ErrVersion)", to: "flags, knownFlags, ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
+
+	// What hangs hangs alone.
+	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tif", to: "\tcase <-context.Background().Done():\n\t\tif", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},
+	{file: "proc/launch_linux.go", from: "\tl.look()\n\terr := l.fork()", to: "\tvar err error\n\tlooked := make(chan bool)\n\tforker() <- func() { l.look(); close(looked) }\n\t<-looked\n\terr = l.fork()", promise: "the thread that forks has no part in what may hang", pkg: "./proc", run: "TestStartHangs$"},
+	{file: "proc/pipes_linux.go", from: "\t\tcase <-late.C:\n", to: "\t\tcase <-late.C:\n\t\t\t<-p.done\n", promise: "a Writer that blocks does not keep a process from being Done", pkg: "./proc", run: "TestWriterBlocks$"},
+
+	// What is used of a region's file has memory behind it.
+	{file: "shm/open.go", from: "if err == nil {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", to: "if err == nil && h.inode != st.Ino {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", promise: "a copy may have the region's inode number", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "used = append(used, extent{from, to - from})", to: "_, _ = from, to", promise: "a copy's objects are backed", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "e.off + e.words + uint64(e.fields) + pageSize", to: "e.off + e.size + pageSize", promise: "no more is backed than is used", pkg: "./shm", run: "TestBackOnlyEntries$"},
+	{file: "shm/backing.go", from: "return lookAt(f, g, st)", to: "return nil", promise: "who only looks gets no SIGBUS", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "return touchAll(f, g, used, need, st)", to: "return nil", promise: "a copy is backed without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$|TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "err = writeZeroes(f, extent{0, n})", to: "err = nil", promise: "a region is born whole without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$"},
+
 	// Names, and what goes along with a child.
 	{file: "shm/names.go", from: "case isTemp(base):", to: "case false:", promise: "no living region is swept", pkg: "./shm", run: "TestNames$|TestNoRegionIsSwept$"},
-	{file: "proc/regions.go", from: "what := piece{readOnly: p.ReadOnly}", to: "what := piece{}", promise: "a read-only region does not hide the writable one of a handle", pkg: "./proc", run: "TestReadOnlyBeside$"},
-	{file: "proc/regions.go", from: "if what.file, err = sys.ID(p.File); err != nil {", to: "if _, err = sys.ID(p.File); err != nil {", promise: "a region and its copy are two", pkg: "./proc", run: "TestCopyBeside$"},
-	{file: "sync/handle.go", from: "shm.ParticipantsOf(h.core)", to: "func() (ps []shm.Participant) {\n\t\tif r, err := shm.RegionByID(h.core.Ref.Region); err == nil {\n\t\t\tps = r.Participants()\n\t\t\tr.Close()\n\t\t}\n\t\treturn ps\n\t}()", promise: "a living owner is not called dead", pkg: "./sync", run: "TestOwnerBesideACopy$"},
+	{file: "proc/regions.go", from: "what := piece{p.Key, p.ReadOnly}", to: "what := piece{region: p.Key}", promise: "a read-only region does not hide the writable one of a handle", pkg: "./proc", run: "TestReadOnlyBeside$"},
+	{file: "proc/regions.go", from: "what := piece{p.Key, p.ReadOnly}", to: "what := piece{object.RegionKey{ID: p.Key.ID}, p.ReadOnly}", promise: "a region and its copy are two", pkg: "./proc", run: "TestCopyBeside$"},
+	{file: "sync/handle.go", from: "shm.ParticipantsOf(h.core)", to: "func() (ps []shm.Participant) {\n\t\tif r, err := shm.RegionByKey(object.RegionKey{ID: h.core.Ref.Region}); err == nil {\n\t\t\tps = r.Participants()\n\t\t\tr.Close()\n\t\t}\n\t\treturn ps\n\t}()", promise: "a living owner is not called dead", pkg: "./sync", run: "TestOwnerBesideACopy$"},
 }

@@ -9,32 +9,32 @@ import "sync"
 // harms nobody.
 var collecting struct {
 	sync.Mutex
-	ids map[*map[RegionID]bool]bool
+	keys map[*map[RegionKey]bool]bool
 }
 
 // Collect returns the regions of all handles that were marshalled while f ran.
 // f runs a user's code, which may panic, or call any of this again.
-func Collect(f func() error) (map[RegionID]bool, error) {
-	ids := map[RegionID]bool{}
+func Collect(f func() error) (map[RegionKey]bool, error) {
+	keys := map[RegionKey]bool{}
 	collecting.Lock()
-	if collecting.ids == nil {
-		collecting.ids = map[*map[RegionID]bool]bool{}
+	if collecting.keys == nil {
+		collecting.keys = map[*map[RegionKey]bool]bool{}
 	}
-	collecting.ids[&ids] = true
+	collecting.keys[&keys] = true
 	collecting.Unlock()
 	defer func() {
 		collecting.Lock()
-		delete(collecting.ids, &ids)
+		delete(collecting.keys, &keys)
 		collecting.Unlock()
 	}()
 	err := f()
-	return ids, err
+	return keys, err
 }
 
-func collect(id RegionID) {
+func collect(k RegionKey) {
 	collecting.Lock()
-	for m := range collecting.ids {
-		(*m)[id] = true
+	for m := range collecting.keys {
+		(*m)[k] = true
 	}
 	collecting.Unlock()
 }

@@ -8,9 +8,9 @@ import (
 // A collection ends with f, also if f does not return, and is open to f's own.
 func TestCollectEnds(t *testing.T) {
 	for _, how := range []func(){func() { panic("wild") }, runtime.Goexit, func() {}} {
-		done := make(chan map[RegionID]bool)
+		done := make(chan map[RegionKey]bool)
 		go func() {
-			var inner map[RegionID]bool
+			var inner map[RegionKey]bool
 			defer func() {
 				recover()
 				done <- inner
@@ -24,11 +24,11 @@ func TestCollectEnds(t *testing.T) {
 				return nil
 			})
 		}()
-		if ids := <-done; len(ids) != 1 || !ids[RegionID{1}] {
+		if ids := <-done; len(ids) != 1 || !ids[RegionKey{ID: RegionID{1}}] {
 			t.Errorf("collected %v", ids)
 		}
 		collecting.Lock()
-		if n := len(collecting.ids); n != 0 {
+		if n := len(collecting.keys); n != 0 {
 			t.Errorf("%d collections are under way", n)
 		}
 		collecting.Unlock()

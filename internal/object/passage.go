@@ -10,7 +10,7 @@ import "os"
 // After the sender has closed its File, and again when the process has ended,
 // it calls End, which ends the region if that was the last of it.
 type Passage struct {
-	ID       RegionID
+	Key      RegionKey
 	Name     string
 	ReadOnly bool
 	File     *os.File

@@ -37,13 +37,13 @@ func Link(f *os.File, path string) error {
 	_, err := retry(func() (int, error) {
 		return 0, unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, path, unix.AT_SYMLINK_FOLLOW)
 	})
-	if err == unix.ENOENT { // no /proc; a privileged process may link the descriptor itself
+	if err == unix.ENOENT || err == unix.ENOTDIR { // no /proc; a privileged process may link the descriptor itself
 		if e := unix.Linkat(int(f.Fd()), "", unix.AT_FDCWD, path, unix.AT_EMPTY_PATH); e == nil || e == unix.EEXIST {
 			err = e
 		}
 	}
 	if err != nil {
-		return &fs.PathError{Op: "link (through /proc/self/fd)", Path: path, Err: err}
+		return &fs.PathError{Op: "link (through /proc/self/fd)", Path: path, Err: NoProc(err)}
 	}
 	return nil
 }

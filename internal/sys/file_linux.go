@@ -1,6 +1,7 @@
 package sys
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -9,6 +10,9 @@ import (
 
 // Fallocate puts memory behind n bytes of f at off; ENOSPC where there is none.
 func Fallocate(f *os.File, off, n int64) error {
+	if Forced("nofallocate") { // as on ramfs
+		return unix.EOPNOTSUPP
+	}
 	return control(f, func(fd int) error {
 		for {
 			err := unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n)
@@ -26,13 +30,30 @@ func PunchHole(f *os.File, off, n int64) error {
 	})
 }
 
-// FreeBytes is what the file system of f can still give to this user.
+// FreeBytes is what the file system of f can still give to this user; an error
+// where it has no limit of its own (ramfs, a memfd, a tmpfs of size=0).
 func FreeBytes(f *os.File) (int64, error) {
 	var st unix.Statfs_t
 	if err := control(f, func(fd int) error { return unix.Fstatfs(fd, &st) }); err != nil {
 		return 0, err
 	}
+	if st.Blocks == 0 {
+		return 0, errors.ErrUnsupported
+	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// FreeInodes is how many files the file system of dir has room for, and how
+// many it can have at most; an error where it has no limit.
+func FreeInodes(dir string) (free, limit uint64, err error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, 0, err
+	}
+	if st.Files == 0 {
+		return 0, 0, errors.ErrUnsupported
+	}
+	return st.Ffree, st.Files, nil
 }
 
 // Reopen opens the file behind f once more: a new open file description, so
@@ -43,8 +64,8 @@ func Reopen(f *os.File, writable bool) (*os.File, error) {
 		mode = unix.O_RDWR
 	}
 	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), mode|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, fmt.Errorf("reopen through /proc/self/fd (is /proc mounted?): %w", err)
+	if err = NoProc(err); err != nil {
+		return nil, fmt.Errorf("reopen through /proc/self/fd: %w", err)
 	}
 	return os.NewFile(uintptr(fd), f.Name()), nil
 }

@@ -21,3 +21,7 @@ func MapFile(addr unsafe.Pointer, f *os.File, n uintptr, writable bool) error {
 func MapZeroes(addr unsafe.Pointer, n uintptr) error { return errors.ErrUnsupported }
 func MapSparse(addr unsafe.Pointer, n uintptr) error { return errors.ErrUnsupported }
 func Unmap(addr unsafe.Pointer, n uintptr) error     { return errors.ErrUnsupported }
+
+func Map(f *os.File, n uintptr, writable bool) (unsafe.Pointer, error) {
+	return nil, errors.ErrUnsupported
+}

@@ -19,6 +19,19 @@ func Gettid() int { return unix.Gettid() }
 // nothing.
 var procDir = "/proc"
 
+// NoProc is err, of something that was asked of /proc/self; but
+// errors.ErrUnsupported where that is not there, and not fs.ErrNotExist, which
+// says that what the caller wants is not there yet.
+func NoProc(err error) error {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR) {
+		return err
+	}
+	if _, e := os.Readlink("/proc/self"); e == nil {
+		return err
+	}
+	return fmt.Errorf("/proc/self is not there (is /proc mounted?): %w", errors.ErrUnsupported)
+}
+
 // Namespace names this process's pid namespace and its time namespace (of the
 // other, the start times in /proc differ): inodes, pid's in the low half; not
 // 0. It is unknown where there is no /proc, where /proc numbers the processes of

@@ -1,0 +1,201 @@
+package shm
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"syscall"
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
+)
+
+// What a region uses of its file has memory behind it before anybody touches
+// it, since a touch of a hole of a full file system is a SIGBUS:
+//
+//	header, directory  by Create
+//	an object          by its creator (provide), until it is gone (giveBack)
+//	a copy             by who comes into it while nobody is in: cp --sparse
+//	                   makes holes of what is zero
+//
+// In the region that it was copied from somebody may live, in the copy nobody
+// does. So whoever finds a participant's byte locked finds a file that the first
+// to come has backed, before that one took its byte.
+
+// backNew puts memory behind the first n bytes, all zero, of a file that is
+// nobody else's yet.
+func backNew(f *os.File, n uint64) error {
+	err := sys.Fallocate(f, 0, int64(n))
+	if noFallocate(err) {
+		err = writeZeroes(f, extent{0, n})
+	}
+	switch {
+	case noRoom(err):
+		free, ferr := sys.FreeBytes(f)
+		if ferr != nil {
+			return fmt.Errorf("header and directory need %d bytes: %w", n, ErrNoSpace)
+		}
+		return fmt.Errorf("header and directory need %d bytes, the file system has %d free: %w", n, free, ErrNoSpace)
+	case err != nil:
+		return fmt.Errorf("take %d bytes for header and directory: %w", n, err)
+	}
+	return nil
+}
+
+// backCopy puts memory behind all of f that a region of geometry g uses, unless
+// somebody is in it.
+func backCopy(f *os.File, g geometry, st sys.FileStat, readOnly bool) error {
+	_, held, err := sys.FirstLocked(f, headerSize, int64(g.participants)*recordSize)
+	switch {
+	case held:
+		return nil
+	case readOnly: // whether that can be asked or not
+		return lookAt(f, g, st)
+	case err != nil:
+		return err
+	}
+	used, err := usedExtents(f, g)
+	if err != nil {
+		return err
+	}
+	need := uint64(0)
+	for _, x := range used {
+		need += x.size
+	}
+	if need > uint64(st.Memory) { // or all of it may be behind what is used
+		if free, err := sys.FreeBytes(f); err == nil && uint64(free) < need-uint64(st.Memory) {
+			return noRoomForCopy(f, need, st)
+		}
+	}
+	for _, x := range used {
+		err := sys.Fallocate(f, int64(x.off), int64(x.size))
+		if noFallocate(err) {
+			return touchAll(f, g, used, need, st)
+		}
+		switch {
+		case noRoom(err):
+			return noRoomForCopy(f, need, st)
+		case err != nil:
+			return fmt.Errorf("take %d bytes for a copy of a region: %w", need, err)
+		}
+	}
+	return nil
+}
+
+func noRoomForCopy(f *os.File, need uint64, st sys.FileStat) error {
+	free, err := sys.FreeBytes(f)
+	if err != nil {
+		return fmt.Errorf("header, directory and objects need %d bytes, the file has %d: %w", need, st.Memory, ErrNoSpace)
+	}
+	return fmt.Errorf("header, directory and objects need %d bytes, the file has %d and its file system %d free: %w", need, st.Memory, free, ErrNoSpace)
+}
+
+// usedExtents is header, directory, and what each entry has that may be one, by
+// whole pages, in order. It is read from the file, which cannot fault.
+func usedExtents(f *os.File, g geometry) ([]extent, error) {
+	const at = 1024 // entries at a time
+	used := []extent{{0, g.heapOff}}
+	w := words{mem.Heap(min(at, uint64(g.objects)) * entrySize), g}
+	for first := uint32(0); first < g.objects; first += at {
+		n := min(at, g.objects-first)
+		if _, err := f.ReadAt(w.Bytes(0, uint64(n)*entrySize), int64(g.entry(first))); err != nil {
+			return nil, err
+		}
+		w.g.entriesOff = -uint64(first) * entrySize // w has the entries from first on
+		for i := first; i < first+n; i++ {
+			if w.state(i) == entFree {
+				continue
+			}
+			if e := w.read(i); w.valid(&e) == nil {
+				from := e.off &^ (pageSize - 1)
+				to := (e.off + e.words + uint64(e.fields) + pageSize - 1) &^ (pageSize - 1)
+				used = append(used, extent{from, to - from})
+			}
+		}
+	}
+	slices.SortFunc(used, func(x, y extent) int { return cmp.Compare(x.off, y.off) })
+	merged := used[:1]
+	for _, x := range used[1:] {
+		if last := &merged[len(merged)-1]; x.off <= last.end() {
+			last.size = max(last.end(), x.end()) - last.off
+		} else {
+			merged = append(merged, x)
+		}
+	}
+	return merged, nil
+}
+
+// touchAll is for a file system without fallocate: each page is changed to what
+// it is, so that nothing is lost if others come in meanwhile.
+func touchAll(f *os.File, g geometry, used []extent, need uint64, st sys.FileStat) error {
+	return guarded(f, g.size, true, func(m []byte) {
+		for _, x := range used {
+			for off := x.off; off < x.end(); off += pageSize {
+				atomic.AddUint32((*uint32)(unsafe.Pointer(&m[off])), 0)
+			}
+		}
+	}, func() error { return noRoomForCopy(f, need, st) })
+}
+
+// lookAt is for who may change nothing. A look at a hole of a tmpfs takes
+// memory, too. Objects are looked at with a fault in mind (peek).
+func lookAt(f *os.File, g geometry, st sys.FileStat) error {
+	if uint64(st.Memory) >= g.size {
+		return nil
+	}
+	return guarded(f, g.heapOff, false, func(m []byte) {
+		for off := uint64(0); off < g.heapOff; off += pageSize {
+			atomic.LoadUint32((*uint32)(unsafe.Pointer(&m[off])))
+		}
+	}, func() error { return noRoomForCopy(f, g.heapOff, st) })
+}
+
+// guarded calls look with the first n bytes of f mapped, and fault if a page of
+// them cannot be had.
+func guarded(f *os.File, n uint64, writable bool, look func(m []byte), fault func() error) (err error) {
+	m, err := sys.Map(f, uintptr(n), writable)
+	if err != nil {
+		return fmt.Errorf("map %d bytes: %w", n, err)
+	}
+	defer sys.Unmap(m, uintptr(n))
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if r := recover(); r != nil {
+			if _, is := r.(interface{ Addr() uintptr }); !is {
+				panic(r)
+			}
+			err = fault()
+		}
+	}()
+	look(unsafe.Slice((*byte)(m), n))
+	return nil
+}
+
+// noFallocate reports whether err says that there is no fallocate here.
+func noFallocate(err error) bool {
+	return errors.Is(err, syscall.EOPNOTSUPP) || errors.Is(err, syscall.ENOSYS)
+}
+
+// noRoom reports whether err says that a file system is full, or may give this
+// user no more.
+func noRoom(err error) bool {
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.ENOMEM)
+}
+
+// writeZeroes is fallocate for a file system without it. Nobody else has bytes
+// in x, so there is nothing to lose.
+func writeZeroes(f *os.File, x extent) error {
+	zeroes := make([]byte, min(x.size, 1<<20))
+	for off := x.off; off < x.end(); off += uint64(len(zeroes)) {
+		n := min(uint64(len(zeroes)), x.end()-off)
+		if _, err := f.WriteAt(zeroes[:n], int64(off)); err != nil {
+			return err
+		}
+	}
+	return nil
+}

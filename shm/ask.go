@@ -153,8 +153,8 @@ func (w words) tell() { w.bump(hdrAnswers) }
 func (a *attachment) tidySoon() { a.tidying.soon(a.tidy) }
 
 // tidy ends the uses of objects that others removed when this process had no
-// handle on them any more, or only closed ones, and lets go of garbage if it has
-// been asked to.
+// handle on them any more, and if it has been asked to, or a handle was closed
+// that may still be in use, collects garbage first.
 func (a *attachment) tidy() {
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
@@ -169,7 +169,7 @@ func (a *attachment) tidy() {
 		}
 		a.uses.swept.Store(seq)
 	}
-	if !a.owes() && !a.hasForsaken() {
+	if !a.owes() {
 		return
 	}
 	if rest := time.Until(a.uses.rested); rest > 0 && a.hasRemoved() {
@@ -181,28 +181,8 @@ func (a *attachment) tidy() {
 	r := a.rec(a.self.Index)
 	asked := mem.Load32(r.p32(recAsked)) // B1
 	a.drop()                             // B2
-	for _, u := range a.uses.m {
-		if core := u.core.Value(); core != nil && !core.InUse() {
-			u.kept = true
-		}
-	}
 	mem.Store32(r.p32(recAnswered), asked)
 	a.tell()
-}
-
-// hasForsaken reports whether this process has a removed object open whose
-// handles are all closed, and the collector has not looked at since; uses.mu is
-// held.
-func (a *attachment) hasForsaken() bool {
-	for i, u := range a.uses.m {
-		if u.kept || a.isLive(i, u) {
-			continue
-		}
-		if core := u.core.Value(); core != nil && !core.InUse() {
-			return true
-		}
-	}
-	return false
 }
 
 // wake is the end of a rest.

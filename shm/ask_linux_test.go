@@ -104,7 +104,7 @@ func TestWhatIsInUseIsNotDropped(t *testing.T) {
 	for range 3 {
 		_, err := r.OpenObject(lockOf("one-more"))
 		wantErr(t, err, ErrNoSpace)
-		if want := "1 objects of at most 2 in the region, and 1 removed ones that somebody has open (in 1 processes)"; !strings.Contains(err.Error(), want) {
+		if want := "1 objects of at most 2 in the region, and 1 removed ones of 256 bytes, which 1 processes have open"; !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

@@ -84,34 +84,3 @@ func TestTheGoneOweNothing(t *testing.T) {
 		t.Error("an answer is expected of one who is gone")
 	}
 }
-
-// A handle that is closed and not let go of makes the collector run once.
-func TestKeptHandleIsLookedForOnce(t *testing.T) {
-	h := newHeapRegion(t, 1<<20, 2, 8)
-	r := h.attach(0)
-	c := openOK(t, r, lockOf("a"))
-	if err := r.Remove("a"); err != nil {
-		t.Fatal(err)
-	}
-	uses := &r.a.uses
-	isForsaken := func() bool {
-		uses.mu.Lock()
-		defer uses.mu.Unlock()
-		return r.a.hasForsaken()
-	}
-	if isForsaken() {
-		t.Fatal("a handle that is open is taken for closed")
-	}
-	c.Close()
-	for end := time.Now().Add(testproc.Patience); isForsaken(); time.Sleep(time.Millisecond) {
-		if r.a.tidy(); time.Now().After(end) {
-			t.Fatal("the collector is asked again and again")
-		}
-	}
-	if !r.a.isOpener(0, 0) {
-		t.Error("what is still reached was let go of")
-	}
-	c.KeepAlive()
-	c = nil
-	collectUntil(t, func() bool { return !r.a.opened(0) })
-}

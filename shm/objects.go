@@ -189,7 +189,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	a.endChange()
 	core := a.newCore(s.Op, &e, p.fields)
 	a.noteUse(&e, core)
-	return core.Handle(), nil
+	return core, nil
 }
 
 // room finds an entry and zeroed memory for an object of size bytes. Neither
@@ -219,9 +219,8 @@ func (a *attachment) room(size uint64) (i uint32, to place, err error) {
 func (a *attachment) freeEntry() (uint32, error) {
 	n := mem.Load32(a.dir32(dirFree))
 	if n == freeEnd {
-		removed, _, who := a.stillOpen()
-		return 0, fmt.Errorf("%w: an entry needed, %d objects of at most %d in the region, and %d removed ones that somebody has open%s",
-			ErrNoSpace, mem.Load32(a.dir32(dirLive)), a.g.objects, removed, who)
+		return 0, fmt.Errorf("%w: an entry needed, %d objects of at most %d in the region%s",
+			ErrNoSpace, mem.Load32(a.dir32(dirLive)), a.g.objects, a.removedText())
 	}
 	if n == 0 || n > a.g.objects || a.state(n-1) != entFree {
 		return 0, fmt.Errorf("chain of free entries: link to %d of %d: %w", n, a.g.objects, ErrCorrupt)

@@ -87,20 +87,21 @@ func (w words) reclaimLeaving(a *attachment) {
 	l.unlock()
 }
 
-// stillOpen says of removed objects that somebody has open how many they are, how
-// much memory they have, and who has them: "" if there are none.
-func (w *words) stillOpen() (n int, size uint64, who string) {
-	in := w.removedOpenIn()
+// removedText says how many removed objects there are, how much memory they
+// have, and who has them open: "" if there are none.
+func (w *words) removedText() string {
+	n, size := 0, uint64(0)
 	w.eachRemoved(func(k, removed uint64) {
+		n += bits.OnesCount64(removed)
 		for ; removed != 0; removed &= removed - 1 {
-			i := uint32(k*64) + uint32(bits.TrailingZeros64(removed))
-			if e := w.read(i); w.opened(i) && w.valid(&e) == nil {
-				n, size = n+1, size+e.size
+			e := w.read(uint32(k*64) + uint32(bits.TrailingZeros64(removed)))
+			if w.valid(&e) == nil {
+				size += e.size
 			}
 		}
 	})
-	if n > 0 {
-		who = fmt.Sprintf(" (in %d processes)", len(in))
+	if n == 0 {
+		return ""
 	}
-	return n, size, who
+	return fmt.Sprintf(", and %d removed ones of %d bytes, which %d processes have open", n, size, len(w.removedOpenIn()))
 }

@@ -14,8 +14,8 @@ import (
 	"example.com/tandem/internal/object"
 )
 
-// A process has one whole Core for each object that it has open, whoever in it
-// asked for it how often. uses is where it finds them again.
+// A process has one Core for each object that it has open, whoever in it asked
+// for it how often. uses is where it finds them again.
 //
 // A use stands exactly as long as the opener bit is set, both under uses.mu: it
 // is made with the first Core, and outlives it. When a Core was collected, and
@@ -38,7 +38,6 @@ type use struct {
 	gen  uint64
 	kind engine.Kind
 	core weak.Pointer[object.Core]
-	kept bool // all handles were closed, and the collector found that something reaches one
 }
 
 // errStale says that a copy of an entry was out of date: look it up again.
@@ -58,10 +57,7 @@ func (a *attachment) use(s *object.Spec, e *entry) (*object.Core, error) {
 	}
 	if u != nil {
 		if core := u.core.Value(); core != nil {
-			if err := compare(s, core.Kind, core.Fields); err != nil {
-				return nil, err
-			}
-			return core.Handle(), nil
+			return core, compare(s, core.Kind, core.Fields)
 		}
 	} else {
 		a.setOpener(a.self.Index, e.i)
@@ -74,7 +70,7 @@ func (a *attachment) use(s *object.Spec, e *entry) (*object.Core, error) {
 		return nil, err
 	}
 	a.noteUse(e, core)
-	return core.Handle(), nil
+	return core, nil
 }
 
 // coreOf makes a Core; the opener bit is set.
@@ -107,7 +103,6 @@ func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object
 		Closed:  a.gate.Flag(),
 		Mapping: a.m,
 		In:      a,
-		Unused:  a.tidySoon,
 	}
 	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.i, e.gen})
 	return core
@@ -123,7 +118,7 @@ func (a *attachment) noteUse(e *entry, core *object.Core) {
 	if a.uses.m == nil {
 		a.uses.m = map[uint32]*use{}
 	}
-	a.uses.m[e.i] = &use{gen: e.gen, kind: e.kind, core: weak.Make(core)}
+	a.uses.m[e.i] = &use{e.gen, e.kind, weak.Make(core)}
 }
 
 // coreGone runs when a Core of entry i was collected.

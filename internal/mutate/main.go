@@ -37,7 +37,6 @@ var areas = []area{
 	{"close", closeMutations},
 	{"shm", shmMutations},
 	{"room", roomMutations},
-	{"handles", handleMutations},
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},

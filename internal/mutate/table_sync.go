@@ -262,7 +262,7 @@ var syncMutations = []mutation{
 		promise: "another holder than the Cond's is not the holder",
 		pkg:     "./sync", run: "TestCondMisuse$|TestCondDepth$", args: []string{"-timeout=15s"}},
 	{file: "sync/cond_lock.go",
-		from:    "err == nil && g.lock.core.Whole() != core.Whole() {",
+		from:    "err == nil && g.lock.core != core {",
 		to:      "false {",
 		promise: "a lock of another region is refused",
 		pkg:     "./sync", run: "TestOpenCondErrors$"},

@@ -262,7 +262,7 @@ func (a *attachment) noSpace(need, free uint64, cause error) error {
 			files = fmt.Sprint(n)
 		}
 	}
-	err := fmt.Errorf("%w: %d bytes needed, %d free in the region (of %d), %s free in its file system%s", ErrNoSpace, need, free, a.g.heapSize(), files, a.removedText())
+	err := fmt.Errorf("%w: %d bytes needed, %d free in the region (of %d), %s free in its file system", ErrNoSpace, need, free, a.g.heapSize(), files)
 	if cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)
 	}

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	gosync "sync"
-	"sync/atomic"
-	"time"
 	"weak"
 
 	"example.com/tandem/internal/engine"
@@ -26,12 +24,9 @@ import (
 // ends by sweep. Before a bit is cleared this process is recovered in that
 // object as if it had died, for it has no way back to it.
 type uses struct {
-	mu     gosync.Mutex
-	m      map[uint32]*use // by entry
-	swept  atomic.Uint64   // dirSeq at the last sweep
-	rested time.Time       // before that nothing is collected because others ask for it
-	alarm  *time.Timer     // at which it is; nil if nobody waits for it
-	deaf   map[uint32]debt // by record: answers that were waited for in vain
+	mu    gosync.Mutex
+	m     map[uint32]*use // by entry
+	swept uint64          // dirSeq at the last sweep
 }
 
 type use struct {
@@ -132,10 +127,12 @@ func (a *attachment) coreGone(i uint32, gen uint64) {
 
 // endUse ends a use without a Core of an object that was removed; uses.mu is
 // held. After Close there is nothing to do: the bits are cleared already, and
-// the memory is this process's own. Who takes a bit away sees to the memory: it
-// may have been the last.
+// the memory is this process's own.
 func (a *attachment) endUse(i uint32, u *use) {
-	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
+	if a.gate.Closed() || u.core.Value() != nil {
+		return
+	}
+	if a.state(i) == entLive && mem.Load64(a.ent64(i, entGen)) == u.gen {
 		return
 	}
 	e := a.read(i)
@@ -150,12 +147,6 @@ func (a *attachment) endUse(i uint32, u *use) {
 	}
 	a.clearOpener(a.self.Index, i)
 	delete(a.uses.m, i)
-	a.reclaimSoon()
-}
-
-// isLive reports whether the object of a use is not removed.
-func (a *attachment) isLive(i uint32, u *use) bool {
-	return a.state(i) == entLive && mem.Load64(a.ent64(i, entGen)) == u.gen
 }
 
 // endUses ends all that can be, Conds last: who waits on one looks at its lock,
@@ -179,27 +170,42 @@ func (a *attachment) dropUse(i uint32) {
 	}
 }
 
-// dropGarbage is for who finds no room: a program that makes, drops and removes
-// objects quickly would run out of it before the collector has reason to run.
+// dropGarbage ends the uses of removed objects whose last handles are garbage
+// that was not collected yet, by collecting it: a program that makes, drops and
+// removes objects quickly would run out of room before the collector has
+// reason to run. Nobody may look at a weak pointer meanwhile, since what the
+// collector sees in use it keeps; hence the lock.
 func (a *attachment) dropGarbage() {
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
-	a.drop()
+	removed := false
+	for i, u := range a.uses.m {
+		removed = removed || a.state(i) != entLive || mem.Load64(a.ent64(i, entGen)) != u.gen
+	}
+	if !removed {
+		return
+	}
+	runtime.GC() // from here on weak pointers to garbage are nil
+	a.endUses()
 }
 
-// sweep is what the guard does in every round: it has uses ended of objects that
-// were removed meanwhile, and others answered who ask (ask.go). It costs some
-// loads unless there is something to do, and does not block.
+// sweep ends the uses of objects that other processes removed when this one
+// had no handle on them any more. The guard calls it in every round; it costs
+// some loads unless the directory has changed.
 func (a *attachment) sweep() {
 	if a.gate.Closed() || a.readOnly {
 		return
 	}
 	a.disown()
-	switch {
-	case mem.Load64(a.dir64(dirSeq)) == a.uses.swept.Load() && !a.owes():
-	case a.fd == nil: // a region in ordinary memory: it has no guard
-		a.tidy()
-	default:
-		a.tidySoon()
+	seq := mem.Load64(a.dir64(dirSeq))
+	a.uses.mu.Lock()
+	defer a.uses.mu.Unlock()
+	if seq == a.uses.swept {
+		return
+	}
+	a.endUses()
+	a.uses.swept = seq
+	if seq&1 != 0 {
+		a.uses.swept = 0
 	}
 }

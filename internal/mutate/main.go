@@ -36,7 +36,6 @@ var areas = []area{
 	{"sync", syncMutations},
 	{"close", closeMutations},
 	{"shm", shmMutations},
-	{"room", roomMutations},
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},

@@ -152,10 +152,7 @@ func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
 		return Delivery[T]{}, q.core.Err(op, err) // and nobody else is told
 	}
 	if err == nil && q.closed.Load() {
-		err = shm.ErrClosed // Close of the region gives it to another
-		if q.core.Ended() {
-			q.core.Gate.Here(func() { q.eng.Nack(d.slot) })
-		}
+		err = shm.ErrClosed // Close gives it to another
 	}
 	if err = q.done(op, err); err != nil {
 		return Delivery[T]{}, err

@@ -112,7 +112,6 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 	}
 	r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
 	a.scan()
-	a.reclaimSoon() // what those left who were the last
 	return a, nil
 }
 

@@ -13,9 +13,6 @@ import (
 // that goes its own way needs a holder of its own: two that share one are one
 // to the lock, so neither waits for the other.
 //
-// It takes nothing any more when the handle is closed that it was made by, but
-// what it has it can still Unlock: nobody else could.
-//
 // If a process dies in one of its methods, or holding it however deep, the
 // lock is abandoned, as a Mutex is: the others are told ErrOwnerDied.
 type Holder struct {
@@ -214,7 +211,7 @@ func (h *Holder) MarkConsistent() error {
 		if h.deep() == 0 {
 			err = ErrNotOwner
 		} else {
-			err = h.here(h.mu.MarkConsistent)
+			err = h.still(h.mu.MarkConsistent)
 		}
 	}
 	return h.done("holder.MarkConsistent", err)
@@ -226,7 +223,7 @@ func (h *Holder) MarkConsistent() error {
 func (h *Holder) Unlock() error {
 	err := h.made()
 	if err == nil {
-		err = h.here(h.unlock)
+		err = h.still(h.unlock)
 	}
 	return h.done("holder.Unlock", err)
 }

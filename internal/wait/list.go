@@ -14,15 +14,6 @@ import (
 // ErrClosed is what Sleep returns once its list is closed.
 var ErrClosed = errors.New("region is closed")
 
-// ErrEnded is what Sleep returns once the handle is closed that it is for: an
-// ErrClosed, but the region is there, so it is taken as the end of a context.
-var ErrEnded error = ended{}
-
-type ended struct{}
-
-func (ended) Error() string        { return "the handle is closed" }
-func (ended) Is(target error) bool { return target == ErrClosed }
-
 // A List is the sleepers of one attachment.
 //
 // Whoever wants them to look at something that is not their word (closed,
@@ -110,7 +101,7 @@ func (l *List) Close() {
 	if l.n > 0 && l.gone == nil {
 		l.gone = make(chan struct{})
 	}
-	l.alarm(nil)
+	l.alarm()
 	gone := l.gone
 	l.mu.Unlock()
 	if gone != nil {
@@ -132,7 +123,7 @@ func (l *List) drain(gone chan struct{}) {
 			return
 		}
 		l.mu.Lock()
-		l.alarm(nil)
+		l.alarm()
 		l.mu.Unlock()
 	}
 }
@@ -158,7 +149,7 @@ func (l *List) Nudge() {
 	mem.RaceDisable()
 	l.mu.Lock()
 	l.nudges.Add(1)
-	all := l.alarm(nil)
+	all := l.alarm()
 	l.mu.Unlock()
 	if all != nil {
 		go insistOn(all)
@@ -166,29 +157,12 @@ func (l *List) Nudge() {
 	mem.RaceEnable()
 }
 
-// End makes those look who are asleep for a handle whose end was stored in over.
+// alarm is A2 and A3 for everybody; l.mu is held. It returns those who may not
+// have heard it.
 //
 //go:norace
-func (l *List) End(over *atomic.Bool) {
-	mem.RaceDisable()
-	l.mu.Lock()
-	all := l.alarm(over)
-	l.mu.Unlock()
-	if all != nil {
-		go insistOn(all)
-	}
-	mem.RaceEnable()
-}
-
-// alarm is A2 and A3 for everybody, or for those of one handle; l.mu is held. It
-// returns those who may not have heard it.
-//
-//go:norace
-func (l *List) alarm(over *atomic.Bool) (all []restless) {
+func (l *List) alarm() (all []restless) {
 	for w := l.head; w != nil; w = w.next {
-		if over != nil && w.over != over {
-			continue
-		}
 		if turn, again := w.alarm(); again {
 			all = append(all, restless{w, turn})
 		}

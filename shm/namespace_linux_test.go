@@ -80,12 +80,7 @@ func TestDeathAcrossNamespacesIsHeard(t *testing.T) {
 			t.Fatalf("Lock = %v, want ErrOwnerDied", err)
 		}
 		took := time.Since(start)
-		if _, err := m.Recover(r.a.list.Waiter(context.Background())); err != nil {
-			t.Fatal(err)
-		}
-		if err := errors.Join(m.MarkConsistent(), m.Unlock()); err != nil {
-			t.Fatal(err)
-		}
+		mend(t, r, m)
 		c.Kill() // and with it all of its namespace
 		for end := time.Now().Add(testproc.Patience); len(r.Participants()) > 1+watchers; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {

@@ -25,12 +25,13 @@ type handle struct {
 	padded bool           // some do not
 }
 
-// gone reports, of a region that was closed, that it is not there any more. Until
+// gone reports that the handle was closed, or of a region that was, that it is
+// not there any more. Until
 // then a cell is what it is: who read a zero already, and wrote what follows from
 // that, would write it to the region.
 //
 //go:noinline
-func (h *handle) gone() bool { return !h.core.Gate.Stands() }
+func (h *handle) gone() bool { return h.core.Ended() || !h.core.Gate.Stands() }
 
 // at is where cell i is.
 func at[T any](h *handle, i int) unsafe.Pointer {

@@ -21,6 +21,24 @@ type locker struct {
 	shared *shared
 }
 
+// Close ends this handle and nothing else: its cells read as zero from then on,
+// and are written nowhere, but for a Store, which looks at nothing and may still
+// be done; calls of the lock return shm.ErrClosed, those that wait in other
+// goroutines, too. It blocks for nobody. If this process holds the lock it still
+// does, and gives it back through another handle. A second Close does nothing.
+//
+// The memory of an object that was removed comes back when no process has a
+// handle on it any more. A closed one counts until nothing reaches it, neither a
+// variable nor a call that was under way; when all of a process are closed it has
+// its collector look at once.
+func (l *locker) Close() error {
+	if l.core == nil {
+		return l.done("Close", errNoHandle)
+	}
+	l.core.Close()
+	return nil
+}
+
 // Lock takes the lock. It blocks while any goroutine of any process holds it,
 // this one's included: it spins for moments, then sleeps. An error means not
 // held: the context's, shm.ErrClosed, or shm.ErrOwnerDied, at once, if a
@@ -104,9 +122,12 @@ func (l *locker) Unlock() error {
 }
 
 // still is what f returns, which gives back a lock of a region that was closed:
-// ErrClosed where it is gone, and f not called.
+// ErrClosed where it is gone, or the handle was closed, and f not called.
 func (l *locker) still(f func() error) error {
 	err := shm.ErrClosed
+	if l.core.Ended() {
+		return err
+	}
 	l.core.Gate.Here(func() { err = f() })
 	return err
 }

@@ -41,11 +41,22 @@ func OpenSlice[T any](r *shm.Region, name string, n int) (*Slice[T], error) {
 // stays mapped and the object in use, even when the handle is dropped. After
 // Region.Close it is memory of zeroes of the process's own.
 func (s *Slice[T]) Data() []T {
-	if s.core == nil {
+	if s.core == nil || s.core.Ended() {
 		return nil
 	}
 	pin(s.core, s.shared)
 	return unsafe.Slice((*T)(s.base), s.n)
+}
+
+// Close ends this handle: Data returns nil from then on. What it has returned
+// before stays valid, and for its sake the object stays in use. A second Close
+// does nothing.
+func (s *Slice[T]) Close() error {
+	if s.core == nil {
+		return &shm.Error{Op: "slice.Close", Err: errNoHandle}
+	}
+	s.core.Close()
+	return nil
 }
 
 // pinned are the cores, and with them the mappings, of which a slice was given

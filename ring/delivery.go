@@ -152,7 +152,10 @@ func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
 		return Delivery[T]{}, q.core.Err(op, err) // and nobody else is told
 	}
 	if err == nil && q.closed.Load() {
-		err = shm.ErrClosed // Close gives it to another
+		err = shm.ErrClosed // Close of the region gives it to another
+		if q.core.Ended() {
+			q.core.Gate.Here(func() { q.eng.Nack(d.slot) })
+		}
 	}
 	if err = q.done(op, err); err != nil {
 		return Delivery[T]{}, err

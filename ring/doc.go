@@ -48,7 +48,8 @@
 // opened.
 //
 // A handle may be used by any number of goroutines, and sent to another
-// process as an argument.
+// process as an argument. Close ends it, and nothing but it: a queue's end is
+// Shutdown.
 //
 // # A user's code that does not return
 //

@@ -201,6 +201,26 @@ func (q *Queue[T]) Shutdown() error {
 	return q.done("queue.Shutdown", err)
 }
 
+// Close ends this handle and nothing else: its calls return shm.ErrClosed from
+// then on, those that wait in other goroutines, too, with nothing put or taken. It
+// blocks for nobody, and does not wait for them. The queue goes on, for other
+// handles of this process as well; see Shutdown for its end. A Delivery can still
+// be acknowledged or given back, and what was got through the handle is told
+// done through another. A second Close does nothing.
+//
+// The memory of a queue that was removed comes back when no process has a handle
+// on it any more. A closed one counts until nothing reaches it, neither a variable
+// nor a Delivery nor a call that was under way; when all of a process are closed
+// it has its collector look at once. What the process had leased is then given to
+// others.
+func (q *Queue[T]) Close() error {
+	if q.core == nil {
+		return q.fail("queue.Close", shm.ErrClosed)
+	}
+	q.core.Close()
+	return nil
+}
+
 // Len returns how many messages wait to be taken, without those that are
 // leased: exact when nobody changes the queue.
 func (q *Queue[T]) Len() int {
@@ -230,7 +250,7 @@ func (q *Queue[T]) Cap() int {
 // What a process had got and not done when it died counts as done: it is gone
 // with it.
 func (q *Queue[T]) TaskDone() error {
-	if q.eng == nil {
+	if q.eng == nil || q.closed.Load() && q.core.Ended() {
 		return q.fail("queue.TaskDone", shm.ErrClosed)
 	}
 	return q.done("queue.TaskDone", q.eng.TaskDone())
@@ -264,7 +284,7 @@ func (q *Queue[T]) Join(ctx context.Context) error {
 func (q *Queue[T]) off() bool { return q.closed == nil || q.closed.Load() }
 
 func (q *Queue[T]) waiter(ctx context.Context) *wait.Waiter {
-	return q.core.List.WaiterWith(ctx, q.spinner)
+	return q.core.WaiterWith(ctx, q.spinner)
 }
 
 // done is the end of an operation. That nothing was wrong in a region that was

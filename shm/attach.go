@@ -112,6 +112,7 @@ func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ 
 	}
 	r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
 	a.scan()
+	a.reclaimSoon() // what those left who were the last
 	return a, nil
 }
 

@@ -36,6 +36,9 @@ type attachment struct {
 	changing gosync.Mutex // held around the directory's lock: this process's changes, one by one
 	uses     uses         // which objects this process has open
 
+	tidying    chore // ask.go
+	reclaiming chore // reclaim.go
+
 	nextCollected uint32 // where the next collect goes on: behind this entry -1; under changing
 
 	recovering gosync.Mutex      // one recovery at a time in this process

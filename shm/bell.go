@@ -40,11 +40,13 @@ func (w words) changed() { w.bump(hdrChanges) }
 func (w words) ring(i uint32) { w.bump(w.g.record(i) + recBell) }
 
 // ended tells those who have to know that the user of r in epoch is gone: those
-// who watched it need others to watch, and those who listen hear of it. That it
-// was told is taken down last, so that who is on duty can tell.
+// who watched it need others to watch, those who listen hear of it, and those who
+// wait for its answer (ask.go) get none. That it was told is taken down last, so
+// that who is on duty can tell.
 func (w words) ended(r record, epoch uint32) {
 	wait.Wake(r.p32(recAlive), -1)
 	w.bump(hdrEnds)
+	w.tell()
 	mem.Store32(r.p32(recTold), epoch)
 }
 

@@ -28,6 +28,10 @@ import (
 // of this one that sleep in the region, or change its directory, to leave. If this
 // process dies in it, the others recover it as one that died before.
 //
+// Where there is no address space to map the region once more, for what it takes
+// to do that in, the others do it at once, and are told that it died; if there
+// are none, whoever opens the region next.
+//
 // The last to leave an ephemeral region takes its name away. Where it may not,
 // in a sticky directory that is another user's file, the region has ended all
 // the same, and the error says so.
@@ -62,12 +66,16 @@ func (r *Region) Close() error {
 //	   the directory: that is done to the file, too, not only to the mapping
 //	2  the record says Leaving, so that those on duty look at it in every
 //	   round, and the guard lets go of the region
-//	3  the region is mapped a second time, for what follows
+//	3  the region is mapped a second time, for what follows; or, if there is
+//	   no address space for that, what others are told through
 //	4  the first mapping becomes zeroes of this process's own, in one step:
 //	   no operation that is still under way can write to the region
 //	5  what this process held is recovered through the second mapping, as a
-//	   guard does for the dead
+//	   guard does for the dead, and memory that only it had open is given back
 //	6  the record is freed, then its byte
+//
+// Without the second mapping the byte is unlocked instead of 5 and 6, and the
+// others are told to look: they do it, as for one who died.
 //
 // A death in between leaves the record Alive or Leaving with its byte free. If
 // the kernel refuses the zeroes, the byte stays locked for as long as this
@@ -93,12 +101,25 @@ func (a *attachment) close() error {
 	}
 	defer a.release()
 	if err != nil {
-		return err // no way to clean up: the others do, now that the byte is free
+		return a.leaveToOthers(err)
 	}
 	defer second.unmap()
 	second.giveUpDuty(a.self.Index, a.self.Epoch)
-	second.leave(a.self, a.env) // 5, 6
+	second.leave(a.self, a.env, func() { second.reclaimLeaving(a) }) // 5, 6
 	return a.leaveLife(second.words)
+}
+
+// leaveToOthers is the end of a close that has no second mapping, for err.
+func (a *attachment) leaveToOthers(err error) error {
+	sys.Unlock(a.private, a.rec(a.self.Index).byteOffset(), 1)
+	w, e := a.m.announce(a.fd, a.g)
+	if e != nil {
+		return errors.Join(err, e) // they find out, now that the byte is free
+	}
+	defer a.m.silence()
+	w.giveUpDuty(a.self.Index, a.self.Epoch)
+	w.changed()
+	return a.leaveLife(w)
 }
 
 // release gives up every lock of this process's description, and that. To close
@@ -114,12 +135,13 @@ var undead gosync.Map
 
 // leave frees the record of self after its recovery by itself. Whatever the
 // record's word was made to say by somebody else, nobody has the record while
-// this process holds the byte.
-func (w words) leave(self engine.Self, env engine.Env) {
+// this process holds the byte. reclaim is called when no object is open any more.
+func (w words) leave(self engine.Self, env engine.Env, reclaim func()) {
 	r := w.rec(self.Index)
 	if !w.recoverObjects(env, self) {
 		return
 	}
+	reclaim()
 	r.exited(self.Epoch, false)
 	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
 	for range 64 {
@@ -137,7 +159,11 @@ type secondMapping struct {
 }
 
 func mapSecond(f *os.File, g geometry) (secondMapping, error) {
-	m, err := sys.Map(f, uintptr(g.size), true)
+	var m unsafe.Pointer
+	err := withRoomIfAny(func() (err error) {
+		m, err = sys.Map(f, uintptr(g.size), true)
+		return err
+	})
 	if err != nil {
 		return secondMapping{}, err
 	}

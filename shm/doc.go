@@ -18,6 +18,10 @@
 // OpenX makes it if it is not there, and Region.Existing is a view through
 // which OpenX does not. It is there until Region.Remove.
 //
+// A handle on an object is let go of when the collector finds that nothing
+// reaches it. Its Close ends it at once: calls through it return ErrClosed. It
+// ends nothing else: what the process holds in the object it still holds.
+//
 // # Participants
 //
 // A process that has a region open is a participant of it, once, however many
@@ -36,8 +40,10 @@
 // # Room
 //
 // Options.Size is address space: memory is taken as objects are made, and
-// given back after they are removed and nobody has them open. ErrNoSpace comes
-// when an object is made, and never later.
+// given back after they are removed and nobody has them open, by itself. Who
+// makes an object and finds no room first has all processes collect garbage that
+// have removed ones open. ErrNoSpace comes when an object is made, and never
+// later.
 //
 // # Where it ends
 //

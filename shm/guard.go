@@ -78,7 +78,7 @@ func (gd *guard) remove(a *attachment) {
 	gd.mu.Lock()
 	for i, b := range gd.regions {
 		if a == b {
-			gd.regions = append(gd.regions[:i:i], gd.regions[i+1:]...)
+			gd.regions = slices.Concat(gd.regions[:i], gd.regions[i+1:]) // of nothing it is nil, and keeps no mapping
 		}
 	}
 	gd.run(func() { gd.unlink(a) })
@@ -178,6 +178,7 @@ func (gd *guard) link(a *attachment) {
 
 func (gd *guard) unlink(a *attachment) {
 	a.linked = 0
+	gd.onDuty, gd.vigil.Rows = nil, nil // or they would keep the mapping
 	n := unsafe.Pointer(a.m.node(a.g.record(a.self.Index) + recAlive))
 	if gd.head.Next == n {
 		gd.head.Next = (*sys.RobustNode)(n).Next

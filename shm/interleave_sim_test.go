@@ -183,6 +183,8 @@ func TestSimOperationsInterleaved(t *testing.T) {
 		{"replace c", "open c"},
 		{"collect and create", "recover latecomer"},
 		{"collect", "recover"},
+		{"reclaim", "recover"},
+		{"reclaim", "sweep"},
 	} {
 		x, y := actOf(pair[0]), actOf(pair[1])
 		allowed := s.orderly(x, y)

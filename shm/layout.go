@@ -49,6 +49,7 @@ const (
 	hdrChanges = 128 // u32 futex: bumped when all are to look at the participants; see bell.go
 	hdrNext    = 132 // u32: where the search for a free record starts (oldest first)
 	hdrEnds    = 136 // u32 futex: bumped when a participant is gone
+	hdrAnswers = 140 // u32 futex: bumped when a participant has dropped what it was asked to, or is gone; see ask.go
 	hdrLife    = 192 // u32: lifeGone once an ephemeral region has ended
 	hdrDirLock = 256 // an engine mutex, 128 bytes
 	hdrDir     = 384 // the directory's line: dir…
@@ -84,6 +85,8 @@ const (
 	recRecovered = 192 // u64: recoveries it has done
 	recRescued   = 200 // u64: deaths it found that nobody told it of
 	recBell      = 208 // u32 futex: bumped when its guard is to look at the participants
+	recAsked     = 212 // u32: grows with each request to drop what it does not use
+	recAnswered  = 216 // u32: the request that it has answered
 	recTold      = 220 // u32: the last epoch whose end those who listen were told of
 	recNameMax   = 64
 

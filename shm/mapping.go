@@ -4,8 +4,10 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"unsafe"
 
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
 )
 
@@ -27,6 +29,8 @@ type mapping struct {
 	base unsafe.Pointer
 	mem  unsafe.Pointer // base + robustGap
 	size uintptr        // of the region
+
+	zeroed *atomic.Bool
 }
 
 // robustGap covers the records of engine.MaxParticipants participants.
@@ -36,12 +40,22 @@ var _ [robustGap - headerSize - 1024*recordSize]byte // records lie below the ga
 
 // mapRegion maps size bytes of f.
 func mapRegion(f *os.File, size uint64, writable bool) (*mapping, error) {
-	base, err := sys.Reserve(robustGap + uintptr(size))
+	var base unsafe.Pointer
+	err := withRoom(func() (err error) {
+		base, err = sys.Reserve(robustGap + uintptr(size))
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("reserve %d bytes of address space: %w", size, err)
 	}
-	m := &mapping{base: base, mem: unsafe.Add(base, robustGap), size: uintptr(size)}
-	runtime.AddCleanup(m, func(m mapping) { sys.Unmap(m.base, robustGap+m.size) }, *m)
+	m := &mapping{base: base, mem: unsafe.Add(base, robustGap), size: uintptr(size), zeroed: new(atomic.Bool)}
+	runtime.AddCleanup(m, func(m mapping) {
+		sys.Unmap(m.base, robustGap+m.size)
+		if m.zeroed.Load() {
+			unmapped.closed.Add(-1)
+		}
+		unmapped.tell()
+	}, *m)
 	if err := sys.MapZeroes(base, robustGap); err != nil {
 		return nil, fmt.Errorf("map: %w", err)
 	}
@@ -65,6 +79,27 @@ func (m *mapping) zero() error {
 		// use, and may refuse so many; those of a sparse file it does not count.
 		err = sys.MapSparse(m.mem, m.size)
 	}
+	if err == nil && !m.zeroed.Swap(true) {
+		unmapped.closed.Add(1)
+	}
 	runtime.KeepAlive(m) // or its end would unmap what is being replaced
 	return err
+}
+
+// announce maps what others must be told through, where there is no room to map
+// the whole region again: the header and the records, at the place of the robust
+// nodes, which nobody needs any more. Nothing that is still under way here
+// touches that.
+func (m *mapping) announce(f *os.File, g geometry) (w words, err error) {
+	n := (g.record(g.participants) + pageSize - 1) &^ (pageSize - 1)
+	if err := sys.MapFile(m.base, f, uintptr(n), true); err != nil {
+		return w, err
+	}
+	return words{mem.At(m.base, n), g}, nil
+}
+
+// silence ends announce.
+func (m *mapping) silence() {
+	sys.MapZeroes(m.base, robustGap)
+	runtime.KeepAlive(m)
 }

@@ -19,8 +19,10 @@ const openTries = 1000
 // OpenQueue and all their like call; a program has no use for it.
 //
 // It blocks while another process changes the directory, which is for
-// microseconds, or as long as that process is stopped in it. A process that dies
-// in it leaves no object, or a whole one.
+// microseconds, or as long as that process is stopped in it. Where it finds no
+// room it has this process and others collect garbage, for removed objects that
+// only garbage has open: for milliseconds, and two seconds at
+// most. A process that dies in it leaves no object, or a whole one.
 func (r *Region) OpenObject(s object.Spec) (*object.Core, error) {
 	core, err := r.openObject(&s)
 	if closed := r.check(); closed != nil {
@@ -58,7 +60,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 	a := r.a
 	hash := hashName(s.Name)
 	var p *plan
-	dropped := false
+	room := search{a: a}
 	for range openTries {
 		e, ok, err := a.locate(hash, s.Name)
 		if err != nil {
@@ -74,9 +76,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 				}
 			}
 			core, err := a.create(s, hash, p)
-			if errors.Is(err, ErrNoSpace) && !dropped {
-				dropped = true
-				a.dropGarbage()
+			if errors.Is(err, ErrNoSpace) && room.more(p.size) {
 				continue
 			}
 			if !errors.Is(err, fs.ErrExist) {
@@ -189,7 +189,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	a.endChange()
 	core := a.newCore(s.Op, &e, p.fields)
 	a.noteUse(&e, core)
-	return core, nil
+	return core.Handle(), nil
 }
 
 // room finds an entry and zeroed memory for an object of size bytes. Neither
@@ -219,9 +219,9 @@ func (a *attachment) room(size uint64) (i uint32, to place, err error) {
 func (a *attachment) freeEntry() (uint32, error) {
 	n := mem.Load32(a.dir32(dirFree))
 	if n == freeEnd {
-		live := mem.Load32(a.dir32(dirLive))
-		return 0, fmt.Errorf("%w: an entry needed, %d objects of at most %d in the region, and %d removed ones that somebody has open",
-			ErrNoSpace, live, a.g.objects, a.g.objects-min(live, a.g.objects))
+		removed, _, who := a.stillOpen()
+		return 0, fmt.Errorf("%w: an entry needed, %d objects of at most %d in the region, and %d removed ones that somebody has open%s",
+			ErrNoSpace, mem.Load32(a.dir32(dirLive)), a.g.objects, removed, who)
 	}
 	if n == 0 || n > a.g.objects || a.state(n-1) != entFree {
 		return 0, fmt.Errorf("chain of free entries: link to %d of %d: %w", n, a.g.objects, ErrCorrupt)

@@ -22,14 +22,14 @@ func TestOpenObjectTwiceIsOneCore(t *testing.T) {
 	r := h.attach(0)
 	fields := []object.Field{{Name: "capacity", Value: "8"}, {Name: "type", Value: ". int64 @0\nsize 8 align 8\n"}}
 	c := openOK(t, r, lockOf("a", fields...))
-	if got := openOK(t, r, lockOf("a", fields...)); got != c {
+	if got := openOK(t, r, lockOf("a", fields...)); got.Whole() != c.Whole() {
 		t.Error("a second open made another Core")
 	}
-	if got := openOK(t, r, lockOf("a", object.Field{Name: "capacity"})); got != c {
+	if got := openOK(t, r, lockOf("a", object.Field{Name: "capacity"})); got.Whole() != c.Whole() {
 		t.Error("a field left open was not accepted")
 	}
 	other := openOK(t, h.attach(1), lockOf("a"))
-	if other == c || other.Area.Ptr(0, 8) != c.Area.Ptr(0, 8) {
+	if other.Whole() == c.Whole() || other.Area.Ptr(0, 8) != c.Area.Ptr(0, 8) {
 		t.Error("another participant has another object")
 	}
 	if !slices.Equal(other.Fields, fields) {
@@ -87,7 +87,7 @@ func TestObjectNames(t *testing.T) {
 	}
 	for _, name := range []string{"a", "...", "-", "A.b_c-9", strings.Repeat("x", 200), "12345678", "123456789"} {
 		c := openOK(t, r, lockOf(name))
-		if c.Name != name || openOK(t, r, lockOf(name)) != c {
+		if c.Name != name || openOK(t, r, lockOf(name)).Whole() != c.Whole() {
 			t.Errorf("%q was not found again", name)
 		}
 	}
@@ -358,7 +358,7 @@ func TestRacingOpeners(t *testing.T) {
 			}
 		}
 		for g := range 8 {
-			if cores[g][n] != cores[g+8][n] {
+			if cores[g][n].Whole() != cores[g+8][n].Whole() {
 				t.Fatalf("o%d has two Cores in one process", n)
 			}
 		}

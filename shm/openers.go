@@ -50,6 +50,39 @@ func (w *words) openers(i uint32) (ps []uint32) {
 	return ps
 }
 
+// removedOpenIn returns the participants that have removed objects open.
+func (w *words) removedOpenIn() (ps []uint32) {
+	in := map[uint32]bool{}
+	w.eachRemoved(func(k, removed uint64) {
+		for p := range w.g.participants {
+			if at, _ := w.g.opener(p, uint32(k*64)); mem.Load64(w.W64(at))&removed != 0 && !in[p] {
+				in[p] = true
+				ps = append(ps, p)
+			}
+		}
+	})
+	return ps
+}
+
+// eachRemoved calls f with the bits of removed entries, for each 64 entries that
+// have some.
+func (w *words) eachRemoved(f func(k, removed uint64)) {
+	if mem.Load32(w.dir32(dirRemoved)) == 0 {
+		return
+	}
+	for k := range w.g.bitWords {
+		var removed uint64
+		for b := range min(64, uint64(w.g.objects)-k*64) {
+			if st := w.state(uint32(k*64 + b)); st == entRemoved || st == entVoid {
+				removed |= 1 << b
+			}
+		}
+		if removed != 0 {
+			f(k, removed)
+		}
+	}
+}
+
 // eachOpen calls f for every object that participant p may have open, live or
 // removed, with the memory of its words, in bounds whatever the region says. It
 // goes on after an error and returns all of them. The caller is p's recoverer,

@@ -40,9 +40,11 @@ func (a *attachment) recoverDead(r record, epoch uint32, proven bool) {
 		return
 	}
 	a.recoverNamed(a.env, r, epoch, packRecoverer(epoch, a.self.Index+1, a.self.Epoch))
+	a.reclaimSoon()
 }
 
-// recoverNewly does it for a newcomer that holds the dead one's byte.
+// recoverNewly does it for a newcomer that holds the dead one's byte. What there
+// is to reclaim then it sees when it is attached.
 func (a *attachment) recoverNewly(r record, epoch uint32) {
 	env := a.env
 	env.Self = engine.Self{Index: r.i, Epoch: epoch} // it has no other name yet, and the dead one needs it no more

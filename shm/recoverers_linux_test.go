@@ -266,7 +266,7 @@ func TestNewcomerWaitsForAPlace(t *testing.T) {
 		}},
 		{"left, but for its byte", func(t *testing.T, r *Region) func() {
 			a := bare(t, r)
-			a.leave(a.self, a.env)
+			a.leave(a.self, a.env, func() {})
 			return a.die
 		}},
 	} {

@@ -45,7 +45,7 @@ func (a *attachment) due() { a.watch.shift.round = 0 }
 
 // goAway is what they see when it closes.
 func (a *attachment) goAway() {
-	a.leave(a.self, a.env)
+	a.leave(a.self, a.env, func() {})
 	a.private.Close()
 }
 

@@ -21,7 +21,7 @@ type Snapshot struct {
 	Gone         []Departed     `json:"gone,omitempty"` // who was here before, the latest first
 	Directory    DirectoryState `json:"directory"`
 	Objects      []ObjectState  `json:"objects"`
-	Removed      []ObjectState  `json:"removed,omitempty"` // removed ones that somebody has open
+	Removed      []ObjectState  `json:"removed,omitempty"` // removed ones that still have memory: OpenIn says who has them open
 	Damage       []string       `json:"damage,omitempty"`  // what could not be shown
 }
 
@@ -77,12 +77,13 @@ type Departed struct {
 
 // DirectoryState is the directory's.
 type DirectoryState struct {
-	Live    int      `json:"live"`
-	Removed int      `json:"removed"`
-	Changes int64    `json:"changes"` // begun and ended, since the region was made
-	Lock    string   `json:"lock,omitempty"`
-	Holder  *Holder  `json:"holder,omitempty"`
-	Waits   []Holder `json:"waits,omitempty"` // who waits for the lock
+	Live     int      `json:"live"`
+	Removed  int      `json:"removed"`            // with memory still
+	Unopened int      `json:"unopened,omitempty"` // of these, those that nobody has open: about to be taken back
+	Changes  int64    `json:"changes"`            // begun and ended, since the region was made
+	Lock     string   `json:"lock,omitempty"`
+	Holder   *Holder  `json:"holder,omitempty"`
+	Waits    []Holder `json:"waits,omitempty"` // who waits for the lock
 }
 
 // A Holder is a participant that holds an object or a part of it, or waits.
@@ -161,6 +162,11 @@ func (a *attachment) snapshot() *Snapshot {
 	}
 	v.settle(homes, s.Participants)
 	s.Directory.Live, s.Directory.Removed = len(s.Objects), len(s.Removed)
+	for _, o := range s.Removed {
+		if len(o.OpenIn) == 0 {
+			s.Directory.Unopened++
+		}
+	}
 	s.Memory = MemoryState{Heap: int64(a.g.heapSize()), Used: int64(used), Free: int64(a.g.heapSize() - min(used, a.g.heapSize())), FileFree: -1}
 	if a.fd != nil {
 		if n, err := sys.FreeBytes(a.fd); err == nil {

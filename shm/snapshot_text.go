@@ -43,7 +43,12 @@ func (s *Snapshot) writeRegion(b io.Writer) {
 	if s.Memory.FileFree >= 0 {
 		fmt.Fprintf(b, " (%s free in the file system)", size(s.Memory.FileFree))
 	}
-	fmt.Fprintf(b, "\ndirectory: %d objects of %d, %d removed and still open, %d changes", s.Directory.Live, r.Objects, s.Directory.Removed, s.Directory.Changes)
+	d := &s.Directory
+	fmt.Fprintf(b, "\ndirectory: %d objects of %d, %d removed and still open, ", d.Live, r.Objects, d.Removed-d.Unopened)
+	if d.Unopened > 0 {
+		fmt.Fprintf(b, "%d removed that nobody has open, ", d.Unopened)
+	}
+	fmt.Fprintf(b, "%d changes", d.Changes)
 	if s.Directory.Lock != "" {
 		fmt.Fprintf(b, ", lock %s", s.Directory.Lock)
 	}

@@ -236,6 +236,7 @@ var acts = []act{
 		s.collect(who)
 		s.make(who, "new", 3000)
 	}},
+	{name: "reclaim", locks: true, do: func(s *stage, who int) { s.rs[who].a.reclaim() }},
 	{name: "recover", of: theVictim, do: func(s *stage, _ int) {
 		w := words{s.Area, s.g}
 		rescuer := engine.Env{Self: engine.Self{Index: theRescuer, Epoch: 1}, Wake: wait.Wake}
@@ -245,7 +246,7 @@ var acts = []act{
 	}},
 	{name: "close", of: theVictim, do: func(s *stage, _ int) {
 		self := engine.Self{Index: theVictim, Epoch: 1}
-		words{s.Area, s.g}.leave(self, engine.Env{Self: self, Wake: wait.Wake})
+		words{s.Area, s.g}.leave(self, engine.Env{Self: self, Wake: wait.Wake}, func() {})
 	}},
 	{name: "sweep", of: theDropper, do: func(s *stage, _ int) { s.rs[theDropper].a.sweep() }},
 	{name: "recover latecomer", of: theLatecomer, do: (*stage).recoverLatecomer},

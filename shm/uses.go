@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"runtime"
 	gosync "sync"
+	"sync/atomic"
+	"time"
 	"weak"
 
 	"example.com/tandem/internal/engine"
@@ -12,8 +14,8 @@ import (
 	"example.com/tandem/internal/object"
 )
 
-// A process has one Core for each object that it has open, whoever in it asked
-// for it how often. uses is where it finds them again.
+// A process has one whole Core for each object that it has open, whoever in it
+// asked for it how often. uses is where it finds them again.
 //
 // A use stands exactly as long as the opener bit is set, both under uses.mu: it
 // is made with the first Core, and outlives it. When a Core was collected, and
@@ -24,15 +26,19 @@ import (
 // ends by sweep. Before a bit is cleared this process is recovered in that
 // object as if it had died, for it has no way back to it.
 type uses struct {
-	mu    gosync.Mutex
-	m     map[uint32]*use // by entry
-	swept uint64          // dirSeq at the last sweep
+	mu     gosync.Mutex
+	m      map[uint32]*use // by entry
+	swept  atomic.Uint64   // dirSeq at the last sweep
+	rested time.Time       // before that nothing is collected because others ask for it
+	alarm  *time.Timer     // at which it is; nil if nobody waits for it
+	deaf   map[uint32]debt // by record: answers that were waited for in vain
 }
 
 type use struct {
 	gen  uint64
 	kind engine.Kind
 	core weak.Pointer[object.Core]
+	kept bool // all handles were closed, and the collector found that something reaches one
 }
 
 // errStale says that a copy of an entry was out of date: look it up again.
@@ -52,7 +58,10 @@ func (a *attachment) use(s *object.Spec, e *entry) (*object.Core, error) {
 	}
 	if u != nil {
 		if core := u.core.Value(); core != nil {
-			return core, compare(s, core.Kind, core.Fields)
+			if err := compare(s, core.Kind, core.Fields); err != nil {
+				return nil, err
+			}
+			return core.Handle(), nil
 		}
 	} else {
 		a.setOpener(a.self.Index, e.i)
@@ -65,7 +74,7 @@ func (a *attachment) use(s *object.Spec, e *entry) (*object.Core, error) {
 		return nil, err
 	}
 	a.noteUse(e, core)
-	return core, nil
+	return core.Handle(), nil
 }
 
 // coreOf makes a Core; the opener bit is set.
@@ -98,6 +107,7 @@ func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object
 		Closed:  a.gate.Flag(),
 		Mapping: a.m,
 		In:      a,
+		Unused:  a.tidySoon,
 	}
 	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.i, e.gen})
 	return core
@@ -113,7 +123,7 @@ func (a *attachment) noteUse(e *entry, core *object.Core) {
 	if a.uses.m == nil {
 		a.uses.m = map[uint32]*use{}
 	}
-	a.uses.m[e.i] = &use{e.gen, e.kind, weak.Make(core)}
+	a.uses.m[e.i] = &use{gen: e.gen, kind: e.kind, core: weak.Make(core)}
 }
 
 // coreGone runs when a Core of entry i was collected.
@@ -127,12 +137,10 @@ func (a *attachment) coreGone(i uint32, gen uint64) {
 
 // endUse ends a use without a Core of an object that was removed; uses.mu is
 // held. After Close there is nothing to do: the bits are cleared already, and
-// the memory is this process's own.
+// the memory is this process's own. Who takes a bit away sees to the memory: it
+// may have been the last.
 func (a *attachment) endUse(i uint32, u *use) {
-	if a.gate.Closed() || u.core.Value() != nil {
-		return
-	}
-	if a.state(i) == entLive && mem.Load64(a.ent64(i, entGen)) == u.gen {
+	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
 		return
 	}
 	e := a.read(i)
@@ -147,6 +155,12 @@ func (a *attachment) endUse(i uint32, u *use) {
 	}
 	a.clearOpener(a.self.Index, i)
 	delete(a.uses.m, i)
+	a.reclaimSoon()
+}
+
+// isLive reports whether the object of a use is not removed.
+func (a *attachment) isLive(i uint32, u *use) bool {
+	return a.state(i) == entLive && mem.Load64(a.ent64(i, entGen)) == u.gen
 }
 
 // endUses ends all that can be, Conds last: who waits on one looks at its lock,
@@ -170,42 +184,27 @@ func (a *attachment) dropUse(i uint32) {
 	}
 }
 
-// dropGarbage ends the uses of removed objects whose last handles are garbage
-// that was not collected yet, by collecting it: a program that makes, drops and
-// removes objects quickly would run out of room before the collector has
-// reason to run. Nobody may look at a weak pointer meanwhile, since what the
-// collector sees in use it keeps; hence the lock.
+// dropGarbage is for who finds no room: a program that makes, drops and removes
+// objects quickly would run out of it before the collector has reason to run.
 func (a *attachment) dropGarbage() {
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
-	removed := false
-	for i, u := range a.uses.m {
-		removed = removed || a.state(i) != entLive || mem.Load64(a.ent64(i, entGen)) != u.gen
-	}
-	if !removed {
-		return
-	}
-	runtime.GC() // from here on weak pointers to garbage are nil
-	a.endUses()
+	a.drop()
 }
 
-// sweep ends the uses of objects that other processes removed when this one
-// had no handle on them any more. The guard calls it in every round; it costs
-// some loads unless the directory has changed.
+// sweep is what the guard does in every round: it has uses ended of objects that
+// were removed meanwhile, and others answered who ask (ask.go). It costs some
+// loads unless there is something to do, and does not block.
 func (a *attachment) sweep() {
 	if a.gate.Closed() || a.readOnly {
 		return
 	}
 	a.disown()
-	seq := mem.Load64(a.dir64(dirSeq))
-	a.uses.mu.Lock()
-	defer a.uses.mu.Unlock()
-	if seq == a.uses.swept {
-		return
-	}
-	a.endUses()
-	a.uses.swept = seq
-	if seq&1 != 0 {
-		a.uses.swept = 0
+	switch {
+	case mem.Load64(a.dir64(dirSeq)) == a.uses.swept.Load() && !a.owes():
+	case a.fd == nil: // a region in ordinary memory: it has no guard
+		a.tidy()
+	default:
+		a.tidySoon()
 	}
 }

@@ -131,7 +131,7 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	if err := b.ready(ctx); err != nil {
 		return -1, b.done(op, b.gaveUp(err))
 	}
-	w := b.core.List.WaiterWith(ctx, &b.spin)
+	w := b.core.WaiterWith(ctx, &b.spin)
 	a, err := b.eng.Arrive(w)
 	last := err == nil && b.eng.Last(a)
 	switch {

@@ -52,7 +52,7 @@ func OpenCond(r *shm.Region, name string, l Lock) (*Cond, error) {
 	if err := c.open(r, r.Existing(), name, field); err != nil {
 		return nil, err
 	}
-	if c.holder != nil && c.holder.core != c.lock.core {
+	if c.holder != nil && c.holder.core.Whole() != c.lock.core.Whole() {
 		return nil, c.core.Err(opOpenCond, c.foreign(c.holder.core))
 	}
 	return c, nil
@@ -128,7 +128,7 @@ func (c *Cond) left(op string, g *grip, err error) error {
 	if err == engine.ErrOwnerDied && g != nil && g.back { // and notified
 		return c.core.Err(op, err)
 	}
-	if err = c.ended(op, err); errors.Is(err, shm.ErrClosed) {
+	if err = c.ended(op, err); errors.Is(err, shm.ErrClosed) && c.core.Gate.Closed() {
 		g.letGo()
 	}
 	return err
@@ -206,7 +206,7 @@ func (c *Cond) MarshalBinary() ([]byte, error) {
 		return nil, err
 	}
 	ref := c.core.Ref
-	if c.lock.core != c.core {
+	if c.lock.core.Whole() != c.core.Whole() {
 		ref.Lock = c.lock.core.Ref.Generation
 	}
 	return ref.Marshal()

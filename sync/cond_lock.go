@@ -52,7 +52,7 @@ func (g *userLock) bring(r *shm.Region, name string, l Lock) (field string, err 
 		return ownLock, nil
 	}
 	field = core.Kind.String() + " " + core.Name
-	if err = g.find(r.Existing(), handle{}, field); err == nil && g.lock.core != core {
+	if err = g.find(r.Existing(), handle{}, field); err == nil && g.lock.core.Whole() != core.Whole() {
 		err = g.foreign(core)
 	}
 	return field, err
@@ -179,7 +179,7 @@ func (g *grip) Lock() (suspect bool, err error) {
 	if g.Over() {
 		return false, g.without()
 	}
-	w := g.lock.core.Waiter(context.Background())
+	w := g.lock.core.Whole().Waiter(context.Background()) // also if the handle is closed: it had the lock
 	suspect, err = g.mu.Recover(w)
 	w.Done()
 	if err != nil && g.Over() {
@@ -200,7 +200,7 @@ func (g *grip) Lock() (suspect bool, err error) {
 }
 
 func (g *grip) Abandoned() bool { return g.mu.Abandoned() }
-func (g *grip) Over() bool      { return g.core.Closed.Load() }
+func (g *grip) Over() bool      { return g.core.Gate.Closed() }
 
 // letGo gives the lock back if the grip has it back, in a region that is being
 // closed: nobody was inside since it was given up. (If the zeroes are there

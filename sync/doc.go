@@ -37,7 +37,9 @@
 //	}
 //
 // or, once and for all in a process, OnOwnerDied names a function that does
-// so. To close a region with a lock held is to die with it.
+// so. To close a region with a lock held is to die with it. To close a handle
+// with a lock held is not: the process still holds it, and unlocks it through
+// another handle.
 //
 // A process that is stopped, by a signal or a debugger, is not dead: it keeps
 // what it holds for as long as it is stopped.

@@ -83,14 +83,31 @@ func (h *handle) ready(ctx context.Context) error {
 }
 
 // still is what f returns, which gives something back, or ends it: ErrClosed
-// where the region is gone, and f not called.
+// where the handle was closed or the region is gone, and f not called.
 func (h *handle) still(f func() error) error {
+	if h.core.Closed.Load() && h.core.Ended() {
+		return shm.ErrClosed
+	}
+	return h.here(f)
+}
+
+// here is still of what a closed handle goes on to give back.
+func (h *handle) here(f func() error) error {
 	if !h.core.Closed.Load() {
 		return f()
 	}
 	err := shm.ErrClosed
 	h.core.Gate.Here(func() { err = f() })
 	return err
+}
+
+// close is every type's Close.
+func (h *handle) close(op string) error {
+	if h.core == nil {
+		return &shm.Error{Op: op, Err: errNoHandle}
+	}
+	h.core.Close()
+	return nil
 }
 
 // free is nil, or says that the region was closed: what an attempt that took

@@ -13,6 +13,9 @@ import (
 // that goes its own way needs a holder of its own: two that share one are one
 // to the lock, so neither waits for the other.
 //
+// It takes nothing any more when the handle is closed that it was made by, but
+// what it has it can still Unlock: nobody else could.
+//
 // If a process dies in one of its methods, or holding it however deep, the
 // lock is abandoned, as a Mutex is: the others are told ErrOwnerDied.
 type Holder struct {
@@ -211,7 +214,7 @@ func (h *Holder) MarkConsistent() error {
 		if h.deep() == 0 {
 			err = ErrNotOwner
 		} else {
-			err = h.still(h.mu.MarkConsistent)
+			err = h.here(h.mu.MarkConsistent)
 		}
 	}
 	return h.done("holder.MarkConsistent", err)
@@ -223,7 +226,7 @@ func (h *Holder) MarkConsistent() error {
 func (h *Holder) Unlock() error {
 	err := h.made()
 	if err == nil {
-		err = h.still(h.unlock)
+		err = h.here(h.unlock)
 	}
 	return h.done("holder.Unlock", err)
 }

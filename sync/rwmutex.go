@@ -237,7 +237,7 @@ func (m *RWMutex) TryRLock() (bool, error) {
 // does not block. If this process does not read: ErrNotLocked if nobody does,
 // else ErrNotOwner; then nothing has changed.
 func (m *RWMutex) RUnlock() error {
-	if mem.RaceEnabled || m.core == nil || !m.rw.RUnlockNow() {
+	if mem.RaceEnabled || m.core == nil || m.core.Closed.Load() || !m.rw.RUnlockNow() {
 		return m.runlock()
 	}
 	m.core.KeepAlive()

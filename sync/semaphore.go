@@ -143,6 +143,9 @@ func (p *permits) Acquire(ctx context.Context) error {
 	if mem.RaceEnabled || p.core == nil || ctx.Err() != nil || !p.sem.AcquireNow() { // not of zeroes: they have no tenant
 		return p.acquireSlow(ctx)
 	}
+	if p.core.Closed.Load() {
+		return p.took("Acquire", nil)
+	}
 	p.core.KeepAlive()
 	return nil
 }
@@ -188,6 +191,10 @@ func (p *permits) ends(method string, err error) error {
 func (p *permits) TryAcquire() (bool, error) {
 	if mem.RaceEnabled || p.core == nil || !p.sem.AcquireNow() {
 		return p.tryAcquire()
+	}
+	if p.core.Closed.Load() {
+		err := p.took("TryAcquire", nil)
+		return err == nil, err
 	}
 	p.core.KeepAlive()
 	return true, nil

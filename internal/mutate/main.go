@@ -36,6 +36,8 @@ var areas = []area{
 	{"sync", syncMutations},
 	{"close", closeMutations},
 	{"shm", shmMutations},
+	{"room", roomMutations},
+	{"handles", handleMutations},
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},

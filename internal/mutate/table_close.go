@@ -47,7 +47,7 @@ var closeMutations = []mutation{
 		promise: "a cell's lock that was taken while the region was closed is given back", pkg: "./atomics", run: "TestSimCloseLock$", tags: "tandem_sim"},
 	{file: "atomics/lock.go", from: "	if err != nil && l.core.Closed.Load() {\n		err = shm.ErrClosed\n	}\n", to: "",
 		promise: "Unlock in the zeroes is ErrClosed, not ErrNotLocked", pkg: "./atomics", run: "TestSimCloseLock$", tags: "tandem_sim"},
-	{file: "atomics/cell.go", from: "func (h *handle) gone() bool { return !h.core.Gate.Stands() }", to: "func (h *handle) gone() bool { return true }",
+	{file: "atomics/cell.go", from: "func (h *handle) gone() bool { return h.core.Ended() || !h.core.Gate.Stands() }", to: "func (h *handle) gone() bool { return true }",
 		promise: "a cell is what it is until the region is gone", pkg: "./test/closing", run: "TestCells$"},
 	{file: "shm/close.go", from: "	a.gate.Shut() // 1\n", to: "	a.gate.Shut() // 1\n	if !a.readOnly {\n		if s, err := mapSecond(a.fd, a.g); err == nil {\n			s.recoverObjects(a.env, a.self)\n		}\n	}\n",
 		promise: "nothing of this process writes to the region after its recovery", pkg: "./test/closing", run: "TestLocks", args: []string{"-count=3"}},
@@ -59,6 +59,6 @@ var closeMutations = []mutation{
 		promise: "an RLock that says nil has read", pkg: "./sync", run: "TestSimCloseReader$", tags: "tandem_sim"},
 	{file: "sync/cond.go", from: "told < n {", to: "told == 0 {",
 		promise: "a NotifyAll that says nil has told all", pkg: "./sync", run: "TestSimCloseNotifyAll$", tags: "tandem_sim"},
-	{file: "sync/cond.go", from: "errors.Is(err, shm.ErrClosed) {\n		g.letGo()\n", to: "errors.Is(err, shm.ErrClosed) {\n",
+	{file: "sync/cond.go", from: "errors.Is(err, shm.ErrClosed) && c.core.Gate.Closed() {\n		g.letGo()\n", to: "errors.Is(err, shm.ErrClosed) {\n",
 		promise: "a Wait that says ErrClosed does not have the lock", pkg: "./sync", run: "TestSimCloseWaitGivesBack$", tags: "tandem_sim"},
 }

@@ -71,7 +71,7 @@ var shmMutations = []mutation{
 	{file: "shm/uses.go", from: "		if err := ops.Recover(a.area(&e), a.env, a.self); err != nil && !errors.Is(err, ErrCorrupt) {\n			return\n		}\n", to: "		_ = ops\n",
 		promise: "what a process holds in a removed object ends with its use",
 		pkg:     "./shm", run: "TestSimOperationInOperation$", tags: "tandem_sim"},
-	{file: "shm/uses.go", from: "	if a.state(i) == entLive && mem.Load64(a.ent64(i, entGen)) == u.gen {\n		return\n	}\n", to: "",
+	{file: "shm/uses.go", from: "if a.gate.Closed() || a.isLive(i, u) || u.core", to: "if a.gate.Closed() || u.core",
 		promise: "what a process holds in a live object does not end with its handles",
 		pkg:     "./shm", run: "TestSimOperationInOperation$", tags: "tandem_sim"},
 

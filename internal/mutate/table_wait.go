@@ -56,8 +56,8 @@ var waitMutations = []mutation{
 	},
 	{
 		file:    "internal/wait/spin.go",
-		from:    ` || w.ctx.Err() != nil {`,
-		to:      ` {`,
+		from:    ` || w.ctx.Err() != nil || `,
+		to:      ` || `,
 		promise: "the end of its context ends a spin of mode Spin",
 		pkg:     "./internal/wait", run: "TestSpinModeHears$",
 	},
@@ -77,8 +77,8 @@ var waitMutations = []mutation{
 	},
 	{
 		file:    "internal/wait/spin.go",
-		from:    ` || w.ctx.Err() != nil {`,
-		to:      ` {`,
+		from:    ` || w.ctx.Err() != nil || `,
+		to:      ` || `,
 		promise: "the end of its context ends a call of a queue that spins",
 		pkg:     "./ring", run: "TestSpinEnds$/^Get$/context",
 	},

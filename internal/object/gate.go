@@ -35,14 +35,49 @@ type Gate struct {
 	closed atomic.Bool
 	mu     sync.RWMutex
 	gone   bool
+
+	flagsMu sync.Mutex
+	flags   map[*atomic.Bool]struct{} // what else is set at G1
 }
 
 // Closed reports G1. Flag is where it is read from.
 func (g *Gate) Closed() bool       { return g.closed.Load() }
 func (g *Gate) Flag() *atomic.Bool { return &g.closed }
 
-// Shut is G1.
-func (g *Gate) Shut() { g.closed.Store(true) }
+// Shut is G1. All flags are set before G4; that they are not at one instant is as
+// if calls through one handle had looked a little later.
+func (g *Gate) Shut() {
+	g.closed.Store(true)
+	g.flagsMu.Lock()
+	defer g.flagsMu.Unlock()
+	for f := range g.flags {
+		f.Store(true)
+	}
+}
+
+// newFlag is a flag of its own for a handle, that is set when closed is; until
+// forget.
+func (g *Gate) newFlag() *atomic.Bool {
+	f := &new(struct { // on lines that nobody writes to
+		_ [128]byte
+		atomic.Bool
+		_ [128]byte
+	}).Bool
+	g.flagsMu.Lock()
+	defer g.flagsMu.Unlock()
+	if g.flags == nil {
+		g.flags = map[*atomic.Bool]struct{}{}
+	}
+	g.flags[f] = struct{}{}
+	f.Store(g.closed.Load())
+	return f
+}
+
+func (g *Gate) forget(f *atomic.Bool) {
+	g.flagsMu.Lock()
+	defer g.flagsMu.Unlock()
+	delete(g.flags, f)
+}
 
 // Replace is G4: replace puts the zeroes in the region's place.
 func (g *Gate) Replace(replace func() error) error {

@@ -34,9 +34,9 @@ type Spec struct {
 	Create func(participants int) (fields []Field, size uint64, init func(mem.Area), err error)
 }
 
-// A Core is this process's one handle on an object: all handles that users
-// hold point to the same Core, and when none is left its opener bit is
-// cleared. Fields do not change.
+// A Core is what this process has of an object: one that is whole, which all
+// handles on the object have in common, and one for each handle (handle.go).
+// When none is left the process's opener bit is cleared. Fields do not change.
 type Core struct {
 	Op     string
 	Region string
@@ -49,9 +49,15 @@ type Core struct {
 
 	Ref     Ref          // for MarshalBinary
 	Gate    *Gate        // the attachment's
-	Closed  *atomic.Bool // the Gate's, one step nearer
+	Closed  *atomic.Bool // the handle's, or the Gate's: no call begins any more
 	Mapping any          // keeps the memory mapped while the Core is reachable
 	In      any          // package shm's: what the object is in
+
+	Unused  func()       // of a whole one: called when all its handles are closed
+	handles atomic.Int32 // of a whole one: those that are not closed
+	whole   *Core        // of a handle
+	closing atomic.Bool  // Close was called
+	ended   atomic.Bool  // Close has come so far that waits end
 
 	// Shared is what the typed package keeps once for all its handles on the
 	// object in this process (race tags, OnOwnerDied is not among it: that is
@@ -71,6 +77,7 @@ func (c *Core) Field(name string) string {
 
 // SharedOnce returns what the first caller's make returned.
 func (c *Core) SharedOnce(make func() any) any {
+	c = c.Whole()
 	if v := c.shared.Load(); v != nil {
 		return v
 	}
@@ -79,7 +86,12 @@ func (c *Core) SharedOnce(make func() any) any {
 }
 
 // Waiter returns a sleeper for one blocking call. Done must follow.
-func (c *Core) Waiter(ctx context.Context) *wait.Waiter { return c.List.Waiter(ctx) }
+func (c *Core) Waiter(ctx context.Context) *wait.Waiter { return c.List.Waiter(ctx).For(&c.ended) }
+
+// WaiterWith is Waiter with a handle's own Spinner.
+func (c *Core) WaiterWith(ctx context.Context, s *wait.Spinner) *wait.Waiter {
+	return c.List.WaiterWith(ctx, s).For(&c.ended)
+}
 
 // KeepAlive holds the mapping to here; every method that touches the area
 // ends in it.
@@ -90,6 +102,9 @@ func (c *Core) KeepAlive() { runtime.KeepAlive(c) }
 func (c *Core) Err(op string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if err == ErrClosed && c.Ended() && !c.Gate.Closed() {
+		err = wait.ErrEnded
 	}
 	return &Error{Op: op, Region: c.Region, Object: c.Name, Err: err}
 }

@@ -14,6 +14,15 @@ import (
 // ErrClosed is what Sleep returns once its list is closed.
 var ErrClosed = errors.New("region is closed")
 
+// ErrEnded is what Sleep returns once the handle is closed that it is for: an
+// ErrClosed, but the region is there, so it is taken as the end of a context.
+var ErrEnded error = ended{}
+
+type ended struct{}
+
+func (ended) Error() string        { return "the handle is closed" }
+func (ended) Is(target error) bool { return target == ErrClosed }
+
 // A List is the sleepers of one attachment.
 //
 // Whoever wants them to look at something that is not their word (closed,
@@ -101,7 +110,7 @@ func (l *List) Close() {
 	if l.n > 0 && l.gone == nil {
 		l.gone = make(chan struct{})
 	}
-	l.alarm()
+	l.alarm(nil)
 	gone := l.gone
 	l.mu.Unlock()
 	if gone != nil {
@@ -123,7 +132,7 @@ func (l *List) drain(gone chan struct{}) {
 			return
 		}
 		l.mu.Lock()
-		l.alarm()
+		l.alarm(nil)
 		l.mu.Unlock()
 	}
 }
@@ -149,7 +158,7 @@ func (l *List) Nudge() {
 	mem.RaceDisable()
 	l.mu.Lock()
 	l.nudges.Add(1)
-	all := l.alarm()
+	all := l.alarm(nil)
 	l.mu.Unlock()
 	if all != nil {
 		go insistOn(all)
@@ -157,12 +166,29 @@ func (l *List) Nudge() {
 	mem.RaceEnable()
 }
 
-// alarm is A2 and A3 for everybody; l.mu is held. It returns those who may not
-// have heard it.
+// End makes those look who are asleep for a handle whose end was stored in over.
 //
 //go:norace
-func (l *List) alarm() (all []restless) {
+func (l *List) End(over *atomic.Bool) {
+	mem.RaceDisable()
+	l.mu.Lock()
+	all := l.alarm(over)
+	l.mu.Unlock()
+	if all != nil {
+		go insistOn(all)
+	}
+	mem.RaceEnable()
+}
+
+// alarm is A2 and A3 for everybody, or for those of one handle; l.mu is held. It
+// returns those who may not have heard it.
+//
+//go:norace
+func (l *List) alarm(over *atomic.Bool) (all []restless) {
 	for w := l.head; w != nil; w = w.next {
+		if over != nil && w.over != over {
+			continue
+		}
 		if turn, again := w.alarm(); again {
 			all = append(all, restless{w, turn})
 		}

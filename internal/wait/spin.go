@@ -166,7 +166,7 @@ func (w *Waiter) lookUp(now int64) bool {
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()
-	if nudged || w.list.Closed() || w.ctx.Err() != nil {
+	if nudged || w.list.Closed() || w.ctx.Err() != nil || w.isOver() {
 		w.spin.state = spinYielded
 		return false
 	}

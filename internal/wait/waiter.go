@@ -21,7 +21,8 @@ type Waiter struct {
 
 	list     *List
 	ctx      context.Context
-	stop     func() bool // of the AfterFunc, once armed
+	stop     func() bool  // of the AfterFunc, once armed
+	over     *atomic.Bool // set when the handle is closed that it is for; nil: there is none
 	armed    bool
 	deadline int64  // of ctx, CLOCK_MONOTONIC; 0: none
 	seen     uint64 // list.nudges before the caller's last look
@@ -78,7 +79,7 @@ func (w *Waiter) Done() {
 	}
 	mem.RaceDisable()
 	w.learn()
-	w.list, w.ctx, w.stop, w.word = nil, nil, nil, nil
+	w.list, w.ctx, w.stop, w.word, w.over = nil, nil, nil, nil, nil
 	w.armed, w.deadline, w.since = false, 0, 0
 	giveWaiter(w)
 	mem.RaceEnable()
@@ -158,11 +159,35 @@ func (w *Waiter) arm() {
 	}
 }
 
+// For has the waits end, too, when over is set and the list's End called for it.
+//
+//go:norace
+func (w *Waiter) For(over *atomic.Bool) *Waiter {
+	w.over = over
+	return w
+}
+
+// isOver reports whether the handle is closed.
+//
+//go:norace
+func (w *Waiter) isOver() bool {
+	if w.over == nil {
+		return false
+	}
+	mem.RaceDisable()
+	over := w.over.Load()
+	mem.RaceEnable()
+	return over
+}
+
 // ended is the context's error. The kernel ends a sleep at the deadline by
 // itself, which may be some microseconds before the context's own timer.
 //
 //go:norace
 func (w *Waiter) ended() error {
+	if w.isOver() {
+		return ErrEnded
+	}
 	if !w.armed || w.stop == nil {
 		return nil
 	}

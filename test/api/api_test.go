@@ -29,6 +29,15 @@ type handle interface {
 	encoding.BinaryUnmarshaler
 }
 
+// What is opened can be closed.
+var _ = []io.Closer{
+	(*shm.Region)(nil),
+	(*tsync.Mutex)(nil), (*tsync.RMutex)(nil), (*tsync.RWMutex)(nil), (*tsync.Cond)(nil), (*tsync.Semaphore)(nil),
+	(*tsync.BoundedSemaphore)(nil), (*tsync.Event)(nil), (*tsync.Barrier)(nil), (*tsync.Once)(nil),
+	(*atomics.Value[int])(nil), (*atomics.Array[int])(nil), (*atomics.Slice[int])(nil),
+	(*ring.Queue[int])(nil),
+}
+
 type (
 	ctx  = context.Context
 	msg  struct{ A, B int64 }

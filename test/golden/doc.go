@@ -7,17 +7,20 @@
 // stopped and killed, so that nobody recovers anybody and the file holds just
 // what the dead left. What is different each time is then set to fixed values:
 //
-//	header        id, boot id, time of making, inode, counts of changes and of
-//	              ends, who is on duty
+//	header        id, boot id, time of making, inode, counts of changes, of ends
+//	              and of answers, who is on duty
 //	participants  pid, namespaces, start time and the sum of these, times of
 //	              attaching and of its last user's end, the guard's thread id,
-//	              deaths noticed untold, how often the bell was rung, which end
-//	              was told
+//	              deaths noticed untold, how often the bell was rung, what was
+//	              asked and answered, which end was told
 //	waits         since when
 //	entries       time of making
 //	mutexes       sequence, since when
 //	bells         whether a ring found nobody; not of queues
 //	heap          what is in no object becomes zeroes
+//
+// One image is of an earlier build, and no scene makes it today: unopened, which
+// has a removed object that nobody has open.
 //
 // A field that is 0 stays 0. All else is compared, the derived tables too:
 // processes of an older and a newer build that share a region must agree on

@@ -18,7 +18,7 @@ func normalise(b []byte) {
 	fix64(b, 72, 1_700_000_000_000_000_000)
 	fix64(b, 80, 4711)
 	le.PutUint32(b[128:], 3)
-	le.PutUint32(b[136:], 0)
+	clear(b[136:144])
 	clear(b[512 : 512+6*16])
 	mutexes := []uint64{256}
 	participants, objects := uint64(le.Uint32(b[40:])), uint64(le.Uint32(b[44:]))

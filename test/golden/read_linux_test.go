@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/testproc"
@@ -100,6 +101,22 @@ func TestReadCells(t *testing.T) {
 	wantErr(t, "the removed one", err, fs.ErrNotExist)
 	_, err = atomics.OpenValue(r, "ratio", int64(0))
 	wantErr(t, "another type", err, shm.ErrMismatch)
+}
+
+// What nobody has open of what an earlier build left is taken back.
+func TestReadUnopened(t *testing.T) {
+	ctx, path := patience(t), copyImage(t, "unopened")
+	if d := snapshot(t, path).Directory; d.Removed != 1 || d.Unopened != 1 {
+		t.Fatalf("%d removed, %d of them unopened", d.Removed, d.Unopened)
+	}
+	r := check(shm.Open(path, nil))(t)
+	defer r.Close()
+	for check(r.Snapshot())(t).Directory.Removed > 0 {
+		if time.Sleep(time.Millisecond); ctx.Err() != nil {
+			t.Fatal("it stays")
+		}
+	}
+	want(t, "Check", r.Check(), nil)
 }
 
 func TestReadHeld(t *testing.T) {

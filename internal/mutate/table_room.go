@@ -1,0 +1,40 @@
+package main
+
+// Memory comes back when nobody uses it.
+var roomMutations = []mutation{
+	// Who finds no room asks those who have removed objects open.
+	{file: "shm/ask.go", from: "	return s.await()\n}", to: "	return s.asked && false\n}",
+		promise: "others' garbage is no reason for ErrNoSpace", pkg: "./shm", run: "TestOthersAreAskedForRoom$"},
+	{file: "shm/ask.go", from: "		a.ring(i)\n", to: "",
+		promise: "A2: who is asked hears of it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_TESTS=bars"}},
+	{file: "shm/ask.go", from: "	a.drop()                             // B2\n", to: "",
+		promise: "B2: what is answered has been done", pkg: "./shm", run: "TestAnswer$"},
+	{file: "shm/ask.go", from: "	mem.Store32(r.p32(recAnswered), asked)\n	a.tell()", to: "	mem.Store32(r.p32(recAnswered), asked)",
+		promise: "B4: an answer wakes who waits for it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_FORCE=norelook", "TANDEM_TESTS=bars"}},
+	{file: "shm/ask.go", from: "int32(mem.Load32(r.p32(recAnswered))-number) >= 0", to: "mem.Load32(r.p32(recAnswered)) == number",
+		promise: "one answer serves all who asked before it", pkg: "./shm", run: "TestAnswer$"},
+	{file: "shm/ask.go", from: "rest > 0 && a.hasRemoved() {", to: "rest > 0 && false {",
+		promise: "who is asked without end rests", pkg: "./shm", run: "TestAskedWithoutEnd$"},
+	{file: "shm/ask.go", from: "	a.uses.rested = time.Now().Add(restShare * time.Since(begun))\n", to: "	_ = begun\n",
+		promise: "who has collected rests", pkg: "./shm", run: "TestAskedWithoutEnd$"},
+	{file: "shm/ask.go", from: "a.uses.alarm = time.AfterFunc(rest, a.wake)", to: "a.uses.alarm = time.AfterFunc(rest, func() {})",
+		promise: "who has rested answers", pkg: "./shm", run: "TestAskedWithoutEnd$"},
+	{file: "shm/ask.go", from: "stateOf(w) == stFree || a.isDeaf(r, epochOf(w)) {", to: "stateOf(w) == stFree {",
+		promise: "one who is stopped is waited for once", pkg: "./shm", run: "TestTheDeafAreWaitedForOnce$"},
+	{file: "shm/ask.go", from: "	return epochOf(w) != d.epoch || stateOf(w) == stFree || d.r", to: "	return w == 0 || d.r",
+		promise: "who is gone owes nothing", pkg: "./shm", run: "TestTheGoneOweNothing$"},
+
+	// Who takes the last bit away sees to the memory.
+	{file: "shm/recover.go", from: "	a.reclaimSoon()\n", to: "",
+		promise: "who recovers the last user takes its memory back", pkg: "./shm", run: "TestMemoryComesBackByItself/its_user_is_killed$"},
+	{file: "shm/close.go", from: "	reclaim()\n", to: "",
+		promise: "the last user takes its memory back as it leaves", pkg: "./shm", run: "TestMemoryComesBackByItself/its_user_closes"},
+	{file: "shm/reclaim.go", from: "err == nil && m.Abandoned() || seq&1 != 0 {", to: "err != nil && m.Abandoned() {",
+		promise: "memory of what was never made comes back", pkg: "./shm", run: "TestMemoryComesBackByItself/its_maker_is_killed$"},
+	{file: "shm/attach.go", from: "	a.reclaimSoon() // what", to: "	// what",
+		promise: "memory of those who all died comes back with the next", pkg: "./shm", run: "TestMemoryComesBackWithTheNext$"},
+	{file: "shm/uses.go", from: "	delete(a.uses.m, i)\n	a.reclaimSoon()\n", to: "	delete(a.uses.m, i)\n",
+		promise: "who drops the last handle takes the memory back", pkg: "./shm", run: "TestMemoryComesBackWithADroppedHandle$"},
+	{file: "shm/reclaim.go", from: "removed &^= mem.Load64(w.W64(at))", to: "removed &^= mem.Load64(w.W64(at)) | 1<<0",
+		promise: "of two who end their uses at once one sees to the memory", pkg: "./shm", run: "TestSimTheLastSeesToTheMemory$", tags: "tandem_sim"},
+}

@@ -1,0 +1,54 @@
+package ring_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+)
+
+// A hooked codec is that of []byte, with something to do at a decoding.
+type hooked struct{ decoding func() }
+
+func (*hooked) Name() string                             { return "hooked" }
+func (*hooked) Append(dst []byte, v any) ([]byte, error) { return append(dst, v.(string)...), nil }
+func (h *hooked) Decode(src []byte, v any) error {
+	if f := h.decoding; f != nil {
+		f()
+	}
+	*v.(*string) = string(src)
+	return nil
+}
+
+// A message that is being leased while its handle is closed goes to another, not
+// to nobody.
+func TestLeaseOfAHandleThatIsClosed(t *testing.T) {
+	r, ctx := shmtest.Region(t), context.Background()
+	c := &hooked{}
+	open := func() *ring.Queue[string] {
+		q, err := ring.OpenQueue[string](r, "q", &ring.QueueOptions{Codec: c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	q, other := open(), open()
+	if err := q.Put(ctx, "x"); err != nil {
+		t.Fatal(err)
+	}
+	c.decoding = func() { q.Close() }
+	if _, err := q.Lease(ctx); !errors.Is(err, shm.ErrClosed) {
+		t.Fatalf("Lease = %v, want ErrClosed", err)
+	}
+	c.decoding = nil
+	d, err := other.TryLease()
+	if err != nil || d.Value() != "x" || d.Attempt() != 2 {
+		t.Fatalf("TryLease of another handle = %v, attempt %d, %v", d.Value(), d.Attempt(), err)
+	}
+	if err := d.Ack(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,239 @@
+package shm
+
+import (
+	"context"
+	"runtime"
+	"slices"
+	"time"
+
+	"example.com/tandem/internal/mem"
+)
+
+// Asking others to drop what they do not use. What a process has open of a
+// removed object ends when its collector finds that nothing reaches the last
+// handle, and a collector that has no reason to run does not. So who finds no
+// room asks those who have removed objects open, and looks again.
+//
+//	asked     a word of each record: grows with each request to its process
+//	answered  beside it: the request that its process has done what it could for
+//	answers   of the header, a futex: grows with each answer, and each end
+//
+//	who asks:    A1 asked++   A2 rings   A3 sleeps on answers until answered has come to that
+//	who is asked: B1 loads asked   B2 collects, and ends uses   B3 answered = B1   B4 answers++, wakes
+//
+// B2 is after A1 for every request up to B1, so what nothing reached when it was
+// made is let go of when B3 says so, and one answer serves all who asked.
+//
+// Nobody is obliged. Who is asked spends a quarter of its time on it at most,
+// whatever others write into its record, and none if it has no removed object
+// open. Who asks waits for two seconds at most, and for one who has not answered
+// then, being stopped or worse, only once. What ends in between needs no
+// answer: the record's word says that its process is gone.
+
+// askLimit is how long one waits for answers. A collection takes a millisecond
+// where there is little to look at, and some hundred where there is much.
+var askLimit = 2 * time.Second
+
+// restShare is how many times as long as a collection for others took a process
+// collects for nobody.
+const restShare = 3
+
+// A search is what one OpenX does to find room, step by step.
+type search struct {
+	a       *attachment
+	dropped bool
+	asked   bool
+	debts   []debt
+	until   time.Time
+}
+
+// A debt is an answer that a process owes.
+type debt struct {
+	r      record
+	epoch  uint32
+	number uint32
+}
+
+// more reports whether it is worth to look for room of size bytes again.
+func (s *search) more(size uint64) bool {
+	switch {
+	case size > s.a.g.heapSize():
+		return false
+	case !s.dropped:
+		s.dropped = true
+		s.a.dropGarbage()
+		return true
+	case s.a.fd == nil: // a region in ordinary memory: nobody has a guard
+		return false
+	case !s.asked:
+		s.asked = true
+		s.until = time.Now().Add(askLimit)
+		s.debts = s.a.request()
+	}
+	return s.await()
+}
+
+// request is A1 and A2.
+func (a *attachment) request() (debts []debt) {
+	for _, i := range a.removedOpenIn() {
+		r := a.rec(i)
+		w := r.word()
+		if i == a.self.Index || stateOf(w) == stFree || a.isDeaf(r, epochOf(w)) {
+			continue
+		}
+		debts = append(debts, debt{r, epochOf(w), mem.Add32(r.p32(recAsked), 1)})
+		a.ring(i)
+	}
+	return debts
+}
+
+// paid reports whether there is nothing to wait for any more.
+func (d *debt) paid() bool {
+	w := d.r.word()
+	return epochOf(w) != d.epoch || stateOf(w) == stFree || d.r.answered(d.number)
+}
+
+func (r record) answered(number uint32) bool {
+	return int32(mem.Load32(r.p32(recAnswered))-number) >= 0
+}
+
+// await waits until somebody has answered, and is false when nobody is left who
+// will.
+func (s *search) await() bool {
+	a := s.a
+	ctx, cancel := context.WithDeadline(context.Background(), s.until)
+	defer cancel()
+	w := a.list.Waiter(ctx)
+	defer w.Done()
+	for len(s.debts) > 0 {
+		v := mem.Load32(a.W32(hdrAnswers))
+		n := len(s.debts)
+		s.debts = slices.DeleteFunc(s.debts, func(d debt) bool { return d.paid() })
+		if len(s.debts) < n {
+			return true
+		}
+		if err := w.Sleep(a.W32(hdrAnswers), v); err != nil {
+			a.deafen(s.debts)
+			return false
+		}
+	}
+	return false
+}
+
+// isDeaf reports whether the user of r in epoch owes an answer that was waited
+// for in vain.
+func (a *attachment) isDeaf(r record, epoch uint32) bool {
+	a.uses.mu.Lock()
+	defer a.uses.mu.Unlock()
+	d, ok := a.uses.deaf[r.i]
+	return ok && d.epoch == epoch && !d.paid()
+}
+
+func (a *attachment) deafen(debts []debt) {
+	a.uses.mu.Lock()
+	defer a.uses.mu.Unlock()
+	if a.uses.deaf == nil {
+		a.uses.deaf = map[uint32]debt{}
+	}
+	for _, d := range debts {
+		a.uses.deaf[d.r.i] = d
+	}
+}
+
+// owes reports whether this process has been asked and has not answered.
+func (a *attachment) owes() bool {
+	r := a.rec(a.self.Index)
+	return mem.Load32(r.p32(recAsked)) != mem.Load32(r.p32(recAnswered))
+}
+
+// tell is B4, and what an end says to those who wait for it.
+func (w words) tell() { w.bump(hdrAnswers) }
+
+// tidySoon has tidy run. It does not block.
+func (a *attachment) tidySoon() { a.tidying.soon(a.tidy) }
+
+// tidy ends the uses of objects that others removed when this process had no
+// handle on them any more, or only closed ones, and lets go of garbage if it has
+// been asked to.
+func (a *attachment) tidy() {
+	a.uses.mu.Lock()
+	defer a.uses.mu.Unlock()
+	if a.gate.Closed() {
+		return
+	}
+	seq := mem.Load64(a.dir64(dirSeq))
+	if seq != a.uses.swept.Load() {
+		a.endUses()
+		if seq&1 != 0 {
+			seq = 0
+		}
+		a.uses.swept.Store(seq)
+	}
+	if !a.owes() && !a.hasForsaken() {
+		return
+	}
+	if rest := time.Until(a.uses.rested); rest > 0 && a.hasRemoved() {
+		if a.uses.alarm == nil {
+			a.uses.alarm = time.AfterFunc(rest, a.wake)
+		}
+		return
+	}
+	r := a.rec(a.self.Index)
+	asked := mem.Load32(r.p32(recAsked)) // B1
+	a.drop()                             // B2
+	for _, u := range a.uses.m {
+		if core := u.core.Value(); core != nil && !core.InUse() {
+			u.kept = true
+		}
+	}
+	mem.Store32(r.p32(recAnswered), asked)
+	a.tell()
+}
+
+// hasForsaken reports whether this process has a removed object open whose
+// handles are all closed, and the collector has not looked at since; uses.mu is
+// held.
+func (a *attachment) hasForsaken() bool {
+	for i, u := range a.uses.m {
+		if u.kept || a.isLive(i, u) {
+			continue
+		}
+		if core := u.core.Value(); core != nil && !core.InUse() {
+			return true
+		}
+	}
+	return false
+}
+
+// wake is the end of a rest.
+func (a *attachment) wake() {
+	a.uses.mu.Lock()
+	a.uses.alarm = nil
+	a.uses.mu.Unlock()
+	a.tidySoon()
+}
+
+// drop ends the uses of removed objects whose last handles are garbage that was
+// not collected yet, by collecting it. Nobody may look at a weak pointer
+// meanwhile, since what the collector sees in use it keeps; hence uses.mu, which
+// is held.
+func (a *attachment) drop() {
+	if !a.hasRemoved() {
+		return
+	}
+	begun := time.Now()
+	runtime.GC() // from here on weak pointers to garbage are nil
+	a.endUses()
+	a.uses.rested = time.Now().Add(restShare * time.Since(begun))
+}
+
+// hasRemoved reports whether this process has a removed object open; uses.mu is
+// held.
+func (a *attachment) hasRemoved() bool {
+	for i, u := range a.uses.m {
+		if !a.isLive(i, u) {
+			return true
+		}
+	}
+	return false
+}

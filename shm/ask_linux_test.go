@@ -1,0 +1,147 @@
+package shm
+
+import (
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/testproc"
+)
+
+// user: path. Opens the objects that it is told, uses them and forgets them.
+var user = testproc.Role("user", func(args []string) {
+	r, err := Open(args[0], nil)
+	testproc.Must(err)
+	for {
+		name, ok := testproc.Hear()
+		if !ok {
+			return
+		}
+		m, core, err := lockable(r.Existing(), name)
+		testproc.Must(err)
+		_, err = m.TryLock()
+		testproc.Must(err)
+		testproc.Must(m.Unlock())
+		core.KeepAlive()
+		testproc.Say("used", name)
+	}
+})
+
+// What others have open and do not use any more is no reason for ErrNoSpace:
+// neither the entries nor the memory.
+func TestOthersAreAskedForRoom(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		o     *Options
+		bytes uint64
+	}{
+		{"entries", &Options{Objects: 16}, 0},
+		{"memory", &Options{Size: 8 << 20}, 1 << 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r, path := newRegion(t, tt.o)
+			var users []*testproc.Child
+			for range 2 {
+				users = append(users, user.Start(t, path))
+			}
+			for i := range 40 {
+				name := fmt.Sprint("job", i)
+				openOK(t, r, sizedSpec(name, tt.bytes))
+				for _, c := range users {
+					c.Say(name)
+				}
+				for _, c := range users {
+					c.Expect("used " + name)
+				}
+				if err := r.Remove(name); err != nil {
+					t.Fatal(err)
+				}
+			}
+			checkOK(t, r)
+		})
+	}
+}
+
+// How long that takes.
+func TestAskingTakesMilliseconds(t *testing.T) {
+	const objects = 16
+	r, path := newRegion(t, &Options{Objects: objects})
+	c := user.Start(t, path)
+	k := 0
+	effort.Median(t, 20*time.Millisecond, 20, func() time.Duration {
+		for ; ; k++ {
+			name := fmt.Sprint("job", k)
+			begun := time.Now()
+			openOK(t, r, lockOf(name))
+			took := time.Since(begun)
+			c.Say(name)
+			c.Expect("used " + name)
+			if err := r.Remove(name); err != nil {
+				t.Fatal(err)
+			}
+			if k > 0 && k%objects == 0 { // there was no room
+				k++
+				return took
+			}
+		}
+	})
+}
+
+// Who has objects open in fact is asked, and keeps them; and ErrNoSpace says how
+// many of them there are.
+func TestWhatIsInUseIsNotDropped(t *testing.T) {
+	r, path := newRegion(t, &Options{Objects: 2})
+	openOK(t, r, sizedSpec("kept", 100))
+	c := keeper.Start(t, path, "kept")
+	c.Expect("open")
+	if err := r.Remove("kept"); err != nil {
+		t.Fatal(err)
+	}
+	openOK(t, r, lockOf("other"))
+	for range 3 {
+		_, err := r.OpenObject(lockOf("one-more"))
+		wantErr(t, err, ErrNoSpace)
+		if want := "1 objects of at most 2 in the region, and 1 removed ones that somebody has open (in 1 processes)"; !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	c.Say("look")
+	c.Line()
+	c.Kill()
+	openOK(t, r, lockOf("one-more")) // also when it has not been recovered yet
+	checkOK(t, r)
+}
+
+// One who is stopped is waited for once.
+func TestTheDeafAreWaitedForOnce(t *testing.T) {
+	defer func(d time.Duration) { askLimit = d }(askLimit)
+	askLimit = 100 * time.Millisecond
+	r, path := newRegion(t, &Options{Objects: 1})
+	openOK(t, r, lockOf("a"))
+	c := user.Start(t, path)
+	c.Say("a")
+	c.Expect("used a")
+	c.Signal(syscall.SIGSTOP)
+	if err := r.Remove("a"); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	for range 100 { // each would take as long as the first
+		_, err := r.OpenObject(lockOf("b"))
+		wantErr(t, err, ErrNoSpace)
+	}
+	if d := time.Since(begun); d > 50*askLimit {
+		t.Errorf("100 attempts took %v", d)
+	}
+	c.Signal(syscall.SIGCONT)
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
+		if _, err := r.OpenObject(lockOf("b")); err == nil {
+			break
+		} else if time.Now().After(end) {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package shm
+
+import (
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/testproc"
+)
+
+// removedByOther is participant 1, which has an object open that is garbage
+// there, and that participant 0 has removed.
+func removedByOther(t *testing.T) (r, other *Region) {
+	h := newHeapRegion(t, 1<<20, 2, 8)
+	r, other = h.attach(0), h.attach(1)
+	openOK(t, other, lockOf("a"))
+	if err := r.Remove("a"); err != nil {
+		t.Fatal(err)
+	}
+	return r, other
+}
+
+// Who is asked answers every request that was made until then.
+func TestAnswer(t *testing.T) {
+	r, other := removedByOther(t)
+	first, second := r.a.request(), r.a.request()
+	if len(first) != 1 || len(second) != 1 || first[0].paid() || second[0].paid() {
+		t.Fatalf("asked: %v, %v", first, second)
+	}
+	other.a.tidy()
+	if !first[0].paid() || !second[0].paid() {
+		t.Error("no answer")
+	}
+	if r.a.opened(0) {
+		t.Error("answered, and what nothing reaches is still open")
+	}
+	if debts := r.a.request(); len(debts) != 0 {
+		t.Errorf("asked %v, who has no removed object open", debts)
+	}
+}
+
+// Who is asked without end collects some of the time.
+func TestAskedWithoutEnd(t *testing.T) {
+	r, other := removedByOther(t)
+	uses := &other.a.uses
+	uses.rested = time.Now().Add(time.Hour)
+	debts := r.a.request()
+	other.a.tidy()
+	if debts[0].paid() || !r.a.opened(0) {
+		t.Fatal("it did not rest")
+	}
+	uses.mu.Lock()
+	uses.rested = time.Now().Add(-time.Hour)
+	uses.alarm.Reset(0)
+	uses.mu.Unlock()
+	for end := time.Now().Add(testproc.Patience); !debts[0].paid(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no answer after its rest")
+		}
+	}
+	uses.mu.Lock()
+	defer uses.mu.Unlock()
+	if time.Since(uses.rested) > time.Minute || uses.alarm != nil {
+		t.Errorf("it rests until %v", uses.rested)
+	}
+}
+
+// Who leaves, or dies, owes nothing.
+func TestTheGoneOweNothing(t *testing.T) {
+	h := newHeapRegion(t, 1<<20, 3, 8)
+	r, leaver, victim := h.attach(0), h.attach(1), h.attach(2)
+	for _, o := range []*Region{leaver, victim} {
+		openOK(t, o, lockOf("a"))
+	}
+	if err := r.Remove("a"); err != nil {
+		t.Fatal(err)
+	}
+	debts := r.a.request()
+	if len(debts) != 2 || debts[0].paid() || debts[1].paid() {
+		t.Fatalf("%v", debts)
+	}
+	leaver.a.leave(leaver.a.self, leaver.a.env, func() {})
+	h.kill(victim)
+	if !debts[0].paid() || !debts[1].paid() {
+		t.Error("an answer is expected of one who is gone")
+	}
+}
+
+// A handle that is closed and not let go of makes the collector run once.
+func TestKeptHandleIsLookedForOnce(t *testing.T) {
+	h := newHeapRegion(t, 1<<20, 2, 8)
+	r := h.attach(0)
+	c := openOK(t, r, lockOf("a"))
+	if err := r.Remove("a"); err != nil {
+		t.Fatal(err)
+	}
+	uses := &r.a.uses
+	isForsaken := func() bool {
+		uses.mu.Lock()
+		defer uses.mu.Unlock()
+		return r.a.hasForsaken()
+	}
+	if isForsaken() {
+		t.Fatal("a handle that is open is taken for closed")
+	}
+	c.Close()
+	for end := time.Now().Add(testproc.Patience); isForsaken(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("the collector does not look, or is asked again and again")
+		}
+	}
+	if !r.a.isOpener(0, 0) {
+		t.Error("what is still reached was let go of")
+	}
+	c.KeepAlive()
+	c = nil
+	collectUntil(t, func() bool { return !r.a.opened(0) })
+}

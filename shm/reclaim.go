@@ -1,0 +1,106 @@
+package shm
+
+import (
+	"fmt"
+	"math/bits"
+	"time"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/wait"
+)
+
+// Who takes the last opener bit of a removed object away sees to it that its
+// memory comes back: nobody may have reason to change the directory for long.
+// That is whoever ends a use (uses.go), recovers the dead (recover.go), or
+// leaves. Bits are cleared before one looks, and each clears its own first, so
+// of two the one that is second finds none left. Who dies before it has
+// collected is recovered by somebody, who looks too.
+//
+// The dead may also have been in the middle of a change. What they had taken
+// from the file system for an object that was never made comes back by repair,
+// which the next who takes the directory's lock does.
+
+// reclaimSoon has reclaim run. It does not block.
+func (a *attachment) reclaimSoon() {
+	if a.fd != nil {
+		a.reclaiming.soon(a.reclaim)
+	}
+}
+
+// reclaimSome is how many removed objects are looked at before others may have
+// the directory's lock.
+const reclaimSome = 256
+
+// reclaim takes the memory of removed objects back that nobody has open, if
+// there are any.
+func (a *attachment) reclaim() {
+	if !a.toReclaim() {
+		return
+	}
+	for more := true; more; {
+		l, err := a.lockDirectory()
+		if err != nil {
+			return
+		}
+		err = a.collect(reclaimSome)
+		more = err == nil && a.nextCollected != 0
+		l.unlock()
+	}
+}
+
+// toReclaim reports whether there is something that takes the lock. What is seen
+// without it may be wrong while others change it; then they, or this process,
+// look once more.
+func (w *words) toReclaim() (found bool) {
+	seq := mem.Load64(w.dir64(dirSeq))
+	m, err := engine.AttachMutex(w.Sub(hdrDirLock, engine.MutexSize), engine.Env{})
+	if err == nil && m.Abandoned() || seq&1 != 0 {
+		return true
+	}
+	w.eachRemoved(func(k, removed uint64) {
+		for p := range w.g.participants {
+			at, _ := w.g.opener(p, uint32(k*64))
+			removed &^= mem.Load64(w.W64(at))
+		}
+		found = found || removed != 0
+	})
+	return found || mem.Load64(w.dir64(dirSeq)) != seq
+}
+
+// leaverPatience is how long one who leaves waits for the directory's lock. Who
+// has it then collects as it ends, or the next who needs room.
+const leaverPatience = 10 * time.Millisecond
+
+// reclaimLeaving is reclaim for who closes the region, which a maps a second
+// time.
+func (w words) reclaimLeaving(a *attachment) {
+	if !w.toReclaim() {
+		return
+	}
+	second := &attachment{words: w, fd: a.fd, self: a.self, env: a.env, list: wait.NewList()}
+	l, err := second.lockDirectoryFor(leaverPatience)
+	if err != nil {
+		return
+	}
+	second.collect(w.g.objects)
+	l.unlock()
+}
+
+// stillOpen says of removed objects that somebody has open how many they are, how
+// much memory they have, and who has them: "" if there are none.
+func (w *words) stillOpen() (n int, size uint64, who string) {
+	in := w.removedOpenIn()
+	w.eachRemoved(func(k, removed uint64) {
+		for ; removed != 0; removed &= removed - 1 {
+			i := uint32(k*64) + uint32(bits.TrailingZeros64(removed))
+			if e := w.read(i); w.opened(i) && w.valid(&e) == nil {
+				n, size = n+1, size+e.size
+			}
+		}
+	})
+	if n > 0 {
+		who = fmt.Sprintf(" (in %d processes)", len(in))
+	}
+	return n, size, who
+}

@@ -1,0 +1,131 @@
+package shm
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/testproc"
+)
+
+// limitAddressSpace lets this process have so many bytes more than it has.
+func limitAddressSpace(more uint64) {
+	b, err := os.ReadFile("/proc/self/statm")
+	testproc.Must(err)
+	pages, err := strconv.ParseUint(strings.Fields(string(b))[0], 10, 64)
+	testproc.Must(err)
+	n := pages*pageSize + more
+	testproc.Must(syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: n, Max: n}))
+}
+
+// looper: path. Makes and closes regions in an address space for two of them.
+var looper = testproc.Role("looper", func(args []string) {
+	const size = 512 << 20
+	limitAddressSpace(2*size + 200<<20)
+	for range 6 {
+		r, err := Create(args[0], &Options{Size: size})
+		testproc.Must(err)
+		_, _, err = lockable(r, "m")
+		testproc.Must(err)
+		testproc.Must(r.Close())
+		testproc.Must(Remove(args[0]))
+	}
+	testproc.Say("well")
+})
+
+// A mapping goes when nothing reaches it, which only the collector can tell. Who
+// has no address space left has it look.
+func TestAddressSpaceComesBack(t *testing.T) {
+	c := looper.Start(t, testPath(t))
+	c.Expect("well")
+}
+
+// cramped: path. Closes the region with no room for a second mapping of it, and
+// the mutex "m" locked.
+var cramped = testproc.Role("cramped", func(args []string) {
+	r, err := Open(args[0], nil)
+	testproc.Must(err)
+	m, core, err := lockable(r, "m")
+	testproc.Must(err)
+	_, err = m.TryLock()
+	testproc.Must(err)
+	limitAddressSpace(200 << 20)
+	testproc.Say("locked")
+	testproc.Hear()
+	testproc.Must(r.Close())
+	testproc.Say("closed")
+	testproc.Hear()
+	core.KeepAlive()
+})
+
+// Who closes a region and has no room for a second mapping of it tells the
+// others at once, which recover what it held.
+func TestCloseWithoutRoom(t *testing.T) {
+	for _, ephemeral := range []bool{false, true} {
+		r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: ephemeral})
+		effort.Median(t, 20*time.Millisecond, 5, func() time.Duration {
+			c := cramped.Start(t, path)
+			c.Expect("locked")
+			m, core, err := lockable(r, "m")
+			if err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
+			defer cancel()
+			told := make(chan error)
+			go func() {
+				w := core.List.Waiter(ctx)
+				defer w.Done()
+				told <- m.Lock(w)
+			}()
+			for core.List.Sleeping() == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			begun := time.Now()
+			c.Say("close")
+			if err := <-told; !errors.Is(err, ErrOwnerDied) {
+				t.Fatalf("Lock after its holder has closed = %v", err)
+			}
+			took := time.Since(begun)
+			c.Expect("closed")
+			w := core.List.Waiter(ctx)
+			if _, err := m.Recover(w); err != nil {
+				t.Fatal(err)
+			}
+			w.Done()
+			if err := errors.Join(m.MarkConsistent(), m.Unlock()); err != nil {
+				t.Fatal(err)
+			}
+			for len(r.Participants()) > 1 { // not at once: what it held comes first
+				if ctx.Err() != nil {
+					t.Fatalf("still there: %v", r.Participants())
+				}
+				time.Sleep(time.Millisecond)
+			}
+			c.Kill()
+			return took
+		})
+		checkOK(t, r)
+	}
+}
+
+// The last of an ephemeral region ends it, with room or without.
+func TestLastCloseWithoutRoom(t *testing.T) {
+	r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: true})
+	c := cramped.Start(t, path)
+	c.Expect("locked")
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c.Say("close")
+	c.Expect("closed")
+	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the region's file: %v", err)
+	}
+}

@@ -22,6 +22,7 @@ import (
 type heapRegion struct {
 	mem.Area
 	g geometry
+	t testing.TB
 }
 
 func newHeapRegion(t testing.TB, size uint64, participants, objects uint32) *heapRegion {
@@ -30,7 +31,7 @@ func newHeapRegion(t testing.TB, size uint64, participants, objects uint32) *hea
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &heapRegion{mem.Heap(size), g}
+	h := &heapRegion{mem.Heap(size), g, t}
 	hd := header{geometry: g, id: object.RegionID{1}, boot: sys.BootID()}
 	hd.encode(h.Bytes(0, 4096))
 	w := words{h.Area, g}
@@ -52,6 +53,9 @@ func (h *heapRegion) attach(i uint32) *Region {
 	r := a.rec(i)
 	r.fill(identity{pid: uint32(os.Getpid())}, fmt.Sprint("test-", i))
 	mem.Store64(r.p64(recWord), recordWord(1, stAlive))
+	// What the collector finds of it after the test leaves the region alone: the
+	// scheduler would take its accesses for those of another test.
+	h.t.Cleanup(a.gate.Shut)
 	return &Region{a: a, closed: new(atomic.Bool)}
 }
 

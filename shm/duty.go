@@ -24,8 +24,8 @@ import (
 // looks first: everybody who attaches does, and those who are told of an end.
 // Who leaves gives up his post and rings for a successor. A holder whose beat
 // stands still loses it to the next who looks, or to one whom another on duty
-// rings for; and if all beats stand still, any guard notices, since each sees
-// their sum every few seconds.
+// rings for; and if all beats stand still, any guard notices, since each looks
+// at their sum now and then, at times of its own.
 //
 // Nothing depends on posts but how soon is heard what nobody told: a holder
 // that is replaced by mistake, or by somebody who scribbles, or two who think
@@ -35,9 +35,12 @@ const (
 	dutyStride   = 16
 	dutyHolder   = 0
 	dutyBeat     = 8
-	dutyPeriod   = 40e6 // nanoseconds between looks that find nothing
+	dutyPeriod   = 50e6 // nanoseconds between looks that find nothing
 	dutyRound    = 1e9  // between looks that also try for a proof where nothing speaks for a death
-	dutyPatience = 25   // periods: a beat that stands still for longer is replaced
+	dutyPatience = 20   // periods: a beat that stands still for longer is replaced
+
+	pulseStep = 20e9 // nanoseconds between looks at the sum of the beats
+	pulseMany = 64   // with more participants than so many each looks the less often
 )
 
 func (w words) post(k int) *uint64 { return w.W64(hdrDuty + uint64(k)*dutyStride + dutyHolder) }
@@ -60,6 +63,7 @@ type shift struct {
 	post  int // that this process holds, or -1
 	beats [dutyPosts]uint32
 	seen  [dutyPosts]int64 // since when each beat has been what it is, CLOCK_MONOTONIC
+	stood bool             // none of them has moved for dutyPatience
 	round int64            // when the last round was
 
 	called    int64  // when somebody was called to a vacant post
@@ -71,7 +75,8 @@ type shift struct {
 // gone, or stand still, and now and then rings for somebody to take them.
 func (a *attachment) takeDuty(now int64) bool {
 	s, own := &a.watch.shift, postWord(a.self.Index, a.self.Epoch)
-	s.post = -1
+	stood := s.stood
+	s.post, s.stood = -1, false
 	for k := range dutyPosts {
 		if mem.Load64(a.post(k)) == own {
 			s.post = k
@@ -86,7 +91,7 @@ func (a *attachment) takeDuty(now int64) bool {
 		if b := mem.Load32(a.beat(k)); b != s.beats[k] || s.seen[k] == 0 {
 			s.beats[k], s.seen[k] = b, now
 		}
-		late := now-s.seen[k] > dutyPatience*dutyPeriod
+		late := stood || now-s.seen[k] > dutyPatience*dutyPeriod
 		switch {
 		case a.holds(v) && !late:
 		case s.post < 0:
@@ -147,9 +152,16 @@ func (w words) onDuty(index, epoch uint32) bool {
 
 // pulse is what the guards that are not on duty see of those who are.
 func (a *attachment) pulse() sys.Pulse {
-	p := sys.Pulse{Base: unsafe.Pointer(a.beat(0)), Stride: dutyStride, N: dutyPosts}
-	p.Seen = p.Sum()
-	return p
+	return sys.Pulse{Base: unsafe.Pointer(a.beat(0)), Stride: dutyStride, N: dutyPosts}
+}
+
+// pulseTimes are when participant index of so many looks at the pulse, at first
+// and from then on: each at a time of its own, so that of many somebody looks
+// soon.
+func pulseTimes(index uint32, many int) (first, step int64) {
+	const golden = 2654435769 // 2^32 over the golden ratio: its multiples are spread evenly (Knuth, TAOCP 6.4)
+	step = pulseStep * int64(max(1, many/pulseMany))
+	return int64(float64(step) * float64(index*golden) / (1 << 32)), step
 }
 
 // rows are what one who is on duty looks at. The words were taken down by the
@@ -163,6 +175,6 @@ func (a *attachment) rows() sys.Rows {
 		Base: unsafe.Pointer(a.rec(0).p64(recWord)), Stride: recordSize,
 		Wide: w.words, Narrow: w.alive,
 		Beat: a.beat(w.shift.post),
-		File: a.privateFD, Bytes: w.locked, Some: max(4, len(w.locked)/128), Next: w.nextLocked,
+		File: a.privateFD, Bytes: w.locked, Some: max(4, len(w.locked)/256), Next: w.nextLocked,
 	}
 }

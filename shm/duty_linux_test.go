@@ -3,6 +3,7 @@ package shm
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -118,6 +119,47 @@ func TestStoppedDutyIsReplaced(t *testing.T) {
 		as[7].look()
 		if posts := r.a.posts(); posts[0] != 8 {
 			t.Errorf("on duty are %v, and all but 8 stand still", posts)
+		}
+	}
+}
+
+// Who has slept and seen that none of the beats moved does not look at them for
+// as long again; where they do move it takes nothing.
+func TestStoodStillIsReplaced(t *testing.T) {
+	for _, stood := range []bool{false, true} {
+		r := dutiful(t)
+		var as []*attachment
+		for range 8 {
+			as = append(as, bare(t, r))
+			as[len(as)-1].look()
+		}
+		as[7].watch.shift.stood = stood
+		as[7].look()
+		as[7].look()
+		if posts := r.a.posts(); (posts[0] == 8) != stood {
+			t.Errorf("stood still: %v; on duty are %v", stood, posts)
+		}
+	}
+}
+
+// All look at times of their own, the first of many soon, and none later than a
+// step from now.
+func TestPulseTimesAreSpread(t *testing.T) {
+	for _, many := range []int{1, 10, 64, 1000} {
+		var firsts []int64
+		for i := range uint32(many) {
+			first, step := pulseTimes(i, many)
+			if first < 0 || first >= step || step < pulseStep {
+				t.Fatalf("participant %d of %d looks after %d ns, and each %d", i, many, first, step)
+			}
+			firsts = append(firsts, first)
+		}
+		_, step := pulseTimes(0, many)
+		slices.Sort(firsts)
+		for i, at := range append(firsts, step) {
+			if i > 0 && at-firsts[i-1] > 2*step/int64(many) {
+				t.Errorf("of %d, none looks between %d and %d ns of %d", many, firsts[i-1], at, step)
+			}
 		}
 	}
 }
@@ -391,8 +433,8 @@ func TestIdleGuardSleeps(t *testing.T) {
 		}
 	}
 	time.Sleep(300 * time.Millisecond) // it might take its time
-	// Once, in some seconds, it looks whether those on duty are at it.
-	if n := settled() - before; n > 1 {
+	// Now and then it looks, and looks again, whether those on duty are at it.
+	if n := settled() - before; n > 2 {
 		t.Errorf("the guard of participant %d woke %d times", sleeper.Index, n)
 	}
 }

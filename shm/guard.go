@@ -41,6 +41,7 @@ type guard struct {
 	tid     int
 	vigil   sys.Vigil     // its sleep; reused
 	onDuty  []*attachment // those whose rows the sleep looks at, in this order
+	offDuty []*attachment // and whose pulses
 	doubts  int           // rounds in a row with a suspect: looked at often at first
 }
 
@@ -178,7 +179,7 @@ func (gd *guard) link(a *attachment) {
 
 func (gd *guard) unlink(a *attachment) {
 	a.linked = 0
-	gd.onDuty, gd.vigil.Rows = nil, nil // or they would keep the mapping
+	gd.onDuty, gd.offDuty, gd.vigil.Rows = nil, nil, nil // or they would keep the mapping
 	n := unsafe.Pointer(a.m.node(a.g.record(a.self.Index) + recAlive))
 	if gd.head.Next == n {
 		gd.head.Next = (*sys.RobustNode)(n).Next
@@ -225,7 +226,7 @@ func (gd *guard) round() bool {
 		v.Words = a.watched(v.Words, min(share, watchers))
 	}
 	var all look
-	v.Rows, v.Pulses, gd.onDuty = v.Rows[:0], v.Pulses[:0], gd.onDuty[:0]
+	v.Rows, v.Pulses, gd.onDuty, gd.offDuty = v.Rows[:0], v.Pulses[:0], gd.onDuty[:0], gd.offDuty[:0]
 	most := 0
 	for _, a := range regions {
 		l := a.look()
@@ -238,6 +239,7 @@ func (gd *guard) round() bool {
 		most = max(most, l.others)
 		if a.watch.shift.post < 0 {
 			v.Pulses = append(v.Pulses, a.pulse())
+			gd.offDuty = append(gd.offDuty, a)
 			continue
 		}
 		all.unsettled = all.unsettled || l.unsettled
@@ -278,14 +280,24 @@ func (gd *guard) sleep(l look, most int) {
 	case len(v.Rows) > 0 || len(v.Words) > sys.MaxWaitv:
 		v.Period = dutyPeriod
 	}
+	now := sys.MonotonicNow()
 	if v.Until != 0 {
-		v.Until += sys.MonotonicNow()
+		v.Until += now
+	}
+	if len(gd.offDuty) > 0 {
+		first, step := pulseTimes(gd.offDuty[0].self.Index, most)
+		first += now
+		v.PulseAt, v.PulseStep, v.PulseRest = first-first%dutyPeriod+dutyPeriod, step, dutyPatience*dutyPeriod
 	}
 	v.Sleep() // whatever it says means the same here: look again
 	for k, a := range gd.onDuty {
 		a.watch.found, a.watch.nextLocked = v.Rows[k].Found, v.Rows[k].Next
 	}
+	for k, a := range gd.offDuty {
+		a.watch.shift.stood = v.Pulses[k].Still
+	}
 	clear(gd.onDuty) // nothing is kept here of a region that is closed
+	clear(gd.offDuty)
 	clear(v.Rows)
 	clear(v.Pulses)
 }

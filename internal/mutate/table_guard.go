@@ -14,7 +14,7 @@ var guardMutations = []mutation{
 	{file: "shm/deaths.go", from: "(tried || duty && st != stAlive)", to: "tried", promise: "who dies on the way in or out is found", pkg: "./shm", run: "TestDeathOnTheWayIsFound$"},
 	{file: "shm/deaths.go", from: "\ta.ring(r.i)\n\tif id", to: "\tif id", promise: "a suspect is asked", pkg: "./shm", run: "TestSuspicionIsShared$"},
 	{file: "shm/deaths.go", from: "\ta.watch.doubted[r.i] = epochOf(w)\n\ta.ring", to: "\ta.ring", promise: "a suspicion is shared once", pkg: "./shm", run: "TestSuspicionIsShared$"},
-	{file: "shm/duty.go", from: "late := now-s.seen[k] > dutyPatience*dutyPeriod", to: "late := false", promise: "who is on duty and stands still is replaced", pkg: "./shm", run: "TestStoppedDutyIsReplaced$"},
+	{file: "shm/duty.go", from: "late := stood || now-s.seen[k] > dutyPatience*dutyPeriod", to: "late := stood", promise: "who is on duty and stands still is replaced", pkg: "./shm", run: "TestStoppedDutyIsReplaced$"},
 	{file: "shm/duty.go", from: "case a.holds(v) && !late:", to: "case v != 0 && !late:", promise: "a post whose holder is gone is taken", pkg: "./shm", run: "TestDutyPassesOn$"},
 	{file: "shm/duty.go", from: "if c, ok := a.call(s.candidate + 1); ok {", to: "if c, ok := s.candidate, false; ok {", promise: "who is on duty calls others to vacant posts", pkg: "./shm", run: "TestStoppedDutyIsReplaced$"},
 	{file: "shm/duty.go", from: "\t\tw.call(index + 1)\n", to: "", promise: "who leaves rings for a successor", pkg: "./shm", run: "TestDutyPassesOn$"},
@@ -28,5 +28,8 @@ var guardMutations = []mutation{
 	{file: "internal/sys/vigil_linux.go", from: "|| *(*uint32)(unsafe.Add(p, 8)) != r.Narrow[i] {", to: "{", promise: "an alive word that nobody told of is seen", pkg: "./internal/sys", run: "TestVigilEnds$"},
 	{file: "internal/sys/vigil_linux.go", from: "if errno == 0 && v.lock.Type == unix.F_UNLCK {", to: "if errno == 0 && v.lock.Type == unix.F_RDLCK {", promise: "a byte without a lock is found", pkg: "./internal/sys", run: "TestVigilEnds$"},
 	{file: "internal/sys/vigil_linux.go", from: "\t*r.Beat++\n", to: "", promise: "who is on duty beats", pkg: "./internal/sys", run: "TestVigilEnds$"},
-	{file: "internal/sys/vigil_linux.go", from: "if sum == p.Seen {", to: "if false {", promise: "that nobody is on duty is noticed", pkg: "./internal/sys", run: "TestVigilUntil$"},
+	{file: "internal/sys/vigil_linux.go", from: "p.Still = v.watched && sum == p.seen", to: "p.Still = false", promise: "that nobody is on duty is noticed", pkg: "./internal/sys", run: "TestVigilUntil$"},
+	{file: "internal/sys/vigil_linux.go", from: "p.Still = v.watched && sum == p.seen", to: "p.Still = sum == p.seen", promise: "who is on duty has time to beat", pkg: "./internal/sys", run: "TestVigilUntil$"},
+	{file: "internal/sys/vigil_linux.go", from: "at := now - now%v.Period + v.Period;", to: "at := now + v.Period;", promise: "a processor wakes up once for all who look", pkg: "./internal/sys", run: "TestVigilsLookTogether$"},
+	{file: "shm/duty.go", from: "late := stood ||", to: "late := stood && false ||", promise: "who sees that nobody is on duty is, at once", pkg: "./shm", run: "TestStoodStillIsReplaced$"},
 }

@@ -10,11 +10,16 @@ import "unsafe"
 type Vigil struct {
 	Words  []Waitv // slept on, the first MaxWaitv; without futex_waitv the first, and the others are looked at
 	Until  int64   // ends the sleep: CLOCK_MONOTONIC nanoseconds, or 0
-	Period int64   // nanoseconds between looks, or 0: none
+	Period int64   // nanoseconds between looks, or 0: none; they are at its multiples, see next
 	Rows   []Rows
-	Pulses []Pulse
 
-	pulsed int64 // when the pulses were looked at last
+	Pulses    []Pulse
+	PulseAt   int64 // when they are looked at first: CLOCK_MONOTONIC nanoseconds
+	PulseStep int64 // nanoseconds from one such look to the next
+	PulseRest int64 // a pulse that stands still for so long, from such a look on, ends the sleep
+
+	pulse   int64 // when the pulses are looked at next
+	watched bool  // to see whether they stood still
 	scratch
 }
 
@@ -36,14 +41,13 @@ type Rows struct {
 	Found int64 // the byte on which nobody had a lock, or -1
 }
 
-// A Pulse is words in shared memory that somebody else makes grow. The sleep
-// ends if PulsePeriod goes by, and none has.
+// A Pulse is words in shared memory that somebody else makes grow. It stands
+// still as long as their sum does.
 type Pulse struct {
 	Base   unsafe.Pointer
 	Stride uintptr
 	N      int
-	Seen   uint32 // their sum
-}
+	Still  bool // it ended the sleep
 
-// PulsePeriod is in nanoseconds.
-const PulsePeriod = 5e9
+	seen uint32
+}

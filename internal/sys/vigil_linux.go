@@ -24,26 +24,29 @@ func (v *Vigil) Sleep() error {
 	for i := range v.Rows {
 		v.Rows[i].Found = -1
 	}
-	now := MonotonicNow()
-	v.pulsed = now
-	period := v.Period
-	if len(v.Pulses) > 0 && (period == 0 || period > PulsePeriod) {
-		period = PulsePeriod
-	}
-	v.sleep(now, period, HaveWaitv())
+	v.pulse, v.watched = v.PulseAt, false
+	v.sleep(MonotonicNow(), HaveWaitv())
 	return nil
 }
 
-// next is when the next look is due, or what ends the sleep; 0: never.
+// next is when the next look is due, or what ends the sleep; 0: never. All
+// processes look at the same times, whenever they began: a processor that slept
+// wakes up once for all of them, and waking up is most of what a look costs.
 //
 //go:nosplit
 //go:norace
 //go:nocheckptr
-func (v *Vigil) next(now, period int64) int64 {
-	if period != 0 && (v.Until == 0 || now+period < v.Until) {
-		return now + period
+func (v *Vigil) next(now int64) int64 {
+	next := v.Until
+	if v.Period != 0 {
+		if at := now - now%v.Period + v.Period; next == 0 || at < next {
+			next = at
+		}
 	}
-	return v.Until
+	if len(v.Pulses) > 0 && (next == 0 || v.pulse < next) {
+		next = v.pulse
+	}
+	return next
 }
 
 // goesOn reports whether the sleep goes on after a futex call ended with errno.
@@ -106,18 +109,30 @@ func (v *Vigil) differs(now int64, waitv bool) bool {
 			return true
 		}
 	}
-	if now-v.pulsed >= PulsePeriod {
-		v.pulsed = now
-		for i := range v.Pulses {
-			p := &v.Pulses[i]
-			sum := p.sum()
-			if sum == p.Seen {
-				return true
-			}
-			p.Seen = sum
-		}
+	return len(v.Pulses) > 0 && now >= v.pulse && v.still(now)
+}
+
+// still looks at the pulses, and some time later once more.
+//
+//go:nosplit
+//go:norace
+//go:nocheckptr
+func (v *Vigil) still(now int64) (found bool) {
+	for i := range v.Pulses {
+		p := &v.Pulses[i]
+		sum := p.sum()
+		p.Still = v.watched && sum == p.seen
+		found = found || p.Still
+		p.seen = sum
 	}
-	return false
+	step := v.PulseStep
+	if v.watched = !v.watched; v.watched {
+		step = v.PulseRest
+	}
+	if v.pulse += step; v.pulse < now+step/2 { // it was late
+		v.pulse = now + step
+	}
+	return found
 }
 
 //go:nosplit
@@ -163,9 +178,6 @@ func (v *Vigil) free() bool {
 //go:norace
 //go:nocheckptr
 func wordOf(w *Waitv) *uint32 { return *(**uint32)(unsafe.Pointer(&w.Addr)) }
-
-// Sum is what Pulse.Seen is compared with.
-func (p *Pulse) Sum() uint32 { return p.sum() }
 
 //go:nosplit
 //go:norace

@@ -116,21 +116,44 @@ func TestVigilUntil(t *testing.T) {
 	if took := MonotonicNow() - start; took < 20e6 {
 		t.Errorf("a sleep of 20 ms took %d ns", took)
 	}
-	v = &Vigil{Words: v.Words, Pulses: []Pulse{{Base: unsafe.Pointer(&w[8]), Stride: 16, N: 5}}}
-	w[8+4*4] = 3
-	if sum := v.Pulses[0].Sum(); sum != 3 {
-		t.Errorf("the sum of a pulse is %d, want 3", sum)
+	pulses := []Pulse{{Base: unsafe.Pointer(&w[8]), Stride: 16, N: 5}, {Base: unsafe.Pointer(&w[40]), Stride: 16, N: 5}}
+	v = &Vigil{Words: v.Words, Pulses: pulses, PulseStep: 100, PulseRest: 10, pulse: 50}
+	if v.next(0) != 50 || v.differs(49, true) || v.next(49) != 50 {
+		t.Error("the pulses are not looked at in their time")
 	}
-	if v.differs(PulsePeriod, true) {
-		t.Error("a pulse that went on ends the sleep")
+	for now := int64(50); now < 1000; now += 110 { // a look, and ten later another
+		if v.differs(now, true) || v.next(now) != now+10 {
+			t.Fatalf("a first look at %d: ends, or the next is at %d", now, v.next(now))
+		}
+		w[8+4*4]++
+		w[40]++
+		if v.differs(now+10, true) || v.next(now+10) != now+110 {
+			t.Fatalf("pulses that go on: ends, or the next look is at %d", v.next(now+10))
+		}
 	}
-	v.pulsed = 0
-	if !v.differs(PulsePeriod, true) {
-		t.Error("a pulse that stands still does not end the sleep")
+	now := v.next(0)
+	v.differs(now, true)
+	w[8]++
+	if !v.differs(v.next(now), true) || v.Pulses[0].Still || !v.Pulses[1].Still {
+		t.Errorf("the second stands still: %+v", v.Pulses)
 	}
-	v.pulsed = 0
-	if v.differs(PulsePeriod-1, true) {
-		t.Error("a pulse that had no time to grow ends the sleep")
+	v = &Vigil{Words: v.Words, Pulses: pulses, PulseAt: MonotonicNow(), PulseStep: 1e6, PulseRest: 1e6}
+	wantEnd(t, "a pulse that stands still", keep(v))
+}
+
+// Looks are at multiples of their period, and an end before them goes first.
+func TestVigilsLookTogether(t *testing.T) {
+	for _, tt := range []struct{ now, until, period, want int64 }{
+		{now: 1003, period: 50, want: 1050},
+		{now: 1050, period: 50, want: 1100},
+		{now: 1003, period: 50, until: 1049, want: 1049},
+		{now: 1003, period: 50, until: 2000, want: 1050},
+		{now: 1003, until: 2000, want: 2000},
+		{now: 1003, want: 0},
+	} {
+		if got := (&Vigil{Until: tt.until, Period: tt.period}).next(tt.now); got != tt.want {
+			t.Errorf("%+v: next look at %d", tt, got)
+		}
 	}
 }
 

@@ -7,5 +7,3 @@ import "errors"
 type scratch struct{}
 
 func (v *Vigil) Sleep() error { return errors.ErrUnsupported }
-
-func (p *Pulse) Sum() uint32 { return 0 }

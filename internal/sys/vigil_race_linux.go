@@ -10,9 +10,9 @@ import (
 
 // sleep returns to the scheduler for each look: what a build for the race
 // detector adds, to count what is covered, needs a processor of the scheduler's.
-func (v *Vigil) sleep(now, period int64, waitv bool) {
+func (v *Vigil) sleep(now int64, waitv bool) {
 	for {
-		until := v.next(now, period)
+		until := v.next(now)
 		var err error
 		if waitv {
 			_, err = FutexWaitv(v.Words[:min(len(v.Words), MaxWaitv)], until)

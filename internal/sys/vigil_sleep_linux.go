@@ -20,10 +20,10 @@ func exitsyscall()
 //
 //go:nosplit
 //go:nocheckptr
-func (v *Vigil) sleep(now, period int64, waitv bool) {
+func (v *Vigil) sleep(now int64, waitv bool) {
 	entersyscallblock()
 	for {
-		errno := v.futex(v.next(now, period), waitv)
+		errno := v.futex(v.next(now), waitv)
 		now = v.rawNow()
 		if !v.goesOn(errno, now, waitv) || v.free() {
 			break

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	gosync "sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,8 +22,9 @@ import (
 
 type heapRegion struct {
 	mem.Area
-	g geometry
-	t testing.TB
+	g     geometry
+	mu    gosync.Mutex
+	gates map[*object.Gate]bool // of those attached
 }
 
 func newHeapRegion(t testing.TB, size uint64, participants, objects uint32) *heapRegion {
@@ -31,7 +33,14 @@ func newHeapRegion(t testing.TB, size uint64, participants, objects uint32) *hea
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &heapRegion{mem.Heap(size), g, t}
+	h := &heapRegion{Area: mem.Heap(size), g: g, gates: map[*object.Gate]bool{}}
+	// What the collector finds of it after the test leaves the region alone: the
+	// scheduler would take its accesses for those of another test.
+	t.Cleanup(func() {
+		for g := range h.gates {
+			g.Shut()
+		}
+	})
 	hd := header{geometry: g, id: object.RegionID{1}, boot: sys.BootID()}
 	hd.encode(h.Bytes(0, 4096))
 	w := words{h.Area, g}
@@ -53,15 +62,18 @@ func (h *heapRegion) attach(i uint32) *Region {
 	r := a.rec(i)
 	r.fill(identity{pid: uint32(os.Getpid())}, fmt.Sprint("test-", i))
 	mem.Store64(r.p64(recWord), recordWord(1, stAlive))
-	// What the collector finds of it after the test leaves the region alone: the
-	// scheduler would take its accesses for those of another test.
-	h.t.Cleanup(a.gate.Shut)
+	h.mu.Lock()
+	h.gates[&a.gate] = true
+	h.mu.Unlock()
 	return &Region{a: a, closed: new(atomic.Bool)}
 }
 
 // kill is what recovery does for a participant that died.
 func (h *heapRegion) kill(r *Region) {
 	r.a.gate.Shut() // it does nothing any more
+	h.mu.Lock()
+	delete(h.gates, &r.a.gate)
+	h.mu.Unlock()
 	w := words{h.Area, h.g}
 	self := r.a.self
 	w.recoverObjects(engine.Env{Wake: wait.Wake}, self)

@@ -153,9 +153,7 @@ func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
 	}
 	if err == nil && q.closed.Load() {
 		err = shm.ErrClosed // Close of the region gives it to another
-		if q.core.Ended() {
-			q.core.Gate.Here(func() { q.eng.Nack(d.slot) })
-		}
+		q.core.Gate.Here(func() { q.eng.Nack(d.slot) })
 	}
 	if err = q.done(op, err); err != nil {
 		return Delivery[T]{}, err

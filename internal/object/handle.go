@@ -39,11 +39,12 @@ func (c *Core) Whole() *Core {
 // sleep end with an ErrClosed. It does not wait for them. A second one does
 // nothing, and reports false.
 func (c *Core) Close() bool {
-	if c.closing.Swap(true) {
+	first := !c.closing.Swap(true)
+	c.ended.Store(true) // before Closed: who sees that sees why
+	c.Closed.Store(true)
+	if !first {
 		return false
 	}
-	c.Closed.Store(true)
-	c.ended.Store(true)
 	c.List.End(&c.ended)
 	c.Discount()
 	return true

@@ -207,6 +207,9 @@ func (l *List) enter(w *Waiter, word *uint32, now int64) (n int, ok bool, err er
 	if l.closed.Load() {
 		return 0, false, ErrClosed
 	}
+	if w.isOver() {
+		return 0, false, ErrEnded
+	}
 	if c := l.nudges.Load(); c != w.seen {
 		w.seen = c
 		return 0, false, nil

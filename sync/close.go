@@ -47,8 +47,9 @@ func (p *permits) Close() error { return p.close(p.op("Close")) }
 // Close ends the handle, see Mutex.Close.
 func (e *Event) Close() error { return e.close("event.Close") }
 
-// Close ends the handle, see Mutex.Close. A Wait of its ends as if its context
-// had: that breaks the round, and the others get ErrBroken at once.
+// Close ends the handle, see Mutex.Close. A Wait of its that has come to the
+// barrier ends as if its context had: that breaks the round, and the others get
+// ErrBroken at once.
 func (b *Barrier) Close() error { return b.close("barrier.Close") }
 
 // Close ends the handle, see Mutex.Close. An fn that is running runs to its end,

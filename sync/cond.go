@@ -221,6 +221,7 @@ func (c *Cond) UnmarshalBinary(b []byte) error {
 	}
 	return arrived(ref, func(r *shm.Region) error {
 		return arrived(object.Ref{Generation: ref.Lock}.On(ref.Key()), func(locks *shm.Region) error {
+			c.userLock = userLock{} // of what the handle was on before
 			return c.open(r, locks, ref.Object, "")
 		})
 	})

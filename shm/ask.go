@@ -180,12 +180,12 @@ func (a *attachment) tidy() {
 	}
 	r := a.rec(a.self.Index)
 	asked := mem.Load32(r.p32(recAsked)) // B1
-	a.drop()                             // B2
-	for _, u := range a.uses.m {
-		if core := u.core.Value(); core != nil && !core.InUse() {
-			u.kept = true
+	for i, u := range a.uses.m {         // what is closed from here on, the collector may not find
+		if core := u.core.Value(); core != nil && !core.InUse() && !a.isLive(i, u) {
+			u.kept = true // unless it ends now
 		}
 	}
+	a.drop() // B2
 	mem.Store32(r.p32(recAnswered), asked)
 	a.tell()
 }

@@ -79,6 +79,11 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 			if errors.Is(err, ErrNoSpace) && room.more(p.size) {
 				continue
 			}
+			if err == errCollecting {
+				a.uses.mu.Lock() // waits
+				a.uses.mu.Unlock()
+				continue
+			}
 			if !errors.Is(err, fs.ErrExist) {
 				return core, err
 			}
@@ -170,7 +175,10 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	if e.gen == 0 || e.gen > maxGen {
 		return nil, fmt.Errorf("the last generation given is %d: %w", e.gen-1, ErrCorrupt)
 	}
-	a.uses.mu.Lock()
+	if !a.uses.mu.TryLock() { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
+		a.giveBack(to.extent, to.row)
+		return nil, errCollecting
+	}
 	defer a.uses.mu.Unlock()
 	next := a.nextFree(i)
 	a.beginChange()
@@ -275,7 +283,12 @@ func (r *Region) remove(name string) error {
 	mem.Store32(a.dir32(dirRemoved), e.i+1)
 	mem.Add32(a.dir32(dirLive), ^uint32(0))
 	a.endChange()
-	a.dropUse(e.i)
+	if a.uses.mu.TryLock() {
+		a.dropUse(e.i)
+		a.uses.mu.Unlock()
+	} else { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
+		a.tidySoon()
+	}
 	for _, p := range a.openers(e.i) { // some may have no handle on it any more, and nothing else tells them
 		if p != a.self.Index {
 			a.ring(p)

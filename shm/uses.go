@@ -44,6 +44,10 @@ type use struct {
 // errStale says that a copy of an entry was out of date: look it up again.
 var errStale = errors.New("removed meanwhile")
 
+// errCollecting says that uses.mu is held, which who has the directory's lock
+// does not wait for.
+var errCollecting = errors.New("a collection is going on")
+
 // use returns this process's Core of the live object that e was a copy of, if
 // it is what s asks for.
 func (a *attachment) use(s *object.Spec, e *entry) (*object.Core, error) {
@@ -175,12 +179,17 @@ func (a *attachment) endUses() {
 	}
 }
 
-// dropUse ends the use of entry i, which this process just removed.
+// dropUse ends the use of entry i, which this process just removed; uses.mu is
+// held. If there are only closed handles left, whoever closed the last found a
+// live object, and has not had the collector look.
 func (a *attachment) dropUse(i uint32) {
-	a.uses.mu.Lock()
-	defer a.uses.mu.Unlock()
-	if u := a.uses.m[i]; u != nil {
-		a.endUse(i, u)
+	u := a.uses.m[i]
+	if u == nil {
+		return
+	}
+	a.endUse(i, u)
+	if core := u.core.Value(); core != nil && !core.InUse() {
+		a.tidySoon()
 	}
 }
 

@@ -7,7 +7,7 @@ var roomMutations = []mutation{
 		promise: "others' garbage is no reason for ErrNoSpace", pkg: "./shm", run: "TestOthersAreAskedForRoom$"},
 	{file: "shm/ask.go", from: "		a.ring(i)\n", to: "",
 		promise: "A2: who is asked hears of it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_TESTS=bars"}},
-	{file: "shm/ask.go", from: "	a.drop()                             // B2\n", to: "",
+	{file: "shm/ask.go", from: "	a.drop() // B2\n", to: "",
 		promise: "B2: what is answered has been done", pkg: "./shm", run: "TestAnswer$"},
 	{file: "shm/ask.go", from: "	mem.Store32(r.p32(recAnswered), asked)\n	a.tell()", to: "	mem.Store32(r.p32(recAnswered), asked)",
 		promise: "B4: an answer wakes who waits for it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_FORCE=norelook", "TANDEM_TESTS=bars"}},

@@ -24,9 +24,11 @@ import (
 // means that nothing has happened, and nil that it has, just before the region
 // was closed: a Lock that returns nil then held what Close has abandoned.
 //
-// It waits for no other process, and for no longer than it takes the goroutines
-// of this one that sleep in the region, or change its directory, to leave. If this
-// process dies in it, the others recover it as one that died before.
+// It waits for no longer than it takes the goroutines of this process that sleep
+// in the region, or change its directory, to leave; and for no other process, but
+// where it leaves memory behind for which somebody has to change the directory:
+// then for 10 ms at most for who is just changing it. If this process dies in it,
+// the others recover it as one that died before.
 //
 // Where there is no address space to map the region once more, for what it takes
 // to do that in, the others do it at once, and are told that it died; if there

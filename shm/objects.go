@@ -80,8 +80,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 				continue
 			}
 			if err == errCollecting {
-				a.uses.mu.Lock() // waits
-				a.uses.mu.Unlock()
+				a.uses.await()
 				continue
 			}
 			if !errors.Is(err, fs.ErrExist) {

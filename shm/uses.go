@@ -48,6 +48,12 @@ var errStale = errors.New("removed meanwhile")
 // does not wait for.
 var errCollecting = errors.New("a collection is going on")
 
+// await waits until nobody has mu.
+func (u *uses) await() {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+}
+
 // use returns this process's Core of the live object that e was a copy of, if
 // it is what s asks for.
 func (a *attachment) use(s *object.Spec, e *entry) (*object.Core, error) {

@@ -1,0 +1,157 @@
+package handles
+
+import (
+	"context"
+	"errors"
+	"io"
+	"testing"
+
+	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/sync"
+)
+
+func TestMain(m *testing.M) { testproc.Main(m) }
+
+func must[T any](v T, err error) func(testing.TB) T {
+	return func(t testing.TB) T {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return v
+	}
+}
+
+func watchdog(t testing.TB) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func first[T any](_ T, err error) error { return err }
+
+// A kind is what can be done with a handle on an object.
+type kind struct {
+	open  func(r *shm.Region) (io.Closer, error)
+	calls map[string]func(ctx context.Context, h any) error // each ErrClosed after Close
+	hold  func(ctx context.Context, h any) error            // makes wait wait, or is nil
+	wait  string                                            // of calls
+	free  func(h any) error                                 // what hold took is still there; nil: nothing is
+}
+
+type bg = context.Context
+
+func open[T io.Closer](f func(r *shm.Region) (T, error)) func(r *shm.Region) (io.Closer, error) {
+	return func(r *shm.Region) (io.Closer, error) { return f(r) }
+}
+
+type robust interface {
+	Lock(context.Context) error
+	TryLock() (bool, error)
+	Recover(context.Context) (bool, error)
+	MarkConsistent() error
+	Unlock() error
+}
+
+var lockCalls = map[string]func(bg, any) error{
+	"Lock":           func(ctx bg, h any) error { return h.(robust).Lock(ctx) },
+	"TryLock":        func(ctx bg, h any) error { return first(h.(robust).TryLock()) },
+	"Recover":        func(ctx bg, h any) error { return first(h.(robust).Recover(ctx)) },
+	"MarkConsistent": func(ctx bg, h any) error { return h.(robust).MarkConsistent() },
+	"Unlock":         func(ctx bg, h any) error { return h.(robust).Unlock() },
+}
+
+func holdLock(ctx bg, h any) error { return h.(robust).Lock(ctx) }
+func freeLock(h any) error         { return h.(robust).Unlock() }
+
+type permits interface {
+	Acquire(context.Context) error
+	TryAcquire() (bool, error)
+	Release(int) error
+}
+
+var permitCalls = map[string]func(bg, any) error{
+	"Acquire":    func(ctx bg, h any) error { return h.(permits).Acquire(ctx) },
+	"TryAcquire": func(ctx bg, h any) error { return first(h.(permits).TryAcquire()) },
+	"Release":    func(ctx bg, h any) error { return h.(permits).Release(1) },
+}
+
+func takePermit(ctx bg, h any) error { return h.(permits).Acquire(ctx) }
+func givePermit(h any) error         { return h.(permits).Release(1) }
+
+type queue = *ring.Queue[string]
+
+func queueCalls(wait string) map[string]func(bg, any) error {
+	return map[string]func(bg, any) error{
+		"Put":      func(ctx bg, h any) error { return h.(queue).Put(ctx, "x") },
+		"TryPut":   func(ctx bg, h any) error { return h.(queue).TryPut("x") },
+		"Get":      func(ctx bg, h any) error { return first(h.(queue).Get(ctx)) },
+		"TryGet":   func(ctx bg, h any) error { return first(h.(queue).TryGet()) },
+		"Lease":    func(ctx bg, h any) error { return first(h.(queue).Lease(ctx)) },
+		"TryLease": func(ctx bg, h any) error { return first(h.(queue).TryLease()) },
+		"Join":     func(ctx bg, h any) error { return h.(queue).Join(ctx) },
+		"TaskDone": func(ctx bg, h any) error { return h.(queue).TaskDone() },
+		"Shutdown": func(ctx bg, h any) error { return h.(queue).Shutdown() },
+	}
+}
+
+func openQueue(r *shm.Region) (queue, error) {
+	return ring.OpenQueue[string](r, "object", &ring.QueueOptions{Capacity: 1})
+}
+
+func put(ctx bg, h any) error { return h.(queue).Put(ctx, "held") }
+func get(h any) error         { return first(h.(queue).TryGet()) }
+
+var kinds = map[string]kind{
+	"mutex": {open(func(r *shm.Region) (*sync.Mutex, error) { return sync.OpenMutex(r, "object") }),
+		lockCalls, holdLock, "Lock", freeLock},
+	"rwmutex": {open(func(r *shm.Region) (*sync.RWMutex, error) { return sync.OpenRWMutex(r, "object") }),
+		lockCalls, holdLock, "Lock", freeLock},
+	"rwmutex, reading": {open(func(r *shm.Region) (*sync.RWMutex, error) { return sync.OpenRWMutex(r, "object") }),
+		map[string]func(bg, any) error{
+			"RLock":    func(ctx bg, h any) error { return h.(*sync.RWMutex).RLock(ctx) },
+			"TryRLock": func(ctx bg, h any) error { return first(h.(*sync.RWMutex).TryRLock()) },
+			"RUnlock":  func(ctx bg, h any) error { return h.(*sync.RWMutex).RUnlock() },
+			"Lock":     func(ctx bg, h any) error { return h.(*sync.RWMutex).Lock(ctx) },
+		},
+		func(ctx bg, h any) error { return h.(*sync.RWMutex).RLock(ctx) }, "Lock",
+		func(h any) error { return h.(*sync.RWMutex).RUnlock() }},
+	"semaphore": {open(func(r *shm.Region) (*sync.Semaphore, error) { return sync.OpenSemaphore(r, "object", 1) }),
+		permitCalls, takePermit, "Acquire", givePermit},
+	"bounded semaphore": {open(func(r *shm.Region) (*sync.BoundedSemaphore, error) { return sync.OpenBoundedSemaphore(r, "object", 1) }),
+		permitCalls, takePermit, "Acquire", givePermit},
+	"event": {open(func(r *shm.Region) (*sync.Event, error) { return sync.OpenEvent(r, "object") }),
+		map[string]func(bg, any) error{
+			"Wait":  func(ctx bg, h any) error { return h.(*sync.Event).Wait(ctx) },
+			"Set":   func(ctx bg, h any) error { return h.(*sync.Event).Set() },
+			"Clear": func(ctx bg, h any) error { return h.(*sync.Event).Clear() },
+		}, nil, "Wait", nil},
+	"barrier": {open(func(r *shm.Region) (*sync.Barrier, error) { return sync.OpenBarrier(r, "object", 2, nil) }),
+		map[string]func(bg, any) error{
+			"Wait":  func(ctx bg, h any) error { return first(h.(*sync.Barrier).Wait(ctx)) },
+			"Abort": func(ctx bg, h any) error { return h.(*sync.Barrier).Abort() },
+			"Reset": func(ctx bg, h any) error { return h.(*sync.Barrier).Reset() },
+		}, nil, "Wait", func(h any) error { // the round is broken
+			if b := h.(*sync.Barrier); !b.Broken() {
+				return errors.New("the round is not broken")
+			}
+			return h.(*sync.Barrier).Reset()
+		}},
+	"once": {open(func(r *shm.Region) (*sync.Once, error) { return sync.OpenOnce(r, "object") }),
+		map[string]func(bg, any) error{
+			"Do": func(ctx bg, h any) error {
+				return h.(*sync.Once).Do(ctx, func(context.Context) error { return errors.New("it ran") })
+			},
+		}, nil, "", nil},
+	"value": {open(func(r *shm.Region) (*atomics.Value[int64], error) { return atomics.OpenValue(r, "object", int64(7)) }),
+		lockCalls, holdLock, "Lock", freeLock},
+	"array": {open(func(r *shm.Region) (*atomics.Array[int32], error) { return atomics.OpenArray[int32](r, "object", 3) }),
+		lockCalls, holdLock, "Lock", freeLock},
+	"queue, full":            {open(openQueue), queueCalls(""), put, "Put", get},
+	"queue, to be joined":    {open(openQueue), queueCalls(""), put, "Join", get},
+	"queue, empty":           {open(openQueue), queueCalls(""), nil, "Get", nil},
+	"queue, empty, by lease": {open(openQueue), queueCalls(""), nil, "Lease", nil},
+}

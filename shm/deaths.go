@@ -69,7 +69,7 @@ func (a *attachment) look() (l look) {
 		}
 		st, suspect := stateOf(w), there(w) && alive&sys.FutexOwnerDied != 0
 		settled := st == stFree || st == stAlive && !suspect
-		tried := i == turn || (i-from+a.g.participants)%a.g.participants < count || r.byteOffset() == seen.found
+		tried := i == turn || count > 0 && (i-from+a.g.participants)%a.g.participants < count || r.byteOffset() == seen.found
 		if settled && !tried && w == seen.words[i] && (!duty || alive == seen.alive[i]) {
 			seen.alive[i] = alive
 			continue

@@ -52,4 +52,6 @@ var handleMutations = []mutation{
 		promise: "nobody waits for the directory's lock while another collects", pkg: "./shm", run: "TestCollectionHoldsNobodyUp$"},
 	{file: "sync/cond.go", from: "			c.userLock = userLock{} // of what the handle was on before\n", to: "",
 		promise: "a Cond that is decoded again has the lock of what it is now", pkg: "./sync", run: "TestCondDecodedAgain$"},
+	{file: "internal/object/gate.go", from: "	for f := range g.flags {\n", to: "	g.closed.Store(true)\n	for f := range g.flags {\n",
+		promise: "who sees that the region is closed finds every handle closed", pkg: "./internal/object", run: "TestShutIsSeenByAllHandles$"},
 }

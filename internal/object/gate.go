@@ -44,15 +44,17 @@ type Gate struct {
 func (g *Gate) Closed() bool       { return g.closed.Load() }
 func (g *Gate) Flag() *atomic.Bool { return &g.closed }
 
-// Shut is G1. All flags are set before G4; that they are not at one instant is as
-// if calls through one handle had looked a little later.
+// Shut is G1. The flags are not set at one instant, which is as if calls through
+// one handle had looked a little later; but all are when closed is. For a call
+// that acts upon that (a Wait which goes without its lock) may count on it that
+// calls through other handles see it, too.
 func (g *Gate) Shut() {
-	g.closed.Store(true)
 	g.flagsMu.Lock()
 	defer g.flagsMu.Unlock()
 	for f := range g.flags {
 		f.Store(true)
 	}
+	g.closed.Store(true)
 }
 
 // newFlag is a flag of its own for a handle, that is set when closed is; until

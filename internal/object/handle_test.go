@@ -1,6 +1,8 @@
 package object
 
 import (
+	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"example.com/tandem/internal/wait"
@@ -26,5 +28,25 @@ func TestCloseTwice(t *testing.T) {
 	w.Gate.Shut()
 	if !b.Closed.Load() || !c.Closed.Load() || !w.Handle().Closed.Load() || c.Ended() {
 		t.Error("a handle is not closed in a closed region")
+	}
+}
+
+// Who sees that the region is closed may count on it that every handle is.
+func TestShutIsSeenByAllHandles(t *testing.T) {
+	for range 20 {
+		var g Gate
+		flags := make([]*atomic.Bool, 1000)
+		for i := range flags {
+			flags[i] = g.newFlag()
+		}
+		go g.Shut()
+		for !g.Closed() {
+			runtime.Gosched()
+		}
+		for i, f := range flags {
+			if !f.Load() {
+				t.Fatalf("the region is closed, and handle %d is not", i)
+			}
+		}
 	}
 }

@@ -2,7 +2,6 @@ package bench_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/tandem/atomics"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
@@ -22,9 +20,7 @@ import (
 
 // One of a crowd: path. It opens the region and says how long that took, of the
 // clock and of a processor; then it does nothing, but, once it is told to, listen
-// for the ends of others, and note when it hears of which. It notes that in the
-// region, at its index: a thousand who write into pipes keep each other from
-// hearing.
+// for the ends of others, and say when it hears of one.
 var crowder = testproc.Role("crowder", func(args []string) {
 	runtime.GC()
 	began, used := time.Now(), processorTime()
@@ -35,25 +31,11 @@ var crowder = testproc.Role("crowder", func(args []string) {
 		return
 	}
 	exits := r.Exits(context.Background())
-	heard, err := openHeard(r, 0)
-	testproc.Must(err)
-	me := r.Self().Index
-	testproc.Say("listens", me)
+	testproc.Say("listens")
 	for p := range exits {
-		heard.at.Store(me, sys.MonotonicNow())
-		heard.whom.Store(me, int64(p.PID))
+		testproc.Say(p.PID, sys.MonotonicNow())
 	}
 })
-
-// What the crowd has heard, by participant.
-type heard struct{ at, whom *atomics.Array[int64] }
-
-func openHeard(r *shm.Region, n int) (h heard, err error) {
-	var at, whom error
-	h.at, at = atomics.OpenArray[int64](r, "heard-at", n)
-	h.whom, whom = atomics.OpenArray[int64](r, "heard-of-whom", n)
-	return h, errors.Join(at, whom)
-}
 
 // processorTime is what this process has used, in nanoseconds.
 func processorTime() int64 {
@@ -116,19 +98,9 @@ func crowd(b *testing.B, n int) {
 	}
 	lastWall, lastCPU, idle := last(wall), last(cpu), idleShare(cs)
 
-	notes, err := openHeard(r, n+8)
-	if err != nil {
-		b.Fatal(err)
-	}
-	where := make([]int, n) // their indexes
-	listen := func(i int) {
-		cs[i].Say("listen")
-		if _, err := fmt.Sscanf(cs[i].Line(), "listens %d", &where[i]); err != nil {
-			b.Fatal(err)
-		}
-	}
-	for i := range cs {
-		listen(i)
+	for _, c := range cs {
+		c.Say("listen")
+		c.Expect("listens")
 	}
 	var took []int64
 	for b.Loop() {
@@ -136,20 +108,22 @@ func crowd(b *testing.B, n int) {
 		victim := cs[i]
 		killed := sys.MonotonicNow()
 		victim.Kill()
-		last, limit := int64(0), time.Now().Add(testproc.Patience)
-		for k, at := range where {
-			for k != i && notes.whom.Load(at) != int64(victim.PID()) {
-				if time.Sleep(time.Millisecond); time.Now().After(limit) {
-					b.Fatalf("process %d has not heard of process %d", cs[k].PID(), victim.PID())
-				}
+		heard := int64(0)
+		for k, c := range cs {
+			if k == i {
+				continue
 			}
-			if k != i {
-				last = max(last, notes.at.Load(at)-killed)
+			var pid int
+			var at int64
+			if _, err := fmt.Sscan(c.Line(), &pid, &at); err != nil || pid != victim.PID() {
+				b.Fatalf("told of %d, want %d: %v", pid, victim.PID(), err)
 			}
+			heard = max(heard, at-killed)
 		}
-		took = append(took, last)
+		took = append(took, heard)
 		cs[i] = start()
-		listen(i)
+		cs[i].Say("listen")
+		cs[i].Expect("listens")
 	}
 	b.ReportMetric(attached, "s-to-attach")
 	b.ReportMetric(lastWall, "ms-last-opens")

@@ -1,11 +1,10 @@
-package ring_test
+package ring
 
 import (
 	"context"
 	"errors"
 	"testing"
 
-	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 )
@@ -23,13 +22,22 @@ func (h *hooked) Decode(src []byte, v any) error {
 	return nil
 }
 
-// A message that is being leased while its handle is closed goes to another, not
-// to nobody.
+// A message that is being leased while its handle is closed goes to another, and
+// not to nobody: when Close is over by then, and when it has come half way.
 func TestLeaseOfAHandleThatIsClosed(t *testing.T) {
+	for name, closed := range map[string]func(q *Queue[string]){
+		"over":     func(q *Queue[string]) { q.Close() },
+		"half way": func(q *Queue[string]) { q.core.Closed.Store(true) },
+	} {
+		t.Run(name, func(t *testing.T) { leaseWhile(t, closed) })
+	}
+}
+
+func leaseWhile(t *testing.T, closed func(q *Queue[string])) {
 	r, ctx := shmtest.Region(t), context.Background()
 	c := &hooked{}
-	open := func() *ring.Queue[string] {
-		q, err := ring.OpenQueue[string](r, "q", &ring.QueueOptions{Codec: c})
+	open := func() *Queue[string] {
+		q, err := OpenQueue[string](r, "q", &QueueOptions{Codec: c})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,11 +47,12 @@ func TestLeaseOfAHandleThatIsClosed(t *testing.T) {
 	if err := q.Put(ctx, "x"); err != nil {
 		t.Fatal(err)
 	}
-	c.decoding = func() { q.Close() }
+	c.decoding = func() { closed(q) }
 	if _, err := q.Lease(ctx); !errors.Is(err, shm.ErrClosed) {
 		t.Fatalf("Lease = %v, want ErrClosed", err)
 	}
 	c.decoding = nil
+	q.Close()
 	d, err := other.TryLease()
 	if err != nil || d.Value() != "x" || d.Attempt() != 2 {
 		t.Fatalf("TryLease of another handle = %v, attempt %d, %v", d.Value(), d.Attempt(), err)

@@ -36,15 +36,20 @@ func dutiful(t *testing.T) *Region {
 	return r
 }
 
+// crew are n who have come and looked; record 0 is r's.
+func crew(t *testing.T, r *Region, n int) (as []*attachment) {
+	for range n {
+		as = append(as, bare(t, r))
+		as[len(as)-1].look()
+	}
+	return as
+}
+
 // The first to come are on duty; whose post it was does not matter when he is
 // dead or has left: the next who looks has it, and is rung for.
 func TestDutyPassesOn(t *testing.T) {
 	r := dutiful(t)
-	var as []*attachment
-	for range 9 {
-		as = append(as, bare(t, r)) // record 0 is r's
-		as[len(as)-1].look()
-	}
+	as := crew(t, r, 9)
 	wantPosts(t, r.a.words, 1, 2, 3, 4, 5, 6)
 	for range 2 {
 		as[7].look()
@@ -90,11 +95,7 @@ func TestDutyPassesOn(t *testing.T) {
 func TestStoppedDutyIsReplaced(t *testing.T) {
 	for _, others := range []bool{true, false} {
 		r := dutiful(t)
-		var as []*attachment
-		for range 8 {
-			as = append(as, bare(t, r))
-			as[len(as)-1].look()
-		}
+		as := crew(t, r, 8)
 		// All that look have seen the beats long ago, and who works has beaten since.
 		past := func(a *attachment) {
 			a.look()
@@ -128,11 +129,7 @@ func TestStoppedDutyIsReplaced(t *testing.T) {
 func TestStoodStillIsReplaced(t *testing.T) {
 	for _, stood := range []bool{false, true} {
 		r := dutiful(t)
-		var as []*attachment
-		for range 8 {
-			as = append(as, bare(t, r))
-			as[len(as)-1].look()
-		}
+		as := crew(t, r, 8)
 		as[7].watch.shift.stood = stood
 		as[7].look()
 		as[7].look()

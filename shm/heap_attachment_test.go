@@ -80,6 +80,14 @@ func (h *heapRegion) kill(r *Region) {
 	mem.Store64(w.rec(self.Index).p64(recWord), recordWord(self.Epoch, stFree))
 }
 
+// forget is as if all handles had been collected.
+func forget(r *Region) {
+	r.a.uses.mu.Lock()
+	defer r.a.uses.mu.Unlock()
+	r.a.uses.m = nil
+	r.a.clearOpeners(r.a.self.Index)
+}
+
 // image and restore save and bring back all bytes.
 func (h *heapRegion) image() []byte    { return append([]byte(nil), h.Bytes(0, h.g.size)...) }
 func (h *heapRegion) restore(b []byte) { copy(h.Bytes(0, h.g.size), b) }

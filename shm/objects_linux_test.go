@@ -57,11 +57,7 @@ func TestMemoryComesBackAfterTheLastProcess(t *testing.T) {
 	r, path := newRegion(t, &Options{Size: 64 << 20})
 	const big = 8 << 20
 	empty := blocks(t, path)
-	spec := sizedSpec("big", big)
-	core, err := r.a.create(&spec, hashName("big"), must(planOf(&spec, 64))(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	core := openOK(t, r, sizedSpec("big", big))
 	if n := blocks(t, path); n < empty+big {
 		t.Fatalf("%d bytes with the object, %d without: its memory is not allocated", n, empty)
 	}

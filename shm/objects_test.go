@@ -267,10 +267,7 @@ func TestHeapComesBack(t *testing.T) {
 			if rnd.IntN(4) == 0 {
 				extra = uint64(rnd.IntN(60000))
 			}
-			c, err := r.a.create(ptr(sizedSpec(name, extra)), hashName(name), must(planOf(ptr(sizedSpec(name, extra)), 64))(t))
-			if err != nil {
-				t.Fatal(err)
-			}
+			c := openOK(t, r, sizedSpec(name, extra))
 			if c.Area.Size() >= heapPage && uintptr(c.Area.Ptr(0, 1))%128 != 0 {
 				t.Fatal("alignment")
 			}
@@ -291,10 +288,7 @@ func TestHeapComesBack(t *testing.T) {
 		}
 		if n%50 == 0 {
 			checkOK(t, r)
-			r.a.uses.mu.Lock()
-			r.a.uses.m = nil // as if all handles had been collected
-			r.a.clearOpeners(0)
-			r.a.uses.mu.Unlock()
+			forget(r)
 		}
 	}
 	for name := range live {
@@ -302,13 +296,11 @@ func TestHeapComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	r.a.clearOpeners(0)
 	openOK(t, r, lockOf("last"))
 	if err := r.Remove("last"); err != nil {
 		t.Fatal(err)
 	}
-	r.a.uses.m = nil
-	r.a.clearOpeners(0)
+	forget(r)
 	l := must(r.a.lockDirectory())(t)
 	if err := r.a.collect(r.a.g.objects); err != nil {
 		t.Fatal(err)
@@ -319,8 +311,6 @@ func TestHeapComesBack(t *testing.T) {
 	}
 	checkOK(t, r)
 }
-
-func ptr[T any](v T) *T { return &v }
 
 // Goroutines that race for the same names get the same objects; others remove
 // them meanwhile.

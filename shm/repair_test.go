@@ -285,6 +285,9 @@ func damaged(t *testing.T, base *scene, image []byte, seed uint64, patch []byte)
 			_ = s.String()
 		}
 		r.Check() // says what it likes
+		r.a.uses.mu.Lock() // what the collector calls is over, too, before the next round
+		r.a.gate.Shut()
+		r.a.uses.mu.Unlock()
 		h.kill(r)
 	}()
 	for end := time.After(time.Minute); ; {

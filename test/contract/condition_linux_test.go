@@ -275,7 +275,11 @@ func TestCondition(t *testing.T) {
 			for n := range 60 {
 				timed := a.begin("cond.waiter", "c", "own", fmt.Sprintf("%dus", 500+20*n))
 				patient := a.begin("cond.waiter", "c", "own", "60s")
-				w.until("one waits for long", func() bool { waiting, _ := w.counts("c"); return waiting == 2 || waiting == 1 && timed.done() })
+				w.until("one waits for long", func() bool {
+					timedOut := timed.done() // asked first, so that a single one who waits is the patient one
+					waiting, _ := w.counts("c")
+					return waiting == 2 || waiting == 1 && timedOut
+				})
 				b.expect("ok", "cond.tell", "c", "own", "1")
 				if timed.answer() == "ok" {
 					if patient.done() {

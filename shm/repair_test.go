@@ -284,7 +284,7 @@ func damaged(t *testing.T, base *scene, image []byte, seed uint64, patch []byte)
 		if s != nil {
 			_ = s.String()
 		}
-		r.Check() // says what it likes
+		r.Check()          // says what it likes
 		r.a.uses.mu.Lock() // what the collector calls is over, too, before the next round
 		r.a.gate.Shut()
 		r.a.uses.mu.Unlock()

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/effort"
@@ -178,6 +179,12 @@ func TestCloseUnderEverything(t *testing.T) {
 			}()
 		}
 		running.Wait()
+		for alone.Waiting() == 0 { // what comes to it after Close breaks nothing
+			if err := ctx.Err(); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}

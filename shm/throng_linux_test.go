@@ -225,7 +225,12 @@ func TestExitsTwice(t *testing.T) {
 	for range 2 {
 		c := visitor.Start(t, path)
 		c.Line()
-		go c.Kill()
+		go func() {
+			for !r.a.watch.listened() { // the second time it begins with the loop
+				time.Sleep(100 * time.Microsecond)
+			}
+			c.Kill()
+		}()
 		for p := range exits {
 			if p.PID != c.PID() {
 				t.Errorf("exit of %+v, want pid %d", p, c.PID())

@@ -165,6 +165,7 @@ func TestBarrierPartyStopped(t *testing.T) {
 				t.Error("a stopped process broke the barrier")
 			}
 			if when == "waiting" { // it is of the round, though it does not run
+				haveCome(t, b, 2)
 				if i, err := b.Wait(patience(t)); i != 2 || err != nil {
 					t.Errorf("the last Wait = %d, %v", i, err)
 				}

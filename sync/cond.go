@@ -144,8 +144,8 @@ func (c *Cond) wait(ctx context.Context) (*grip, error) {
 }
 
 // WaitFor waits until pred returns true: it calls pred, with the lock held,
-// before it waits at all and after each notification, and when ctx ends, which
-// is one deadline for all of that. nil says that pred has returned true. Its
+// before it waits at all, after each notification, and when ctx ends while it
+// waits. ctx is one deadline for all of that. nil says that pred has returned true. Its
 // errors, and what they say of the lock, are Wait's. If pred panics, or ends its
 // goroutine, the lock is held, for the caller to unlock, as With does.
 func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {

@@ -76,9 +76,14 @@ func TestCondWaitFor(t *testing.T) {
 		// True at the end, though nobody told.
 		must(t, l.Lock(background))
 		calls = 0
-		short, cancel = context.WithTimeout(background, time.Millisecond)
-		defer cancel()
-		must(t, c.WaitFor(short, func() bool { calls++; return calls == 2 }))
+		ending, end := context.WithCancel(background)
+		go func() {
+			for shmtest.Waiting(r, "c") == 0 {
+				time.Sleep(100 * time.Microsecond)
+			}
+			end()
+		}()
+		must(t, c.WaitFor(ending, func() bool { calls++; return calls == 2 }))
 		must(t, l.Unlock())
 	})
 }

@@ -175,8 +175,10 @@ func TestRWMutexSleeperStoppedOrKilled(t *testing.T) {
 			shmtest.AwaitWaiting(t, r, "m", 2)
 			end(c)
 			must(t, m.Unlock())
-			must(t, <-done)
-			must(t, m.RUnlock())
+			if err := <-done; !errors.Is(err, sync.ErrOwnerDied) { // the one who was killed had it for a moment
+				must(t, err)
+				must(t, m.RUnlock())
+			}
 			c.Kill()
 			for suspect := true; suspect; { // it may have got it after all
 				var err error

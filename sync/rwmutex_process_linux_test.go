@@ -253,7 +253,7 @@ func TestRWMutexNobodyStarves(t *testing.T) {
 				})
 				usual := passed[len(passed)*9/10]
 				t.Logf("9 of 10 were passed at most %d times, one %d times", usual, passed[len(passed)-1])
-				if usual <= most {
+				if usual <= most || !effort.Bars() { // it is the scheduler, too, who passes
 					return
 				}
 				if try == 4 { // the machine may be busy, but not for ever

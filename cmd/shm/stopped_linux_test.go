@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
@@ -134,22 +135,7 @@ func TestInspectBehindStoppedHolder(t *testing.T) {
 	path := filepath.Join(dir, "feed")
 	before := sha256.Sum256(must(os.ReadFile(path))(t))
 
-	const limit, runs = 100 * time.Millisecond, 5
-	for try := 1; ; try++ {
-		var took []time.Duration
-		for range runs {
-			took = append(took, shmTool(t, "inspect", "feed").took)
-		}
-		slices.Sort(took)
-		t.Logf("inspect takes %v (median of %d)", took[runs/2], runs)
-		if took[runs/2] <= limit {
-			break
-		}
-		if try == 3 {
-			t.Errorf("inspect takes %v (median of %d), want at most %v", took[runs/2], runs, limit)
-			break
-		}
-	}
+	effort.Median(t, 100*time.Millisecond, 5, func() time.Duration { return shmTool(t, "inspect", "feed").took })
 
 	text := shmTool(t, "inspect", "feed")
 	heldBy, waitedBy := fmt.Sprintf("(holder, pid %d, stopped)", h.PID()), fmt.Sprintf("(waiter, pid %d, stopped): ", w.PID())

@@ -239,3 +239,50 @@ func TestManyDieTogether(t *testing.T) {
 		time.Sleep(time.Millisecond)
 	}
 }
+
+// A handle is closed while a change through it waits for the directory. What
+// was removed then is gone, and Remove says so. What was opened is closed.
+func TestHandleClosedDuringAChange(t *testing.T) {
+	path := testPath(t)
+	keeps := must(Create(path, nil))(t)
+	openOK(t, keeps, lockOf("old"))
+	for _, tt := range []struct {
+		name   string
+		change func(*Region) error
+		want   error
+	}{
+		{"Remove", func(r *Region) error { return r.Remove("old") }, nil},
+		{"OpenObject", func(r *Region) error { _, err := r.OpenObject(lockOf("new")); return err }, ErrClosed},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := must(Open(path, nil))(t)
+			l := must(keeps.a.lockDirectory())(t)
+			began, done := make(chan bool), make(chan error)
+			go func() {
+				close(began)
+				done <- tt.change(r)
+			}()
+			<-began
+			time.Sleep(time.Millisecond) // it waits; if it has not come so far it is told ErrClosed at once
+			if err := r.Close(); err != nil {
+				t.Error(err)
+			}
+			l.unlock()
+			err := <-done
+			_, found, e := keeps.a.locate(hashName("old"), "old")
+			if e != nil {
+				t.Fatal(e)
+			}
+			if tt.name == "Remove" && found != (err != nil) || !errors.Is(err, tt.want) && !errors.Is(err, ErrClosed) {
+				t.Errorf("%s = %v, and the old one is there: %v", tt.name, err, found)
+			}
+		})
+	}
+	keeps.a.uses.mu.Lock()
+	defer keeps.a.uses.mu.Unlock()
+	for i, u := range keeps.a.uses.m {
+		if core := u.core.Value(); core != nil && core.Name == "new" && core.InUse() {
+			t.Errorf("entry %d is in use, by nobody", i)
+		}
+	}
+}

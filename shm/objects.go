@@ -21,11 +21,15 @@ const openTries = 1000
 // It blocks while another process changes the directory, which is for
 // microseconds, or as long as that process is stopped in it. Where it finds no
 // room it has this process and others collect garbage, for removed objects that
-// only garbage has open: for milliseconds, and two seconds at
-// most. A process that dies in it leaves no object, or a whole one.
+// only garbage has open: for milliseconds, and two seconds at most. A process
+// that dies in it leaves no object, or a whole one. So does one that closes the
+// region meanwhile: ErrClosed says that it is not open here.
 func (r *Region) OpenObject(s object.Spec) (*object.Core, error) {
 	core, err := r.openObject(&s)
 	if closed := r.check(); closed != nil {
+		if err == nil {
+			core.Close()
+		}
 		err = closed // and not what was found in the zeroes
 	}
 	runtime.KeepAlive(r)
@@ -245,8 +249,8 @@ func (a *attachment) freeEntry() (uint32, error) {
 // object or has not.
 func (r *Region) Remove(name string) error {
 	err := r.remove(name)
-	if closed := r.check(); closed != nil {
-		err = closed
+	if closed := r.check(); closed != nil && err != nil {
+		err = closed // and not what was found in the zeroes, where there is nothing to remove
 	}
 	runtime.KeepAlive(r)
 	if err != nil {

@@ -20,8 +20,7 @@ import (
 // paused process is neither.
 //
 // (b) is asked for only where both know their namespaces and the record has its
-// process's start time (me.go): what is unknown proves nothing. A start time of 0
-// is what an earlier build wrote where it could not read its own: unknown, too.
+// process's start time (me.go): what is unknown proves nothing.
 //
 // (b) is believed only if the record's sum is right; and the state of a record
 // is believed to be Dead only with a proof (recover.go). So nothing that is

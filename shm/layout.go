@@ -24,7 +24,7 @@ import (
 // different processes write often are 128 bytes apart.
 const (
 	layoutMagic   = 0x4d45444e41540a1a // "\x1a\nTANDEM": not text, and not any other format
-	layoutVersion = 1
+	layoutVersion = 2
 
 	headerSize = 4096
 	recordSize = 256

@@ -313,6 +313,7 @@ func TestHowLongGuardsSleep(t *testing.T) {
 		{0, 5, false, false, plainWait},
 		{63, 5, true, false, plainWait},
 		{999, 5, false, false, 15 * plainWait},
+		{999, 5, true, false, dutyPeriod},
 	} {
 		if got := period(tt.most, tt.words, tt.duty, tt.waitv); got != tt.want {
 			t.Errorf("%+v: every %d ns", tt, got)

@@ -293,6 +293,8 @@ func until(l look, now int64, duty bool) int64 {
 func period(most, words int, duty, waitv bool) int64 {
 	plain := plainWait * int64(max(1, most/plainMany))
 	switch {
+	case !waitv && duty:
+		return min(plain, dutyPeriod)
 	case !waitv:
 		return plain
 	case duty || words > sys.MaxWaitv:

@@ -53,4 +53,5 @@ var guardMutations = []mutation{
 	{file: "shm/deaths.go", from: "&& (rung || duty && w == seen.words[i]) // on", to: "&& duty && w == seen.words[i] // on", promise: "who is called looks for the dead on the way in and out", pkg: "./shm", run: "TestForeignDeathIsHandedOn$"},
 	{file: "shm/deaths.go", from: "\t\t\tif stays {\n", to: "\t\t\tif false {\n", promise: "others are called for who stands still on the way in or out", pkg: "./shm", run: "TestForeignDeathIsHandedOn$"},
 	{file: "shm/deaths.go", from: "!a.recoverDead(r, epochOf(w), sure) && duty {", to: "!a.recoverDead(r, epochOf(w), sure) && false {", promise: "others are called for one that nobody recovers who has a proof", pkg: "./shm", run: "TestForeignDeathIsHandedOn$"},
+	{file: "shm/guard.go", from: "return min(plain, dutyPeriod)", to: "return plain", promise: "who is on duty looks in each period, in a crowd without futex_waitv, too", pkg: "./shm", run: "TestHowLongGuardsSleep$"},
 }

@@ -102,7 +102,6 @@ func (a *attachment) look() (l look) {
 			}
 		}
 		news = news || w != seen.words[i]
-		a.note(r)
 		was := w
 		if w = r.word(); stateOf(w) == stDead {
 			sure := proven && epochOf(w) == epochOf(was)
@@ -111,8 +110,8 @@ func (a *attachment) look() (l look) {
 					again = a.linger(r, epochOf(w), now)
 				}
 			}
-			a.note(r)
 		}
+		a.note(r) // those who slept on what it held were woken first
 		l.again = earlier(l.again, again)
 		seen.alive[i] = alive
 		l.unsettled = l.unsettled || there(seen.words[i]) && stateOf(seen.words[i]) != stAlive

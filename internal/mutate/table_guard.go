@@ -54,4 +54,8 @@ var guardMutations = []mutation{
 	{file: "shm/deaths.go", from: "\t\t\tif stays {\n", to: "\t\t\tif false {\n", promise: "others are called for who stands still on the way in or out", pkg: "./shm", run: "TestForeignDeathIsHandedOn$"},
 	{file: "shm/deaths.go", from: "!a.recoverDead(r, epochOf(w), sure) && duty {", to: "!a.recoverDead(r, epochOf(w), sure) && false {", promise: "others are called for one that nobody recovers who has a proof", pkg: "./shm", run: "TestForeignDeathIsHandedOn$"},
 	{file: "shm/guard.go", from: "return min(plain, dutyPeriod)", to: "return plain", promise: "who is on duty looks in each period, in a crowd without futex_waitv, too", pkg: "./shm", run: "TestHowLongGuardsSleep$"},
+
+	// The order in which a death is heard.
+	{file: "shm/recover.go", from: "\tif !a.recoverObjects(env, ", to: "\ta.ended(r, epoch)\n\tif !a.recoverObjects(env, ", promise: "who sleeps on what a dead one held hears of it before those who listen", pkg: "./shm", run: "TestHeldIsRecoveredBeforeTheEndIsTold$"},
+	{file: "shm/deaths.go", from: "\t\twas := w\n\t\tif w = r.word()", to: "\t\ta.note(r)\n\t\twas := w\n\t\tif w = r.word()", promise: "who sleeps on what a dead one held hears of it before those who listen in the process that recovers it", pkg: "./shm", run: "TestHeldIsRecoveredBeforeTheEndIsTold$"},
 }

@@ -16,7 +16,8 @@ import (
 //	    again.
 //
 // (a) alone would come late for a process with gigabytes to give back, and not
-// at all while a child that it forked without exec lives on. A stopped or
+// at all while a child that it forked without exec lives on; so who is of another
+// namespace, and has only (a), calls those who have (b) (doubts.go). A stopped or
 // paused process is neither.
 //
 // (b) is asked for only where both know their namespaces and the record has its

@@ -61,20 +61,3 @@ func (w words) arrived(self uint32) {
 		}
 	}
 }
-
-// summon rings for some participants of the namespaces of id, who can ask the
-// kernel about participant i where others cannot.
-func (w words) summon(i uint32, id identity) {
-	rung := 0
-	for k := range w.g.participants {
-		r := w.rec(k)
-		if v := r.word(); k == i || stateOf(v) != stAlive {
-			continue
-		} else if other, ok := r.identity(epochOf(v)); ok && other.ns == id.ns {
-			w.ring(k)
-			if rung++; rung == watchers {
-				return
-			}
-		}
-	}
-}

@@ -16,7 +16,8 @@ import (
 //	    again.
 //
 // (a) alone would come late for a process with gigabytes to give back, and not
-// at all while a child that it forked without exec lives on. A stopped or
+// at all while a child that it forked without exec lives on; so who is of another
+// namespace, and has only (a), calls those who have (b) (doubts.go). A stopped or
 // paused process is neither.
 //
 // (b) is asked for only where both know their namespaces and the record has its
@@ -35,9 +36,9 @@ import (
 // A look is what the guard finds in one look at all other participants of a
 // region.
 type look struct {
-	others    int  // so many are there, or dead
-	suspects  bool // one is suspected, without a proof yet
-	unsettled bool // on duty one looks again soon: one comes or goes, or an end may not be told
+	others    int   // so many are there, or dead
+	again     int64 // when the next is due, as far as doubts go (doubts.go); 0: never
+	unsettled bool  // on duty one looks again soon: one comes or goes, or an end may not be told
 }
 
 // look finds the dead, recovers them, and tells who listens in Exits. Most
@@ -51,6 +52,9 @@ func (a *attachment) look() (l look) {
 	seen := &a.watch
 	seen.locked = seen.locked[:0]
 	a.tellUntold(duty)
+	bell := mem.Load32(a.rec(a.self.Index).p32(recBell))
+	rung := bell != seen.bell
+	seen.bell = bell
 	news := false
 	for i := range a.g.participants {
 		r := a.rec(i)
@@ -68,14 +72,21 @@ func (a *attachment) look() (l look) {
 		}
 		st, suspect := stateOf(w), there(w) && alive&sys.FutexOwnerDied != 0
 		settled := st == stFree || st == stAlive && !suspect
+		if settled {
+			seen.settle(i)
+		}
 		tried := i == turn || count > 0 && (i-from+a.g.participants)%a.g.participants < count || r.byteOffset() == seen.found
 		if settled && !tried && w == seen.words[i] && (!duty || alive == seen.alive[i]) {
 			seen.alive[i] = alive
 			continue
 		}
+		stays := there(w) && st != stAlive && (rung || duty && w == seen.words[i]) // on the way in or out
 		var proven bool
+		var again int64
 		switch {
-		case suspect, there(w) && i == turn, duty && there(w) && st != stAlive && w == seen.words[i]:
+		case suspect:
+			proven, again = a.suspect(r, w, now, duty, rung, tried)
+		case there(w) && i == turn, stays:
 			proven = a.proven(r, w)
 		case there(w) && (tried || duty && st != stAlive):
 			proven = a.obvious(r, w)
@@ -84,21 +95,24 @@ func (a *attachment) look() (l look) {
 		case proven:
 			a.declare(r, w, !suspect)
 		case suspect:
-			l.suspects = true
-			a.doubt(r, w)
 		case duty && w == seen.words[i]:
 			a.ask(r, w, tried, alive != seen.alive[i])
+			if stays {
+				again = a.linger(r, epochOf(w), now)
+			}
 		}
 		news = news || w != seen.words[i]
-		a.note(r)
 		was := w
 		if w = r.word(); stateOf(w) == stDead {
 			sure := proven && epochOf(w) == epochOf(was)
 			if sure || count > 0 || !a.inHands(r, epochOf(w)) {
-				a.recoverDead(r, epochOf(w), sure)
+				if !a.recoverDead(r, epochOf(w), sure) && duty {
+					again = a.linger(r, epochOf(w), now)
+				}
 			}
-			a.note(r)
 		}
+		a.note(r) // those who slept on what it held were woken first
+		l.again = earlier(l.again, again)
 		seen.alive[i] = alive
 		l.unsettled = l.unsettled || there(seen.words[i]) && stateOf(seen.words[i]) != stAlive
 	}
@@ -153,20 +167,6 @@ func (a *attachment) ask(r record, w uint64, tried, changed bool) {
 	if held, err := sys.Test(a.private, r.byteOffset()); err == nil && held {
 		a.watch.asked[r.i] = w | 1<<31 // no word of a record's has that bit, so 0 is none
 		a.ring(r.i)
-	}
-}
-
-// doubt is what a suspicion without a proof leads to, once. The suspect may be
-// alive, and puts its record right when it is told. If it is of other
-// namespaces, those may have a proof who are of its own.
-func (a *attachment) doubt(r record, w uint64) {
-	if a.watch.doubted[r.i] == epochOf(w) {
-		return
-	}
-	a.watch.doubted[r.i] = epochOf(w)
-	a.ring(r.i)
-	if id, ok := r.identity(epochOf(w)); ok && !me.Load().near(id) {
-		a.summon(r.i, id)
 	}
 }
 
@@ -243,7 +243,7 @@ func (a *attachment) declare(r record, w uint64, unheard bool) {
 func (a *attachment) beginWatch() {
 	n, w := a.g.participants, &a.watch
 	w.words, w.alive = make([]uint64, n), make([]uint32, n)
-	w.doubted, w.asked = make([]uint32, n), make([]uint64, n)
+	w.asked = make([]uint64, n)
 	w.found, w.nextLocked = -1, -1
 	for i := range n {
 		w.words[i] = a.rec(i).word()

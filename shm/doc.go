@@ -49,13 +49,14 @@
 //
 // A file that is truncated or written over while it is mapped kills all who have
 // it open by SIGBUS, idle ones too; an anonymous region's cannot be truncated.
-// In another pid namespace the death of a process of gigabytes is heard when
-// the kernel has freed them. Where all are killed at once nobody is left to
-// recover them, or to take an ephemeral region's file away: who comes next does.
-// A child forked without exec must not touch a region, and keeps the byte of a
-// parent that is killed locked until it execs or ends: in the parent's pid
-// namespace that is no obstacle. Open file description locks, robust futexes
-// and /proc are needed: without them no region opens.
+// In another pid namespace, if no running process of the dead one's own is in
+// the region, the death of a process of gigabytes is heard when the kernel has
+// freed them. Where all are killed at once nobody is left to recover them, or to
+// take an ephemeral region's file away: who comes next does. A child forked
+// without exec must not touch a region, and keeps the byte of a parent that is
+// killed locked until it execs or ends: if a running process of the parent's pid
+// namespace is in the region, that is no obstacle. Open file description locks,
+// robust futexes and /proc are needed: without them no region opens.
 //
 // Region.Snapshot shows everything in a region, who holds and who waits for what
 // included, and Region.Check verifies it. Command shm (cmd/shm) prints both.

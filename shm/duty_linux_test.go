@@ -4,13 +4,9 @@ import (
 	"fmt"
 	"os"
 	"slices"
-	"strings"
 	"testing"
-	"time"
 
 	"example.com/tandem/internal/mem"
-	"example.com/tandem/internal/sys"
-	"example.com/tandem/internal/testproc"
 )
 
 // posts are the indexes of those on duty; 0 is nobody.
@@ -324,114 +320,5 @@ func TestDeathOnTheWayIsFound(t *testing.T) {
 				t.Errorf("who died in state %d, seen %v, is %#x", state, seen, w)
 			}
 		}
-	}
-}
-
-// Who suspects somebody of other namespaces calls those who can ask.
-func TestSuspicionIsShared(t *testing.T) {
-	r := dutiful(t)
-	finder := bare(t, r)
-	var near []*attachment
-	for range 3 {
-		near = append(near, bare(t, r))
-	}
-	for range 3 {
-		bare(t, r)
-	}
-	elsewhere := func(a *attachment) {
-		rec := r.a.rec(a.self.Index)
-		id := identity{pid: uint32(os.Getpid()), ns: 12345, start: 1}
-		mem.Store64(rec.p64(recPIDNS), id.ns)
-		mem.Store64(rec.p64(recStart), id.start)
-		mem.Store64(rec.p64(recSum), id.sum(a.self.Epoch))
-	}
-	for _, a := range near {
-		elsewhere(a)
-	}
-	finder.look() // and others are called to their posts
-	suspect := r.a.rec(near[1].self.Index)
-	mem.Store32(suspect.p32(recAlive), sys.FutexWaiters|sys.FutexOwnerDied)
-	var before [20]uint32
-	for i := range before {
-		before[i] = mem.Load32(r.a.rec(uint32(i)).p32(recBell))
-	}
-	for range 3 {
-		if l := finder.look(); !l.suspects {
-			t.Error("no suspicion")
-		}
-	}
-	for i := range before {
-		want := uint32(0)
-		if 2 <= i && i <= 4 { // the suspect, and its neighbours
-			want = 1
-		}
-		if n := mem.Load32(r.a.rec(uint32(i)).p32(recBell)) - before[i]; n != want {
-			t.Errorf("participant %d is rung for %d times, want %d", i, n, want)
-		}
-	}
-	if w := suspect.word(); stateOf(w) != stAlive {
-		t.Errorf("a suspect whose byte is locked is %#x", w)
-	}
-}
-
-// switches is how often a guard's thread has gone to sleep.
-func switches(t *testing.T, pid, tid int) (n int) {
-	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, s, _ := strings.Cut(string(b), "\nvoluntary_ctxt_switches:")
-	if _, err := fmt.Sscan(s, &n); err != nil {
-		t.Fatal(err)
-	}
-	return n
-}
-
-// A guard that is not on duty sleeps for as long as nothing happens, however
-// many there are, and whoever comes, leaves and dies elsewhere.
-func TestIdleGuardSleeps(t *testing.T) {
-	if !sys.HaveWaitv() {
-		t.Skip("without futex_waitv a guard looks at its words now and then")
-	}
-	path := testPath(t)
-	r := must(Create(path, &Options{Participants: 24}))(t)
-	defer r.Close()
-	var cs []*testproc.Child
-	for range 14 {
-		c := visitor.Start(t, path)
-		c.Line()
-		cs = append(cs, c)
-	}
-	sleeper := r.Participants()[6] // on duty are the first five, and it watches the next four
-	tid := int(r.a.rec(uint32(sleeper.Index)).alive() & sys.FutexTIDMask)
-	settled := func() int { // so many times it has slept, when it does so no more
-		last := -1
-		for end := time.Now().Add(testproc.Patience); ; time.Sleep(50 * time.Millisecond) {
-			n := switches(t, sleeper.PID, tid)
-			if n == last {
-				return n
-			}
-			if last = n; time.Now().After(end) {
-				t.Fatalf("the guard of participant %d never rests", sleeper.Index)
-			}
-		}
-	}
-	before := settled()
-	late := visitor.Start(t, path)
-	late.Line()
-	late.Kill()
-	cs[12].Say("leave")
-	cs[12].Expect("closed")
-	gone := func() bool { return len(r.Participants()) == 14 }
-	for end := time.Now().Add(testproc.Patience); !gone(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("participants: %v", r.Participants())
-		}
-	}
-	time.Sleep(300 * time.Millisecond) // it might take its time
-	// Now and then it looks, and looks again, whether those on duty are at it.
-	if n := settled() - before; n > 2 {
-		t.Errorf("the guard of participant %d woke %d times", sleeper.Index, n)
 	}
 }

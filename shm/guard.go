@@ -42,7 +42,6 @@ type guard struct {
 	vigil   sys.Vigil     // its sleep; reused
 	onDuty  []*attachment // those whose rows the sleep looks at, in this order
 	offDuty []*attachment // and whose pulses
-	doubts  int           // rounds in a row with a suspect: looked at often at first
 }
 
 // A task ends with nil, or with why there is no guard to run it.
@@ -55,7 +54,6 @@ var theGuard guard
 
 // Between looks, in nanoseconds.
 const (
-	proofWait = 1e6  // at a suspect, at first
 	plainWait = 10e6 // at its words, where there is no futex_waitv
 	plainMany = 64   // with more participants than so many it looks the less often
 )
@@ -231,8 +229,7 @@ func (gd *guard) round() bool {
 	for _, a := range regions {
 		l := a.look()
 		a.sweep()
-		all.others += l.others
-		all.suspects = all.suspects || l.suspects
+		all.add(l)
 		if l.others == 0 {
 			continue
 		}
@@ -242,14 +239,8 @@ func (gd *guard) round() bool {
 			gd.offDuty = append(gd.offDuty, a)
 			continue
 		}
-		all.unsettled = all.unsettled || l.unsettled
 		v.Rows = append(v.Rows, a.rows())
 		gd.onDuty = append(gd.onDuty, a)
-	}
-	if all.suspects {
-		gd.doubts++
-	} else {
-		gd.doubts = 0
 	}
 	gd.sleep(all, most)
 	return true
@@ -258,32 +249,9 @@ func (gd *guard) round() bool {
 // sleep sleeps until there is something to look at. most is how many others
 // there are in the region that has most.
 func (gd *guard) sleep(l look, most int) {
-	v := &gd.vigil
-	v.Until, v.Period = 0, 0
-	switch {
-	case gd.doubts > 1000 && len(v.Rows) == 0: // those on duty go on
-	case gd.doubts > 1000:
-		v.Until = dutyPeriod
-	case gd.doubts > 100:
-		v.Until = plainWait
-	case gd.doubts > 0:
-		v.Until = proofWait
-	case l.unsettled:
-		v.Until = dutyPeriod
-	case len(v.Rows) > 0:
-		v.Until = dutyRound
-	}
-	switch {
-	case l.others == 0 && sys.HaveWaitv() && len(v.Words) <= sys.MaxWaitv:
-	case !sys.HaveWaitv():
-		v.Period = plainWait * int64(max(1, most/plainMany))
-	case len(v.Rows) > 0 || len(v.Words) > sys.MaxWaitv:
-		v.Period = dutyPeriod
-	}
-	now := sys.MonotonicNow()
-	if v.Until != 0 {
-		v.Until += now
-	}
+	v, now := &gd.vigil, sys.MonotonicNow()
+	v.Until = until(l, now, len(v.Rows) > 0)
+	v.Period = period(most, len(v.Words), len(v.Rows) > 0, sys.HaveWaitv())
 	if len(gd.offDuty) > 0 {
 		first, step := pulseTimes(gd.offDuty[0].self.Index, most)
 		first += now
@@ -302,6 +270,39 @@ func (gd *guard) sleep(l look, most int) {
 	clear(v.Pulses)
 }
 
+// add has all be what was found in another region, too.
+func (all *look) add(l look) {
+	all.others += l.others
+	all.again = earlier(all.again, l.again)
+	all.unsettled = all.unsettled || l.unsettled && l.others > 0
+}
+
+// until is when a sleep ends by itself, after looks that found l; 0: never.
+func until(l look, now int64, duty bool) int64 {
+	switch {
+	case l.unsettled:
+		return earlier(l.again, now+dutyPeriod)
+	case duty:
+		return earlier(l.again, now+dutyRound)
+	}
+	return l.again
+}
+
+// period is how often a sleeper looks at its words, of which there are so many,
+// and on duty at the others' rows; 0: never.
+func period(most, words int, duty, waitv bool) int64 {
+	plain := plainWait * int64(max(1, most/plainMany))
+	switch {
+	case !waitv && duty:
+		return min(plain, dutyPeriod)
+	case !waitv:
+		return plain
+	case duty || words > sys.MaxWaitv:
+		return dutyPeriod
+	}
+	return 0
+}
+
 // bells adds the words of a that are for this process to hear.
 func (a *attachment) bells(ws []sys.Waitv) []sys.Waitv {
 	add := func(p *uint32) { ws = append(ws, sys.SharedWaitv(p, mem.Load32(p))) }
@@ -313,8 +314,10 @@ func (a *attachment) bells(ws []sys.Waitv) []sys.Waitv {
 	return ws
 }
 
-// watched adds the alive words of n who follow this process in order of index.
+// watched adds the alive words of n who follow this process in order of index,
+// and takes down who of those behind it are suspects.
 func (a *attachment) watched(ws []sys.Waitv, n int) []sys.Waitv {
+	a.watch.behind = a.watch.behind[:0]
 	for k := uint32(1); k < a.g.participants && n > 0; k++ {
 		r := a.rec((a.self.Index + k) % a.g.participants)
 		if !there(r.word()) {
@@ -323,6 +326,7 @@ func (a *attachment) watched(ws []sys.Waitv, n int) []sys.Waitv {
 		p := r.p32(recAlive)
 		v := mem.Load32(p)
 		if v&sys.FutexOwnerDied != 0 {
+			a.watch.behind = append(a.watch.behind, r.i)
 			continue // it has been said, and would not be said again
 		}
 		ws = append(ws, sys.SharedWaitv(p, v))

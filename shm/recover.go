@@ -28,19 +28,20 @@ import (
 // recoverDead recovers the participant of r, which is dead in epoch, unless a
 // living process is at it. Where the caller has not seen the proof it looks for
 // one: a record that merely says Dead may be that of a living process, and
-// corrupt; its owner puts it right (deaths.go).
-func (a *attachment) recoverDead(r record, epoch uint32, proven bool) {
+// corrupt; its owner puts it right (deaths.go). It reports false if there is none.
+func (a *attachment) recoverDead(r record, epoch uint32, proven bool) bool {
 	a.recovering.Lock()
 	tried := a.tried(r, epoch)
 	a.recovering.Unlock()
 	if tried {
-		return // it stays as it is, for ever perhaps: no proof is looked for again and again
+		return true // it stays as it is, for ever perhaps: no proof is looked for again and again
 	}
 	if !proven && !a.proven(r, recordWord(epoch, stDead)) {
-		return
+		return false
 	}
 	a.recoverNamed(a.env, r, epoch, packRecoverer(epoch, a.self.Index+1, a.self.Epoch))
 	a.reclaimSoon()
+	return true
 }
 
 // recoverNewly does it for a newcomer that holds the dead one's byte. What there

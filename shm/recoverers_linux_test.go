@@ -3,6 +3,7 @@ package shm
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -309,4 +310,36 @@ func TestNoPlaceIsSaidAtOnce(t *testing.T) {
 	mem.Store32(r.a.ent32(mustFind(t, r, "new"), entKind), 999)
 	last.die()
 	full("3 participants, 2 of them alive")
+}
+
+// Of a death hears first who sleeps on what the dead one held: while that is
+// being recovered no listener has been told, neither in the process that does it
+// nor in others.
+func TestHeldIsRecoveredBeforeTheEndIsTold(t *testing.T) {
+	r := unguarded(t, nil)
+	looker, dead := bare(t, r), bare(t, r)
+	holdBare(t, dead, "m")
+	sub := &exits{ready: make(chan struct{}, 1), watch: &looker.watch}
+	looker.beginTelling(sub)
+	looker.look()
+	ends := func() uint32 { return mem.Load32(r.a.W32(hdrEnds)) }
+	before, woken := ends(), 0
+	looker.env.Wake = func(*uint32, int) int {
+		if woken++; ends() != before || len(sub.queue) != 0 {
+			t.Errorf("before who sleeps on what it held others are told %d times, and here %d listeners", ends()-before, len(sub.queue))
+		}
+		return 0
+	}
+	dead.suspected()
+	dead.die()
+	looker.look()
+	if woken == 0 {
+		t.Error("nobody was woken who slept on what it held")
+	}
+	if ends() != before+1 || len(sub.queue) != 1 {
+		t.Fatalf("then others are told %d times, and here %d listeners, want once, and one", ends()-before, len(sub.queue))
+	}
+	if p := sub.queue[0]; p.State != Dead || p.Index != int(dead.self.Index) || p.PID != os.Getpid() {
+		t.Errorf("told of %+v", p)
+	}
 }

@@ -9,12 +9,13 @@ import (
 // who wants to hear of changes.
 type watch struct {
 	// The guard's alone, as is all up to mu; by record.
-	words   []uint64      // as they were at the last look
-	alive   []uint32      // and the alive words
-	who     []Participant // who it was; nil until somebody listens
-	doubted []uint32      // the epoch in which it was suspected without a proof
-
-	asked []uint64 // the word with which its owner was asked to put it right
+	words  []uint64      // as they were at the last look
+	alive  []uint32      // and the alive words
+	who    []Participant // who it was; nil until somebody listens
+	asked  []uint64      // the word with which its owner was asked to put it right
+	doubts map[uint32]*doubt
+	behind []uint32 // the suspects among those that this process watches
+	bell   uint32   // as it was at the last look
 
 	untold []anEnd // ends that were noted and are perhaps not told yet, while on duty
 	still  int     // looks in a row that found somebody on the way, and nothing new

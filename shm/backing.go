@@ -158,7 +158,7 @@ func lookAt(f *os.File, g geometry, st sys.FileStat) error {
 // guarded calls look with the first n bytes of f mapped, and fault if a page of
 // them cannot be had.
 func guarded(f *os.File, n uint64, writable bool, look func(m []byte), fault func() error) (err error) {
-	m, err := sys.Map(f, uintptr(n), writable)
+	m, err := mapAny(f, n, writable)
 	if err != nil {
 		return fmt.Errorf("map %d bytes: %w", n, err)
 	}

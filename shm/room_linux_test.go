@@ -3,6 +3,7 @@ package shm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -24,12 +25,13 @@ func limitAddressSpace(more uint64) {
 	testproc.Must(syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: n, Max: n}))
 }
 
-// looper: path. Makes and closes regions in an address space for two of them.
+// looper: path size objects more. Makes and closes regions in an address space
+// that has room for so many bytes more.
 var looper = testproc.Role("looper", func(args []string) {
-	const size = 512 << 20
-	limitAddressSpace(2*size + 200<<20)
-	for range 6 {
-		r, err := Create(args[0], &Options{Size: size})
+	n := numbers(args[1:])
+	limitAddressSpace(uint64(n[2]))
+	for range 4 {
+		r, err := Create(args[0], &Options{Size: n[0], Objects: int(n[1])})
 		testproc.Must(err)
 		_, _, err = lockable(r, "m")
 		testproc.Must(err)
@@ -39,10 +41,52 @@ var looper = testproc.Role("looper", func(args []string) {
 	testproc.Say("well")
 })
 
+// looker: path more. Opens and closes the region to look at it, in an address
+// space that has room for so many bytes more.
+var looker = testproc.Role("looker", func(args []string) {
+	limitAddressSpace(uint64(numbers(args[1:])[0]))
+	for range 3 {
+		r, err := Open(args[0], &Options{ReadOnly: true})
+		testproc.Must(err)
+		testproc.Must(r.Close())
+	}
+	testproc.Say("well")
+})
+
+func numbers(text []string) (n []int64) {
+	for _, s := range text {
+		i, err := strconv.ParseInt(s, 10, 64)
+		testproc.Must(err)
+		n = append(n, i)
+	}
+	return n
+}
+
 // A mapping goes when nothing reaches it, which only the collector can tell. Who
 // has no address space left has it look.
 func TestAddressSpaceComesBack(t *testing.T) {
-	c := looper.Start(t, testPath(t))
+	for _, tt := range []struct {
+		name                string
+		size, objects, more int64
+	}{
+		{"room for two", 512 << 20, 64, 1224 << 20},
+		// What comes before the heap is mapped first, alone.
+		{"many objects", 256 << 20, 1 << 19, 400 << 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := looper.Start(t, testPath(t), fmt.Sprint(tt.size), fmt.Sprint(tt.objects), fmt.Sprint(tt.more))
+			c.Expect("well")
+		})
+	}
+}
+
+// Who only looks maps the directory before the region, to see that it is whole.
+func TestAddressSpaceComesBackToWhoLooks(t *testing.T) {
+	r, path := newRegion(t, &Options{Size: 256 << 20, Objects: 1 << 19})
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := looker.Start(t, path, fmt.Sprint(400<<20))
 	c.Expect("well")
 }
 

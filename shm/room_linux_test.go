@@ -90,9 +90,19 @@ func TestAddressSpaceComesBackToWhoLooks(t *testing.T) {
 	c.Expect("well")
 }
 
-// cramped: path. Closes the region with no room for a second mapping of it, and
-// the mutex "m" locked.
+// cramped: path what. Closes the region with no room for a second mapping of it,
+// and the mutex "m" locked; where what is "clinging" it uses a closed region
+// still, and its collector takes its time.
 var cramped = testproc.Role("cramped", func(args []string) {
+	if args[1] == "clinging" {
+		other, err := Anonymous(nil)
+		testproc.Must(err)
+		_, used, err := lockable(other, "m")
+		testproc.Must(err)
+		testproc.Must(other.Close())
+		defer used.KeepAlive()
+		collectGarbage = func() { select {} }
+	}
 	r, err := Open(args[0], nil)
 	testproc.Must(err)
 	m, core, err := lockable(r, "m")
@@ -111,10 +121,19 @@ var cramped = testproc.Role("cramped", func(args []string) {
 // Who closes a region and has no room for a second mapping of it tells the
 // others at once, which recover what it held.
 func TestCloseWithoutRoom(t *testing.T) {
-	for _, ephemeral := range []bool{false, true} {
-		r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: ephemeral})
-		effort.Median(t, 20*time.Millisecond, 5, func() time.Duration {
-			c := cramped.Start(t, path)
+	for _, tt := range []struct {
+		ephemeral bool
+		what      string
+		limit     time.Duration
+		times     int
+	}{
+		{false, "alone", 20 * time.Millisecond, 5},
+		{true, "alone", 20 * time.Millisecond, 5},
+		{false, "clinging", 120 * time.Millisecond, 1}, // what it waits for is soonLimit
+	} {
+		r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: tt.ephemeral})
+		effort.Median(t, tt.limit, tt.times, func() time.Duration {
+			c := cramped.Start(t, path, tt.what)
 			c.Expect("locked")
 			m, core, err := lockable(r, "m")
 			if err != nil {
@@ -162,7 +181,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 // The last of an ephemeral region ends it, with room or without.
 func TestLastCloseWithoutRoom(t *testing.T) {
 	r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: true})
-	c := cramped.Start(t, path)
+	c := cramped.Start(t, path, "alone")
 	c.Expect("locked")
 	if err := r.Close(); err != nil {
 		t.Fatal(err)

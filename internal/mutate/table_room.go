@@ -24,6 +24,14 @@ var roomMutations = []mutation{
 	{file: "shm/ask.go", from: "	return epochOf(w) != d.epoch || stateOf(w) == stFree || d.r", to: "	return w == 0 || d.r",
 		promise: "who is gone owes nothing", pkg: "./shm", run: "TestTheGoneOweNothing$"},
 
+	// Address space is looked for, but not for long while others wait.
+	{file: "shm/create.go", from: "	err = withRoom(func() (err error) {", to: "	err = func(f func() error) error { return f() }(func() (err error) {",
+		promise: "Create looks for address space for its directory", pkg: "./shm", run: "TestAddressSpaceComesBack/many_objects$"},
+	{file: "shm/mapping.go", from: "	err = withRoom(func() error {", to: "	err = func(f func() error) error { return f() }(func() error {",
+		promise: "Open looks for address space for a look at the directory", pkg: "./shm", run: "TestAddressSpaceComesBackToWhoLooks$"},
+	{file: "shm/addresses.go", from: "time.After(soonLimit)", to: "make(chan int)",
+		promise: "who closes a region does not look for address space for long", pkg: "./shm", run: "TestCloseWithoutRoom$"},
+
 	// Who takes the last bit away sees to the memory.
 	{file: "shm/recover.go", from: "	a.reclaimSoon()\n", to: "",
 		promise: "who recovers the last user takes its memory back", pkg: "./shm", run: "TestMemoryComesBackByItself/its_user_is_killed$"},

@@ -43,6 +43,10 @@ var roomMutations = []mutation{
 		promise: "memory of those who all died comes back with the next", pkg: "./shm", run: "TestMemoryComesBackWithTheNext$"},
 	{file: "shm/uses.go", from: "	delete(a.uses.m, i)\n	a.reclaimSoon()\n", to: "	delete(a.uses.m, i)\n",
 		promise: "who drops the last handle takes the memory back", pkg: "./shm", run: "TestMemoryComesBackWithADroppedHandle$"},
-	{file: "shm/reclaim.go", from: "removed &^= mem.Load64(w.W64(at))", to: "removed &^= mem.Load64(w.W64(at)) | 1<<0",
+	{file: "shm/dirlock.go", from: "	if l.release() && mem", to: "	if !l.release() && mem",
+		promise: "who had the lock for long takes back what a leaver did not wait to", pkg: "./shm", run: "TestMemoryComesBackThoughTheLockIsHeld$"},
+	{file: "internal/engine/mutex.go", from: "mem.CAS64(m.w, w, w|mutexWaiters) {", to: "mem.CAS64(m.w, w, w) {",
+		promise: "who wants the lock and does not wait is heard of", pkg: "./internal/engine", run: "TestMutexWanted$"},
+	{file: "shm/reclaim.go", from: "		if !w.opened(n - 1) {", to: "		if !w.opened(n-1) && w.g.size == 0 {",
 		promise: "of two who end their uses at once one sees to the memory", pkg: "./shm", run: "TestSimTheLastSeesToTheMemory$", tags: "tandem_sim"},
 }

@@ -59,7 +59,9 @@ var lifeMutations = []mutation{
 	{file: "internal/sys/map_linux.go", from: "if n > 1<<20 && fillsMappings() {", to: "if false {", promise: "mlockall takes no memory when a region is closed", pkg: "./shm", run: "TestLockedMemory$"},
 
 	// What is shown misleads nobody.
-	{file: "shm/snapshot_text.go", from: ", unicode.Bidi_Control)", to: ")", promise: "a name does not turn round what stands beside it", pkg: "./shm", run: "TestPrintable$"},
+	{file: "internal/visible/visible.go", from: ", unicode.Bidi_Control)", to: ")", promise: "a name does not turn round what stands beside it", pkg: "./internal/visible", run: "TestText$"},
+	{file: "shm/snapshot_who.go", from: "Elsewhere: p.Elsewhere}", to: "}", promise: "who holds something is told from the processes of this namespace", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
+	{file: "shm/snapshot_text.go", from: "visible.Text(h.Name)", to: "h.Name", promise: "who keeps the directory from being checked is named by text", pkg: "./shm", run: "TestNamesAreShownAsText$"},
 	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.p64(recPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.p64(recPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
 	{file: "shm/header.go", from: "flags, knownFlags, ErrVersion)", to: "flags, knownFlags, ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
 

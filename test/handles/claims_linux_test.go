@@ -54,7 +54,7 @@ func TestCloseCondWaitsForItsLock(t *testing.T) {
 func TestCloseRMutex(t *testing.T) {
 	r, ctx := shmtest.Region(t), watchdog(t)
 	m, other := must(sync.OpenRMutex(r, "m"))(t), must(sync.OpenRMutex(r, "m"))(t)
-	holder, waiter, goesOn := other.Holder(), m.Holder(), other.Holder()
+	holder, waiter, goesOn := other.NewHolder(), m.NewHolder(), other.NewHolder()
 	if err := holder.Lock(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -24,6 +24,9 @@ var roomMutations = []mutation{
 	{file: "shm/ask.go", from: "	return epochOf(w) != d.epoch || stateOf(w) == stFree || d.r", to: "	return w == 0 || d.r",
 		promise: "who is gone owes nothing", pkg: "./shm", run: "TestTheGoneOweNothing$"},
 
+	{file: "shm/backing.go", from: "first = uint32((uint64(data) - g.entriesOff) / entrySize)", to: "_ = data",
+		promise: "of the entries those are read that may be in use", pkg: "./shm", run: "TestUnusedEntriesAreNotRead$"},
+
 	// Address space is looked for, but not for long while others wait.
 	{file: "shm/create.go", from: "	err = withRoom(func() (err error) {", to: "	err = func(f func() error) error { return f() }(func() (err error) {",
 		promise: "Create looks for address space for its directory", pkg: "./shm", run: "TestAddressSpaceComesBack/many_objects$"},

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,5 +106,15 @@ func TestMismatchOfUnknownKind(t *testing.T) {
 	wantErr(t, err, ErrMismatch)
 	if !strings.HasSuffix(err.Error(), "kind: mutex here, kind 77 in the region") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A process that is always collecting is busy, and its region is not corrupt.
+func TestInVain(t *testing.T) {
+	if err := inVain(errCollecting); !errors.Is(err, syscall.EBUSY) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("collecting: %v", err)
+	}
+	if err := inVain(errStale); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("gone: %v", err)
 	}
 }

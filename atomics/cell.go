@@ -64,6 +64,9 @@ func loadAt[T any](h *handle, i int) (x T) {
 func storeAt[T any](h *handle, i int, x T) {
 	p := at[T](h, i)
 	w := bits(x) & h.data
+	if h.closed.Load() && h.gone() {
+		return
+	}
 	if mem.RaceEnabled {
 		h.releases(i)
 	}

@@ -30,6 +30,5 @@
 // A handle may be used by any number of goroutines, and sent to another
 // process as an argument. Once this process has closed the region every cell
 // reads as zero and is written nowhere; the lock's methods return
-// shm.ErrClosed. So it is when the handle was closed, but that a Store through
-// that may still be done.
+// shm.ErrClosed. So it is when the handle was closed.
 package atomics

@@ -22,9 +22,8 @@ type locker struct {
 }
 
 // Close ends this handle and nothing else: its cells read as zero from then on,
-// and are written nowhere, but for a Store, which looks at nothing and may still
-// be done; calls of the lock return shm.ErrClosed, those that wait in other
-// goroutines, too. It blocks for nobody. If this process holds the lock it still
+// and are written nowhere; calls of the lock return shm.ErrClosed, those that
+// wait in other goroutines, too. It blocks for nobody. If this process holds the lock it still
 // does, and gives it back through another handle. A second Close does nothing.
 //
 // The memory of an object that was removed comes back when no process has a

@@ -38,8 +38,11 @@ func OpenSlice[T any](r *shm.Region, name string, n int) (*Slice[T], error) {
 // be one. A process that dies while it writes leaves what it had written.
 //
 // The slice is valid for the life of the process: for its sake the region
-// stays mapped and the object in use, even when the handle is dropped. After
-// Region.Close it is memory of zeroes of the process's own.
+// stays mapped and the object in use, even when the handle is dropped. So what
+// the object has of the region's memory does not come back, though the slice was
+// closed and the object removed, before this process closes the region or ends;
+// and its address space not before it ends. After Region.Close it is memory of
+// zeroes of the process's own.
 func (s *Slice[T]) Data() []T {
 	if s.core == nil || s.core.Ended() {
 		return nil
@@ -49,8 +52,10 @@ func (s *Slice[T]) Data() []T {
 }
 
 // Close ends this handle: Data returns nil from then on. What it has returned
-// before stays valid, and for its sake the object stays in use. A second Close
-// does nothing.
+// before stays valid, and for its sake the object stays in use, and its memory
+// taken when it has been removed, until this process closes the region or ends.
+// Of a slice whose Data was never called the memory comes back as that of every
+// other object. A second Close does nothing.
 func (s *Slice[T]) Close() error {
 	if s.core == nil {
 		return &shm.Error{Op: "slice.Close", Err: errNoHandle}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -17,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/tandem/proc"
+	"example.com/tandem/shm"
 )
 
 // deadMount mounts a file system whose server takes requests and answers none,
@@ -123,6 +125,57 @@ func TestStartHangs(t *testing.T) {
 		}
 	}
 	noError(t, proc.WaitAll(watchdog(t)))
+}
+
+// A Start that hangs keeps nothing of what its child would have had after the end
+// of its context: neither descriptors nor an ephemeral region.
+func TestStartHangsWithoutLuggage(t *testing.T) {
+	dir, asked := deadMount(t)
+	path, r := house(t)
+	defer r.Close()
+	hang := func(meanwhile func()) {
+		t.Helper()
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		done := make(chan error, 1)
+		go func() {
+			_, err := ends.Start(ctx, how{}, &proc.Options{Dir: dir, Regions: []*shm.Region{r}, Stdin: strings.NewReader("a"), Stdout: io.Discard})
+			done <- err
+		}()
+		select {
+		case <-asked:
+		case <-watchdog(t).Done():
+			t.Fatal("nobody asks for the directory")
+		}
+		meanwhile()
+		cancel()
+		select {
+		case err := <-done:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("Start = %v, want context.Canceled", err)
+			}
+		case <-watchdog(t).Done():
+			t.Fatal("Start goes on after the end of its context")
+		}
+	}
+	before := openDescriptors(t)
+	hang(func() {
+		if n := openDescriptors(t); n <= before {
+			t.Errorf("%d descriptors, %d before Start", n, before)
+		}
+	})
+	if n := openDescriptors(t); n != before {
+		t.Errorf("%d descriptors after Start, %d before it", n, before)
+	}
+	hang(func() {
+		noError(t, r.Close())
+		if !there(path) {
+			t.Error("the region has ended before the Start that hands it on")
+		}
+	})
+	if there(path) {
+		t.Error("the region is still there")
+	}
 }
 
 // A stuckWriter takes nothing until it may.

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -58,14 +59,24 @@ type launch struct {
 	regions *luggage
 	in      *inPipe
 	out     outPipes
-	fate    atomic.Int32 // from undecided to one of the others, once
+	fate    atomic.Int32
 }
 
+// The fate of a launch. Until it forks, nothing needs what the child would have
+// had, so who abandons it then gives that up at once: a look may hang for ever,
+// and an ephemeral region would live as long.
+//
+//	undecided → forking → started
+//	    └──→ abandoned ←┘
 const (
 	undecided = iota
+	forking   // on the thread that forks
 	started   // there is a child, and Start returns it
 	abandoned // Start has returned without one
 )
+
+// errAbandoned says that nobody forks any more. Start has told why.
+var errAbandoned = errors.New("abandoned")
 
 // start returns when the child is there, and has closed all that only the child
 // needs; after an error, or when ctx has ended, there is none, or soon none.
@@ -76,19 +87,24 @@ func (l *launch) start(ctx context.Context) error {
 	case err := <-done:
 		return err
 	case <-ctx.Done():
-		if l.decide(abandoned) {
-			return ctx.Err()
+		switch {
+		case l.fate.CompareAndSwap(undecided, abandoned):
+			l.close()
+		case l.fate.CompareAndSwap(forking, abandoned): // run closes it
+		default:
+			return <-done
 		}
-		return <-done
+		return ctx.Err()
 	}
 }
-
-func (l *launch) decide(fate int32) bool { return l.fate.CompareAndSwap(undecided, fate) }
 
 func (l *launch) run() error {
 	l.look()
 	err := l.fork()
-	if err == nil && l.decide(started) {
+	if err == errAbandoned {
+		return err
+	}
+	if err == nil && l.fate.CompareAndSwap(forking, started) {
 		l.regions.close()
 		return nil
 	}
@@ -132,14 +148,17 @@ func access(dir string) { unix.Access(dir, unix.X_OK) }
 func (l *launch) fork() error {
 	forked := make(chan error)
 	forker() <- func() {
-		if l.fate.Load() == abandoned {
-			forked <- context.Canceled // whom Start has told why
+		if !l.fate.CompareAndSwap(undecided, forking) {
+			forked <- errAbandoned
 			return
 		}
 		l.cmd.ExtraFiles = append(l.cmd.ExtraFiles, uninherited(3+len(l.cmd.ExtraFiles))...)
 		forked <- l.cmd.Start()
 	}
 	err := <-forked
+	if err == errAbandoned {
+		return err
+	}
 	if err != nil {
 		if p := sys.NoProc(err); p != err {
 			return fmt.Errorf("start %s: %w", l.cmd.Path, p)

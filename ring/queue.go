@@ -15,6 +15,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/visible"
 	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
@@ -131,7 +132,7 @@ func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) 
 			diffs = append(diffs, fmt.Sprintf("codec: %s here, %s in the region", name, core.Field("codec")))
 		}
 		if len(diffs) > 0 {
-			return fail(fmt.Errorf("%w: %s", shm.ErrMismatch, strings.Join(diffs, "; ")))
+			return fail(fmt.Errorf("%w: %s", shm.ErrMismatch, visible.Text(strings.Join(diffs, "; "))))
 		}
 	}
 	if o.Codec != nil {

@@ -49,14 +49,47 @@ const (
 	roomWait  = 5 * time.Millisecond // after a collection, for what it found
 )
 
-// withRoomIfAny is withRoom for who has something better to do than to look for
-// what is not there.
-func withRoomIfAny(f func() error) error {
-	if unmapped.closed.Load() == 0 {
-		return f()
+// collectGarbage is what looks for address space.
+var collectGarbage = runtime.GC
+
+// withRoomSoon is withRoom for who keeps others waiting and can do without room.
+// A collection takes as long as the heap is big, and a closed mapping may still
+// be in use, so it tries for soonLimit at most; it does not try where there is
+// nothing to be found.
+func withRoomSoon(f func() error) error {
+	err := f()
+	if unmapped.closed.Load() == 0 || !errors.Is(err, syscall.ENOMEM) {
+		return err
 	}
-	return withRoom(f)
+	more := unmapped.next()
+	done := make(chan struct{})
+	var enough atomic.Bool
+	defer enough.Store(true)
+	go func() {
+		defer close(done)
+		for try := 0; try < soonTries && !enough.Load(); try++ {
+			collectGarbage()
+			time.Sleep(roomWait)
+		}
+	}()
+	for limit, over := time.After(soonLimit), false; !over && errors.Is(err, syscall.ENOMEM); {
+		select {
+		case <-more:
+			more = unmapped.next()
+		case <-done:
+			over = true
+		case <-limit:
+			over = true
+		}
+		err = f()
+	}
+	return err
 }
+
+const (
+	soonTries = 3
+	soonLimit = 100 * time.Millisecond
+)
 
 // withRoom calls f, which maps something, and if there is no address space for
 // it calls it again after the collector has looked for some.
@@ -64,7 +97,7 @@ func withRoom(f func() error) error {
 	err := f()
 	for try := 0; try < roomTries && errors.Is(err, syscall.ENOMEM); try++ {
 		more := unmapped.next()
-		runtime.GC()
+		collectGarbage()
 		for waiting := true; waiting && errors.Is(err, syscall.ENOMEM); {
 			select {
 			case <-more:

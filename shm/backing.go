@@ -96,13 +96,20 @@ func noRoomForCopy(f *os.File, need uint64, st sys.FileStat) error {
 }
 
 // usedExtents is header, directory, and what each entry has that may be one, by
-// whole pages, in order. It is read from the file, which cannot fault.
+// whole pages, in order. It is read from the file, which cannot fault, but for
+// what the file system knows to be zero: of a table for a million objects hardly
+// anything may be in use.
 func usedExtents(f *os.File, g geometry) ([]extent, error) {
 	const at = 1024 // entries at a time
 	used := []extent{{0, g.heapOff}}
 	w := words{mem.Heap(min(at, uint64(g.objects)) * entrySize), g}
-	for first := uint32(0); first < g.objects; first += at {
-		n := min(at, g.objects-first)
+	for first, n := uint32(0), uint32(0); ; first += n {
+		data := sys.NextData(f, int64(g.entry(first)))
+		if data >= int64(g.entry(g.objects)) {
+			break
+		}
+		first = uint32((uint64(data) - g.entriesOff) / entrySize)
+		n = min(at, g.objects-first)
 		if _, err := f.ReadAt(w.Bytes(0, uint64(n)*entrySize), int64(g.entry(first))); err != nil {
 			return nil, err
 		}
@@ -158,7 +165,7 @@ func lookAt(f *os.File, g geometry, st sys.FileStat) error {
 // guarded calls look with the first n bytes of f mapped, and fault if a page of
 // them cannot be had.
 func guarded(f *os.File, n uint64, writable bool, look func(m []byte), fault func() error) (err error) {
-	m, err := sys.Map(f, uintptr(n), writable)
+	m, err := mapAny(f, n, writable)
 	if err != nil {
 		return fmt.Errorf("map %d bytes: %w", n, err)
 	}

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
@@ -63,6 +64,48 @@ func storedRegion(t *testing.T, path string, n int) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// Who comes into a region of many entries reads those that may be in use.
+func TestUnusedEntriesAreNotRead(t *testing.T) {
+	r, path := newRegion(t, &Options{Size: 64 << 20, Objects: 100_000, Participants: 4})
+	for i := range 3 {
+		openOK(t, r, sizedSpec(fmt.Sprint("o", i), 8<<10)).KeepAlive()
+	}
+	first := r.a.read(1)
+	last := r.a.g.objects - 1
+	first.i, first.gen, first.off = last, 9, first.off+1<<20
+	r.a.write(&first) // as if it were in use
+	mem.Store32(r.a.ent32(last, entState), entLive)
+	defer mem.Store32(r.a.ent32(last, entState), entFree)
+	f := must(os.Open(path))(t)
+	defer f.Close()
+	if data := sys.NextData(f, int64(r.a.g.entry(last/2))); data == int64(r.a.g.entry(last/2)) {
+		t.Skip("the file system does not tell what is zero")
+	}
+	before := bytesRead(t)
+	used := must(usedExtents(f, r.a.g))(t)
+	if n := bytesRead(t) - before; n > 2<<20 {
+		t.Errorf("%d bytes were read, of a table of %d", n, uint64(r.a.g.objects)*entrySize)
+	}
+	e := r.a.read(2)
+	if len(used) != 2 || used[0].end() < e.off+8<<10 || used[1].off != first.off&^(pageSize-1) {
+		t.Errorf("in use are %v; the third object is %d bytes at %d, the last at %d", used, e.size, e.off, first.off)
+	}
+}
+
+// bytesRead is how many bytes this process has read so far.
+func bytesRead(t *testing.T) int64 {
+	t.Helper()
+	b, err := os.ReadFile("/proc/self/io")
+	if err != nil {
+		t.Skip(err)
+	}
+	var n int64
+	if _, err := fmt.Sscanf(string(b), "rchar: %d", &n); err != nil {
+		t.Skip(err)
+	}
+	return n
 }
 
 // A copy of a region without the pages that are all zero is given them by who

@@ -143,8 +143,9 @@ func (a *attachment) changingNow() error {
 		return err
 	}
 	if who, held := m.Owner(); held && who.Index < a.g.participants {
-		p, _ := a.rec(who.Index).read()
-		return fmt.Errorf("the directory is being changed by participant %d (%s, pid %d) and cannot be checked: %w", p.Index, p.Name, p.PID, syscall.EBUSY)
+		p, _ := a.attachedIn(a.rec(who.Index))
+		h := p.holder()
+		return fmt.Errorf("the directory is being changed by %v and cannot be checked: %w", &h, syscall.EBUSY)
 	}
 	if m.Abandoned() {
 		return fmt.Errorf("the directory was left half changed by a process that died; the next to change it repairs it: %w", ErrOwnerDied)

@@ -31,7 +31,7 @@ import (
 // the others recover it as one that died before.
 //
 // Where there is no address space to map the region once more, for what it takes
-// to do that in, the others do it at once, and are told that it died; if there
+// to do that in, and the collector finds none within 100 ms, the others do it, and are told that it died; if there
 // are none, whoever opens the region next.
 //
 // The last to leave an ephemeral region takes its name away. Where it may not,
@@ -162,7 +162,7 @@ type secondMapping struct {
 
 func mapSecond(f *os.File, g geometry) (secondMapping, error) {
 	var m unsafe.Pointer
-	err := withRoomIfAny(func() (err error) {
+	err := withRoomSoon(func() (err error) {
 		m, err = sys.Map(f, uintptr(g.size), true)
 		return err
 	})

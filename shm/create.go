@@ -195,7 +195,11 @@ func fill(f *os.File, h *header, mode fs.FileMode) error {
 		return err
 	}
 	h.inode = id.Ino
-	m, err := mmap.MapRegion(f, int(h.heapOff), mmap.RDWR, 0, 0)
+	var m mmap.MMap
+	err = withRoom(func() (err error) {
+		m, err = mmap.MapRegion(f, int(h.heapOff), mmap.RDWR, 0, 0)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("map %d bytes: %w", h.heapOff, err)
 	}

@@ -154,10 +154,22 @@ func (a *attachment) disown() {
 	}
 }
 
-// unlock cannot fail, but for a lock that was overwritten.
+// unlock cannot fail, but for a lock that was overwritten. Of those who wanted
+// the lock meanwhile, one that leaves the region may not have waited for it
+// (reclaimLeaving).
 func (l *dirLock) unlock() {
-	l.m.Unlock()
+	if l.release() && mem.Load32(l.a.dir32(dirRemoved)) != 0 {
+		l.a.reclaimSoon()
+	}
+}
+
+// release is unlock without more. It reports whether others wanted the lock.
+func (l *dirLock) release() (wanted bool) {
+	if wanted = !l.m.UnlockNow(); wanted {
+		l.m.Unlock()
+	}
 	l.a.changing.Unlock()
+	return wanted
 }
 
 // beginChange and endChange bracket a change of what a lookup may see. A change that meets

@@ -20,7 +20,9 @@
 //
 // A handle on an object is let go of when the collector finds that nothing
 // reaches it. Its Close ends it at once: calls through it return ErrClosed. It
-// ends nothing else: what the process holds in the object it still holds.
+// ends nothing else: what the process holds in the object it still holds. A
+// Slice whose Data was called is in use for as long as the process has the region
+// open: nothing can tell whether somebody still has the memory.
 //
 // # Participants
 //

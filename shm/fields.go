@@ -8,6 +8,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/visible"
 )
 
 // An object's fields are kept behind its words as text, for readers in any
@@ -84,5 +85,5 @@ func compare(s *object.Spec, kind engine.Kind, have []object.Field) error {
 	if len(diffs) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%w: %s", ErrMismatch, printable(strings.Join(diffs, "; ")))
+	return fmt.Errorf("%w: %s", ErrMismatch, visible.Text(strings.Join(diffs, "; ")))
 }

@@ -5,13 +5,15 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"example.com/tandem/internal/visible"
 )
 
 // ListText is a list of regions as a table to read.
 func ListText(regions []Info) string {
 	var b strings.Builder
 	if len(regions) == 0 {
-		fmt.Fprintf(&b, "no regions in %s\n", printable(Dir()))
+		fmt.Fprintf(&b, "no regions in %s\n", visible.Text(Dir()))
 		return b.String()
 	}
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
@@ -19,10 +21,10 @@ func ListText(regions []Info) string {
 	for i := range regions {
 		r := &regions[i]
 		if r.Problem != "" {
-			fmt.Fprintf(w, "%s\t%s\t%s\t?\t?\t?\t%s\n", printable(r.Name), size(r.Size), size(r.Memory), printable(r.Problem))
+			fmt.Fprintf(w, "%s\t%s\t%s\t?\t?\t?\t%s\n", visible.Text(r.Name), size(r.Size), size(r.Memory), visible.Text(r.Problem))
 			continue
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%d of %d\t%d\t%s\t%s\n", printable(r.Name), size(r.Size), size(r.Memory),
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d of %d\t%d\t%s\t%s\n", visible.Text(r.Name), size(r.Size), size(r.Memory),
 			r.Participants, r.Limit, r.Objects, age(time.Since(r.Created)), strings.Join(r.notes(), ", "))
 	}
 	w.Flush()

@@ -42,11 +42,11 @@ var _ [robustGap - headerSize - 1024*recordSize]byte // records lie below the ga
 func mapRegion(f *os.File, size uint64, writable bool) (*mapping, error) {
 	var base unsafe.Pointer
 	err := withRoom(func() (err error) {
-		base, err = sys.Reserve(robustGap + uintptr(size))
+		base, err = mapWithGap(f, uintptr(size), writable)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("reserve %d bytes of address space: %w", size, err)
+		return nil, fmt.Errorf("map %d bytes: %w", size, err)
 	}
 	m := &mapping{base: base, mem: unsafe.Add(base, robustGap), size: uintptr(size), zeroed: new(atomic.Bool)}
 	runtime.AddCleanup(m, func(m mapping) {
@@ -56,13 +56,32 @@ func mapRegion(f *os.File, size uint64, writable bool) (*mapping, error) {
 		}
 		unmapped.tell()
 	}, *m)
-	if err := sys.MapZeroes(base, robustGap); err != nil {
-		return nil, fmt.Errorf("map: %w", err)
-	}
-	if err := sys.MapFile(m.mem, f, m.size, writable); err != nil {
-		return nil, fmt.Errorf("map %d bytes: %w", size, err)
-	}
 	return m, nil
+}
+
+// mapWithGap maps size bytes of f behind a gap of zeroes. Each of its steps may
+// find that there is no room: where mappings are counted, a step makes one more.
+func mapWithGap(f *os.File, size uintptr, writable bool) (base unsafe.Pointer, err error) {
+	if base, err = sys.Reserve(robustGap + size); err != nil {
+		return nil, err
+	}
+	if err = sys.MapZeroes(base, robustGap); err == nil {
+		err = sys.MapFile(unsafe.Add(base, robustGap), f, size, writable)
+	}
+	if err != nil {
+		sys.Unmap(base, robustGap+size)
+		return nil, err
+	}
+	return base, nil
+}
+
+// mapAny maps n bytes of f for a short while; sys.Unmap ends it.
+func mapAny(f *os.File, n uint64, writable bool) (m unsafe.Pointer, err error) {
+	err = withRoom(func() error {
+		m, err = sys.Map(f, uintptr(n), writable)
+		return err
+	})
+	return m, err
 }
 
 // node is the robust node of the alive word at offset off.

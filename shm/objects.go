@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"syscall"
 	"time"
 
 	"example.com/tandem/internal/mem"
@@ -65,6 +66,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 	hash := hashName(s.Name)
 	var p *plan
 	room := search{a: a}
+	var last error
 	for range openTries {
 		e, ok, err := a.locate(hash, s.Name)
 		if err != nil {
@@ -83,7 +85,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 			if errors.Is(err, ErrNoSpace) && room.more(p.size) {
 				continue
 			}
-			if err == errCollecting {
+			if last = err; err == errCollecting {
 				a.uses.await()
 				continue
 			}
@@ -96,11 +98,19 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 			return nil, fmt.Errorf("the one of generation %d was removed, and generation %d has the name: %w", r.only, e.gen, fs.ErrNotExist)
 		}
 		core, err := a.use(s, &e)
-		if !errors.Is(err, errStale) {
+		if last = err; !errors.Is(err, errStale) {
 			return core, err
 		}
 	}
-	return nil, fmt.Errorf("found and gone %d times: %w", openTries, ErrCorrupt)
+	return nil, inVain(last)
+}
+
+// inVain is the error of openTries tries, of which the last ended with err.
+func inVain(err error) error {
+	if err == errCollecting {
+		return fmt.Errorf("%w each of %d times: %w", err, openTries, syscall.EBUSY)
+	}
+	return fmt.Errorf("found and gone %d times: %w", openTries, ErrCorrupt)
 }
 
 // locate finds a live object, with the lock where it cannot do without.

@@ -1,6 +1,8 @@
 package shm
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"math/bits"
 	"time"
@@ -35,56 +37,79 @@ const reclaimSome = 256
 // reclaim takes the memory of removed objects back that nobody has open, if
 // there are any.
 func (a *attachment) reclaim() {
-	if !a.toReclaim() {
-		return
+	if a.toReclaim() {
+		a.collectWanted(a.lockDirectory, reclaimSome)
 	}
-	for more := true; more; {
-		l, err := a.lockDirectory()
+}
+
+// collectWanted collects, so many at a time, until there is nothing to collect
+// and nobody has wanted the lock meanwhile who left something. If it finds
+// nothing, again and again, what toReclaim sees is not in the chain.
+func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) {
+	for vain := 0; vain < 3; {
+		l, err := lock()
 		if err != nil {
 			return
 		}
-		err = a.collect(reclaimSome)
-		more = err == nil && a.nextCollected != 0
-		l.unlock()
+		before := mem.Load64(a.dir64(dirSeq))
+		err = a.collect(steps)
+		more := a.nextCollected != 0
+		if vain++; more || mem.Load64(a.dir64(dirSeq)) != before {
+			vain = 0
+		}
+		if wanted := l.release(); err != nil || !more && (!wanted || !a.toReclaim()) {
+			return
+		}
 	}
 }
 
 // toReclaim reports whether there is something that takes the lock. What is seen
 // without it may be wrong while others change it; then they, or this process,
 // look once more.
-func (w *words) toReclaim() (found bool) {
+func (w *words) toReclaim() bool {
 	seq := mem.Load64(w.dir64(dirSeq))
 	m, err := engine.AttachMutex(w.Sub(hdrDirLock, engine.MutexSize), engine.Env{})
 	if err == nil && m.Abandoned() || seq&1 != 0 {
 		return true
 	}
-	w.eachRemoved(func(k, removed uint64) {
-		for p := range w.g.participants {
-			at, _ := w.g.opener(p, uint32(k*64))
-			removed &^= mem.Load64(w.W64(at))
+	n := mem.Load32(w.dir32(dirRemoved))
+	for steps := uint32(0); n != 0 && n <= w.g.objects && steps < w.g.objects; steps++ {
+		if !w.opened(n - 1) {
+			return true
 		}
-		found = found || removed != 0
-	})
-	return found || mem.Load64(w.dir64(dirSeq)) != seq
+		n = mem.Load32(w.ent32(n-1, entNext))
+	}
+	return n != 0 || mem.Load64(w.dir64(dirSeq)) != seq
 }
 
-// leaverPatience is how long one who leaves waits for the directory's lock. Who
-// has it then collects as it ends, or the next who needs room.
+// leaverPatience is how long one who leaves waits for the directory's lock.
 const leaverPatience = 10 * time.Millisecond
 
 // reclaimLeaving is reclaim for who closes the region, which a maps a second
-// time.
+// time. Where somebody else keeps the lock for longer, to find memory for a big
+// object perhaps, he is told that it was wanted, and collects when he unlocks it.
 func (w words) reclaimLeaving(a *attachment) {
 	if !w.toReclaim() {
 		return
 	}
 	second := &attachment{words: w, fd: a.fd, self: a.self, env: a.env, list: wait.NewList()}
-	l, err := second.lockDirectoryFor(leaverPatience)
-	if err != nil {
-		return
-	}
-	second.collect(w.g.objects)
-	l.unlock()
+	patience := leaverPatience
+	second.collectWanted(func() (*dirLock, error) {
+		for {
+			l, err := second.lockDirectoryFor(patience)
+			patience = 0
+			if !errors.Is(err, context.DeadlineExceeded) || second.wantDirectory() {
+				return l, err
+			}
+		}
+	}, w.g.objects)
+}
+
+// wantDirectory tells the holder of the directory's lock that it is wanted; false
+// if there is none.
+func (a *attachment) wantDirectory() bool {
+	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	return err != nil || m.Want()
 }
 
 // stillOpen says of removed objects that somebody has open how many they are, how

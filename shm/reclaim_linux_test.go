@@ -88,6 +88,60 @@ func TestMemoryComesBackByItself(t *testing.T) {
 	}
 }
 
+// lockKeeper: path. Holds the directory's lock until it is told to let go of it.
+var lockKeeper = testproc.Role("lock keeper", func(args []string) {
+	r, err := Open(args[0], nil)
+	testproc.Must(err)
+	l, err := r.a.lockDirectory()
+	testproc.Must(err)
+	testproc.Say("locked")
+	testproc.Hear()
+	l.unlock()
+	testproc.Say("unlocked")
+	testproc.Hear()
+})
+
+// Who leaves does not wait for one who keeps the directory's lock, while it finds
+// memory for a big object perhaps; that one takes back what was left.
+func TestMemoryComesBackThoughTheLockIsHeld(t *testing.T) {
+	r, path := newRegion(t, &Options{Size: 64 << 20})
+	empty := blocks(t, path)
+	user := bigKeeper.Start(t, path, "open")
+	user.Expect("open")
+	if err := r.Remove("big"); err != nil {
+		t.Fatal(err)
+	}
+	keeper := lockKeeper.Start(t, path)
+	keeper.Expect("locked")
+	user.Say("close")
+	user.Expect("closed")
+	if n := blocks(t, path); n < empty+bigObject {
+		t.Fatalf("the file takes %d bytes while the lock is held, %d without the object", n, empty)
+	}
+	keeper.Say("unlock")
+	keeper.Expect("unlocked")
+	comesBack(t, path, empty)
+	checkOK(t, r)
+}
+
+// Who is told again and again that there is something to collect, and finds
+// nothing, does not go on for ever.
+func TestCollectingEnds(t *testing.T) {
+	a := newHeapRegion(t, 1<<20, 2, 8).attach(0).a
+	locks := 0
+	a.collectWanted(func() (*dirLock, error) {
+		if locks++; locks == 100 {
+			t.Fatal("it has taken the lock 99 times")
+		}
+		l, err := a.lockDirectory()
+		mem.Or64(a.W64(256), 1<<30|1<<31) // abandoned, and wanted
+		return l, err
+	}, 8)
+	if locks < 2 {
+		t.Errorf("it has looked %d times, though the lock was wanted meanwhile", locks)
+	}
+}
+
 // bigRemover: path. Dies with a removed object open.
 var bigRemover = testproc.Role("big remover", func(args []string) {
 	r, err := Open(args[0], nil)

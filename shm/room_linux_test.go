@@ -3,6 +3,7 @@ package shm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"strconv"
 	"strings"
@@ -24,12 +25,13 @@ func limitAddressSpace(more uint64) {
 	testproc.Must(syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: n, Max: n}))
 }
 
-// looper: path. Makes and closes regions in an address space for two of them.
+// looper: path size objects more. Makes and closes regions in an address space
+// that has room for so many bytes more.
 var looper = testproc.Role("looper", func(args []string) {
-	const size = 512 << 20
-	limitAddressSpace(2*size + 200<<20)
-	for range 6 {
-		r, err := Create(args[0], &Options{Size: size})
+	n := numbers(args[1:])
+	limitAddressSpace(uint64(n[2]))
+	for range 4 {
+		r, err := Create(args[0], &Options{Size: n[0], Objects: int(n[1])})
 		testproc.Must(err)
 		_, _, err = lockable(r, "m")
 		testproc.Must(err)
@@ -39,16 +41,68 @@ var looper = testproc.Role("looper", func(args []string) {
 	testproc.Say("well")
 })
 
+// looker: path more. Opens and closes the region to look at it, in an address
+// space that has room for so many bytes more.
+var looker = testproc.Role("looker", func(args []string) {
+	limitAddressSpace(uint64(numbers(args[1:])[0]))
+	for range 3 {
+		r, err := Open(args[0], &Options{ReadOnly: true})
+		testproc.Must(err)
+		testproc.Must(r.Close())
+	}
+	testproc.Say("well")
+})
+
+func numbers(text []string) (n []int64) {
+	for _, s := range text {
+		i, err := strconv.ParseInt(s, 10, 64)
+		testproc.Must(err)
+		n = append(n, i)
+	}
+	return n
+}
+
 // A mapping goes when nothing reaches it, which only the collector can tell. Who
 // has no address space left has it look.
 func TestAddressSpaceComesBack(t *testing.T) {
-	c := looper.Start(t, testPath(t))
+	for _, tt := range []struct {
+		name                string
+		size, objects, more int64
+	}{
+		{"room for two", 512 << 20, 64, 1224 << 20},
+		// What comes before the heap is mapped first, alone.
+		{"many objects", 256 << 20, 1 << 19, 400 << 20},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := looper.Start(t, testPath(t), fmt.Sprint(tt.size), fmt.Sprint(tt.objects), fmt.Sprint(tt.more))
+			c.Expect("well")
+		})
+	}
+}
+
+// Who only looks maps the directory before the region, to see that it is whole.
+func TestAddressSpaceComesBackToWhoLooks(t *testing.T) {
+	r, path := newRegion(t, &Options{Size: 256 << 20, Objects: 1 << 19})
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := looker.Start(t, path, fmt.Sprint(400<<20))
 	c.Expect("well")
 }
 
-// cramped: path. Closes the region with no room for a second mapping of it, and
-// the mutex "m" locked.
+// cramped: path what. Closes the region with no room for a second mapping of it,
+// and the mutex "m" locked; where what is "clinging" it uses a closed region
+// still, and its collector takes its time.
 var cramped = testproc.Role("cramped", func(args []string) {
+	if args[1] == "clinging" {
+		other, err := Anonymous(nil)
+		testproc.Must(err)
+		_, used, err := lockable(other, "m")
+		testproc.Must(err)
+		testproc.Must(other.Close())
+		defer used.KeepAlive()
+		collectGarbage = func() { select {} }
+	}
 	r, err := Open(args[0], nil)
 	testproc.Must(err)
 	m, core, err := lockable(r, "m")
@@ -67,10 +121,19 @@ var cramped = testproc.Role("cramped", func(args []string) {
 // Who closes a region and has no room for a second mapping of it tells the
 // others at once, which recover what it held.
 func TestCloseWithoutRoom(t *testing.T) {
-	for _, ephemeral := range []bool{false, true} {
-		r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: ephemeral})
-		effort.Median(t, 20*time.Millisecond, 5, func() time.Duration {
-			c := cramped.Start(t, path)
+	for _, tt := range []struct {
+		ephemeral bool
+		what      string
+		limit     time.Duration
+		times     int
+	}{
+		{false, "alone", 20 * time.Millisecond, 5},
+		{true, "alone", 20 * time.Millisecond, 5},
+		{false, "clinging", 120 * time.Millisecond, 1}, // what it waits for is soonLimit
+	} {
+		r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: tt.ephemeral})
+		effort.Median(t, tt.limit, tt.times, func() time.Duration {
+			c := cramped.Start(t, path, tt.what)
 			c.Expect("locked")
 			m, core, err := lockable(r, "m")
 			if err != nil {
@@ -118,7 +181,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 // The last of an ephemeral region ends it, with room or without.
 func TestLastCloseWithoutRoom(t *testing.T) {
 	r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: true})
-	c := cramped.Start(t, path)
+	c := cramped.Start(t, path, "alone")
 	c.Expect("locked")
 	if err := r.Close(); err != nil {
 		t.Fatal(err)

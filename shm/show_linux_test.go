@@ -1,9 +1,11 @@
 package shm
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"example.com/tandem/internal/engine"
@@ -12,31 +14,51 @@ import (
 
 // What a region says of itself neither moves the cursor nor turns round what
 // stands beside it.
-func TestPrintable(t *testing.T) {
-	for _, tt := range []struct{ in, want string }{
-		{"Jörg 名 שלום 🙂 a\u200db", "Jörg 名 שלום 🙂 a\u200db"},
-		{"a\x1b[2Jb\nc\u0085d\x7f", "a?[2Jb?c?d?"},
-		{"\u202eevil\u202c \u2066x\u2069 \u200e\u200f\u061c", "?evil? ?x? ???"},
-		{"a\u2028b\u2029c\xff", "a?b?c?"},
-	} {
-		if got := printable(tt.in); got != tt.want {
-			t.Errorf("printable(%q) = %q, want %q", tt.in, got, tt.want)
-		}
-	}
-	r, _ := newRegion(t, nil)
+func TestNamesAreShownAsText(t *testing.T) {
+	r, path := newRegion(t, nil)
+	core := openOK(t, r, lockOf("a"))
 	rec := r.a.rec(r.a.self.Index)
-	name := "x\u202edaed"
+	name := "x\u202edaed\x1b[2J"
 	copy(r.a.Bytes(r.a.g.record(rec.i)+recName, 64), name)
 	mem.Store32(rec.p32(recNameLen), uint32(len(name)))
-	if text := must(r.Snapshot())(t).String(); strings.Contains(text, "\u202e") || !strings.Contains(text, "x?daed") {
-		t.Errorf("%q", text)
+	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	defer ro.Close()
+	s := must(ro.Snapshot())(t)
+	checked := whileChanging(t, r, ro.Check)
+	wantErr(t, checked, syscall.EBUSY)
+	for what, text := range map[string]string{
+		"snapshot": s.String(),
+		"object":   s.ObjectText(s.Object("a")),
+		"check":    checked.Error(),
+	} {
+		if strings.ContainsAny(text, "\u202e\x1b") || !strings.Contains(text, "x?daed?[2J") {
+			t.Errorf("%s: %q", what, text)
+		}
 	}
+	core.KeepAlive()
+}
+
+// whileChanging calls f while r's process changes the directory.
+func whileChanging(t *testing.T, r *Region, f func() error) error {
+	t.Helper()
+	l, err := r.a.lockDirectory()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.unlock()
+	r.a.beginChange()
+	defer r.a.endChange()
+	return f()
 }
 
 // Whose pid is of another pid namespace, that one is told from those that ps
 // shows; a time namespace of its own does not matter.
 func TestPIDsOfAnotherNamespace(t *testing.T) {
-	r, _ := newRegion(t, nil)
+	r, path := newRegion(t, nil)
+	core := openOK(t, r, lockOf("a"))
+	defer core.KeepAlive()
+	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	defer ro.Close()
 	rec := r.a.rec(r.a.self.Index)
 	ns := mem.Load64(rec.p64(recPIDNS))
 	if ns == 0 {
@@ -54,6 +76,12 @@ func TestPIDsOfAnotherNamespace(t *testing.T) {
 		}
 		if got := strings.Contains(s.String(), " in another namespace"); got != tt.want {
 			t.Errorf("namespaces %#x, mine %#x:\n%s", tt.ns, ns, s)
+		}
+		if text := s.ObjectText(s.Object("a")); strings.Contains(text, " in another namespace") != tt.want {
+			t.Errorf("namespaces %#x, mine %#x:\n%s", tt.ns, ns, text)
+		}
+		if err := whileChanging(t, r, ro.Check); strings.Contains(err.Error(), " in another namespace") != tt.want {
+			t.Errorf("namespaces %#x, mine %#x: %v", tt.ns, ns, err)
 		}
 		h := (&viewer{a: r.a, who: map[uint32]Attached{r.a.self.Index: s.Participants[0]}}).holder(engine.Holding{Who: r.a.self})
 		if got := strings.Contains(h.String(), " in another namespace"); got != tt.want {
@@ -78,5 +106,15 @@ func TestMismatchOfUnknownKind(t *testing.T) {
 	wantErr(t, err, ErrMismatch)
 	if !strings.HasSuffix(err.Error(), "kind: mutex here, kind 77 in the region") {
 		t.Errorf("%v", err)
+	}
+}
+
+// A process that is always collecting is busy, and its region is not corrupt.
+func TestInVain(t *testing.T) {
+	if err := inVain(errCollecting); !errors.Is(err, syscall.EBUSY) || errors.Is(err, ErrCorrupt) {
+		t.Errorf("collecting: %v", err)
+	}
+	if err := inVain(errStale); !errors.Is(err, ErrCorrupt) {
+		t.Errorf("gone: %v", err)
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"text/tabwriter"
+
+	"example.com/tandem/internal/visible"
 )
 
 // Object is the object of that name, a removed one if it was the only one;
@@ -26,7 +28,7 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 	var b strings.Builder
 	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
 	line := func(what, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", what, printable(fmt.Sprintf(format, args...)))
+		fmt.Fprintf(w, "%s\t%s\n", what, visible.Text(fmt.Sprintf(format, args...)))
 	}
 	line("object", "%s", o.Name)
 	line("region", "%s", s.Region.Name)
@@ -76,7 +78,8 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 func (s *Snapshot) participant(i int) string {
 	for k := range s.Participants {
 		if p := &s.Participants[k]; p.Index == i {
-			return (&Holder{Index: i, Epoch: p.Epoch, PID: p.PID, Name: p.Name, Dead: p.Lost || p.State == Dead, Stopped: p.Stopped}).String()
+			h := p.holder()
+			return h.String()
 		}
 	}
 	return fmt.Sprintf("#%d (gone)", i)

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/visible"
 )
 
 // String is the snapshot as a table to read.
@@ -20,7 +20,7 @@ func (s *Snapshot) String() string {
 	s.writeObjects(&b, "object", s.Objects)
 	s.writeObjects(&b, "removed", s.Removed)
 	for _, d := range s.Damage {
-		fmt.Fprintln(&b, "damage:", printable(d))
+		fmt.Fprintln(&b, "damage:", visible.Text(d))
 	}
 	return trimmed(b.String())
 }
@@ -37,7 +37,7 @@ func (s *Snapshot) writeRegion(b io.Writer) {
 	add(r.Anonymous, "anonymous")
 	add(r.Ended, "ended")
 	add(!r.ThisBoot, "of another boot")
-	fmt.Fprintf(b, "region %s  id %s  layout %d  %s", printable(r.Name), r.ID, r.Version, strings.Join(is, ", "))
+	fmt.Fprintf(b, "region %s  id %s  layout %d  %s", visible.Text(r.Name), r.ID, r.Version, strings.Join(is, ", "))
 	fmt.Fprintf(b, "\nmade %s  %s of address space", stamp(r.Created), size(r.Size))
 	fmt.Fprintf(b, "\nheap %s: %s used, %s free", size(s.Memory.Heap), size(s.Memory.Used), size(s.Memory.Free))
 	if s.Memory.FileFree >= 0 {
@@ -78,7 +78,7 @@ func (s *Snapshot) writeParticipants(b io.Writer) {
 		if p.Unshown > 0 {
 			asleep += fmt.Sprintf(" (%d not shown below)", p.Unshown)
 		}
-		fmt.Fprintf(w, "  %d\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.Index, p.Epoch, pidText(p.PID, p.Elsewhere), printable(p.Name), p.state(), stamp(p.Started), p.Open, asleep, recoveries)
+		fmt.Fprintf(w, "  %d\t%d\t%s\t%s\t%s\t%s\t%d\t%s\t%s\n", p.Index, p.Epoch, pidText(p.PID, p.Elsewhere), visible.Text(p.Name), p.state(), stamp(p.Started), p.Open, asleep, recoveries)
 	}
 	w.Flush()
 }
@@ -134,7 +134,7 @@ func (s *Snapshot) writeGone(b io.Writer) {
 		if !p.Ended.IsZero() {
 			how += " " + stamp(p.Ended) + " (" + s.since(p.Ended) + " ago)"
 		}
-		fmt.Fprintf(w, "  %d\t%d\t%s\t%s\t%s\t%s\n", p.Index, p.Epoch, pidText(p.PID, p.Elsewhere), printable(p.Name), how, stamp(p.Started))
+		fmt.Fprintf(w, "  %d\t%d\t%s\t%s\t%s\t%s\n", p.Index, p.Epoch, pidText(p.PID, p.Elsewhere), visible.Text(p.Name), how, stamp(p.Started))
 	}
 	w.Flush()
 	if n := len(s.Gone) - shownGone; n > 0 {
@@ -155,7 +155,7 @@ func (s *Snapshot) writeObjects(b io.Writer, title string, objects []ObjectState
 		if o.Type != "" {
 			config = strings.TrimSpace(config + " type={" + strings.ReplaceAll(strings.TrimSpace(o.Type), "\n", "; ") + "}")
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", o.Name, o.Kind, size(o.Bytes), printable(s.summary(o)), printable(config))
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", o.Name, o.Kind, size(o.Bytes), visible.Text(s.summary(o)), visible.Text(config))
 	}
 	w.Flush()
 }
@@ -282,7 +282,7 @@ func (h *Holder) String() string {
 	case h.PID == 0:
 		return fmt.Sprintf("#%d.%d (gone)", h.Index, h.Epoch)
 	}
-	text := fmt.Sprintf("#%d.%d (%s, pid %s", h.Index, h.Epoch, printable(h.Name), pidText(h.PID, h.Elsewhere))
+	text := fmt.Sprintf("#%d.%d (%s, pid %s", h.Index, h.Epoch, visible.Text(h.Name), pidText(h.PID, h.Elsewhere))
 	switch {
 	case h.Dead:
 		text += ", dead"
@@ -300,17 +300,6 @@ func trimmed(text string) string {
 		b.WriteString(strings.TrimRight(line, " \n") + "\n")
 	}
 	return b.String()
-}
-
-// printable keeps what a region says of itself from moving the cursor, and from
-// changing the order in which what stands beside it is read.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) || r == '\ufffd' {
-			return '?'
-		}
-		return r
-	}, s)
 }
 
 func stamp(t time.Time) string { return t.Format("2006-01-02 15:04:05") }

@@ -31,23 +31,16 @@ type slept struct {
 func (v *viewer) participants() (present []Attached, gone []Departed) {
 	for i := range v.a.g.participants {
 		r := v.a.rec(i)
-		p, word := r.read()
+		n, word := v.a.attachedIn(r)
+		p := n.Participant
 		if stateOf(word) == stFree {
 			if d, ok := r.departed(p, word); ok {
 				gone = append(gone, d)
 			}
 			continue
 		}
-		n := Attached{
-			Participant: p,
-			Recoveries:  int64(mem.Load64(r.p64(recRecovered))),
-			Rescues:     int64(mem.Load64(r.p64(recRescued))),
-			Open:        v.a.openCount(i),
-			Elsewhere:   r.elsewhere(),
-		}
+		n.Open = v.a.openCount(i)
 		if there(word) {
-			n.Lost = v.a.lost(r)
-			n.Stopped = r.stopped(p.Epoch)
 			ss, rest := v.a.sleeps(i)
 			for _, s := range ss {
 				n.Asleep += s.n
@@ -127,11 +120,32 @@ func (v *viewer) holder(h engine.Holding) Holder {
 	const kept = 1<<20 - 1 // bits of the epoch that every claim has
 	n := Holder{Index: int(h.Who.Index), Epoch: h.Who.Epoch, What: h.What, N: h.N}
 	if p, ok := v.who[h.Who.Index]; ok && (p.Epoch^h.Who.Epoch)&kept == 0 {
-		n.Epoch, n.PID, n.Name, n.Dead = p.Epoch, p.PID, p.Name, p.Lost || p.State == Dead
-		n.Stopped, n.Elsewhere = p.Stopped, p.Elsewhere
-		n.Since = v.time(h.Since, &p)
+		n = p.holder()
+		n.What, n.N, n.Since = h.What, h.N, v.time(h.Since, &p)
 	}
 	return n
+}
+
+// holder is p as a holder of nothing yet.
+func (p *Attached) holder() Holder {
+	return Holder{Index: p.Index, Epoch: p.Epoch, PID: p.PID, Name: p.Name,
+		Dead: p.Lost || p.State == Dead, Stopped: p.Stopped, Elsewhere: p.Elsewhere}
+}
+
+// attachedIn is who has r, if its word says that somebody has.
+func (a *attachment) attachedIn(r record) (n Attached, word uint64) {
+	p, word := r.read()
+	n = Attached{
+		Participant: p,
+		Recoveries:  int64(mem.Load64(r.p64(recRecovered))),
+		Rescues:     int64(mem.Load64(r.p64(recRescued))),
+		Elsewhere:   r.elsewhere(),
+	}
+	if there(word) {
+		n.Lost = a.lost(r)
+		n.Stopped = r.stopped(p.Epoch)
+	}
+	return n, word
 }
 
 // time is a time of p's CLOCK_MONOTONIC; zero if that cannot be told: another

@@ -140,7 +140,10 @@ func (c *Cond) wait(ctx context.Context) (*grip, error) {
 	if err != nil {
 		return nil, err
 	}
-	return g, c.cond.Wait(g, g)
+	if err = c.cond.Wait(g, g); g.fault != nil {
+		panic(g.fault)
+	}
+	return g, err
 }
 
 // WaitFor waits until pred returns true: it calls pred, with the lock held,

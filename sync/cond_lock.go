@@ -144,6 +144,8 @@ type grip struct {
 	core *object.Core // the Cond's
 	ctx  context.Context
 	back bool // it was given up and taken back
+
+	fault any // what a method of ctx panicked with
 	*wait.Waiter
 }
 
@@ -175,7 +177,8 @@ func (g *grip) Unlock() error {
 }
 
 func (g *grip) Lock() (suspect bool, err error) {
-	g.Done() // from here on it waits for the lock, and nothing else
+	g.fault = g.Fault() // which has its turn when the lock is back
+	g.Done()            // from here on it waits for the lock, and nothing else
 	if g.Over() {
 		return false, g.without()
 	}

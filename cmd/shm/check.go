@@ -3,9 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"example.com/tandem/internal/visible"
 	"example.com/tandem/shm"
 )
 
@@ -25,7 +27,7 @@ checked since a process is in the middle of changing it.`,
 			defer r.Close()
 			if err := r.Check(); err != nil {
 				for _, e := range findings(err) {
-					fmt.Fprintf(c.OutOrStdout(), "%s: %v\n", r.Name(), e)
+					fmt.Fprintf(c.OutOrStdout(), "%s: %s\n", visible.Text(r.Name()), visible.Text(strings.ReplaceAll(e.Error(), "\n", "; ")))
 				}
 				return errFound
 			}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"example.com/tandem/internal/visible"
 	"example.com/tandem/shm"
 )
 
@@ -107,10 +108,12 @@ func stale(name string) bool {
 	return err == nil && slices.ContainsFunc(regions, func(r shm.Info) bool { return r.Name == name && r.Stale })
 }
 
+// printJSON prints v. What would move the cursor or turn round what is read is
+// there as an escape.
 func printJSON(c *cobra.Command, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err == nil {
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", b)
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", visible.JSON(b))
 	}
 	if err != nil {
 		return failure{err}

@@ -152,7 +152,7 @@ func TestCheck(t *testing.T) {
 // One object shows all there is to know of it: values, fills and leases.
 func TestInspectObject(t *testing.T) {
 	testDir(t)
-	procname.Set("evil\x1b[2J\nname")
+	procname.Set("evil\x1b[2J\n\u202ename")
 	feed := must(shm.Create("feed", &shm.Options{Size: 4 << 20}))(t)
 	defer feed.Close()
 	must(atomics.OpenValue(feed, "balance", int64(-5)))(t)
@@ -166,10 +166,10 @@ func TestInspectObject(t *testing.T) {
 	}
 	must(jobs.Lease(t.Context()))(t)
 	for object, want := range map[string][]string{
-		"balance": {"kind value", "value -5", "type . int64 @0", "open in #0.1 (evil?[2J?name, pid "},
+		"balance": {"kind value", "value -5", "type . int64 @0", "open in #0.1 (evil?[2J??name, pid "},
 		"weights": {"length 3", "value 0.5 -1.25 3"},
 		"ports":   {"length 4", "value 80 443 0 0"},
-		"jobs":    {"fill 1 of 4", "lease 1 of #0.1 (evil?[2J?name, pid ", "capacity 4", "codec text"},
+		"jobs":    {"fill 1 of 4", "lease 1 of #0.1 (evil?[2J??name, pid ", "capacity 4", "codec text"},
 	} {
 		r := shmTool(t, "inspect", "feed", object)
 		for _, w := range want {
@@ -177,7 +177,7 @@ func TestInspectObject(t *testing.T) {
 				t.Errorf("no %q in\n%s%s", w, r.out, r.err)
 			}
 		}
-		if r.status != 0 || strings.ContainsAny(r.out, "\x1b\r") {
+		if r.status != 0 || strings.ContainsAny(r.out, "\x1b\r\u202e") {
 			t.Errorf("%s: %d, %q", object, r.status, r.out)
 		}
 		r = shmTool(t, "inspect", "feed", object, "--json")
@@ -189,7 +189,12 @@ func TestInspectObject(t *testing.T) {
 	if r := shmTool(t, "inspect", "feed", "nope"); r.status != 1 || !strings.Contains(r.err, `no object "nope" in region feed: shm inspect feed shows what is there`) {
 		t.Errorf("of no object: %d, %q", r.status, r.err)
 	}
-	if r := shmTool(t, "inspect", "feed"); strings.ContainsAny(r.out, "\x1b\r") || !strings.Contains(r.out, "evil?[2J?name") {
+	r := shmTool(t, "inspect", "feed", "--json")
+	var s shm.Snapshot
+	if err := json.Unmarshal([]byte(r.out), &s); err != nil || s.Participants[0].Name != procname.Get() || strings.ContainsAny(r.out, "\x1b\r\u202e") {
+		t.Errorf("%v, %v: %q", err, s.Participants, r.out)
+	}
+	if r := shmTool(t, "inspect", "feed"); strings.ContainsAny(r.out, "\x1b\r\u202e") || !strings.Contains(r.out, "evil?[2J??name") {
 		t.Errorf("%q", r.out)
 	}
 }

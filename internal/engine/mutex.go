@@ -286,6 +286,20 @@ func (m *Mutex) Unlock() error {
 	}
 }
 
+// Want sets W if the mutex is held, and reports whether it is: then its holder's
+// UnlockNow fails. It is for who will not wait, but wants its holder to know.
+func (m *Mutex) Want() bool {
+	for {
+		w := mem.Load64(m.w)
+		if w&mutexOwner == 0 || !mutexLegal(w) {
+			return false
+		}
+		if w&mutexWaiters != 0 || mem.CAS64(m.w, w, w|mutexWaiters) {
+			return true
+		}
+	}
+}
+
 func mutexMisuse(w uint64) error {
 	if !mutexLegal(w) {
 		return ErrCorrupt

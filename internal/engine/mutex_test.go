@@ -84,6 +84,23 @@ func TestMutexWord(t *testing.T) {
 
 var errHeld = errors.New("held")
 
+// Who wants the mutex without waiting for it takes the fast Unlock from whoever
+// holds it.
+func TestMutexWanted(t *testing.T) {
+	a := mem.Heap(engine.MutexSize)
+	f := newHeapFutex()
+	m, other := attach(t, a, f.env(0, 1)), attach(t, a, f.env(1, 1))
+	if other.Want() || *a.W64(0) != 0 {
+		t.Errorf("Want of a free mutex; it is %#x", *a.W64(0))
+	}
+	if !m.LockNow() || !other.Want() || m.UnlockNow() {
+		t.Fatalf("Want of a held mutex; it is %#x", *a.W64(0))
+	}
+	if err := m.Unlock(); err != nil || !m.LockNow() || !m.UnlockNow() {
+		t.Errorf("Unlock = %v; the mutex is %#x", err, *a.W64(0))
+	}
+}
+
 func TestAttachMutexTooSmall(t *testing.T) {
 	if _, err := engine.AttachMutex(mem.Heap(engine.MutexSize-1), engine.Env{}); !errors.Is(err, engine.ErrCorrupt) {
 		t.Errorf("AttachMutex to too few bytes = %v", err)

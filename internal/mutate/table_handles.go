@@ -32,6 +32,8 @@ var handleMutations = []mutation{
 		promise: "nothing is done through a closed handle", pkg: "./test/handles", run: "TestTaskDoneThroughAClosedHandle$"},
 	{file: "atomics/cell.go", from: "return h.core.Ended() || !h.core.Gate.Stands() }", to: "return !h.core.Gate.Stands() }",
 		promise: "a closed handle's cells are zero", pkg: "./test/handles", run: "TestCloseCells$"},
+	{file: "atomics/cell.go", from: "	if h.closed.Load() && h.gone() {\n		return\n	}\n", to: "",
+		promise: "nothing is stored through a closed handle", pkg: "./test/handles", run: "TestCloseCells$"},
 	{file: "atomics/lock.go", from: "	if l.core.Ended() {\n		return err\n	}\n", to: "",
 		promise: "no cell's lock is unlocked through a closed handle", pkg: "./test/handles", run: "TestClose$/value$"},
 	{file: "shm/ask.go", from: "if !a.owes() && !a.hasForsaken() {", to: "if !a.owes() {",

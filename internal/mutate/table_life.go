@@ -59,12 +59,15 @@ var lifeMutations = []mutation{
 	{file: "internal/sys/map_linux.go", from: "if n > 1<<20 && fillsMappings() {", to: "if false {", promise: "mlockall takes no memory when a region is closed", pkg: "./shm", run: "TestLockedMemory$"},
 
 	// What is shown misleads nobody.
-	{file: "shm/snapshot_text.go", from: ", unicode.Bidi_Control)", to: ")", promise: "a name does not turn round what stands beside it", pkg: "./shm", run: "TestPrintable$"},
+	{file: "internal/visible/visible.go", from: ", unicode.Bidi_Control)", to: ")", promise: "a name does not turn round what stands beside it", pkg: "./internal/visible", run: "TestText$"},
+	{file: "shm/snapshot_who.go", from: "Elsewhere: p.Elsewhere}", to: "}", promise: "who holds something is told from the processes of this namespace", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
+	{file: "shm/snapshot_text.go", from: "visible.Text(h.Name)", to: "h.Name", promise: "who keeps the directory from being checked is named by text", pkg: "./shm", run: "TestNamesAreShownAsText$"},
 	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.p64(recPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.p64(recPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
 	{file: "shm/header.go", from: "flags, knownFlags, ErrVersion)", to: "flags, knownFlags, ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
 
 	// What hangs hangs alone.
-	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tif", to: "\tcase <-context.Background().Done():\n\t\tif", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},
+	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tswitch", to: "\tcase <-context.Background().Done():\n\t\tswitch", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},
+	{file: "proc/launch_linux.go", from: "(undecided, abandoned):\n\t\t\tl.close()", to: "(undecided, abandoned):\n\t\t\tgo func() { l.look(); l.close() }()", promise: "a Start that hangs keeps no region alive after its context", pkg: "./proc", run: "TestStartHangsWithoutLuggage$"},
 	{file: "proc/launch_linux.go", from: "\tl.look()\n\terr := l.fork()", to: "\tvar err error\n\tlooked := make(chan bool)\n\tforker() <- func() { l.look(); close(looked) }\n\t<-looked\n\terr = l.fork()", promise: "the thread that forks has no part in what may hang", pkg: "./proc", run: "TestStartHangs$"},
 	{file: "proc/pipes_linux.go", from: "\t\tcase <-late.C:\n", to: "\t\tcase <-late.C:\n\t\t\t<-p.done\n", promise: "a Writer that blocks does not keep a process from being Done", pkg: "./proc", run: "TestWriterBlocks$"},
 

@@ -24,6 +24,17 @@ var roomMutations = []mutation{
 	{file: "shm/ask.go", from: "	return epochOf(w) != d.epoch || stateOf(w) == stFree || d.r", to: "	return w == 0 || d.r",
 		promise: "who is gone owes nothing", pkg: "./shm", run: "TestTheGoneOweNothing$"},
 
+	{file: "shm/backing.go", from: "first = uint32((uint64(data) - g.entriesOff) / entrySize)", to: "_ = data",
+		promise: "of the entries those are read that may be in use", pkg: "./shm", run: "TestUnusedEntriesAreNotRead$"},
+
+	// Address space is looked for, but not for long while others wait.
+	{file: "shm/create.go", from: "	err = withRoom(func() (err error) {", to: "	err = func(f func() error) error { return f() }(func() (err error) {",
+		promise: "Create looks for address space for its directory", pkg: "./shm", run: "TestAddressSpaceComesBack/many_objects$"},
+	{file: "shm/mapping.go", from: "	err = withRoom(func() error {", to: "	err = func(f func() error) error { return f() }(func() error {",
+		promise: "Open looks for address space for a look at the directory", pkg: "./shm", run: "TestAddressSpaceComesBackToWhoLooks$"},
+	{file: "shm/addresses.go", from: "time.After(soonLimit)", to: "make(chan int)",
+		promise: "who closes a region does not look for address space for long", pkg: "./shm", run: "TestCloseWithoutRoom$"},
+
 	// Who takes the last bit away sees to the memory.
 	{file: "shm/recover.go", from: "	a.reclaimSoon()\n", to: "",
 		promise: "who recovers the last user takes its memory back", pkg: "./shm", run: "TestMemoryComesBackByItself/its_user_is_killed$"},
@@ -35,6 +46,10 @@ var roomMutations = []mutation{
 		promise: "memory of those who all died comes back with the next", pkg: "./shm", run: "TestMemoryComesBackWithTheNext$"},
 	{file: "shm/uses.go", from: "	delete(a.uses.m, i)\n	a.reclaimSoon()\n", to: "	delete(a.uses.m, i)\n",
 		promise: "who drops the last handle takes the memory back", pkg: "./shm", run: "TestMemoryComesBackWithADroppedHandle$"},
-	{file: "shm/reclaim.go", from: "removed &^= mem.Load64(w.W64(at))", to: "removed &^= mem.Load64(w.W64(at)) | 1<<0",
+	{file: "shm/dirlock.go", from: "	if l.release() && mem", to: "	if !l.release() && mem",
+		promise: "who had the lock for long takes back what a leaver did not wait to", pkg: "./shm", run: "TestMemoryComesBackThoughTheLockIsHeld$"},
+	{file: "internal/engine/mutex.go", from: "mem.CAS64(m.w, w, w|mutexWaiters) {", to: "mem.CAS64(m.w, w, w) {",
+		promise: "who wants the lock and does not wait is heard of", pkg: "./internal/engine", run: "TestMutexWanted$"},
+	{file: "shm/reclaim.go", from: "		if !w.opened(n - 1) {", to: "		if !w.opened(n-1) && w.g.size == 0 {",
 		promise: "of two who end their uses at once one sees to the memory", pkg: "./shm", run: "TestSimTheLastSeesToTheMemory$", tags: "tandem_sim"},
 }

@@ -44,4 +44,8 @@ var userMutations = []mutation{
 		promise: "a message that is too long is ErrTooLarge, also before it is encoded", pkg: "./ring", run: "TestPutEndless$"},
 	{file: "proc/codec.go", from: "	if errors.As(err, &unfit) {\n", to: "	if errors.As(err, &unfit) && false {\n",
 		promise: "an argument that has no end is fs.ErrInvalid", pkg: "./proc", run: "TestArgumentEndless$"},
+	{file: "sync/cond.go", from: "g.fault != nil {\n		panic(g.fault)", to: "g.fault != nil {\n		return g, err",
+		promise: "a panic of a context's method goes on when the lock is back", pkg: "./sync", run: "TestContextPanics$"},
+	{file: "internal/wait/waiter.go", from: "if p := recover(); p != nil {", to: "if p := any(nil); p != nil {",
+		promise: "a context that panics leaves nobody waiting", pkg: "./sync", run: "TestContextPanics$"},
 }

@@ -56,7 +56,7 @@ var waitMutations = []mutation{
 	},
 	{
 		file:    "internal/wait/spin.go",
-		from:    ` || w.ctx.Err() != nil || `,
+		from:    ` || w.ctxErr() != nil || `,
 		to:      ` || `,
 		promise: "the end of its context ends a spin of mode Spin",
 		pkg:     "./internal/wait", run: "TestSpinModeHears$",
@@ -77,7 +77,7 @@ var waitMutations = []mutation{
 	},
 	{
 		file:    "internal/wait/spin.go",
-		from:    ` || w.ctx.Err() != nil || `,
+		from:    ` || w.ctxErr() != nil || `,
 		to:      ` || `,
 		promise: "the end of its context ends a call of a queue that spins",
 		pkg:     "./ring", run: "TestSpinEnds$/^Get$/context",

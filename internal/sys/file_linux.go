@@ -3,6 +3,7 @@ package sys
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -41,6 +42,28 @@ func FreeBytes(f *os.File) (int64, error) {
 		return 0, errors.ErrUnsupported
 	}
 	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// NextData is the first byte from off on that the file system does not know to be
+// zero: off itself where it cannot tell, beyond the end where there is none. The
+// file's position stays.
+func NextData(f *os.File, off int64) (data int64) {
+	data = off
+	control(f, func(fd int) error {
+		at, err := unix.Seek(fd, 0, unix.SEEK_CUR)
+		if err != nil {
+			return err
+		}
+		defer unix.Seek(fd, at, unix.SEEK_SET)
+		switch n, err := unix.Seek(fd, off, unix.SEEK_DATA); err {
+		case nil:
+			data = max(n, off)
+		case unix.ENXIO:
+			data = math.MaxInt64
+		}
+		return nil
+	})
+	return data
 }
 
 // FreeInodes is how many files the file system of dir has room for, and how

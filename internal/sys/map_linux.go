@@ -20,7 +20,9 @@ func Reserve(n uintptr) (unsafe.Pointer, error) {
 
 // MapFile maps the first n bytes of f at addr, replacing what was there, and
 // keeps forked children and core dumps away from them. Of a sparse file it takes
-// no memory, even after mlockall: what is mapped is not locked.
+// no memory, even after mlockall(MCL_FUTURE): what is mapped is not locked. An
+// mlockall(MCL_CURRENT) that comes later fills and locks all of it, but for one
+// with MCL_ONFAULT.
 func MapFile(addr unsafe.Pointer, f *os.File, n uintptr, writable bool) error {
 	prot := unix.PROT_READ
 	if writable {

@@ -166,11 +166,24 @@ func (w *Waiter) lookUp(now int64) bool {
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()
-	if nudged || w.list.Closed() || w.ctx.Err() != nil || w.isOver() {
+	if nudged || w.list.Closed() || w.ctxErr() != nil || w.isOver() {
 		w.spin.state = spinYielded
 		return false
 	}
 	return true
+}
+
+// ctxErr is the context's error. If that panics Sleep has to find it, too: the
+// caller's next look may find what it waits for.
+//
+//go:norace
+func (w *Waiter) ctxErr() (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errFault
+		}
+	}()
+	return w.ctx.Err()
 }
 
 // again is the end of a Sleep, and of the spin before it, which was in vain. A

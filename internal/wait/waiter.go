@@ -2,6 +2,7 @@ package wait
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"sync/atomic"
@@ -24,6 +25,7 @@ type Waiter struct {
 	stop     func() bool  // of the AfterFunc, once armed
 	over     *atomic.Bool // set when the handle is closed that it is for; nil: there is none
 	armed    bool
+	fault    any    // what a method of ctx panicked with, for Done to go on with
 	deadline int64  // of ctx, CLOCK_MONOTONIC; 0: none
 	seen     uint64 // list.nudges before the caller's last look
 
@@ -81,8 +83,35 @@ func (w *Waiter) Done() {
 	w.learn()
 	w.list, w.ctx, w.stop, w.word, w.over = nil, nil, nil, nil, nil
 	w.armed, w.deadline, w.since = false, 0, 0
+	fault := w.fault
+	w.fault = nil
 	giveWaiter(w)
 	mem.RaceEnable()
+	if fault != nil {
+		panic(fault)
+	}
+}
+
+// Fault is what a method of the context panicked with, which ended the wait; nil
+// if none did. Done panics with it, unless it was taken here.
+//
+//go:norace
+func (w *Waiter) Fault() (fault any) {
+	fault, w.fault = w.fault, nil
+	return fault
+}
+
+// errFault ends a wait whose context's methods panic. A context may be a user's,
+// and whoever waits has claims in the region, which it ends as for any error.
+var errFault = errors.New("a method of the context panicked")
+
+// caught is deferred around calls of ctx's methods.
+//
+//go:norace
+func (w *Waiter) caught(err *error) {
+	if p := recover(); p != nil {
+		w.fault, *err = p, errFault
+	}
 }
 
 // Since is when the call first slept, in CLOCK_MONOTONIC nanoseconds; 0: it has
@@ -123,7 +152,9 @@ func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 		return hook.SleepUntil(word, v, limit, w.ctx.Done() != nil)
 	}
 	if !w.armed {
-		w.arm()
+		if err := w.arm(); err != nil {
+			return err
+		}
 	}
 	nudge := atomic.LoadUint32(w.nudge) // S1
 	if w.list.Closed() {
@@ -145,10 +176,11 @@ func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 // first sleep is due; a context that never ends costs nothing.
 //
 //go:norace
-func (w *Waiter) arm() {
+func (w *Waiter) arm() (err error) {
+	defer w.caught(&err)
 	w.armed = true
 	if w.ctx.Done() == nil {
-		return
+		return nil
 	}
 	w.stop = context.AfterFunc(w.ctx, w.raise)
 	if d, ok := w.ctx.Deadline(); ok {
@@ -157,6 +189,7 @@ func (w *Waiter) arm() {
 			w.deadline = max(sys.MonotonicNow()+int64(left), 1)
 		}
 	}
+	return nil
 }
 
 // For has the waits end, too, when over is set and the list's End called for it.
@@ -184,7 +217,11 @@ func (w *Waiter) isOver() bool {
 // itself, which may be some microseconds before the context's own timer.
 //
 //go:norace
-func (w *Waiter) ended() error {
+func (w *Waiter) ended() (err error) {
+	defer w.caught(&err)
+	if w.fault != nil {
+		return errFault
+	}
 	if w.isOver() {
 		return ErrEnded
 	}

@@ -49,6 +49,41 @@ func TestCloseCondWaitsForItsLock(t *testing.T) {
 	}
 }
 
+// The Holders of an RMutex that is closed wait no longer, those of another handle
+// go on.
+func TestCloseRMutex(t *testing.T) {
+	r, ctx := shmtest.Region(t), watchdog(t)
+	m, other := must(sync.OpenRMutex(r, "m"))(t), must(sync.OpenRMutex(r, "m"))(t)
+	holder, waiter, goesOn := other.NewHolder(), m.NewHolder(), other.NewHolder()
+	if err := holder.Lock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	waits, others := make(chan error, 1), make(chan error, 1)
+	go func() { waits <- waiter.Lock(ctx) }()
+	go func() { others <- goesOn.Lock(ctx) }()
+	shmtest.AwaitWaiting(t, r, "m", 2)
+	if err := m.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-waits; !errors.Is(err, shm.ErrClosed) {
+		t.Errorf("Lock under way = %v, want ErrClosed", err)
+	}
+	for call, err := range map[string]error{"Lock": waiter.Lock(ctx), "TryLock": first(waiter.TryLock()), "Unlock": waiter.Unlock()} {
+		if err == nil {
+			t.Errorf("%s of a Holder whose handle is closed = nil", call)
+		}
+	}
+	shmtest.AwaitWaiting(t, r, "m", 1)
+	select {
+	case err := <-others:
+		t.Errorf("Lock of another handle = %v while the mutex is held", err)
+	default:
+	}
+	if err := errors.Join(holder.Unlock(), <-others, goesOn.Unlock()); err != nil {
+		t.Error(err)
+	}
+}
+
 // A Delivery and a Holder give back what they have, for nobody else could.
 func TestClaimsOutliveTheHandle(t *testing.T) {
 	r, ctx := shmtest.Region(t), watchdog(t)

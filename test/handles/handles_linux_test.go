@@ -91,11 +91,27 @@ func TestCloseCells(t *testing.T) {
 		t.Errorf("Load = %d", n)
 	}
 	atomics.Add(v, 1)
+	v.Store(2)
 	v.Swap(3)
 	v.CompareAndSwap(7, 8)
 	v.Update(func(n int64) int64 { return n + 1 })
 	if n := other.Load(); n != 7 {
 		t.Errorf("Load of the other handle = %d, want 7", n)
+	}
+	a, cells := must(atomics.OpenArray[uint8](r, "a", 3))(t), must(atomics.OpenArray[uint8](r, "a", 0))(t)
+	cells.Store(1, 7)
+	if err := a.Close(); err != nil {
+		t.Fatal(err)
+	}
+	a.Store(1, 2)
+	atomics.AddAt(a, 1, 1)
+	if n := a.CopyFrom([]uint8{3, 4, 5}); n != 3 || cells.Load(0) != 0 || cells.Load(1) != 7 {
+		t.Errorf("CopyFrom of %d through a closed handle; the cells are %d and %d", n, cells.Load(0), cells.Load(1))
+	}
+	for i, x := range a.All() {
+		if x != 0 {
+			t.Errorf("cell %d is %d", i, x)
+		}
 	}
 	s := must(atomics.OpenSlice[int64](r, "s", 3))(t)
 	before := s.Data()

@@ -19,7 +19,7 @@ import (
 // warden: path gigabytes. The first process of a pid namespace: it starts a
 // holder there and a visitor, and kills the holder when it is told to.
 var warden = testproc.Role("warden", func(args []string) {
-	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+	if err := testproc.MountProc(); err != nil {
 		testproc.Say("cannot mount /proc:", err)
 		return
 	}

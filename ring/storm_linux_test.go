@@ -108,6 +108,7 @@ func queueStorm(t *testing.T, long time.Duration, kill, leave bool) {
 	for i := range each {
 		ps[i], cs[i] = startProducer(), startConsumer()
 	}
+	q.Begun(t, next)
 	kills, stops, closes := 0, 0, 0
 	for end := time.Now().Add(length); time.Now().Before(end) && next < stormtest.Producers-2; {
 		time.Sleep(rand.N(10 * time.Millisecond))

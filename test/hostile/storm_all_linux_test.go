@@ -87,6 +87,9 @@ func (v variant) run(t *testing.T) {
 	for i := range cs {
 		cs[i] = start()
 	}
+	if !v.locks {
+		q.Begun(t, next)
+	}
 	kills, stops, closes, insides := 0, 0, 0, 0
 	var longest time.Duration
 	for over := time.Now().Add(length); time.Now().Before(over) && next < stormtest.Producers; {

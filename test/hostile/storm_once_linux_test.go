@@ -66,7 +66,8 @@ func (s *storm) did(i int) error {
 
 var errFailed = errors.New("failed")
 
-// onces has them done one after the other, with a pause between.
+// onces has them done one after the other, with a pause between, on average:
+// many do not live that long.
 func (s *storm) onces(over func() bool, pause time.Duration) error {
 	for i := int(s.turn.Load()); i < stormOnces && !over(); i++ {
 		err := s.did(i)
@@ -74,8 +75,8 @@ func (s *storm) onces(over func() bool, pause time.Duration) error {
 			return err
 		}
 		s.turn.Store(int64(i))
-		for next := time.Now().Add(pause); time.Now().Before(next) && !over() && !s.leaving.Load(); {
-			time.Sleep(min(pause, 5*time.Millisecond))
+		for step := min(pause, 5*time.Millisecond); rand.N(pause) >= step && !over() && !s.leaving.Load(); {
+			time.Sleep(step)
 		}
 	}
 	return nil

@@ -2,6 +2,7 @@ package bench_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
@@ -64,86 +66,139 @@ func timeOf(pid int) (ns int64) {
 //	go test -run XXX -bench Crowd -benchtime 20x ./bench
 func BenchmarkCrowd(b *testing.B) {
 	for _, n := range []int{16, 64, 256, 1000} {
-		b.Run(strconv.Itoa(n), func(b *testing.B) { crowd(b, n) })
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			c := newCrowd(b, n)
+			last := func(ns []int64) (median float64) {
+				ns = slices.Clone(ns[max(0, len(ns)-16):])
+				slices.Sort(ns)
+				return float64(ns[len(ns)/2]) / 1e6
+			}
+			lastWall, lastCPU := last(c.wall), last(c.cpu)
+			idle := c.idle(5 * time.Second)
+			c.listen()
+			var took []int64
+			for b.Loop() {
+				took = append(took, int64(c.kill()))
+			}
+			b.ReportMetric(c.attached.Seconds(), "s-to-attach")
+			b.ReportMetric(lastWall, "ms-last-opens")
+			b.ReportMetric(lastCPU, "cpu-ms-last-opens")
+			b.ReportMetric(idle.Seconds()*100, "%-of-a-processor-idle")
+			slices.Sort(took)
+			b.ReportMetric(float64(took[len(took)/2])/1e6, "ms-death-heard")
+			b.ReportMetric(0, "ns/op") // of what else is in the loop: a process is started
+		})
 	}
 }
 
-func crowd(b *testing.B, n int) {
-	dir := b.TempDir()
-	r, err := shm.Create(filepath.Join(dir, "crowd"), &shm.Options{Participants: n + 8})
-	if err != nil {
-		b.Fatal(err)
+// What is promised of a crowd.
+func TestCrowd(t *testing.T) {
+	n := 8
+	if effort.Bars() {
+		n = 64
 	}
-	defer r.Close()
-	var wall, cpu []int64
-	start := func() *testproc.Child {
-		c := crowder.Start(b, r.Name())
-		var w, p int64
-		if _, err := fmt.Sscan(c.Line(), &w, &p); err != nil {
-			b.Fatal(err)
-		}
-		wall, cpu = append(wall, w), append(cpu, p)
-		return c
+	c := newCrowd(t, n)
+	if effort.Bars() {
+		t.Log("all together use of one processor in a second")
+		effort.Median(t, 10*time.Millisecond, 3, func() time.Duration { return c.idle(time.Second) })
+	}
+	c.listen()
+	t.Log("a death is heard by all after")
+	effort.Median(t, 20*time.Millisecond, 20, c.kill)
+}
+
+// A crowd is so many processes in one region, and nobody else: what they cost is
+// what all cost who are in it.
+type crowd struct {
+	tb        testing.TB
+	path      string
+	cs        []*testproc.Child
+	wall, cpu []int64 // what Open took
+	attached  time.Duration
+}
+
+func newCrowd(tb testing.TB, n int) *crowd {
+	tb.Helper()
+	c := &crowd{tb: tb, path: filepath.Join(tb.TempDir(), "crowd"), cs: make([]*testproc.Child, n)}
+	r, err := shm.Create(c.path, &shm.Options{Participants: n + 8})
+	if errors.Is(err, errors.ErrUnsupported) {
+		tb.Skip(err)
+	}
+	if err == nil {
+		err = r.Close() // or it would be one of them
+	}
+	if err != nil {
+		tb.Fatal(err)
 	}
 	began := time.Now()
-	cs := make([]*testproc.Child, n)
-	for i := range cs {
-		cs[i] = start()
+	for i := range c.cs {
+		c.cs[i] = c.start()
 	}
-	attached := time.Since(began).Seconds()
-	last := func(ns []int64) (median float64) {
-		ns = slices.Clone(ns[max(0, len(ns)-16):])
-		slices.Sort(ns)
-		return float64(ns[len(ns)/2]) / 1e6
-	}
-	lastWall, lastCPU, idle := last(wall), last(cpu), idleShare(cs)
-
-	for _, c := range cs {
-		c.Say("listen")
-		c.Expect("listens")
-	}
-	var took []int64
-	for b.Loop() {
-		i := len(cs) / 2
-		victim := cs[i]
-		killed := sys.MonotonicNow()
-		victim.Kill()
-		heard := int64(0)
-		for k, c := range cs {
-			if k == i {
-				continue
-			}
-			var pid int
-			var at int64
-			if _, err := fmt.Sscan(c.Line(), &pid, &at); err != nil || pid != victim.PID() {
-				b.Fatalf("told of %d, want %d: %v", pid, victim.PID(), err)
-			}
-			heard = max(heard, at-killed)
+	c.attached = time.Since(began)
+	tb.Cleanup(func() { // all at once: or of each end all others would hear
+		for _, child := range c.cs {
+			child.Signal(syscall.SIGKILL)
 		}
-		took = append(took, heard)
-		cs[i] = start()
-		cs[i].Say("listen")
-		cs[i].Expect("listens")
-	}
-	b.ReportMetric(attached, "s-to-attach")
-	b.ReportMetric(lastWall, "ms-last-opens")
-	b.ReportMetric(lastCPU, "cpu-ms-last-opens")
-	b.ReportMetric(idle, "%-of-a-processor-idle")
-	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2])/1e6, "ms-death-heard")
-	b.ReportMetric(0, "ns/op") // of what else is in the loop: a process is started
+	})
+	return c
 }
 
-// idleShare is how much of a processor all use together, over some seconds.
-func idleShare(cs []*testproc.Child) float64 {
+func (c *crowd) start() *testproc.Child {
+	c.tb.Helper()
+	child := crowder.Start(c.tb, c.path)
+	var w, p int64
+	if _, err := fmt.Sscan(child.Line(), &w, &p); err != nil {
+		c.tb.Fatal(err)
+	}
+	c.wall, c.cpu = append(c.wall, w), append(c.cpu, p)
+	return child
+}
+
+// idle is how long all together are on a processor in a second, over some time.
+func (c *crowd) idle(over time.Duration) time.Duration {
 	time.Sleep(time.Second) // what the last one to come set going is over
 	used, since := int64(0), time.Now()
-	for _, c := range cs {
-		used -= timeOf(c.PID())
+	for _, child := range c.cs {
+		used -= timeOf(child.PID())
 	}
-	time.Sleep(5 * time.Second)
-	for _, c := range cs {
-		used += timeOf(c.PID())
+	time.Sleep(over)
+	for _, child := range c.cs {
+		used += timeOf(child.PID())
 	}
-	return float64(used) / float64(time.Since(since)) * 100
+	return time.Duration(float64(used) / time.Since(since).Seconds())
+}
+
+// listen has all listen for the ends of others.
+func (c *crowd) listen() {
+	c.tb.Helper()
+	for _, child := range c.cs {
+		child.Say("listen")
+		child.Expect("listens")
+	}
+}
+
+// kill kills one of those who listen and returns after how long all others had
+// heard; then there is another in its place.
+func (c *crowd) kill() time.Duration {
+	c.tb.Helper()
+	i := len(c.cs) / 2
+	victim := c.cs[i]
+	killed := sys.MonotonicNow()
+	victim.Kill()
+	heard := int64(0)
+	for k, child := range c.cs {
+		if k == i {
+			continue
+		}
+		var pid int
+		var at int64
+		if _, err := fmt.Sscan(child.Line(), &pid, &at); err != nil || pid != victim.PID() {
+			c.tb.Fatalf("told of %d, want %d: %v", pid, victim.PID(), err)
+		}
+		heard = max(heard, at-killed)
+	}
+	c.cs[i] = c.start()
+	c.cs[i].Say("listen")
+	c.cs[i].Expect("listens")
+	return time.Duration(heard)
 }

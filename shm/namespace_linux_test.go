@@ -22,7 +22,7 @@ import (
 // kills the holder when it is told to. Of the neighbours it is told how:
 // stopped, they are before the holder comes; killed, they are with it.
 var warden = testproc.Role("warden", func(args []string) {
-	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err != nil {
+	if err := testproc.MountProc(); err != nil {
 		testproc.Say("cannot mount /proc:", err)
 		return
 	}

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -21,20 +20,6 @@ func (c *Child) Freeze() {
 			c.t.Fatalf("process %d does not stop", c.PID())
 		}
 	}
-}
-
-// StartIn is Start in new namespaces, flags of clone(2), with a mount table of
-// its own that no other sees; the test is skipped where that is not allowed.
-func (r RoleName) StartIn(t testing.TB, flags uintptr, args ...string) *Child {
-	t.Helper()
-	probe := exec.Command("/bin/true")
-	probe.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags}
-	if err := probe.Run(); err != nil {
-		t.Skipf("no namespaces to be had: %v", err)
-	}
-	return r.start(t, func(cmd *exec.Cmd) {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: flags, Unshareflags: syscall.CLONE_NEWNS}
-	}, args)
 }
 
 func stopped(pid int) bool {

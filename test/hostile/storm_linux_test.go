@@ -11,22 +11,22 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
-	"example.com/tandem/internal/effort"
-	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/stormtest"
 	"example.com/tandem/shm"
-	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
 )
 
-// The storm: workers use all primitives of package sync at random, several
-// goroutines each, and are killed; others take their place. The ledger is two
-// cells for each lock, which only its holder changes, one after the other:
-// who recovers the lock makes them equal again.
+// The storm: in one region, workers use all primitives of package sync at
+// random, put and lease messages of two queues, close handles and the region
+// under their own calls, remove objects that others use, and are killed and
+// stopped; others take their place. The ledger of the locks is two cells for
+// each, which only its holder changes, one after the other: who recovers the lock
+// makes them equal again. That of the queues is stormtest's.
 
 const (
 	stormPermits = 3
 	stormParties = 3
-	stormOnces   = 900 // that there may be in all
+	stormOnces   = 300 // in all
 )
 
 // Whose cells are which.
@@ -34,6 +34,7 @@ const (
 	underMutex = 2 * iota
 	underHolder
 	underRW
+	underCell
 	underOwn
 	underOf
 	stormCells
@@ -48,6 +49,7 @@ type storm struct {
 	inside    *atomics.Array[int64] // who runs it
 	won, seen *atomics.Array[int32]
 	suspects  *atomics.Value[int64] // how often a lock without a Cond was found abandoned
+	cell      *atomics.Value[int64] // of which only the lock is used
 
 	in      atomic.Int64 // how many of those this process is inside of, by what its calls returned
 	leaving atomic.Bool  // it closes the region: cells may be zeroes
@@ -77,6 +79,8 @@ func openStorm(r *shm.Region) (s *storm, err error) {
 	s.turn, e = atomics.OpenValue(r, "turn", int64(0))
 	try(e)
 	s.suspects, e = atomics.OpenValue(r, "suspects", int64(0))
+	try(e)
+	s.cell, e = atomics.OpenValue(r, "cell", int64(0))
 	try(e)
 	s.mu, e = tsync.OpenMutex(r, "mu")
 	try(e)
@@ -177,7 +181,7 @@ func (s *storm) one(h, own *tsync.Holder) error {
 	bg := context.Background()
 	soon, cancel := brief()
 	defer cancel()
-	switch rand.IntN(12) {
+	switch rand.IntN(13) {
 	case 0:
 		return s.locked(bg, s.mu, underMutex, nothing)
 	case 1:
@@ -214,6 +218,8 @@ func (s *storm) one(h, own *tsync.Holder) error {
 			return err
 		}
 		return s.b.Release(1)
+	case 11:
+		return s.locked(bg, s.cell, underCell, nothing)
 	default:
 		if rand.IntN(2) == 0 {
 			return errors.Join(s.e.Set(), s.e.Clear(), expired(s.e.Wait(soon)))
@@ -228,124 +234,6 @@ func (s *storm) one(h, own *tsync.Holder) error {
 	}
 }
 
-// did has one Once done: it fails now and then, by another's fault or not. won
-// counts who did it, and seen says that somebody was told that it is done.
-func (s *storm) did(i int) error {
-	o, err := tsync.OpenOnce(s.r, fmt.Sprint("once", i))
-	if err != nil {
-		return err
-	}
-	for {
-		ran := false
-		err = o.Do(context.Background(), func(context.Context) error {
-			if s.seen.Load(i) != 0 {
-				return fmt.Errorf("once %d runs, and is done", i)
-			}
-			me := rand.Int64()
-			s.inside.Store(i, me)
-			time.Sleep(rand.N(4 * time.Millisecond))
-			if s.inside.Load(i) != me {
-				return fmt.Errorf("once %d runs twice at a time", i)
-			}
-			if rand.IntN(3) > 0 {
-				return errFailed
-			}
-			ran = true
-			return nil
-		})
-		if err == nil {
-			s.seen.Store(i, 1)
-			if ran && atomics.AddAt(s.won, i, 1) != 1 {
-				err = fmt.Errorf("once %d was done twice", i)
-			}
-			return err
-		}
-		if err != errFailed {
-			return err
-		}
-	}
-}
-
-var errFailed = errors.New("failed")
-
-// stormWorker works until the Event "end" is set.
-var stormWorker = testproc.Role("storm worker", func(args []string) {
-	r, err := shm.Open(args[0], nil)
-	testproc.Must(err)
-	s, err := openStorm(r)
-	testproc.Must(err)
-	end, err := tsync.OpenEvent(r, "end")
-	testproc.Must(err)
-	var wg sync.WaitGroup
-	for range 3 {
-		wg.Go(func() {
-			h, own := s.re.NewHolder(), s.own.Holder()
-			for !end.IsSet() {
-				testproc.Must(s.one(h, own))
-			}
-		})
-	}
-	wg.Go(func() {
-		for i := int(s.turn.Load()); i < stormOnces && !end.IsSet(); i++ {
-			testproc.Must(s.did(i))
-			s.turn.Store(int64(i))
-		}
-	})
-	wg.Wait()
-	testproc.Must(r.Close())
-})
-
-func TestPrimitivesStorm(t *testing.T) {
-	r := shmtest.Region(t)
-	s := must[*storm](t)(openStorm(r))
-	end := must[*tsync.Event](t)(tsync.OpenEvent(r, "end"))
-	start := func() *testproc.Child { return stormWorker.Start(t, r.Name()) }
-	var cs [4]*testproc.Child
-	for i := range cs {
-		cs[i] = start()
-	}
-	kills := 0
-	for over := time.Now().Add(effort.Storm(t, 4*time.Second)); time.Now().Before(over); kills++ {
-		time.Sleep(5*time.Millisecond + rand.N(40*time.Millisecond))
-		i := rand.IntN(len(cs))
-		cs[i].Kill()
-		cs[i] = start()
-	}
-	if err := end.Set(); err != nil {
-		t.Fatal(err)
-	}
-	s.survive(t, r, cs[:])
-	s.balance(t, r)
-	last := int(s.turn.Load())
-	for i := range last {
-		if err := s.did(i); err != nil {
-			t.Error(err)
-		}
-		if n := s.won.Load(i); n > 1 || s.seen.Load(i) != 1 {
-			t.Errorf("once %d: done by %d", i, n)
-		}
-	}
-	t.Logf("%d kills, %d Onces", kills, last)
-}
-
-// survive waits for the workers that are left to end.
-func (s *storm) survive(t *testing.T, r *shm.Region, cs []*testproc.Child) {
-	ctx := watchdog(t)
-	for _, c := range cs {
-		ended := make(chan error, 1)
-		go func() { ended <- c.Wait() }()
-		select {
-		case err := <-ended:
-			if err != nil {
-				t.Error("a worker that was not killed:", err)
-			}
-		case <-ctx.Done():
-			snapshot, _ := r.Snapshot()
-			t.Fatalf("a survivor hangs:\n%v", snapshot)
-		}
-	}
-}
-
 // balance is the end of a storm: nobody is left, what locks are abandoned are
 // repaired, and everything adds up.
 func (s *storm) balance(t *testing.T, r *shm.Region) {
@@ -354,7 +242,7 @@ func (s *storm) balance(t *testing.T, r *shm.Region) {
 	for _, l := range []struct {
 		l    stormLock
 		cell int
-	}{{s.mu, underMutex}, {h, underHolder}, {s.rw, underRW}, {own, underOwn}, {s.lock, underOf}} {
+	}{{s.mu, underMutex}, {h, underHolder}, {s.rw, underRW}, {s.cell, underCell}, {own, underOwn}, {s.lock, underOf}} {
 		if err := s.locked(ctx, l.l, l.cell, nothing); err != nil {
 			t.Error(err)
 		}
@@ -383,12 +271,5 @@ func (s *storm) balance(t *testing.T, r *shm.Region) {
 		})
 	}
 	wg.Wait()
-	if err := r.Check(); err != nil {
-		t.Error(err)
-	}
-	for _, p := range r.Participants() {
-		if p.State == shm.Dead {
-			t.Errorf("%v has not been recovered", p)
-		}
-	}
+	stormtest.Recovered(t, r)
 }

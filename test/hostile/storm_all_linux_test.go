@@ -1,0 +1,277 @@
+package hostile_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/stormtest"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+	tsync "example.com/tandem/sync"
+)
+
+const (
+	stormSize = 16 << 20
+	stormHog  = 5 << 20 // too much for three
+)
+
+// A storm of everything: Closes and stops, with kills and without, and with each
+// worker in a pid namespace of its own, where nobody can ask the kernel about
+// another. Without kills each task is done exactly once, and a lock is abandoned
+// only if somebody was inside of it when the region was closed, as calls said.
+func TestStorm(t *testing.T) {
+	for _, v := range []variant{
+		{name: "locks", locks: true}, // nothing else, and so more of it
+		{name: "closes"},
+		{name: "kills", kills: true},
+		{name: "namespaces", kills: true, apart: true},
+	} {
+		t.Run(v.name, v.run)
+	}
+}
+
+type variant struct {
+	name                string
+	kills, apart, locks bool
+}
+
+const stormApart = syscall.CLONE_NEWPID | syscall.CLONE_NEWNS
+
+func (v variant) run(t *testing.T) {
+	if v.apart {
+		if why, ok := stormProbe.StartIn(t, stormApart).Next(); ok {
+			t.Skip(why)
+		}
+	}
+	length := effort.Storm(t, 5*time.Second)
+	name := filepath.Join(filepath.Dir(shmtest.Region(t).Name()), "storm")
+	r := must[*shm.Region](t)(shm.Create(name, &shm.Options{Size: stormSize}))
+	defer r.Close()
+	s := must[*storm](t)(openStorm(r))
+	q := must[*stormtest.Queues](t)(stormtest.Open(r))
+	end := must[*tsync.Event](t)(tsync.OpenEvent(r, "end"))
+	for i := range stormOnces { // now, so that no memory is taken for good later
+		if err := must[*tsync.Once](t)(openOnce(r, i)).Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	memory := s.memory(t)
+	tally, census := q.Count(t), newCensus(t, r)
+
+	kind := "closes"
+	if v.kills {
+		kind = "kills"
+	}
+	next := 0
+	start := func() *resident {
+		args := []string{name, fmt.Sprint(next), kind, (length / stormOnces).String(), ""}
+		next++
+		if v.locks {
+			args[4] = "locks"
+		}
+		if !v.apart {
+			return census.admit(stormWorker.Start(t, args...))
+		}
+		args[4] = "apart"
+		return census.admit(stormWorker.StartIn(t, stormApart, args...))
+	}
+	var cs [4]*resident
+	for i := range cs {
+		cs[i] = start()
+	}
+	if !v.locks {
+		q.Begun(t, next)
+	}
+	kills, stops, closes, insides := 0, 0, 0, 0
+	var longest time.Duration
+	for over := time.Now().Add(length); time.Now().Before(over) && next < stormtest.Producers; {
+		time.Sleep(rand.N(10 * time.Millisecond))
+		i := rand.IntN(len(cs))
+		switch n := rand.IntN(8); {
+		case n < 2 && v.kills:
+			cs[i].kill()
+			cs[i] = start()
+			kills++
+		case n < 3:
+			stormtest.Halt(cs[i].Child)
+			stops++
+		default:
+			begun := time.Now()
+			insides += cs[i].leave()
+			longest = max(longest, time.Since(begun))
+			closes++
+		}
+	}
+	q.Stop()
+	if err := end.Set(); err != nil {
+		t.Fatal(err)
+	}
+	q.Shutdown(t)
+	for _, c := range cs {
+		c.survive(r)
+	}
+	q.Join(t)
+	committed := 0
+	if !v.locks {
+		committed = q.Balance(t, tally, next, !v.kills)
+	}
+	s.balance(t, r)
+	onces := s.done(t)
+	if now := s.memory(t); now != memory {
+		t.Errorf("%d bytes of the region are used after the storm, %d before", now, memory)
+	}
+	attached := census.balance()
+	suspects := int(s.suspects.Load())
+	t.Logf("%d kills, %d stops, %d closes (%v at most) with %d locks held; a lock was found abandoned %d times", kills, stops, closes, longest, insides, suspects)
+	t.Logf("%d messages, %d delivered again; %d Onces; %d times attached, each heard to end", committed, tally.Again, onces, attached)
+	if !v.kills && suspects > insides {
+		t.Errorf("a lock was found abandoned %d times; those who closed were inside %d", suspects, insides)
+	}
+}
+
+// A census is who was in the region, and whose end was heard.
+type census struct {
+	t    *testing.T
+	stop func()
+
+	mu    sync.Mutex
+	heard map[seat]shm.State
+	want  map[seat]shm.State
+}
+
+// A seat names a participant.
+type seat struct {
+	index int
+	epoch uint32
+}
+
+func newCensus(t *testing.T, r *shm.Region) *census {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &census{t: t, stop: cancel, heard: map[seat]shm.State{}, want: map[seat]shm.State{}}
+	exits := r.Exits(ctx)
+	go func() {
+		for p := range exits {
+			at := seat{p.Index, p.Epoch}
+			c.mu.Lock()
+			if was, ok := c.heard[at]; ok {
+				t.Errorf("the end of %v was told twice: %v, %v", p, was, p.State)
+			}
+			c.heard[at] = p.State
+			c.mu.Unlock()
+		}
+	}()
+	return c
+}
+
+// balance waits until all ends have been heard, and says how many.
+func (c *census) balance() int {
+	c.t.Helper()
+	defer c.stop()
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
+		c.mu.Lock()
+		unheard := 0
+		for at := range c.want {
+			if _, ok := c.heard[at]; !ok {
+				unheard++
+			}
+		}
+		if unheard == 0 || time.Now().After(end) {
+			break
+		}
+		c.mu.Unlock()
+	}
+	defer c.mu.Unlock()
+	for at, state := range c.want {
+		if how, ok := c.heard[at]; !ok || how != state {
+			c.t.Errorf("the end of participant %v: %v, want %v, heard: %v", at, how, state, ok)
+		}
+	}
+	return len(c.want)
+}
+
+// A resident is a worker of whom is known whether it is in the region.
+type resident struct {
+	*testproc.Child
+	census *census
+	outs   chan int
+	silent chan struct{} // closed when it says no more
+	at     *seat         // before that, the reader's alone
+}
+
+// admit listens to a child.
+func (c *census) admit(child *testproc.Child) *resident {
+	w := &resident{Child: child, census: c, outs: make(chan int, 1), silent: make(chan struct{})}
+	go func() {
+		defer close(w.silent)
+		for line := range child.Lines() {
+			var at seat
+			var inside int
+			if _, err := fmt.Sscanf(line, "in %d %d", &at.index, &at.epoch); err == nil {
+				w.at = &at
+			} else if _, err := fmt.Sscanf(line, "out %d", &inside); err == nil {
+				w.left(shm.Leaving)
+				w.outs <- inside
+			} else {
+				c.t.Errorf("a worker says %q", line)
+			}
+		}
+	}()
+	return w
+}
+
+// left is how the end is to be told of one that was in.
+func (w *resident) left(how shm.State) {
+	if w.at == nil {
+		return
+	}
+	w.census.mu.Lock()
+	defer w.census.mu.Unlock()
+	w.census.want[*w.at] = how
+	w.at = nil
+}
+
+// leave has the worker close the region, and open it anew.
+func (w *resident) leave() (inside int) {
+	w.census.t.Helper()
+	w.Say("close")
+	select {
+	case inside = <-w.outs:
+	case <-w.silent:
+		w.census.t.Fatal("a worker that was to close the region has ended")
+	case <-time.After(testproc.Patience):
+		w.census.t.Fatal("a worker does not close the region")
+	}
+	return inside
+}
+
+func (w *resident) kill() {
+	w.Signal(syscall.SIGKILL)
+	<-w.silent
+	w.Wait()
+	w.left(shm.Dead)
+}
+
+// survive waits until the worker ends by itself.
+func (w *resident) survive(r *shm.Region) {
+	t := w.census.t
+	t.Helper()
+	w.HangUp()
+	select {
+	case <-w.silent:
+	case <-time.After(testproc.Patience):
+		snapshot, _ := r.Snapshot()
+		t.Fatalf("a survivor hangs:\n%v", snapshot)
+	}
+	if err := w.Wait(); err != nil {
+		t.Error("a worker that was not killed:", err)
+	}
+	w.left(shm.Leaving)
+}

@@ -1,0 +1,146 @@
+package hostile_test
+
+import (
+	"errors"
+	"io"
+	"math/rand/v2"
+	"strconv"
+	"sync"
+	"time"
+
+	"example.com/tandem/internal/stormtest"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/shm"
+	tsync "example.com/tandem/sync"
+)
+
+// A stormWorker works until the storm ends: region, its number as a producer,
+// "kills" if there are some, the pause between Onces, "apart" if it is the first
+// process of a pid namespace, "locks" if it is to use nothing else. It says "in", its index and its epoch. When it is
+// told to it closes the region under its own calls, says "out" and how many
+// locks it was inside of, and opens it anew.
+var stormWorker = testproc.Role("storm worker", func(args []string) {
+	me, err := strconv.Atoi(args[1])
+	testproc.Must(err)
+	kills := args[2] == "kills"
+	pause, err := time.ParseDuration(args[3])
+	testproc.Must(err)
+	if args[4] == "apart" {
+		testproc.Must(testproc.MountProc())
+	}
+	orders := make(chan string)
+	go func() {
+		defer close(orders)
+		for {
+			line, ok := testproc.Hear()
+			if !ok {
+				return
+			}
+			orders <- line
+		}
+	}()
+	putter := &stormtest.Putter{Me: me}
+	takers := []*stormtest.Taker{{Kills: kills}, {Kills: kills, Words: true}}
+	for {
+		r, err := shm.Open(args[0], nil)
+		testproc.Must(err)
+		s, err := openStorm(r)
+		testproc.Must(err)
+		end, err := tsync.OpenEvent(r, "end")
+		testproc.Must(err)
+		self := r.Self()
+		testproc.Say("in", self.Index, self.Epoch)
+		var wg sync.WaitGroup
+		for range 4 {
+			wg.Go(func() {
+				h, own := s.re.NewHolder(), s.own.Holder()
+				s.repeat(end, func() error { return s.one(h, own) })
+			})
+		}
+		if args[4] != "locks" {
+			s.more(&wg, end, pause, putter, takers)
+		}
+		ended := make(chan bool)
+		go func() { wg.Wait(); close(ended) }()
+		ordered := false
+		select {
+		case <-ended:
+		case _, ordered = <-orders:
+		}
+		if !ordered { // the end of the storm, or there are no more orders, and it is near
+			<-ended
+			testproc.Must(r.Close())
+			return
+		}
+		s.leaving.Store(true)
+		testproc.Must(r.Close())
+		<-ended
+		for _, c := range takers {
+			c.Reopened()
+		}
+		testproc.Say("out", s.in.Load())
+	}
+})
+
+// more is what else a worker does than to lock.
+func (s *storm) more(wg *sync.WaitGroup, end *tsync.Event, pause time.Duration, putter *stormtest.Putter, takers []*stormtest.Taker) {
+	wg.Go(func() { s.repeat(end, s.doomed) })
+	wg.Go(func() {
+		s.repeat(end, func() error {
+			time.Sleep(rand.N(4 * time.Millisecond))
+			return s.fleeting()
+		})
+	})
+	wg.Go(func() { s.over(s.onces(end.IsSet, pause)) })
+	wg.Go(func() { s.queues(putter.Work) })
+	for _, c := range takers {
+		wg.Go(func() { s.queues(c.Work) })
+	}
+}
+
+// stormProbe tries whether workers can be apart.
+var stormProbe = testproc.Role("storm probe", func([]string) {
+	if err := testproc.MountProc(); err != nil {
+		testproc.Say("cannot mount /proc:", err)
+	}
+})
+
+// over reports whether err is that of a region that is being closed, and ends
+// the process if it is another.
+func (s *storm) over(err error) bool {
+	if s.leaving.Load() && (err == nil || errors.Is(err, shm.ErrClosed)) {
+		return true
+	}
+	testproc.Must(err)
+	return false
+}
+
+// repeat calls f until the storm ends or the region is closed.
+func (s *storm) repeat(end *tsync.Event, f func() error) {
+	for !end.IsSet() {
+		if s.over(f()) {
+			return
+		}
+	}
+}
+
+// queues has work done until the storm ends or the region is closed; with
+// handles that are closed now and then.
+func (s *storm) queues(work func(*stormtest.Queues) error) {
+	for {
+		q, err := stormtest.Open(s.r)
+		if err == nil {
+			if doomed := rand.IntN(2) == 0; doomed {
+				time.AfterFunc(rand.N(100*time.Millisecond), func() { q.Close() })
+			}
+			err = work(q)
+		}
+		switch {
+		case err == nil || errors.Is(err, io.EOF):
+			return
+		case errors.Is(err, shm.ErrClosed) && !s.leaving.Load(): // a handle
+		case s.over(err):
+			return
+		}
+	}
+}

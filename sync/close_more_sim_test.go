@@ -68,7 +68,7 @@ func TestSimClosePermits(t *testing.T) {
 					p := w.Process(i)
 					s := &permits{handle: simHandle(p, kind, a), bounded: bounded}
 					s.sem = *check(engine.AttachSemaphore(a, p.Env(), bounded))
-					p.Go("user", func(t *sim.Thread) {
+					use := func(t *sim.Thread) {
 						ctx := sim.Context
 						for round := range 5 {
 							var err error
@@ -100,7 +100,9 @@ func TestSimClosePermits(t *testing.T) {
 								return
 							}
 						}
-					})
+					}
+					p.Go("user", use)
+					p.Go("another", use)
 				}
 				w.OnStuck(func() bool { // the signals are used up
 					p := w.Process(int(7))

@@ -252,13 +252,15 @@ func TestSimCloseCond(t *testing.T) {
 		for i := range 3 {
 			p := w.Process(i)
 			mu, c := open(p)
-			p.Go("consumer", func(t *sim.Thread) {
-				for range 2 {
-					if simEnded(w, consume(t, mu, c, p.Self)) {
-						return
+			for range 1 + i%2 {
+				p.Go("consumer", func(t *sim.Thread) {
+					for range 2 {
+						if simEnded(w, consume(t, mu, c, p.Self)) {
+							return
+						}
 					}
-				}
-			})
+				})
+			}
 		}
 		give := func(mu *Mutex, c *Cond, n int) error {
 			if err := lock(mu); err != nil {

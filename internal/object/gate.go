@@ -32,18 +32,19 @@ import (
 // first change that there ever is of the word, so that costs nobody anything
 // (engine.Env). Hence in the zeroes nothing is ever changed, from 0 or from
 // anything else, and a change that succeeded was in the region. Set, Clear, Abort,
-// Reset, Acquire, Release, Shutdown and a Recover are so, and need no G3 after it.
-// What an Acquire took, and cannot give back by then, it had when the region was
-// closed, which is what Close tells the others.
+// Reset, Acquire, Release and Shutdown are so, and need no G3 after it. (So is a
+// Recover, of a mutex, always within Here: a Wait that takes its lock back by one
+// may say ErrClosed all the same.) What an Acquire took, and cannot give back by
+// then, it had when the region was closed, which is what Close tells the others.
 //
 // A claim, and a change by who has it. After the claim one looks at a word that is
-// never 0 in the region: one that is not 0 says that the claim was in it. So who
-// goes on has what nobody else of the process has, and of each thing there is one
-// at most who has it at G4. What he goes on to leave in the zeroes nobody else
-// leaves there. Put and Get claim a slot, and end with a CAS from that claim: in
-// the zeroes it fails, but for one case that Gave decides (engine.Slot.First). Once
-// claims the run, and an RWMutex its writing: what is found in the zeroes, of these,
-// was done there, by who asks.
+// never 0 in the region, or at closed: that it is not 0, or that closed is not set,
+// says that the claim was in the region. So who goes on has what nobody else of the
+// process has, and of each thing there is one at most who has it at G4. What he
+// goes on to leave in the zeroes nobody else leaves there. Put and Get claim a slot,
+// and end with a CAS from that claim: in the zeroes it fails, but for one case that
+// Gave decides (engine.Slot.First). Once claims the run, and an RWMutex its writing:
+// what is found in the zeroes, of these, was done there, by who asks.
 //
 // A mutex. Its word is 0 whenever it is free, so goroutines do lock and unlock it in
 // the zeroes. But each Lock that does sees G3, and goes to unlock what it finds

@@ -59,7 +59,7 @@ func TestSimClosePermits(t *testing.T) {
 			kind, initial = engine.KindBoundedSemaphore, 2
 		}
 		t.Run(kind.String(), func(t *testing.T) {
-			sim.Explore(t, 8000, sim.Leaving, func(w *sim.World) {
+			sim.Explore(t, 3000, sim.Leaving, func(w *sim.World) {
 				a := mem.Heap(engine.SemaphoreSize(8))
 				engine.InitSemaphore(a, initial)
 				simRecover(w, []engine.Kind{kind}, []mem.Area{a})

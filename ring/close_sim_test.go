@@ -134,13 +134,17 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
 				}
 			}
 		}
-		for i := range 2 {
+		// Several threads of a process, on one handle: what one of them does in the
+		// zeroes is not what another has done in the region.
+		for i, threads := range [][2]int{{2, 0}, {0, 2}, {2, 2}} {
 			p := w.Process(i)
-			p.Go("producer", produce(simQueue[T](p, a, nil), 4))
-		}
-		for i := range 2 {
-			p := w.Process(2 + i)
-			p.Go("consumer", consume(simQueue[T](p, a, nil), 4))
+			q := simQueue[T](p, a, nil)
+			for range threads[0] {
+				p.Go("producer", produce(q, 3))
+			}
+			for range threads[1] {
+				p.Go("consumer", consume(q, 3))
+			}
 		}
 		p := w.Process(9)
 		p.Immortal = true

@@ -148,7 +148,7 @@ func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
 	var err error
 	if q.form == inSlot {
 		d.v = *(*T)(body(s))
-	} else if d.v, err = q.leasedBytes(s, d.slot); err != nil && q.eng.Ack(d.slot) == nil && !q.gone() { // or it would be in everybody's way for ever
+	} else if d.v, err = q.leasedBytes(s, d.slot); err != nil && q.eng.Ack(d.slot) == nil { // or it would be in everybody's way for ever
 		return Delivery[T]{}, q.core.Err(op, err) // and nobody else is told
 	}
 	if err == nil && q.closed.Load() {

@@ -49,11 +49,11 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 		return q.getBytes(opGet, s)
 	}
 	v = *(*T)(body(s))
-	q.eng.Release(s)
+	released := q.eng.Release(s)
 	q.core.KeepAlive()
-	if q.closed.Load() && q.inZeroes(s) {
+	if !released {
 		var zero T
-		return zero, q.fail(opGet, shm.ErrClosed)
+		return zero, q.fail(opGet, shm.ErrCorrupt)
 	}
 	return v, nil
 }
@@ -71,11 +71,11 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 		return q.getBytes(opTryGet, s)
 	}
 	v = *(*T)(body(s))
-	q.eng.Release(s)
+	released := q.eng.Release(s)
 	q.core.KeepAlive()
-	if q.closed.Load() && q.inZeroes(s) {
+	if !released {
 		var zero T
-		return zero, q.fail(opTryGet, shm.ErrClosed)
+		return zero, q.fail(opTryGet, shm.ErrCorrupt)
 	}
 	return v, nil
 }
@@ -119,13 +119,16 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 func (q *Queue[T]) getBytes(op string, s engine.Slot) (v T, err error) {
 	b, err := q.read(s, &v)
 	if err != nil {
-		q.eng.Discard(s)
-		return v, q.done(op, err)
+		var zero T
+		if q.eng.Discard(s) {
+			return zero, q.core.Err(op, err)
+		}
+		return zero, q.fail(op, err)
 	}
 	// Before a decoder runs, which may take its time.
-	if !q.eng.Release(s) && q.closed.Load() && q.inZeroes(s) {
+	if !q.eng.Release(s) {
 		var zero T
-		return zero, q.fail(op, shm.ErrClosed)
+		return zero, q.fail(op, shm.ErrCorrupt)
 	}
 	done := func() { q.eng.TaskDone() } // nobody else can say that it is done
 	if err = q.decode(b, &v, done); err != nil {

@@ -46,10 +46,10 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 		}
 	}
 	*(*T)(body(s)) = v
-	q.eng.Publish(s)
+	err = q.eng.Publish(s)
 	q.core.KeepAlive()
-	if q.closed.Load() && q.inZeroes(s) {
-		return q.fail(opPut, shm.ErrClosed)
+	if err != nil || s.First() && q.closed.Load() && q.inZeroes(s) {
+		return q.fail(opPut, shm.ErrCorrupt)
 	}
 	return nil
 }
@@ -67,10 +67,10 @@ func (q *Queue[T]) TryPut(v T) error {
 		return q.fail(opTryPut, err)
 	}
 	*(*T)(body(s)) = v
-	q.eng.Publish(s)
+	err = q.eng.Publish(s)
 	q.core.KeepAlive()
-	if q.closed.Load() && q.inZeroes(s) {
-		return q.fail(opTryPut, shm.ErrClosed)
+	if err != nil || s.First() && q.closed.Load() && q.inZeroes(s) {
+		return q.fail(opTryPut, shm.ErrCorrupt)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
 		s, err = q.eng.PutSlot(w, msg)
 		w.Done()
 	}
-	if err == nil && q.closed.Load() && q.inZeroes(s) {
+	if err == nil && s.First() && q.closed.Load() && q.inZeroes(s) {
 		err = shm.ErrClosed
 	}
 	return q.done(op, err)

@@ -196,7 +196,7 @@ func (q *Queue[T]) Shutdown() error {
 		return q.fail("queue.Shutdown", shm.ErrClosed)
 	}
 	var err error
-	if q.eng.Shutdown(); q.closed.Load() && !q.core.Gate.Gave(q.eng.IsShut) {
+	if !q.core.Gate.Here(q.eng.Shutdown) {
 		err = shm.ErrClosed
 	}
 	return q.done("queue.Shutdown", err)
@@ -299,13 +299,12 @@ func (q *Queue[T]) done(op string, err error) error {
 	return nil
 }
 
-// inZeroes reports, of a slot that was published or released while the region
-// was closed, that this was in the zeroes that came in its place: for all others
-// nothing has happened, or what a death in the middle of it does.
+// inZeroes reports, of a slot that was published in its first lap while the region
+// was closed, that this was in the zeroes that came in its place.
 //
 //go:noinline
 func (q *Queue[T]) inZeroes(s engine.Slot) bool {
-	return !q.core.Gate.Gave(func() bool { return q.eng.Used(s) })
+	return !q.core.Gate.Gave(func() bool { return q.eng.InZeroes(s) })
 }
 
 // gone reports that the region was closed, and is not there any more.

@@ -110,7 +110,7 @@ func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object
 		Kind:    e.kind,
 		Fields:  fields,
 		Area:    a.area(e),
-		Env:     a.env,
+		Env:     a.env.Within(a.gate.Here),
 		List:    a.list,
 		Ref:     object.Ref{Kind: uint32(e.kind), Object: e.text(), Generation: e.gen}.On(a.key()),
 		Gate:    &a.gate,

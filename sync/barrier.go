@@ -219,8 +219,7 @@ func (b *Barrier) act(a engine.Arrival) error {
 func (b *Barrier) Abort() error {
 	err := b.ready(context.Background())
 	if err == nil {
-		b.eng.Abort()
-		err = b.changed(nil, &b.eng)
+		err = b.eng.Abort()
 	}
 	return b.done("barrier.Abort", err)
 }
@@ -231,10 +230,9 @@ func (b *Barrier) Abort() error {
 func (b *Barrier) Reset() error {
 	err := b.ready(context.Background())
 	if err == nil {
-		if b.eng.Reset() {
-			err = b.changed(nil, &b.eng)
-		} else {
-			err = b.seen(nil)
+		var began bool
+		if began, err = b.eng.Reset(); !began {
+			err = b.seen(err)
 		}
 	}
 	return b.done("barrier.Reset", err)

@@ -59,7 +59,7 @@ func TestSimClosePermits(t *testing.T) {
 			kind, initial = engine.KindBoundedSemaphore, 2
 		}
 		t.Run(kind.String(), func(t *testing.T) {
-			sim.Explore(t, 8000, sim.Leaving, func(w *sim.World) {
+			sim.Explore(t, 3000, sim.Leaving, func(w *sim.World) {
 				a := mem.Heap(engine.SemaphoreSize(8))
 				engine.InitSemaphore(a, initial)
 				simRecover(w, []engine.Kind{kind}, []mem.Area{a})
@@ -68,7 +68,7 @@ func TestSimClosePermits(t *testing.T) {
 					p := w.Process(i)
 					s := &permits{handle: simHandle(p, kind, a), bounded: bounded}
 					s.sem = *check(engine.AttachSemaphore(a, p.Env(), bounded))
-					p.Go("user", func(t *sim.Thread) {
+					use := func(t *sim.Thread) {
 						ctx := sim.Context
 						for round := range 5 {
 							var err error
@@ -100,7 +100,9 @@ func TestSimClosePermits(t *testing.T) {
 								return
 							}
 						}
-					})
+					}
+					p.Go("user", use)
+					p.Go("another", use)
 				}
 				w.OnStuck(func() bool { // the signals are used up
 					p := w.Process(int(7))
@@ -250,13 +252,15 @@ func TestSimCloseCond(t *testing.T) {
 		for i := range 3 {
 			p := w.Process(i)
 			mu, c := open(p)
-			p.Go("consumer", func(t *sim.Thread) {
-				for range 2 {
-					if simEnded(w, consume(t, mu, c, p.Self)) {
-						return
+			for range 1 + i%2 {
+				p.Go("consumer", func(t *sim.Thread) {
+					for range 2 {
+						if simEnded(w, consume(t, mu, c, p.Self)) {
+							return
+						}
 					}
-				}
-			})
+				})
+			}
 		}
 		give := func(mu *Mutex, c *Cond, n int) error {
 			if err := lock(mu); err != nil {

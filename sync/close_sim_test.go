@@ -43,6 +43,7 @@ var simLocks = map[string]sim.LockKind{
 			return newHolder(simHandle(p, engine.KindRMutex, a), *check(engine.AttachRMutex(a, p.Env())))
 		},
 		Owner:     func(a mem.Area) (engine.Self, bool) { return check(engine.AttachRMutex(a, engine.Env{})).Owner() },
+		Another:   func(l sim.RobustLock) sim.RobustLock { return newHolder(l.(*Holder).handle, l.(*Holder).mu) },
 		Reentrant: true},
 }
 

@@ -56,7 +56,7 @@ func (e *Event) Set() error {
 	err := e.ready(context.Background())
 	if err == nil {
 		e.release()
-		err = e.changed(e.ev.Set(), &e.ev)
+		err = e.ev.Set()
 	}
 	return e.done("event.Set", err)
 }

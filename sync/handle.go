@@ -180,16 +180,6 @@ func (h *handle) stands() error {
 	return nil
 }
 
-// changed is the err of a call that has changed something, unless it was the
-// zeroes that it changed: then e is not blank, as it would be if nothing had
-// been done there.
-func (h *handle) changed(err error, e interface{ Blank() bool }) error {
-	if err == nil && h.core.Closed.Load() && !h.core.Gate.Gave(func() bool { return !e.Blank() }) {
-		return shm.ErrClosed
-	}
-	return err
-}
-
 // acquire and release tell the race detector what the shared words order: what
 // was done before a release is done for whoever acquires after it.
 func (h *handle) acquire() {

@@ -165,17 +165,14 @@ func (p *permits) acquireSlow(ctx context.Context) error {
 
 // took ends a call that took a permit, if err is nil.
 func (p *permits) took(method string, err error) error {
-	if err == nil && p.core.Closed.Load() && !p.core.Gate.Took(p.giveBack) {
-		err = shm.ErrClosed
+	if err == nil && p.core.Closed.Load() && p.core.Gate.Here(func() { p.sem.GiveBack() }) {
+		err = shm.ErrClosed // else the region went with the permit taken
 	}
 	if err == nil {
 		p.acquire()
 	}
 	return p.ends(method, err)
 }
-
-// giveBack gives one permit back, unless what it was taken from is not there.
-func (p *permits) giveBack() bool { return !p.sem.Blank() && p.sem.Release(1) == nil }
 
 // ends is done, of a method whose name is made only where it is needed.
 func (p *permits) ends(method string, err error) error {
@@ -221,9 +218,6 @@ func (p *permits) Release(n int) error {
 	if mem.RaceEnabled || p.core == nil || p.core.Closed.Load() || !p.sem.ReleaseNow(n) {
 		return p.releaseSlow(n)
 	}
-	if p.core.Closed.Load() {
-		return p.ends("Release", p.changed(nil, &p.sem))
-	}
 	p.core.KeepAlive()
 	return nil
 }
@@ -241,7 +235,7 @@ func (p *permits) releaseSlow(n int) error {
 			err = fmt.Errorf("%d permits, there may be at most %d: %w", n, p.sem.Most(), err)
 		}
 	}
-	return p.ends("Release", p.changed(err, &p.sem))
+	return p.ends("Release", err)
 }
 
 // Value is how many permits there are at this instant. It does not block.

@@ -86,6 +86,8 @@ import (
 // and twice is once. Who dies with the last slot, at an Action or before T1,
 // is like the others.
 //
+// B is 0 once in 2^33 rounds, and in zeroes: see Env.change.
+//
 // Generations have 33 bits. A slot that was not claimed for 2^32 rounds looks
 // like one of a later round; it is not, if B is still w after A2. Held by one
 // that was stopped for so long, it is taken for damage.
@@ -184,9 +186,6 @@ func tripped(w, now uint64) bool { return (w^now)>>bankOf(w)&barrierP != 0 }
 // Parties is how many make a round.
 func (b *Barrier) Parties() int { return int(b.n) }
 
-// Blank reports that there are zeroes, in which nobody has done anything.
-func (b *Barrier) Blank() bool { return mem.Load64(b.b) == 0 }
-
 // Broken reports X.
 func (b *Barrier) Broken() bool { return mem.Load64(b.b)&barrierBroken != 0 }
 
@@ -281,13 +280,14 @@ func (b *Barrier) Last(a Arrival) bool { return uint64(a.index) == b.n-1 }
 
 // Trip is T1, and L1. ErrBroken if the round was over before.
 func (b *Barrier) Trip(a Arrival) error {
-	if mem.CAS64(b.b, a.b, (a.b+barrierOne)^barrierP<<a.Bank()) { // T1
+	ok, err := b.env.change(b.b, a.b, (a.b+barrierOne)^barrierP<<a.Bank()) // T1
+	if ok {
 		b.tell()
-		b.leave(a)
-		return nil
+	} else if err == nil {
+		err = ErrBroken
 	}
 	b.leave(a)
-	return ErrBroken
+	return err
 }
 
 // Fail is X1, and L1.
@@ -341,13 +341,13 @@ func (b *Barrier) leave(a Arrival) {
 // breaks is X1 on w, which has no X. It reports false if B is not w any more.
 //
 //go:noinline
-func (b *Barrier) breaks(w uint64) bool {
-	if !mem.CAS64(b.b, w, w|barrierBroken) {
-		return false
+func (b *Barrier) breaks(w uint64) (bool, error) {
+	ok, err := b.env.change(b.b, w, w|barrierBroken)
+	if ok {
+		mem.Add64(b.a.W64(barrierBreaks), 1)
+		b.tell()
 	}
-	mem.Add64(b.a.W64(barrierBreaks), 1)
-	b.tell()
-	return true
+	return ok, err
 }
 
 // tell is T2.
@@ -357,23 +357,31 @@ func (b *Barrier) tell() {
 }
 
 // Abort breaks the barrier, as it is.
-func (b *Barrier) Abort() {
-	for w := mem.Load64(b.b); w&barrierBroken == 0 && !b.breaks(w); {
-		w = mem.Load64(b.b)
+func (b *Barrier) Abort() error {
+	for {
+		w := mem.Load64(b.b)
+		if w&barrierBroken != 0 {
+			return nil
+		}
+		if ok, err := b.breaks(w); ok || err != nil {
+			return err
+		}
 	}
 }
 
 // Reset begins a new round, with nobody in it. Where there is one already it
 // does nothing. It reports whether it did.
-func (b *Barrier) Reset() (began bool) {
+func (b *Barrier) Reset() (began bool, err error) {
 	for {
 		w := mem.Load64(b.b)
 		if w&barrierBroken == 0 && (mem.Load64(b.slot(bankOf(w), 0))^w)&barrierRound != 0 {
-			return false
+			return false, nil
 		}
-		if mem.CAS64(b.b, w, (w+barrierOne)&^barrierBroken) { // Z1
+		if ok, err := b.env.change(b.b, w, (w+barrierOne)&^barrierBroken); err != nil { // Z1
+			return false, err
+		} else if ok {
 			b.tell()
-			return true
+			return true, nil
 		}
 	}
 }

@@ -26,6 +26,46 @@ type Env struct {
 	// Wake wakes up to n sleepers on w, in every process, and returns how many
 	// it woke. It never blocks. n < 0 wakes all.
 	Wake func(w *uint32, n int) int
+	// Here runs f while the memory is the region, and reports whether it is: in a
+	// process that has closed the region there may be zeroes in its place. nil: it
+	// is, always. f does not wait.
+	Here func(f func()) bool
+}
+
+// Within is the Env of who uses the memory by a mapping that may go.
+func (e Env) Within(here func(f func()) bool) Env {
+	e.Here = here
+	return e
+}
+
+// Bare is for who is in the middle of a Here, or has the memory for good.
+func (e Env) Bare() Env {
+	e.Here = nil
+	return e
+}
+
+// change is CAS64 of a word that nothing but its first change finds to be 0.
+// One from another value fails in the zeroes that may have come in the region's
+// place, since they are never changed: from 0 it is made with Here alone, or is
+// ErrGone. So what has succeeded has happened in the region, for all to see.
+func (e *Env) change(w *uint64, old, new uint64) (bool, error) {
+	if old == 0 {
+		return e.changeHere(w, old, new)
+	}
+	return mem.CAS64(w, old, new), nil
+}
+
+// changeHere is change of any word.
+//
+//go:noinline
+func (e *Env) changeHere(w *uint64, old, new uint64) (ok bool, err error) {
+	if e.Here == nil {
+		return mem.CAS64(w, old, new), nil
+	}
+	if !e.Here(func() { ok = mem.CAS64(w, old, new) }) {
+		err = ErrGone
+	}
+	return ok, err
 }
 
 // A Sleeper is one blocking call's way to wait. It carries the caller's
@@ -68,6 +108,8 @@ var (
 	ErrNotOwner    = errors.New("not held by this process")
 	ErrNotLocked   = errors.New("not locked")
 	ErrOverRelease = errors.New("released more than was acquired")
+
+	ErrGone = errors.New("this process has closed the region") // and nothing has changed
 )
 
 // Kind says what an object is. Numbers are part of the layout.

@@ -50,6 +50,7 @@ import (
 type Event struct {
 	w    *uint64
 	a    mem.Area
+	env  Env
 	bell Bell
 }
 
@@ -77,7 +78,7 @@ func AttachEvent(a mem.Area, env Env) (*Event, error) {
 	if !a.Has(0, EventSize) {
 		return nil, fmt.Errorf("event of %d bytes: %w", a.Size(), ErrCorrupt)
 	}
-	return &Event{w: a.W64(0), a: a, bell: NewBell(a.W32(eventBell), env)}, nil
+	return &Event{w: a.W64(0), a: a, env: env, bell: NewBell(a.W32(eventBell), env)}, nil
 }
 
 // eventLegal is what any word must look like at any instant.
@@ -93,7 +94,9 @@ func (e *Event) Set() error {
 		} else if !eventLegal(w) {
 			return ErrCorrupt
 		}
-		if mem.CAS64(e.w, w, n) { // T1
+		if ok, err := e.env.change(e.w, w, n); err != nil { // T1
+			return err
+		} else if ok {
 			break
 		}
 	}
@@ -122,9 +125,6 @@ func (e *Event) Unset() (was bool, err error) {
 		}
 	}
 }
-
-// Blank reports that the event has never been set.
-func (e *Event) Blank() bool { return mem.Load64(e.w) == 0 }
 
 // IsSet reports whether the event is set at this instant.
 func (e *Event) IsSet() bool { return mem.Load64(e.w)&eventSet != 0 }

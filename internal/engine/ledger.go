@@ -257,8 +257,8 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 				continue
 			}
 		}
-		if mem.CAS64(l.t, t, t&^ledgerTenant|tenant+ledgerSeqOne+uint64(d)) { // N2, A6
-			return Done, nil
+		if ok, err := l.env.change(l.t, t, t&^ledgerTenant|tenant+ledgerSeqOne+uint64(d)); ok || err != nil { // N2, A6
+			return Done, err
 		}
 	}
 }
@@ -324,10 +324,6 @@ func (l *Ledger) had(ok bool) {
 		l.Bell.Ring(ring) // G2
 	}
 }
-
-// Blank reports that nothing has ever been changed here, and nothing given: no
-// ledger of which somebody has a share is so.
-func (l *Ledger) Blank() bool { return mem.Load64(l.t) == 0 }
 
 // Value is the count at this instant.
 func (l *Ledger) Value() int { return ledgerValue(mem.Load64(l.t)) }

@@ -204,11 +204,18 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 			if slept {
 				n &^= mutexOffered | mutexStarved
 			}
-			if mem.CAS64(m.w, w, n) { // L1
-				m.took(slept, now)
-				return w&mutexAbandoned != 0, nil
+			if repair {
+				ok, err := m.env.changeHere(m.w, w, n) // nobody gives it back who finds that it was in zeroes
+				if err != nil {
+					return false, m.giveUp(slept, err)
+				} else if !ok {
+					continue
+				}
+			} else if !mem.CAS64(m.w, w, n) { // L1
+				continue
 			}
-			continue
+			m.took(slept, now)
+			return w&mutexAbandoned != 0, nil
 		}
 		if s.Spin(looks) {
 			looks++

@@ -43,9 +43,10 @@ import (
 //	leased, returned{t} → the same{t+1}            stepped over by a producer
 //	empty{t} → sealed{t}
 //
-// Every step is a CAS, but for those of whom the word names, which no other
-// live process takes: writing → full, reading → empty or draining, draining →
-// empty are stores. All safety is in these words.
+// Every step is a CAS. Those of whom the word names, writing → full, reading →
+// empty or draining, draining → empty, no other live process takes: they fail only
+// in zeroes that have come in the region's place (object.Gate), and by that their
+// caller knows. All safety is in these words.
 //
 // # Head and tail
 //
@@ -132,6 +133,7 @@ type Queue struct {
 	most  uint32 // bytes of the longest message
 	wakes int    // how many producers a free slot wakes
 
+	config *uint32 // how many slots: never 0 in the region
 	stride uintptr
 	slots  unsafe.Pointer
 	head   *uint64
@@ -307,7 +309,7 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 	q := &Queue{
 		env: env, who: whoBits(env.Self),
 		n: uint32(c.Slots), room: uint32(c.Room), fixed: c.Blocks == 0, most: uint32(c.MaxMessage), wakes: 1,
-		stride: uintptr(l.stride), slots: a.Ptr(l.slots, uint64(c.Slots)*l.stride),
+		config: a.W32(queueSlots), stride: uintptr(l.stride), slots: a.Ptr(l.slots, uint64(c.Slots)*l.stride),
 		head: a.W64(queueHead), tail: a.W64(queueTail), state: a.W64(queueState), rests: a.W64(queueRests),
 		rows:  rows{a.Ptr(queueTable, rowsSize(c.Rows)), uint32(c.Rows)},
 		items: NewBell(a.W32(queueItems), env), space: NewBell(a.W32(queueSpace), env), idle: NewBell(a.W32(queueIdle), env),

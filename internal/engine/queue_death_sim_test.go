@@ -24,7 +24,7 @@ func TestSimQueueDiesAnywhere(t *testing.T) {
 	ops := map[string]func(q *Queue, msg []byte){
 		"put":     func(q *Queue, msg []byte) { q.TryPut(msg) },
 		"get":     func(q *Queue, msg []byte) { take(q, false, func(s Slot) { q.Release(s); q.TaskDone() }) },
-		"discard": func(q *Queue, msg []byte) { take(q, false, q.Discard) },
+		"discard": func(q *Queue, msg []byte) { take(q, false, func(s Slot) { q.Discard(s) }) },
 		"ack":     func(q *Queue, msg []byte) { take(q, true, func(s Slot) { q.Ack(q.Index(s)) }) },
 		"nack":    func(q *Queue, msg []byte) { take(q, true, func(s Slot) { q.Nack(q.Index(s)) }) },
 		"its own": func(q *Queue, msg []byte) {

@@ -11,8 +11,8 @@ import (
 //	G1  the slot: full or returned → reading, and one attempt more
 //	G2  the message is copied out
 //	G3  this process's row + 1: one more that it has got and not done
-//	G4  its blocks, if it has any: → draining, freed
-//	G5  → empty of the next turn
+//	G4  its blocks, if it has any: CAS → draining; freed
+//	G5  CAS → empty of the next turn
 //	G6  ring space; after Shutdown items, for the end may have come
 //
 // A consumer that dies before G4 or G5 has not got it: it is returned, and the
@@ -122,29 +122,41 @@ func (q *Queue) Read(s Slot, dst []byte) error {
 }
 
 // Release ends the reading of a message that was got. TaskDone is still due. It
-// reports whether that is certain, where the memory may have become zeroes in
-// between: G4 compares. If not, Used tells.
-func (q *Queue) Release(s Slot) (certain bool) {
+// reports false if the slot is not this reading's any more, and the message was
+// not got: in a whole region only if there are zeroes in its place by now.
+func (q *Queue) Release(s Slot) bool {
 	q.got() // G3
 	return q.finish(s)
 }
 
-// Used reports whether a slot of zeroes is in use, or has been.
-func (q *Queue) Used(s Slot) bool { return mem.Load64(s.w()) != 0 }
-
 // Discard ends the reading of a message that is nobody's: it counts as done.
-func (q *Queue) Discard(s Slot) { q.finish(s) }
+// false as by Release.
+func (q *Queue) Discard(s Slot) bool { return q.finish(s) }
 
 // finish is G4 to G6.
-func (q *Queue) finish(s Slot) (certain bool) {
+func (q *Queue) finish(s Slot) bool {
 	q.raceRelease(s)
-	if !q.fixed && *s.len() > q.room && mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotDraining, q.who)) { // G4
-		q.drain(s)
-		certain = true
+	to := slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
+	if !q.fixed && *s.len() > q.room {
+		return q.finishBlocks(s, to)
 	}
-	mem.Store64(s.w(), slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)) // G5
+	if !mem.CAS64(s.w(), s.word, to) { // G5
+		return false
+	}
 	q.finished()
-	return certain
+	return true
+}
+
+//go:noinline
+func (q *Queue) finishBlocks(s Slot, to uint64) bool {
+	draining := slotWord(turnOf(s.word), slotDraining, q.who)
+	if !mem.CAS64(s.w(), s.word, draining) { // G4
+		return false
+	}
+	q.drain(s)
+	mem.CAS64(s.w(), draining, to) // G5
+	q.finished()
+	return true
 }
 
 func (q *Queue) drain(s Slot) {
@@ -184,7 +196,7 @@ func (q *Queue) Ack(i int) error {
 		}
 		if drain {
 			q.drain(s)
-			mem.Store64(s.w(), slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
+			mem.CAS64(s.w(), to, slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
 		}
 		q.finished()
 		return nil

@@ -11,7 +11,7 @@ import (
 //	P0  blocks, if it is long: claimed and filled
 //	P1  the slot at the tail: empty → writing
 //	P2  the message's bytes, or where its blocks are
-//	P3  publish: writing → full
+//	P3  publish: CAS writing → full
 //	P4  ring items; pass on space
 //
 // A producer that dies before P3 has put nothing. One that is stopped between
@@ -45,8 +45,7 @@ func (q *Queue) PutSlot(w Sleeper, msg []byte) (Slot, error) {
 	}
 	*s.len() = n
 	mem.Copy(s.Body(), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
-	q.Publish(s)
-	return s, nil
+	return s, q.Publish(s)
 }
 
 func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
@@ -73,8 +72,7 @@ func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
 		return s, err
 	}
 	*s.len(), *s.tag(), *s.first() = n, tag, first
-	q.Publish(s)
-	return s, nil
+	return s, q.Publish(s)
 }
 
 // Claim takes a slot, which is to be filled and published at once. A nil w
@@ -94,15 +92,36 @@ func (q *Queue) Claim(w Sleeper) (Slot, error) {
 // TryClaim is Claim's one attempt.
 func (q *Queue) TryClaim() (Slot, error) { return q.claim() }
 
-// Publish makes the message in a claimed slot everybody's.
-func (q *Queue) Publish(s Slot) {
+// Publish makes the message in a claimed slot everybody's. ErrCorrupt if it is
+// not claimed any more, and the message is nowhere: in a whole region only if
+// there are zeroes in its place by now. nil leaves one doubt, see InZeroes.
+func (q *Queue) Publish(s Slot) error {
 	*s.attempts() = 0
 	q.raceRelease(s)
-	mem.Store64(s.w(), slotWord(turnOf(s.word), slotFull, 0)) // P3
+	if !mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotFull, 0)) { // P3
+		return ErrCorrupt
+	}
 	q.items.Ring(1)
 	if q.space.Armed() {
 		q.passSpace()
 	}
+	return nil
+}
+
+// First reports that a slot was claimed in its first lap, where it was 0 before,
+// as it is in zeroes: the one case in which another's claim there can look like s,
+// for Publish to take for it. Who sees that the region is gone asks InZeroes.
+func (s Slot) First() bool { return turnOf(s.word) == 0 }
+
+// InZeroes reports, of a slot in zeroes, that a message was published there. It
+// was by who held the slot in the region when that went: nobody publishes what he
+// has claimed in zeroes (gone), and nobody else finds his own claim there.
+func (q *Queue) InZeroes(s Slot) bool {
+	switch phaseOf(mem.Load64(s.w())) {
+	case slotFull, slotReading, slotLeased, slotReturned:
+		return true
+	}
+	return false
 }
 
 // passSpace wakes one more producer if it may succeed.

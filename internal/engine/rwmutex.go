@@ -91,7 +91,9 @@ import (
 type RWMutex struct {
 	m       Mutex
 	row     *uint64
-	base    uint64 // row's value without readers
+	base    uint64  // row's value without readers
+	bits    *uint64 // the used bits that row's is one of
+	bit     uint64
 	entered *uint64
 	hungry  *uint32
 	gate    Bell
@@ -144,11 +146,11 @@ func AttachRWMutex(a mem.Area, env Env) (*RWMutex, error) {
 	if uint64(i) >= l.rows {
 		return nil, fmt.Errorf("rwmutex of %d rows, used by participant %d: %w", l.rows, i, ErrCorrupt)
 	}
-	l.row, l.base = l.line(i).W64(0), uint64(env.Self.Epoch)<<32
+	l.row, l.base, l.bits, l.bit = l.line(i).W64(0), uint64(env.Self.Epoch)<<32, l.used(i/64), 1<<(i%64)
 	for r := mem.Load64(l.row); r>>32 != uint64(env.Self.Epoch); r = mem.Load64(l.row) {
 		mem.CAS64(l.row, r, l.base) // it is 0 already: recovery comes before the next user
 	}
-	mem.Or64(l.used(i/64), 1<<(i%64))
+	mem.Or64(l.bits, l.bit)
 	return l, nil
 }
 
@@ -183,6 +185,11 @@ func (l *RWMutex) any(off uint64) bool {
 	return false
 }
 
+// there reports whether the mutex was taken in the region, and not in zeroes in
+// its place, where nothing is in use: of those who go on to W3 one at a time is
+// then at it, in the zeroes, too.
+func (l *RWMutex) there() bool { return mem.Load64(l.bits)&l.bit != 0 }
+
 // reading is W2's look at all rows.
 func (l *RWMutex) reading() bool { return l.any(rwReaders) }
 
@@ -192,7 +199,7 @@ func (l *RWMutex) LockNow() bool {
 	if mem.Load32(l.hungry) != 0 || !l.m.LockNow() {
 		return false
 	}
-	if l.reading() {
+	if l.reading() || !l.there() {
 		l.giveBack()
 		return false
 	}
@@ -213,6 +220,10 @@ func (l *RWMutex) TryLock() (bool, error) {
 	if l.reading() { // W2
 		l.giveBack()
 		return false, nil
+	}
+	if !l.there() {
+		l.giveBack()
+		return false, ErrGone
 	}
 	mem.Store64(l.entered, l.m.me) // W3
 	return true, nil
@@ -240,7 +251,10 @@ func (l *RWMutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 	if suspect, err = l.m.lock(s, repair); err != nil { // W1
 		return false, err
 	}
-	if err := l.wait(s); err != nil { // W2
+	if err = l.wait(s); err == nil && !l.there() { // W2
+		err = ErrGone
+	}
+	if err != nil {
 		l.giveBack()
 		return false, err
 	}

@@ -123,6 +123,13 @@ func (s *Semaphore) Release(n int) error {
 	return nil
 }
 
+// GiveBack is Release of one that was taken, by one who is in the middle of a Here.
+func (s *Semaphore) GiveBack() error {
+	bare := *s
+	bare.env = s.env.Bare()
+	return bare.Release(1)
+}
+
 // Most is how many permits there may be.
 func (s *Semaphore) Most() int { return s.most }
 

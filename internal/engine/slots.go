@@ -147,6 +147,9 @@ func (q *Queue) claim() (Slot, error) {
 			c := slotWord(turnOf(s), slotWriting, q.who)
 			if mem.CAS64((*uint64)(p), s, c) { // I3
 				mem.CAS64(q.tail, t, q.next(t))
+				if q.gone() {
+					return Slot{}, ErrGone
+				}
 				q.raceAcquire(Slot{p, c})
 				return Slot{p, c}, nil
 			}
@@ -178,7 +181,7 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 		st := mem.Load64(q.state)
 		if st&statePending != 0 {
 			if s, ok := q.takeReturned(st, phase); ok {
-				return s, nil
+				return q.taken(s)
 			}
 		}
 		h := mem.Load64(q.head)
@@ -195,7 +198,7 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 				c := slotWord(turnOf(s), phase, q.who)
 				if mem.CAS64((*uint64)(p), s, c) {
 					mem.CAS64(q.head, h, q.next(h))
-					return q.taken(Slot{p, c}), nil
+					return q.taken(Slot{p, c})
 				}
 				continue
 			case slotReading, slotLeased, slotDraining:
@@ -226,13 +229,20 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 
 // taken counts the attempt of a message that was just claimed. The count is
 // the claimer's alone.
-func (q *Queue) taken(s Slot) Slot {
+func (q *Queue) taken(s Slot) (Slot, error) {
+	if q.gone() {
+		return Slot{}, ErrGone
+	}
 	q.raceAcquire(s)
 	if n := mem.Load32(s.attempts()); n != 1<<32-1 {
 		*s.attempts() = n + 1
 	}
-	return s
+	return s, nil
 }
+
+// gone reports that there are zeroes in the region's place: a slot that was
+// claimed before may be theirs.
+func (q *Queue) gone() bool { return mem.Load32(q.config) == 0 }
 
 // linger waits a moment for the producer of the slot at the head, for later
 // messages may be complete already. It is a few stores away from publishing,
@@ -268,7 +278,7 @@ func (q *Queue) takeReturned(st, phase uint64) (Slot, bool) {
 			c := slotWord(turnOf(s), phase, q.who)
 			if mem.CAS64((*uint64)(p), s, c) {
 				setHint(&q.hint, i+1)
-				return q.taken(Slot{p, c}), true
+				return Slot{p, c}, true
 			}
 		}
 		i++

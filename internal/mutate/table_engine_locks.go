@@ -186,9 +186,9 @@ var engineLockMutations = []mutation{
 		promise: "W2: a writer looks again when it has armed",
 		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
-		from: `if err := l.wait(s); err != nil { // W2
+		from: `	if err != nil {
 		l.giveBack()`,
-		to: `if err := l.wait(s); err != nil { // W2
+		to: `	if err != nil {
 		l.m.Unlock()`,
 		promise: "a writer that gives up in W2 rings for readers",
 		pkg:     "./internal/engine", run: "TestSimRWMutex$/cancelled", tags: "tandem_sim"},
@@ -200,9 +200,9 @@ var engineLockMutations = []mutation{
 		promise: "TryLock that finds readers rings for those who saw it hold the mutex",
 		pkg:     "./internal/engine", run: "TestSimRWMutex$/cancelled", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
-		from: `if l.reading() {
+		from: `if l.reading() || !l.there() {
 		l.giveBack()`,
-		to: `if l.reading() {
+		to: `if l.reading() || !l.there() {
 		l.m.Unlock()`,
 		promise: "LockNow that finds readers rings for those who saw it hold the mutex",
 		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
@@ -258,7 +258,7 @@ var engineLockMutations = []mutation{
 		promise: "S2: a hint that no reader stands for is cleared",
 		pkg:     "./internal/engine", run: "TestRWMutexRecovery$"},
 	{file: "internal/engine/rwmutex.go",
-		from: `	mem.Or64(l.used(i/64), 1<<(i%64))
+		from: `	mem.Or64(l.bits, l.bit)
 `,
 		to:      "",
 		promise: "used is set before the row is",

@@ -207,33 +207,41 @@ var engineMeetMutations = []mutation{
 		promise: "Reset where nobody has come changes nothing",
 		pkg:     "./internal/engine", run: "TestBarrierResetOfNone$"},
 	{file: "internal/engine/barrier.go",
-		from: `(w+barrierOne)&^barrierBroken) { // Z1
+		from: `		} else if ok {
 			b.tell()
 `,
-		to: `(w+barrierOne)&^barrierBroken) { // Z1
+		to: `		} else if ok {
 `,
 		promise: "Z1: those who wait are told of a Reset",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/upset_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
 		from: `mem.Add64(b.a.W64(barrierBreaks), 1)
-	b.tell()
+		b.tell()
 `,
 		to: `mem.Add64(b.a.W64(barrierBreaks), 1)
 `,
 		promise: "X1: those who wait are told that it is broken",
 		pkg:     "./internal/engine", run: "TestSimBarrierLeaverStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
-		from: `		b.tell()
+		from: `	b.leave(a)
+	return err
+`,
+		to: `	if !ok {
 		b.leave(a)
-		return nil`,
-		to: `		b.tell()
-		return nil`,
+	}
+	return err
+`,
 		promise: "L1: the last one leaves its slot",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
 		from: `	b.leave(a)
-	return ErrBroken`,
-		to:      "\treturn ErrBroken",
+	return err
+`,
+		to: `	if ok {
+		b.leave(a)
+	}
+	return err
+`,
 		promise: "L1: the last one leaves its slot when the round is broken",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/upset_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",

@@ -30,8 +30,8 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_get.go",
-		from:    "mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotDraining, q.who)) { // G4",
-		to:      "s.word != 0 {",
+		from:    "	if !mem.CAS64(s.w(), s.word, draining) { // G4\n		return false\n	}\n",
+		to:      "	draining = s.word\n",
 		promise: "a message whose blocks are being freed is not delivered again",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},

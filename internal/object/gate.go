@@ -23,11 +23,43 @@ import (
 // was in it. What gave something (Unlock, Put, Release) stands, and the call
 // says so; what took something (Lock, Acquire) is given back, in the region,
 // before the call says ErrClosed. If G4 does, G2 was in the region or in the
-// zeroes. They are not used by anybody else, and begin empty, so what was done
-// in them is found in them: then nothing has happened, and the call says
-// ErrClosed. If nothing is found it has happened, before G4, and the call says
-// so: a lock that it took was held when the region was closed, which is what
-// Close tells the others.
+// zeroes, and which of them cannot be seen in the zeroes alone: several
+// goroutines may be there, and what is found may be another's. So it is for the
+// words themselves to say.
+//
+// A change that is one CAS. From anything but 0 it fails in the zeroes. From 0 it
+// is made within Here, which makes nothing once the zeroes are there; it is the
+// first change that there ever is of the word, so that costs nobody anything
+// (engine.Env). Hence in the zeroes nothing is ever changed, from 0 or from
+// anything else, and a change that succeeded was in the region. Set, Clear, Abort,
+// Reset, Acquire, Release and Shutdown are so, and need no G3 after it. (So is a
+// Recover, of a mutex, always within Here: a Wait that takes its lock back by one
+// may say ErrClosed all the same.) What an Acquire took, and cannot give back by
+// then, it had when the region was closed, which is what Close tells the others.
+//
+// A claim, and a change by who has it. After the claim one looks at a word that is
+// never 0 in the region, or at closed: that it is not 0, or that closed is not set,
+// says that the claim was in the region. So who goes on has what nobody else of the
+// process has, and of each thing there is one at most who has it at G4. What he
+// goes on to leave in the zeroes nobody else leaves there. Put and Get claim a slot,
+// and end with a CAS from that claim: in the zeroes it fails, but for one case that
+// Gave decides (engine.Slot.First). Once claims the run, and an RWMutex its writing:
+// what is found in the zeroes, of these, was done there, by who asks.
+//
+// A mutex. Its word is 0 whenever it is free, so goroutines do lock and unlock it in
+// the zeroes. But each Lock that does sees G3, and goes to unlock what it finds
+// there (Took). It may find what another has locked, or that another has unlocked
+// what it had locked. Nobody can tell: they are of one process, and all of them end
+// now. Let r be how many Locks less how many Unlocks had their effect in the
+// region, which is 1 or 0, and says whether the lock is abandoned. In the zeroes
+// there are as many Locks as Unlocks, for after each Lock somebody finds what it
+// left. Each Unlock that has an effect is a call that says nil, or takes a nil away
+// from a Lock. So the calls that say nil are r Locks more than Unlocks: somebody was
+// inside, as they say, if and only if the lock is found held.
+//
+// Where a call says nothing that others could hold against it (what it saw, a
+// reading, TaskDone, which the end of the process is as well) it says ErrClosed
+// whenever the region is gone: Stands.
 //
 // What a call is in the middle of at G4, it has not done, as if the process
 // had died there: Close recovers it as a death is recovered.
@@ -101,9 +133,9 @@ func (g *Gate) Here(f func()) bool {
 	return true
 }
 
-// Took ends a call that has taken something, and has seen that the region was
-// closed meanwhile. giveBack gives it back, and reports whether it was there to
-// be given back. Took reports whether the caller has it.
+// Took ends a call that has taken a lock, and has seen that the region was
+// closed meanwhile. giveBack unlocks it, and reports whether it was there to be
+// unlocked. Took reports whether the caller has it.
 //
 //go:noinline
 func (g *Gate) Took(giveBack func() bool) bool {
@@ -112,9 +144,10 @@ func (g *Gate) Took(giveBack func() bool) bool {
 	return !giveBack() && g.gone
 }
 
-// Gave ends a call that has changed something, and has seen that the region
-// was closed meanwhile. inZeroes reports whether the change is to be seen; it is
-// asked of the zeroes only. Gave reports whether the change was made.
+// Gave ends a call that has changed what it had claimed in the region, and has
+// seen that the region was closed meanwhile. inZeroes reports whether the change is
+// to be seen; it is asked of the zeroes only, and must be of what nobody else of the
+// process can have left there. Gave reports whether the change was made.
 //
 //go:noinline
 func (g *Gate) Gave(inZeroes func() bool) bool {

@@ -41,13 +41,23 @@ type LockKind struct {
 	Open      func(p *Process, a mem.Area) RobustLock
 	Owner     func(a mem.Area) (engine.Self, bool)
 	Reentrant bool
+	Another   func(RobustLock) RobustLock // for another thread of the process, if it needs one of its own
 }
 
 // A tally is what the calls of one process returned.
 type tally struct {
 	took, gave int
-	closed     bool // and was not killed
+	closed     int  // threads that ended, of a process that has closed and was not killed
 	found      bool // its recovery found it inside
+}
+
+// lockers is how many threads of a process lock and unlock.
+const lockers = 2
+
+// who is a thread of a process.
+type who struct {
+	engine.Self
+	n int
 }
 
 // ExploreClosing has processes lock and unlock in every way while they close the
@@ -61,7 +71,7 @@ func ExploreClosing(tb testing.TB, runs int, k LockKind) {
 		w.Share(a)
 		ops, _ := engine.OpsOf(k.Kind)
 		tallies := map[engine.Self]*tally{}
-		inside := map[engine.Self]bool{} // by what Lock and Unlock returned
+		inside := map[who]bool{} // by what Lock and Unlock returned
 		w.OnDeath(func(t *Thread, dead engine.Self) {
 			if who, held := k.Owner(a); held && who == dead {
 				tallies[dead].found = true
@@ -74,15 +84,23 @@ func ExploreClosing(tb testing.TB, runs int, k LockKind) {
 			p := w.Process(i)
 			n := &tally{}
 			tallies[p.Self] = n
-			l := k.Open(p, a)
-			p.Go("locker", func(t *Thread) {
-				k.use(t, l, n, inside)
-				n.closed = t.Closed() // a thread that is killed does not come here
-			})
+			first := k.Open(p, a)
+			for j := range lockers {
+				l := first
+				if j > 0 && k.Another != nil {
+					l = k.Another(first)
+				}
+				p.Go("locker", func(t *Thread) {
+					k.use(t, l, n, inside, who{p.Self, j})
+					if t.Closed() { // a thread that is killed does not come here
+						n.closed++
+					}
+				})
+			}
 		}
 		w.AtEnd(func() error {
 			for who, n := range tallies {
-				if !n.closed {
+				if n.closed != lockers {
 					continue
 				}
 				if held := n.took - n.gave; held != 0 && held != 1 || (held == 1) != n.found {
@@ -95,8 +113,8 @@ func ExploreClosing(tb testing.TB, runs int, k LockKind) {
 }
 
 // use locks in every way and unlocks, until the region is closed.
-func (k LockKind) use(t *Thread, l RobustLock, n *tally, inside map[engine.Self]bool) {
-	w, me := t.w, t.p.Self
+func (k LockKind) use(t *Thread, l RobustLock, n *tally, inside map[who]bool, me who) {
+	w := t.w
 	for round := range 6 {
 		t.Context(round%3 == 1)
 		var err error
@@ -119,9 +137,9 @@ func (k LockKind) use(t *Thread, l RobustLock, n *tally, inside map[engine.Self]
 		}
 		if ok {
 			n.took++
-			for who := range inside {
-				if w.Alive(who) && w.Alive(me) { // or it was inside when the region went, and is not now
-					w.Fail("%v and %v are both inside", who, me)
+			for other := range inside {
+				if w.Alive(other.Self) && w.Alive(me.Self) { // or it was inside when the region went, and is not now
+					w.Fail("%v and %v are both inside", other, me)
 				}
 			}
 			inside[me] = true

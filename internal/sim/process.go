@@ -43,7 +43,7 @@ func (w *World) Process(index int) *Process {
 
 // Env is what engines are given in this process.
 func (p *Process) Env() engine.Env {
-	return engine.Env{Self: p.Self, Wake: p.w.Wake}
+	return engine.Env{Self: p.Self, Wake: p.w.Wake, Here: p.gate.Here}
 }
 
 // Alive reports whether who is a process that has not been killed.

@@ -30,7 +30,8 @@ type report struct {
 
 // A deed is what one goroutine of the leaver does over and over: it opens what
 // it needs, and the function that it returns does it once more. What comes of
-// it goes into the report, under its lock. An error ends the goroutine.
+// it goes into the report, under its lock. An error ends the goroutine. The first
+// time does not wait for another goroutine's second.
 type deed func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error)
 
 // deeds are what leavers can do, by name.
@@ -57,14 +58,17 @@ const hands = 3
 func leave(r *shm.Region, do deed) (rep report) {
 	var mu sync.Mutex
 	var wg, begun sync.WaitGroup
+	begun.Add(hands)
 	for range hands {
 		f, err := do(r, &rep, &mu)
 		testproc.Must(err)
-		begun.Add(1)
 		wg.Go(func() {
-			begun.Done()
-			for {
+			for n := 0; ; n++ {
 				err := f(context.Background())
+				if n == 0 { // Close comes upon hands that are all at it
+					begun.Done()
+					begun.Wait()
+				}
 				if err == nil {
 					continue
 				}

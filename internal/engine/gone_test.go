@@ -1,0 +1,75 @@
+package engine
+
+import (
+	"testing"
+
+	"example.com/tandem/internal/mem"
+)
+
+// In a process that has closed the region there are zeroes in its place. Nothing is
+// changed there, whatever they look like by then, and who tries is told.
+func TestNothingChangesInZeroes(t *testing.T) {
+	env := Env{Self: Self{Index: 1, Epoch: 1}, Wake: func(*uint32, int) int { return 0 }, Here: func(func()) bool { return false }}
+	for name, try := range map[string]func() (mem.Area, error){
+		"Release": func() (mem.Area, error) {
+			a := mem.Heap(SemaphoreSize(2))
+			s, err := AttachSemaphore(a, env, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.Sub(semaphoreLine, 8), s.Release(1)
+		},
+		"Set": func() (mem.Area, error) {
+			a := mem.Heap(EventSize)
+			e, err := AttachEvent(a, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return a.Sub(0, 8), e.Set()
+		},
+		"Recover": func() (mem.Area, error) {
+			a := mem.Heap(MutexSize)
+			m, err := AttachMutex(a, env)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = m.Recover(nobody{})
+			return a.Sub(0, 8), err
+		},
+	} {
+		if a, err := try(); err != ErrGone || *a.W64(0) != 0 {
+			t.Errorf("%s in zeroes: %v, and they are %#x then; want ErrGone, 0", name, err, *a.W64(0))
+		}
+	}
+
+	// A mutex of the zeroes may have been locked, with somebody who waited for it.
+	a := mem.Heap(MutexSize)
+	m, err := AttachMutex(a, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*m.w = mutexSeqOne
+	if _, err := m.Recover(nobody{}); err != ErrGone || *m.w != mutexSeqOne {
+		t.Errorf("Recover in zeroes that were locked: %v, and the word is %#x then", err, *m.w)
+	}
+
+	// A barrier's first word is 0 in zeroes, and once in 2^33 rounds.
+	a = mem.Heap(BarrierSize(2))
+	InitBarrier(a, 2)
+	b, err := AttachBarrier(a, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*b.b = 0
+	_, reset := b.Reset()
+	if err := b.Abort(); err != ErrGone || reset != ErrGone || *b.b != 0 {
+		t.Errorf("Abort in zeroes: %v, Reset: %v, and the word is %#x then", err, reset, *b.b)
+	}
+}
+
+// nobody never sleeps.
+type nobody struct{}
+
+func (nobody) Sleep(*uint32, uint32) error { panic("sleeps") }
+func (nobody) Spin(int) bool               { return true }
+func (nobody) Now() int64                  { return 1 }

@@ -28,6 +28,7 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 		panic(err)
 	}
 	dec, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF, // else the last of them would stand for all, silently
 		UTF8:              cbor.UTF8DecodeInvalid,
 		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
 		TextUnmarshaler:   cbor.TextUnmarshalerTextString,
@@ -43,13 +44,14 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 
 // An Encoder encodes values of one type.
 type Encoder struct {
-	n    *node
-	most int
+	n     *node
+	most  int
+	timed bool // there may be times in it
 }
 
 // EncoderOf is for values of type t of up to most bytes. With 0 they may have as
 // many as they like, and in addition some for what they refer to several times.
-func EncoderOf(t reflect.Type, most int) Encoder { return Encoder{nodeOf(t), most} }
+func EncoderOf(t reflect.Type, most int) Encoder { return Encoder{nodeOf(t), most, hasTime(t)} }
 
 // Append appends v's encoding to dst. What it accepts decodes, as far as v's own
 // marshalers and unmarshalers agree. A value that has no end, or is too deep or
@@ -60,6 +62,9 @@ func (e Encoder) Append(dst []byte, v any) ([]byte, error) {
 	foreign, err := e.fits(v)
 	if err != nil {
 		return dst, err
+	}
+	if e.timed {
+		v = zoned(v)
 	}
 	b := bytes.NewBuffer(dst)
 	if err := encMode.MarshalToBuffer(v, b); err != nil {
@@ -216,14 +221,16 @@ func (d *describer) line(path, what string) error {
 	return nil
 }
 
-// omitted reports that the field's tag says so; CBOR reads cbor tags, and json
-// tags where there is none.
-func omitted(f reflect.StructField) bool {
-	tag, ok := f.Tag.Lookup("cbor")
-	if !ok {
-		tag = f.Tag.Get("json")
+// omitted reports that the field's tag says so.
+func omitted(f reflect.StructField) bool { return tagText(f) == "-" }
+
+// tagText is what CBOR reads: the cbor tag, and the json tag where that is none,
+// or empty.
+func tagText(f reflect.StructField) string {
+	if s := f.Tag.Get("cbor"); s != "" {
+		return s
 	}
-	return strings.TrimSpace(tag) == "-"
+	return f.Tag.Get("json")
 }
 
 var (

@@ -16,6 +16,7 @@ type node struct {
 	kind   kind
 	elem   *node // of pointers, lists and maps
 	key    *node // of maps
+	loose  bool  // of maps: two keys may arrive as one
 	fields []field
 	least  int // bytes of a struct without its fields
 
@@ -138,11 +139,11 @@ func (b *builder) fill(n *node) (size, copies int, foreign bool) {
 		return size, copies, n.elem.foreign
 	case reflect.Map:
 		n.key, n.elem, n.kind = b.node(t.Key()), b.node(t.Elem()), pairs
-		copies = many
+		copies, n.loose = many, loose(t.Key())
 		switch t.Key().Kind() {
 		case reflect.Struct, reflect.Array, reflect.Pointer: // keys that may not do in an interface
 		default:
-			if n.key.kind == small && n.elem.kind == small {
+			if !n.loose && n.key.kind == small && n.elem.kind == small {
 				copies = 1
 			}
 		}
@@ -198,11 +199,7 @@ func (b *builder) fields(n *node, t reflect.Type, path []int, within map[reflect
 }
 
 func tagOf(f reflect.StructField) (name string, omit, zero bool) {
-	s, ok := f.Tag.Lookup("cbor")
-	if !ok {
-		s = f.Tag.Get("json")
-	}
-	name, options, _ := strings.Cut(s, ",")
+	name, options, _ := strings.Cut(tagText(f), ",")
 	for o := range strings.SplitSeq(options, ",") {
 		omit = omit || o == "omitempty"
 		zero = zero || o == "omitzero"

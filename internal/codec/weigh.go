@@ -319,17 +319,25 @@ func (w *weigher) pairs(n *node, v reflect.Value, p place) error {
 	if v.Len() == 0 {
 		return nil
 	}
+	var keys keySet
+	generic := p.any || n.key.kind == anything
+	check := n.loose || generic && n.t.Key().Kind() == reflect.Pointer
 	k, e := reflect.New(n.t.Key()).Elem(), reflect.New(n.t.Elem()).Elem()
 	for i := v.MapRange(); i.Next(); {
 		k.SetIterKey(i)
 		e.SetIterValue(i)
-		if p.any || n.key.kind == anything {
+		if generic {
 			if bad := composite(k); bad != nil {
 				return &Unfit{why: fmt.Sprintf("a map in an interface has a key of type %s, and would not decode", bad)}
 			}
 		}
 		if err := w.value(n.key, k, p); err != nil {
 			return err
+		}
+		if check {
+			if err := keys.add(k, generic); err != nil {
+				return err
+			}
 		}
 		if err := w.value(n.elem, e, p); err != nil {
 			return err

@@ -85,9 +85,11 @@ func (e Encoder) fits(v any) (foreign bool, err error) {
 	}
 	n, p := e.n, place{}
 	if n.kind == anything {
-		n, p.any = nodeOf(r.Type()), true
+		if n, p.any = nodeOf(r.Type()), true; n.lost != nil {
+			return false, n.lost
+		}
 	}
-	if n.copies < many {
+	if n.copies < many && !(p.any && n.foreign) {
 		return n.foreign, nil
 	}
 	return fits(n, r, p, e.most)
@@ -136,14 +138,28 @@ type describer struct {
 	whole  reflect.Type
 	text   strings.Builder
 	within map[reflect.Type]bool // those that are being described
+
+	generic bool // it decodes into an interface: only what would be lost silently is refused
 }
 
 func (d *describer) describe(t reflect.Type, path string) error {
-	if marshals(t) {
+	if why := borrowed(t); why != "" {
+		return &Refusal{d.whole, path, t, why}
+	}
+	if marshals(t) || d.generic && (t == tagType || t.Kind() != reflect.Pointer && encodesItself(t)) {
 		return d.line(path, t.String())
 	}
 	if d.within[t] {
 		return d.line(path, "recursive")
+	}
+	if d.generic {
+		switch t.Kind() {
+		case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128, reflect.Interface:
+			return nil // told when it is encoded; or looked into
+		}
+		if endless(t) {
+			return nil
+		}
 	}
 	if endless(t) {
 		return &Refusal{d.whole, path, t, "a pointer to its own type, which nothing can follow"}
@@ -154,7 +170,7 @@ func (d *describer) describe(t reflect.Type, path string) error {
 	d.within[t] = true
 	defer delete(d.within, t)
 	switch t.Kind() {
-	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128:
 		return &Refusal{d.whole, path, t, ""}
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
@@ -179,7 +195,7 @@ func (d *describer) describe(t reflect.Type, path string) error {
 		return d.line(path, "text")
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return d.line(path, "int")
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return d.line(path, "uint")
 	case reflect.Float32, reflect.Float64:
 		return d.line(path, "float")
@@ -188,6 +204,13 @@ func (d *describer) describe(t reflect.Type, path string) error {
 }
 
 func (d *describer) fields(t reflect.Type, path string) error {
+	if f, why := hidden(t); why != "" {
+		at := f.Name
+		if path != "" {
+			at = path + "." + f.Name
+		}
+		return &Refusal{d.whole, at, f.Type, why}
+	}
 	any := false
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -247,13 +270,12 @@ func oneWay(t reflect.Type) string {
 	if k := t.Kind(); k == reflect.Pointer || k == reflect.Interface {
 		return ""
 	}
-	bytes := (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
 	switch p := reflect.PointerTo(t); {
 	case p.Implements(cborMarshaler): // which may write what t's kind reads
-	case p.Implements(binaryMarshaler) && !p.Implements(binaryUnmarshaler) && !bytes:
+	case p.Implements(binaryMarshaler) && !p.Implements(binaryUnmarshaler):
 		return "which has MarshalBinary and no UnmarshalBinary"
 	case p.Implements(binaryMarshaler):
-	case p.Implements(textMarshaler) && !p.Implements(textUnmarshaler) && t.Kind() != reflect.String:
+	case p.Implements(textMarshaler) && !p.Implements(textUnmarshaler):
 		return "which has MarshalText and no UnmarshalText"
 	}
 	return ""

@@ -23,6 +23,8 @@ type node struct {
 	size    int  // bytes that it takes at most, where that is few; else vast
 	copies  int  // how often one byte of a value can be written; many: without a bound
 	foreign bool // there may be something in it that is not looked into, and deep
+
+	lost error // why it is not to be in an interface; nodeOf's are asked only
 }
 
 type kind int
@@ -71,7 +73,9 @@ func nodeOf(t reflect.Type) *node {
 		return n.(*node)
 	}
 	b := builder{made: map[reflect.Type]*node{}}
-	n, _ := nodes.LoadOrStore(t, b.node(t))
+	made := b.node(t)
+	made.lost = lostInAny(t)
+	n, _ := nodes.LoadOrStore(t, made)
 	return n.(*node)
 }
 
@@ -199,12 +203,18 @@ func (b *builder) fields(n *node, t reflect.Type, path []int, within map[reflect
 }
 
 func tagOf(f reflect.StructField) (name string, omit, zero bool) {
-	name, options, _ := strings.Cut(tagText(f), ",")
+	name, _, _ = strings.Cut(tagText(f), ",")
+	return name, hasOption(f, "omitempty"), hasOption(f, "omitzero")
+}
+
+func hasOption(f reflect.StructField, option string) bool {
+	_, options, _ := strings.Cut(tagText(f), ",")
 	for o := range strings.SplitSeq(options, ",") {
-		omit = omit || o == "omitempty"
-		zero = zero || o == "omitzero"
+		if o == option {
+			return true
+		}
 	}
-	return name, omit, zero
+	return false
 }
 
 // of is the field of a struct; ok is false if it is left out.

@@ -96,6 +96,7 @@ type place struct {
 	deep int
 	hops int
 	any  bool // within an interface: it decodes as what CBOR has
+	seen bool // within what decodes has tried
 }
 
 // A ref is what is known again, and as what.
@@ -240,12 +241,16 @@ func (w *weigher) value(n *node, v reflect.Value, p place) (err error) {
 		if v.CanInterface() {
 			return w.anything(v.Interface(), p)
 		}
-		v = v.Elem()
-		return w.value(nodeOf(v.Type()), v, p)
+		return w.inner(v.Elem(), p)
 	case tag:
 		return w.tag(v.Interface().(cbor.Tag), p)
 	case own:
 		w.foreign = w.foreign || n.foreign
+		if n.foreign && p.any && !p.seen {
+			if err := decodes(v.Interface()); err != nil {
+				return err
+			}
+		}
 		if n.t == bigType {
 			i := v.Interface().(big.Int)
 			return w.add(1 + i.BitLen()/8)
@@ -265,8 +270,15 @@ func (w *weigher) anything(v any, p place) error {
 	case string:
 		return w.str(nil, v)
 	}
-	r := reflect.ValueOf(v)
-	return w.value(nodeOf(r.Type()), r, p)
+	return w.inner(reflect.ValueOf(v), p)
+}
+
+func (w *weigher) inner(v reflect.Value, p place) error {
+	n := nodeOf(v.Type())
+	if n.lost != nil {
+		return n.lost
+	}
+	return w.value(n, v, p)
 }
 
 func (w *weigher) list(n *node, v reflect.Value, p place) error {
@@ -372,27 +384,34 @@ func (w *weigher) fields(n *node, v reflect.Value, p place) error {
 	return nil
 }
 
-// tag tries those that CBOR says something about when they decode.
+// tag looks into one, and tries it.
 func (w *weigher) tag(t cbor.Tag, p place) error {
 	p, err := w.in(p)
 	if err != nil {
 		return err
 	}
 	w.foreign, p.any = true, true // a tag may be a level
+	tried := p.seen
+	p.seen = true
 	if t.Content != nil {
-		v := reflect.ValueOf(t.Content)
-		if err := w.value(nodeOf(v.Type()), v, p); err != nil {
+		if err := w.inner(reflect.ValueOf(t.Content), p); err != nil {
 			return err
 		}
 	}
-	if t.Number < 4 && t.Content != nil {
-		b, err := encMode.Marshal(t)
-		if err == nil {
-			err = decMode.Unmarshal(b, new(any))
-		}
-		if err != nil {
+	if !tried {
+		if err := decodes(t); err != nil {
 			return err
 		}
 	}
 	return w.add(1)
+}
+
+// decodes tries v, which has an end and decodes into an interface: a tag says
+// what its content must be, and raw CBOR may be anything.
+func decodes(v any) error {
+	b, err := encMode.Marshal(zoned(v))
+	if err == nil {
+		err = decMode.Unmarshal(b, new(any))
+	}
+	return err
 }

@@ -282,6 +282,7 @@ type (
 	textBoth  struct{ A int }
 	level     string
 	binaryOut []int
+	bytesOut  []byte
 )
 
 func (textOut) MarshalText() ([]byte, error)     { return []byte("x"), nil }
@@ -289,6 +290,7 @@ func (textBoth) MarshalText() ([]byte, error)    { return []byte("x"), nil }
 func (*textBoth) UnmarshalText([]byte) error     { return nil }
 func (level) MarshalText() ([]byte, error)       { return []byte("x"), nil }
 func (binaryOut) MarshalBinary() ([]byte, error) { return []byte("x"), nil }
+func (bytesOut) MarshalBinary() ([]byte, error)  { return []byte("x"), nil }
 
 // What would not decode is refused when it is encoded, or before.
 func TestWouldNotDecode(t *testing.T) {
@@ -316,12 +318,12 @@ func TestWouldNotDecode(t *testing.T) {
 	if err != nil || Decode(b, new(map[point]map[[2]int]string)) != nil {
 		t.Error(err)
 	}
-	for _, bad := range []reflect.Type{reflect.TypeFor[textOut](), reflect.TypeFor[[]struct{ B binaryOut }](), reflect.TypeFor[*textOut]()} {
+	for _, bad := range []reflect.Type{reflect.TypeFor[textOut](), reflect.TypeFor[[]struct{ B binaryOut }](), reflect.TypeFor[*textOut](), reflect.TypeFor[level](), reflect.TypeFor[bytesOut]()} {
 		if _, err := Describe(bad); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}
 	}
-	for _, good := range []reflect.Type{reflect.TypeFor[textBoth](), reflect.TypeFor[level](), reflect.TypeFor[time.Time](), reflect.TypeFor[big.Int]()} {
+	for _, good := range []reflect.Type{reflect.TypeFor[textBoth](), reflect.TypeFor[time.Time](), reflect.TypeFor[big.Int]()} {
 		if _, err := Describe(good); err != nil {
 			t.Error(err)
 		}

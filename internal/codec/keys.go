@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"bytes"
 	"fmt"
 	"reflect"
 
@@ -13,8 +14,12 @@ import (
 
 // loose reports that keys of type t may arrive as one.
 func loose(t reflect.Type) bool {
-	if t.Kind() == reflect.Pointer {
-		return false // each arrives as a pointer of its own
+	if t.Kind() == reflect.Pointer { // each arrives as a pointer of its own, but for those to what is nil
+		switch e := t.Elem(); e.Kind() {
+		case reflect.Pointer, reflect.Slice, reflect.Map, reflect.Interface, reflect.Struct:
+			return true
+		}
+		return encodesItself(t.Elem())
 	}
 	if p := reflect.PointerTo(t); t == timeType || p.Implements(cborMarshaler) || p.Implements(binaryMarshaler) || p.Implements(textMarshaler) {
 		return true
@@ -38,7 +43,7 @@ func loose(t reflect.Type) bool {
 // A keySet is which keys of a map have been seen.
 type keySet struct {
 	encoded map[string]bool
-	decoded map[any]bool // where they decode into an interface
+	decoded map[any]bool // where no code of the user's decodes them
 }
 
 // add is for k, which has an end. generic is whether it decodes into an interface.
@@ -50,12 +55,17 @@ func (s *keySet) add(k reflect.Value, generic bool) error {
 	if s.encoded == nil {
 		s.encoded, s.decoded = map[string]bool{}, map[any]bool{}
 	}
+	t := k.Type()
 	if generic {
-		var m map[any]any
-		if err := decMode.Unmarshal(append([]byte{0xa1}, append(b, 0xf6)...), &m); err != nil {
-			return &Unfit{why: fmt.Sprintf("a map in an interface has a key of type %s, and would not decode: %v", inner(k).Type(), err)}
+		t = anyType
+	}
+	if !runs(t, map[reflect.Type]bool{}) {
+		m := reflect.New(reflect.MapOf(t, anyType))
+		if err := decMode.Unmarshal(append([]byte{0xa1}, append(b, 0xf6)...), m.Interface()); err != nil {
+			return &Unfit{why: fmt.Sprintf("a map has a key of type %s that would not decode: %v", inner(k).Type(), err)}
 		}
-		for d := range m {
+		for _, d := range m.Elem().MapKeys() {
+			d := d.Interface()
 			if d != d { // NaN, which no other equals
 				return nil
 			}
@@ -65,7 +75,10 @@ func (s *keySet) add(k reflect.Value, generic bool) error {
 			s.decoded[d] = true
 		}
 	}
-	if s.encoded[string(b)] {
+	if t.Kind() == reflect.Pointer && !bytes.Equal(b, []byte{0xf6}) {
+		return nil
+	}
+	if (runs(t, map[reflect.Type]bool{}) || hasTime(t)) && s.encoded[string(b)] {
 		return twice(k, b)
 	}
 	s.encoded[string(b)] = true
@@ -78,6 +91,30 @@ func twice(k reflect.Value, b []byte) error {
 		text = "one"
 	}
 	return &Unfit{why: fmt.Sprintf("two keys of a %s map would arrive as %s, and one of their values be lost", k.Type(), text)}
+}
+
+// runs reports that decoding a t may run a user's code.
+func runs(t reflect.Type, within map[reflect.Type]bool) bool {
+	if t == timeType || t == bigType || t == tagType || within[t] {
+		return false
+	}
+	within[t] = true
+	if p := reflect.PointerTo(t); p.Implements(cborUnmarshaler) || p.Implements(binaryUnmarshaler) || p.Implements(textUnmarshaler) {
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array:
+		return runs(t.Elem(), within)
+	case reflect.Map:
+		return runs(t.Key(), within) || runs(t.Elem(), within)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if runs(t.Field(i).Type, within) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // inner is what an interface holds.

@@ -64,6 +64,7 @@ var (
 	timeType = reflect.TypeFor[time.Time]()
 	bigType  = reflect.TypeFor[big.Int]()
 	tagType  = reflect.TypeFor[cbor.Tag]()
+	anyType  = reflect.TypeFor[any]()
 	zeroer   = reflect.TypeFor[interface{ IsZero() bool }]()
 )
 
@@ -118,10 +119,10 @@ func (b *builder) fill(n *node) (size, copies int, foreign bool) {
 		return vast, 1, false
 	case p.Implements(cborMarshaler):
 		n.kind = own
-		return vast, 1, true
+		return vast, many, true // it may return any number of bytes
 	case p.Implements(binaryMarshaler), p.Implements(textMarshaler):
 		n.kind = own
-		return vast, 1, false
+		return vast, many, false
 	}
 	switch t.Kind() {
 	case reflect.Interface:

@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"math"
@@ -26,7 +27,8 @@ import (
 // thing there is. Most types cannot hold such a value, and are not looked at:
 // shape.go says which.
 //
-// A type's own marshaler is not looked into. What it returns is its own to bound.
+// A type's own marshaler is asked what it returns, and again when it is encoded:
+// only so it is known before it has been copied, or written out many times.
 
 const (
 	deepest = math.MaxUint16 // levels that decode: the most that modes can be made with
@@ -255,11 +257,31 @@ func (w *weigher) value(n *node, v reflect.Value, p place) (err error) {
 			i := v.Interface().(big.Int)
 			return w.add(1 + i.BitLen()/8)
 		}
-		return w.add(1)
+		return w.measure(v)
 	case nowhere:
 		return errNowhere
 	}
 	return w.add(1) // the encoder says what is wrong with it
+}
+
+// measure counts what v's own marshaler returns.
+func (w *weigher) measure(v reflect.Value) error {
+	p := reflect.New(v.Type())
+	p.Elem().Set(v)
+	var b []byte
+	var err error
+	switch m := p.Interface().(type) {
+	case cbor.Marshaler:
+		b, err = m.MarshalCBOR()
+	case encoding.BinaryMarshaler:
+		b, err = m.MarshalBinary()
+	case encoding.TextMarshaler:
+		b, err = m.MarshalText()
+	}
+	if err != nil {
+		return err
+	}
+	return w.add(1 + len(b))
 }
 
 // anything looks at what is in an interface at p.

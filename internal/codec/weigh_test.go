@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/quick"
@@ -328,4 +329,54 @@ func TestWouldNotDecode(t *testing.T) {
 			t.Error(err)
 		}
 	}
+}
+
+type (
+	boundless struct{ calls *int }
+	wordy     struct{ N int }
+)
+
+func (b boundless) MarshalBinary() ([]byte, error) {
+	if *b.calls++; *b.calls > 3 {
+		panic("asked again")
+	}
+	return make([]byte, 4<<20), nil
+}
+func (*boundless) UnmarshalBinary([]byte) error  { return nil }
+func (w wordy) MarshalText() ([]byte, error)     { return make([]byte, w.N), nil }
+func (w *wordy) UnmarshalText(text []byte) error { w.N = len(text); return nil }
+
+// What a marshaler returns is too long before it has been copied.
+func TestMarshalerIsMeasured(t *testing.T) {
+	for name, v := range map[string]func(boundless) any{
+		"itself": func(b boundless) any { return b },
+		"field":  func(b boundless) any { return struct{ A, B boundless }{b, b} },
+		"list":   func(b boundless) any { return repeated(&b, 1_000_000) },
+		"any":    func(b boundless) any { return map[string]any{"a": b} },
+	} {
+		calls := 0
+		x := v(boundless{&calls})
+		before := allocated()
+		b, err := EncoderOf(reflect.TypeOf(x), 64<<10).Append(nil, x)
+		if got := allocated() - before; got > 10<<20 { // two looks, no copy
+			t.Errorf("%s: %d MiB are allocated", name, got>>20)
+		}
+		if large, _ := unfit(err); !large || len(b) > 0 {
+			t.Errorf("%s: %v, after %d calls", name, err, calls)
+		}
+	}
+	if _, err := encoded(repeated(&wordy{1 << 20}, 1000), 0); err == nil {
+		t.Error("one value that is written out a thousand times, in 1 GiB, is accepted")
+	}
+	b, err := encoded([]wordy{{60 << 10}, {3000}}, 64<<10)
+	var got []wordy
+	if err != nil || Decode(b, &got) != nil || len(got) != 2 || got[0].N != 60<<10 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }

@@ -1,5 +1,5 @@
 // Package codec is how a Go value that is not plain becomes bytes: CBOR
-// (RFC 8949), with nothing lost on the way. Times keep their nanoseconds,
+// (RFC 8949), with nothing lost on the way. Times keep their nanoseconds (zone.go),
 // strings may be any bytes, and no length is limited but by memory and by what
 // the caller says. A type of which something would be lost silently is refused,
 // and a value that has no end or would not decode (weigh.go).
@@ -156,9 +156,10 @@ func (d *describer) describe(t reflect.Type, path string) error {
 		switch t.Kind() {
 		case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128, reflect.Interface:
 			return nil // told when it is encoded; or looked into
-		}
-		if endless(t) {
-			return nil
+		case reflect.Pointer:
+			if endless(t) { // told when it is weighed
+				return nil
+			}
 		}
 	}
 	if endless(t) {

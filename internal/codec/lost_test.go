@@ -104,7 +104,7 @@ func TestSilentLoss(t *testing.T) {
 		}
 	}
 	type secret struct{ a int }
-	_ = secret{}.a
+	_, _, _ = secret{}.a, loop{}.loop, hidden1{}.a
 	for name, bad := range map[string]any{
 		"a": secret{}, "error": errors.New("lost"), "event": Event{Name: "lost"}, "names": struct {
 			Left

@@ -1,7 +1,6 @@
 package codec
 
 import (
-	"encoding"
 	"errors"
 	"fmt"
 	"math"
@@ -264,26 +263,6 @@ func (w *weigher) value(n *node, v reflect.Value, p place) (err error) {
 	return w.add(1) // the encoder says what is wrong with it
 }
 
-// measure counts what v's own marshaler returns.
-func (w *weigher) measure(v reflect.Value) error {
-	p := reflect.New(v.Type())
-	p.Elem().Set(v)
-	var b []byte
-	var err error
-	switch m := p.Interface().(type) {
-	case cbor.Marshaler:
-		b, err = m.MarshalCBOR()
-	case encoding.BinaryMarshaler:
-		b, err = m.MarshalBinary()
-	case encoding.TextMarshaler:
-		b, err = m.MarshalText()
-	}
-	if err != nil {
-		return err
-	}
-	return w.add(1 + len(b))
-}
-
 // anything looks at what is in an interface at p.
 func (w *weigher) anything(v any, p place) error {
 	switch v := v.(type) {
@@ -404,36 +383,4 @@ func (w *weigher) fields(n *node, v reflect.Value, p place) error {
 		}
 	}
 	return nil
-}
-
-// tag looks into one, and tries it.
-func (w *weigher) tag(t cbor.Tag, p place) error {
-	p, err := w.in(p)
-	if err != nil {
-		return err
-	}
-	w.foreign, p.any = true, true // a tag may be a level
-	tried := p.seen
-	p.seen = true
-	if t.Content != nil {
-		if err := w.inner(reflect.ValueOf(t.Content), p); err != nil {
-			return err
-		}
-	}
-	if !tried {
-		if err := decodes(t); err != nil {
-			return err
-		}
-	}
-	return w.add(1)
-}
-
-// decodes tries v, which has an end and decodes into an interface: a tag says
-// what its content must be, and raw CBOR may be anything.
-func decodes(v any) error {
-	b, err := encMode.Marshal(zoned(v))
-	if err == nil {
-		err = decMode.Unmarshal(b, new(any))
-	}
-	return err
 }

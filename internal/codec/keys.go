@@ -40,48 +40,55 @@ func loose(t reflect.Type) bool {
 	return false
 }
 
-// A keySet is which keys of a map have been seen.
+// A keySet is which keys of a map have been seen, as they arrive.
 type keySet struct {
-	encoded map[string]bool
-	decoded map[any]bool // where no code of the user's decodes them
+	decoded map[any]bool
+	times   map[string]bool // encodings of those with a time: a zone makes them differ here, and may not elsewhere
+	null    bool
 }
 
 // add is for k, which has an end. generic is whether it decodes into an interface.
+// It is decoded here, by a user's code, too, if it has such.
 func (s *keySet) add(k reflect.Value, generic bool) error {
 	b, err := encMode.Marshal(zoned(k.Interface()))
 	if err != nil {
 		return err
 	}
-	if s.encoded == nil {
-		s.encoded, s.decoded = map[string]bool{}, map[any]bool{}
-	}
 	t := k.Type()
 	if generic {
 		t = anyType
 	}
-	if !runs(t, map[reflect.Type]bool{}) {
-		m := reflect.New(reflect.MapOf(t, anyType))
-		if err := decMode.Unmarshal(append([]byte{0xa1}, append(b, 0xf6)...), m.Interface()); err != nil {
-			return &Unfit{why: fmt.Sprintf("a map has a key of type %s that would not decode: %v", inner(k).Type(), err)}
+	if t.Kind() == reflect.Pointer { // as in loose
+		if null := bytes.Equal(b, []byte{0xf6}); null && s.null {
+			return twice(k, b)
+		} else if null {
+			s.null = true
 		}
-		for _, d := range m.Elem().MapKeys() {
-			d := d.Interface()
-			if d != d { // NaN, which no other equals
-				return nil
-			}
-			if s.decoded[d] {
-				return twice(k, b)
-			}
-			s.decoded[d] = true
-		}
-	}
-	if t.Kind() == reflect.Pointer && !bytes.Equal(b, []byte{0xf6}) {
 		return nil
 	}
-	if (runs(t, map[reflect.Type]bool{}) || hasTime(t)) && s.encoded[string(b)] {
-		return twice(k, b)
+	if s.decoded == nil {
+		s.decoded, s.times = map[any]bool{}, map[string]bool{}
 	}
-	s.encoded[string(b)] = true
+	m := reflect.New(reflect.MapOf(t, anyType))
+	if err := decMode.Unmarshal(append([]byte{0xa1}, append(b, 0xf6)...), m.Interface()); err != nil {
+		return &Unfit{why: fmt.Sprintf("a map has a key of type %s that would not decode: %v", inner(k).Type(), err)}
+	}
+	for _, d := range m.Elem().MapKeys() {
+		d := d.Interface()
+		if d != d { // NaN, which no other equals
+			return nil
+		}
+		if s.decoded[d] {
+			return twice(k, b)
+		}
+		s.decoded[d] = true
+	}
+	if hasTime(t) {
+		if s.times[string(b)] {
+			return twice(k, b)
+		}
+		s.times[string(b)] = true
+	}
 	return nil
 }
 
@@ -91,30 +98,6 @@ func twice(k reflect.Value, b []byte) error {
 		text = "one"
 	}
 	return &Unfit{why: fmt.Sprintf("two keys of a %s map would arrive as %s, and one of their values be lost", k.Type(), text)}
-}
-
-// runs reports that decoding a t may run a user's code.
-func runs(t reflect.Type, within map[reflect.Type]bool) bool {
-	if t == timeType || t == bigType || t == tagType || within[t] {
-		return false
-	}
-	within[t] = true
-	if p := reflect.PointerTo(t); p.Implements(cborUnmarshaler) || p.Implements(binaryUnmarshaler) || p.Implements(textUnmarshaler) {
-		return true
-	}
-	switch t.Kind() {
-	case reflect.Pointer, reflect.Slice, reflect.Array:
-		return runs(t.Elem(), within)
-	case reflect.Map:
-		return runs(t.Key(), within) || runs(t.Elem(), within)
-	case reflect.Struct:
-		for i := range t.NumField() {
-			if runs(t.Field(i).Type, within) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // inner is what an interface holds.

@@ -14,6 +14,10 @@ import (
 
 type (
 	half    struct{ A, B any }
+	ownHalf struct {
+		A caseless
+		B any
+	}
 	partial struct {
 		A int
 		B int `cbor:"-"`
@@ -48,6 +52,7 @@ func TestKeysThatBecomeOne(t *testing.T) {
 		"own text":       map[caseless]int{"a": 1, "A": 2},
 		"deep":           []any{map[string]any{"m": []map[any]bool{{uint(7): true, int64(7): false}}}},
 		"pointers in":    any(map[*string]int{&a: 1, &b: 2}),
+		"not in keys":    map[ownHalf]int{{"a", &struct{ A int }{1}}: 1},
 		"not to be keys": map[any]int{new(big.Int).Lsh(big.NewInt(1), 70): 1},
 	} {
 		_, err := encoded(m, 1000)

@@ -158,7 +158,7 @@ func (m maker) value(t reflect.Type, depth int) reflect.Value {
 		v.Set(reflect.ValueOf(net.IPv4(1, 2, 3, byte(m.IntN(3)))))
 		return v
 	case reflect.TypeFor[cbor.Tag]():
-		v.Set(reflect.ValueOf(cbor.Tag{Number: []uint64{0, 1, 4, 99}[m.IntN(4)], Content: m.value(reflect.TypeFor[any](), depth-1).Interface()}))
+		v.Set(reflect.ValueOf(cbor.Tag{Number: []uint64{0, 4, 99}[m.IntN(3)], Content: m.value(reflect.TypeFor[any](), depth-1).Interface()}))
 		return v
 	case reflect.TypeFor[Stamp]():
 		v.Field(0).Set(reflect.ValueOf(time.Now().Add(time.Duration(m.IntN(3)))))
@@ -355,6 +355,9 @@ func nothing(v reflect.Value) bool {
 
 // empty is what omitempty leaves out.
 func empty(v reflect.Value) bool {
+	if k := v.Kind(); k == reflect.Pointer || k == reflect.Interface {
+		return v.IsNil()
+	}
 	b, err := canonical.Marshal(v.Interface())
 	return err == nil && len(b) > 0 && strings.Contains("\x00\x40\x60\x80\xa0\xf4\xf6\xf9", string(b[:1])) || nothing(v)
 }

@@ -45,6 +45,7 @@ func TestKeysThatBecomeOne(t *testing.T) {
 		"bytes":          map[any]int{[1]byte{1}: 1, cbor.ByteString("\x01"): 2},
 		"times":          map[time.Time]int{now: 1, now.Round(0): 2},
 		"times in any":   map[any]int{now: 1, now.Round(0): 2},
+		"zones":          map[time.Time]int{now.In(time.FixedZone("", 5400)): 1, now.In(time.FixedZone("", 5400)): 2},
 		"odd zones":      map[time.Time]int{now.In(time.FixedZone("", 1)): 1, now.In(time.FixedZone("", 2)): 2},
 		"tags":           map[any]int{cbor.Tag{Number: 0, Content: "2031-02-03T04:05:06Z"}: 1, cbor.Tag{Number: 0, Content: "2031-02-03T04:05:06.0Z"}: 2},
 		"in structs":     map[half]int{{1, 2}: 1, {int8(1), 2}: 2},

@@ -26,9 +26,10 @@
 // and handles on their objects are among the last; their regions go along as
 // descriptors, anonymous ones too. Two pointers to one thing arrive as
 // pointers to two, a nil pointer as nil, and what was in an any as CBOR's own
-// types. A func, chan or complex number, an interface with methods, an unexported
-// field, and a type that has a marshaler and no unmarshaler are refused before
-// anything is started; a field tagged `cbor:"-"` (or, without a cbor tag,
+// types; package ring's comment says what else changes on the way. A func, chan or complex number, an interface with methods, an unexported
+// field, two fields of one name, a struct that encodes by the marshaler of what is
+// embedded in it, and a type that has a marshaler and no unmarshaler are refused
+// before anything is started, and so is a map of which two keys would arrive as one; a field tagged `cbor:"-"` (or, without a cbor tag,
 // `json:"-"`) stays behind.
 //
 // An argument that refers to itself has no end; one that is nested more than

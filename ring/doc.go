@@ -40,12 +40,25 @@
 // message is encoded before Put returns, so what it was made from may change
 // afterwards.
 //
-// By CBOR two pointers to one thing arrive as pointers to two, and what is in an
-// any as CBOR's own types. What Put accepts Get returns: what refers to itself,
-// is nested too deep, or is a map in an any with a key that would be a map or a
-// list there, is not put. That takes no more time than MaxMessage bytes would. A
-// type that has a marshaler and no unmarshaler is refused when the queue is
-// opened.
+// By CBOR what Put accepts Get returns, but for these: two pointers to one thing
+// arrive as pointers to two, and a pointer to what is nil (a pointer, slice, map or
+// any) or to the zero Time as nil. What is in an any arrives as CBOR's own types:
+// uint64 or, if negative, int64; float64, bool, string, []byte, []any,
+// map[any]any, time.Time (nil if zero) and big.Int. A time keeps its instant to the
+// nanosecond and its zone's offset to the minute; not the zone's name, nor a
+// monotonic reading. What a tag leaves out (`cbor:"-"`, omitempty, omitzero; json
+// tags where there is no cbor tag) is zero. A type with marshalers of its own
+// arrives as they have it.
+//
+// What would lose something else is refused. When the queue is opened: a type with
+// an unexported field; with two fields of one name, also where one hides an
+// embedded one's; one that encodes by the marshaler of what is embedded in it, as a
+// struct with a time.Time and more does; and a marshaler with no unmarshaler. By
+// Put: what refers to itself, is nested too deep, or has such a type in an any; a
+// map of which two keys would arrive as one (int 1 and uint8 1 in a map[any]int)
+// or could not be a key; a year that has not four digits. That takes no more time
+// than MaxMessage bytes would. A marshaler may be called more than once, since
+// what it returns counts before it is encoded.
 //
 // A handle may be used by any number of goroutines, and sent to another
 // process as an argument. Close ends it, and nothing but it: a queue's end is

@@ -47,6 +47,7 @@ func TestPutEndless(t *testing.T) {
 		"a map":  {[]error{any1.TryPut(m), any1.Put(t.Context(), []any{m})}, false},
 		"shared": {[]error{trees.TryPut(tree), any1.TryPut(tree)}, true},
 		"a key":  {[]error{any1.TryPut(map[any]int{chain{}: 1})}, false},
+		"one of": {[]error{any1.TryPut(map[any]string{1: "a", uint8(1): "b"}), any1.TryPut(errors.New("unexported"))}, false},
 		"long":   {[]error{any1.TryPut([]string{strings.Repeat("x", 5<<20)})}, true},
 	} {
 		for i, err := range tt.put {
@@ -56,7 +57,7 @@ func TestPutEndless(t *testing.T) {
 		}
 	}
 	if n := chains.Len() + trees.Len() + any1.Len(); n != 0 {
-		t.Errorf("%d messages were put", n)
+		t.Fatalf("%d messages were put", n)
 	}
 	if n, err := any1.PutBatch(t.Context(), []any{1, m}); n != 1 || !errors.Is(err, ring.ErrCodec) || any1.Len() != 1 {
 		t.Errorf("PutBatch of one that fits and one that does not = %d, %v, Len %d", n, err, any1.Len())

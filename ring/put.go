@@ -18,9 +18,9 @@ const (
 //
 // ErrShutdown once somebody called Shutdown, ErrTooLarge and ErrCodec where v
 // cannot be a message, ctx's error when ctx ends; then nothing was put. A v that
-// goes by CBOR is ErrCodec if it refers to itself, or is nested so deep that Get
-// would fail (65,535 levels decode); and both if it is longer than MaxMessage
-// and was not encoded for that.
+// goes by CBOR is ErrCodec if it refers to itself, is nested so deep that Get would
+// fail (65,535 levels decode), or would not arrive as it is (see the package
+// comment); and both if it is longer than MaxMessage and was not encoded for that.
 //
 // A process that dies in Put has put the whole message, or nothing.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {

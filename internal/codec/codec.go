@@ -1,5 +1,5 @@
 // Package codec is how a Go value that is not plain becomes bytes: CBOR
-// (RFC 8949), with nothing lost on the way. Times keep their nanoseconds,
+// (RFC 8949), with nothing lost on the way. Times keep their nanoseconds (zone.go),
 // strings may be any bytes, and no length is limited but by memory and by what
 // the caller says. A type of which something would be lost silently is refused,
 // and a value that has no end or would not decode (weigh.go).
@@ -28,6 +28,7 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 		panic(err)
 	}
 	dec, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF, // else the last of them would stand for all, silently
 		UTF8:              cbor.UTF8DecodeInvalid,
 		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
 		TextUnmarshaler:   cbor.TextUnmarshalerTextString,
@@ -43,13 +44,14 @@ func modes() (cbor.UserBufferEncMode, cbor.DecMode) {
 
 // An Encoder encodes values of one type.
 type Encoder struct {
-	n    *node
-	most int
+	n     *node
+	most  int
+	timed bool // there may be times in it
 }
 
 // EncoderOf is for values of type t of up to most bytes. With 0 they may have as
 // many as they like, and in addition some for what they refer to several times.
-func EncoderOf(t reflect.Type, most int) Encoder { return Encoder{nodeOf(t), most} }
+func EncoderOf(t reflect.Type, most int) Encoder { return Encoder{nodeOf(t), most, hasTime(t)} }
 
 // Append appends v's encoding to dst. What it accepts decodes, as far as v's own
 // marshalers and unmarshalers agree. A value that has no end, or is too deep or
@@ -60,6 +62,9 @@ func (e Encoder) Append(dst []byte, v any) ([]byte, error) {
 	foreign, err := e.fits(v)
 	if err != nil {
 		return dst, err
+	}
+	if e.timed {
+		v = zoned(v)
 	}
 	b := bytes.NewBuffer(dst)
 	if err := encMode.MarshalToBuffer(v, b); err != nil {
@@ -80,9 +85,11 @@ func (e Encoder) fits(v any) (foreign bool, err error) {
 	}
 	n, p := e.n, place{}
 	if n.kind == anything {
-		n, p.any = nodeOf(r.Type()), true
+		if n, p.any = nodeOf(r.Type()), true; n.lost != nil {
+			return false, n.lost
+		}
 	}
-	if n.copies < many {
+	if n.copies < many && !(p.any && n.foreign) {
 		return n.foreign, nil
 	}
 	return fits(n, r, p, e.most)
@@ -131,14 +138,29 @@ type describer struct {
 	whole  reflect.Type
 	text   strings.Builder
 	within map[reflect.Type]bool // those that are being described
+
+	generic bool // it decodes into an interface: only what would be lost silently is refused
 }
 
 func (d *describer) describe(t reflect.Type, path string) error {
-	if marshals(t) {
+	if why := borrowed(t); why != "" {
+		return &Refusal{d.whole, path, t, why}
+	}
+	if marshals(t) || d.generic && (t == tagType || t.Kind() != reflect.Pointer && encodesItself(t)) {
 		return d.line(path, t.String())
 	}
 	if d.within[t] {
 		return d.line(path, "recursive")
+	}
+	if d.generic {
+		switch t.Kind() {
+		case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128, reflect.Interface:
+			return nil // told when it is encoded; or looked into
+		case reflect.Pointer:
+			if endless(t) { // told when it is weighed
+				return nil
+			}
+		}
 	}
 	if endless(t) {
 		return &Refusal{d.whole, path, t, "a pointer to its own type, which nothing can follow"}
@@ -149,7 +171,7 @@ func (d *describer) describe(t reflect.Type, path string) error {
 	d.within[t] = true
 	defer delete(d.within, t)
 	switch t.Kind() {
-	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Complex64, reflect.Complex128:
+	case reflect.Func, reflect.Chan, reflect.UnsafePointer, reflect.Uintptr, reflect.Complex64, reflect.Complex128:
 		return &Refusal{d.whole, path, t, ""}
 	case reflect.Interface:
 		if t.NumMethod() > 0 {
@@ -174,7 +196,7 @@ func (d *describer) describe(t reflect.Type, path string) error {
 		return d.line(path, "text")
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		return d.line(path, "int")
-	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
+	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64:
 		return d.line(path, "uint")
 	case reflect.Float32, reflect.Float64:
 		return d.line(path, "float")
@@ -183,6 +205,13 @@ func (d *describer) describe(t reflect.Type, path string) error {
 }
 
 func (d *describer) fields(t reflect.Type, path string) error {
+	if f, why := hidden(t); why != "" {
+		at := f.Name
+		if path != "" {
+			at = path + "." + f.Name
+		}
+		return &Refusal{d.whole, at, f.Type, why}
+	}
 	any := false
 	for i := range t.NumField() {
 		f := t.Field(i)
@@ -216,14 +245,16 @@ func (d *describer) line(path, what string) error {
 	return nil
 }
 
-// omitted reports that the field's tag says so; CBOR reads cbor tags, and json
-// tags where there is none.
-func omitted(f reflect.StructField) bool {
-	tag, ok := f.Tag.Lookup("cbor")
-	if !ok {
-		tag = f.Tag.Get("json")
+// omitted reports that the field's tag says so.
+func omitted(f reflect.StructField) bool { return tagText(f) == "-" }
+
+// tagText is what CBOR reads: the cbor tag, and the json tag where that is none,
+// or empty.
+func tagText(f reflect.StructField) string {
+	if s := f.Tag.Get("cbor"); s != "" {
+		return s
 	}
-	return strings.TrimSpace(tag) == "-"
+	return f.Tag.Get("json")
 }
 
 var (
@@ -240,13 +271,12 @@ func oneWay(t reflect.Type) string {
 	if k := t.Kind(); k == reflect.Pointer || k == reflect.Interface {
 		return ""
 	}
-	bytes := (t.Kind() == reflect.Slice || t.Kind() == reflect.Array) && t.Elem().Kind() == reflect.Uint8
 	switch p := reflect.PointerTo(t); {
 	case p.Implements(cborMarshaler): // which may write what t's kind reads
-	case p.Implements(binaryMarshaler) && !p.Implements(binaryUnmarshaler) && !bytes:
+	case p.Implements(binaryMarshaler) && !p.Implements(binaryUnmarshaler):
 		return "which has MarshalBinary and no UnmarshalBinary"
 	case p.Implements(binaryMarshaler):
-	case p.Implements(textMarshaler) && !p.Implements(textUnmarshaler) && t.Kind() != reflect.String:
+	case p.Implements(textMarshaler) && !p.Implements(textUnmarshaler):
 		return "which has MarshalText and no UnmarshalText"
 	}
 	return ""

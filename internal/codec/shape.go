@@ -16,12 +16,15 @@ type node struct {
 	kind   kind
 	elem   *node // of pointers, lists and maps
 	key    *node // of maps
+	loose  bool  // of maps: two keys may arrive as one
 	fields []field
 	least  int // bytes of a struct without its fields
 
 	size    int  // bytes that it takes at most, where that is few; else vast
 	copies  int  // how often one byte of a value can be written; many: without a bound
 	foreign bool // there may be something in it that is not looked into, and deep
+
+	lost error // why it is not to be in an interface; nodeOf's are asked only
 }
 
 type kind int
@@ -61,6 +64,7 @@ var (
 	timeType = reflect.TypeFor[time.Time]()
 	bigType  = reflect.TypeFor[big.Int]()
 	tagType  = reflect.TypeFor[cbor.Tag]()
+	anyType  = reflect.TypeFor[any]()
 	zeroer   = reflect.TypeFor[interface{ IsZero() bool }]()
 )
 
@@ -70,7 +74,9 @@ func nodeOf(t reflect.Type) *node {
 		return n.(*node)
 	}
 	b := builder{made: map[reflect.Type]*node{}}
-	n, _ := nodes.LoadOrStore(t, b.node(t))
+	made := b.node(t)
+	made.lost = lostInAny(t)
+	n, _ := nodes.LoadOrStore(t, made)
 	return n.(*node)
 }
 
@@ -113,10 +119,10 @@ func (b *builder) fill(n *node) (size, copies int, foreign bool) {
 		return vast, 1, false
 	case p.Implements(cborMarshaler):
 		n.kind = own
-		return vast, 1, true
+		return vast, many, true // it may return any number of bytes
 	case p.Implements(binaryMarshaler), p.Implements(textMarshaler):
 		n.kind = own
-		return vast, 1, false
+		return vast, many, false
 	}
 	switch t.Kind() {
 	case reflect.Interface:
@@ -138,11 +144,11 @@ func (b *builder) fill(n *node) (size, copies int, foreign bool) {
 		return size, copies, n.elem.foreign
 	case reflect.Map:
 		n.key, n.elem, n.kind = b.node(t.Key()), b.node(t.Elem()), pairs
-		copies = many
+		copies, n.loose = many, loose(t.Key())
 		switch t.Key().Kind() {
 		case reflect.Struct, reflect.Array, reflect.Pointer: // keys that may not do in an interface
 		default:
-			if n.key.kind == small && n.elem.kind == small {
+			if !n.loose && n.key.kind == small && n.elem.kind == small {
 				copies = 1
 			}
 		}
@@ -198,16 +204,18 @@ func (b *builder) fields(n *node, t reflect.Type, path []int, within map[reflect
 }
 
 func tagOf(f reflect.StructField) (name string, omit, zero bool) {
-	s, ok := f.Tag.Lookup("cbor")
-	if !ok {
-		s = f.Tag.Get("json")
-	}
-	name, options, _ := strings.Cut(s, ",")
+	name, _, _ = strings.Cut(tagText(f), ",")
+	return name, hasOption(f, "omitempty"), hasOption(f, "omitzero")
+}
+
+func hasOption(f reflect.StructField, option string) bool {
+	_, options, _ := strings.Cut(tagText(f), ",")
 	for o := range strings.SplitSeq(options, ",") {
-		omit = omit || o == "omitempty"
-		zero = zero || o == "omitzero"
+		if o == option {
+			return true
+		}
 	}
-	return name, omit, zero
+	return false
 }
 
 // of is the field of a struct; ok is false if it is left out.

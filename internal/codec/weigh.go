@@ -26,7 +26,8 @@ import (
 // thing there is. Most types cannot hold such a value, and are not looked at:
 // shape.go says which.
 //
-// A type's own marshaler is not looked into. What it returns is its own to bound.
+// A type's own marshaler is asked what it returns, and again when it is encoded:
+// only so it is known before it has been copied, or written out many times.
 
 const (
 	deepest = math.MaxUint16 // levels that decode: the most that modes can be made with
@@ -96,6 +97,7 @@ type place struct {
 	deep int
 	hops int
 	any  bool // within an interface: it decodes as what CBOR has
+	seen bool // within what decodes has tried
 }
 
 // A ref is what is known again, and as what.
@@ -240,17 +242,21 @@ func (w *weigher) value(n *node, v reflect.Value, p place) (err error) {
 		if v.CanInterface() {
 			return w.anything(v.Interface(), p)
 		}
-		v = v.Elem()
-		return w.value(nodeOf(v.Type()), v, p)
+		return w.inner(v.Elem(), p)
 	case tag:
 		return w.tag(v.Interface().(cbor.Tag), p)
 	case own:
 		w.foreign = w.foreign || n.foreign
+		if n.foreign && p.any && !p.seen {
+			if err := decodes(v.Interface()); err != nil {
+				return err
+			}
+		}
 		if n.t == bigType {
 			i := v.Interface().(big.Int)
 			return w.add(1 + i.BitLen()/8)
 		}
-		return w.add(1)
+		return w.measure(v)
 	case nowhere:
 		return errNowhere
 	}
@@ -265,8 +271,15 @@ func (w *weigher) anything(v any, p place) error {
 	case string:
 		return w.str(nil, v)
 	}
-	r := reflect.ValueOf(v)
-	return w.value(nodeOf(r.Type()), r, p)
+	return w.inner(reflect.ValueOf(v), p)
+}
+
+func (w *weigher) inner(v reflect.Value, p place) error {
+	n := nodeOf(v.Type())
+	if n.lost != nil {
+		return n.lost
+	}
+	return w.value(n, v, p)
 }
 
 func (w *weigher) list(n *node, v reflect.Value, p place) error {
@@ -319,17 +332,25 @@ func (w *weigher) pairs(n *node, v reflect.Value, p place) error {
 	if v.Len() == 0 {
 		return nil
 	}
+	var keys keySet
+	generic := p.any || n.key.kind == anything
+	check := n.loose || generic && n.t.Key().Kind() == reflect.Pointer
 	k, e := reflect.New(n.t.Key()).Elem(), reflect.New(n.t.Elem()).Elem()
 	for i := v.MapRange(); i.Next(); {
 		k.SetIterKey(i)
 		e.SetIterValue(i)
-		if p.any || n.key.kind == anything {
+		if generic {
 			if bad := composite(k); bad != nil {
 				return &Unfit{why: fmt.Sprintf("a map in an interface has a key of type %s, and would not decode", bad)}
 			}
 		}
 		if err := w.value(n.key, k, p); err != nil {
 			return err
+		}
+		if check {
+			if err := keys.add(k, generic); err != nil {
+				return err
+			}
 		}
 		if err := w.value(n.elem, e, p); err != nil {
 			return err
@@ -362,29 +383,4 @@ func (w *weigher) fields(n *node, v reflect.Value, p place) error {
 		}
 	}
 	return nil
-}
-
-// tag tries those that CBOR says something about when they decode.
-func (w *weigher) tag(t cbor.Tag, p place) error {
-	p, err := w.in(p)
-	if err != nil {
-		return err
-	}
-	w.foreign, p.any = true, true // a tag may be a level
-	if t.Content != nil {
-		v := reflect.ValueOf(t.Content)
-		if err := w.value(nodeOf(v.Type()), v, p); err != nil {
-			return err
-		}
-	}
-	if t.Number < 4 && t.Content != nil {
-		b, err := encMode.Marshal(t)
-		if err == nil {
-			err = decMode.Unmarshal(b, new(any))
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return w.add(1)
 }

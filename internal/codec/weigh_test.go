@@ -5,6 +5,7 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"testing/quick"
@@ -282,6 +283,7 @@ type (
 	textBoth  struct{ A int }
 	level     string
 	binaryOut []int
+	bytesOut  []byte
 )
 
 func (textOut) MarshalText() ([]byte, error)     { return []byte("x"), nil }
@@ -289,6 +291,7 @@ func (textBoth) MarshalText() ([]byte, error)    { return []byte("x"), nil }
 func (*textBoth) UnmarshalText([]byte) error     { return nil }
 func (level) MarshalText() ([]byte, error)       { return []byte("x"), nil }
 func (binaryOut) MarshalBinary() ([]byte, error) { return []byte("x"), nil }
+func (bytesOut) MarshalBinary() ([]byte, error)  { return []byte("x"), nil }
 
 // What would not decode is refused when it is encoded, or before.
 func TestWouldNotDecode(t *testing.T) {
@@ -316,14 +319,64 @@ func TestWouldNotDecode(t *testing.T) {
 	if err != nil || Decode(b, new(map[point]map[[2]int]string)) != nil {
 		t.Error(err)
 	}
-	for _, bad := range []reflect.Type{reflect.TypeFor[textOut](), reflect.TypeFor[[]struct{ B binaryOut }](), reflect.TypeFor[*textOut]()} {
+	for _, bad := range []reflect.Type{reflect.TypeFor[textOut](), reflect.TypeFor[[]struct{ B binaryOut }](), reflect.TypeFor[*textOut](), reflect.TypeFor[level](), reflect.TypeFor[bytesOut]()} {
 		if _, err := Describe(bad); err == nil {
 			t.Errorf("%s is accepted", bad)
 		}
 	}
-	for _, good := range []reflect.Type{reflect.TypeFor[textBoth](), reflect.TypeFor[level](), reflect.TypeFor[time.Time](), reflect.TypeFor[big.Int]()} {
+	for _, good := range []reflect.Type{reflect.TypeFor[textBoth](), reflect.TypeFor[time.Time](), reflect.TypeFor[big.Int]()} {
 		if _, err := Describe(good); err != nil {
 			t.Error(err)
 		}
 	}
+}
+
+type (
+	boundless struct{ calls *int }
+	wordy     struct{ N int }
+)
+
+func (b boundless) MarshalBinary() ([]byte, error) {
+	if *b.calls++; *b.calls > 3 {
+		panic("asked again")
+	}
+	return make([]byte, 4<<20), nil
+}
+func (*boundless) UnmarshalBinary([]byte) error  { return nil }
+func (w wordy) MarshalText() ([]byte, error)     { return make([]byte, w.N), nil }
+func (w *wordy) UnmarshalText(text []byte) error { w.N = len(text); return nil }
+
+// What a marshaler returns is too long before it has been copied.
+func TestMarshalerIsMeasured(t *testing.T) {
+	for name, v := range map[string]func(boundless) any{
+		"itself": func(b boundless) any { return b },
+		"field":  func(b boundless) any { return struct{ A, B boundless }{b, b} },
+		"list":   func(b boundless) any { return repeated(&b, 1_000_000) },
+		"any":    func(b boundless) any { return map[string]any{"a": b} },
+	} {
+		calls := 0
+		x := v(boundless{&calls})
+		before := allocated()
+		b, err := EncoderOf(reflect.TypeOf(x), 64<<10).Append(nil, x)
+		if got := allocated() - before; got > 10<<20 { // two looks, no copy
+			t.Errorf("%s: %d MiB are allocated", name, got>>20)
+		}
+		if large, _ := unfit(err); !large || len(b) > 0 {
+			t.Errorf("%s: %v, after %d calls", name, err, calls)
+		}
+	}
+	if _, err := encoded(repeated(&wordy{1 << 20}, 1000), 0); err == nil {
+		t.Error("one value that is written out a thousand times, in 1 GiB, is accepted")
+	}
+	b, err := encoded([]wordy{{60 << 10}, {3000}}, 64<<10)
+	var got []wordy
+	if err != nil || Decode(b, &got) != nil || len(got) != 2 || got[0].N != 60<<10 {
+		t.Errorf("%v, %v", got, err)
+	}
+}
+
+func allocated() uint64 {
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.TotalAlloc
 }

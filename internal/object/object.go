@@ -6,6 +6,7 @@ package object
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"sync/atomic"
 
@@ -105,6 +106,12 @@ func (c *Core) Err(op string, err error) error {
 	}
 	if err == ErrClosed && c.Ended() && !c.Gate.Closed() {
 		err = wait.ErrEnded
+	}
+	if err == engine.ErrGone {
+		err = ErrClosed
+		if !c.Gate.Closed() {
+			err = fmt.Errorf("a word is 0 that never is: %w", engine.ErrCorrupt)
+		}
 	}
 	return &Error{Op: op, Region: c.Region, Object: c.Name, Err: err}
 }

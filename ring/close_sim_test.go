@@ -45,26 +45,34 @@ func TestSimCloseQueue(t *testing.T) {
 	})
 }
 
+// sharedQueue makes the memory of a queue that all processes of w share, for so
+// many of them, and has the dead recovered in it.
+func sharedQueue[T any](w *sim.World, opts *QueueOptions, rows int) (f form, a mem.Area) {
+	f, _, _, err := formOf(reflect.TypeFor[T](), opts.Codec)
+	if err != nil {
+		panic(err)
+	}
+	opts.fill()
+	c := opts.config(f, int(reflect.TypeFor[T]().Size()))
+	c.Rows = rows
+	a = mem.Heap(c.Size())
+	c.Init(a)
+	w.Share(a)
+	ops, _ := engine.OpsOf(engine.KindQueue)
+	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
+		if err := ops.Recover(a, t.Env(), dead); err != nil {
+			w.Fail("recovery: %v", err)
+		}
+	})
+	return f, a
+}
+
 func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
 	o := sim.Options{CloseEvery: 60, MaxCloses: 4, StopEvery: 600, MaxStops: 1, SpuriousEvery: 300, CancelEvery: 300}
 	sim.Explore(t, 8000, o, func(w *sim.World) {
-		f, _, _, err := formOf(reflect.TypeFor[T](), nil)
-		if err != nil {
-			panic(err)
-		}
 		opts := QueueOptions{Capacity: 1 + w.Rand.IntN(3), MaxMessage: 512, Buffer: 2048}
-		opts.fill()
-		c := opts.config(f, int(reflect.TypeFor[T]().Size()))
-		c.Rows = 12
-		a := mem.Heap(c.Size())
-		c.Init(a)
-		w.Share(a)
+		_, a := sharedQueue[T](w, &opts, 12)
 		ops, _ := engine.OpsOf(engine.KindQueue)
-		w.OnDeath(func(t *sim.Thread, dead engine.Self) {
-			if err := ops.Recover(a, t.Env(), dead); err != nil {
-				w.Fail("recovery: %v", err)
-			}
-		})
 		var in, out []int // as calls said; a number is used once
 		next := 0
 		over := func(err error) bool {

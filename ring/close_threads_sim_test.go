@@ -5,7 +5,6 @@ package ring
 import (
 	"errors"
 	"fmt"
-	"reflect"
 	"testing"
 
 	"example.com/tandem/internal/engine"
@@ -20,22 +19,7 @@ func closingQueue[T any](t *testing.T, runs int, codec Codec, build func(w *sim.
 	o := sim.Options{CloseEvery: 20, MaxCloses: 1, CloseFor: 6}
 	sim.Explore(t, runs, o, func(w *sim.World) {
 		opts := QueueOptions{Capacity: 1 + w.Rand.IntN(2), MaxMessage: 64, Buffer: 256, Codec: codec}
-		opts.fill()
-		f, _, _, err := formOf(reflect.TypeFor[T](), codec)
-		if err != nil {
-			panic(err)
-		}
-		c := opts.config(f, int(reflect.TypeFor[T]().Size()))
-		c.Rows = 4
-		a := mem.Heap(c.Size())
-		c.Init(a)
-		w.Share(a)
-		ops, _ := engine.OpsOf(engine.KindQueue)
-		w.OnDeath(func(t *sim.Thread, dead engine.Self) {
-			if err := ops.Recover(a, t.Env(), dead); err != nil {
-				w.Fail("recovery: %v", err)
-			}
-		})
+		f, a := sharedQueue[T](w, &opts, 4)
 		p := w.Process(0)
 		q, err := newQueue[T](p.Core(engine.KindQueue, a), f, opts)
 		if err != nil {

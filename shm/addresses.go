@@ -94,7 +94,7 @@ const (
 // withRoom calls f, which maps something, and if there is no address space for
 // it calls it again after the collector has looked for some.
 func withRoom(f func() error) error {
-	err := f()
+	err, wait := f(), roomWait
 	for try := 0; try < roomTries && errors.Is(err, syscall.ENOMEM); try++ {
 		more := unmapped.next()
 		collectGarbage()
@@ -102,11 +102,12 @@ func withRoom(f func() error) error {
 			select {
 			case <-more:
 				more = unmapped.next()
-			case <-time.After(roomWait):
+			case <-time.After(wait):
 				waiting = false
 			}
 			err = f()
 		}
+		wait *= 2 // what holds it may be a thread that has yet to have its turn
 	}
 	return err
 }

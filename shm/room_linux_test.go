@@ -25,6 +25,11 @@ func limitAddressSpace(more uint64) {
 	testproc.Must(syscall.Setrlimit(syscall.RLIMIT_AS, &syscall.Rlimit{Cur: n, Max: n}))
 }
 
+// noArenas has children that limit their address space need little else of it:
+// the C library takes 64 MiB for every thread that asks it for memory, of which
+// Go has as many as the machine's load would have it.
+func noArenas(t *testing.T) { t.Setenv("MALLOC_ARENA_MAX", "1") }
+
 // looper: path size objects more. Makes and closes regions in an address space
 // that has room for so many bytes more.
 var looper = testproc.Role("looper", func(args []string) {
@@ -65,6 +70,7 @@ func numbers(text []string) (n []int64) {
 // A mapping goes when nothing reaches it, which only the collector can tell. Who
 // has no address space left has it look.
 func TestAddressSpaceComesBack(t *testing.T) {
+	noArenas(t)
 	for _, tt := range []struct {
 		name                string
 		size, objects, more int64
@@ -82,6 +88,7 @@ func TestAddressSpaceComesBack(t *testing.T) {
 
 // Who only looks maps the directory before the region, to see that it is whole.
 func TestAddressSpaceComesBackToWhoLooks(t *testing.T) {
+	noArenas(t)
 	r, path := newRegion(t, &Options{Size: 256 << 20, Objects: 1 << 19})
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
@@ -121,6 +128,7 @@ var cramped = testproc.Role("cramped", func(args []string) {
 // Who closes a region and has no room for a second mapping of it tells the
 // others at once, which recover what it held.
 func TestCloseWithoutRoom(t *testing.T) {
+	noArenas(t)
 	for _, tt := range []struct {
 		ephemeral bool
 		what      string
@@ -180,6 +188,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 
 // The last of an ephemeral region ends it, with room or without.
 func TestLastCloseWithoutRoom(t *testing.T) {
+	noArenas(t)
 	r, path := newRegion(t, &Options{Size: 1 << 30, Ephemeral: true})
 	c := cramped.Start(t, path, "alone")
 	c.Expect("locked")

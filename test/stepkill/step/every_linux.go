@@ -43,10 +43,10 @@ type plan struct {
 
 // limits say how many deaths there may be.
 type limits struct {
-	each   int  // every instruction of an operation of so many
-	most   int  // else after so many effects
-	spread int  // and so many spread over all instructions
-	rest   bool // and after effects that come up only in later runs
+	each   int // every instruction of an operation of so many
+	most   int // else after so many effects
+	spread int // and so many spread over all instructions
+	rest   int // and so many of those that come up only in later runs
 }
 
 // mostFailed ends a series: what it has to say is said.
@@ -102,10 +102,10 @@ func (p *plan) run() {
 		chosen := p.choose()
 		complete := p.afterEffects(chosen)
 		how = fmt.Sprintf("%d of %d effects", len(chosen), len(p.effects))
-		if p.rest {
+		if p.rest > 0 {
 			how = fmt.Sprintf("%d effects", p.deaths-1)
 			if !complete && p.failed == 0 {
-				how += ", more than the limit"
+				how += " and more to be had"
 			}
 		}
 		spread := min(p.spread, length)
@@ -169,9 +169,10 @@ func (p *plan) at(k int) *Stage {
 
 // afterEffects kills after each effect in the list. If one does not come, it
 // kills after the next that is new. With rest it goes on as long as new ones
-// come up, within the limit.
+// come up, within the limits: who spins while others change the region has
+// effects without end.
 func (p *plan) afterEffects(list []effect) (complete bool) {
-	done := map[effectID]bool{}
+	done, rest := map[effectID]bool{}, p.rest
 	for n := 0; n < p.most && p.failed < mostFailed; n++ {
 		for len(list) > 0 && done[list[0].id] {
 			list = list[1:]
@@ -182,8 +183,8 @@ func (p *plan) afterEffects(list []effect) (complete bool) {
 		if !last {
 			to, want = p.toEffect(list[0]), list[0].id
 			list = list[1:]
-		} else if !p.rest {
-			return true
+		} else if rest--; rest < 0 {
+			return p.rest == 0
 		}
 		count := counter{}
 		s, ok := p.trial(fmt.Sprintf("effect=%d", n), to, true, func(pt point) bool {

@@ -18,14 +18,16 @@ func settings(t *testing.T) (l limits, seed uint64) {
 	switch v := os.Getenv("TANDEM_STEPKILL"); {
 	case v == "all":
 		l = limits{each: math.MaxInt}
-	case v == "effects" || v == "" && effort.Long():
-		l = limits{each: 260, most: 160, spread: 10, rest: true}
+	case v == "effects":
+		l = limits{each: 260, most: 160, spread: 10, rest: 160}
+	case v == "" && effort.Long():
+		l = limits{each: 260, most: 160, spread: 10, rest: 32}
 	case v != "":
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
 			t.Fatalf("TANDEM_STEPKILL=%q: want all, effects or a number of deaths", v)
 		}
-		l = limits{each: n, most: n - n/4, spread: n / 4, rest: true}
+		l = limits{each: n, most: n - n/4, spread: n / 4, rest: n}
 	default:
 		l = limits{each: 20, most: 12, spread: 4}
 	}

@@ -45,8 +45,9 @@ type look struct {
 // records are as they were at the last look, and cost two loads. Who is on duty
 // also looks for ends that nobody tells of: of those who come and go, in every
 // look, and, round by round, of all.
-func (a *attachment) look() (l look) {
-	now := sys.MonotonicNow()
+func (a *attachment) look() look { return a.lookAt(sys.MonotonicNow()) }
+
+func (a *attachment) lookAt(now int64) (l look) {
 	duty := a.takeDuty(now)
 	turn, from, count := a.takeRound(duty, now)
 	seen := &a.watch

@@ -29,7 +29,7 @@ func (a *attachment) claims(id identity) {
 func (a *attachment) lookAbroad() look {
 	was := me.Swap(&myself{namespace: abroadNS, start: 1})
 	defer me.Store(was)
-	return a.look()
+	return a.lookAt(still)
 }
 
 // suspected is what the kernel does to its alive word when a process ends.
@@ -80,7 +80,7 @@ func rungBy(w words, do func()) (who []uint32) {
 func wantRung(t *testing.T, when string, a *attachment, want ...uint32) {
 	t.Helper()
 	var l look
-	got := rungBy(a.words, func() { l = a.look() })
+	got := rungBy(a.words, func() { l = a.lookAt(still) })
 	if !slices.Equal(got, want) {
 		t.Errorf("%s: rung for %v, want %v", when, got, want)
 	}
@@ -103,7 +103,7 @@ func onWatch(t *testing.T, n int, abroad bool) (duty, off *attachment, others []
 		others = append(others, a)
 	}
 	for _, a := range as {
-		a.look()
+		a.lookAt(still)
 		a.onlyDoubts()
 	}
 	return duty, off, others
@@ -123,7 +123,7 @@ func TestSuspicionIsShared(t *testing.T) {
 			t.Errorf("a suspect whose byte is locked is %#x", w)
 		}
 		suspect.unsuspected() // it was none, and the next is another suspicion
-		duty.look()
+		duty.lookAt(still)
 	}
 	for _, id := range []identity{{pid: uint32(myPID)}, me.Load().identity()} { // nobody can ask; the others can no better
 		for _, a := range others {
@@ -132,7 +132,7 @@ func TestSuspicionIsShared(t *testing.T) {
 		suspect.suspected()
 		wantRung(t, fmt.Sprintf("a suspicion of %+v", id), duty, 9)
 		suspect.unsuspected()
-		duty.look()
+		duty.lookAt(still)
 	}
 }
 
@@ -141,7 +141,7 @@ func TestSuspicionIsShared(t *testing.T) {
 func TestAllAreCalledInTurn(t *testing.T) {
 	duty, _, others := onWatch(t, 11, true)
 	others[0].suspected()
-	duty.look()
+	duty.lookAt(still)
 	duty.watch.doubts[8].called, duty.watch.doubts[8].next = never, never
 	others[9].suspected()
 	wantRung(t, "at first", duty, 9, 10, 11, 12, 17)
@@ -156,7 +156,7 @@ func TestAllAreCalledInTurn(t *testing.T) {
 		if got := d.callWait(); got != wait {
 			t.Errorf("others are called %d ns later, want %d", got, wait)
 		}
-		d.called = sys.MonotonicNow() - d.callWait()
+		d.called = still - d.callWait()
 		wantRung(t, "later", duty, want...)
 	}
 }
@@ -177,7 +177,7 @@ func TestForeignDeathIsHandedOn(t *testing.T) {
 		rec.move(rec.word(), recordWord(victim.self.Epoch, state))
 		who := rungBy(duty.words, func() {
 			for range 3 {
-				duty.look()
+				duty.lookAt(still)
 				duty.later()
 			}
 		})
@@ -205,8 +205,8 @@ func TestEachSuspicionHasItsPace(t *testing.T) {
 	wantAgain := func(when string, a *attachment, within int64) {
 		t.Helper()
 		a.onlyDoubts()
-		l := a.look()
-		if in := l.again - sys.MonotonicNow(); l.again == 0 || in > within {
+		l := a.lookAt(still)
+		if in := l.again - still; l.again == 0 || in > within {
 			t.Errorf("%s: looks again in %d ns, want %d at most", when, in, int64(within))
 		}
 	}
@@ -217,14 +217,14 @@ func TestEachSuspicionHasItsPace(t *testing.T) {
 		wait int64
 	}{{"who is on duty", duty, dutyPeriod}, {"who watched it", off, never}} {
 		a := tt.a
-		look := func() { a.later(); a.watched(nil, watchers); a.look() }
+		look := func() { a.later(); a.watched(nil, watchers); a.lookAt(still) }
 		look()
 		wantAgain(tt.when+" at first", a, proofWait)
 		a.watch.doubts[8].looks = doubtLooks
 		look()
 		a.onlyDoubts()
-		l := a.look()
-		if in := l.again - sys.MonotonicNow(); a == duty && (l.again == 0 || in > dutyPeriod) || a == off && l.again != 0 {
+		l := a.lookAt(still)
+		if in := l.again - still; a == duty && (l.again == 0 || in > dutyPeriod) || a == off && l.again != 0 {
 			t.Errorf("%s, after so many looks: looks again in %d ns", tt.when, in)
 		}
 	}
@@ -240,7 +240,7 @@ func TestEachSuspicionHasItsPace(t *testing.T) {
 	}
 	other.die() // the proof was late
 	off.later()
-	off.look()
+	off.lookAt(still)
 	if w := off.rec(9).word(); w != recordWord(other.self.Epoch, stFree) {
 		t.Errorf("a suspect whose proof is there at the second look is %#x", w)
 	}
@@ -253,16 +253,16 @@ func TestSuspicionDisturbsFew(t *testing.T) {
 	others[0].suspected()
 	looks := func() int { return off.watch.doubts[8].looks }
 	var l look
-	if who := rungBy(off.words, func() { l = off.look(); off.look() }); l.again != 0 || looks() != 1 || len(who) != 0 {
+	if who := rungBy(off.words, func() { l = off.lookAt(still); off.lookAt(still) }); l.again != 0 || looks() != 1 || len(who) != 0 {
 		t.Errorf("one whom it does not concern looks again at %d, has looked %d times, and has rung for %v", l.again, looks(), who)
 	}
 	off.later()
-	if l := off.look(); l.again != 0 || looks() != 2 {
+	if l := off.lookAt(still); l.again != 0 || looks() != 2 {
 		t.Errorf("a round later it looks again at %d, and has looked %d times", l.again, looks())
 	}
 	off.ring(off.self.Index)
 	n := 0
-	for off.look().again != 0 && n < 2*calledLooks {
+	for off.lookAt(still).again != 0 && n < 2*calledLooks {
 		off.later()
 		n++
 	}
@@ -270,7 +270,7 @@ func TestSuspicionDisturbsFew(t *testing.T) {
 		t.Errorf("who is rung for has looked %d times, %d for that", looks(), n)
 	}
 	off.ring(off.self.Index)
-	if l := off.look(); l.again != 0 || looks() != calledLooks+1 {
+	if l := off.lookAt(still); l.again != 0 || looks() != calledLooks+1 {
 		t.Errorf("rung for again it looks again at %d, and has looked %d times", l.again, looks())
 	}
 }

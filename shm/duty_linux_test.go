@@ -7,7 +7,12 @@ import (
 	"testing"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/sys"
 )
+
+// still is when all look that are made to: a test that has not had its turn for
+// a second has not seen the others stand still.
+var still = sys.MonotonicNow()
 
 // posts are the indexes of those on duty; 0 is nobody.
 func (w words) posts() (is []int) {
@@ -36,7 +41,7 @@ func dutiful(t *testing.T) *Region {
 func crew(t *testing.T, r *Region, n int) (as []*attachment) {
 	for range n {
 		as = append(as, bare(t, r))
-		as[len(as)-1].look()
+		as[len(as)-1].lookAt(still)
 	}
 	return as
 }
@@ -48,7 +53,7 @@ func TestDutyPassesOn(t *testing.T) {
 	as := crew(t, r, 9)
 	wantPosts(t, r.a.words, 1, 2, 3, 4, 5, 6)
 	for range 2 {
-		as[7].look()
+		as[7].lookAt(still)
 	}
 	wantPosts(t, r.a.words, 1, 2, 3, 4, 5, 6)
 
@@ -59,21 +64,21 @@ func TestDutyPassesOn(t *testing.T) {
 	if bell(as[6]) == before {
 		t.Error("who leaves has not rung for the next without a post")
 	}
-	as[6].look()
+	as[6].lookAt(still)
 	wantPosts(t, r.a.words, 1, 7, 3, 4, 5, 6)
 
 	as[0].die()
 	as[2].die()
 	as[3].due()
-	as[3].look() // has a post, and finds them dead
+	as[3].lookAt(still) // has a post, and finds them dead
 	before = bell(as[7])
-	as[3].look()
+	as[3].lookAt(still)
 	wantPosts(t, r.a.words, 0, 7, 0, 4, 5, 6)
 	if bell(as[7]) == before {
 		t.Error("who is on duty has not rung for one without a post")
 	}
-	as[7].look()
-	as[8].look()
+	as[7].lookAt(still)
+	as[8].lookAt(still)
 	wantPosts(t, r.a.words, 8, 7, 9, 4, 5, 6)
 
 	// Scribbled on, they are taken anew.
@@ -81,7 +86,7 @@ func TestDutyPassesOn(t *testing.T) {
 		mem.Store64(r.a.post(k), 1<<40|0xffff)
 	}
 	for _, a := range as[3:] {
-		a.look()
+		a.lookAt(still)
 	}
 	wantPosts(t, r.a.words, 4, 5, 6, 7, 8, 9)
 }
@@ -94,7 +99,7 @@ func TestStoppedDutyIsReplaced(t *testing.T) {
 		as := crew(t, r, 8)
 		// All that look have seen the beats long ago, and who works has beaten since.
 		past := func(a *attachment) {
-			a.look()
+			a.lookAt(still)
 			for k := range dutyPosts {
 				a.watch.shift.seen[k] -= 2 * dutyPatience * dutyPeriod
 			}
@@ -102,10 +107,10 @@ func TestStoppedDutyIsReplaced(t *testing.T) {
 		if others {
 			past(as[5])
 			for k := range 4 {
-				as[k].look()
+				as[k].lookAt(still)
 			}
 			before := mem.Load32(r.a.rec(7).p32(recBell))
-			as[5].look()
+			as[5].lookAt(still)
 			wantPosts(t, r.a.words, 1, 2, 3, 4, 0, 6) // the fifth stood still
 			if mem.Load32(r.a.rec(7).p32(recBell)) == before {
 				t.Error("nobody was rung for to replace the fifth")
@@ -113,7 +118,7 @@ func TestStoppedDutyIsReplaced(t *testing.T) {
 			continue
 		}
 		past(as[7])
-		as[7].look()
+		as[7].lookAt(still)
 		if posts := r.a.posts(); posts[0] != 8 {
 			t.Errorf("on duty are %v, and all but 8 stand still", posts)
 		}
@@ -127,8 +132,8 @@ func TestStoodStillIsReplaced(t *testing.T) {
 		r := dutiful(t)
 		as := crew(t, r, 8)
 		as[7].watch.shift.stood = stood
-		as[7].look()
-		as[7].look()
+		as[7].lookAt(still)
+		as[7].lookAt(still)
 		if posts := r.a.posts(); (posts[0] == 8) != stood {
 			t.Errorf("stood still: %v; on duty are %v", stood, posts)
 		}
@@ -205,18 +210,18 @@ func TestArrivalDisturbsFew(t *testing.T) {
 func TestUntoldEndIsTold(t *testing.T) {
 	r := unguarded(t, &Options{Participants: 20})
 	duty, goes, other := bare(t, r), bare(t, r), bare(t, r)
-	duty.look()
+	duty.lookAt(still)
 	ends := func() uint32 { return mem.Load32(r.a.W32(hdrEnds)) }
 	other.goAway() // is told
 	rec := r.a.rec(goes.self.Index)
 	rec.exited(goes.self.Epoch, false)
 	rec.move(recordWord(goes.self.Epoch, stAlive), recordWord(goes.self.Epoch, stFree))
 	before := ends()
-	if l := duty.look(); !l.unsettled {
+	if l := duty.lookAt(still); !l.unsettled {
 		t.Error("all is settled with an end that was not told")
 	}
 	for range 3 {
-		duty.look()
+		duty.lookAt(still)
 		if n := ends() - before; n != 1 {
 			t.Errorf("told %d times, want once", n)
 		}
@@ -227,14 +232,14 @@ func TestUntoldEndIsTold(t *testing.T) {
 		"dies":   func(a *attachment) { a.die(); bare(t, r).scan() },
 	} {
 		goes = bare(t, r)
-		duty.look()
+		duty.lookAt(still)
 		before = ends()
 		end(goes)
 		for range 3 {
 			if n := ends() - before; n != 1 {
 				t.Errorf("one who %s is told of %d times, want once", how, n)
 			}
-			duty.look()
+			duty.lookAt(still)
 		}
 	}
 }
@@ -247,14 +252,14 @@ func TestExitsTellsOfNothingBefore(t *testing.T) {
 	sub := &exits{ready: make(chan struct{}, 1), watch: &looker.watch}
 	early.goAway() // it was not seen, nor is its end
 	looker.beginTelling(sub)
-	looker.look()
+	looker.lookAt(still)
 	if len(sub.queue) != 0 {
 		t.Errorf("told of %+v, which ended before", sub.queue)
 	}
 	late.goAway()
 	second := &exits{ready: make(chan struct{}, 1), watch: &looker.watch}
 	looker.beginTelling(second) // between the end and the look
-	looker.look()
+	looker.lookAt(still)
 	if len(sub.queue) != 1 || sub.queue[0].Index != int(late.self.Index) || sub.queue[0].PID != os.Getpid() {
 		t.Errorf("told of %+v, want the end of participant %d", sub.queue, late.self.Index)
 	}
@@ -269,7 +274,7 @@ func TestScribbledSleeperIsRung(t *testing.T) {
 	r := unguarded(t, &Options{Participants: 20})
 	duty, sleeper := bare(t, r), bare(t, r)
 	for range 2 {
-		duty.look()
+		duty.lookAt(still)
 	}
 	rec := r.a.rec(sleeper.self.Index)
 	for _, w := range []uint64{recordWord(1, stFree), recordWord(1, stDead), recordWord(77, stFree), 0} {
@@ -277,21 +282,21 @@ func TestScribbledSleeperIsRung(t *testing.T) {
 		mem.Store64(rec.p64(recWord), w)
 		for range 4 {
 			duty.due()
-			duty.look()
+			duty.lookAt(still)
 		}
 		if n := mem.Load32(rec.p32(recBell)) - before; n != 1 {
 			t.Errorf("%#x: rung for %d times, want once", w, n)
 		}
-		sleeper.look() // hears it
+		sleeper.lookAt(still) // hears it
 		if got := rec.word(); got != recordWord(1, stAlive) {
 			t.Errorf("%#x: the word becomes %#x", w, got)
 		}
-		duty.look()
+		duty.lookAt(still)
 	}
 	before := mem.Load32(rec.p32(recBell))
 	mem.Store32(rec.p32(recAlive), 5)
 	for range 3 {
-		duty.look()
+		duty.lookAt(still)
 	}
 	if n := mem.Load32(rec.p32(recBell)) - before; n != 1 {
 		t.Errorf("rung for %d times when the alive word had changed, want once", n)
@@ -303,19 +308,19 @@ func TestDeathOnTheWayIsFound(t *testing.T) {
 	for _, state := range []uint32{stAttaching, stLeaving} {
 		r := unguarded(t, &Options{Participants: 10})
 		duty := bare(t, r)
-		duty.look()
+		duty.lookAt(still)
 		for _, seen := range []bool{false, true} {
 			goes := bare(t, r)
-			duty.look()
+			duty.lookAt(still)
 			rec := r.a.rec(goes.self.Index)
 			rec.move(recordWord(goes.self.Epoch, stAlive), recordWord(goes.self.Epoch, state))
 			if seen {
-				if l := duty.look(); !l.unsettled {
+				if l := duty.lookAt(still); !l.unsettled {
 					t.Errorf("state %d is settled", state)
 				}
 			}
 			goes.die()
-			duty.look()
+			duty.lookAt(still)
 			if w := rec.word(); w != recordWord(goes.self.Epoch, stFree) {
 				t.Errorf("who died in state %d, seen %v, is %#x", state, seen, w)
 			}

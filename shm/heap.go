@@ -199,17 +199,24 @@ func (w *words) shift(k uint32, by int) error {
 }
 
 // free is how many bytes no object has.
-func (w *words) free() (n uint64) {
+func (w *words) free() uint64 {
+	n, _ := w.pieces()
+	return n
+}
+
+// pieces says how many bytes no object has, and how many are in one piece.
+func (w *words) pieces() (all, largest uint64) {
 	rows, err := w.extents()
 	if err != nil {
-		return 0
+		return 0, 0
 	}
 	for k := range rows {
-		if x := w.extent(k); x.size <= w.g.size-n {
-			n += x.size
+		if x := w.extent(k); x.size <= w.g.size-all {
+			all += x.size
+			largest = max(largest, x.size)
 		}
 	}
-	return n
+	return all, largest
 }
 
 // provideStep is how much is asked for at a time; a signal starts it over.
@@ -262,7 +269,11 @@ func (a *attachment) noSpace(need, free uint64, cause error) error {
 			files = fmt.Sprint(n)
 		}
 	}
-	err := fmt.Errorf("%w: %d bytes needed, %d free in the region (of %d), %s free in its file system", ErrNoSpace, need, free, a.g.heapSize(), files)
+	pieces := ""
+	if _, largest := a.pieces(); need <= free && cause == nil {
+		pieces = fmt.Sprintf(" in pieces of at most %d", largest)
+	}
+	err := fmt.Errorf("%w: %d bytes needed, %d free in the region (of %d)%s, %s free in its file system", ErrNoSpace, need, free, a.g.heapSize(), pieces, files)
 	if n, size, who := a.stillOpen(); n > 0 {
 		err = fmt.Errorf("%w; %d bytes are in %d removed objects that somebody has open%s", err, size, n, who)
 	}

@@ -185,6 +185,33 @@ func TestHeapFull(t *testing.T) {
 	checkOK(t, r)
 }
 
+// Who finds no room though there seems to be enough is told that it is in pieces.
+func TestHeapInPieces(t *testing.T) {
+	const piece = 256 << 10
+	r := newHeapRegion(t, 4*piece+(64<<10), 2, 16).attach(0)
+	free := r.a.free()
+	names := []string{"a", "b", "c"}
+	for _, name := range names {
+		openOK(t, r, sizedSpec(name, piece-engine.MutexSize))
+	}
+	rest := r.a.free()
+	for _, name := range []string{"a", "c"} {
+		if err := r.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := r.OpenObject(sizedSpec("big", free-piece-engine.MutexSize))
+	wantErr(t, err, ErrNoSpace)
+	if want := fmt.Sprintf("%d free in the region (of %d) in pieces of at most %d, ", free-piece, free, piece+rest); !strings.Contains(fmt.Sprint(err), want) {
+		t.Errorf("%v, want %q in it", err, want)
+	}
+	_, err = r.OpenObject(sizedSpec("bigger", free))
+	wantErr(t, err, ErrNoSpace)
+	if strings.Contains(fmt.Sprint(err), "pieces") {
+		t.Errorf("%v: in one piece it would not be enough either", err)
+	}
+}
+
 func TestRemoveAsUnlink(t *testing.T) {
 	h := newHeapRegion(t, 1<<20, 4, 64)
 	r, other := h.attach(0), h.attach(1)

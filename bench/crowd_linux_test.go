@@ -10,9 +10,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/sys"
@@ -20,10 +22,14 @@ import (
 	"example.com/tandem/shm"
 )
 
-// One of a crowd: path. It opens the region and says how long that took, of the
-// clock and of a processor; then it does nothing, but, once it is told to, listen
-// for the ends of others, and say when it hears of one.
+// One of a crowd: path index. It opens the region and says how long that took, of
+// the clock and of a processor; then it does nothing, but, once it is told to,
+// listen for the ends of others, and note when it hears of one.
 var crowder = testproc.Role("crowder", func(args []string) {
+	i, err := strconv.Atoi(args[1])
+	testproc.Must(err)
+	slate, err := mapSlate(args[0], i+1)
+	testproc.Must(err)
 	runtime.GC()
 	began, used := time.Now(), processorTime()
 	r, err := shm.Open(args[0], nil)
@@ -35,9 +41,38 @@ var crowder = testproc.Role("crowder", func(args []string) {
 	exits := r.Exits(context.Background())
 	testproc.Say("listens")
 	for p := range exits {
-		testproc.Say(p.PID, sys.MonotonicNow())
+		slate[i].hear(p.PID, sys.MonotonicNow())
 	}
 })
+
+// A slate is where one of a crowd notes what it heard. That costs the others no
+// processor, as saying it to their parent would, while they are yet to hear it.
+type slate struct{ pid, at atomic.Int64 }
+
+func (s *slate) hear(pid int, at int64) {
+	s.pid.Store(int64(pid))
+	s.at.Store(at)
+}
+
+// mapSlate maps the slates of the first n in the crowd at path.
+func mapSlate(path string, n int) ([]slate, error) {
+	f, err := os.OpenFile(path+".slate", os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	size := int(unsafe.Sizeof(slate{})) * n
+	if info, err := f.Stat(); err != nil || info.Size() < int64(size) {
+		if err := errors.Join(err, f.Truncate(int64(size))); err != nil {
+			return nil, err
+		}
+	}
+	m, err := sys.Map(f, uintptr(size), true)
+	if err != nil {
+		return nil, err
+	}
+	return unsafe.Slice((*slate)(m), n), nil
+}
 
 // processorTime is what this process has used, in nanoseconds.
 func processorTime() int64 {
@@ -113,6 +148,7 @@ type crowd struct {
 	tb        testing.TB
 	path      string
 	cs        []*testproc.Child
+	slates    []slate
 	wall, cpu []int64 // what Open took
 	attached  time.Duration
 }
@@ -130,9 +166,12 @@ func newCrowd(tb testing.TB, n int) *crowd {
 	if err != nil {
 		tb.Fatal(err)
 	}
+	if c.slates, err = mapSlate(c.path, n); err != nil {
+		tb.Fatal(err)
+	}
 	began := time.Now()
 	for i := range c.cs {
-		c.cs[i] = c.start()
+		c.cs[i] = c.start(i)
 	}
 	c.attached = time.Since(began)
 	tb.Cleanup(func() { // all at once: or of each end all others would hear
@@ -143,9 +182,9 @@ func newCrowd(tb testing.TB, n int) *crowd {
 	return c
 }
 
-func (c *crowd) start() *testproc.Child {
+func (c *crowd) start(i int) *testproc.Child {
 	c.tb.Helper()
-	child := crowder.Start(c.tb, c.path)
+	child := crowder.Start(c.tb, c.path, strconv.Itoa(i))
 	var w, p int64
 	if _, err := fmt.Sscan(child.Line(), &w, &p); err != nil {
 		c.tb.Fatal(err)
@@ -183,21 +222,29 @@ func (c *crowd) kill() time.Duration {
 	c.tb.Helper()
 	i := len(c.cs) / 2
 	victim := c.cs[i]
+	for k := range c.slates {
+		c.slates[k].at.Store(0)
+	}
 	killed := sys.MonotonicNow()
 	victim.Kill()
-	heard := int64(0)
-	for k, child := range c.cs {
+	heard, limit := int64(0), time.Now().Add(testproc.Patience)
+	for k := range c.slates {
 		if k == i {
 			continue
 		}
-		var pid int
-		var at int64
-		if _, err := fmt.Sscan(child.Line(), &pid, &at); err != nil || pid != victim.PID() {
-			c.tb.Fatalf("told of %d, want %d: %v", pid, victim.PID(), err)
+		s := &c.slates[k]
+		for s.at.Load() == 0 {
+			if time.Now().After(limit) {
+				c.tb.Fatalf("process %d has not heard of the end of %d", c.cs[k].PID(), victim.PID())
+			}
+			time.Sleep(time.Millisecond)
 		}
-		heard = max(heard, at-killed)
+		if pid := int(s.pid.Load()); pid != victim.PID() {
+			c.tb.Fatalf("told of %d, want %d", pid, victim.PID())
+		}
+		heard = max(heard, s.at.Load()-killed)
 	}
-	c.cs[i] = c.start()
+	c.cs[i] = c.start(i)
 	c.cs[i].Say("listen")
 	c.cs[i].Expect("listens")
 	return time.Duration(heard)

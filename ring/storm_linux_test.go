@@ -28,16 +28,7 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 	} else {
 		takers = []*stormtest.Taker{{Kills: args[3] == "kills"}, {Kills: args[3] == "kills", Words: true}}
 	}
-	orders := make(chan bool)
-	go func() {
-		defer close(orders)
-		for {
-			if _, ok := testproc.Hear(); !ok {
-				return
-			}
-			orders <- true
-		}
-	}()
+	orders := testproc.Orders()
 	for {
 		r := attached(args[0])
 		q, err := stormtest.Open(r)
@@ -54,20 +45,9 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 		for _, c := range takers {
 			wg.Go(func() { over(c.Work(q)) })
 		}
-		ended := make(chan bool)
-		go func() { wg.Wait(); close(ended) }()
-		ordered := false
-		select {
-		case <-ended:
-		case _, ordered = <-orders:
-		}
-		if !ordered { // the end of the storm, or there are no more orders, and it is near
-			<-ended
-			testproc.Must(r.Close())
+		if !stormtest.Ordered(r, &wg, orders, func() {}) {
 			return
 		}
-		testproc.Must(r.Close())
-		<-ended
 		for _, c := range takers {
 			c.Reopened()
 		}

@@ -79,6 +79,22 @@ func Hear() (string, bool) {
 	return strings.TrimSuffix(line, "\n"), err == nil
 }
 
+// Orders are the lines that the parent says, until it says no more.
+func Orders() <-chan string {
+	orders := make(chan string)
+	go func() {
+		defer close(orders)
+		for {
+			line, ok := Hear()
+			if !ok {
+				return
+			}
+			orders <- line
+		}
+	}()
+	return orders
+}
+
 // Must ends the child with a message if err is one.
 func Must(err error) {
 	if err != nil {

@@ -28,17 +28,7 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 	if args[4] == "apart" {
 		testproc.Must(testproc.MountProc())
 	}
-	orders := make(chan string)
-	go func() {
-		defer close(orders)
-		for {
-			line, ok := testproc.Hear()
-			if !ok {
-				return
-			}
-			orders <- line
-		}
-	}()
+	orders := testproc.Orders()
 	putter := &stormtest.Putter{Me: me}
 	takers := []*stormtest.Taker{{Kills: kills}, {Kills: kills, Words: true}}
 	for {
@@ -60,21 +50,9 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 		if args[4] != "locks" {
 			s.more(&wg, end, pause, putter, takers)
 		}
-		ended := make(chan bool)
-		go func() { wg.Wait(); close(ended) }()
-		ordered := false
-		select {
-		case <-ended:
-		case _, ordered = <-orders:
-		}
-		if !ordered { // the end of the storm, or there are no more orders, and it is near
-			<-ended
-			testproc.Must(r.Close())
+		if !stormtest.Ordered(r, &wg, orders, func() { s.leaving.Store(true) }) {
 			return
 		}
-		s.leaving.Store(true)
-		testproc.Must(r.Close())
-		<-ended
 		for _, c := range takers {
 			c.Reopened()
 		}

@@ -41,14 +41,14 @@
 // afterwards.
 //
 // By CBOR what Put accepts Get returns, but for these: two pointers to one thing
-// arrive as pointers to two, and a pointer to what is nil (a pointer, slice, map or
-// any) or to the zero Time as nil. What is in an any arrives as CBOR's own types:
-// uint64 or, if negative, int64; float64, bool, string, []byte, []any,
-// map[any]any, time.Time (nil if zero) and big.Int. A time keeps its instant to the
-// nanosecond and its zone's offset to the minute; not the zone's name, nor a
-// monotonic reading. What a tag leaves out (`cbor:"-"`, omitempty, omitzero; json
-// tags where there is no cbor tag) is zero. A type with marshalers of its own
-// arrives as they have it.
+// arrive as pointers to two; a pointer to what is nil (a pointer, slice, map or
+// any) or to the zero Time as nil, and so an embedded pointer to a struct without
+// fields. What is in an any arrives as CBOR's own types: uint64 or, if negative,
+// int64; float64, bool, string, []byte, []any, map[any]any, time.Time (nil if
+// zero) and big.Int. A time keeps its instant to the nanosecond and its zone's
+// offset to the minute; not the zone's name, nor a monotonic reading. What a tag
+// leaves out (`cbor:"-"`, omitempty, omitzero; json tags where there is no cbor
+// tag) is zero. A type with marshalers of its own arrives as they have it.
 //
 // What would lose something else is refused. When the queue is opened: a type with
 // an unexported field; with two fields of one name, also where one hides an

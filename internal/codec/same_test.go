@@ -58,6 +58,28 @@ func TestArrivesAsItWas(t *testing.T) {
 	}
 }
 
+type (
+	Bare  struct{}
+	bears struct {
+		*Bare
+		Named *Bare
+	}
+)
+
+// What is embedded is written as its fields: of a pointer to a struct that has
+// none nothing says that it was there, as the documentation says.
+func TestEmbeddedWithoutFields(t *testing.T) {
+	typ := reflect.TypeFor[bears]()
+	b, err := EncoderOf(typ, 64<<10).Append(nil, bears{new(Bare), new(Bare)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got bears
+	if err := Decode(b, &got); err != nil || got.Bare != nil || got.Named == nil {
+		t.Errorf("%v arrives as %+v (%v)", b, got, err)
+	}
+}
+
 type maker struct{ *rand.Rand }
 
 type (

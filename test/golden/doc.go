@@ -13,9 +13,10 @@
 //	              attaching and of its last user's end, the guard's thread id,
 //	              deaths noticed untold, how often the bell was rung, what was
 //	              asked and answered, which end was told
-//	waits         since when
+//	waits         since when, and in which slot
 //	entries       time of making
-//	mutexes       sequence, since when
+//	mutexes       sequence, since when; of the directory's, whether anybody
+//	              waited for it
 //	bells         whether a ring found nobody; not of queues
 //	heap          what is in no object becomes zeroes
 //

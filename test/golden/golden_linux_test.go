@@ -161,10 +161,44 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			normalise(want) // what has varied since it was made
 			if d := difference(b, want); d != "" {
 				t.Errorf("regions are not what they were in layout version %d:\n%sRaise the version (package golden says how)", version, d)
 			}
 		})
+	}
+}
+
+// An image does not tell whether two wanted the directory's lock at one time,
+// and that one slept for it; but does tell who has it, that it is abandoned, and
+// who sleeps.
+func TestGoldenDirectoryLock(t *testing.T) {
+	needPages(t)
+	image := check(readImage(imagePath(current(t), "queue")))(t)
+	normalise(image)
+	for _, c := range []struct {
+		name  string
+		at    int
+		v     uint64
+		tells bool
+	}{
+		{"somebody may sleep", 256, 1 << 31, false},
+		{"starved, and a later sequence", 256, 1<<31 | 1<<28 | 7<<11, false},
+		{"since", 264, 77, false},
+		{"waits", 320, 1, false},
+		{"last owner", 352, 1<<32 | 2, false},
+		{"holder", 256, 1<<32 | 2, true},
+		{"abandoned", 256, 1 << 30, true},
+		{"after the counters", 360, 1, true},
+		{"left in a free slot", 5016, 77, false},
+		{"sleeps", 5008, 1<<46 | 256, true},
+	} {
+		b := bytes.Clone(image)
+		le.PutUint64(b[c.at:], c.v)
+		normalise(b)
+		if d := difference(b, image); (d != "") != c.tells {
+			t.Errorf("%s: differs: %q", c.name, d)
+		}
 	}
 }
 

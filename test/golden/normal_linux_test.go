@@ -20,7 +20,8 @@ func normalise(b []byte) {
 	le.PutUint32(b[128:], 3)
 	clear(b[136:144])
 	clear(b[512 : 512+6*16])
-	mutexes := []uint64{256}
+	normaliseDirectoryLock(b[256:384])
+	var mutexes []uint64
 	participants, objects := uint64(le.Uint32(b[40:])), uint64(le.Uint32(b[44:]))
 	for i := range participants {
 		r := 4096 + 256*i
@@ -37,8 +38,8 @@ func normalise(b []byte) {
 		clear(b[r+200 : r+224])
 	}
 	waits := up(up(4096+256*participants, 128)+participants*up(objects, 64)/8, 128)
-	for at := waits; at < waits+512*participants; at += 16 {
-		fix64(b, at+8, 5_000_000_000) // since
+	for i := range participants {
+		normaliseWaits(b[waits+512*i:][:512])
 	}
 	entries := up(waits+512*participants, 128)
 	var used []run
@@ -73,6 +74,33 @@ func normalise(b []byte) {
 		at = u.to
 	}
 	clear(b[at:])
+}
+
+// normaliseDirectoryLock keeps who holds it and whether it is abandoned. All
+// else depends on whether the guards, which attend to the region at times of
+// their own, wanted it while an actor had it.
+func normaliseDirectoryLock(m []byte) {
+	le.PutUint32(m, le.Uint32(m)&(1<<30|1<<11-1))
+	clear(m[8:16])
+	clear(m[64:104])
+}
+
+// normaliseWaits keeps what a participant's calls sleep on. Which slots they
+// have, and what is left in those that are free, depends on who slept meanwhile
+// for the directory's lock.
+func normaliseWaits(row []byte) {
+	var words []uint64
+	for at := 16; at < len(row); at += 16 {
+		if w := le.Uint64(row[at:]); w != 0 {
+			words = append(words, w)
+		}
+	}
+	slices.Sort(words)
+	clear(row[16:])
+	for i, w := range words {
+		le.PutUint64(row[16+16*i:], w)
+		le.PutUint64(row[24+16*i:], 5_000_000_000) // since
+	}
 }
 
 // bells is where the bells are in an object of a kind.

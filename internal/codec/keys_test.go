@@ -145,3 +145,52 @@ func TestTimes(t *testing.T) {
 		}
 	}
 }
+
+// So it does alone, wherever in an interface it is.
+func TestTimesInAny(t *testing.T) {
+	type row struct {
+		N  int
+		At any
+	}
+	at := time.Date(1890, 1, 2, 3, 4, 5, 0, time.FixedZone("LMT", 3208))
+	var x any = at
+	for _, v := range []any{
+		at, &at, &x, []any{1, at}, []any{[]any{at}}, []time.Time{at}, [1]any{at}, []*time.Time{nil, &at},
+		map[string]any{"n": 1, "at": at}, map[string]any{"in": map[string]any{"at": &at}}, map[string]any{"in": []any{1, at}},
+		map[string]time.Time{"at": at}, map[any]any{"at": at}, map[any]any{at: 1}, map[time.Time]bool{at: true},
+		row{1, at}, &row{1, []any{at}}, []row{{1, nil}, {2, at}}, map[int]row{7: {At: map[string]any{"at": at}}},
+	} {
+		b, err := EncoderOf(anyType, 1000).Append(nil, v)
+		if err != nil {
+			t.Errorf("%T: %v", v, err)
+			continue
+		}
+		var got any
+		if err := Decode(b, &got); err != nil {
+			t.Errorf("%T: %v", v, err)
+		} else if x := timeIn(got); !x.Equal(at) {
+			t.Errorf("%T: %v arrives as %v", v, at, x)
+		}
+	}
+}
+
+// timeIn is the time in v, which was decoded.
+func timeIn(v any) (at time.Time) {
+	switch v := v.(type) {
+	case time.Time:
+		return v
+	case []any:
+		for _, x := range v {
+			if t := timeIn(x); !t.IsZero() {
+				at = t
+			}
+		}
+	case map[any]any:
+		for k, x := range v {
+			if t := timeIn([]any{k, x}); !t.IsZero() {
+				at = t
+			}
+		}
+	}
+	return at
+}

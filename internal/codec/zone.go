@@ -2,6 +2,7 @@ package codec
 
 import (
 	"reflect"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,14 +16,39 @@ import (
 // zoned is v, or a copy of it whose times have no seconds in their zones. v has
 // an end.
 func zoned(v any) any {
-	r := reflect.ValueOf(v)
-	if !r.IsValid() || !odd(r) {
+	if !oddAny(v) {
 		return v
 	}
+	r := reflect.ValueOf(v)
 	c := reflect.New(r.Type()).Elem()
 	c.Set(r)
 	whole(c)
 	return c.Interface()
+}
+
+// oddAny is odd for what is in an interface; what is frequent there comes first.
+func oddAny(v any) bool {
+	switch v := v.(type) {
+	case nil, bool, int, int64, uint64, float64, string, []byte, []string, map[string]string:
+		return false
+	case time.Time:
+		return oddTime(v)
+	case []any:
+		return slices.ContainsFunc(v, oddAny)
+	case map[string]any:
+		for _, x := range v {
+			if oddAny(x) {
+				return true
+			}
+		}
+		return false
+	}
+	return odd(reflect.ValueOf(v))
+}
+
+func oddTime(t time.Time) bool {
+	_, s := t.Zone()
+	return s%60 != 0
 }
 
 // odd reports that v has a time with seconds in its zone's offset.
@@ -31,8 +57,10 @@ func odd(v reflect.Value) bool {
 		return false
 	}
 	switch v.Kind() {
-	case reflect.Pointer, reflect.Interface:
+	case reflect.Pointer:
 		return !v.IsNil() && odd(v.Elem())
+	case reflect.Interface:
+		return oddAny(v.Interface())
 	case reflect.Slice, reflect.Array:
 		for i := range v.Len() {
 			if odd(v.Index(i)) {
@@ -47,8 +75,7 @@ func odd(v reflect.Value) bool {
 		}
 	case reflect.Struct:
 		if v.Type() == timeType {
-			_, s := v.Interface().(time.Time).Zone()
-			return s%60 != 0
+			return oddTime(v.Interface().(time.Time))
 		}
 		for i := range v.NumField() {
 			if travelling(v.Type().Field(i)) && odd(v.Field(i)) {
@@ -102,8 +129,8 @@ func whole(v reflect.Value) {
 		v.Set(c)
 	case reflect.Struct:
 		if v.Type() == timeType {
-			t := v.Interface().(time.Time)
-			if _, s := t.Zone(); s%60 != 0 {
+			if t := v.Interface().(time.Time); oddTime(t) {
+				_, s := t.Zone()
 				v.Set(reflect.ValueOf(t.In(time.FixedZone("", s-s%60))))
 			}
 			return

@@ -9,3 +9,6 @@ func CanBreak() (can bool) {
 	onTracer(func() { can = canBreak() })
 	return can
 }
+
+// KnowsWrites says that a load is known from a store.
+const KnowsWrites = knowsWrites

@@ -3,6 +3,7 @@
 package step_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -93,5 +94,55 @@ func TestNoEffectOnTheWay(t *testing.T) {
 		if !seen[want] {
 			t.Errorf("nobody died with %d in word 0 and %d others written: %v", want[0], want[1], seen)
 		}
+	}
+}
+
+// reads looks at word 0 again and again, and then writes to word 1.
+var reads = step.Register("reads", func(dir string) (func() error, error) {
+	w, err := words(dir)
+	return func() error {
+		for range 2000 {
+			if w[0].Load() == 1 {
+				return errors.New("word 0 is what nobody writes there")
+			}
+		}
+		w[1].Store(1)
+		return nil
+	}, err
+})
+
+// What others change is no effect of one who only reads.
+func TestOthersEffects(t *testing.T) {
+	if !step.KnowsWrites {
+		t.Skip("here a load is not known from a store")
+	}
+	t.Setenv("TANDEM_STEPKILL", "40")
+	effects := map[uint32]int{}
+	step.Every(t, reads, func(t *testing.T, s *step.Stage) {
+		w := mustWords(t, s.Dir)
+		stop, stopped := make(chan struct{}), make(chan struct{})
+		s.OnReady(func() {
+			go func() {
+				defer close(stopped)
+				for n := uint32(2); ; n += 2 {
+					select {
+					case <-stop:
+						return
+					default:
+						w[0].Store(n)
+					}
+				}
+			}()
+		})
+		d := s.Die(nil)
+		close(stop)
+		<-stopped
+		if strings.Contains(t.Name(), "effect=") && !d.Returned {
+			effects[w[1].Load()]++
+		}
+	})
+	// Before the first instruction, and what the runtime may do on the way.
+	if effects[0] > 6 || effects[1] == 0 {
+		t.Errorf("deaths before and after the one effect: %d and %d", effects[0], effects[1])
 	}
 }

@@ -78,22 +78,32 @@ func singleStep(pid, sig int) error {
 // built to be placed anywhere.
 const lowText = 1 << 32
 
-var isCallAt = map[uint64]bool{} // only the tracer's thread uses it
+// An insn is what is to be known of an instruction.
+type insn struct {
+	call   bool // a system call
+	writes bool // it may have an effect in memory
+}
 
-// callAt reports whether the instruction at pc is a system call.
-func (c *child) callAt(pc uint64) bool {
-	if is, ok := isCallAt[pc]; ok {
-		return is
+var insns = map[uint64]insn{} // only the tracer's thread uses it
+
+// insnAt is the instruction at pc. One that cannot be read may write.
+func (c *child) insnAt(pc uint64) insn {
+	if in, ok := insns[pc]; ok {
+		return in
 	}
-	var insn [8]byte
-	if _, err := unix.PtracePeekText(c.tid, uintptr(pc), insn[:]); err != nil {
-		return false
+	var code [16]byte // as long as any
+	n, err := unix.PtracePeekText(c.tid, uintptr(pc), code[:])
+	if err != nil && n < 8 { // the last of a mapping
+		n, err = unix.PtracePeekText(c.tid, uintptr(pc), code[:8])
 	}
-	is := callInsn(insn[:])
+	if err != nil {
+		return insn{writes: true}
+	}
+	in := insn{callInsn(code[:]), mayWrite(code[:n])}
 	if pc < lowText {
-		isCallAt[pc] = is
+		insns[pc] = in
 	}
-	return is
+	return in
 }
 
 // where names the instruction at pc: the line, and if that was inlined, into

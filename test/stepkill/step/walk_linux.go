@@ -138,12 +138,12 @@ func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (
 			continue
 		}
 		var in call
-		isCall := c.callAt(pc)
-		if isCall {
+		is := c.insnAt(pc)
+		if is.call {
 			in = callOf(&regs)
 		}
 		if entered != nil {
-			in, isCall, entered = *entered, true, nil
+			in, is, entered = *entered, insn{call: true, writes: true}, nil
 			pc -= callSize
 		}
 		done++
@@ -153,7 +153,7 @@ func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (
 		sig = 0
 
 		var ws unix.WaitStatus
-		if !isCall || !in.waits() {
+		if !is.call || !in.waits() {
 			if ws, err = c.waitStep(); err != nil {
 				return d, false, err
 			}
@@ -219,7 +219,7 @@ func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (
 			sig = int(ws.StopSignal()) // not ours: passed on with the next step
 		case counting:
 			p.n, p.pc = p.n+1, pc
-			p.effect = isCall && in.visible()
+			p.effect = is.call && in.visible()
 			if p.effect {
 				p.calls++
 				u.passed(&p)
@@ -229,7 +229,7 @@ func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (
 			case p.effect:
 				w.rescan() // there may be a file more
 			case hit || !u.runs(p):
-				p.effect = w.changed()
+				p.effect = w.changed() && is.writes
 			}
 			if p.effect {
 				naps = 0

@@ -22,7 +22,7 @@ var queueGetMutations = []mutation{
 		file: "internal/engine/queue_get.go",
 		from: `	q.got() // G3
 	return q.finish(s)`,
-		to: `	certain = q.finish(s)
+		to: `	certain := q.finish(s)
 	q.got()
 	return certain`,
 		promise: "a message enters its row before it leaves its slot: Join never misses it",

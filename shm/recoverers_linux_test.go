@@ -12,6 +12,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/testproc"
 )
 
 // Recoverers that die themselves, live without getting anywhere, or cannot do
@@ -290,6 +291,43 @@ func TestNewcomerWaitsForAPlace(t *testing.T) {
 				t.Errorf("a newcomer got %v", err)
 			}
 		})
+	}
+}
+
+// While it waits a newcomer tries once to recover who has died, and no more.
+func TestNewcomerTriesOnce(t *testing.T) {
+	r := unguarded(t, &Options{Participants: 3})
+	dead, leaving := bare(t, r), bare(t, r)
+	holdBare(t, dead, "known")
+	holdBare(t, dead, "new")
+	mem.Store32(r.a.ent32(mustFind(t, r, "new"), entKind), 999)
+	dead.die()
+	leaving.rec(leaving.self.Index).move(recordWord(leaving.self.Epoch, stAlive), recordWord(leaving.self.Epoch, stLeaving))
+
+	e := r.a.read(mustFind(t, r, "known"))
+	word := r.a.W64(e.off) // every recovery changes it
+	before := mem.Load64(word)
+	done := make(chan error, 1)
+	go func() {
+		_, err := newBare(t, r).takeRecord()
+		done <- err
+	}()
+	moved := func(from uint64, limit time.Duration) bool {
+		for end := time.Now().Add(limit); mem.Load64(word) == from && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		return mem.Load64(word) != from
+	}
+	if !moved(before, testproc.Patience) {
+		t.Error("it does not try at all")
+	}
+	once := mem.Load64(word)
+	if moved(once, 50*time.Millisecond) { // many turns
+		t.Error("the objects of known kinds are recovered again and again")
+	}
+	leaving.goAway()
+	if err := <-done; err != nil {
+		t.Error(err)
 	}
 }
 

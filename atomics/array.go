@@ -9,8 +9,8 @@ import (
 )
 
 // An Array is a row of cells that hold a T each, shared by all processes that
-// open it. What is said of Value holds for each cell. An index out of range
-// panics, as a slice's does.
+// open it. What is said of [Value] holds for each cell, and for the lock. An index
+// out of range panics, as a slice's does.
 type Array[T any] struct{ handle }
 
 // OpenArray finds the array of this name, or makes it with n cells of zero. An

@@ -16,7 +16,8 @@ const (
 	opTryGet = "queue.TryGet"
 )
 
-// Get takes the first message, and waits while there is none. The message is
+// Get takes the first message, and waits while there is none: it spins for
+// moments, as the handle's [Wait] says, then sleeps. The message is
 // this process's: if it dies, it is gone.
 //
 // io.EOF after Shutdown, when no message is left and none is leased: until

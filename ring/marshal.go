@@ -6,8 +6,9 @@ import (
 	"example.com/tandem/shm"
 )
 
-// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
-// It travels as the id and the file of its region and the name and generation of the queue.
+// MarshalBinary makes the handle an argument of a child. It travels as the id and
+// the file of its region and the name and generation of the queue; no message and
+// no lease goes with it. It does not block. [shm.ErrClosed] after Close.
 func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 	if q.off() {
 		return nil, q.fail("queue.MarshalBinary", shm.ErrClosed)

@@ -13,8 +13,9 @@ const (
 	opTryPut = "queue.TryPut"
 )
 
-// Put adds v as the last message, and waits while the queue is full. When it
-// returns nil the message can be taken by any process.
+// Put adds v as the last message, and waits while the queue is full: it spins for
+// moments, as the handle's [Wait] says, then sleeps. When it returns nil the
+// message can be taken by any process.
 //
 // ErrShutdown once somebody called Shutdown, ErrTooLarge and ErrCodec where v
 // cannot be a message, ctx's error when ctx ends; then nothing was put. A v that

@@ -35,7 +35,8 @@ func Create(name string, o *Options) (*Region, error) {
 
 // OpenOrCreate opens the region, or creates it with o where there is none.
 // Processes that race for it get the same one. An existing region's own size,
-// mode and limits win.
+// mode and limits win. Errors are those of [Open] and [Create], and a death in it
+// leaves what one in them leaves.
 func OpenOrCreate(name string, o *Options) (*Region, error) {
 	return named("shm.OpenOrCreate", name, o, openOrCreate)
 }
@@ -216,7 +217,9 @@ func fill(f *os.File, h *header, mode fs.FileMode) error {
 }
 
 // Anonymous makes a region without a name, a sealed memfd, and attaches to it.
-// It lasts as long as a process has it open, or a descriptor of it (File).
+// It lasts as long as a process has it open, or a descriptor of it
+// ([Region.File]), so a process that dies in Anonymous leaves nothing. Errors are
+// those of [Create], but for fs.ErrExist.
 func Anonymous(o *Options) (*Region, error) {
 	const op = "shm.Anonymous"
 	if !sys.Supported {

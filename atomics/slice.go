@@ -21,8 +21,8 @@ type Slice[T any] struct {
 }
 
 // OpenSlice finds the slice of this name, or makes it with n elements of zero.
-// T is any plain type, of any size; else shm.ErrNotPlain, naming the field. n
-// and the other errors are as in OpenArray.
+// T is any plain type, of any size; else [shm.ErrNotPlain], naming the field. n,
+// the other errors and whom it waits for are as in [OpenArray].
 func OpenSlice[T any](r *shm.Region, name string, n int) (*Slice[T], error) {
 	q := request{op: "atomics.OpenSlice", kind: engine.KindSlice, name: name, typ: reflect.TypeFor[T](), n: n}
 	core, _, base, n, err := q.open(r)

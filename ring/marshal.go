@@ -17,8 +17,9 @@ func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 }
 
 // UnmarshalBinary opens the queue that another process's handle was on, with
-// the codec that it has (see RegisterCodec), and Adaptive. A queue that was
-// removed meanwhile is fs.ErrNotExist, whatever has its name then.
+// the codec that it has (see [RegisterCodec]), and [Adaptive]. A queue that was
+// removed meanwhile is fs.ErrNotExist, whatever has its name then. It blocks as
+// [OpenQueue] does.
 func (q *Queue[T]) UnmarshalBinary(b []byte) error {
 	ref, err := object.UnmarshalFor("queue.UnmarshalBinary", engine.KindQueue, b)
 	if err != nil {

@@ -27,8 +27,9 @@ import (
 // name sees a region with a participant in it. A process that is killed in
 // Create leaves nothing, or the region.
 //
-// A file system without room for header and directory is ErrNoSpace, with the
-// figures. The heap's memory is taken object by object, later.
+// A file system without room for header and directory is [ErrNoSpace], with the
+// figures. The heap's memory is taken object by object, later. Options that cannot
+// be are fs.ErrInvalid. Create waits for no other process.
 func Create(name string, o *Options) (*Region, error) {
 	return named("shm.Create", name, o, create)
 }

@@ -192,7 +192,8 @@ func (h *Holder) TryLock() (bool, error) {
 }
 
 // Recover takes the lock, abandoned or not, and reports which, as
-// Mutex.Recover does. Where h has it already it locks once more.
+// [Mutex.Recover] does, and blocks as [Holder.Lock] does. Where h has it already it
+// locks once more.
 func (h *Holder) Recover(ctx context.Context) (suspect bool, err error) {
 	err = h.ready(ctx)
 	if err == nil {
@@ -259,7 +260,7 @@ type undoing struct{ h *Holder }
 
 func (u undoing) Unlock() error { return u.h.unlock() }
 
-// Depth is how often h has locked and not yet unlocked.
+// Depth is how often h has locked and not yet unlocked. It does not block.
 func (h *Holder) Depth() int {
 	if h.core == nil || h.core.Closed.Load() {
 		return 0

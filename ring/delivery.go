@@ -20,8 +20,8 @@ const (
 	opNack     = "delivery.Nack"
 )
 
-// A Delivery is a message that this process holds on lease, until [Delivery.Ack]
-// or [Delivery.Nack]. Copies of it are the same lease.
+// A Delivery is a message that this process holds on lease. Copies of it are
+// the same lease.
 type Delivery[T any] struct {
 	q       *Queue[T]
 	v       T

@@ -16,14 +16,15 @@ const (
 	opTryGet = "queue.TryGet"
 )
 
-// Get takes the first message, and waits while there is none: it spins for
-// moments, as the handle's [Wait] says, then sleeps. The message is
+// Get takes the first message, and waits while there is none. The message is
 // this process's: if it dies, it is gone.
 //
 // io.EOF after Shutdown, when no message is left and none is leased: until
 // then one may come back. ErrCodec where a message does not decode, which then
 // is gone and counts as done, as it is if its decoder panics. ctx's error when
 // ctx ends; then nothing was taken.
+//
+// It waits as the handle's [Wait] says: it spins for moments, then sleeps.
 //
 // A process that dies in Get has taken the message, or has left it in the
 // queue for the next one.

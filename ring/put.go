@@ -13,15 +13,16 @@ const (
 	opTryPut = "queue.TryPut"
 )
 
-// Put adds v as the last message, and waits while the queue is full: it spins for
-// moments, as the handle's [Wait] says, then sleeps. When it returns nil the
-// message can be taken by any process.
+// Put adds v as the last message, and waits while the queue is full. When it
+// returns nil the message can be taken by any process.
 //
 // ErrShutdown once somebody called Shutdown, ErrTooLarge and ErrCodec where v
 // cannot be a message, ctx's error when ctx ends; then nothing was put. A v that
 // goes by CBOR is ErrCodec if it refers to itself, is nested so deep that Get would
 // fail (65,535 levels decode), or would not arrive as it is (see the package
 // comment); and both if it is longer than MaxMessage and was not encoded for that.
+//
+// It waits as the handle's [Wait] says: it spins for moments, then sleeps.
 //
 // A process that dies in Put has put the whole message, or nothing.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {

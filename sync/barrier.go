@@ -19,9 +19,9 @@ import (
 // was to be of it gave up, died or failed, or called Abort or Reset.
 var ErrBroken = engine.ErrBroken
 
-// A Barrier is where a fixed number of parties meet, round after round:
-// [Barrier.Wait] returns when all have called it. Parties are goroutines, of
-// whatever processes.
+// A Barrier is where a fixed number of parties meet, round after round: Wait
+// returns when all have called it. Parties are goroutines, of whatever
+// processes. What each did before its Wait is done for all who pass.
 //
 // A round comes about for all of its parties or for none, and once something
 // is amiss all are told at once, and go on being told until Reset. It is

@@ -9,14 +9,14 @@ import (
 )
 
 // An Array is a row of cells that hold a T each, shared by all processes that
-// open it. What is said of Value holds for each cell. An index out of range
-// panics, as a slice's does.
+// open it. What is said of [Value] holds for each cell, and for the lock. An index
+// out of range panics, as a slice's does.
 type Array[T any] struct{ handle }
 
 // OpenArray finds the array of this name, or makes it with n cells of zero. An
 // n of 0 takes what is there, or fs.ErrNotExist; below 0 it is fs.ErrInvalid.
-// T and errors are as in OpenValue; another length than that of the array is
-// shm.ErrMismatch.
+// T, errors and whom it waits for are as in [OpenValue]; another length than that
+// of the array is [shm.ErrMismatch].
 func OpenArray[T any](r *shm.Region, name string, n int) (*Array[T], error) {
 	q := request{op: "atomics.OpenArray", kind: engine.KindArray, name: name, typ: reflect.TypeFor[T](), n: n}
 	h, err := q.handle(r)

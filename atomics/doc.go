@@ -1,5 +1,5 @@
-// Package atomics has typed cells in shared memory: a Value holds one, an
-// Array many of one type, a Slice is plain memory.
+// Package atomics has typed cells in shared memory: a [Value] holds one, an
+// [Array] many of one type, a [Slice] is plain memory.
 //
 // A Value or an Array holds any T of 1, 2, 4 or 8 bytes that has no pointer in
 // it: numbers, bools, small arrays and structs such as struct{ A, B int32 }.

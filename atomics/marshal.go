@@ -41,10 +41,14 @@ func arrived(b []byte, kind engine.Kind, open func(r *shm.Region, name string) e
 	return open(r, ref.Object)
 }
 
-// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
+// MarshalBinary makes the handle an argument of a child. It does not block.
+// [shm.ErrClosed] after Close.
 func (v *Value[T]) MarshalBinary() ([]byte, error) { return marshal(v.core, engine.KindValue) }
 
-// UnmarshalBinary opens the value that another process's handle was on.
+// UnmarshalBinary opens the value that another process's handle was on; it blocks
+// as OpenValue does. Its region must be open in this process, which package proc
+// sees to: else it is fs.ErrNotExist, and so is a value that was removed meanwhile.
+// A handle on something else, or another T, is [shm.ErrMismatch].
 func (v *Value[T]) UnmarshalBinary(b []byte) error {
 	return arrived(b, engine.KindValue, func(r *shm.Region, name string) error {
 		var zero T
@@ -56,10 +60,14 @@ func (v *Value[T]) UnmarshalBinary(b []byte) error {
 	})
 }
 
-// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
+// MarshalBinary makes the handle an argument of a child. It does not block.
+// [shm.ErrClosed] after Close.
 func (a *Array[T]) MarshalBinary() ([]byte, error) { return marshal(a.core, engine.KindArray) }
 
-// UnmarshalBinary opens the array that another process's handle was on.
+// UnmarshalBinary opens the array that another process's handle was on; it blocks
+// as OpenArray does. Its region must be open in this process, which package proc
+// sees to: else it is fs.ErrNotExist, and so is an array that was removed meanwhile.
+// A handle on something else, or another T, is [shm.ErrMismatch].
 func (a *Array[T]) UnmarshalBinary(b []byte) error {
 	return arrived(b, engine.KindArray, func(r *shm.Region, name string) error {
 		o, err := OpenArray[T](r, name, 0)
@@ -70,10 +78,14 @@ func (a *Array[T]) UnmarshalBinary(b []byte) error {
 	})
 }
 
-// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
+// MarshalBinary makes the handle an argument of a child. It does not block.
+// [shm.ErrClosed] after Close.
 func (s *Slice[T]) MarshalBinary() ([]byte, error) { return marshal(s.core, engine.KindSlice) }
 
-// UnmarshalBinary opens the slice that another process's handle was on.
+// UnmarshalBinary opens the slice that another process's handle was on; it blocks
+// as OpenSlice does. Its region must be open in this process, which package proc
+// sees to: else it is fs.ErrNotExist, and so is a slice that was removed meanwhile.
+// A handle on something else, or another T, is [shm.ErrMismatch].
 func (s *Slice[T]) UnmarshalBinary(b []byte) error {
 	return arrived(b, engine.KindSlice, func(r *shm.Region, name string) error {
 		o, err := OpenSlice[T](r, name, 0)

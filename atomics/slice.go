@@ -12,7 +12,7 @@ import (
 )
 
 // A Slice is memory shared by all processes that open it, and nothing else:
-// what multiprocessing calls a RawArray.
+// what multiprocessing calls a RawArray. It orders nothing.
 type Slice[T any] struct {
 	core   *object.Core
 	shared *shared
@@ -21,8 +21,8 @@ type Slice[T any] struct {
 }
 
 // OpenSlice finds the slice of this name, or makes it with n elements of zero.
-// T is any plain type, of any size; else shm.ErrNotPlain, naming the field. n
-// and the other errors are as in OpenArray.
+// T is any plain type, of any size; else [shm.ErrNotPlain], naming the field. n,
+// the other errors and whom it waits for are as in [OpenArray].
 func OpenSlice[T any](r *shm.Region, name string, n int) (*Slice[T], error) {
 	q := request{op: "atomics.OpenSlice", kind: engine.KindSlice, name: name, typ: reflect.TypeFor[T](), n: n}
 	core, _, base, n, err := q.open(r)
@@ -32,9 +32,9 @@ func OpenSlice[T any](r *shm.Region, name string, n int) (*Slice[T], error) {
 	return &Slice[T]{core, sharedOf(core), base, n}, nil
 }
 
-// Data returns the memory itself. Nothing synchronises what is done to it, and
-// the race detector does not see it: guard it with a lock, or hand it over by
-// a queue. Another process may write anything there, so a bool in it need not
+// Data returns the memory itself; it does not block. Nothing synchronises what
+// is done to it, and the race detector does not see it: guard it with a lock, or
+// hand it over by a queue. Another process may write anything there, so a bool in it need not
 // be one. A process that dies while it writes leaves what it had written.
 //
 // The slice is valid for the life of the process: for its sake the region

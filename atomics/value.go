@@ -19,7 +19,16 @@ type Number interface {
 //
 // Its methods, but those of the lock, do not block, do not fail and do not
 // allocate. A process that dies in one has changed the cell or has not. After
-// the region is closed the cell reads as zero and is written nowhere.
+// the region or the handle is closed the cell reads as zero and is written
+// nowhere.
+//
+// In the terminology of the [Go memory model], if the effect of an operation A on
+// the cell is observed by an operation B, of whatever process, then A
+// synchronizes before B. All operations on all cells behave as though executed
+// in some sequentially consistent order. The n'th Unlock of the lock synchronizes
+// before the return of the m'th Lock, for any n < m.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Value[T any] struct{ handle }
 
 // OpenValue finds the value of this name, or makes it with initial in it. T is

@@ -3,7 +3,7 @@
 // Python's multiprocessing.
 //
 //	go test -run XXX -bench . ./bench
-//	go test -run XXX -bench . ./bench -table    # and the README's table at the end
+//	go test -run XXX -bench . ./bench -table    # and the tables of docs/performance.md at the end
 //
 // A benchmark is a contest. Its contestants run in turn, some 30 ms each, round
 // after round, so that a processor that slows down or wanders slows them all;

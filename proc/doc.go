@@ -1,8 +1,8 @@
 // Package proc starts this program's own functions in processes, as Python's
 // multiprocessing.Process does.
 //
-// A function is registered at package level, Main is the first line of main,
-// and Start runs the function in a child:
+// A function is registered at package level, [Main] is the first line of main,
+// and [Func.Start] runs the function in a child:
 //
 //	var worker = proc.Register("worker", func(ctx context.Context, a Args) error { … })
 //
@@ -26,10 +26,12 @@
 // and handles on their objects are among the last; their regions go along as
 // descriptors, anonymous ones too. Two pointers to one thing arrive as
 // pointers to two, a nil pointer as nil, and what was in an any as CBOR's own
-// types; package ring's comment says what else changes on the way. A func, chan or complex number, an interface with methods, an unexported
-// field, two fields of one name, a struct that encodes by the marshaler of what is
-// embedded in it, and a type that has a marshaler and no unmarshaler are refused
-// before anything is started, and so is a map of which two keys would arrive as one; a field tagged `cbor:"-"` (or, without a cbor tag,
+// types; package ring's comment says what else changes on the way. A func,
+// chan or complex number, an interface with methods, an unexported field, two
+// fields of one name, a struct that encodes by the marshaler of what is
+// embedded in it, and a type that has a marshaler and no unmarshaler are
+// refused before anything is started, and so is a map of which two keys would
+// arrive as one; a field tagged `cbor:"-"` (or, without a cbor tag,
 // `json:"-"`) stays behind.
 //
 // An argument that refers to itself has no end; one that is nested more than
@@ -43,6 +45,13 @@
 // have it; descriptors 0, 1, 2 and those of the handed regions, and no others,
 // however many this process has. The argument is on no command line and in no
 // environment.
+//
+// # What is ordered
+//
+// In the terminology of the [Go memory model], a call of [Func.Start] synchronizes
+// before the call of the function in the child, and the function's return before
+// the return of a [Process.Wait] that tells of its end: what either did in a
+// region by then is done for the other.
 //
 // # How a child ends
 //
@@ -80,4 +89,6 @@
 // waiting.
 //
 // Linux only: elsewhere Start returns errors.ErrUnsupported.
+//
+// [Go memory model]: https://go.dev/ref/mem
 package proc

@@ -51,7 +51,7 @@ func (p *Process) PID() int { return p.os.Pid }
 // to Options.Stdout and Stderr, or they have not taken it for 10 s.
 func (p *Process) Done() <-chan struct{} { return p.done }
 
-// Alive reports that the process is not Done.
+// Alive reports that the process is not Done. It does not block.
 func (p *Process) Alive() bool {
 	select {
 	case <-p.done:
@@ -62,7 +62,7 @@ func (p *Process) Alive() bool {
 }
 
 // ExitCode is 0 to 255 for a process that exited, −n for one that signal n
-// killed. ok is false while it is alive.
+// killed. ok is false while it is alive. It does not block.
 func (p *Process) ExitCode() (code int, ok bool) {
 	if p.Alive() {
 		return 0, false
@@ -114,10 +114,12 @@ func (p *Process) fail(op string, err error) error {
 }
 
 // Terminate sends SIGTERM, which ends the context of the child's function;
-// the second kills it. For a process that has ended it does nothing.
+// the second kills it. For a process that has ended it does nothing. It does not
+// block.
 func (p *Process) Terminate() error { return ignoreDone(p.Signal(syscall.SIGTERM)) }
 
-// Kill sends SIGKILL. For a process that has ended it does nothing.
+// Kill sends SIGKILL. For a process that has ended it does nothing. It does not
+// block: the end is waited for by [Process.Wait].
 func (p *Process) Kill() error { return ignoreDone(p.Signal(os.Kill)) }
 
 func ignoreDone(err error) error {

@@ -12,8 +12,11 @@ import (
 
 // A Codec is how a T that is not plain becomes bytes. Its name is kept with
 // the queue, and whoever opens that must bring a codec of the same name. It is
-// used by many goroutines at a time.
+// used by many goroutines at a time. An error of Append or Decode is in an
+// [ErrCodec]; nothing that others wait for is open while they run.
 type Codec interface {
+	// Name is what tells this codec from others. It is never "", "plain",
+	// "bytes", "text" or "cbor".
 	Name() string
 	// Append appends v's bytes to dst.
 	Append(dst []byte, v any) ([]byte, error)
@@ -60,7 +63,7 @@ var codecs sync.Map
 
 // RegisterCodec makes c known to this process for queue handles that arrive as
 // arguments of a child, which cannot bring one. Opening a queue with a codec
-// does the same.
+// does the same. Of two with one name the later one counts.
 func RegisterCodec(c Codec) { codecs.Store(c.Name(), c) }
 
 func codecNamed(name string) (Codec, error) {

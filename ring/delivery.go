@@ -178,12 +178,15 @@ func (d Delivery[T]) Value() T { return d.v }
 func (d Delivery[T]) Attempt() int { return d.attempt }
 
 // Ack says that the message is done: it is gone from the queue, and counts as
-// done for Join. shm.ErrNotOwner if the delivery was acknowledged or given
-// back before, through this copy or another. It never blocks.
+// done for Join. [shm.ErrNotOwner] if the delivery was acknowledged or given
+// back before, through this copy or another. It never blocks. A process that
+// dies in it has acknowledged the message, or another consumer gets it.
 func (d Delivery[T]) Ack() error { return d.end(opAck, (*engine.Queue).Ack) }
 
 // Nack gives the message back: the next consumer gets it, out of order and
-// with a higher Attempt. Errors as Ack.
+// with a higher Attempt. Errors as Ack. It never blocks. A process that dies in
+// it has the message on lease or has given it back, and it goes back in either
+// case.
 func (d Delivery[T]) Nack() error { return d.end(opNack, (*engine.Queue).Nack) }
 
 func (d Delivery[T]) end(op string, end func(*engine.Queue, int) error) error {

@@ -18,7 +18,7 @@
 // A process may be killed at any instruction. A message whose Put returned is
 // in the queue; one whose Put had not returned is in it whole, or not at all.
 // A message that was leased and not acknowledged is delivered again, with a
-// higher Attempt. One that Get returned is the getter's, and gone with it; a
+// higher [Delivery.Attempt]. One that [Queue.Get] returned is the getter's, and gone with it; a
 // Get that had not returned has taken the message, or left it. Nobody is left
 // waiting for what died. A stopped process is not dead: what it has leased
 // stays leased, and a producer stopped in the few nanoseconds between its
@@ -31,7 +31,8 @@
 //
 // If one Put returned before another began, its message comes first. Two Puts
 // at a time come in either order, and a message that is delivered again comes
-// when it does.
+// when it does. What a Put orders, in the terminology of the Go memory model,
+// stands at [Queue].
 //
 // # Messages
 //

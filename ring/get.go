@@ -24,6 +24,8 @@ const (
 // is gone and counts as done, as it is if its decoder panics. ctx's error when
 // ctx ends; then nothing was taken.
 //
+// It waits as the handle's [Wait] says: it spins for moments, then sleeps.
+//
 // A process that dies in Get has taken the message, or has left it in the
 // queue for the next one.
 func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {

@@ -6,8 +6,9 @@ import (
 	"example.com/tandem/shm"
 )
 
-// MarshalBinary and UnmarshalBinary let the handle be an argument of a child.
-// It travels as the id and the file of its region and the name and generation of the queue.
+// MarshalBinary makes the handle an argument of a child. It travels as the id and
+// the file of its region and the name and generation of the queue; no message and
+// no lease goes with it. It does not block. [shm.ErrClosed] after Close.
 func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 	if q.off() {
 		return nil, q.fail("queue.MarshalBinary", shm.ErrClosed)
@@ -16,8 +17,9 @@ func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 }
 
 // UnmarshalBinary opens the queue that another process's handle was on, with
-// the codec that it has (see RegisterCodec), and Adaptive. A queue that was
-// removed meanwhile is fs.ErrNotExist, whatever has its name then.
+// the codec that it has (see [RegisterCodec]), and [Adaptive]. A queue that was
+// removed meanwhile is fs.ErrNotExist, whatever has its name then. It blocks as
+// [OpenQueue] does.
 func (q *Queue[T]) UnmarshalBinary(b []byte) error {
 	ref, err := object.UnmarshalFor("queue.UnmarshalBinary", engine.KindQueue, b)
 	if err != nil {

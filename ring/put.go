@@ -22,6 +22,8 @@ const (
 // fail (65,535 levels decode), or would not arrive as it is (see the package
 // comment); and both if it is longer than MaxMessage and was not encoded for that.
 //
+// It waits as the handle's [Wait] says: it spins for moments, then sleeps.
+//
 // A process that dies in Put has put the whole message, or nothing.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if err := ctx.Err(); err != nil {

@@ -20,24 +20,35 @@ import (
 	"example.com/tandem/shm"
 )
 
-// A Queue is a bounded queue of T between any number of producers and
-// consumers, in any processes: multiprocessing's Queue and JoinableQueue.
-//
-// There are two ways to take a message. Get makes it the caller's for good.
-// Lease keeps it in the queue, where nobody else sees it, until Ack; if this
-// process dies first, or calls Nack, another consumer gets it. A leased
-// message takes a place of the queue's Capacity and holds up nothing else.
-//
-// All processes that open the queue share one ring of slots. A slot's word
-// names who is about to fill or to empty it, so that whatever a killed process
-// leaves behind is found and finished by the others (internal/engine/queue.go
-// has the algorithm and its proof). A small plain T lies in its slot, a longer
-// message in blocks that the slot points to.
+// All processes that open a queue share one ring of slots. A slot's word names
+// who is about to fill or to empty it, so that whatever a killed process leaves
+// behind is found and finished by the others (internal/engine/queue.go has the
+// algorithm and its proof). A small plain T lies in its slot, a longer message in
+// blocks that the slot points to.
 //
 // This file is opening and the parts that all operations share; put.go, get.go
 // and delivery.go have the operations. The ones on a small plain T are written
 // out in the generic methods, a copy between a claim and its release; all
 // other forms of T go as bytes.
+
+// A Queue is a bounded queue of T between any number of producers and
+// consumers, in any processes: multiprocessing's Queue and JoinableQueue.
+//
+// There are two ways to take a message. [Queue.Get] makes it the caller's for
+// good. [Queue.Lease] keeps it in the queue, where nobody else sees it, until
+// [Delivery.Ack]; if this process dies first, or calls [Delivery.Nack], another
+// consumer gets it. A leased message takes a place of the queue's Capacity and
+// holds up nothing else.
+//
+// In the terminology of the [Go memory model], a call of [Queue.Put] synchronizes
+// before the return of the Get or Lease that delivers its message, in whatever
+// processes. A Nack synchronizes before the return of the Lease or Get that
+// delivers the message again; so does the death of who had it on lease, with all
+// that it did before. What frees a message's place, a Get or an Ack, synchronizes
+// before the return of the Put that fills it again. Nothing else is ordered: two
+// Puts are not, nor are two Gets. Batches and loops are so many calls.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Queue[T any] struct {
 	eng    *engine.Queue
 	core   *object.Core
@@ -187,7 +198,8 @@ func sharedOf(core *object.Core) (*shared, error) {
 }
 
 // Shutdown ends the queue for all processes, for good: from its return on no
-// message can be put, and who waits to put one gets ErrShutdown. Those that
+// message can be put, and who waits to put one gets [ErrShutdown]. It does not
+// block. A process that dies in it has shut the queue down or has not. Those that
 // are there are still delivered; when all are done, Get and Lease return
 // io.EOF. A second Shutdown does nothing. A queue of the name begins anew
 // after Region.Remove.
@@ -223,7 +235,8 @@ func (q *Queue[T]) Close() error {
 }
 
 // Len returns how many messages wait to be taken, without those that are
-// leased: exact when nobody changes the queue.
+// leased: exact when nobody changes the queue. It is 0 of a closed handle. It
+// does not block.
 func (q *Queue[T]) Len() int {
 	if q.off() {
 		return 0
@@ -236,7 +249,8 @@ func (q *Queue[T]) Len() int {
 	return n
 }
 
-// Cap returns the queue's Capacity.
+// Cap returns the queue's Capacity. It stays the same, after Close too. It does
+// not block.
 func (q *Queue[T]) Cap() int {
 	if q.eng == nil {
 		return 0
@@ -262,7 +276,8 @@ func (q *Queue[T]) TaskDone() error {
 // was so at one instant since the call, at once if it is so now. A message
 // that a Put is writing at this instant is waited for.
 //
-// It returns ctx's error when ctx ends, and shm.ErrClosed.
+// It returns ctx's error when ctx ends, and [shm.ErrClosed]. A process that dies
+// in it leaves nothing.
 func (q *Queue[T]) Join(ctx context.Context) error {
 	const op = "queue.Join"
 	if err := ctx.Err(); err != nil {

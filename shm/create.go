@@ -27,15 +27,17 @@ import (
 // name sees a region with a participant in it. A process that is killed in
 // Create leaves nothing, or the region.
 //
-// A file system without room for header and directory is ErrNoSpace, with the
-// figures. The heap's memory is taken object by object, later.
+// A file system without room for header and directory is [ErrNoSpace], with the
+// figures. The heap's memory is taken object by object, later. Options that cannot
+// be are fs.ErrInvalid. Create waits for no other process.
 func Create(name string, o *Options) (*Region, error) {
 	return named("shm.Create", name, o, create)
 }
 
 // OpenOrCreate opens the region, or creates it with o where there is none.
 // Processes that race for it get the same one. An existing region's own size,
-// mode and limits win.
+// mode and limits win. Errors are those of [Open] and [Create], and a death in it
+// leaves what one in them leaves.
 func OpenOrCreate(name string, o *Options) (*Region, error) {
 	return named("shm.OpenOrCreate", name, o, openOrCreate)
 }
@@ -216,7 +218,9 @@ func fill(f *os.File, h *header, mode fs.FileMode) error {
 }
 
 // Anonymous makes a region without a name, a sealed memfd, and attaches to it.
-// It lasts as long as a process has it open, or a descriptor of it (File).
+// It lasts as long as a process has it open, or a descriptor of it
+// ([Region.File]), so a process that dies in Anonymous leaves nothing. Errors are
+// those of [Create], but for fs.ErrExist.
 func Anonymous(o *Options) (*Region, error) {
 	const op = "shm.Anonymous"
 	if !sys.Supported {

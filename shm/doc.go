@@ -8,15 +8,15 @@
 //
 // # Names and lifetime
 //
-// A region is a file in Dir, or at a path if its name has a slash. It is there
-// until shm.Remove, or until the system is restarted if it is in memory as
-// /dev/shm is; with Options.Ephemeral, until the last process that has it open
-// closes it or dies. One without a name (Anonymous) goes to other processes as
-// an argument (package proc) or as a descriptor (Region.File, OpenFile).
+// A region is a file in [Dir], or at a path if its name has a slash. It is there
+// until [Remove], or until the system is restarted if it is in memory as
+// /dev/shm is; with Ephemeral of [Options], until the last process that has it
+// open closes it or dies. One without a name ([Anonymous]) goes to other processes
+// as an argument (package proc) or as a descriptor ([Region.File], [OpenFile]).
 //
 // An object is found by its name in a region, by its kind and by its type; an
-// OpenX makes it if it is not there, and Region.Existing is a view through
-// which OpenX does not. It is there until Region.Remove.
+// OpenX makes it if it is not there, and [Region.Existing] is a view through
+// which OpenX does not. It is there until [Region.Remove].
 //
 // A handle on an object is let go of when the collector finds that nothing
 // reaches it. Its Close ends it at once: calls through it return ErrClosed. It
@@ -27,8 +27,8 @@
 // # Participants
 //
 // A process that has a region open is a participant of it, once, however many
-// handles it has: the last Close ends its part. It is told of others by
-// Participants and, when they go, by Exits. A region opened ReadOnly is looked
+// handles it has: the last [Region.Close] ends its part. It is told of others by
+// [Region.Participants] and, when they go, by [Region.Exits]. A region opened ReadOnly is looked
 // at only: no object can be opened through it.
 //
 // # Death
@@ -41,11 +41,18 @@
 //
 // # Room
 //
-// Options.Size is address space: memory is taken as objects are made, and
+// Size of [Options] is address space: memory is taken as objects are made, and
 // given back after they are removed and nobody has them open, by itself. Who
 // makes an object and finds no room first has all processes collect garbage that
-// have removed ones open. ErrNoSpace comes when an object is made, and never
+// have removed ones open. [ErrNoSpace] comes when an object is made, and never
 // later.
+//
+// # What is ordered
+//
+// Words in a region are ordered between processes as Go's atomics order those of
+// one. Which call synchronizes before which, each type of packages sync, atomics
+// and ring says. Of this package: all that an OpenX made an object with is there
+// for whoever opens it.
 //
 // # Where it ends
 //
@@ -60,6 +67,6 @@
 // namespace is in the region, that is no obstacle. Open file description locks,
 // robust futexes and /proc are needed: without them no region opens.
 //
-// Region.Snapshot shows everything in a region, who holds and who waits for what
-// included, and Region.Check verifies it. Command shm (cmd/shm) prints both.
+// [Region.Snapshot] shows everything in a region, who holds and who waits for what
+// included, and [Region.Check] verifies it. Command shm (cmd/shm) prints both.
 package shm

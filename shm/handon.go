@@ -10,7 +10,8 @@ import (
 
 // HandOn is for package proc: a descriptor of the region for a process that is
 // about to be started. An ephemeral region does not end while that is open,
-// even if this process closes the region, or dies, before the other is in it.
+// even if this process closes the region, or dies, before the other is in it. It
+// does not block. [ErrClosed] after Close.
 func (r *Region) HandOn() (*object.Passage, error) {
 	p, err := r.handOn()
 	if err != nil {

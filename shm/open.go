@@ -23,6 +23,11 @@ import (
 // comes into a region in which nobody is sees to it that there is some for all
 // that it uses; ErrNoSpace, with the figures, if there is not enough.
 //
+// Open blocks while it recovers the dead whom no living process is recovering, and
+// where all places are taken ([ErrTooManyParticipants]) for some seconds; and while
+// this process's own Close of the region is under way. A process that dies in it
+// is recovered by the others, or by the next who comes.
+//
 // An ephemeral region in which no process lives does not exist; Open takes
 // what is left of it away, unless it is ReadOnly.
 func Open(name string, o *Options) (*Region, error) {

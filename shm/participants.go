@@ -68,7 +68,8 @@ type Participant struct {
 	State   State     `json:"state"`
 }
 
-// Self is this process in r. It is the zero Participant where r is read-only.
+// Self is this process in r. It is the zero Participant where r is read-only or
+// closed. It does not block.
 func (r *Region) Self() Participant {
 	if r.check() != nil || r.a.readOnly {
 		return Participant{}
@@ -79,7 +80,8 @@ func (r *Region) Self() Participant {
 }
 
 // Participants lists who is attached, this process included, and the dead who
-// have not been recovered yet. A process that is still in Open is not in it.
+// have not been recovered yet. A process that is still in Open is not in it. It
+// does not block; after Close there are none.
 func (r *Region) Participants() []Participant {
 	if r.check() != nil {
 		return nil
@@ -115,7 +117,8 @@ func (w words) participants() []Participant {
 // region knows of it; what the dead one held may still be under recovery. One
 // that attached and was gone again before this process had a look is yielded
 // too; nothing but Index, Epoch and State is known of it if its record has been
-// taken by another since.
+// taken by another since. Of a region that is closed, or ReadOnly, it yields
+// nothing.
 func (r *Region) Exits(ctx context.Context) iter.Seq[Participant] {
 	if r.check() != nil || r.a.readOnly {
 		return func(func(Participant) bool) {}

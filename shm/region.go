@@ -42,7 +42,8 @@ func (r *Region) Name() string {
 	return r.a.name
 }
 
-// Size is the region's size in bytes of address space.
+// Size is the region's size in bytes of address space. It stays the same, after
+// Close too.
 func (r *Region) Size() int64 {
 	if !r.made() {
 		return 0
@@ -95,7 +96,7 @@ func (r *Region) Existing() *Region {
 
 // MarshalBinary encodes the handle as an argument for a process that has the
 // region open, or gets it handed over (package proc does that). The region
-// itself does not travel.
+// itself does not travel. It does not block. [ErrClosed] after Close.
 func (r *Region) MarshalBinary() ([]byte, error) {
 	if err := r.check(); err != nil {
 		return nil, &Error{Op: "region.MarshalBinary", Region: r.Name(), Err: err}
@@ -104,7 +105,9 @@ func (r *Region) MarshalBinary() ([]byte, error) {
 }
 
 // UnmarshalBinary makes r a new handle on the region, which this process must
-// have open; r must be the zero Region.
+// have open, else it is fs.ErrNotExist; r must be the zero Region, else it is
+// fs.ErrInvalid. A handle on an object is [ErrMismatch]. It blocks only while this
+// process attaches to a region.
 func (r *Region) UnmarshalBinary(b []byte) error {
 	const op = "region.UnmarshalBinary"
 	ref, err := object.UnmarshalFor(op, 0, b)

@@ -54,7 +54,7 @@ func (a *attachment) forget() {
 // a handle that travelled to another process finds its region there.
 // fs.ErrNotExist if it is not open, even if a copy of it is. Where k does not
 // say which file it is, that with its id is the one, and fs.ErrInvalid says that
-// there are two.
+// there are two. It blocks only while this process attaches to a region.
 func RegionByKey(k object.RegionKey) (*Region, error) {
 	const op = "shm.RegionByKey"
 	registry.mu.Lock()

@@ -112,7 +112,8 @@ type ObjectState struct {
 
 // Snapshot describes the region and everything in it. It takes no lock and no
 // participant slot, changes nothing, and works on a ReadOnly region, and while
-// a stopped process holds every lock.
+// a stopped process holds every lock. It does not block. [ErrClosed] after Close.
+// What cannot be shown is in Damage, and is no error.
 func (r *Region) Snapshot() (*Snapshot, error) {
 	var s *Snapshot
 	if r.made() {

@@ -35,6 +35,13 @@ var ErrBroken = engine.ErrBroken
 //
 // Goroutines may be more than there are parties: who comes first is of the
 // round under way, the others wait for the next.
+//
+// In the terminology of the [Go memory model], each call of Wait in the n'th
+// round synchronizes before that round's Action, and the Action, or without one
+// each call of Wait, before every return of nil from a Wait of the round. A
+// round that is broken orders nothing.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Barrier struct {
 	handle
 	eng    engine.Barrier
@@ -238,7 +245,8 @@ func (b *Barrier) Reset() error {
 	return b.done("barrier.Reset", err)
 }
 
-// Parties is how many make a round.
+// Parties is how many make a round. It stays the same, after Close too. It does
+// not block.
 func (b *Barrier) Parties() int {
 	if b.core == nil {
 		return 0
@@ -247,7 +255,7 @@ func (b *Barrier) Parties() int {
 }
 
 // Waiting is how many have come in the round under way, at this instant; 0 if
-// the barrier is broken. It does not block.
+// the barrier is broken, or the handle closed. It does not block.
 func (b *Barrier) Waiting() int {
 	if b.core == nil || b.core.Closed.Load() {
 		return 0
@@ -256,8 +264,8 @@ func (b *Barrier) Waiting() int {
 	return b.eng.Waiting()
 }
 
-// Broken reports whether the barrier is broken, at this instant. It does not
-// block.
+// Broken reports whether the barrier is broken, at this instant; of a closed
+// handle it is false. It does not block.
 func (b *Barrier) Broken() bool {
 	if b.core == nil || b.core.Closed.Load() {
 		return false
@@ -266,11 +274,12 @@ func (b *Barrier) Broken() bool {
 	return b.eng.Broken()
 }
 
-// MarshalBinary makes the handle an argument. Its Action stays here.
+// MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary]. Its
+// Action stays here.
 func (b *Barrier) MarshalBinary() ([]byte, error) { return b.marshal("barrier.MarshalBinary") }
 
 // UnmarshalBinary opens the barrier that another process's handle was on,
-// without an Action.
+// without an Action; see [Mutex.UnmarshalBinary].
 func (b *Barrier) UnmarshalBinary(p []byte) error {
 	return unmarshal("barrier.UnmarshalBinary", engine.KindBarrier, p, func(r *shm.Region, name string) error {
 		return b.open(r, name, 0)

@@ -29,8 +29,14 @@ import (
 //
 // If a process dies in one of its methods, waiting, it does not wait any more;
 // if it dies holding the lock, the lock is abandoned, and one of those who wait
-// is told within milliseconds: it gets ErrOwnerDied and the lock. The others
+// is told within milliseconds: it gets [ErrOwnerDied] and the lock. The others
 // wait on, unless it leaves the lock abandoned; then the next is told.
+//
+// In the terminology of the [Go memory model], a call of [Cond.Notify] or
+// [Cond.NotifyAll] synchronizes before the return of any [Cond.Wait] that it
+// ends; and a Wait unlocks and locks the lock, with what that orders.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Cond struct {
 	handle
 	cond engine.Cond
@@ -175,7 +181,7 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 // does not block. fs.ErrInvalid if n is below 0; ErrNotLocked as Wait's.
 func (c *Cond) Notify(n int) error { return c.notify("cond.Notify", n) }
 
-// NotifyAll wakes all who wait.
+// NotifyAll wakes all who wait. It does not block. [ErrNotLocked] as Wait's.
 func (c *Cond) NotifyAll() error { return c.notify("cond.NotifyAll", math.MaxInt) }
 
 func (c *Cond) notify(op string, n int) error {
@@ -203,7 +209,7 @@ func (c *Cond) ended(op string, err error) error {
 	return c.done(op, err)
 }
 
-// MarshalBinary makes the handle an argument.
+// MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
 func (c *Cond) MarshalBinary() ([]byte, error) {
 	if _, err := c.marshal("cond.MarshalBinary"); err != nil {
 		return nil, err
@@ -216,7 +222,7 @@ func (c *Cond) MarshalBinary() ([]byte, error) {
 }
 
 // UnmarshalBinary opens the condition variable that another process's handle
-// was on, with its lock.
+// was on, with its lock; see [Mutex.UnmarshalBinary].
 func (c *Cond) UnmarshalBinary(b []byte) error {
 	ref, err := object.UnmarshalFor("cond.UnmarshalBinary", engine.KindCond, b)
 	if err != nil {

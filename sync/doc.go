@@ -6,8 +6,8 @@
 //
 // # Held, or not
 //
-// Lock returns nil or an error. nil means held; an error means not held,
-// whatever it is: the context's, shm.ErrClosed, or ErrOwnerDied.
+// [Mutex.Lock] returns nil or an error. nil means held; an error means not held,
+// whatever it is: the context's, [ErrOwnerDied], or ErrClosed of package shm.
 //
 //	mu, err := tsync.OpenMutex(region, "accounts")
 //	…
@@ -44,17 +44,16 @@
 // A process that is stopped, by a signal or a debugger, is not dead: it keeps
 // what it holds for as long as it is stopped.
 //
-// The same holds for an RMutex, for an RWMutex whose writer died, and for the
-// lock of a Cond. What is no lock has no such state:
+// The same holds for an [RMutex], for an [RWMutex] whose writer died, and for the
+// lock of a [Cond]. What is no lock has no such state. A process that dies as
 //
-//	a reader of an RWMutex      stops counting
-//	a Semaphore's permits       come back: all of a BoundedSemaphore, of a
-//	                            Semaphore as many as its initial count has room for
-//	one that waits on a Cond    takes no notification with it
-//	one that waits on an Event  is no more waited for; nor was it before
-//	a party of a Barrier        breaks the round: ErrBroken for all, until Reset
-//	who runs a Once's function  is followed by the next caller, who runs it
-//	who waits for any of them   just stops waiting
+//	a reader of an RWMutex     is not counted any more
+//	a holder of permits        gives them back: all of a BoundedSemaphore, of a
+//	                           Semaphore as many as its initial count has room for
+//	a waiter of a Cond         takes no notification with it
+//	a party of a Barrier       breaks the round: ErrBroken for all, until Reset
+//	the runner of a Once       is followed by the next caller, who runs it
+//	a waiter for any of them   leaves nothing: no call waits for a waiter
 //
 // # Which one
 //
@@ -68,6 +67,20 @@
 //	Barrier           so many parties wait for each other, round after round
 //	Once              something is done once in the region's life
 //
+// # What is ordered
+//
+// Each type says, in the terminology of the [Go memory model], which of its
+// calls synchronize before which. That holds between goroutines of any processes
+// that have the region open, just as between those of one; the race detector
+// sees those of one process. A call that fails orders nothing, unless its type
+// says otherwise.
+//
+// # Handles
+//
+// A handle may be used by any number of goroutines, and may be an argument of a
+// child ([Mutex.MarshalBinary]). [Mutex.Close] ends a handle and nothing else;
+// what is said there holds for every type.
+//
 // # Who is next
 //
 // Whoever asks for a free lock gets it, and who unlocks and locks again at
@@ -78,4 +91,6 @@
 // Waiting is spinning for some microseconds, as far as that paid lately, and
 // then sleeping in the kernel. Lock and Unlock that meet nobody make no system
 // call and allocate nothing.
+//
+// [Go memory model]: https://go.dev/ref/mem
 package sync

@@ -13,8 +13,12 @@ import (
 // for. Nobody owns it, so a death leaves it as it is: set, if Set was called,
 // or not. A process that dies, or is stopped, while it waits holds up nobody.
 //
-// What was done before a Set is done for everybody who waited for it, saw it
-// by IsSet, or cleared it.
+// In the terminology of the [Go memory model], a call of [Event.Set]
+// synchronizes before the return of every [Event.Wait] that it releases, every
+// [Event.IsSet] that is true by it, and every [Event.Clear] that takes its flag
+// away.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Event struct {
 	handle
 	ev engine.Event
@@ -75,7 +79,7 @@ func (e *Event) Clear() error {
 }
 
 // IsSet reports whether the event is set at this instant. It does not block.
-// In a closed region, or of the zero Event, it is false.
+// Of a closed handle or region, or of the zero Event, it is false.
 func (e *Event) IsSet() bool {
 	if e.core == nil {
 		return false
@@ -103,10 +107,11 @@ func (e *Event) Wait(ctx context.Context) error {
 	return e.acquired("event.Wait", e.seen(err))
 }
 
-// MarshalBinary makes the handle an argument.
+// MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
 func (e *Event) MarshalBinary() ([]byte, error) { return e.marshal("event.MarshalBinary") }
 
-// UnmarshalBinary opens the event that another process's handle was on.
+// UnmarshalBinary opens the event that another process's handle was on; see
+// [Mutex.UnmarshalBinary].
 func (e *Event) UnmarshalBinary(b []byte) error {
 	return unmarshal("event.UnmarshalBinary", engine.KindEvent, b, e.open)
 }

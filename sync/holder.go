@@ -8,8 +8,8 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// A Holder is one call chain's claim on a reentrant lock: RMutex.NewHolder, or
-// Cond.Holder. Two holders exclude each other, of one process too. A goroutine
+// A Holder is one call chain's claim on a reentrant lock: [RMutex.NewHolder], or
+// [Cond.Holder]. Two holders exclude each other, of one process too. A goroutine
 // that goes its own way needs a holder of its own: two that share one are one
 // to the lock, so neither waits for the other.
 //
@@ -17,7 +17,14 @@ import (
 // what it has it can still Unlock: nobody else could.
 //
 // If a process dies in one of its methods, or holding it however deep, the
-// lock is abandoned, as a Mutex is: the others are told ErrOwnerDied.
+// lock is abandoned, as a [Mutex] is: the others are told [ErrOwnerDied].
+//
+// In the terminology of the [Go memory model], the n'th call of
+// [Holder.Unlock] that frees the lock synchronizes before the return of the
+// m'th call of [Holder.Lock] that takes it, for any n < m, by whatever holders
+// of whatever processes. A call that only changes the depth orders nothing.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Holder struct {
 	handle
 	mu     engine.RMutex
@@ -185,7 +192,8 @@ func (h *Holder) TryLock() (bool, error) {
 }
 
 // Recover takes the lock, abandoned or not, and reports which, as
-// Mutex.Recover does. Where h has it already it locks once more.
+// [Mutex.Recover] does, and blocks as [Holder.Lock] does. Where h has it already it
+// locks once more.
 func (h *Holder) Recover(ctx context.Context) (suspect bool, err error) {
 	err = h.ready(ctx)
 	if err == nil {
@@ -252,7 +260,7 @@ type undoing struct{ h *Holder }
 
 func (u undoing) Unlock() error { return u.h.unlock() }
 
-// Depth is how often h has locked and not yet unlocked.
+// Depth is how often h has locked and not yet unlocked. It does not block.
 func (h *Holder) Depth() int {
 	if h.core == nil || h.core.Closed.Load() {
 		return 0

@@ -14,7 +14,15 @@ import (
 // goroutine.
 //
 // If a process dies in one of its methods it either holds the lock then, and
-// the others are told ErrOwnerDied, or it does not.
+// the others are told [ErrOwnerDied], or it does not.
+//
+// In the terminology of the [Go memory model], the n'th call of [Mutex.Unlock]
+// synchronizes before the return of the m'th call of [Mutex.Lock], for any
+// n < m, in whatever processes. A TryLock or a Recover that takes the mutex
+// counts as a Lock; one that does not take it orders nothing. What a holder did
+// before it died is done for whoever takes the mutex by [Mutex.Recover].
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Mutex struct {
 	handle
 	mu     engine.Mutex
@@ -51,8 +59,9 @@ func (m *Mutex) open(r *shm.Region, name string) error {
 // Lock takes the mutex, and waits while any goroutine of any process has it,
 // this one's included: it spins for moments, then sleeps. nil means held. An
 // error means not held: ctx's, ErrOwnerDied at once as long as the mutex is
-// abandoned (see Recover, and OnOwnerDied, which may answer it), or
-// shm.ErrClosed. A context that has ended makes no attempt.
+// abandoned (see [Mutex.Recover], and [Mutex.OnOwnerDied], which may answer
+// it), or [shm.ErrClosed]. A context that has ended makes no attempt. A process
+// that dies in Lock holds the mutex, which is abandoned then, or does not.
 func (m *Mutex) Lock(ctx context.Context) error {
 	if m.core == nil || ctx.Err() != nil || !m.mu.LockNow() {
 		return m.lock(ctx)
@@ -81,7 +90,8 @@ func (m *Mutex) lock(ctx context.Context) error {
 }
 
 // TryLock takes the mutex if nobody holds it, and reports whether it did. It
-// does not block. An error, with false, is Lock's.
+// does not block, but in a repair that [Mutex.OnOwnerDied] gave. An error, with
+// false, is Lock's.
 func (m *Mutex) TryLock() (bool, error) {
 	ctx := context.Background()
 	err := m.ready(ctx)
@@ -119,7 +129,7 @@ func (m *Mutex) Recover(ctx context.Context) (suspect bool, err error) {
 
 // MarkConsistent says that what the mutex guards is whole again, so that Lock
 // succeeds again. It does not block. It is for the process that holds the
-// mutex; to others ErrNotOwner, or ErrNotLocked, and nothing changes.
+// mutex; to others [ErrNotOwner], or [ErrNotLocked], and nothing changes.
 func (m *Mutex) MarkConsistent() error {
 	err := m.made()
 	if err == nil {
@@ -138,8 +148,9 @@ func (m *Mutex) MarkConsistent() error {
 func (m *Mutex) OnOwnerDied(repair func(context.Context) error) { m.answer.set(repair) }
 
 // Unlock frees the mutex, from any goroutine of the process that holds it. It
-// does not block. ErrNotOwner if another process holds it and ErrNotLocked if
-// nobody does; then nothing has changed.
+// does not block. [ErrNotOwner] if another process holds it and [ErrNotLocked]
+// if nobody does; then nothing has changed. A process that dies in Unlock has
+// freed the mutex, or holds it, and it is abandoned.
 func (m *Mutex) Unlock() error {
 	if mem.RaceEnabled || m.core == nil || m.core.Closed.Load() || !m.mu.UnlockNow() {
 		return m.unlock()

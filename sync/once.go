@@ -11,7 +11,14 @@ import (
 )
 
 // A Once is something that the processes of a region do to success once: an
-// index to build, a table to fill.
+// index to build, a table to fill. A process that dies while it does it has not
+// done it; the next caller begins again.
+//
+// In the terminology of the [Go memory model], the return of the fn that did it
+// synchronizes before the return of nil from any call of [Once.Do], and the
+// return of an fn that failed before the call of the next one.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Once struct {
 	handle
 	once engine.Once
@@ -111,10 +118,11 @@ func (o *Once) run(ctx context.Context, fn func(context.Context) error) (failure
 	return failure, nil
 }
 
-// MarshalBinary makes the handle an argument.
+// MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
 func (o *Once) MarshalBinary() ([]byte, error) { return o.marshal("once.MarshalBinary") }
 
-// UnmarshalBinary opens the once that another process's handle was on.
+// UnmarshalBinary opens the once that another process's handle was on; see
+// [Mutex.UnmarshalBinary].
 func (o *Once) UnmarshalBinary(b []byte) error {
 	return unmarshal("once.UnmarshalBinary", engine.KindOnce, b, o.open)
 }

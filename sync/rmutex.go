@@ -9,7 +9,7 @@ import (
 
 // An RMutex is a reentrant lock: who holds it may lock it again, and holds it
 // until it has unlocked as often. Goroutines have no identity, so who asks is
-// a Holder: one call chain's claim, handed down it as a context is.
+// a [Holder]: one call chain's claim, handed down it as a context is.
 //
 //	func (b *book) add(ctx context.Context, h *sync.Holder, e entry) error {
 //		if err := h.Lock(ctx); err != nil { // the caller may hold it, or not
@@ -19,7 +19,8 @@ import (
 //		…
 //	}
 //
-// Where nothing is locked twice a Mutex is simpler.
+// Where nothing is locked twice a [Mutex] is simpler. What a death does, and what
+// is ordered, stands at [Holder].
 type RMutex struct {
 	handle
 	mu engine.RMutex
@@ -62,11 +63,11 @@ func (m *RMutex) NewHolder() *Holder { return newHolder(m.handle, m.mu) }
 // may be dead already. false if nobody has. It does not block.
 func (m *RMutex) Owner() (shm.Participant, bool) { return m.participant(m.mu.Owner) }
 
-// MarshalBinary makes the handle an argument.
+// MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
 func (m *RMutex) MarshalBinary() ([]byte, error) { return m.marshal("rmutex.MarshalBinary") }
 
 // UnmarshalBinary opens the reentrant mutex that another process's handle was
-// on.
+// on; see [Mutex.UnmarshalBinary].
 func (m *RMutex) UnmarshalBinary(b []byte) error {
 	return unmarshal("rmutex.UnmarshalBinary", engine.KindRMutex, b, m.open)
 }

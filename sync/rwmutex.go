@@ -23,8 +23,19 @@ import (
 // who waits for it.
 //
 // If a process dies as a reader, it just stops counting. If it dies as a
-// writer, the lock is abandoned: all are told ErrOwnerDied, readers too, until
-// somebody repairs. One that dies while it waits leaves nothing.
+// writer, the lock is abandoned: all are told [ErrOwnerDied], readers too,
+// until somebody repairs. One that dies while it waits leaves nothing.
+//
+// In the terminology of the [Go memory model], the n'th call of
+// [RWMutex.Unlock] synchronizes before the return of the m'th call of
+// [RWMutex.Lock], for any n < m, in whatever processes. For each call of
+// [RWMutex.RLock] there is an n such that the n'th Unlock synchronizes before
+// the return of that RLock, and the [RWMutex.RUnlock] that ends that reading
+// synchronizes before the return of the n+1'th Lock. An attempt that succeeds
+// counts as the call that waits, and a Recover as a Lock; an attempt that fails
+// orders nothing.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type RWMutex struct {
 	handle
 	rw     engine.RWMutex
@@ -301,10 +312,11 @@ func (r reading) Unlock() error {
 	return nil
 }
 
-// MarshalBinary makes the handle an argument.
+// MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
 func (m *RWMutex) MarshalBinary() ([]byte, error) { return m.marshal("rwmutex.MarshalBinary") }
 
-// UnmarshalBinary opens the lock that another process's handle was on.
+// UnmarshalBinary opens the lock that another process's handle was on; see
+// [Mutex.UnmarshalBinary].
 func (m *RWMutex) UnmarshalBinary(b []byte) error {
 	return unmarshal("rwmutex.UnmarshalBinary", engine.KindRWMutex, b, m.open)
 }

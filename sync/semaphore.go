@@ -28,13 +28,17 @@ var ErrOverRelease = engine.ErrOverRelease
 //
 // Hence a semaphore that counts the free slots of a buffer between two
 // processes is a poor choice: of slots that a dead producer has filled it
-// would think that they are free again. That is what ring.Queue is for.
+// would think that they are free again. That is what package ring's Queue is for.
 //
 // A stopped process is not dead: it keeps its permits.
 //
-// What was done before a Release is done for whoever acquires after it, by
-// whichever permit. So the race detector, as with a buffered channel, can miss
-// a race between two holders that were not there at the same time.
+// In the terminology of the [Go memory model], a call of Release synchronizes
+// before the return of every Acquire, and every TryAcquire that takes a permit,
+// that comes after it in the order in which the count changes, whichever
+// permit it takes. So the race detector, as with a buffered channel, can miss a
+// race between two holders that were not there at the same time.
+//
+// [Go memory model]: https://go.dev/ref/mem
 type Semaphore struct{ permits }
 
 // OpenSemaphore finds the semaphore called name in r, or makes it with initial
@@ -49,19 +53,21 @@ func OpenSemaphore(r *shm.Region, name string, initial int) (*Semaphore, error) 
 	return s, nil
 }
 
-// MarshalBinary makes the handle an argument.
+// MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
 func (s *Semaphore) MarshalBinary() ([]byte, error) { return s.marshal("semaphore.MarshalBinary") }
 
-// UnmarshalBinary opens the semaphore that another process's handle was on.
+// UnmarshalBinary opens the semaphore that another process's handle was on; see
+// [Mutex.UnmarshalBinary].
 func (s *Semaphore) UnmarshalBinary(b []byte) error {
 	return unmarshal("semaphore.UnmarshalBinary", engine.KindSemaphore, b, func(r *shm.Region, name string) error {
 		return s.open(r, "sync.OpenSemaphore", engine.KindSemaphore, name, -1)
 	})
 }
 
-// A BoundedSemaphore is a Semaphore that never has more permits than it was
-// made with: a Release past that is ErrOverRelease, and changes nothing. Also
-// of several at once, for which there is room for one, one succeeds.
+// A BoundedSemaphore is a [Semaphore] that never has more permits than it was
+// made with: a Release past that is [ErrOverRelease], and changes nothing. Also
+// of several at once, for which there is room for one, one succeeds. What is
+// ordered is as with a Semaphore.
 //
 // When a process dies or closes the region, the permits that it has taken and
 // not given come back, all of them and no more. What one process takes and
@@ -82,12 +88,13 @@ func OpenBoundedSemaphore(r *shm.Region, name string, initial int) (*BoundedSema
 	return s, nil
 }
 
-// MarshalBinary makes the handle an argument.
+// MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
 func (s *BoundedSemaphore) MarshalBinary() ([]byte, error) {
 	return s.marshal("boundedsemaphore.MarshalBinary")
 }
 
-// UnmarshalBinary opens the semaphore that another process's handle was on.
+// UnmarshalBinary opens the semaphore that another process's handle was on; see
+// [Mutex.UnmarshalBinary].
 func (s *BoundedSemaphore) UnmarshalBinary(b []byte) error {
 	return unmarshal("boundedsemaphore.UnmarshalBinary", engine.KindBoundedSemaphore, b, func(r *shm.Region, name string) error {
 		return s.open(r, "sync.OpenBoundedSemaphore", engine.KindBoundedSemaphore, name, -1)
@@ -184,7 +191,7 @@ func (p *permits) ends(method string, err error) error {
 }
 
 // TryAcquire takes a permit if there is one, and reports whether it did. It
-// does not block.
+// does not block. An error, with false, is Acquire's.
 func (p *permits) TryAcquire() (bool, error) {
 	if mem.RaceEnabled || p.core == nil || !p.sem.AcquireNow() {
 		return p.tryAcquire()
@@ -238,7 +245,8 @@ func (p *permits) releaseSlow(n int) error {
 	return p.ends("Release", err)
 }
 
-// Value is how many permits there are at this instant. It does not block.
+// Value is how many permits there are at this instant; 0 of a closed handle. It
+// does not block.
 func (p *permits) Value() int {
 	if p.core == nil || p.core.Closed.Load() {
 		return 0

@@ -61,6 +61,14 @@ import (
 // since is only to be shown: since when the holder has it, CLOCK_MONOTONIC. A
 // slow lock writes the time, a fast one 0, which costs it nothing; then the
 // first to sleep on it writes the time it found it held, which is a bound.
+//
+// That the word says whether somebody may be asleep, so that an Unlock without
+// sleepers makes no system call, is Drepper's second mutex ([Futexes Are Tricky]).
+// That it names its holder, for whoever recovers it, is the idea of
+// [robust futexes]; the kernel itself never reads this word.
+//
+// [Futexes Are Tricky]: https://www.akkadia.org/drepper/futex.pdf
+// [robust futexes]: https://docs.kernel.org/locking/robust-futexes.html
 type Mutex struct {
 	w     *uint64
 	since *uint64

@@ -9,7 +9,7 @@ import (
 )
 
 // Queue is a bounded queue of messages for any number of producers and
-// consumers: a ring of slots, each with a turn (Vyukov's bounded MPMC queue),
+// consumers: a ring of slots, each with a turn ([Vyukov's bounded MPMC queue]),
 // whose claims name who holds them, so that a death at any instruction can be
 // repaired. This file has its words; slots.go moves the slots, blocks.go keeps
 // what is too long for one, queue_put.go and queue_get.go are the operations,
@@ -124,6 +124,8 @@ import (
 // blocks are found by their owner. Of a consumer that was reading or leasing:
 // the message is returned; it had its attempt. Draining: finished for it, and
 // never delivered again. Between any change and its ring: recovery rings all.
+//
+// [Vyukov's bounded MPMC queue]: https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue
 type Queue struct {
 	env   Env
 	who   uint64 // claims of this process, to be or'ed into a slot's word

@@ -12,7 +12,7 @@ import (
 
 // A victim is killed after every instruction of what a Holder can do. Below
 // the first Lock and the last Unlock it changes nothing that others see but
-// what is only shown; the mutex itself is killed in stepkill_linux_test.go.
+// what is only shown; the mutex itself is killed in mutex_stepkill_linux_test.go.
 
 // onHolder names what a victim does with a holder of the rmutex m, which it has
 // locked so often when it begins. It is rehearsed on another.

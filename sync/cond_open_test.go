@@ -118,7 +118,7 @@ func TestCondTravels(t *testing.T) {
 			t.Errorf("a cond arrives as an rmutex: %v", err)
 		}
 		if c.Holder() == nil {
-			must(t, r.Remove("l"))
+			must(t, r.Remove("c.lock"))
 			if err := new(sync.Cond).UnmarshalBinary(b); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("a Cond arrives whose lock was removed: %v", err)
 			}

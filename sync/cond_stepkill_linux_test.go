@@ -296,7 +296,7 @@ func TestCondHealKilledAnywhere(t *testing.T) {
 		for _, w := range condHolders(t, s.Region) {
 			must(t, syscall.Kill(w.PID, syscall.SIGSTOP))
 			pids[w.PID] = w.N
-			for begin := time.Now(); strings.Trim(states(t, w.PID), "T") != ""; time.Sleep(time.Millisecond) {
+			for begin := time.Now(); strings.Trim(testproc.Threads(w.PID), "T") != ""; time.Sleep(time.Millisecond) {
 				if time.Since(begin) > testproc.Patience {
 					t.Fatalf("process %d does not stop", w.PID)
 				}

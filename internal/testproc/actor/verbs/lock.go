@@ -62,6 +62,8 @@ func locks(kind string, of func(e *actor.Env, name string) lock, owner func(e *a
 		ctx, cancel := e.Within(args, 1)
 		defer cancel()
 		switch suspect, err := of(e, args[0]).Recover(ctx); {
+		case err != nil && suspect:
+			return "suspect, and " + actor.Outcome(err)
 		case err != nil:
 			return actor.Outcome(err)
 		case suspect:
@@ -81,7 +83,11 @@ func locks(kind string, of func(e *actor.Env, name string) lock, owner func(e *a
 	})
 }
 
+// attempt is "true" or "false", or the error's outcome, with which ok is false.
 func attempt(ok bool, err error) string {
+	if err != nil && ok {
+		return "true, and " + actor.Outcome(err)
+	}
 	if err != nil {
 		return actor.Outcome(err)
 	}

@@ -17,20 +17,14 @@ import (
 // onBarrier names what a victim does at the barrier b, which others have made.
 // It is rehearsed at another, of one party.
 func onBarrier(name string, action func() error, do func(b *sync.Barrier) error) stepkill.Op {
-	return stepkill.Register("barrier/"+name, func(r *shm.Region) (func() error, error) {
-		o := &sync.BarrierOptions{Action: action}
-		rehearsal, err := sync.OpenBarrier(r, "rehearsal", 1, o)
-		if err != nil {
-			return nil, err
+	o := &sync.BarrierOptions{Action: action}
+	return stepkill.Rehearsed("barrier/"+name, "b", func(r *shm.Region, name string) (func() error, error) {
+		if name != stepkill.Rehearsal {
+			b, err := sync.OpenBarrier(r, name, 0, o)
+			return func() error { return do(b) }, err
 		}
-		if err := do(rehearsal); err != nil {
-			return nil, err
-		}
-		if err := rehearsal.Reset(); err != nil {
-			return nil, err
-		}
-		b, err := sync.OpenBarrier(r, "b", 0, o)
-		return func() error { return do(b) }, err
+		b, err := sync.OpenBarrier(r, name, 1, o)
+		return func() error { return errors.Join(do(b), b.Reset()) }, err
 	})
 }
 

@@ -22,11 +22,10 @@ func TestMain(m *testing.M) { testproc.Main(m) }
 
 var background = context.Background()
 
-func patience(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(background, testproc.Patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+var (
+	must     = testproc.OK
+	patience = testproc.Watchdog
+)
 
 func mutex(t testing.TB, r *shm.Region, name string) *sync.Mutex {
 	t.Helper()
@@ -35,13 +34,6 @@ func mutex(t testing.TB, r *shm.Region, name string) *sync.Mutex {
 		t.Fatal(err)
 	}
 	return m
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // try is TryLock, whose error fails the test.

@@ -49,7 +49,7 @@ func zero[T any, P interface {
 func TestSyncOpen(t *testing.T) {
 	r := feed(t, &shm.Options{Size: 1 << 20})
 	for _, k := range kinds {
-		must[encoding.BinaryMarshaler](t)(k.by(r, strings.ReplaceAll(k.kind, " ", "-")))
+		testproc.Get(k.by(r, strings.ReplaceAll(k.kind, " ", "-")))(t)
 	}
 	unchanged(t, r)
 	var rows []row
@@ -65,7 +65,7 @@ func TestSyncOpen(t *testing.T) {
 			row{k.kind + " typo", open(r.Existing(), "mutexx"), fs.ErrNotExist, say("/mutexx", `: no such object, did you mean "mutex" or "rmutex"? file does not exist`)},
 			row{k.kind + " nil region", open(nil, "m"), fs.ErrInvalid, "sync." + k.open + " m: the region is nil or was not opened: invalid argument"},
 		)
-		b := must[[]byte](t)(must[encoding.BinaryMarshaler](t)(k.by(r, strings.ReplaceAll(k.kind, " ", "-"))).MarshalBinary())
+		b := testproc.Get(testproc.Get(k.by(r, strings.ReplaceAll(k.kind, " ", "-")))(t).MarshalBinary())(t)
 		rows = append(rows, row{k.kind + " arrives as another", func() error { return other.zero().UnmarshalBinary(b) }, shm.ErrMismatch,
 			strings.ReplaceAll(other.kind, " ", "") + ".UnmarshalBinary " + strings.ReplaceAll(k.kind, " ", "-") + another + "a handle on " + k.an + ", want one on " + other.an})
 		rows = append(rows, row{k.kind + " zero", func() error { return second(k.zero().(encoding.BinaryMarshaler).MarshalBinary()) }, fs.ErrInvalid,
@@ -78,15 +78,15 @@ const noHandle = ": the handle was not made by an OpenX of package sync: invalid
 
 func TestSyncSettings(t *testing.T) {
 	r := feed(t, &shm.Options{Size: 1 << 20})
-	mu, other := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu")), must[*tsync.Mutex](t)(tsync.OpenMutex(r, "other"))
-	re := must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re"))
-	own := must[*tsync.Cond](t)(tsync.OpenCond(r, "own", nil))
-	must[*tsync.Cond](t)(tsync.OpenCond(r, "of-mu", mu))
-	must[*tsync.Cond](t)(tsync.OpenCond(r, "of-re", re.NewHolder()))
-	must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 3, nil))
-	away := must[*shm.Region](t)(shm.Create("away", &shm.Options{Size: 1 << 20}))
+	mu, other := testproc.Get(tsync.OpenMutex(r, "mu"))(t), testproc.Get(tsync.OpenMutex(r, "other"))(t)
+	re := testproc.Get(tsync.OpenRMutex(r, "re"))(t)
+	own := testproc.Get(tsync.OpenCond(r, "own", nil))(t)
+	testproc.Get(tsync.OpenCond(r, "of-mu", mu))(t)
+	testproc.Get(tsync.OpenCond(r, "of-re", re.NewHolder()))(t)
+	testproc.Get(tsync.OpenBarrier(r, "bar", 3, nil))(t)
+	away := testproc.Get(shm.Create("away", &shm.Options{Size: 1 << 20}))(t)
 	defer away.Close()
-	stranger := must[*tsync.Mutex](t)(tsync.OpenMutex(away, "mu"))
+	stranger := testproc.Get(tsync.OpenMutex(away, "mu"))(t)
 	unchanged(t, r)
 	cond := func(name string, l tsync.Lock) func() error {
 		return func() error { return second(tsync.OpenCond(r, name, l)) }
@@ -107,7 +107,7 @@ func TestSyncSettings(t *testing.T) {
 		{"another mutex", cond("of-mu", other), shm.ErrMismatch, o + "of-mu" + another + "lock: mutex other here, mutex mu in the region"},
 		{"mutex, holder here", cond("of-mu", re.NewHolder()), shm.ErrMismatch, o + "of-mu" + another + "lock: rmutex re here, mutex mu in the region"},
 		{"another's own", cond("of-re", own.Holder()), shm.ErrMismatch, o + "of-re" + another + "lock: cond own here, rmutex re in the region"},
-		{"an RWMutex", cond("new", must[*tsync.RWMutex](t)(new(tsync.RWMutex), nil)), fs.ErrInvalid, o + "new: a *sync.RWMutex as its lock, want a *sync.Mutex, a *sync.Holder or nil: invalid argument"},
+		{"an RWMutex", cond("new", testproc.Get(new(tsync.RWMutex), nil)(t)), fs.ErrInvalid, o + "new: a *sync.RWMutex as its lock, want a *sync.Mutex, a *sync.Holder or nil: invalid argument"},
 		{"nil mutex", cond("new", (*tsync.Mutex)(nil)), fs.ErrInvalid, o + "new" + noHandle},
 		{"zero holder", cond("new", new(tsync.Holder)), fs.ErrInvalid, o + "new" + noHandle},
 		{"another region's", cond("new", stranger), fs.ErrInvalid, o + "new: its lock away/mu is not the one in this region: invalid argument"},
@@ -130,21 +130,21 @@ func TestSyncSettings(t *testing.T) {
 // What a Cond says of a lock that was removed, and of one that was made anew.
 func TestSyncLockRemoved(t *testing.T) {
 	r := feed(t, nil)
-	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu"))
-	must[*tsync.Cond](t)(tsync.OpenCond(r, "c", mu))
+	mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
+	testproc.Get(tsync.OpenCond(r, "c", mu))(t)
 	if err := r.Remove("mu"); err != nil {
 		t.Fatal(err)
 	}
 	check(t, []row{{"removed", func() error { return second(tsync.OpenCond(r, "c", mu)) }, fs.ErrNotExist, "sync.OpenCond feed/c: sync.OpenMutex feed/mu: no such object: file does not exist"}})
-	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu"))
+	testproc.Get(tsync.OpenMutex(r, "mu"))(t)
 	check(t, []row{{"another", func() error { return second(tsync.OpenCond(r, "c", mu)) }, fs.ErrInvalid, "sync.OpenCond feed/c: its lock feed/mu is not the one in this region: invalid argument"}})
 }
 
 // Nothing is made where there is no room for it.
 func TestSyncNoRoom(t *testing.T) {
 	r := feed(t, &shm.Options{Objects: 1, Size: 1 << 20})
-	must[*tsync.Event](t)(tsync.OpenEvent(r, "first"))
-	small := must[*shm.Region](t)(shm.Create("small", &shm.Options{Size: 1 << 20}))
+	testproc.Get(tsync.OpenEvent(r, "first"))(t)
+	small := testproc.Get(shm.Create("small", &shm.Options{Size: 1 << 20}))(t)
 	t.Cleanup(func() { small.Close() })
 	for i, err := 0, error(nil); err == nil; i++ {
 		if _, err = tsync.OpenBarrier(small, fmt.Sprint("large", i), 4000, nil); err != nil && !errors.Is(err, shm.ErrNoSpace) {
@@ -183,15 +183,15 @@ type all struct {
 }
 
 func everything(t *testing.T, r *shm.Region) (a all) {
-	a.re = must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re"))
+	a.re = testproc.Get(tsync.OpenRMutex(r, "re"))(t)
 	a.h = a.re.NewHolder()
-	a.rw = must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw"))
-	a.c = must[*tsync.Cond](t)(tsync.OpenCond(r, "c", a.h))
-	a.s = must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "s", 0))
-	a.b = must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "b", 2))
-	a.e = must[*tsync.Event](t)(tsync.OpenEvent(r, "e"))
-	a.bar = must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 3, nil))
-	a.once = must[*tsync.Once](t)(tsync.OpenOnce(r, "once"))
+	a.rw = testproc.Get(tsync.OpenRWMutex(r, "rw"))(t)
+	a.c = testproc.Get(tsync.OpenCond(r, "c", a.h))(t)
+	a.s = testproc.Get(tsync.OpenSemaphore(r, "s", 0))(t)
+	a.b = testproc.Get(tsync.OpenBoundedSemaphore(r, "b", 2))(t)
+	a.e = testproc.Get(tsync.OpenEvent(r, "e"))(t)
+	a.bar = testproc.Get(tsync.OpenBarrier(r, "bar", 3, nil))(t)
+	a.once = testproc.Get(tsync.OpenOnce(r, "once"))(t)
 	return a
 }
 
@@ -298,12 +298,12 @@ func TestSyncOperations(t *testing.T) {
 	a := everything(t, r)
 	const notOwner, notLocked = ": not held by this process", ": not locked"
 	lost := errors.New("no disk")
-	broken := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "broken", 2, nil))
+	broken := testproc.Get(tsync.OpenBarrier(r, "broken", 2, nil))(t)
 	if err := broken.Abort(); err != nil {
 		t.Fatal(err)
 	}
-	acting := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "acting", 1, &tsync.BarrierOptions{Action: func() error { return lost }}))
-	full := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "full", 1<<24-1))
+	acting := testproc.Get(tsync.OpenBarrier(r, "acting", 1, &tsync.BarrierOptions{Action: func() error { return lost }}))(t)
+	full := testproc.Get(tsync.OpenSemaphore(r, "full", 1<<24-1))(t)
 	check(t, []row{
 		{"unlock", a.h.Unlock, tsync.ErrNotOwner, "holder.Unlock feed/re" + notOwner},
 		{"mark", a.h.MarkConsistent, tsync.ErrNotOwner, "holder.MarkConsistent feed/re" + notOwner},
@@ -356,7 +356,7 @@ var keeper = testproc.Role("keeper", func(args []string) {
 func TestSyncHeldByOthers(t *testing.T) {
 	r := feed(t, nil)
 	a := everything(t, r)
-	read := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "read"))
+	read := testproc.Get(tsync.OpenRWMutex(r, "read"))(t)
 	c := keeper.Start(t, "feed")
 	c.Expect("locked")
 	const notOwner, died = ": not held by this process", ": a holder died and nobody has repaired since"
@@ -399,8 +399,8 @@ func TestSyncRemoved(t *testing.T) {
 	r := feed(t, nil)
 	for _, k := range kinds {
 		t.Run(k.kind, func(t *testing.T) {
-			h := must[encoding.BinaryMarshaler](t)(k.by(r, "x"))
-			b := must[[]byte](t)(h.MarshalBinary())
+			h := testproc.Get(k.by(r, "x"))(t)
+			b := testproc.Get(h.MarshalBinary())(t)
 			if err := r.Remove("x"); err != nil {
 				t.Fatal(err)
 			}

@@ -316,33 +316,6 @@ func TestMutexRegionCloses(t *testing.T) {
 	must(t, held.Unlock())
 }
 
-func TestOpenMutexErrors(t *testing.T) {
-	r := shmtest.Region(t)
-	for _, tt := range []struct {
-		name string
-		r    *shm.Region
-		want error
-	}{
-		{"", r, fs.ErrInvalid},
-		{"a/b", r, fs.ErrInvalid},
-		{"typo", r.Existing(), fs.ErrNotExist},
-	} {
-		if m, err := sync.OpenMutex(tt.r, tt.name); m != nil || !errors.Is(err, tt.want) {
-			t.Errorf("OpenMutex %q = %v, want %v", tt.name, err, tt.want)
-		}
-	}
-	var none sync.Mutex
-	if err := none.Lock(background); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("Lock of the zero Mutex = %v", err)
-	}
-	if err := none.Unlock(); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("Unlock of the zero Mutex = %v", err)
-	}
-	if _, err := none.MarshalBinary(); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("MarshalBinary of the zero Mutex = %v", err)
-	}
-}
-
 // L10.
 func TestWith(t *testing.T) {
 	m := mutex(t, shmtest.Region(t), "m")

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
@@ -113,16 +112,6 @@ func (x *atBarrier) over(d stepkill.Death) {
 	passes(x.t, x.b)
 	if n := x.b.Waiting(); n != 0 || x.b.Broken() {
 		x.t.Errorf("after a death %v and a whole round %d wait, broken %v", d, n, x.b.Broken())
-	}
-}
-
-// awaitAlone waits until nobody is attached but n processes.
-func awaitAlone(t *testing.T, r *shm.Region, n int) {
-	t.Helper()
-	for start := time.Now(); len(r.Participants()) > n; time.Sleep(100 * time.Microsecond) {
-		if time.Since(start) > testproc.Patience {
-			t.Fatalf("a dead process is not recovered: %v", r.Participants())
-		}
 	}
 }
 

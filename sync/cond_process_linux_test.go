@@ -18,6 +18,17 @@ import (
 	"example.com/tandem/sync"
 )
 
+// startWaiter starts a process that waits on c, with a lock of a kind.
+func startWaiter(t testing.TB, r *shm.Region, lock string, before int) *actor.Call {
+	t.Helper()
+	a := actor.Start(t, r)
+	a.Expect("ok", "cond.lock", "c", lock)
+	c := a.Begin("cond.wait", "c", lock)
+	awaitWaiting(t, r, "c", before+1)
+	asleep(t, a.PID)
+	return c
+}
+
 // C4, C5, C7 between processes, and what a lock that another has means.
 func TestCondInProcesses(t *testing.T) {
 	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {

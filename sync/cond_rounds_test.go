@@ -5,13 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"testing"
 	"time"
 
-	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc/actor"
 	"example.com/tandem/internal/testproc/actor/verbs"
-	"example.com/tandem/shm"
 	"example.com/tandem/sync"
 )
 
@@ -41,21 +38,4 @@ func condRound(c *sync.Cond, l sync.Lock, timedOut func()) error {
 	timedOut()
 	err := c.Wait(background)
 	return errors.Join(err, l.Unlock())
-}
-
-// startWaiter starts a process that waits on c, with a lock of a kind.
-func startWaiter(t testing.TB, r *shm.Region, lock string, before int) *actor.Call {
-	t.Helper()
-	a := actor.Start(t, r)
-	a.Expect("ok", "cond.lock", "c", lock)
-	c := a.Begin("cond.wait", "c", lock)
-	awaitWaiting(t, r, "c", before+1)
-	asleep(t, a.PID)
-	return c
-}
-
-// soon is for what shall take at most 20 ms.
-func soon(t *testing.T, f func() time.Duration) {
-	t.Helper()
-	effort.Median(t, 20*time.Millisecond, 20, f)
 }

@@ -124,16 +124,10 @@ var holder = testproc.Role("holder", func(args []string) {
 	testproc.Hear()
 })
 
-func patience(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(t.Context(), testproc.Patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 // A holder that is killed is told of; the cells are read and written all the while.
 func TestHolderKilled(t *testing.T) {
 	r := region(t)
-	ctx := patience(t)
+	ctx := testproc.Watchdog(t)
 	v := value(t, r, "v", int64(1))
 	c := holder.Start(t, r.Name())
 	c.Expect("locked")
@@ -196,7 +190,7 @@ func TestLockHandedOver(t *testing.T) {
 	c := holder.Start(t, r.Name())
 	c.Expect("locked")
 	held := make(chan error)
-	go func() { held <- v.Lock(patience(t)) }()
+	go func() { held <- v.Lock(testproc.Watchdog(t)) }()
 	c.Say("unlock")
 	c.Expect("<nil>")
 	if err := <-held; err != nil {
@@ -216,9 +210,9 @@ func TestCloseWhileLocking(t *testing.T) {
 	}
 	got := make(chan error, 3)
 	for range 2 {
-		go func() { got <- a.Lock(patience(t)) }()
+		go func() { got <- a.Lock(testproc.Watchdog(t)) }()
 	}
-	go func() { _, err := a.Recover(patience(t)); got <- err }()
+	go func() { _, err := a.Recover(testproc.Watchdog(t)); got <- err }()
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}

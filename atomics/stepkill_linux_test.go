@@ -15,23 +15,13 @@ func init() { stepkill.Main() }
 // victim names an operation on the two objects that every stage has. It is
 // done once beforehand, on others, for what only a first time does.
 func victim(name string, op func(v *atomics.Value[int64], a *atomics.Array[uint8]) error) stepkill.Op {
-	return stepkill.Register(name, func(r *shm.Region) (func() error, error) {
-		open := func(v, a string) (func() error, error) {
-			ov, err := atomics.OpenValue(r, v, int64(0))
-			if err != nil {
-				return nil, err
-			}
-			oa, err := atomics.OpenArray[uint8](r, a, 4)
-			return func() error { return op(ov, oa) }, err
-		}
-		rehearse, err := open("rehearsal-v", "rehearsal-a")
-		if err == nil {
-			err = rehearse()
-		}
+	return stepkill.Rehearsed(name, "", func(r *shm.Region, name string) (func() error, error) {
+		v, err := atomics.OpenValue(r, name+"v", int64(0))
 		if err != nil {
 			return nil, err
 		}
-		return open("v", "a")
+		a, err := atomics.OpenArray[uint8](r, name+"a", 4)
+		return func() error { return op(v, a) }, err
 	})
 }
 

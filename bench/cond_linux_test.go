@@ -4,6 +4,7 @@ import (
 	gosync "sync"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/sync"
 )
 
@@ -33,10 +34,10 @@ func init() {
 		return func(n int) int {
 			*c = 0
 			for range n {
-				must(m.Lock(background))
+				testproc.Must(m.Lock(background))
 				*c++
-				must(cond.Notify(1))
-				must(m.Unlock())
+				testproc.Must(cond.Notify(1))
+				testproc.Must(m.Unlock())
 			}
 			return int(*c)
 		}
@@ -61,18 +62,18 @@ func init() {
 		goal := int64(0)
 		return func(n int) (done int) {
 			goal += 2 * int64(n)
-			must(m.Lock(background))
+			testproc.Must(m.Lock(background))
 			for range n {
 				for *turn%2 != int64(e.side) {
-					must(cond.Wait(background))
+					testproc.Must(cond.Wait(background))
 				}
 				*turn++
-				must(cond.Notify(1))
+				testproc.Must(cond.Notify(1))
 			}
 			for *turn != goal {
-				must(cond.Wait(background))
+				testproc.Must(cond.Wait(background))
 			}
-			must(m.Unlock())
+			testproc.Must(m.Unlock())
 			if e.side == 0 {
 				return n
 			}

@@ -5,6 +5,7 @@ import (
 	gosync "sync"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/sync"
 )
 
@@ -31,11 +32,11 @@ func init() {
 		ev := open(sync.OpenEvent(e.Region, e.name("e")))
 		return func(n int) (done int) {
 			for range n {
-				must(ev.Set())
+				testproc.Must(ev.Set())
 				if ev.IsSet() {
 					done++
 				}
-				must(ev.Clear())
+				testproc.Must(ev.Clear())
 			}
 			if ev.IsSet() {
 				return 0
@@ -48,14 +49,14 @@ func init() {
 		return func(n int) (done int) {
 			for range n {
 				if e.side == 1 {
-					must(ping.Wait(background))
-					must(ping.Clear())
-					must(pong.Set())
+					testproc.Must(ping.Wait(background))
+					testproc.Must(ping.Clear())
+					testproc.Must(pong.Set())
 					continue
 				}
-				must(ping.Set())
-				must(pong.Wait(background))
-				must(pong.Clear())
+				testproc.Must(ping.Set())
+				testproc.Must(pong.Wait(background))
+				testproc.Must(pong.Clear())
 				done++
 			}
 			return done
@@ -66,7 +67,7 @@ func init() {
 		f := func(context.Context) error { ran++; return nil }
 		return func(n int) (done int) {
 			for range n {
-				must(o.Do(background, f))
+				testproc.Must(o.Do(background, f))
 				done += ran
 			}
 			return done

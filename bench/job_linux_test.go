@@ -81,13 +81,6 @@ func open[T any](x T, err error) T {
 	return x
 }
 
-// must ends the process if err is an error.
-func must(err error) {
-	if err != nil {
-		testproc.Must(err)
-	}
-}
-
 // A message is 64 bytes, the first eight its number.
 type message [64]byte
 

@@ -4,6 +4,7 @@ import (
 	gosync "sync"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/sync"
 )
 
@@ -35,9 +36,9 @@ func init() {
 		return func(n int) int {
 			*c = 0
 			for range n {
-				must(m.Lock(background))
+				testproc.Must(m.Lock(background))
 				*c++
-				must(m.Unlock())
+				testproc.Must(m.Unlock())
 			}
 			return int(*c)
 		}
@@ -59,12 +60,12 @@ func init() {
 		goal := int64(0)
 		return func(n int) (mine int) {
 			for goal += int64(n); ; mine++ {
-				must(m.Lock(background))
+				testproc.Must(m.Lock(background))
 				over := *c == goal
 				if !over {
 					*c++
 				}
-				must(m.Unlock())
+				testproc.Must(m.Unlock())
 				if over {
 					return mine
 				}
@@ -91,12 +92,12 @@ func init() {
 		return func(n int) int {
 			return goroutines(n, c, func(n int64) {
 				for over := false; !over; {
-					must(m.Lock(background))
+					testproc.Must(m.Lock(background))
 					over = *c == n
 					if !over {
 						*c++
 					}
-					must(m.Unlock())
+					testproc.Must(m.Unlock())
 				}
 			})
 		}

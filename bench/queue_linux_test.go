@@ -42,7 +42,7 @@ func init() {
 		q := e.queue("q")
 		return func(n int) (done int) {
 			for i := range n {
-				must(q.Put(background, numbered(i)))
+				testproc.Must(q.Put(background, numbered(i)))
 				if m, err := q.Get(background); err == nil && m.number() == i {
 					done++
 				}
@@ -74,10 +74,10 @@ func init() {
 		return func(n int) (done int) {
 			for i := range n {
 				if e.side == 1 {
-					must(back.Put(background, open(there.Get(background))))
+					testproc.Must(back.Put(background, open(there.Get(background))))
 					continue
 				}
-				must(there.Put(background, numbered(i)))
+				testproc.Must(there.Put(background, numbered(i)))
 				if m, err := back.Get(background); err == nil && m.number() == i {
 					done++
 				}
@@ -90,7 +90,7 @@ func init() {
 		return func(n int) (done int) {
 			for i := range n {
 				if e.side == 0 {
-					must(q.Put(background, numbered(i)))
+					testproc.Must(q.Put(background, numbered(i)))
 				} else if m, err := q.Get(background); err == nil && m.number() == i {
 					done++
 				}

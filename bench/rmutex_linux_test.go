@@ -3,6 +3,7 @@ package bench_test
 import (
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/sync"
 )
 
@@ -26,9 +27,9 @@ func init() {
 		return func(n int) int {
 			*c = 0
 			for range n {
-				must(h.Lock(background))
+				testproc.Must(h.Lock(background))
 				*c++
-				must(h.Unlock())
+				testproc.Must(h.Unlock())
 			}
 			return int(*c)
 		}
@@ -36,13 +37,13 @@ func init() {
 	jobs["free/RMutex-again"] = func(e *env) func(n int) int {
 		m, c := open(sync.OpenRMutex(e.Region, e.name("again"))), e.counter("freed")
 		h := m.NewHolder()
-		must(h.Lock(background))
+		testproc.Must(h.Lock(background))
 		return func(n int) int {
 			*c = 0
 			for range n {
-				must(h.Lock(background))
+				testproc.Must(h.Lock(background))
 				*c++
-				must(h.Unlock())
+				testproc.Must(h.Unlock())
 			}
 			if h.Depth() != 1 {
 				return 0

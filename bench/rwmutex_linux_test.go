@@ -4,6 +4,7 @@ import (
 	gosync "sync"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/sync"
 )
 
@@ -32,9 +33,9 @@ func init() {
 		return func(n int) (done int) {
 			*c = 1
 			for range n {
-				must(m.RLock(background))
+				testproc.Must(m.RLock(background))
 				done += int(*c)
-				must(m.RUnlock())
+				testproc.Must(m.RUnlock())
 			}
 			return done
 		}
@@ -56,9 +57,9 @@ func init() {
 		return func(n int) int {
 			*c = 0
 			for range n {
-				must(m.Lock(background))
+				testproc.Must(m.Lock(background))
 				*c++
-				must(m.Unlock())
+				testproc.Must(m.Unlock())
 			}
 			return int(*c)
 		}
@@ -79,9 +80,9 @@ func init() {
 		m, c := open(sync.OpenRWMutex(e.Region, e.name("readers"))), e.counter("read")
 		return func(n int) (done int) {
 			for range half(n, e.side) {
-				must(m.RLock(background))
+				testproc.Must(m.RLock(background))
 				done += int(1 - *c)
-				must(m.RUnlock())
+				testproc.Must(m.RUnlock())
 			}
 			return done
 		}

@@ -3,6 +3,7 @@ package bench_test
 import (
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/sync"
 )
 
@@ -41,9 +42,9 @@ func init() {
 		return func(n int) int {
 			*c = 0
 			for range n {
-				must(s.Acquire(background))
+				testproc.Must(s.Acquire(background))
 				*c++
-				must(s.Release(1))
+				testproc.Must(s.Release(1))
 			}
 			return int(*c)
 		}
@@ -53,9 +54,9 @@ func init() {
 		return func(n int) int {
 			*c = 0
 			for range n {
-				must(s.Acquire(background))
+				testproc.Must(s.Acquire(background))
 				*c++
-				must(s.Release(1))
+				testproc.Must(s.Release(1))
 			}
 			return int(*c)
 		}
@@ -80,12 +81,12 @@ func init() {
 		goal := int64(0)
 		return func(n int) (mine int) {
 			for goal += int64(n); ; mine++ {
-				must(s.Acquire(background))
+				testproc.Must(s.Acquire(background))
 				over := *c == goal
 				if !over {
 					*c++
 				}
-				must(s.Release(1))
+				testproc.Must(s.Release(1))
 				if over {
 					return mine
 				}
@@ -97,12 +98,12 @@ func init() {
 		return func(n int) (done int) {
 			for range n {
 				if e.side == 1 {
-					must(ping.Acquire(background))
-					must(pong.Release(1))
+					testproc.Must(ping.Acquire(background))
+					testproc.Must(pong.Release(1))
 					continue
 				}
-				must(ping.Release(1))
-				must(pong.Acquire(background))
+				testproc.Must(ping.Release(1))
+				testproc.Must(pong.Acquire(background))
 				done++
 			}
 			return done

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
 )
 
@@ -57,7 +58,7 @@ func TestSurroundings(t *testing.T) {
 
 // X19.
 func TestNoMain(t *testing.T) {
-	cmd := exec.CommandContext(watchdog(t), "/proc/self/exe")
+	cmd := exec.CommandContext(testproc.Watchdog(t), "/proc/self/exe")
 	cmd.Env = append(os.Environ(), modeVar+"=no Main")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%v: %s", err, out)
@@ -67,7 +68,7 @@ func TestNoMain(t *testing.T) {
 // A process that has the variable but is no child must not run as a parent.
 func TestForeignVariable(t *testing.T) {
 	for _, v := range []string{"", "1", "1:token", "x:token"} {
-		cmd := exec.CommandContext(watchdog(t), "/proc/self/exe")
+		cmd := exec.CommandContext(testproc.Watchdog(t), "/proc/self/exe")
 		cmd.Env = append(os.Environ(), "TANDEM_PROC_CHILD="+v)
 		out, err := cmd.CombinedOutput()
 		if err == nil || cmd.ProcessState.ExitCode() != 1 || !strings.Contains(string(out), "TANDEM_PROC_CHILD") {
@@ -82,7 +83,7 @@ func TestDeletedExecutable(t *testing.T) {
 	data, err := os.ReadFile("/proc/self/exe")
 	check(err)
 	check(os.WriteFile(exe, data, 0o755))
-	cmd := exec.CommandContext(watchdog(t), exe)
+	cmd := exec.CommandContext(testproc.Watchdog(t), exe)
 	cmd.Env = append(os.Environ(), modeVar+"=deleted")
 	out, err := cmd.CombinedOutput()
 	if cmd.ProcessState.ExitCode() != 8 {
@@ -179,7 +180,7 @@ func TestStdin(t *testing.T) {
 
 	// A Reader that fails is not taken for the end of the input.
 	p = start(t, ends, how{Do: "stdin"}, &proc.Options{Stdin: iotest.ErrReader(fs.ErrPermission), Stdout: io.Discard})
-	if err := p.Wait(watchdog(t)); !errors.Is(err, fs.ErrPermission) {
+	if err := p.Wait(testproc.Watchdog(t)); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("Wait after a failed Reader = %v", err)
 	}
 	if code, ok := p.ExitCode(); code != 0 || !ok {
@@ -201,7 +202,7 @@ func TestOutputHeldOpen(t *testing.T) {
 	defer w.Close() // ends echo
 	p := start(t, abandoner, struct{}{}, &proc.Options{Stdin: in, Stdout: new(bytes.Buffer)})
 	in.Close()
-	if err := p.Wait(watchdog(t)); !errors.Is(err, exec.ErrWaitDelay) {
+	if err := p.Wait(testproc.Watchdog(t)); !errors.Is(err, exec.ErrWaitDelay) {
 		t.Errorf("Wait = %v, want %v", err, exec.ErrWaitDelay)
 	}
 	if code, ok := p.ExitCode(); code != 0 || !ok {
@@ -226,7 +227,7 @@ func TestBadOptions(t *testing.T) {
 // Neither zombies nor goroutines nor descriptors stay. A Start that fails
 // leaves none either.
 func TestNothingIsLeft(t *testing.T) {
-	proc.WaitAll(watchdog(t))
+	proc.WaitAll(testproc.Watchdog(t))
 	count := func() [2]int {
 		fds, err := os.ReadDir("/proc/self/fd")
 		check(err)
@@ -237,7 +238,7 @@ func TestNothingIsLeft(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			p, err := ends.Start(ctx, how{Do: "stdin"}, &proc.Options{Stdin: strings.NewReader("x"), Stdout: new(bytes.Buffer)})
 			check(err)
-			p.Wait(watchdog(t))
+			p.Wait(testproc.Watchdog(t))
 			cancel()
 			if _, err := ends.Start(context.Background(), how{}, &proc.Options{Dir: "/nonexistent", Stdin: strings.NewReader("x")}); err == nil {
 				t.Error("no error from a directory that is not there")
@@ -247,7 +248,7 @@ func TestNothingIsLeft(t *testing.T) {
 	round()
 	before := count()
 	round()
-	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
 		after := count()
 		if after[0] <= before[0] && after[1] <= before[1] {
 			break

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
 	"example.com/tandem/shm"
 )
@@ -87,7 +88,7 @@ func TestStartHangs(t *testing.T) {
 		case <-asked:
 		case err := <-errs:
 			t.Fatal("a Start before its context ended: ", err)
-		case <-watchdog(t).Done():
+		case <-testproc.Watchdog(t).Done():
 			t.Fatal("nobody asks for the directory")
 		}
 	}
@@ -104,7 +105,7 @@ func TestStartHangs(t *testing.T) {
 		if p != nil {
 			wantCode(t, p, 3)
 		}
-	case <-watchdog(t).Done():
+	case <-testproc.Watchdog(t).Done():
 		t.Fatal("a Start waits for one that hangs")
 	}
 	runtime.GC() // which waits for who forks
@@ -120,11 +121,11 @@ func TestStartHangs(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("Start = %v, want context.Canceled", err)
 			}
-		case <-watchdog(t).Done():
+		case <-testproc.Watchdog(t).Done():
 			t.Fatal("Start goes on after the end of its context")
 		}
 	}
-	noError(t, proc.WaitAll(watchdog(t)))
+	noError(t, proc.WaitAll(testproc.Watchdog(t)))
 }
 
 // A Start that hangs keeps nothing of what its child would have had after the end
@@ -144,7 +145,7 @@ func TestStartHangsWithoutLuggage(t *testing.T) {
 		}()
 		select {
 		case <-asked:
-		case <-watchdog(t).Done():
+		case <-testproc.Watchdog(t).Done():
 			t.Fatal("nobody asks for the directory")
 		}
 		meanwhile()
@@ -154,7 +155,7 @@ func TestStartHangsWithoutLuggage(t *testing.T) {
 			if !errors.Is(err, context.Canceled) {
 				t.Errorf("Start = %v, want context.Canceled", err)
 			}
-		case <-watchdog(t).Done():
+		case <-testproc.Watchdog(t).Done():
 			t.Fatal("Start goes on after the end of its context")
 		}
 	}
@@ -200,7 +201,7 @@ func TestWriterBlocks(t *testing.T) {
 			o.Stderr = w
 		}
 		p := start(t, echo, struct{}{}, o)
-		if err := p.Wait(watchdog(t)); !errors.Is(err, exec.ErrWaitDelay) {
+		if err := p.Wait(testproc.Watchdog(t)); !errors.Is(err, exec.ErrWaitDelay) {
 			t.Errorf("Wait = %v, want %v", err, exec.ErrWaitDelay)
 		}
 		if code, ok := p.ExitCode(); code != 0 || !ok {
@@ -209,7 +210,7 @@ func TestWriterBlocks(t *testing.T) {
 		killed := start(t, ends, how{Do: "listen"}, &proc.Options{Stdout: w})
 		noError(t, killed.Kill())
 		wantCode(t, killed, -9)
-		noError(t, proc.WaitAll(watchdog(t)))
+		noError(t, proc.WaitAll(testproc.Watchdog(t)))
 		calls := w.calls.Load()
 		close(w.may)
 		if n := w.calls.Load(); n > calls {
@@ -222,7 +223,7 @@ func TestWriterBlocks(t *testing.T) {
 	r.Close()
 	defer failing.Close()
 	p := start(t, echo, struct{}{}, &proc.Options{Stdout: onlyWriter{failing}})
-	if err := p.Wait(watchdog(t)); !errors.Is(err, unix.EPIPE) {
+	if err := p.Wait(testproc.Watchdog(t)); !errors.Is(err, unix.EPIPE) {
 		t.Errorf("Wait after a failed Write = %v, want EPIPE", err)
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"fmt"
 	"os"
 	"testing"
-	"time"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
 )
 
@@ -60,16 +60,6 @@ func check(err error) {
 	}
 }
 
-// patience is how long a test waits for what must come.
-const patience = time.Minute
-
-func watchdog(t *testing.T) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func start[A any](t *testing.T, f proc.Func[A], arg A, o *proc.Options) *proc.Process {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -88,7 +78,7 @@ func start[A any](t *testing.T, f proc.Func[A], arg A, o *proc.Options) *proc.Pr
 // wantCode waits for the end of p.
 func wantCode(t *testing.T, p *proc.Process, want int) {
 	t.Helper()
-	err := p.Wait(watchdog(t))
+	err := p.Wait(testproc.Watchdog(t))
 	code, ok := p.ExitCode()
 	if !ok || code != want {
 		t.Errorf("%s: exit code %d, %v, want %d", p.Name(), code, ok, want)

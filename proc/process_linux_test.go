@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
 )
 
@@ -34,7 +35,7 @@ func startTalk[A any](t *testing.T, f proc.Func[A], arg A, o proc.Options) *talk
 	c := &talk{start(t, f, arg, &o), in, bufio.NewReader(out)}
 	r.Close()
 	w.Close()
-	out.SetReadDeadline(time.Now().Add(patience))
+	out.SetReadDeadline(time.Now().Add(testproc.Patience))
 	t.Cleanup(func() { in.Close(); out.Close() })
 	return c
 }
@@ -144,7 +145,7 @@ func TestEnds(t *testing.T) {
 			}
 			wantCode(t, c.Process, tt.code)
 			want := "proc: " + tt.how.Do + " (pid " + itoa(c.PID()) + "): " + tt.err
-			if err := c.Wait(watchdog(t)); tt.err != "" && err.Error() != want {
+			if err := c.Wait(testproc.Watchdog(t)); tt.err != "" && err.Error() != want {
 				t.Errorf("Wait = %q, want %q", err, want)
 			}
 			if s := stderr.String(); tt.stderr == "" && s != "" || !strings.Contains(s, tt.stderr) {
@@ -183,7 +184,7 @@ func noError(t *testing.T, err error) {
 // X20.
 func TestManyWaiters(t *testing.T) {
 	c := startTalk(t, ends, how{Do: "stdin"}, proc.Options{})
-	ctx := watchdog(t)
+	ctx := testproc.Watchdog(t)
 	var wg sync.WaitGroup
 	errs := make([]error, 16)
 	for i := range errs {
@@ -249,7 +250,7 @@ func TestStartContext(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out.SetReadDeadline(time.Now().Add(patience))
+		out.SetReadDeadline(time.Now().Add(testproc.Patience))
 		if _, err := out.Read(make([]byte, 6)); err != nil {
 			t.Error(err)
 		}
@@ -275,8 +276,8 @@ func TestChildrenOfChildren(t *testing.T) {
 }
 
 func TestWaitAll(t *testing.T) {
-	proc.WaitAll(watchdog(t)) // of earlier tests
-	if err := proc.WaitAll(watchdog(t)); err != nil {
+	proc.WaitAll(testproc.Watchdog(t)) // of earlier tests
+	if err := proc.WaitAll(testproc.Watchdog(t)); err != nil {
 		t.Errorf("WaitAll without children = %v", err)
 	}
 	// One that failed and that nobody has waited for yet, one that was waited
@@ -295,11 +296,11 @@ func TestWaitAll(t *testing.T) {
 	again := start(t, ends, how{Do: "exit", Code: 5}, nil)
 	<-again.Done()
 	c.in.Close()
-	err := proc.WaitAll(watchdog(t))
-	if err == nil || err.Error() != again.Wait(watchdog(t)).Error() {
-		t.Errorf("WaitAll = %v, want %v", err, again.Wait(watchdog(t)))
+	err := proc.WaitAll(testproc.Watchdog(t))
+	if err == nil || err.Error() != again.Wait(testproc.Watchdog(t)).Error() {
+		t.Errorf("WaitAll = %v, want %v", err, again.Wait(testproc.Watchdog(t)))
 	}
-	if err := proc.WaitAll(watchdog(t)); err != nil {
+	if err := proc.WaitAll(testproc.Watchdog(t)); err != nil {
 		t.Errorf("WaitAll when all was told = %v", err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
 	"example.com/tandem/shm"
 )
@@ -88,7 +89,7 @@ func TestRegions(t *testing.T) {
 	} {
 		t.Run(tt.do, func(t *testing.T) {
 			named, one, two := regions(t)
-			ctx := watchdog(t)
+			ctx := testproc.Watchdog(t)
 			exits := one.Exits(ctx)
 			arg := rooms{Do: tt.do, One: one}
 			arg.More = append(arg.More, struct{ Of map[string]*shm.Region }{map[string]*shm.Region{"two": two}})

@@ -1,7 +1,6 @@
 package ring_test
 
 import (
-	"context"
 	"testing"
 
 	"example.com/tandem/internal/testproc"
@@ -24,9 +23,4 @@ func open[T any](t testing.TB, r *shm.Region, name string, o *ring.QueueOptions)
 	return q
 }
 
-// watchdog is a context that ends before the test would be killed.
-func watchdog(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+var watchdog = testproc.Watchdog

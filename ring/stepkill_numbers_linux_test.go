@@ -118,16 +118,11 @@ var (
 func registerScenes() bool {
 	for form, open := range stepForms {
 		for _, sc := range scenes {
-			sceneOps[form+sc.name] = stepkill.Register("queue of "+form+": "+sc.name, func(r *shm.Region) (func() error, error) {
-				q, err := open(r, "rehearsal")
-				if err == nil {
-					err = rehearse(q)
-				}
-				if err != nil {
-					return nil, err
-				}
-				if q, err = open(r, "q"); err != nil {
-					return nil, err
+			op := "queue of " + form + ": " + sc.name
+			sceneOps[form+sc.name] = stepkill.Rehearsed(op, "q", func(r *shm.Region, name string) (func() error, error) {
+				q, err := open(r, name)
+				if err != nil || name == stepkill.Rehearsal {
+					return func() error { return rehearse(q) }, err
 				}
 				var held []lent
 				if sc.prepare != nil {

@@ -9,56 +9,44 @@ import (
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/testproc/actor"
+	"example.com/tandem/internal/testproc/actor/verbs"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
 )
 
-// A party is another process that does to the barrier b what it is told.
-var party = testproc.Role("party", func(args []string) {
-	r, err := shm.Open(args[0], nil)
-	testproc.Must(err)
-	act := func() error { return nil }
-	b, err := sync.OpenBarrier(r.Existing(), "b", 0, &sync.BarrierOptions{Action: func() error { return act() }})
-	testproc.Must(err)
-	testproc.Say("ready")
+// The barrier with an Action that does nothing: which others at it may run.
+var _ = actor.Verb("barrier.join", func(e *actor.Env, args []string) string {
+	actor.Handle(e, args[0], func() (*sync.Barrier, error) {
+		return sync.OpenBarrier(e.Region, args[0], 0, &sync.BarrierOptions{Action: func() error { return nil }})
+	})
+	return "ok"
+})
+
+// Comes as one whose Action says so, and does not end.
+var _ = actor.Verb("barrier.hang", func(e *actor.Env, args []string) string {
+	act := func() error { e.Say("acting"); select {} }
+	b := actor.Opened(sync.OpenBarrier(e.Region, args[0], 0, &sync.BarrierOptions{Action: act}))
+	_, err := b.Wait(e.Ctx)
+	return actor.Outcome(err)
+})
+
+// As many rounds as there are.
+var _ = actor.Verb("barrier.all", func(e *actor.Env, args []string) string {
+	b := verbs.Barrier(e, args[0])
 	for {
-		line, ok := testproc.Hear()
-		if !ok {
-			return
-		}
-		switch line {
-		case "wait":
-			go func() {
-				switch i, err := b.Wait(background); {
-				case err == nil:
-					testproc.Say(i)
-				case errors.Is(err, sync.ErrBroken):
-					testproc.Say("broken")
-				case errors.Is(err, shm.ErrClosed):
-					testproc.Say("closed")
-				default:
-					testproc.Say(err)
-				}
-			}()
-		case "rounds": // as many as there are
-			for err == nil {
-				_, err = b.Wait(background)
-			}
-			testproc.Say("over")
-		case "act": // for long
-			act = func() error { testproc.Say("acting"); select {} }
-		case "close":
-			testproc.Must(r.Close())
+		if _, err := b.Wait(e.Ctx); err != nil {
+			return "over"
 		}
 	}
 })
 
-func startParty(t testing.TB, r *shm.Region) *testproc.Child {
+func startParty(t testing.TB, r *shm.Region) *actor.Actor {
 	t.Helper()
-	c := party.Start(t, r.Name())
-	c.Expect("ready")
-	return c
+	a := actor.Start(t, r)
+	a.Expect("ok", "barrier.join", "b")
+	return a
 }
 
 // All who wait are told of an arriver's death, and of its Close; who comes is
@@ -68,9 +56,9 @@ func TestBarrierArriverKilled(t *testing.T) {
 	b := barrier(t, r, "b", 4, nil)
 	for _, how := range []string{"kill", "close"} {
 		victim, other, idle := startParty(t, r), startParty(t, r), startParty(t, r)
-		victim.Say("wait")
+		dies := victim.Begin("barrier.wait", "b")
 		haveCome(t, b, 1)
-		other.Say("wait")
+		lives := other.Begin("barrier.wait", "b")
 		done := comeTo(patience(t), b, 1)
 		haveCome(t, b, 3)
 		idle.Kill()
@@ -85,13 +73,12 @@ func TestBarrierArriverKilled(t *testing.T) {
 		if how == "kill" {
 			victim.Kill()
 		} else {
-			victim.Say("close")
-			victim.Expect("closed")
+			victim.Expect("ok", "actor.close")
+			dies.Expect("closed")
 		}
 		allBroken(t, done, 1)
-		other.Expect("broken")
-		other.Say("wait")
-		other.Expect("broken")
+		lives.Expect("broken")
+		other.Expect("broken", "barrier.wait", "b")
 		other.Kill()
 		victim.Kill()
 		must(t, b.Reset())
@@ -104,11 +91,9 @@ func TestBarrierActorKilled(t *testing.T) {
 	r := shmtest.Region(t)
 	b := barrier(t, r, "b", 3, nil)
 	victim := startParty(t, r)
-	victim.Say("act")
 	done := comeTo(patience(t), b, 2)
 	haveCome(t, b, 2)
-	victim.Say("wait")
-	victim.Expect("acting")
+	victim.Begin("barrier.hang", "b").Hears("acting")
 	if n := b.Waiting(); n != 3 || b.Broken() {
 		t.Errorf("%d wait while the action runs, broken %v", n, b.Broken())
 	}
@@ -124,7 +109,7 @@ func TestBarrierToldSoon(t *testing.T) {
 	b := barrier(t, r, "b", 3, nil)
 	soon(t, func() time.Duration {
 		c := startParty(t, r)
-		c.Say("wait")
+		c.Begin("barrier.wait", "b")
 		haveCome(t, b, 1)
 		done := comeTo(patience(t), b, 1)
 		waiters(t, 1)
@@ -150,11 +135,12 @@ func TestBarrierPartyStopped(t *testing.T) {
 			r := shmtest.Region(t)
 			b := barrier(t, r, "b", 3, nil)
 			c := startParty(t, r)
+			var waits *actor.Call
 			if when == "waiting" {
-				c.Say("wait")
+				waits = c.Begin("barrier.wait", "b")
 				haveCome(t, b, 1)
 			}
-			stop(t, c)
+			c.Stop()
 			done := comeTo(patience(t), b, 1)
 			select {
 			case p := <-done:
@@ -173,19 +159,19 @@ func TestBarrierPartyStopped(t *testing.T) {
 					t.Error(p.err)
 				}
 			}
-			c.Signal(syscall.SIGCONT)
+			c.Resume()
 			if when == "waiting" {
-				c.Expect("0")
+				waits.Expect("0")
 				return
 			}
-			c.Say("wait")
+			waits = c.Begin("barrier.wait", "b")
 			also := comeTo(patience(t), b, 1)
 			for _, d := range []<-chan passage{done, also} {
 				if p := <-d; p.err != nil {
 					t.Error(p.err)
 				}
 			}
-			c.Line()
+			waits.Answer()
 		})
 	}
 }
@@ -197,9 +183,9 @@ func TestBarrierLeaverStopped(t *testing.T) {
 	r := shmtest.Region(t)
 	b := barrier(t, r, "b", 2, nil)
 	c := startParty(t, r)
-	c.Say("wait")
+	waits := c.Begin("barrier.wait", "b")
 	haveCome(t, b, 1)
-	stop(t, c)
+	c.Stop()
 	if i, err := b.Wait(patience(t)); i != 1 || err != nil {
 		t.Fatal(i, err)
 	}
@@ -215,8 +201,8 @@ func TestBarrierLeaverStopped(t *testing.T) {
 	must(t, b.Reset())
 	passes(t, b)
 	done := comeTo(patience(t), b, 2)
-	c.Signal(syscall.SIGCONT)
-	c.Expect("0")
+	c.Resume()
+	waits.Expect("0")
 	for range 2 {
 		if p := <-done; p.err != nil {
 			t.Error(p.err)
@@ -229,14 +215,14 @@ func TestBarrierWaiterSleeps(t *testing.T) {
 	r := shmtest.Region(t)
 	b := barrier(t, r, "b", 2, nil)
 	c := startParty(t, r)
-	c.Say("wait")
+	waits := c.Begin("barrier.wait", "b")
 	haveCome(t, b, 1)
-	asleep(t, c.PID())
-	idle(t, c.PID())
+	asleep(t, c.PID)
+	idle(t, c.PID)
 	if _, err := b.Wait(patience(t)); err != nil {
 		t.Error(err)
 	}
-	c.Expect("0")
+	waits.Expect("0")
 }
 
 // Processes are killed at random times in rounds of all; who is left resets.
@@ -246,8 +232,8 @@ func TestBarrierStorm(t *testing.T) {
 	b := barrier(t, r, "b", 3, nil)
 	for n := range deaths {
 		victim, other := startParty(t, r), startParty(t, r)
-		victim.Say("rounds")
-		other.Say("rounds")
+		victim.Begin("barrier.all", "b")
+		comes := other.Begin("barrier.all", "b")
 		passed := 0
 		for ; passed < n*n%37; passed++ {
 			if _, err := b.Wait(patience(t)); err != nil {
@@ -267,7 +253,7 @@ func TestBarrierStorm(t *testing.T) {
 			t.Fatal(err)
 		}
 		victim.Kill()
-		other.Expect("over")
+		comes.Expect("over")
 		other.Kill()
 		must(t, b.Reset())
 		passes(t, b)
@@ -279,17 +265,17 @@ func TestBarrierSnapshot(t *testing.T) {
 	r := shmtest.Region(t)
 	b := barrier(t, r, "b", 3, nil)
 	c := startParty(t, r)
-	c.Say("wait")
+	waits := c.Begin("barrier.wait", "b")
 	haveCome(t, b, 1)
 	s, err := r.Snapshot()
 	must(t, err)
 	o := s.Objects[0]
 	if o.Kind != "barrier" || o.Fields["parties"] != "3" || o.Len != 1 || o.Cap != 3 || len(o.Holders) != 1 ||
-		o.Holders[0].PID != c.PID() || o.Holders[0].What != "arrived" || o.Holders[0].N != 1 {
+		o.Holders[0].PID != c.PID || o.Holders[0].What != "arrived" || o.Holders[0].N != 1 {
 		t.Errorf("the snapshot shows %+v", o)
 	}
 	must(t, b.Abort())
-	c.Expect("broken")
+	waits.Expect("broken")
 	if s, err = r.Snapshot(); err != nil || s.Objects[0].State != "broken" || len(s.Objects[0].Holders) != 0 {
 		t.Errorf("a broken one is shown as %+v, %v", s.Objects[0], err)
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
@@ -17,20 +16,14 @@ import (
 // onBarrier names what a victim does at the barrier b, which others have made.
 // It is rehearsed at another, of one party.
 func onBarrier(name string, action func() error, do func(b *sync.Barrier) error) stepkill.Op {
-	return stepkill.Register("barrier/"+name, func(r *shm.Region) (func() error, error) {
-		o := &sync.BarrierOptions{Action: action}
-		rehearsal, err := sync.OpenBarrier(r, "rehearsal", 1, o)
-		if err != nil {
-			return nil, err
+	o := &sync.BarrierOptions{Action: action}
+	return stepkill.Rehearsed("barrier/"+name, "b", func(r *shm.Region, name string) (func() error, error) {
+		if name != stepkill.Rehearsal {
+			b, err := sync.OpenBarrier(r, name, 0, o)
+			return func() error { return do(b) }, err
 		}
-		if err := do(rehearsal); err != nil {
-			return nil, err
-		}
-		if err := rehearsal.Reset(); err != nil {
-			return nil, err
-		}
-		b, err := sync.OpenBarrier(r, "b", 0, o)
-		return func() error { return do(b) }, err
+		b, err := sync.OpenBarrier(r, name, 1, o)
+		return func() error { return errors.Join(do(b), b.Reset()) }, err
 	})
 }
 
@@ -119,16 +112,6 @@ func (x *atBarrier) over(d stepkill.Death) {
 	passes(x.t, x.b)
 	if n := x.b.Waiting(); n != 0 || x.b.Broken() {
 		x.t.Errorf("after a death %v and a whole round %d wait, broken %v", d, n, x.b.Broken())
-	}
-}
-
-// awaitAlone waits until nobody is attached but n processes.
-func awaitAlone(t *testing.T, r *shm.Region, n int) {
-	t.Helper()
-	for start := time.Now(); len(r.Participants()) > n; time.Sleep(100 * time.Microsecond) {
-		if time.Since(start) > testproc.Patience {
-			t.Fatalf("a dead process is not recovered: %v", r.Participants())
-		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path"
+	"strconv"
 	gosync "sync"
 	"syscall"
 	"testing"
@@ -11,10 +12,22 @@ import (
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/testproc/actor"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
 )
+
+// startWaiter starts a process that waits on c, with a lock of a kind.
+func startWaiter(t testing.TB, r *shm.Region, lock string, before int) *actor.Call {
+	t.Helper()
+	a := actor.Start(t, r)
+	a.Expect("ok", "cond.lock", "c", lock)
+	c := a.Begin("cond.wait", "c", lock)
+	awaitWaiting(t, r, "c", before+1)
+	asleep(t, a.PID)
+	return c
+}
 
 // C4, C5, C7 between processes, and what a lock that another has means.
 func TestCondInProcesses(t *testing.T) {
@@ -26,20 +39,17 @@ func TestCondInProcesses(t *testing.T) {
 		awaitWaiting(t, r, "c", 3)
 		c, l := claim()
 		must(t, l.Lock(patience(t))) // though three had it
-		other := startCond(t, r, lock)
-		for _, what := range []string{"wait", "notify 0", "notify 1"} {
-			other.Say(what)
-			if got := other.Line(); got != "not owner" {
-				t.Errorf("%s while another has the lock: %s", what, got)
-			}
-		}
+		other := actor.Start(t, r)
+		other.Expect("not locked+not owner", "cond.wait", "c", lock) // while another has the lock
+		other.Expect("not locked+not owner", "cond.notify", "c", lock, "0")
+		other.Expect("not locked+not owner", "cond.notify", "c", lock, "1")
 		must(t, c.Notify(3))
 		must(t, l.Unlock())
 		var wg gosync.WaitGroup
-		for _, x := range []*testproc.Child{a, b} { // each holds the lock when it returns
+		for _, x := range []*actor.Call{a, b} { // each holds the lock when it returns
 			wg.Go(func() {
 				x.Expect("ok")
-				ask(t, x, "unlock", "ok")
+				x.Actor.Expect("ok", "cond.unlock", "c", lock)
 			})
 		}
 		wg.Wait()
@@ -65,16 +75,14 @@ func TestCondThousandRounds(t *testing.T) {
 			}
 		}()
 	}
-	var others []*testproc.Child
+	var others []*actor.Call
 	for range 3 {
-		x := startCond(t, r, "own")
-		x.Say("rounds ", rounds)
-		others = append(others, x)
+		others = append(others, actor.Start(t, r).Begin("cond.rounds", "c", "own", strconv.Itoa(rounds)))
 	}
 	h := c.Holder()
 	for range rounds {
 		for _, x := range others {
-			x.Expect("timed out")
+			x.Hears("timed out")
 		}
 		for range 3 {
 			<-timedOut
@@ -87,7 +95,7 @@ func TestCondThousandRounds(t *testing.T) {
 			must(t, <-told)
 		}
 		for _, x := range others {
-			x.Expect("ok")
+			x.Hears("ok")
 		}
 	}
 	for _, x := range others {
@@ -105,8 +113,8 @@ func TestCondWaiterStoppedOrKilled(t *testing.T) {
 	c := cond(t, r, "c", nil)
 	h := c.Holder()
 	stopped, killed := startWaiter(t, r, "own", 0), startWaiter(t, r, "own", 1)
-	stop(t, stopped)
-	killed.Kill()
+	stopped.Actor.Stop()
+	killed.Actor.Kill()
 	awaitWaiting(t, r, "c", 1)
 	must(t, h.Lock(patience(t)))
 	must(t, c.Notify(1)) // while one is stopped
@@ -123,9 +131,9 @@ func TestCondWaiterStoppedOrKilled(t *testing.T) {
 	if n, notified := condWaiting(t, r, "c"); n != 1 || notified != 1 {
 		t.Errorf("%d wait, %d are notified; want the stopped one", n, notified)
 	}
-	stopped.Signal(syscall.SIGCONT)
+	stopped.Actor.Resume()
 	stopped.Expect("ok")
-	ask(t, stopped, "unlock", "ok")
+	stopped.Actor.Expect("ok", "cond.unlock", "c", "own")
 }
 
 // Who is killed with a notification, stopped or on its way, passes it on, soon.
@@ -135,8 +143,8 @@ func TestCondPassedOnSoon(t *testing.T) {
 	c := cond(t, r, "c", nil)
 	claim := func() (*sync.Cond, sync.Lock) { return c, c.Holder() }
 	soon(t, func() time.Duration {
-		victim := startWaiter(t, r, "own", 0)
-		stop(t, victim)
+		victim := startWaiter(t, r, "own", 0).Actor
+		victim.Stop()
 		told := make(chan error, 1)
 		for {
 			waitOn(ctx, claim, told)
@@ -144,7 +152,7 @@ func TestCondPassedOnSoon(t *testing.T) {
 			notify(t, claim, 1)
 			s, err := r.Snapshot()
 			must(t, err)
-			if hs := s.Objects[0].Holders; len(hs) > 0 && hs[len(hs)-1].What == "notified" && hs[len(hs)-1].PID == victim.PID() {
+			if hs := s.Objects[0].Holders; len(hs) > 0 && hs[len(hs)-1].What == "notified" && hs[len(hs)-1].PID == victim.PID {
 				break
 			}
 			must(t, <-told) // it was this process's turn
@@ -153,7 +161,7 @@ func TestCondPassedOnSoon(t *testing.T) {
 		victim.Signal(syscall.SIGKILL)
 		must(t, <-told)
 		took := time.Since(begin)
-		victim.Wait()
+		victim.Gone()
 		return took
 	})
 }
@@ -163,14 +171,15 @@ func TestCondPassedOnSoon(t *testing.T) {
 func TestCondNotifierKilled(t *testing.T) {
 	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
 		ctx := patience(t)
-		x := startCond(t, r, path.Base(t.Name()))
+		lock := path.Base(t.Name())
+		x := actor.Start(t, r)
 		c, l := claim()
 		told := make(chan error, 1)
 		must(t, l.Lock(ctx))
 		go func() { told <- c.Wait(ctx) }()
 		awaitWaiting(t, r, "c", 1)
-		ask(t, x, "lock", "ok")
-		ask(t, x, "notify 1", "ok")
+		x.Expect("ok", "cond.lock", "c", lock)
+		x.Expect("ok", "cond.notify", "c", lock, "1")
 		x.Kill()
 		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
 			t.Errorf("Wait, notified by one who died with the lock = %v", err)
@@ -180,13 +189,13 @@ func TestCondNotifierKilled(t *testing.T) {
 		must(t, l.Unlock())
 		must(t, l.Lock(ctx))
 		// So does a context that ends meanwhile, and it says both.
-		x = startCond(t, r, path.Base(t.Name()))
+		x = actor.Start(t, r)
 		ending, cancel := context.WithCancel(background)
 		go func() { told <- c.Wait(ending) }()
 		awaitWaiting(t, r, "c", 1)
-		ask(t, x, "lock", "ok")
+		x.Expect("ok", "cond.lock", "c", lock)
 		cancel()
-		awaitWanted(t, r, path.Base(t.Name()))
+		awaitWanted(t, r, lock)
 		x.Kill()
 		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) || !errors.Is(err, context.Canceled) {
 			t.Errorf("Wait, cancelled and with an abandoned lock = %v", err)
@@ -197,10 +206,10 @@ func TestCondNotifierKilled(t *testing.T) {
 }
 
 // awaitWanted waits until somebody sleeps for the lock of the Cond c, which is
-// the mutex or rmutex l, or its own.
+// the mutex or rmutex c.lock, or its own.
 func awaitWanted(t testing.TB, r *shm.Region, lock string) {
 	t.Helper()
-	name := "l"
+	name := "c.lock"
 	if lock == "own" {
 		name = "c"
 	}
@@ -224,13 +233,13 @@ func TestCondLockOnlyHolderKilled(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
 	c := cond(t, r, "c", m)
-	x := start(t, r) // has the mutex m alone
+	x := actor.Start(t, r) // has the mutex m alone
 	ctx := patience(t)
 	must(t, m.Lock(ctx))
 	told := make(chan error)
 	go func() { told <- c.Wait(ctx) }()
 	shmtest.AwaitWaiting(t, r, "c", 1)
-	ask(t, x, "lock", "ok")
+	x.Expect("ok", "mutex.lock", "m")
 	begin := time.Now()
 	x.Kill()
 	if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
@@ -239,94 +248,4 @@ func TestCondLockOnlyHolderKilled(t *testing.T) {
 	t.Logf("told after %v", time.Since(begin))
 	must(t, m.MarkConsistent())
 	must(t, m.Unlock())
-}
-
-// R1 to R8 between processes: a holder's depth is its own, whatever it is the
-// process has the lock, and who dies with it, however deep, abandons it.
-func TestRMutexInProcesses(t *testing.T) {
-	r := shmtest.Region(t)
-	m := rmutex(t, r, "l")
-	cond(t, r, "c", m.NewHolder()) // which the workers want to see
-	h := m.NewHolder()
-	ctx := patience(t)
-	a, b := startCond(t, r, "holder"), startCond(t, r, "holder")
-	for range 3 {
-		ask(t, a, "lock", "ok")
-	}
-	ask(t, a, "depth", "3", "ok")
-	ask(t, b, "depth", "0", "ok")
-	ask(t, b, "trylock", "false", "ok")
-	ask(t, b, "unlock", "not owner")
-	ask(t, b, "mark", "not owner")
-	if p, ok := m.Owner(); !ok || p.PID != a.PID() {
-		t.Errorf("Owner = %+v, %v; want pid %d", p, ok, a.PID())
-	}
-	ask(t, a, "unlock", "ok")
-	ask(t, a, "unlock", "ok")
-	if tryHolder(t, h) {
-		t.Error("a lock held once more is free")
-	}
-	b.Say("lock")
-	ask(t, a, "unlock", "ok")
-	b.Expect("ok")
-	ask(t, a, "unlock", "not owner")
-	ask(t, b, "trylock", "true", "ok")
-	stop(t, b)
-	short, cancel := context.WithTimeout(background, effort.Or(3*time.Second, time.Second))
-	defer cancel()
-	if err := h.Lock(short); !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("Lock of what a stopped process holds = %v", err)
-	}
-	told := make(chan error)
-	go func() { told <- h.Lock(ctx) }()
-	waiters(t, 1)
-	b.Kill()
-	if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
-		t.Errorf("Lock after a holder was killed = %v", err)
-	}
-	depth(t, h, 0)
-	ask(t, a, "trylock", "false", "owner died")
-	ask(t, a, "recover", "true", "ok")
-	ask(t, a, "recover", "true", "ok")
-	ask(t, a, "unlock", "ok")
-	ask(t, a, "unlock", "ok") // without a repair
-	suspect, err := h.Recover(ctx)
-	if !suspect || err != nil {
-		t.Errorf("Recover = %v, %v", suspect, err)
-	}
-	must(t, h.MarkConsistent())
-	must(t, h.Unlock())
-	ask(t, a, "lock", "ok")
-	ask(t, a, "unlock", "ok")
-}
-
-// A survivor hears of a holder's death soon, and can go on.
-func TestRMutexToldSoon(t *testing.T) {
-	r := shmtest.Region(t)
-	m := rmutex(t, r, "l")
-	h := m.NewHolder()
-	cond(t, r, "c", h)
-	ctx := patience(t)
-	soon(t, func() time.Duration {
-		x := startCond(t, r, "holder")
-		ask(t, x, "lock", "ok")
-		ask(t, x, "lock", "ok")
-		told := make(chan error)
-		go func() { told <- h.Lock(ctx) }()
-		waiters(t, 1)
-		begin := time.Now()
-		x.Signal(syscall.SIGKILL)
-		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
-			t.Fatalf("Lock after the holder was killed = %v", err)
-		}
-		suspect, err := h.Recover(ctx)
-		took := time.Since(begin)
-		if !suspect || err != nil {
-			t.Fatalf("Recover = %v, %v", suspect, err)
-		}
-		must(t, h.MarkConsistent())
-		must(t, h.Unlock())
-		x.Wait()
-		return took
-	})
 }

@@ -24,39 +24,38 @@ func onCond(name string, do func(c *sync.Cond, h *sync.Holder) error) stepkill.O
 }
 
 func onCondIn(name string, do func(r *shm.Region, c *sync.Cond, h *sync.Holder) error) stepkill.Op {
-	return stepkill.Register("cond/"+name, func(r *shm.Region) (func() error, error) {
-		var runs [2]func() error
-		for i, name := range []string{"rehearsal", "c"} {
-			c, err := sync.OpenCond(r, name, nil)
-			if err != nil {
-				return nil, err
-			}
-			h := c.Holder()
-			runs[i] = func() error { return do(r, c, h) }
-			if i == 1 {
-				break
-			}
-			rehearsed, ended := make(chan bool), make(chan error)
-			go func() {
-				h := c.Holder()
-				for {
-					err := errors.Join(lockCond(background, h), c.NotifyAll(), h.Unlock())
-					select {
-					case <-rehearsed:
-						ended <- err
-						return
-					case <-time.After(time.Millisecond):
-					}
-				}
-			}()
-			err = runs[0]()
-			close(rehearsed)
-			if err = errors.Join(err, <-ended); err != nil {
-				return nil, err
+	return stepkill.Rehearsed("cond/"+name, "c", func(r *shm.Region, name string) (func() error, error) {
+		c, err := sync.OpenCond(r, name, nil)
+		if err != nil {
+			return nil, err
+		}
+		h := c.Holder()
+		run := func() error { return do(r, c, h) }
+		if name == stepkill.Rehearsal {
+			return func() error { return besideNotifier(c, run) }, nil
+		}
+		return run, nil
+	})
+}
+
+// besideNotifier runs with somebody beside it who notifies all, again and again.
+func besideNotifier(c *sync.Cond, run func() error) error {
+	over, ended := make(chan bool), make(chan error)
+	go func() {
+		h := c.Holder()
+		for {
+			err := errors.Join(lockCond(background, h), c.NotifyAll(), h.Unlock())
+			select {
+			case <-over:
+				ended <- err
+				return
+			case <-time.After(time.Millisecond):
 			}
 		}
-		return runs[1], nil
-	})
+	}()
+	err := run()
+	close(over)
+	return errors.Join(err, <-ended)
 }
 
 // lockCond locks, and repairs if it is told to.
@@ -296,7 +295,7 @@ func TestCondHealKilledAnywhere(t *testing.T) {
 		for _, w := range condHolders(t, s.Region) {
 			must(t, syscall.Kill(w.PID, syscall.SIGSTOP))
 			pids[w.PID] = w.N
-			for begin := time.Now(); strings.Trim(states(t, w.PID), "T") != ""; time.Sleep(time.Millisecond) {
+			for begin := time.Now(); strings.Trim(testproc.Threads(w.PID), "T") != ""; time.Sleep(time.Millisecond) {
 				if time.Since(begin) > testproc.Patience {
 					t.Fatalf("process %d does not stop", w.PID)
 				}

@@ -67,12 +67,12 @@ var locks = []struct {
 		return c, func() (*sync.Cond, sync.Lock) { return c, c.Holder() }
 	}},
 	{"mutex", func(t testing.TB, r *shm.Region) (*sync.Cond, func() (*sync.Cond, sync.Lock)) {
-		m := mutex(t, r, "l")
+		m := mutex(t, r, "c.lock")
 		c := cond(t, r, "c", m)
 		return c, func() (*sync.Cond, sync.Lock) { return c, m }
 	}},
 	{"holder", func(t testing.TB, r *shm.Region) (*sync.Cond, func() (*sync.Cond, sync.Lock)) {
-		m := rmutex(t, r, "l")
+		m := rmutex(t, r, "c.lock")
 		return cond(t, r, "c", m.NewHolder()), func() (*sync.Cond, sync.Lock) {
 			h := m.NewHolder()
 			return cond(t, r, "c", h), h

@@ -2,89 +2,54 @@ package sync_test
 
 import (
 	"context"
-	"encoding/hex"
 	"fmt"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
-	"example.com/tandem/shm"
+	"example.com/tandem/internal/testproc/actor"
+	"example.com/tandem/internal/testproc/actor/verbs"
 	"example.com/tandem/shm/shmtest"
-	"example.com/tandem/sync"
 )
 
-// A pulser is another process that does to the event e what it is told, and
-// answers with what came of it.
-var pulser = testproc.Role("event-pulser", func(args []string) {
-	r, err := shm.Open(args[0], nil)
-	testproc.Must(err)
-	e, err := sync.OpenEvent(r.Existing(), "e")
-	testproc.Must(err)
-	testproc.Say("ready")
+// Sets and clears for ever, and says when it has begun.
+var _ = actor.Verb("event.churn", func(e *actor.Env, args []string) string {
+	ev := verbs.Event(e, args[0])
+	e.Say("pulses")
 	for {
-		line, ok := testproc.Hear()
-		if !ok {
-			return
-		}
-		err = nil
-		switch what, arg, _ := strings.Cut(line, " "); what {
-		case "wait":
-			err = e.Wait(background)
-		case "set":
-			err = e.Set()
-		case "clear":
-			err = e.Clear()
-		case "isset":
-			testproc.Say(e.IsSet())
-		case "arrive": // with a handle
-			b, bad := hex.DecodeString(arg)
-			testproc.Must(bad)
-			e = new(sync.Event)
-			err = e.UnmarshalBinary(b)
-		case "close":
-			err = r.Close()
-		case "pulse": // for ever, and say so
-			testproc.Say("ok")
-			for {
-				testproc.Must(e.Set())
-				testproc.Must(e.Clear())
-			}
-		}
-		testproc.Say(outcome(err))
+		testproc.Must(ev.Set())
+		testproc.Must(ev.Clear())
 	}
 })
 
-func startPulser(t testing.TB, r *shm.Region) *testproc.Child {
-	t.Helper()
-	c := pulser.Start(t, r.Name())
-	c.Expect("ready")
-	return c
-}
+// An error of Wait in its own words.
+var _ = actor.Verb("event.says", func(e *actor.Env, args []string) string {
+	return fmt.Sprint(verbs.Event(e, args[0]).Wait(e.Ctx))
+})
 
 // E7, and a handle that travels.
 func TestEventInProcesses(t *testing.T) {
 	r := shmtest.Region(t)
 	e := event(t, r, "e")
-	a, b := startPulser(t, r), startPulser(t, r)
-	a.Say("wait")
+	a, b := actor.Start(t, r), actor.Start(t, r)
+	waits := a.Begin("event.wait", "e")
 	ends := waitsFor(t, patience(t), r, "e", 1)
 	shmtest.AwaitWaiting(t, r, "e", 2)
-	ask(t, b, "set", "ok")
-	a.Expect("ok")
+	b.Expect("ok", "event.set", "e")
+	waits.Expect("ok")
 	must(t, <-ends)
-	ask(t, a, "isset", "true", "ok")
+	a.Expect("true", "event.isset", "e")
 	must(t, e.Clear())
-	ask(t, a, "isset", "false", "ok")
+	a.Expect("false", "event.isset", "e")
 	h, err := e.MarshalBinary()
 	must(t, err)
-	ask(t, b, fmt.Sprintf("arrive %x", h), "ok")
-	a.Say("wait")
+	b.Expect("ok", "event.unmarshal", "arrived", fmt.Sprintf("%x", h))
+	waits = a.Begin("event.wait", "e")
 	shmtest.AwaitWaiting(t, r, "e", 1)
-	ask(t, b, "set", "ok")
-	a.Expect("ok")
+	b.Expect("ok", "event.set", "arrived")
+	waits.Expect("ok")
 }
 
 // D7: whoever waits may be stopped, or dead: Set returns at once, and all others
@@ -92,15 +57,15 @@ func TestEventInProcesses(t *testing.T) {
 func TestEventSetsPastStoppedAndDead(t *testing.T) {
 	r := shmtest.Region(t)
 	e := event(t, r, "e")
-	stopped, lives := startPulser(t, r), startPulser(t, r)
-	stopped.Say("wait")
+	stopped, lives := actor.Start(t, r), actor.Start(t, r)
+	waits := stopped.Begin("event.wait", "e")
 	shmtest.AwaitWaiting(t, r, "e", 1)
-	stop(t, stopped)
+	stopped.Stop()
 	released := false
 	soon(t, func() time.Duration {
-		dies := startPulser(t, r)
-		dies.Say("wait")
-		lives.Say("wait")
+		dies := actor.Start(t, r)
+		dies.Begin("event.wait", "e")
+		survives := lives.Begin("event.wait", "e")
 		ends := waitsFor(t, patience(t), r, "e", 1)
 		shmtest.AwaitWaiting(t, r, "e", 4)
 		dies.Signal(syscall.SIGKILL)
@@ -109,21 +74,21 @@ func TestEventSetsPastStoppedAndDead(t *testing.T) {
 		took := time.Since(begin)
 		must(t, e.Clear())
 		must(t, <-ends)
-		lives.Expect("ok")
+		survives.Expect("ok")
 		dies.Kill()
 		awaitAlone(t, r, 3) // or the dead one is counted among those who wait
 		if !released {      // the stopped one was, with the first
 			released = true
-			stopped.Signal(syscall.SIGCONT)
-			stopped.Expect("ok")
-			stopped.Say("wait")
+			stopped.Resume()
+			waits.Expect("ok")
+			waits = stopped.Begin("event.wait", "e")
 			shmtest.AwaitWaiting(t, r, "e", 1)
-			stop(t, stopped)
+			stopped.Stop()
 		}
 		return took
 	})
-	stopped.Signal(syscall.SIGCONT)
-	stopped.Expect("ok")
+	stopped.Resume()
+	waits.Expect("ok")
 }
 
 // A waiter that is stopped keeps its wait for as long as it takes, and a set
@@ -131,12 +96,12 @@ func TestEventSetsPastStoppedAndDead(t *testing.T) {
 func TestEventStoppedAndSetterDead(t *testing.T) {
 	r := shmtest.Region(t)
 	e := event(t, r, "e")
-	c, setter := startPulser(t, r), startPulser(t, r)
-	c.Say("wait")
+	c, setter := actor.Start(t, r), actor.Start(t, r)
+	waits := c.Begin("event.wait", "e")
 	shmtest.AwaitWaiting(t, r, "e", 1)
-	stop(t, c)
+	c.Stop()
 	people := len(r.Participants())
-	ask(t, setter, "set", "ok")
+	setter.Expect("ok", "event.set", "e")
 	setter.Kill()
 	awaitAlone(t, r, people-1)
 	for begin := time.Now(); time.Since(begin) < effort.Or(3*time.Second, time.Second); time.Sleep(50 * time.Millisecond) {
@@ -145,8 +110,8 @@ func TestEventStoppedAndSetterDead(t *testing.T) {
 		}
 	}
 	must(t, e.Clear())
-	c.Signal(syscall.SIGCONT)
-	c.Expect("ok")
+	c.Resume()
+	waits.Expect("ok")
 }
 
 // Who pulses without end is killed, again and again: an event is set or it is
@@ -156,8 +121,8 @@ func TestEventStorm(t *testing.T) {
 	e := event(t, r, "e")
 	ctx := patience(t)
 	for range 20 {
-		c := startPulser(t, r)
-		ask(t, c, "pulse", "ok")
+		c := actor.Start(t, r)
+		c.Begin("event.churn", "e").Hears("pulses")
 		for range 5 {
 			must(t, e.Wait(ctx))
 		}
@@ -181,9 +146,10 @@ func TestEventWaiterCloses(t *testing.T) {
 	ctx, cancel := context.WithCancel(patience(t))
 	defer cancel()
 	ends := waitsFor(t, ctx, r, "e", 1)
-	c := startPulser(t, r)
-	ask(t, c, "close", "ok")
-	ask(t, c, "wait", "event.Wait "+r.Name()+"/e: region is closed")
+	c := actor.Start(t, r)
+	c.Expect("false", "event.isset", "e") // it has the event, and then no more
+	c.Expect("ok", "actor.close")
+	c.Expect("event.Wait "+r.Name()+"/e: region is closed", "event.says", "e")
 	must(t, e.Set())
 	must(t, <-ends)
 }

@@ -16,15 +16,11 @@ import (
 // onEvent names what a victim does to the event e. It is rehearsed on another,
 // which is set.
 func onEvent(name string, do func(e *sync.Event) error) stepkill.Op {
-	return stepkill.Register("event/"+name, func(r *shm.Region) (func() error, error) {
-		rehearsal, err := sync.OpenEvent(r, "rehearsal")
-		if err != nil {
-			return nil, err
+	return stepkill.Rehearsed("event/"+name, "e", func(r *shm.Region, name string) (func() error, error) {
+		e, err := sync.OpenEvent(r, name)
+		if err == nil && name == stepkill.Rehearsal {
+			err = e.Set()
 		}
-		if err := errors.Join(rehearsal.Set(), do(rehearsal)); err != nil {
-			return nil, err
-		}
-		e, err := sync.OpenEvent(r, "e")
 		return func() error { return do(e) }, err
 	})
 }

@@ -210,35 +210,6 @@ func TestEventRegionCloses(t *testing.T) {
 	}
 }
 
-func TestOpenEventErrors(t *testing.T) {
-	r := shmtest.Region(t)
-	mutex(t, r, "mutex")
-	for _, tt := range []struct {
-		name string
-		r    *shm.Region
-		want error
-	}{
-		{"", r, fs.ErrInvalid},
-		{"a/b", r, fs.ErrInvalid},
-		{"typo", r.Existing(), fs.ErrNotExist},
-		{"mutex", r, shm.ErrMismatch},
-	} {
-		if e, err := sync.OpenEvent(tt.r, tt.name); e != nil || !errors.Is(err, tt.want) {
-			t.Errorf("OpenEvent %q = %v, want %v", tt.name, err, tt.want)
-		}
-	}
-	var none sync.Event
-	_, marshalErr := none.MarshalBinary()
-	for name, err := range map[string]error{"Set": none.Set(), "Clear": none.Clear(), "Wait": none.Wait(background), "MarshalBinary": marshalErr} {
-		if !errors.Is(err, fs.ErrInvalid) {
-			t.Errorf("%s of the zero Event = %v", name, err)
-		}
-	}
-	if none.IsSet() {
-		t.Error("the zero Event is set")
-	}
-}
-
 func TestEventTravels(t *testing.T) {
 	r := shmtest.Region(t)
 	e := event(t, r, "e")

@@ -22,11 +22,10 @@ func TestMain(m *testing.M) { testproc.Main(m) }
 
 var background = context.Background()
 
-func patience(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(background, testproc.Patience)
-	t.Cleanup(cancel)
-	return ctx
-}
+var (
+	must     = testproc.OK
+	patience = testproc.Watchdog
+)
 
 func mutex(t testing.TB, r *shm.Region, name string) *sync.Mutex {
 	t.Helper()
@@ -35,13 +34,6 @@ func mutex(t testing.TB, r *shm.Region, name string) *sync.Mutex {
 		t.Fatal(err)
 	}
 	return m
-}
-
-func must(t testing.TB, err error) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
 }
 
 // try is TryLock, whose error fails the test.
@@ -322,33 +314,6 @@ func TestMutexRegionCloses(t *testing.T) {
 	}
 	must(t, held.MarkConsistent())
 	must(t, held.Unlock())
-}
-
-func TestOpenMutexErrors(t *testing.T) {
-	r := shmtest.Region(t)
-	for _, tt := range []struct {
-		name string
-		r    *shm.Region
-		want error
-	}{
-		{"", r, fs.ErrInvalid},
-		{"a/b", r, fs.ErrInvalid},
-		{"typo", r.Existing(), fs.ErrNotExist},
-	} {
-		if m, err := sync.OpenMutex(tt.r, tt.name); m != nil || !errors.Is(err, tt.want) {
-			t.Errorf("OpenMutex %q = %v, want %v", tt.name, err, tt.want)
-		}
-	}
-	var none sync.Mutex
-	if err := none.Lock(background); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("Lock of the zero Mutex = %v", err)
-	}
-	if err := none.Unlock(); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("Unlock of the zero Mutex = %v", err)
-	}
-	if _, err := none.MarshalBinary(); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("MarshalBinary of the zero Mutex = %v", err)
-	}
 }
 
 // L10.

@@ -9,47 +9,39 @@ import (
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/testproc/actor"
+	"example.com/tandem/internal/testproc/actor/verbs"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
-	"example.com/tandem/sync"
 )
 
-// A doer is another process that does the Once o as it is told: its fn says
-// "runs", hears how it is to end, and ends so. Then it says what Do returned.
-var doer = testproc.Role("once-doer", func(args []string) {
-	r, err := shm.Open(args[0], nil)
-	testproc.Must(err)
-	o := onceIn(r.Existing())
-	testproc.Say("ready")
-	for {
-		line, ok := testproc.Hear()
-		if !ok {
-			return
+// Does it: its fn says "runs", hears how it is to end, and ends so.
+var _ = actor.Verb("once.told", func(e *actor.Env, args []string) string {
+	err := verbs.Once(e, args[0]).Do(background, func(context.Context) error {
+		e.Say("runs")
+		switch e.Hear() {
+		case "fail":
+			return errBad
+		case "close":
+			testproc.Must(e.Region.Close())
 		}
-		switch line {
-		case "do":
-			err = o.Do(background, func(context.Context) error {
-				testproc.Say("runs")
-				switch how, _ := testproc.Hear(); how {
-				case "fail":
-					return errBad
-				case "close":
-					testproc.Must(r.Close())
-				}
-				return nil
-			})
-		case "die done":
-			testproc.Must(o.Do(background, func(context.Context) error { return nil }))
-			syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
-		}
-		testproc.Say(outcome(err))
-	}
+		return nil
+	})
+	return actor.Outcome(err)
 })
 
-func startDoer(t testing.TB, r *shm.Region) *testproc.Child {
+// Does it, and dies.
+var _ = actor.Verb("once.last", func(e *actor.Env, args []string) string {
+	testproc.Must(verbs.Once(e, args[0]).Do(background, func(context.Context) error { return nil }))
+	syscall.Kill(syscall.Getpid(), syscall.SIGKILL)
+	select {}
+})
+
+// runs starts a process that runs o, and returns when it does.
+func runs(t testing.TB, r *shm.Region) *actor.Call {
 	t.Helper()
-	c := doer.Start(t, r.Name())
-	c.Expect("ready")
+	c := actor.Start(t, r).Begin("once.told", "o")
+	c.Hears("runs")
 	return c
 }
 
@@ -57,18 +49,21 @@ func startDoer(t testing.TB, r *shm.Region) *testproc.Child {
 func TestOnceInProcesses(t *testing.T) {
 	r := shmtest.Region(t)
 	once(t, r, "o")
-	a, b, c := startDoer(t, r), startDoer(t, r), startDoer(t, r)
-	ask(t, a, "do", "runs")
-	b.Say("do")
+	a, b, c := actor.Start(t, r), actor.Start(t, r), actor.Start(t, r)
+	first := a.Begin("once.told", "o")
+	first.Hears("runs")
+	second := b.Begin("once.told", "o")
 	shmtest.AwaitWaiting(t, r, "o", 1)
-	ask(t, a, "fail", errBad.Error())
-	b.Expect("runs")
-	a.Say("do")
-	c.Say("do")
+	first.Tell("fail")
+	first.Expect(errBad.Error())
+	second.Hears("runs")
+	others := []*actor.Call{a.Begin("once.told", "o"), c.Begin("once.told", "o")}
 	shmtest.AwaitWaiting(t, r, "o", 2)
-	ask(t, b, "succeed", "ok")
-	a.Expect("ok")
-	c.Expect("ok")
+	second.Tell("succeed")
+	second.Expect("ok")
+	for _, c := range others {
+		c.Expect("ok") // one that ran would wait to be told how to end
+	}
 	if ran(t, once(t, r, "o")) {
 		t.Error("it runs again")
 	}
@@ -96,24 +91,22 @@ func TestOnceRunnerDies(t *testing.T) {
 		}
 	}
 	soon(t, func() time.Duration {
-		c := startDoer(t, r)
-		ask(t, c, "do", "runs")
+		c := runs(t, r)
 		inside, end := waits()
 		begin := time.Now()
-		c.Signal(syscall.SIGKILL)
+		c.Actor.Signal(syscall.SIGKILL)
 		took := (<-inside).Sub(begin)
 		end()
 		return took
 	})
-	c := startDoer(t, r)
-	ask(t, c, "do", "runs")
+	c := runs(t, r)
 	inside, end := waits()
-	c.Say("close")
+	c.Tell("close")
 	<-inside
 	end()
-	c = startDoer(t, r)
-	c.Say("die done")
-	c.Wait()
+	last := actor.Start(t, r)
+	last.Begin("once.last", "o")
+	last.Gone()
 	if ran(t, o) {
 		t.Error("it runs again after the death of who had done it")
 	}
@@ -123,9 +116,8 @@ func TestOnceRunnerDies(t *testing.T) {
 func TestOnceRunnerStopped(t *testing.T) {
 	r := shmtest.Region(t)
 	o := once(t, r, "o")
-	c := startDoer(t, r)
-	ask(t, c, "do", "runs")
-	stop(t, c)
+	c := runs(t, r)
+	c.Actor.Stop()
 	var q onceQueue
 	q.come(t, patience(t), r, "o", 2)
 	short, cancel := context.WithTimeout(background, effort.Or(3*time.Second, time.Second))
@@ -136,8 +128,9 @@ func TestOnceRunnerStopped(t *testing.T) {
 	if n := q.runs.Load(); n != 0 {
 		t.Errorf("%d run what a stopped process runs", n)
 	}
-	c.Signal(syscall.SIGCONT)
-	ask(t, c, "succeed", "ok")
+	c.Actor.Resume()
+	c.Tell("succeed")
+	c.Expect("ok")
 	for range 2 {
 		must(t, <-q.ends)
 	}
@@ -150,13 +143,13 @@ func TestOnceRunnerStopped(t *testing.T) {
 func TestOnceWaiterStoppedOrKilled(t *testing.T) {
 	r := shmtest.Region(t)
 	o := once(t, r, "o")
-	for _, end := range []func(*testproc.Child){
-		func(c *testproc.Child) { stop(t, c) },
-		func(c *testproc.Child) { c.Signal(syscall.SIGKILL) },
+	for _, end := range []func(*actor.Actor){
+		func(c *actor.Actor) { c.Stop() },
+		func(c *actor.Actor) { c.Signal(syscall.SIGKILL) },
 	} {
 		finish := busy(t, o)
-		c := startDoer(t, r)
-		c.Say("do")
+		c := actor.Start(t, r)
+		c.Begin("once.told", "o")
 		shmtest.AwaitWaiting(t, r, "o", 1)
 		told := make(chan error, 1)
 		go func() { told <- o.Do(patience(t), fails) }()
@@ -172,10 +165,4 @@ func TestOnceWaiterStoppedOrKilled(t *testing.T) {
 	if !ran(t, o) {
 		t.Error("it was done by nobody")
 	}
-}
-
-func onceIn(r *shm.Region) *sync.Once {
-	o, err := sync.OpenOnce(r, "o")
-	testproc.Must(err)
-	return o
 }

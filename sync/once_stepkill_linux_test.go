@@ -93,15 +93,11 @@ func (x task) gated(failure error) error {
 // onOnce names what a victim does to the task "o". It is rehearsed on another,
 // whose gate is open.
 func onOnce(name string, do func(x task) error) stepkill.Op {
-	return stepkill.Register("once/"+name, func(r *shm.Region) (func() error, error) {
-		rehearsal, err := openTask(r, "rehearsal")
-		if err != nil {
-			return nil, err
+	return stepkill.Rehearsed("once/"+name, "o", func(r *shm.Region, name string) (func() error, error) {
+		x, err := openTask(r, name)
+		if err == nil && name == stepkill.Rehearsal {
+			err = errors.Join(x.gate.Set(), x.start.Set())
 		}
-		if err := errors.Join(rehearsal.gate.Set(), rehearsal.start.Set(), do(rehearsal)); err != nil {
-			return nil, err
-		}
-		x, err := openTask(r, "o")
 		return func() error { return do(x) }, err
 	})
 }

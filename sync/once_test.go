@@ -293,30 +293,6 @@ func closedRegion(t testing.TB) *shm.Region {
 	return r
 }
 
-func TestOpenOnceErrors(t *testing.T) {
-	r := shmtest.Region(t)
-	mutex(t, r, "mutex")
-	for _, tt := range []struct {
-		name string
-		r    *shm.Region
-		want error
-	}{
-		{"", r, fs.ErrInvalid},
-		{"a/b", r, fs.ErrInvalid},
-		{"typo", r.Existing(), fs.ErrNotExist},
-		{"mutex", r, shm.ErrMismatch},
-	} {
-		if o, err := sync.OpenOnce(tt.r, tt.name); o != nil || !errors.Is(err, tt.want) {
-			t.Errorf("OpenOnce %q = %v, want %v", tt.name, err, tt.want)
-		}
-	}
-	var none sync.Once
-	_, marshalErr := none.MarshalBinary()
-	if err := none.Do(background, fails); !errors.Is(err, fs.ErrInvalid) || !errors.Is(marshalErr, fs.ErrInvalid) {
-		t.Errorf("of the zero Once, Do = %v, MarshalBinary = %v", err, marshalErr)
-	}
-}
-
 func TestOnceTravels(t *testing.T) {
 	r := shmtest.Region(t)
 	o := once(t, r, "o")

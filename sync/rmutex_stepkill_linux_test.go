@@ -12,29 +12,21 @@ import (
 
 // A victim is killed after every instruction of what a Holder can do. Below
 // the first Lock and the last Unlock it changes nothing that others see but
-// what is only shown; the mutex itself is killed in stepkill_linux_test.go.
+// what is only shown; the mutex itself is killed in mutex_stepkill_linux_test.go.
 
 // onHolder names what a victim does with a holder of the rmutex m, which it has
 // locked so often when it begins. It is rehearsed on another.
 func onHolder(name string, depth int, do func(h *sync.Holder) error) stepkill.Op {
-	return stepkill.Register("rmutex/"+name, func(r *shm.Region) (func() error, error) {
-		open := func(name string) (func() error, error) {
-			m, err := sync.OpenRMutex(r, name)
-			if err != nil {
-				return nil, err
-			}
-			h := m.NewHolder()
-			for range depth {
-				err = errors.Join(err, h.Lock(background))
-			}
-			return func() error { return do(h) }, err
-		}
-		if rehearse, err := open("rehearsal"); err != nil {
-			return nil, err
-		} else if err := rehearse(); err != nil {
+	return stepkill.Rehearsed("rmutex/"+name, "m", func(r *shm.Region, name string) (func() error, error) {
+		m, err := sync.OpenRMutex(r, name)
+		if err != nil {
 			return nil, err
 		}
-		return open("m")
+		h := m.NewHolder()
+		for range depth {
+			err = errors.Join(err, h.Lock(background))
+		}
+		return func() error { return do(h) }, err
 	})
 }
 

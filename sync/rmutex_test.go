@@ -268,38 +268,6 @@ func TestRMutexRegionCloses(t *testing.T) {
 	must(t, h.Lock(background))
 }
 
-func TestRMutexErrors(t *testing.T) {
-	r := shmtest.Region(t)
-	if m, err := sync.OpenRMutex(r, "a/b"); m != nil || !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("OpenRMutex with a bad name = %v", err)
-	}
-	if m, err := sync.OpenRMutex(r.Existing(), "typo"); m != nil || !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("OpenRMutex of what is not there = %v", err)
-	}
-	mutex(t, r, "plain")
-	if m, err := sync.OpenRMutex(r, "plain"); m != nil || !errors.Is(err, shm.ErrMismatch) {
-		t.Errorf("OpenRMutex of a mutex = %v", err)
-	}
-	var none sync.RMutex
-	for _, h := range []*sync.Holder{new(sync.Holder), none.NewHolder()} {
-		_, tryErr := h.TryLock()
-		_, recErr := h.Recover(background)
-		for name, err := range map[string]error{"Lock": h.Lock(background), "TryLock": tryErr, "Recover": recErr,
-			"Unlock": h.Unlock(), "MarkConsistent": h.MarkConsistent()} {
-			if !errors.Is(err, fs.ErrInvalid) {
-				t.Errorf("%s of a holder of nothing = %v", name, err)
-			}
-		}
-		depth(t, h, 0)
-	}
-	if _, err := none.MarshalBinary(); !errors.Is(err, fs.ErrInvalid) {
-		t.Errorf("MarshalBinary of the zero RMutex = %v", err)
-	}
-	if _, ok := none.Owner(); ok {
-		t.Error("the zero RMutex has an owner")
-	}
-}
-
 func TestRMutexTravels(t *testing.T) {
 	r := shmtest.Region(t)
 	m := rmutex(t, r, "m")

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/testproc/actor"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
@@ -18,9 +19,9 @@ import (
 func TestRWMutexWriterKilled(t *testing.T) {
 	r := shmtest.Region(t)
 	m := rwmutex(t, r, "m")
-	victim, other := startRW(t, r), startRW(t, r)
+	victim, other := actor.Start(t, r), actor.Start(t, r)
 	ctx := patience(t)
-	ask(t, victim, "lock", "ok")
+	victim.Expect("ok", "rwmutex.lock", "m")
 	told := make(chan error, 4)
 	for range 2 {
 		go func() { told <- m.Lock(ctx) }()
@@ -34,7 +35,7 @@ func TestRWMutexWriterKilled(t *testing.T) {
 		}
 		recovered <- err
 	}()
-	other.Say("rlock")
+	reads := other.Begin("rwmutex.rlock", "m")
 	shmtest.AwaitWaiting(t, r, "m", 6)
 	victim.Kill()
 	for range 4 {
@@ -42,7 +43,7 @@ func TestRWMutexWriterKilled(t *testing.T) {
 			t.Errorf("a waiter is told %v", err)
 		}
 	}
-	other.Expect("owner died")
+	reads.Expect("owner died")
 	must(t, <-recovered)
 	died := func() {
 		t.Helper()
@@ -52,8 +53,8 @@ func TestRWMutexWriterKilled(t *testing.T) {
 				t.Errorf("%s of an abandoned lock = %v", name, err)
 			}
 		}
-		ask(t, other, "rlock", "owner died")
-		ask(t, other, "tryrlock", "false", "owner died")
+		other.Expect("owner died", "rwmutex.rlock", "m")
+		other.Expect("owner died", "rwmutex.tryr", "m")
 	}
 	died() // while this process repairs
 	must(t, m.Unlock())
@@ -69,7 +70,7 @@ func TestRWMutexWriterKilled(t *testing.T) {
 	if o := s.Objects[0]; o.State != "abandoned" || o.Owner != nil || o.Holders != nil {
 		t.Errorf("the snapshot of an abandoned lock shows %+v", o)
 	}
-	ask(t, other, "recover", "true", "ok")
+	other.Expect("suspect", "rwmutex.recover", "m")
 	other.Kill() // the repairer dies, too
 	for ok := true; ok; _, ok = m.Owner() {
 		if err := ctx.Err(); err != nil {
@@ -129,11 +130,11 @@ func TestRWMutexToldSoon(t *testing.T) {
 					must(t, m.RLock(ctx))
 					asleep++
 				}
-				c := startRW(t, r)
+				c := actor.Start(t, r)
 				for _, what := range tt.does {
-					c.Say(what)
+					locks := c.Begin("rwmutex."+what, "m")
 					if !tt.first {
-						c.Expect("ok")
+						locks.Expect("ok")
 					}
 				}
 				shmtest.AwaitWaiting(t, r, "m", asleep-1)
@@ -162,13 +163,13 @@ func TestRWMutexSleeperStoppedOrKilled(t *testing.T) {
 	m := rwmutex(t, r, "m")
 	ctx := patience(t)
 	for _, what := range []string{"rlock", "lock"} {
-		for _, end := range []func(*testproc.Child){
-			func(c *testproc.Child) { stop(t, c) },
-			func(c *testproc.Child) { c.Signal(syscall.SIGKILL) },
+		for _, end := range []func(*actor.Actor){
+			func(c *actor.Actor) { c.Stop() },
+			func(c *actor.Actor) { c.Signal(syscall.SIGKILL) },
 		} {
 			must(t, m.Lock(ctx))
-			c := startRW(t, r)
-			c.Say(what)
+			c := actor.Start(t, r)
+			c.Begin("rwmutex."+what, "m")
 			shmtest.AwaitWaiting(t, r, "m", 1)
 			done := make(chan error)
 			go func() { done <- m.RLock(ctx) }()

@@ -7,45 +7,9 @@ import (
 	gosync "sync"
 	"testing"
 
-	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
 )
-
-func TestOpenRWMutexErrors(t *testing.T) {
-	r := shmtest.Region(t)
-	mutex(t, r, "mutex")
-	for _, tt := range []struct {
-		name string
-		r    *shm.Region
-		want error
-	}{
-		{"", r, fs.ErrInvalid},
-		{"a/b", r, fs.ErrInvalid},
-		{"typo", r.Existing(), fs.ErrNotExist},
-		{"mutex", r, shm.ErrMismatch},
-	} {
-		if m, err := sync.OpenRWMutex(tt.r, tt.name); m != nil || !errors.Is(err, tt.want) {
-			t.Errorf("OpenRWMutex %q = %v, want %v", tt.name, err, tt.want)
-		}
-	}
-	var none sync.RWMutex
-	none.OnOwnerDied(nil)
-	_, tryErr := none.TryLock()
-	_, tryRErr := none.TryRLock()
-	_, recErr := none.Recover(background)
-	_, marshalErr := none.MarshalBinary()
-	for name, err := range map[string]error{"Lock": none.Lock(background), "TryLock": tryErr, "Recover": recErr,
-		"RLock": none.RLock(background), "TryRLock": tryRErr, "Unlock": none.Unlock(), "RUnlock": none.RUnlock(),
-		"MarkConsistent": none.MarkConsistent(), "MarshalBinary": marshalErr} {
-		if !errors.Is(err, fs.ErrInvalid) {
-			t.Errorf("%s of the zero RWMutex = %v", name, err)
-		}
-	}
-	if p, ok := none.Owner(); ok {
-		t.Errorf("Owner of the zero RWMutex = %v", p)
-	}
-}
 
 func TestRWMutexTravels(t *testing.T) {
 	r := shmtest.Region(t)

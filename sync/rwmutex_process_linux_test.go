@@ -2,145 +2,101 @@ package sync_test
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	gosync "sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/testproc/actor"
+	"example.com/tandem/internal/testproc/actor/verbs"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
 )
 
-// An rwWorker is another process that does to the RWMutex m what it is told,
-// and answers with what came of it.
-var rwWorker = testproc.Role("rwworker", func(args []string) {
-	r, err := shm.Open(args[0], nil)
-	testproc.Must(err)
-	m, err := sync.OpenRWMutex(r.Existing(), "m")
-	testproc.Must(err)
-	testproc.Say("ready")
+// Locks again and again, for ever, for so long each time, counts it, and says
+// when it begins.
+var _ = actor.Verb("rwmutex.hog", func(e *actor.Env, args []string) string { // "write" or "read", how long
+	m, n := verbs.RWMutex(e, args[0]), verbs.Number(e, "n")
+	long := actor.Opened(time.ParseDuration(args[2]))
+	m.OnOwnerDied(func(context.Context) error { return nil }) // at the end of the test
+	lock, unlock := m.Lock, m.Unlock
+	if args[1] == "read" {
+		lock, unlock = m.RLock, m.RUnlock
+	}
+	e.Say("hogs")
 	for {
-		line, ok := testproc.Hear()
-		if !ok {
-			return
+		testproc.Must(lock(background))
+		atomics.Add(n, 1)
+		if long > 0 {
+			time.Sleep(long)
 		}
-		switch what, arg, _ := strings.Cut(line, " "); what {
-		case "lock":
-			err = m.Lock(background)
-		case "rlock":
-			err = m.RLock(background)
-		case "trylock":
-			ok, err = m.TryLock()
-			testproc.Say(ok)
-		case "tryrlock":
-			ok, err = m.TryRLock()
-			testproc.Say(ok)
-		case "recover":
-			var suspect bool
-			suspect, err = m.Recover(background)
-			testproc.Say(suspect)
-		case "mark":
-			err = m.MarkConsistent()
-		case "unlock":
-			err = m.Unlock()
-		case "runlock":
-			err = m.RUnlock()
-		case "arrive": // with a handle
-			b, e := hex.DecodeString(arg)
-			testproc.Must(e)
-			m = new(sync.RWMutex)
-			err = m.UnmarshalBinary(b)
-		case "close":
-			err = r.Close()
-		case "write", "read": // again and again, for ever, for so long each time, and count it
-			n, err := atomics.OpenValue(r, "n", int64(0))
-			testproc.Must(err)
-			long, err := time.ParseDuration(arg)
-			testproc.Must(err)
-			m.OnOwnerDied(func(context.Context) error { return nil }) // at the end of the test
-			lock, unlock := m.Lock, m.Unlock
-			if what == "read" {
-				lock, unlock = m.RLock, m.RUnlock
-			}
-			testproc.Say("ok")
-			for {
-				testproc.Must(lock(background))
-				atomics.Add(n, 1)
-				if long > 0 {
-					time.Sleep(long)
-				}
-				testproc.Must(unlock())
-			}
-		}
-		testproc.Say(outcome(err))
+		testproc.Must(unlock())
 	}
 })
 
-func startRW(t testing.TB, r *shm.Region) *testproc.Child {
+// hog starts a process that hogs m.
+func hog(t testing.TB, r *shm.Region, how, long string) *actor.Actor {
 	t.Helper()
-	c := rwWorker.Start(t, r.Name())
-	c.Expect("ready")
-	return c
+	a := actor.Start(t, r)
+	a.Begin("rwmutex.hog", "m", how, long).Hears("hogs")
+	return a
 }
 
 // In several processes: who shares with whom, who owns, and misuse.
 func TestRWMutexInProcesses(t *testing.T) {
 	r := shmtest.Region(t)
 	m := rwmutex(t, r, "m")
-	a, b := startRW(t, r), startRW(t, r)
-	ask(t, a, "rlock", "ok")
+	a, b := actor.Start(t, r), actor.Start(t, r)
+	a.Expect("ok", "rwmutex.rlock", "m")
 	must(t, m.RLock(background))
-	ask(t, b, "tryrlock", "true", "ok")
-	ask(t, b, "trylock", "false", "ok")
-	ask(t, b, "runlock", "ok")
-	ask(t, b, "runlock", "not owner") // others still read
-	ask(t, b, "unlock", "not locked")
+	b.Expect("true", "rwmutex.tryr", "m")
+	b.Expect("false", "rwmutex.try", "m")
+	b.Expect("ok", "rwmutex.runlock", "m")
+	b.Expect("not owner", "rwmutex.runlock", "m") // others still read
+	b.Expect("not locked", "rwmutex.unlock", "m")
 	must(t, m.RUnlock())
 	if err := m.RUnlock(); !errors.Is(err, sync.ErrNotOwner) {
 		t.Errorf("RUnlock of what a child reads = %v", err)
 	}
 	wantTries(t, m, false, true)
-	ask(t, a, "runlock", "ok")
-	ask(t, b, "runlock", "not locked")
+	a.Expect("ok", "rwmutex.runlock", "m")
+	b.Expect("not locked", "rwmutex.runlock", "m")
 
-	ask(t, a, "lock", "ok")
+	a.Expect("ok", "rwmutex.lock", "m")
 	wantTries(t, m, false, false)
-	if p, ok := m.Owner(); !ok || p.PID != a.PID() || p.State != shm.Alive {
-		t.Errorf("Owner = %+v, %v; want pid %d", p, ok, a.PID())
+	if p, ok := m.Owner(); !ok || p.PID != a.PID || p.State != shm.Alive {
+		t.Errorf("Owner = %+v, %v; want pid %d", p, ok, a.PID)
 	}
-	ask(t, b, "unlock", "not owner")
-	ask(t, b, "mark", "not owner")
-	ask(t, b, "runlock", "not locked")
+	b.Expect("not owner", "rwmutex.unlock", "m")
+	b.Expect("not owner", "rwmutex.mark", "m")
+	b.Expect("not locked", "rwmutex.runlock", "m")
 	if err := m.Unlock(); !errors.Is(err, sync.ErrNotOwner) {
 		t.Errorf("Unlock of what a child writes = %v", err)
 	}
-	b.Say("rlock")
-	shmtest.AwaitWaiting(t, r, "m", 1)
-	ask(t, a, "unlock", "ok")
-	b.Expect("ok")
-	a.Say("lock")
-	shmtest.AwaitWaiting(t, r, "m", 1)
+	reads := b.Begin("rwmutex.rlock", "m")
+	reads.Blocked()
+	a.Expect("ok", "rwmutex.unlock", "m")
+	reads.Expect("ok")
+	writes := a.Begin("rwmutex.lock", "m")
+	writes.Blocked()
 	wantTries(t, m, false, false)
-	ask(t, b, "runlock", "ok")
-	a.Expect("ok")
-	ask(t, a, "unlock", "ok")
+	b.Expect("ok", "rwmutex.runlock", "m")
+	writes.Expect("ok")
+	a.Expect("ok", "rwmutex.unlock", "m")
 
 	handle, err := m.MarshalBinary()
 	must(t, err)
-	ask(t, b, fmt.Sprintf("arrive %x", handle), "ok")
-	ask(t, b, "rlock", "ok")
+	b.Expect("ok", "rwmutex.unmarshal", "arrived", fmt.Sprintf("%x", handle))
+	b.Expect("ok", "rwmutex.rlock", "arrived")
 	wantTries(t, m, false, true)
-	ask(t, b, "runlock", "ok")
+	b.Expect("ok", "rwmutex.runlock", "arrived")
 }
 
 // Nobody is taken for dead who is stopped: what it holds it keeps, reading and
@@ -152,9 +108,9 @@ func TestRWMutexStopped(t *testing.T) {
 			t.Parallel()
 			r := shmtest.Region(t)
 			m := rwmutex(t, r, "m")
-			c := startRW(t, r)
-			ask(t, c, lock, "ok")
-			stop(t, c)
+			c := actor.Start(t, r)
+			c.Expect("ok", "rwmutex."+lock, "m")
+			c.Stop()
 			ctx, cancel := context.WithTimeout(background, long)
 			defer cancel()
 			var wg gosync.WaitGroup
@@ -170,8 +126,8 @@ func TestRWMutexStopped(t *testing.T) {
 			}
 			wg.Wait()
 			wantTries(t, m, false, lock == "rlock")
-			c.Signal(syscall.SIGCONT)
-			ask(t, c, map[string]string{"lock": "unlock", "rlock": "runlock"}[lock], "ok")
+			c.Resume()
+			c.Expect("ok", map[string]string{"lock": "rwmutex.unlock", "rlock": "rwmutex.runlock"}[lock], "m")
 			must(t, m.Lock(patience(t)))
 			must(t, m.Unlock())
 		})
@@ -183,7 +139,8 @@ func TestRWMutexStopped(t *testing.T) {
 func TestRWMutexStoppedWhileHungry(t *testing.T) {
 	r := shmtest.Region(t)
 	m := rwmutex(t, r, "m")
-	c := startRW(t, r)
+	_, err := atomics.OpenValue(r, "n", int64(0))
+	must(t, err)
 	ctx := patience(t)
 	var count atomic.Int64
 	quit, over := make(chan struct{}), make(chan struct{})
@@ -201,13 +158,13 @@ func TestRWMutexStoppedWhileHungry(t *testing.T) {
 			}
 		}
 	}()
-	ask(t, c, "read 0s", "ok")
+	c := hog(t, r, "read", "0s")
 	for range 20 { // in whatever it does
-		c.Signal(syscall.SIGCONT)
+		c.Resume()
 		for n := count.Load(); count.Load() < n+20 && ctx.Err() == nil; {
 			time.Sleep(time.Millisecond)
 		}
-		stop(t, c)
+		c.Stop()
 		ok, err := m.TryRLock()
 		must(t, err)
 		if ok {
@@ -241,7 +198,7 @@ func TestRWMutexNobodyStarves(t *testing.T) {
 			n, err := atomics.OpenValue(r, "n", int64(0))
 			must(t, err)
 			for range 2 {
-				ask(t, startRW(t, r), hogs+" 300us", "ok")
+				hog(t, r, hogs, "300us")
 			}
 			const most = 8
 			for try := 1; ; try++ {
@@ -310,8 +267,8 @@ func TestRWMutexOnOwnerDied(t *testing.T) {
 	ctx := patience(t)
 	abandon := func() {
 		t.Helper()
-		c := startRW(t, r)
-		ask(t, c, "recover", "false", "ok")
+		c := actor.Start(t, r)
+		c.Expect("sound", "rwmutex.recover", "m")
 		c.Kill()
 		if err := plain.RLock(ctx); !errors.Is(err, sync.ErrOwnerDied) {
 			t.Fatalf("RLock by a handle without an answer = %v", err)
@@ -389,8 +346,9 @@ func tried(ok bool, err error) error {
 func BenchmarkRWMutexBesideReader(b *testing.B) {
 	r := shmtest.Region(b)
 	m := rwmutex(b, r, "m")
-	c := startRW(b, r)
-	ask(b, c, "read 0s", "ok")
+	_, err := atomics.OpenValue(r, "n", int64(0))
+	must(b, err)
+	hog(b, r, "read", "0s")
 	b.ReportAllocs()
 	for b.Loop() {
 		if m.RLock(background) != nil || m.RUnlock() != nil {

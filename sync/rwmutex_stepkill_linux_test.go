@@ -17,20 +17,12 @@ import (
 // onRWMutex names what a victim does to the RWMutex m. It is rehearsed on
 // another. hold is done to each before.
 func onRWMutex(name string, hold func(*sync.RWMutex) error, do func(m *sync.RWMutex) error) stepkill.Op {
-	return stepkill.Register("rwmutex/"+name, func(r *shm.Region) (func() error, error) {
-		open := func(name string) (func() error, error) {
-			m, err := sync.OpenRWMutex(r, name)
-			if err == nil && hold != nil {
-				err = hold(m)
-			}
-			return func() error { return do(m) }, err
+	return stepkill.Rehearsed("rwmutex/"+name, "m", func(r *shm.Region, name string) (func() error, error) {
+		m, err := sync.OpenRWMutex(r, name)
+		if err == nil && hold != nil {
+			err = hold(m)
 		}
-		if rehearse, err := open("rehearsal"); err != nil {
-			return nil, err
-		} else if err := rehearse(); err != nil {
-			return nil, err
-		}
-		return open("m")
+		return func() error { return do(m) }, err
 	})
 }
 

@@ -2,12 +2,8 @@ package sync_test
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
-	"strconv"
-	"strings"
 	gosync "sync"
 	"syscall"
 	"testing"
@@ -15,66 +11,20 @@ import (
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
-	"example.com/tandem/shm"
+	"example.com/tandem/internal/testproc/actor"
+	"example.com/tandem/internal/testproc/actor/verbs"
 	"example.com/tandem/shm/shmtest"
-	"example.com/tandem/sync"
 )
 
-// A taker is another process that does to the semaphore s, of the kind it is
-// told, what it is told, and answers with what came of it.
-var taker = testproc.Role("taker", func(args []string) {
-	r, err := shm.Open(args[0], nil)
-	testproc.Must(err)
-	k := semaphoreKinds[slices.IndexFunc(semaphoreKinds, func(k semaphoreKind) bool { return k.name == args[1] })]
-	s, err := k.open(r.Existing(), "s", -1)
-	testproc.Must(err)
-	testproc.Say("ready")
+// Takes and gives one for ever, and says when it begins.
+var _ = actor.Verb("semaphore.churn", func(e *actor.Env, args []string) string {
+	s := verbs.Semaphore(e, args[0])
+	e.Say("takes")
 	for {
-		line, ok := testproc.Hear()
-		if !ok {
-			return
-		}
-		err = nil
-		switch what, arg, _ := strings.Cut(line, " "); what {
-		case "acquire":
-			err = s.Acquire(background)
-		case "try":
-			ok, err = s.TryAcquire()
-			testproc.Say(ok)
-		case "release":
-			n, e := strconv.Atoi(arg)
-			testproc.Must(e)
-			err = s.Release(n)
-		case "value":
-			testproc.Say(s.Value())
-		case "arrive": // with a handle
-			b, e := hex.DecodeString(arg)
-			testproc.Must(e)
-			s = k.zero()
-			err = s.UnmarshalBinary(b)
-		case "close":
-			err = r.Close()
-		case "churn": // for ever, and say so
-			testproc.Say("ok")
-			for {
-				testproc.Must(s.Acquire(background))
-				testproc.Must(s.Release(1))
-			}
-		}
-		if errors.Is(err, sync.ErrOverRelease) {
-			testproc.Say("over release")
-		} else {
-			testproc.Say(outcome(err))
-		}
+		testproc.Must(s.Acquire(background))
+		testproc.Must(s.Release(1))
 	}
 })
-
-func (k semaphoreKind) taker(t testing.TB, r *shm.Region) *testproc.Child {
-	t.Helper()
-	c := taker.Start(t, r.Name(), k.name)
-	c.Expect("ready")
-	return c
-}
 
 // comesTo waits until the semaphore's value is want.
 func comesTo(t testing.TB, s permits, want int) {
@@ -91,33 +41,34 @@ func comesTo(t testing.TB, s permits, want int) {
 func TestSemaphoreInProcesses(t *testing.T) {
 	both(t, func(t *testing.T, k semaphoreKind) {
 		r := shmtest.Region(t)
-		s := k.in(t, r, "s", 2)
-		a, b := k.taker(t, r), k.taker(t, r)
-		ask(t, a, "acquire", "ok")
-		ask(t, b, "value", "1", "ok")
-		ask(t, b, "try", "true", "ok")
+		s := k.in(t, r, k.name, 2)
+		a, b := actor.Start(t, r), actor.Start(t, r)
+		a.Expect("ok", "semaphore.acquire", k.name)
+		b.Expect("1", "semaphore.value", k.name)
+		b.Expect("true", "semaphore.try", k.name)
 		wantTry(t, s, false)
-		ask(t, a, "try", "false", "ok")
+		a.Expect("false", "semaphore.try", k.name)
 		done := make(chan error)
 		go func() { done <- s.Acquire(patience(t)) }()
-		shmtest.AwaitWaiting(t, r, "s", 1)
-		ask(t, a, "release 1", "ok")
+		shmtest.AwaitWaiting(t, r, k.name, 1)
+		a.Expect("ok", "semaphore.release", k.name, "1")
 		must(t, <-done)
-		a.Say("acquire")
-		shmtest.AwaitWaiting(t, r, "s", 1)
+		waits := a.Begin("semaphore.acquire", k.name)
+		waits.Blocked()
 		must(t, s.Release(1))
-		a.Expect("ok")
+		waits.Expect("ok")
 		must(t, s.Release(1)) // a's
 		must(t, s.Release(1)) // b's
 		if k.bounded {
-			ask(t, a, "release 1", "over release")
-			ask(t, b, "release 2", "over release")
+			a.Expect("over release", "semaphore.release", k.name, "1")
+			b.Expect("over release", "semaphore.release", k.name, "2")
 		}
-		ask(t, b, "value", "2", "ok")
+		b.Expect("2", "semaphore.value", k.name)
 		h, err := s.MarshalBinary()
 		must(t, err)
-		ask(t, b, fmt.Sprintf("arrive %x", h), "ok")
-		ask(t, b, "acquire", "ok")
+		arrived := k.name + " arrived"
+		b.Expect("ok", "semaphore.unmarshal", arrived, fmt.Sprintf("%x", h))
+		b.Expect("ok", "semaphore.acquire", arrived)
 		wantValue(t, s, 1)
 	})
 }
@@ -127,30 +78,30 @@ func TestSemaphoreInProcesses(t *testing.T) {
 func TestSemaphoreHolderDies(t *testing.T) {
 	both(t, func(t *testing.T, k semaphoreKind) {
 		r := shmtest.Region(t)
-		s := k.in(t, r, "s", 3)
+		s := k.in(t, r, k.name, 3)
 		for _, end := range []string{"kill", "close"} {
-			c, other := k.taker(t, r), k.taker(t, r)
+			c, other := actor.Start(t, r), actor.Start(t, r)
 			for range 3 {
-				ask(t, c, "acquire", "ok")
+				c.Expect("ok", "semaphore.acquire", k.name)
 			}
-			ask(t, c, "release 1", "ok")
-			ask(t, other, "acquire", "ok")
+			c.Expect("ok", "semaphore.release", k.name, "1")
+			other.Expect("ok", "semaphore.acquire", k.name)
 			done := make(chan error)
 			for range 2 {
 				go func() { done <- s.Acquire(patience(t)) }()
 			}
-			shmtest.AwaitWaiting(t, r, "s", 2)
+			shmtest.AwaitWaiting(t, r, k.name, 2)
 			if end == "kill" {
 				c.Signal(syscall.SIGKILL)
 			} else {
-				ask(t, c, "close", "ok")
+				c.Expect("ok", "actor.close")
 			}
 			for range 2 {
 				must(t, <-done)
 			}
 			wantValue(t, s, 0) // the other has its own
 			must(t, s.Release(2))
-			ask(t, other, "release 1", "ok")
+			other.Expect("ok", "semaphore.release", k.name, "1")
 			wantValue(t, s, 3)
 			c.Kill()
 			other.Kill()
@@ -163,11 +114,11 @@ func TestSemaphoreHolderDies(t *testing.T) {
 func TestSemaphoreSignals(t *testing.T) {
 	r := shmtest.Region(t)
 	k := semaphoreKinds[0]
-	s := k.in(t, r, "s", 0)
-	giver, consumer := k.taker(t, r), k.taker(t, r)
-	ask(t, giver, "release 9", "ok")
+	s := k.in(t, r, k.name, 0)
+	giver, consumer := actor.Start(t, r), actor.Start(t, r)
+	giver.Expect("ok", "semaphore.release", k.name, "9")
 	for range 4 {
-		ask(t, consumer, "acquire", "ok")
+		consumer.Expect("ok", "semaphore.acquire", k.name)
 	}
 	people := len(r.Participants())
 	consumer.Kill()
@@ -184,14 +135,14 @@ func TestSemaphoreSignals(t *testing.T) {
 func TestSemaphoreBackSoon(t *testing.T) {
 	both(t, func(t *testing.T, k semaphoreKind) {
 		r := shmtest.Region(t)
-		s := k.in(t, r, "s", 1)
+		s := k.in(t, r, k.name, 1)
 		ctx := patience(t)
 		soon(t, func() time.Duration {
-			c := k.taker(t, r)
-			ask(t, c, "acquire", "ok")
+			c := actor.Start(t, r)
+			c.Expect("ok", "semaphore.acquire", k.name)
 			had := make(chan error)
 			go func() { had <- s.Acquire(ctx) }()
-			shmtest.AwaitWaiting(t, r, "s", 1)
+			shmtest.AwaitWaiting(t, r, k.name, 1)
 			begin := time.Now()
 			c.Signal(syscall.SIGKILL)
 			must(t, <-had)
@@ -207,21 +158,21 @@ func TestSemaphoreHolderStopped(t *testing.T) {
 	both(t, func(t *testing.T, k semaphoreKind) {
 		t.Parallel()
 		r := shmtest.Region(t)
-		s := k.in(t, r, "s", 2)
-		c := k.taker(t, r)
-		ask(t, c, "acquire", "ok")
-		ask(t, c, "acquire", "ok")
-		stop(t, c)
+		s := k.in(t, r, k.name, 2)
+		c := actor.Start(t, r)
+		c.Expect("ok", "semaphore.acquire", k.name)
+		c.Expect("ok", "semaphore.acquire", k.name)
+		c.Stop()
 		short, cancel := context.WithTimeout(background, effort.Or(3*time.Second, time.Second))
 		defer cancel()
 		if err := s.Acquire(short); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("Acquire of what a stopped process holds = %v", err)
 		}
 		wantValue(t, s, 0)
-		c.Signal(syscall.SIGCONT)
-		ask(t, c, "release 1", "ok")
+		c.Resume()
+		c.Expect("ok", "semaphore.release", k.name, "1")
 		wantTry(t, s, true)
-		stop(t, c)
+		c.Stop()
 		c.Signal(syscall.SIGKILL)
 		must(t, s.Acquire(patience(t)))
 	})
@@ -232,18 +183,18 @@ func TestSemaphoreHolderStopped(t *testing.T) {
 func TestSemaphoreWaiterStoppedOrKilled(t *testing.T) {
 	both(t, func(t *testing.T, k semaphoreKind) {
 		r := shmtest.Region(t)
-		s := k.in(t, r, "s", 1)
-		for _, end := range []func(*testproc.Child){
-			func(c *testproc.Child) { stop(t, c) },
-			func(c *testproc.Child) { c.Signal(syscall.SIGKILL) },
+		s := k.in(t, r, k.name, 1)
+		for _, end := range []func(*actor.Actor){
+			func(c *actor.Actor) { c.Stop() },
+			func(c *actor.Actor) { c.Signal(syscall.SIGKILL) },
 		} {
 			must(t, s.Acquire(background))
-			c := k.taker(t, r)
-			c.Say("acquire")
-			shmtest.AwaitWaiting(t, r, "s", 1)
+			c := actor.Start(t, r)
+			c.Begin("semaphore.acquire", k.name)
+			shmtest.AwaitWaiting(t, r, k.name, 1)
 			done := make(chan error)
 			go func() { done <- s.Acquire(patience(t)) }()
-			shmtest.AwaitWaiting(t, r, "s", 2)
+			shmtest.AwaitWaiting(t, r, k.name, 2)
 			end(c)
 			must(t, s.Release(1))
 			must(t, <-done) // or, if the dead one took it first, after its recovery
@@ -260,14 +211,14 @@ func TestSemaphoreStorm(t *testing.T) {
 	both(t, func(t *testing.T, k semaphoreKind) {
 		const n = 2
 		r := shmtest.Region(t)
-		s := k.in(t, r, "s", n)
+		s := k.in(t, r, k.name, n)
 		ctx := patience(t)
-		churn := func() *testproc.Child {
-			c := k.taker(t, r)
-			ask(t, c, "churn", "ok")
+		churn := func() *actor.Actor {
+			c := actor.Start(t, r)
+			c.Begin("semaphore.churn", k.name).Hears("takes")
 			return c
 		}
-		var cs [3]*testproc.Child
+		var cs [3]*actor.Actor
 		for i := range cs {
 			cs[i] = churn()
 		}

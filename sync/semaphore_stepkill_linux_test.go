@@ -20,22 +20,14 @@ import (
 // onSemaphore names what a victim does to the bounded semaphore s of 3. It is
 // rehearsed on another. hold: how many permits it has taken when it begins.
 func onSemaphore(name string, hold int, do func(s *sync.BoundedSemaphore) error) stepkill.Op {
-	return stepkill.Register("semaphore/"+name, func(r *shm.Region) (func() error, error) {
-		open := func(name string) (func() error, error) {
-			s, err := sync.OpenBoundedSemaphore(r, name, 3)
-			for range hold {
-				if err == nil {
-					err = s.Acquire(background)
-				}
+	return stepkill.Rehearsed("semaphore/"+name, "s", func(r *shm.Region, name string) (func() error, error) {
+		s, err := sync.OpenBoundedSemaphore(r, name, 3)
+		for range hold {
+			if err == nil {
+				err = s.Acquire(background)
 			}
-			return func() error { return do(s) }, err
 		}
-		if rehearse, err := open("rehearsal"); err != nil {
-			return nil, err
-		} else if err := rehearse(); err != nil {
-			return nil, err
-		}
-		return open("s")
+		return func() error { return do(s) }, err
 	})
 }
 

@@ -65,16 +65,16 @@ func TestLs(t *testing.T) {
 	if r := shmTool(t, "ls", "--json"); r.status != 0 || r.out != "[]\n" {
 		t.Errorf("of nothing: %d, %q", r.status, r.out)
 	}
-	feed := must(shm.Create("feed", &shm.Options{Size: 4 << 20, Participants: 8}))(t)
+	feed := testproc.Get(shm.Create("feed", &shm.Options{Size: 4 << 20, Participants: 8}))(t)
 	defer feed.Close()
 	for _, name := range []string{"a", "b", "c"} {
-		must(atomics.OpenValue(feed, name, 1))(t)
+		testproc.Get(atomics.OpenValue(feed, name, 1))(t)
 	}
 	c := leaves.Start(t)
 	c.Expect("here")
 	c.Kill()
 	write(t, dir, "text", []byte(strings.Repeat("no region", 1000)))
-	damaged := must(os.ReadFile(filepath.Join(dir, "feed")))(t)
+	damaged := testproc.Get(os.ReadFile(filepath.Join(dir, "feed")))(t)
 	damaged[88]++ // the header's sum
 	write(t, dir, "hurt", damaged)
 
@@ -116,14 +116,14 @@ func TestLs(t *testing.T) {
 
 func TestCheck(t *testing.T) {
 	dir := testDir(t)
-	feed := must(shm.Create("feed", &shm.Options{Size: 1 << 20, Participants: 2, Objects: 8}))(t)
+	feed := testproc.Get(shm.Create("feed", &shm.Options{Size: 1 << 20, Participants: 2, Objects: 8}))(t)
 	defer feed.Close()
-	must(atomics.OpenValue(feed, "a", 1))(t)
-	must(atomics.OpenValue(feed, "b", 1))(t)
+	testproc.Get(atomics.OpenValue(feed, "a", 1))(t)
+	testproc.Get(atomics.OpenValue(feed, "b", 1))(t)
 	if r := shmTool(t, "check", "feed"); r.status != 0 || r.out != "feed: nothing is wrong\n" || r.err != "" {
 		t.Errorf("of what is whole: %d, %q, %q", r.status, r.out, r.err)
 	}
-	b := must(os.ReadFile(filepath.Join(dir, "feed")))(t)
+	b := testproc.Get(os.ReadFile(filepath.Join(dir, "feed")))(t)
 	const entries = 4096 + 2*256 + 128 + 2*512
 	for _, i := range []int{entries, entries + 320} {
 		if b[i] != 1 {
@@ -153,18 +153,18 @@ func TestCheck(t *testing.T) {
 func TestInspectObject(t *testing.T) {
 	testDir(t)
 	procname.Set("evil\x1b[2J\n\u202ename")
-	feed := must(shm.Create("feed", &shm.Options{Size: 4 << 20}))(t)
+	feed := testproc.Get(shm.Create("feed", &shm.Options{Size: 4 << 20}))(t)
 	defer feed.Close()
-	must(atomics.OpenValue(feed, "balance", int64(-5)))(t)
-	must(atomics.OpenArray[float32](feed, "weights", 3))(t).CopyFrom([]float32{0.5, -1.25, 3})
-	copy(must(atomics.OpenSlice[uint16](feed, "ports", 4))(t).Data(), []uint16{80, 443})
-	jobs := must(ring.OpenQueue[string](feed, "jobs", &ring.QueueOptions{Capacity: 4}))(t)
+	testproc.Get(atomics.OpenValue(feed, "balance", int64(-5)))(t)
+	testproc.Get(atomics.OpenArray[float32](feed, "weights", 3))(t).CopyFrom([]float32{0.5, -1.25, 3})
+	copy(testproc.Get(atomics.OpenSlice[uint16](feed, "ports", 4))(t).Data(), []uint16{80, 443})
+	jobs := testproc.Get(ring.OpenQueue[string](feed, "jobs", &ring.QueueOptions{Capacity: 4}))(t)
 	for _, s := range []string{"x", "y"} {
 		if err := jobs.Put(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
 	}
-	must(jobs.Lease(t.Context()))(t)
+	testproc.Get(jobs.Lease(t.Context()))(t)
 	for object, want := range map[string][]string{
 		"balance": {"kind value", "value -5", "type . int64 @0", "open in #0.1 (evil?[2J??name, pid "},
 		"weights": {"length 3", "value 0.5 -1.25 3"},

@@ -115,7 +115,7 @@ var waits = testproc.Role("waits", func(args []string) {
 // The tool answers at once, says who, and changes nothing.
 func TestInspectBehindStoppedHolder(t *testing.T) {
 	dir := testDir(t)
-	r := must(shm.Create("feed", &shm.Options{Size: 4 << 20, Participants: 8, Objects: 32}))(t)
+	r := testproc.Get(shm.Create("feed", &shm.Options{Size: 4 << 20, Participants: 8, Objects: 32}))(t)
 	h := holder.Start(t, "feed")
 	h.Expect("holds")
 	h.Freeze()
@@ -133,7 +133,7 @@ func TestInspectBehindStoppedHolder(t *testing.T) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "feed")
-	before := sha256.Sum256(must(os.ReadFile(path))(t))
+	before := sha256.Sum256(testproc.Get(os.ReadFile(path))(t))
 
 	effort.Median(t, 100*time.Millisecond, 5, func() time.Duration { return shmTool(t, "inspect", "feed").took })
 
@@ -183,7 +183,7 @@ func TestInspectBehindStoppedHolder(t *testing.T) {
 			t.Errorf("shm %s: %d, %q, %q", args, r.status, r.out, r.err)
 		}
 	}
-	if after := sha256.Sum256(must(os.ReadFile(path))(t)); after != before {
+	if after := sha256.Sum256(testproc.Get(os.ReadFile(path))(t)); after != before {
 		t.Error("the file is not what it was")
 	}
 }

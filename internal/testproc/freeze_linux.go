@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -22,19 +23,7 @@ func (c *Child) Freeze() {
 	}
 }
 
-func stopped(pid int) bool {
-	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-	for _, path := range threads {
-		b, err := os.ReadFile(path)
-		if err != nil {
-			continue // it ended
-		}
-		if i := bytes.LastIndexByte(b, ')'); !bytes.HasPrefix(b[i+1:], []byte(" T")) {
-			return false
-		}
-	}
-	return true
-}
+func stopped(pid int) bool { return strings.Trim(Threads(pid), "T") == "" }
 
 // A Freezer is a control group of the kernel's whose processes stop where they
 // are: unlike those that a signal stops, what they sleep on they still sleep on,

@@ -95,14 +95,6 @@ func Orders() <-chan string {
 	return orders
 }
 
-// Must ends the child with a message if err is one.
-func Must(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "child:", err)
-		os.Exit(4)
-	}
-}
-
 // A Child is a process in a role.
 type Child struct {
 	t     testing.TB

@@ -18,7 +18,7 @@ import (
 )
 
 // patience bounds every wait for something that must happen.
-const patience = 60 * time.Second
+const patience = testproc.Patience
 
 // roles are what the test binary does when it is run again as another
 // process, on the memory that it is given as descriptor 3.

@@ -1,118 +1,38 @@
 package contract_test
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"strconv"
 
 	"example.com/tandem/atomics"
-	"example.com/tandem/shm"
-	"example.com/tandem/sync"
+	"example.com/tandem/internal/testproc/actor"
+	"example.com/tandem/internal/testproc/actor/verbs"
 )
 
-var _ = sentinel("broken", sync.ErrBroken)
-
-var errAction = errors.New("the action failed")
-
-var _ = sentinel("action failed", errAction)
-
-// barrier is the actor's barrier of a name, which has been opened.
-func (e *env) barrier(name string) *sync.Barrier {
-	return e.handle(name, func() any { return opened(sync.OpenBarrier(e.region, name, 0, nil)) }).(*sync.Barrier)
-}
-
-// number is one that all actors see.
-func (e *env) number(name string) *atomics.Value[int64] {
-	return e.handle(name, func() any { return opened(atomics.OpenValue(e.region, name, int64(0))) }).(*atomics.Value[int64])
-}
-
-// An action adds one to the number "acts", and may fail.
-var _ = verb("barrier.open", func(e *env, args []string) string { // parties [action: "ok", "fail", "panic"]
-	parties, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err.Error()
-	}
-	var o *sync.BarrierOptions
-	if len(args) > 2 {
-		acts, what := e.number("acts"), args[2]
-		o = &sync.BarrierOptions{Action: func() error {
-			atomics.Add(acts, 1)
-			switch what {
-			case "fail":
-				return errAction
-			case "panic":
-				panic(errAction)
-			}
-			return nil
-		}}
-	}
-	b, err := sync.OpenBarrier(e.region, args[0], parties, o)
-	switch {
-	case errors.Is(err, fs.ErrInvalid):
-		return "invalid"
-	case errors.Is(err, shm.ErrMismatch):
-		return "mismatch"
-	case err == nil:
-		e.handle(args[0], func() any { return b })
-	}
-	return outcome(err)
-})
-
-var _ = verb("barrier.wait", func(e *env, args []string) (answer string) { // [timeout]: the index, or an error
-	b := e.barrier(args[0])
-	ctx, cancel := e.within(args, 1)
-	defer cancel()
-	defer func() {
-		if p := recover(); p == errAction {
-			answer = "panic"
-		} else if p != nil {
-			panic(p)
-		}
-	}()
-	i, err := b.Wait(ctx)
-	if err != nil {
-		return outcome(err)
-	}
-	return strconv.Itoa(i)
-})
-
 // How many actions there were when Wait returned.
-var _ = verb("barrier.acts", func(e *env, args []string) string {
-	_, err := e.barrier(args[0]).Wait(e.ctx)
-	if n := e.number("acts").Load(); err == nil {
+var _ = actor.Verb("barrier.acts", func(e *actor.Env, args []string) string {
+	_, err := verbs.Barrier(e, args[0]).Wait(e.Ctx)
+	if n := verbs.Number(e, "acts").Load(); err == nil {
 		return fmt.Sprint(n)
 	}
-	return outcome(err)
-})
-
-var _ = verb("barrier.abort", func(e *env, args []string) string { return outcome(e.barrier(args[0]).Abort()) })
-var _ = verb("barrier.reset", func(e *env, args []string) string { return outcome(e.barrier(args[0]).Reset()) })
-
-var _ = verb("barrier.state", func(e *env, args []string) string { // "2/3", "0/3 broken"
-	b := e.barrier(args[0])
-	s := fmt.Sprintf("%d/%d", b.Waiting(), b.Parties())
-	if b.Broken() {
-		s += " broken"
-	}
-	return s
+	return actor.Outcome(err)
 })
 
 // So many rounds in step: as party me it says in at[me] which round it is in,
 // and after a Wait everybody is in that round, or has said so of the next. In
 // came[] each index of a round is found to have been had in the last, not yet
 // in this one: all have another.
-var _ = verb("barrier.rounds", func(e *env, args []string) string { // me from to
-	b := e.barrier(args[0])
+var _ = actor.Verb("barrier.rounds", func(e *actor.Env, args []string) string { // me from to
+	b := verbs.Barrier(e, args[0])
 	n := b.Parties()
-	at := opened(atomics.OpenArray[int64](e.region, "at", n))
-	came := opened(atomics.OpenArray[int64](e.region, "came", n))
+	at := actor.Opened(atomics.OpenArray[int64](e.Region, "at", n))
+	came := actor.Opened(atomics.OpenArray[int64](e.Region, "came", n))
 	me, _ := strconv.Atoi(args[1])
 	from, _ := strconv.ParseInt(args[2], 10, 64)
 	to, _ := strconv.ParseInt(args[3], 10, 64)
 	for r := from; r < to; r++ {
 		at.Store(me, r)
-		i, err := b.Wait(e.ctx)
+		i, err := b.Wait(e.Ctx)
 		if err != nil {
 			return fmt.Sprintf("round %d: %v", r, err)
 		}
@@ -130,23 +50,23 @@ var _ = verb("barrier.rounds", func(e *env, args []string) string { // me from t
 
 // Waits as long as the number "tickets" says that there are more to do, and
 // counts as which it came.
-var _ = verb("barrier.tickets", func(e *env, args []string) string { // how many tickets there are for all
-	b, tickets := e.barrier(args[0]), e.number("tickets")
-	came := opened(atomics.OpenArray[int64](e.region, "came", b.Parties()))
+var _ = actor.Verb("barrier.tickets", func(e *actor.Env, args []string) string { // how many tickets there are for all
+	b, tickets := verbs.Barrier(e, args[0]), verbs.Number(e, "tickets")
+	came := actor.Opened(atomics.OpenArray[int64](e.Region, "came", b.Parties()))
 	all, _ := strconv.ParseInt(args[1], 10, 64)
 	for atomics.Add(tickets, 1) <= all {
-		i, err := b.Wait(e.ctx)
+		i, err := b.Wait(e.Ctx)
 		if err != nil {
-			return outcome(err)
+			return actor.Outcome(err)
 		}
 		atomics.AddAt(came, i, 1)
 	}
 	return "ok"
 })
 
-var _ = verb("barrier.came", func(e *env, args []string) string { // parties: how often somebody came as which
+var _ = actor.Verb("barrier.came", func(e *actor.Env, args []string) string { // parties: how often somebody came as which
 	n, _ := strconv.Atoi(args[1])
-	came := opened(atomics.OpenArray[int64](e.region, "came", n))
+	came := actor.Opened(atomics.OpenArray[int64](e.Region, "came", n))
 	counts := make([]int64, n)
 	came.CopyTo(counts)
 	return fmt.Sprint(counts)

@@ -1,89 +1,12 @@
 package contract_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
 
-	"example.com/tandem/shm"
-	"example.com/tandem/sync"
+	"example.com/tandem/internal/testproc/actor"
 )
-
-var _ = sentinel("over release", sync.ErrOverRelease)
-
-// refusal is outcome, of what may be refused for its arguments.
-func refusal(err error) string {
-	switch {
-	case errors.Is(err, fs.ErrInvalid):
-		return "invalid"
-	case errors.Is(err, shm.ErrMismatch):
-		return "mismatch"
-	}
-	return outcome(err)
-}
-
-// permits are what semaphores of both kinds can do.
-type permits interface {
-	Acquire(context.Context) error
-	TryAcquire() (bool, error)
-	Release(int) error
-	Value() int
-}
-
-// permits is the actor's semaphore of a name, which is there. It is a bounded
-// one if its name begins with "bounded".
-func (e *env) permits(name string) permits {
-	return e.handle(name, func() any {
-		if strings.HasPrefix(name, "bounded") {
-			return opened(sync.OpenBoundedSemaphore(e.region, name, -1))
-		}
-		return opened(sync.OpenSemaphore(e.region, name, -1))
-	}).(permits)
-}
-
-var _ = verb("semaphore.open", func(e *env, args []string) string { // initial
-	initial, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err.Error()
-	}
-	if strings.HasPrefix(args[0], "bounded") {
-		_, err = sync.OpenBoundedSemaphore(e.region, args[0], initial)
-	} else {
-		_, err = sync.OpenSemaphore(e.region, args[0], initial)
-	}
-	return refusal(err)
-})
-
-var _ = verb("semaphore.acquire", func(e *env, args []string) string { // [timeout]
-	ctx, cancel := e.within(args, 1)
-	defer cancel()
-	return outcome(e.permits(args[0]).Acquire(ctx))
-})
-
-var _ = verb("semaphore.try", func(e *env, args []string) string { // "true", or "false", or an error
-	ok, err := e.permits(args[0]).TryAcquire()
-	if err != nil {
-		return outcome(err)
-	}
-	return fmt.Sprint(ok)
-})
-
-var _ = verb("semaphore.release", func(e *env, args []string) string { // n
-	n, err := strconv.Atoi(args[1])
-	if err != nil {
-		return err.Error()
-	}
-	return refusal(e.permits(args[0]).Release(n))
-})
-
-var _ = verb("semaphore.value", func(e *env, args []string) string {
-	return fmt.Sprint(e.permits(args[0]).Value())
-})
 
 // both runs a row by a plain and by a bounded semaphore.
 func both(t *testing.T, body func(t *testing.T, w *world, s string)) {
@@ -97,88 +20,88 @@ func both(t *testing.T, body func(t *testing.T, w *world, s string)) {
 func TestSemaphore(t *testing.T) {
 	t.Run("S1 S2 S11 the count of all", func(t *testing.T) {
 		both(t, func(t *testing.T, w *world, s string) {
-			a, b := w.actor(), w.actor()
-			a.expect("ok", "semaphore.open", s, "2")
-			b.expect("ok", "semaphore.open", s, "7") // of no meaning: it is there
-			b.expect("2", "semaphore.value", s)
-			a.expect("ok", "semaphore.acquire", s)
-			b.expect("1", "semaphore.value", s)
-			b.expect("ok", "semaphore.acquire", s)
-			a.expect("0", "semaphore.value", s)
-			a.expect("false", "semaphore.try", s)
-			b.expect("false", "semaphore.try", s)
-			a.expect("0", "semaphore.value", s)
-			a.expect("ok", "semaphore.release", s, "1")
-			b.expect("1", "semaphore.value", s)
-			b.expect("ok", "semaphore.release", s, "1")
-			a.expect("2", "semaphore.value", s)
-			a.expect("true", "semaphore.try", s)
+			a, b := w.Actor(), w.Actor()
+			a.Expect("ok", "semaphore.open", s, "2")
+			b.Expect("ok", "semaphore.open", s, "7") // of no meaning: it is there
+			b.Expect("2", "semaphore.value", s)
+			a.Expect("ok", "semaphore.acquire", s)
+			b.Expect("1", "semaphore.value", s)
+			b.Expect("ok", "semaphore.acquire", s)
+			a.Expect("0", "semaphore.value", s)
+			a.Expect("false", "semaphore.try", s)
+			b.Expect("false", "semaphore.try", s)
+			a.Expect("0", "semaphore.value", s)
+			a.Expect("ok", "semaphore.release", s, "1")
+			b.Expect("1", "semaphore.value", s)
+			b.Expect("ok", "semaphore.release", s, "1")
+			a.Expect("2", "semaphore.value", s)
+			a.Expect("true", "semaphore.try", s)
 		})
 	})
 	t.Run("S3 a plain one rises above its first value", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
-			a, b := w.actor(), w.actor()
-			a.expect("ok", "semaphore.open", "plain", "2")
-			b.expect("ok", "semaphore.release", "plain", "1")
-			a.expect("3", "semaphore.value", "plain")
-			a.expect("ok", "semaphore.release", "plain", "1")
-			b.expect("4", "semaphore.value", "plain")
+			a, b := w.Actor(), w.Actor()
+			a.Expect("ok", "semaphore.open", "plain", "2")
+			b.Expect("ok", "semaphore.release", "plain", "1")
+			a.Expect("3", "semaphore.value", "plain")
+			a.Expect("ok", "semaphore.release", "plain", "1")
+			b.Expect("4", "semaphore.value", "plain")
 		})
 	})
 	t.Run("S4 of none, attempts fail at once and timed ones in time", func(t *testing.T) {
 		both(t, func(t *testing.T, w *world, s string) {
-			a, b := w.actor(), w.actor()
-			a.expect("ok", "semaphore.open", s, "0")
-			a.expect("false", "semaphore.try", s)
-			b.expect("false", "semaphore.try", s)
+			a, b := w.Actor(), w.Actor()
+			a.Expect("ok", "semaphore.open", s, "0")
+			a.Expect("false", "semaphore.try", s)
+			b.Expect("false", "semaphore.try", s)
 			const d = 120 * time.Millisecond
-			for _, x := range []*actor{a, b} {
-				if got, took := x.timed("semaphore.acquire", s, d.String()); got != "deadline" || took < d {
+			for _, x := range []*actor.Actor{a, b} {
+				if got, took := x.Timed("semaphore.acquire", s, d.String()); got != "deadline" || took < d {
 					t.Errorf("Acquire of none = %q after %v, want the deadline of %v", got, took, d)
 				}
 			}
-			b.expect("0", "semaphore.value", s)
+			b.Expect("0", "semaphore.value", s)
 		})
 	})
 	t.Run("S5 of 4 permits, one taken, ten attempts get three", func(t *testing.T) {
 		both(t, func(t *testing.T, w *world, s string) {
-			as := w.actors(5)
-			as[0].expect("ok", "semaphore.open", s, "4")
-			as[0].expect("ok", "semaphore.acquire", s)
-			var cs []*call
+			as := w.Actors(5)
+			as[0].Expect("ok", "semaphore.open", s, "4")
+			as[0].Expect("ok", "semaphore.acquire", s)
+			var cs []*actor.Call
 			for range 2 {
 				for _, a := range as {
-					cs = append(cs, a.begin("semaphore.try", s))
+					cs = append(cs, a.Begin("semaphore.try", s))
 				}
 			}
 			got := map[string]int{}
 			for _, c := range cs {
-				got[c.answer()]++
+				got[c.Answer()]++
 			}
 			if got["true"] != 3 || got["false"] != 7 {
 				t.Errorf("attempts: %v, want 3 true and 7 false", got)
 			}
-			as[1].expect("0", "semaphore.value", s)
+			as[1].Expect("0", "semaphore.value", s)
 		})
 	})
 	t.Run("S6 of ten acquirers as many pass as are released", func(t *testing.T) {
 		both(t, func(t *testing.T, w *world, s string) {
-			as, giver := w.actors(5), w.actor()
-			giver.expect("ok", "semaphore.open", s, "7")
-			var waiting []*call
+			as, giver := w.Actors(5), w.Actor()
+			giver.Expect("ok", "semaphore.open", s, "7")
+			var waiting []*actor.Call
 			for range 2 {
 				for _, a := range as {
-					waiting = append(waiting, a.begin("semaphore.acquire", s))
+					waiting = append(waiting, a.Begin("semaphore.acquire", s))
 				}
 			}
 			// passed waits until so many calls have passed and the others sleep.
 			passed := func(n int) {
 				t.Helper()
-				var left []*call
-				w.until(fmt.Sprintf("%d pass", n), func() bool {
+				var left []*actor.Call
+				w.Until(fmt.Sprintf("%d pass", n), func() bool {
 					left = left[:0]
 					for _, c := range waiting {
-						if !c.done() {
+						if !c.Done() {
 							left = append(left, c)
 						}
 					}
@@ -188,108 +111,108 @@ func TestSemaphore(t *testing.T) {
 					t.Fatalf("%d of %d pass, want %d", len(waiting)-len(left), len(waiting), n)
 				}
 				for _, c := range waiting {
-					if c.done() {
-						c.expect("ok")
+					if c.Done() {
+						c.Expect("ok")
 					} else {
-						c.blocked()
+						c.Blocked()
 					}
 				}
 				waiting = left
-				giver.expect("0", "semaphore.value", s)
+				giver.Expect("0", "semaphore.value", s)
 			}
 			passed(7)
-			giver.expect("ok", "semaphore.release", s, "1")
+			giver.Expect("ok", "semaphore.release", s, "1")
 			passed(1)
-			giver.expect("ok", "semaphore.release", s, "2")
+			giver.Expect("ok", "semaphore.release", s, "2")
 			passed(2)
-			giver.expect("false", "semaphore.try", s)
-			giver.expect("ok", "semaphore.release", s, "7")
-			giver.expect("7", "semaphore.value", s)
+			giver.Expect("false", "semaphore.try", s)
+			giver.Expect("ok", "semaphore.release", s, "7")
+			giver.Expect("7", "semaphore.value", s)
 		})
 	})
 	t.Run("S7 a bounded one does not rise above its first value", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
-			a, b := w.actor(), w.actor()
-			a.expect("ok", "semaphore.open", "bounded", "2")
-			b.expect("over release", "semaphore.release", "bounded", "1")
-			a.expect("2", "semaphore.value", "bounded")
-			a.expect("ok", "semaphore.acquire", "bounded")
-			b.expect("ok", "semaphore.release", "bounded", "1") // by another
-			a.expect("over release", "semaphore.release", "bounded", "1")
-			a.expect("2", "semaphore.value", "bounded")
-			a.expect("ok", "semaphore.open", "bounded0", "0")
-			b.expect("over release", "semaphore.release", "bounded0", "1")
-			a.expect("0", "semaphore.value", "bounded0")
+			a, b := w.Actor(), w.Actor()
+			a.Expect("ok", "semaphore.open", "bounded", "2")
+			b.Expect("over release", "semaphore.release", "bounded", "1")
+			a.Expect("2", "semaphore.value", "bounded")
+			a.Expect("ok", "semaphore.acquire", "bounded")
+			b.Expect("ok", "semaphore.release", "bounded", "1") // by another
+			a.Expect("over release", "semaphore.release", "bounded", "1")
+			a.Expect("2", "semaphore.value", "bounded")
+			a.Expect("ok", "semaphore.open", "bounded0", "0")
+			b.Expect("over release", "semaphore.release", "bounded0", "1")
+			a.Expect("0", "semaphore.value", "bounded0")
 		})
 	})
 	t.Run("S8 of racing releases with one slot one succeeds", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
-			as := w.actors(5)
-			as[0].expect("ok", "semaphore.open", "bounded", "3")
+			as := w.Actors(5)
+			as[0].Expect("ok", "semaphore.open", "bounded", "3")
 			for range 50 {
-				as[0].expect("ok", "semaphore.acquire", "bounded")
-				var cs []*call
+				as[0].Expect("ok", "semaphore.acquire", "bounded")
+				var cs []*actor.Call
 				for _, a := range as {
-					cs = append(cs, a.begin("semaphore.release", "bounded", "1"))
+					cs = append(cs, a.Begin("semaphore.release", "bounded", "1"))
 				}
 				got := map[string]int{}
 				for _, c := range cs {
-					got[c.answer()]++
+					got[c.Answer()]++
 				}
 				if got["ok"] != 1 || got["over release"] != 4 {
 					t.Fatalf("releases: %v, want one of five to succeed", got)
 				}
-				as[1].expect("3", "semaphore.value", "bounded")
+				as[1].Expect("3", "semaphore.value", "bounded")
 			}
 		})
 	})
 	t.Run("S9 impossible counts", func(t *testing.T) {
 		both(t, func(t *testing.T, w *world, s string) {
 			const most = 16_777_215
-			a, b := w.actor(), w.actor()
-			a.expect("invalid", "semaphore.open", s, "-2")
-			a.expect("invalid", "semaphore.open", s, fmt.Sprint(most+1))
-			if got := a.do("semaphore.open", s, "-1"); got == "ok" {
+			a, b := w.Actor(), w.Actor()
+			a.Expect("invalid", "semaphore.open", s, "-2")
+			a.Expect("invalid", "semaphore.open", s, fmt.Sprint(most+1))
+			if got := a.Do("semaphore.open", s, "-1"); got == "ok" {
 				t.Error("-1 makes a semaphore")
 			}
-			a.expect("ok", "semaphore.open", s, fmt.Sprint(most))
-			a.expect("invalid", "semaphore.open", s, fmt.Sprint(most+1))
-			b.expect("over release", "semaphore.release", s, "1")
-			b.expect(fmt.Sprint(most), "semaphore.value", s)
-			b.expect("true", "semaphore.try", s)
-			b.expect("over release", "semaphore.release", s, "2")
-			b.expect("ok", "semaphore.release", s, "1")
-			b.expect(fmt.Sprint(most), "semaphore.value", s)
+			a.Expect("ok", "semaphore.open", s, fmt.Sprint(most))
+			a.Expect("invalid", "semaphore.open", s, fmt.Sprint(most+1))
+			b.Expect("over release", "semaphore.release", s, "1")
+			b.Expect(fmt.Sprint(most), "semaphore.value", s)
+			b.Expect("true", "semaphore.try", s)
+			b.Expect("over release", "semaphore.release", s, "2")
+			b.Expect("ok", "semaphore.release", s, "1")
+			b.Expect(fmt.Sprint(most), "semaphore.value", s)
 		})
 	})
 	t.Run("S10 several at once, all or nothing", func(t *testing.T) {
 		both(t, func(t *testing.T, w *world, s string) {
-			as, giver := w.actors(3), w.actor()
-			giver.expect("ok", "semaphore.open", s, "3")
+			as, giver := w.Actors(3), w.Actor()
+			giver.Expect("ok", "semaphore.open", s, "3")
 			for range 3 {
-				giver.expect("true", "semaphore.try", s)
+				giver.Expect("true", "semaphore.try", s)
 			}
-			var cs []*call
+			var cs []*actor.Call
 			for _, a := range as {
-				c := a.begin("semaphore.acquire", s)
-				c.blocked()
+				c := a.Begin("semaphore.acquire", s)
+				c.Blocked()
 				cs = append(cs, c)
 			}
 			for _, n := range []string{"0", "-1"} {
-				giver.expect("invalid", "semaphore.release", s, n)
+				giver.Expect("invalid", "semaphore.release", s, n)
 			}
 			if s == "bounded" {
-				giver.expect("over release", "semaphore.release", s, "4")
+				giver.Expect("over release", "semaphore.release", s, "4")
 			}
-			giver.expect("0", "semaphore.value", s)
+			giver.Expect("0", "semaphore.value", s)
 			for _, c := range cs {
-				c.stillBlocked()
+				c.StillBlocked()
 			}
-			giver.expect("ok", "semaphore.release", s, "3")
+			giver.Expect("ok", "semaphore.release", s, "3")
 			for _, c := range cs {
-				c.expect("ok")
+				c.Expect("ok")
 			}
-			giver.expect("0", "semaphore.value", s)
+			giver.Expect("0", "semaphore.value", s)
 		})
 	})
 }
@@ -299,51 +222,51 @@ func TestSemaphoreDeaths(t *testing.T) {
 		for _, s := range []string{"plain", "bounded"} {
 			t.Run(s, func(t *testing.T) {
 				processes(t, func(t *testing.T, w *world) {
-					holder, waiter, a, b := w.actor(), w.actor(), w.actor(), w.actor()
-					a.expect("ok", "semaphore.open", s, "3")
-					holder.expect("ok", "semaphore.acquire", s)
-					holder.expect("ok", "semaphore.acquire", s)
-					b.expect("ok", "semaphore.acquire", s)
-					cs := []*call{waiter.begin("semaphore.acquire", s), a.begin("semaphore.acquire", s), b.begin("semaphore.acquire", s)}
+					holder, waiter, a, b := w.Actor(), w.Actor(), w.Actor(), w.Actor()
+					a.Expect("ok", "semaphore.open", s, "3")
+					holder.Expect("ok", "semaphore.acquire", s)
+					holder.Expect("ok", "semaphore.acquire", s)
+					b.Expect("ok", "semaphore.acquire", s)
+					cs := []*actor.Call{waiter.Begin("semaphore.acquire", s), a.Begin("semaphore.acquire", s), b.Begin("semaphore.acquire", s)}
 					for _, c := range cs {
-						c.blocked()
+						c.Blocked()
 					}
-					waiter.kill() // takes nothing with it
-					holder.kill()
-					cs[1].expect("ok")
-					cs[2].expect("ok")
-					a.expect("false", "semaphore.try", s)
-					a.expect("ok", "semaphore.release", s, "1")
-					b.expect("ok", "semaphore.release", s, "2")
-					a.expect("3", "semaphore.value", s)
+					waiter.Kill() // takes nothing with it
+					holder.Kill()
+					cs[1].Expect("ok")
+					cs[2].Expect("ok")
+					a.Expect("false", "semaphore.try", s)
+					a.Expect("ok", "semaphore.release", s, "1")
+					b.Expect("ok", "semaphore.release", s, "2")
+					a.Expect("3", "semaphore.value", s)
 				})
 			})
 		}
 	})
 	t.Run("D1 signals that the dead one consumed stay consumed", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
-			dead, a := w.actor(), w.actor()
-			a.expect("ok", "semaphore.open", "plain", "0")
-			a.expect("ok", "semaphore.release", "plain", "5")
+			dead, a := w.Actor(), w.Actor()
+			a.Expect("ok", "semaphore.open", "plain", "0")
+			a.Expect("ok", "semaphore.release", "plain", "5")
 			for range 3 {
-				dead.expect("ok", "semaphore.acquire", "plain")
+				dead.Expect("ok", "semaphore.acquire", "plain")
 			}
-			there := len(w.region.Participants())
-			dead.kill()
-			w.until("the dead one is recovered", func() bool { return len(w.region.Participants()) < there })
-			a.expect("2", "semaphore.value", "plain")
+			there := len(w.Region.Participants())
+			dead.Kill()
+			w.Until("the dead one is recovered", func() bool { return len(w.Region.Participants()) < there })
+			a.Expect("2", "semaphore.value", "plain")
 		})
 	})
 	t.Run("D1 a stopped holder keeps its permits", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
-			holder, a := w.actor(), w.actor()
-			a.expect("ok", "semaphore.open", "bounded", "1")
-			holder.expect("ok", "semaphore.acquire", "bounded")
-			holder.stop()
-			a.expect("deadline", "semaphore.acquire", "bounded", "3s")
-			holder.resume()
-			holder.expect("ok", "semaphore.release", "bounded", "1")
-			a.expect("ok", "semaphore.acquire", "bounded")
+			holder, a := w.Actor(), w.Actor()
+			a.Expect("ok", "semaphore.open", "bounded", "1")
+			holder.Expect("ok", "semaphore.acquire", "bounded")
+			holder.Stop()
+			a.Expect("deadline", "semaphore.acquire", "bounded", "3s")
+			holder.Resume()
+			holder.Expect("ok", "semaphore.release", "bounded", "1")
+			a.Expect("ok", "semaphore.acquire", "bounded")
 		})
 	})
 }

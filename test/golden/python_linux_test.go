@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -237,7 +238,7 @@ func TestPythonLive(t *testing.T) {
 func TestPythonWhileItChanges(t *testing.T) {
 	r := shmtest.Region(t)
 	m := check(sync.OpenMutex(r, "always"))(t)
-	if err := m.Lock(patience(t)); err != nil {
+	if err := m.Lock(testproc.Watchdog(t)); err != nil {
 		t.Fatal(err)
 	}
 	letters := check(ring.OpenQueue[string](r, "letters", &ring.QueueOptions{Capacity: 8, Buffer: 8192, MaxMessage: 2000}))(t)

@@ -1,7 +1,6 @@
 package golden
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -59,12 +58,6 @@ func wantErr(t *testing.T, what string, err, want error) {
 	}
 }
 
-func patience(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func TestReadEmpty(t *testing.T) {
 	r := openImage(t, "empty")
 	want(t, "size", r.Size(), int64(77824))
@@ -105,7 +98,7 @@ func TestReadCells(t *testing.T) {
 
 // What nobody has open of what an earlier build left is taken back.
 func TestReadUnopened(t *testing.T) {
-	ctx, path := patience(t), copyImage(t, "unopened")
+	ctx, path := testproc.Watchdog(t), copyImage(t, "unopened")
 	if d := snapshot(t, path).Directory; d.Removed != 1 || d.Unopened != 1 {
 		t.Fatalf("%d removed, %d of them unopened", d.Removed, d.Unopened)
 	}
@@ -123,13 +116,13 @@ func TestReadHeld(t *testing.T) {
 	r := openImage(t, "held").Existing()
 	want(t, "participants", len(r.Participants()), 1)
 	config := check(sync.OpenMutex(r, "config"))(t)
-	wantErr(t, "Lock of the dead one's", config.Lock(patience(t)), shm.ErrOwnerDied)
-	want(t, "suspect", check(config.Recover(patience(t)))(t), true)
+	wantErr(t, "Lock of the dead one's", config.Lock(testproc.Watchdog(t)), shm.ErrOwnerDied)
+	want(t, "suspect", check(config.Recover(testproc.Watchdog(t)))(t), true)
 	want(t, "MarkConsistent", config.MarkConsistent(), nil)
 	want(t, "Unlock", config.Unlock(), nil)
 	guarded := check(atomics.OpenValue(r, "guarded", uint32(0)))(t)
 	want(t, "guarded", guarded.Load(), uint32(8))
-	wantErr(t, "its lock", guarded.Lock(patience(t)), shm.ErrOwnerDied)
+	wantErr(t, "its lock", guarded.Lock(testproc.Watchdog(t)), shm.ErrOwnerDied)
 	want(t, "free", check(check(sync.OpenMutex(r, "free"))(t).TryLock())(t), true)
 	_, err := sync.OpenMutex(r, "gone")
 	wantErr(t, "the removed one", err, fs.ErrNotExist)
@@ -137,7 +130,7 @@ func TestReadHeld(t *testing.T) {
 
 func TestReadQueue(t *testing.T) {
 	r := openImage(t, "queue").Existing()
-	ctx := patience(t)
+	ctx := testproc.Watchdog(t)
 
 	numbers := check(ring.OpenQueue[uint64](r, "numbers", nil))(t)
 	want(t, "numbers", numbers.Len(), 2)
@@ -186,7 +179,7 @@ func TestReadDead(t *testing.T) {
 		t.Errorf("participants %v", ps)
 	}
 	m := check(sync.OpenMutex(r, "m"))(t)
-	wantErr(t, "Lock", m.Lock(patience(t)), shm.ErrOwnerDied)
+	wantErr(t, "Lock", m.Lock(testproc.Watchdog(t)), shm.ErrOwnerDied)
 	snap := check(r.Snapshot())(t)
 	// Nor does this process's name stay there: one that knows the kind is to find
 	// the record free of it.

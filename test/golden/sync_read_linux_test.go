@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/sync"
 )
@@ -150,7 +151,7 @@ func init() {
 func TestReadSync(t *testing.T) {
 	a := actor{r: openImage(t, "sync").Existing()}
 	want(t, "participants", len(a.r.Participants()), 1)
-	p, ctx := a.primitives(), patience(t)
+	p, ctx := a.primitives(), testproc.Watchdog(t)
 	for name, err := range map[string]error{"held": p.held.Lock(ctx), "left": p.left.Lock(ctx), "was": p.was.Lock(ctx),
 		"was, to read": p.was.RLock(ctx), "wrote": p.wrote.Lock(ctx), "cond": p.cond.Holder().Lock(ctx)} {
 		wantErr(t, name, err, shm.ErrOwnerDied)

@@ -4,7 +4,6 @@
 package hostile_test
 
 import (
-	"context"
 	"os"
 	"testing"
 
@@ -16,21 +15,4 @@ func TestMain(m *testing.M) {
 	testproc.RunRole()
 	proc.Main()
 	os.Exit(m.Run())
-}
-
-// watchdog is a context that ends only if the test hangs.
-func watchdog(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func must[T any](t testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
 }

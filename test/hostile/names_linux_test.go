@@ -24,7 +24,7 @@ import (
 // on with what it was opened on, a mutex excludes, whichever it is.
 func TestNamesReusedInUse(t *testing.T) {
 	rounds := effort.Or(300, 50)
-	r, ctx := shmtest.Region(t), watchdog(t)
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
 	var wg sync.WaitGroup
 	for g := range 8 {
 		wg.Add(1)
@@ -51,11 +51,11 @@ func TestNamesReusedInUse(t *testing.T) {
 	}
 	wg.Wait()
 
-	old := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "v", int64(1)))
+	old := testproc.Get(atomics.OpenValue(r, "v", int64(1)))(t)
 	if err := r.Remove("v"); err != nil {
 		t.Fatal(err)
 	}
-	now := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "v")) // of another kind, even
+	now := testproc.Get(tsync.OpenMutex(r, "v"))(t) // of another kind, even
 	if err := now.Lock(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -69,12 +69,12 @@ func TestNamesReusedInUse(t *testing.T) {
 
 // A region's name is removed and used again under those attached.
 func TestRegionNameReusedInUse(t *testing.T) {
-	ctx := watchdog(t)
+	ctx := testproc.Watchdog(t)
 	name := filepath.Join(filepath.Dir(shmtest.Region(t).Name()), "again")
 	var held []*shm.Region
 	for i := range 20 {
-		r := must[*shm.Region](t)(shm.Create(name, &shm.Options{Size: 2 << 20}))
-		q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](r, "q", nil))
+		r := testproc.Get(shm.Create(name, &shm.Options{Size: 2 << 20}))(t)
+		q := testproc.Get(ring.OpenQueue[int64](r, "q", nil))(t)
 		if err := q.Put(ctx, int64(i)); err != nil {
 			t.Fatal(err)
 		}
@@ -90,7 +90,7 @@ func TestRegionNameReusedInUse(t *testing.T) {
 		held = append(held, r)
 	}
 	for i, r := range held {
-		q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](r, "q", nil))
+		q := testproc.Get(ring.OpenQueue[int64](r, "q", nil))(t)
 		if v, err := q.Get(ctx); err != nil || v != int64(i) {
 			t.Errorf("region %d has %d, %v", i, v, err)
 		}
@@ -102,9 +102,9 @@ func TestRegionNameReusedInUse(t *testing.T) {
 
 // Two regions at once: what is closed is one of them.
 func TestTwoRegions(t *testing.T) {
-	a, b, ctx := shmtest.Region(t), shmtest.Region(t), watchdog(t)
-	mine := must[*tsync.Mutex](t)(tsync.OpenMutex(a, "m"))
-	other := must[*tsync.Mutex](t)(tsync.OpenMutex(b, "m"))
+	a, b, ctx := shmtest.Region(t), shmtest.Region(t), testproc.Watchdog(t)
+	mine := testproc.Get(tsync.OpenMutex(a, "m"))(t)
+	other := testproc.Get(tsync.OpenMutex(b, "m"))(t)
 	if err := errors.Join(mine.Lock(ctx), other.Lock(ctx)); err != nil {
 		t.Fatal(err)
 	}
@@ -122,9 +122,9 @@ func TestTwoRegions(t *testing.T) {
 	if err := <-waits; err != nil {
 		t.Error(err)
 	}
-	again := must[*shm.Region](t)(shm.Open(a.Name(), nil))
+	again := testproc.Get(shm.Open(a.Name(), nil))(t)
 	defer again.Close()
-	if err := must[*tsync.Mutex](t)(tsync.OpenMutex(again, "m")).Lock(ctx); !errors.Is(err, shm.ErrOwnerDied) {
+	if err := testproc.Get(tsync.OpenMutex(again, "m"))(t).Lock(ctx); !errors.Is(err, shm.ErrOwnerDied) {
 		t.Errorf("Lock of what was held at Close = %v, want ErrOwnerDied", err)
 	}
 	if err := mine.Unlock(); !errors.Is(err, shm.ErrClosed) {
@@ -151,13 +151,13 @@ var guest = testproc.Role("guest", func(args []string) {
 // again.
 func TestOnDisk(t *testing.T) {
 	t.Setenv("TANDEM_DIR", t.TempDir())
-	ctx := watchdog(t)
-	r := must[*shm.Region](t)(shm.OpenOrCreate("work", &shm.Options{Size: 16 << 20}))
+	ctx := testproc.Watchdog(t)
+	r := testproc.Get(shm.OpenOrCreate("work", &shm.Options{Size: 16 << 20}))(t)
 	defer r.Close()
 	if st, err := os.Stat(filepath.Join(shm.Dir(), "work")); err != nil || st.Size() != 16<<20 {
 		t.Fatalf("the region's file: %v, %v", st, err)
 	}
-	q := must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, "jobs", nil))
+	q := testproc.Get(ring.OpenQueue[string](r, "jobs", nil))(t)
 	for i := range 2 {
 		if err := q.Put(ctx, fmt.Sprint("job", i)); err != nil {
 			t.Fatal(err)
@@ -194,10 +194,10 @@ func TestOnDisk(t *testing.T) {
 // ends, and its name is free at once.
 func TestEphemeral(t *testing.T) {
 	t.Setenv("TANDEM_DIR", filepath.Dir(shmtest.Region(t).Name()))
-	ctx := watchdog(t)
+	ctx := testproc.Watchdog(t)
 	for i := range 10 {
-		r := must[*shm.Region](t)(shm.Create("brief", &shm.Options{Size: 2 << 20, Ephemeral: true}))
-		q := must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, "jobs", &ring.QueueOptions{MaxMessage: 100, Buffer: 4096}))
+		r := testproc.Get(shm.Create("brief", &shm.Options{Size: 2 << 20, Ephemeral: true}))(t)
+		q := testproc.Get(ring.OpenQueue[string](r, "jobs", &ring.QueueOptions{MaxMessage: 100, Buffer: 4096}))(t)
 		if err := q.Put(ctx, "job"); err != nil {
 			t.Fatal(err)
 		}
@@ -222,8 +222,8 @@ func TestEphemeral(t *testing.T) {
 
 // A stopped consumer keeps its lease, however long, and holds up nobody.
 func TestStoppedConsumer(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	q := must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, "jobs", &ring.QueueOptions{Capacity: 4}))
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	q := testproc.Get(ring.OpenQueue[string](r, "jobs", &ring.QueueOptions{Capacity: 4}))(t)
 	if err := q.Put(ctx, "first"); err != nil {
 		t.Fatal(err)
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -22,7 +23,7 @@ import (
 // holds a thread; when all are through the memory is as before.
 func TestThrongOfEach(t *testing.T) {
 	goroutines, each := effort.Or(1000, 200), effort.Or(10, 5)
-	ctx := watchdog(t)
+	ctx := testproc.Watchdog(t)
 	r := shmtest.Region(t)
 	count := 0 // guarded
 	guarded := func() error {
@@ -31,14 +32,14 @@ func TestThrongOfEach(t *testing.T) {
 		count = c + 1
 		return nil
 	}
-	rw := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw"))
-	re := must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re"))
-	cond := must[*tsync.Cond](t)(tsync.OpenCond(r, "cond", nil))
-	sem := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "sem", 3))
-	one := must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "one", 1))
-	event := must[*tsync.Event](t)(tsync.OpenEvent(r, "event"))
-	bar := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", goroutines, nil))
-	once := must[*tsync.Once](t)(tsync.OpenOnce(r, "once"))
+	rw := testproc.Get(tsync.OpenRWMutex(r, "rw"))(t)
+	re := testproc.Get(tsync.OpenRMutex(r, "re"))(t)
+	cond := testproc.Get(tsync.OpenCond(r, "cond", nil))(t)
+	sem := testproc.Get(tsync.OpenSemaphore(r, "sem", 3))(t)
+	one := testproc.Get(tsync.OpenBoundedSemaphore(r, "one", 1))(t)
+	event := testproc.Get(tsync.OpenEvent(r, "event"))(t)
+	bar := testproc.Get(tsync.OpenBarrier(r, "bar", goroutines, nil))(t)
+	once := testproc.Get(tsync.OpenOnce(r, "once"))(t)
 	fail := errors.New("failed")
 	for _, c := range []struct {
 		name string
@@ -128,18 +129,18 @@ type each struct {
 }
 
 func openEach(t testing.TB, r *shm.Region) each {
-	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu"))
+	mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
 	return each{
 		mu,
-		must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re")),
-		must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw")),
-		must[*tsync.Cond](t)(tsync.OpenCond(r, "own", nil)),
-		must[*tsync.Cond](t)(tsync.OpenCond(r, "of", mu)),
-		must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "sem", 2)),
-		must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "bound", 2)),
-		must[*tsync.Event](t)(tsync.OpenEvent(r, "event")),
-		must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 2, nil)),
-		must[*tsync.Once](t)(tsync.OpenOnce(r, "once")),
+		testproc.Get(tsync.OpenRMutex(r, "re"))(t),
+		testproc.Get(tsync.OpenRWMutex(r, "rw"))(t),
+		testproc.Get(tsync.OpenCond(r, "own", nil))(t),
+		testproc.Get(tsync.OpenCond(r, "of", mu))(t),
+		testproc.Get(tsync.OpenSemaphore(r, "sem", 2))(t),
+		testproc.Get(tsync.OpenBoundedSemaphore(r, "bound", 2))(t),
+		testproc.Get(tsync.OpenEvent(r, "event"))(t),
+		testproc.Get(tsync.OpenBarrier(r, "bar", 2, nil))(t),
+		testproc.Get(tsync.OpenOnce(r, "once"))(t),
 	}
 }
 
@@ -179,7 +180,7 @@ func both(t *testing.T, ctx context.Context, a, b each) {
 // Handles are used on after their objects were removed, by both who have them
 // open; others by the same names are others.
 func TestRemovedOfEach(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
 	a, b := openEach(t, r), openEach(t, r)
 	for _, name := range []string{"mu", "re", "rw", "own", "of", "sem", "bound", "event", "bar", "once"} {
 		if err := r.Remove(name); err != nil {
@@ -212,8 +213,8 @@ func TestRemovedOfEach(t *testing.T) {
 
 // One region opened twice in a process: the handles of both are on the same.
 func TestOpenedTwice(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	twice := must[*shm.Region](t)(shm.Open(r.Name(), nil))
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	twice := testproc.Get(shm.Open(r.Name(), nil))(t)
 	a, b := openEach(t, r), openEach(t, twice)
 	both(t, ctx, a, b)
 	if err := twice.Close(); err != nil {
@@ -235,9 +236,9 @@ var meets = proc.Register("meets", func(ctx context.Context, a each) error { ret
 func TestArgumentOfEach(t *testing.T) {
 	for _, procs := range []string{"", "GOMAXPROCS=1"} {
 		t.Run(fmt.Sprint("with ", procs), func(t *testing.T) {
-			ctx := watchdog(t)
+			ctx := testproc.Watchdog(t)
 			name := filepath.Join(filepath.Dir(shmtest.Region(t).Name()), "each")
-			r := must[*shm.Region](t)(shm.Create(name, nil))
+			r := testproc.Get(shm.Create(name, nil))(t)
 			defer r.Close()
 			a := openEach(t, r)
 			o := &proc.Options{}
@@ -246,7 +247,7 @@ func TestArgumentOfEach(t *testing.T) {
 			}
 			var ps [2]*proc.Process
 			for i := range ps {
-				ps[i] = must[*proc.Process](t)(meets.Start(ctx, a, o))
+				ps[i] = testproc.Get(meets.Start(ctx, a, o))(t)
 			}
 			for _, p := range ps {
 				if err := p.Wait(ctx); err != nil {

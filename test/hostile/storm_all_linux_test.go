@@ -53,13 +53,13 @@ func (v variant) run(t *testing.T) {
 	}
 	length := effort.Storm(t, 5*time.Second)
 	name := filepath.Join(filepath.Dir(shmtest.Region(t).Name()), "storm")
-	r := must[*shm.Region](t)(shm.Create(name, &shm.Options{Size: stormSize}))
+	r := testproc.Get(shm.Create(name, &shm.Options{Size: stormSize}))(t)
 	defer r.Close()
-	s := must[*storm](t)(openStorm(r))
-	q := must[*stormtest.Queues](t)(stormtest.Open(r))
-	end := must[*tsync.Event](t)(tsync.OpenEvent(r, "end"))
+	s := testproc.Get(openStorm(r))(t)
+	q := testproc.Get(stormtest.Open(r))(t)
+	end := testproc.Get(tsync.OpenEvent(r, "end"))(t)
 	for i := range stormOnces { // now, so that no memory is taken for good later
-		if err := must[*tsync.Once](t)(openOnce(r, i)).Close(); err != nil {
+		if err := testproc.Get(openOnce(r, i))(t).Close(); err != nil {
 			t.Fatal(err)
 		}
 	}

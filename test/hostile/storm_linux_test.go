@@ -12,6 +12,7 @@ import (
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/stormtest"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	tsync "example.com/tandem/sync"
 )
@@ -237,7 +238,7 @@ func (s *storm) one(h, own *tsync.Holder) error {
 // balance is the end of a storm: nobody is left, what locks are abandoned are
 // repaired, and everything adds up.
 func (s *storm) balance(t *testing.T, r *shm.Region) {
-	ctx := watchdog(t)
+	ctx := testproc.Watchdog(t)
 	h, own := s.re.NewHolder(), s.own.Holder()
 	for _, l := range []struct {
 		l    stormLock

@@ -9,6 +9,7 @@ import (
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
@@ -31,11 +32,11 @@ func TestThrong(t *testing.T) {
 	for _, procs := range []int{1, 64} {
 		t.Run(fmt.Sprintf("GOMAXPROCS=%d", procs), func(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-			r, ctx := shmtest.Region(t), watchdog(t)
-			q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](r, "q", &ring.QueueOptions{Capacity: 7}))
-			mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu"))
-			sum := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "sum", int64(0)))
-			unguarded := must[*atomics.Slice[int64]](t)(atomics.OpenSlice[int64](r, "unguarded", 1)).Data()
+			r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+			q := testproc.Get(ring.OpenQueue[int64](r, "q", &ring.QueueOptions{Capacity: 7}))(t)
+			mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
+			sum := testproc.Get(atomics.OpenValue(r, "sum", int64(0)))(t)
+			unguarded := testproc.Get(atomics.OpenSlice[int64](r, "unguarded", 1))(t).Data()
 
 			var all, producers sync.WaitGroup
 			for g := range goroutines {

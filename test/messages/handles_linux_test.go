@@ -19,13 +19,13 @@ import (
 
 func TestClosed(t *testing.T) {
 	r := feed(t, nil)
-	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
-	q := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", nil))
-	hits := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "hits", int64(3)))
+	mu := testproc.Get(tsync.OpenMutex(r, "accounts"))(t)
+	q := testproc.Get(ring.OpenQueue[tick](r, "jobs", nil))(t)
+	hits := testproc.Get(atomics.OpenValue(r, "hits", int64(3)))(t)
 	if err := q.Put(ctx, tick{}); err != nil {
 		t.Fatal(err)
 	}
-	d := must[ring.Delivery[tick]](t)(q.Lease(ctx))
+	d := testproc.Get(q.Lease(ctx))(t)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -60,9 +60,9 @@ func TestClosed(t *testing.T) {
 
 func TestReadOnly(t *testing.T) {
 	r := feed(t, nil)
-	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
+	testproc.Get(tsync.OpenMutex(r, "accounts"))(t)
 	unchanged(t, r)
-	ro := must[*shm.Region](t)(shm.Open("feed", &shm.Options{ReadOnly: true}))
+	ro := testproc.Get(shm.Open("feed", &shm.Options{ReadOnly: true}))(t)
 	defer ro.Close()
 	const denied = ": the region was opened ReadOnly: permission denied"
 	check(t, []row{
@@ -131,11 +131,11 @@ func TestZeroHandles(t *testing.T) {
 
 func TestUnmarshal(t *testing.T) {
 	r := feed(t, nil)
-	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
-	q := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", nil))
+	mu := testproc.Get(tsync.OpenMutex(r, "accounts"))(t)
+	q := testproc.Get(ring.OpenQueue[tick](r, "jobs", nil))(t)
 	unchanged(t, r)
 	arrive := func(from encoding.BinaryMarshaler, to encoding.BinaryUnmarshaler) func() error {
-		b := must[[]byte](t)(from.MarshalBinary())
+		b := testproc.Get(from.MarshalBinary())(t)
 		return func() error { return to.UnmarshalBinary(b) }
 	}
 	check(t, []row{
@@ -168,8 +168,8 @@ var careless = testproc.Role("careless", func([]string) { // it runs before Test
 
 func TestProc(t *testing.T) {
 	r := feed(t, nil)
-	jobs := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", nil))
-	closed := must[*shm.Region](t)(shm.Anonymous(&shm.Options{Size: 1 << 20}))
+	jobs := testproc.Get(ring.OpenQueue[tick](r, "jobs", nil))(t)
+	closed := testproc.Get(shm.Anonymous(&shm.Options{Size: 1 << 20}))(t)
 	if err := closed.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -196,7 +196,7 @@ func TestProc(t *testing.T) {
 	if got, want := careless.Start(t).Line(), "true proc.Start say: proc.Main was not called: it must be the first line of main or TestMain"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
-	p := must[*proc.Process](t)(say.Start(ctx, "hello", &proc.Options{Stdout: os.Stderr}))
+	p := testproc.Get(say.Start(ctx, "hello", &proc.Options{Stdout: os.Stderr}))(t)
 	if err := p.Wait(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -100,21 +100,11 @@ func ended() context.Context {
 // second is the error of a call that returns something besides.
 func second[T any](_ T, err error) error { return err }
 
-func must[T any](t testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
 // feed is a region by that name, in a directory of its own.
 func feed(t *testing.T, o *shm.Options) *shm.Region {
 	t.Helper()
 	t.Setenv("TANDEM_DIR", t.TempDir())
-	r := must[*shm.Region](t)(shm.Create("feed", o))
+	r := testproc.Get(shm.Create("feed", o))(t)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Error(err)

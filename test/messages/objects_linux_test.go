@@ -60,12 +60,12 @@ const another = ": the object is there with another configuration: "
 func TestOpen(t *testing.T) {
 	_ = private{}.n
 	r := feed(t, &shm.Options{Size: 8 << 20})
-	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
-	must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 8}))
-	must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, "text", &ring.QueueOptions{Capacity: 8, MaxMessage: 100, Buffer: 4096}))
-	must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))
-	must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "hits", int64(3)))
-	must[*atomics.Array[int64]](t)(atomics.OpenArray[int64](r, "cells", 3))
+	testproc.Get(tsync.OpenMutex(r, "accounts"))(t)
+	testproc.Get(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 8}))(t)
+	testproc.Get(ring.OpenQueue[string](r, "text", &ring.QueueOptions{Capacity: 8, MaxMessage: 100, Buffer: 4096}))(t)
+	testproc.Get(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))(t)
+	testproc.Get(atomics.OpenValue(r, "hits", int64(3)))(t)
+	testproc.Get(atomics.OpenArray[int64](r, "cells", 3))(t)
 	unchanged(t, r)
 	check(t, []row{
 		{"kind", mutex(r, "jobs"), shm.ErrMismatch, "sync.OpenMutex feed/jobs" + another + "kind: mutex here, queue in the region"},
@@ -107,22 +107,22 @@ func TestOpen(t *testing.T) {
 
 func TestEntries(t *testing.T) {
 	r := feed(t, &shm.Options{Objects: 1})
-	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "first"))
+	testproc.Get(tsync.OpenMutex(r, "first"))(t)
 	check(t, []row{{"one more", mutex(r, "second"), shm.ErrNoSpace,
 		"sync.OpenMutex feed/second: no space: an entry needed, 1 objects of at most 1 in the region, and 0 removed ones that somebody has open"}})
 	if err := r.Remove("first"); err != nil {
 		t.Fatal(err)
 	}
-	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "second"))
+	testproc.Get(tsync.OpenMutex(r, "second"))(t)
 }
 
 func TestOperations(t *testing.T) {
 	r := feed(t, nil)
-	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
-	q := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 1}))
-	text := must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, "text", &ring.QueueOptions{MaxMessage: 100, Buffer: 4096}))
-	coded := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))
-	hits := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "hits", int64(3)))
+	mu := testproc.Get(tsync.OpenMutex(r, "accounts"))(t)
+	q := testproc.Get(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 1}))(t)
+	text := testproc.Get(ring.OpenQueue[string](r, "text", &ring.QueueOptions{MaxMessage: 100, Buffer: 4096}))(t)
+	coded := testproc.Get(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))(t)
+	hits := testproc.Get(atomics.OpenValue(r, "hits", int64(3)))(t)
 	unchanged(t, r)
 	long := strings.Repeat("x", 101)
 	check(t, []row{
@@ -145,12 +145,12 @@ func TestOperations(t *testing.T) {
 
 func TestEnds(t *testing.T) {
 	r := feed(t, nil)
-	q := must[*ring.Queue[tick]](t)(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 1}))
+	q := testproc.Get(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 1}))(t)
 	if err := q.Put(ctx, tick{}); err != nil {
 		t.Fatal(err)
 	}
 	check(t, []row{{"full", func() error { return q.TryPut(tick{}) }, ring.ErrFull, "queue.TryPut feed/jobs: queue is full"}})
-	d := must[ring.Delivery[tick]](t)(q.Lease(ctx))
+	d := testproc.Get(q.Lease(ctx))(t)
 	if err := errors.Join(d.Ack(), q.Shutdown()); err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ var holder = testproc.Role("holder", func(args []string) {
 
 func TestHeldByOthers(t *testing.T) {
 	r := feed(t, &shm.Options{Participants: 2})
-	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "accounts"))
+	mu := testproc.Get(tsync.OpenMutex(r, "accounts"))(t)
 	c := holder.Start(t, "feed")
 	c.Expect("locked")
 	check(t, []row{

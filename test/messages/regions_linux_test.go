@@ -8,6 +8,7 @@ import (
 	"syscall"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 )
 
@@ -71,20 +72,20 @@ func TestNoRegions(t *testing.T) {
 	ok(os.WriteFile(at("short"), []byte("hi"), 0o600))
 	ok(os.WriteFile(at("text"), []byte(strings.Repeat("hello ", 2000)), 0o600))
 	region := func(name string, off int64, b ...byte) {
-		r := must[*shm.Region](t)(shm.Create(name, &shm.Options{Size: 1 << 20}))
+		r := testproc.Get(shm.Create(name, &shm.Options{Size: 1 << 20}))(t)
 		ok(r.Close())
-		f := must[*os.File](t)(os.OpenFile(at(name), os.O_RDWR, 0))
+		f := testproc.Get(os.OpenFile(at(name), os.O_RDWR, 0))(t)
 		defer f.Close()
-		must[int](t)(f.WriteAt(b, off))
+		testproc.Get(f.WriteAt(b, off))(t)
 	}
 	region("version", 8, 9)
 	region("pages", 65, 0x40)
 	region("cut", 0)
 	ok(os.Truncate(at("cut"), 8192))
 	before := map[string]os.FileInfo{}
-	list := must[[]os.DirEntry](t)(os.ReadDir(dir))
+	list := testproc.Get(os.ReadDir(dir))(t)
 	for _, e := range list {
-		before[e.Name()] = must[os.FileInfo](t)(e.Info())
+		before[e.Name()] = testproc.Get(e.Info())(t)
 	}
 	check(t, []row{
 		{"fifo", open("fifo"), shm.ErrNotRegion, "shm.Open fifo: $DIR/fifo is a fifo: not a region"},
@@ -117,7 +118,7 @@ func TestForeignOwner(t *testing.T) {
 	}
 	check(t, []row{{"open", open("feed"), fs.ErrPermission,
 		"shm.Open feed: owned by uid 1234, want 0 or root (Options.AnyOwner accepts others): permission denied"}})
-	o := must[*shm.Region](t)(shm.Open("feed", &shm.Options{AnyOwner: true}))
+	o := testproc.Get(shm.Open("feed", &shm.Options{AnyOwner: true}))(t)
 	if o.Self() != r.Self() {
 		t.Error("AnyOwner opened something else")
 	}
@@ -134,7 +135,7 @@ func TestFullFileSystem(t *testing.T) {
 	}
 	t.Cleanup(func() { syscall.Unmount(dir, syscall.MNT_DETACH) })
 	t.Setenv("TANDEM_DIR", dir)
-	r := must[*shm.Region](t)(shm.Create("feed", nil))
+	r := testproc.Get(shm.Create("feed", nil))(t)
 	t.Cleanup(func() { r.Close() })
 	unchanged(t, r)
 	check(t, []row{

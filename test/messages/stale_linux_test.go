@@ -9,6 +9,7 @@ import (
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	tsync "example.com/tandem/sync"
@@ -51,8 +52,8 @@ func TestStaleHandle(t *testing.T) {
 		covered[tt.kind] = true
 		t.Run(tt.kind.String(), func(t *testing.T) {
 			name := fmt.Sprint("o-", int(tt.kind))
-			first := must[traveller](t)(tt.open(r, name))
-			b := must[[]byte](t)(first.MarshalBinary())
+			first := testproc.Get(tt.open(r, name))(t)
+			b := testproc.Get(first.MarshalBinary())(t)
 			if err := tt.to().UnmarshalBinary(b); err != nil {
 				t.Fatalf("while it is there: %v", err)
 			}
@@ -64,10 +65,10 @@ func TestStaleHandle(t *testing.T) {
 			}
 			// Another of its kind, and then one of another kind, under its name.
 			for _, k := range []int{i, (i + 1) % len(travellers)} {
-				second := must[traveller](t)(travellers[k].open(r, name))
+				second := testproc.Get(travellers[k].open(r, name))(t)
 				check(t, []row{{"while a " + travellers[k].kind.String() + " has its name", func() error { return tt.to().UnmarshalBinary(b) }, fs.ErrNotExist,
 					fmt.Sprintf("%s feed/%s: the one of generation # was removed, and generation # has the name: file does not exist", tt.op, name)}})
-				if err := travellers[k].to().UnmarshalBinary(must[[]byte](t)(second.MarshalBinary())); err != nil {
+				if err := travellers[k].to().UnmarshalBinary(testproc.Get(second.MarshalBinary())(t)); err != nil {
 					t.Errorf("a handle on what is there: %v", err)
 				}
 				if err := r.Remove(name); err != nil {
@@ -108,9 +109,9 @@ func TestStaleLock(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := feed(t, nil)
-			lock := must[tsync.Lock](t)(tt.lock(r, "guard"))
-			c := must[*tsync.Cond](t)(tsync.OpenCond(r, "news", lock))
-			b := must[[]byte](t)(c.MarshalBinary())
+			lock := testproc.Get(tt.lock(r, "guard"))(t)
+			c := testproc.Get(tsync.OpenCond(r, "news", lock))(t)
+			b := testproc.Get(c.MarshalBinary())(t)
 			if err := new(tsync.Cond).UnmarshalBinary(b); err != nil {
 				t.Fatalf("while it is there: %v", err)
 			}
@@ -120,7 +121,7 @@ func TestStaleLock(t *testing.T) {
 			if err := new(tsync.Cond).UnmarshalBinary(b); !errors.Is(err, fs.ErrNotExist) {
 				t.Errorf("after its lock was removed: %v, want fs.ErrNotExist", err)
 			}
-			must[tsync.Lock](t)(tt.lock(r, "guard"))
+			testproc.Get(tt.lock(r, "guard"))(t)
 			check(t, []row{{"another lock has the name", func() error { return new(tsync.Cond).UnmarshalBinary(b) }, fs.ErrNotExist,
 				"sync.OpenCond feed/news: " + tt.op + " feed/guard: the one of generation # was removed, and generation # has the name: file does not exist"}})
 		})

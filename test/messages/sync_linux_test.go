@@ -2,9 +2,7 @@ package messages_test
 
 import (
 	"context"
-	"encoding"
 	"errors"
-	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -13,161 +11,6 @@ import (
 	"example.com/tandem/shm"
 	tsync "example.com/tandem/sync"
 )
-
-// How each kind of package sync is opened: the Open and the kind in messages,
-// and a handle that nothing made.
-var kinds = []struct {
-	open, kind, an string
-	by             func(r *shm.Region, name string) (encoding.BinaryMarshaler, error)
-	zero           func() encoding.BinaryUnmarshaler
-}{
-	{"OpenMutex", "mutex", "a mutex", opener(tsync.OpenMutex), zero[tsync.Mutex]},
-	{"OpenRMutex", "rmutex", "an rmutex", opener(tsync.OpenRMutex), zero[tsync.RMutex]},
-	{"OpenRWMutex", "rwmutex", "an rwmutex", opener(tsync.OpenRWMutex), zero[tsync.RWMutex]},
-	{"OpenCond", "cond", "a cond", opener(func(r *shm.Region, name string) (*tsync.Cond, error) { return tsync.OpenCond(r, name, nil) }), zero[tsync.Cond]},
-	{"OpenSemaphore", "semaphore", "a semaphore", opener(func(r *shm.Region, name string) (*tsync.Semaphore, error) { return tsync.OpenSemaphore(r, name, 2) }), zero[tsync.Semaphore]},
-	{"OpenBoundedSemaphore", "bounded semaphore", "a bounded semaphore", opener(func(r *shm.Region, name string) (*tsync.BoundedSemaphore, error) {
-		return tsync.OpenBoundedSemaphore(r, name, 2)
-	}), zero[tsync.BoundedSemaphore]},
-	{"OpenEvent", "event", "an event", opener(tsync.OpenEvent), zero[tsync.Event]},
-	{"OpenBarrier", "barrier", "a barrier", opener(func(r *shm.Region, name string) (*tsync.Barrier, error) { return tsync.OpenBarrier(r, name, 3, nil) }), zero[tsync.Barrier]},
-	{"OpenOnce", "once", "a once", opener(tsync.OpenOnce), zero[tsync.Once]},
-}
-
-func opener[H encoding.BinaryMarshaler](open func(*shm.Region, string) (H, error)) func(*shm.Region, string) (encoding.BinaryMarshaler, error) {
-	return func(r *shm.Region, name string) (encoding.BinaryMarshaler, error) { return open(r, name) }
-}
-
-func zero[T any, P interface {
-	*T
-	encoding.BinaryUnmarshaler
-}]() encoding.BinaryUnmarshaler {
-	return P(new(T))
-}
-
-// What every kind's Open says.
-func TestSyncOpen(t *testing.T) {
-	r := feed(t, &shm.Options{Size: 1 << 20})
-	for _, k := range kinds {
-		must[encoding.BinaryMarshaler](t)(k.by(r, strings.ReplaceAll(k.kind, " ", "-")))
-	}
-	unchanged(t, r)
-	var rows []row
-	for i, k := range kinds {
-		open := func(r *shm.Region, name string) func() error { return func() error { return second(k.by(r, name)) } }
-		say := func(object, text string) string { return "sync." + k.open + " feed" + object + text }
-		other := kinds[(i+1)%len(kinds)]
-		name := strings.ReplaceAll(other.kind, " ", "-")
-		rows = append(rows,
-			row{k.kind + " kind", open(r, name), shm.ErrMismatch, say("/"+name, another+"kind: "+k.kind+" here, "+other.kind+" in the region")},
-			row{k.kind + " name", open(r, "a/b"), fs.ErrInvalid, say("/a/b", `: name "a/b", want 1 to 200 of A-Z a-z 0-9 . _ - (not . or ..): invalid argument`)},
-			row{k.kind + " no name", open(r, ""), fs.ErrInvalid, say("", `: name "", want 1 to 200 of A-Z a-z 0-9 . _ - (not . or ..): invalid argument`)},
-			row{k.kind + " typo", open(r.Existing(), "mutexx"), fs.ErrNotExist, say("/mutexx", `: no such object, did you mean "mutex" or "rmutex"? file does not exist`)},
-			row{k.kind + " nil region", open(nil, "m"), fs.ErrInvalid, "sync." + k.open + " m: the region is nil or was not opened: invalid argument"},
-		)
-		b := must[[]byte](t)(must[encoding.BinaryMarshaler](t)(k.by(r, strings.ReplaceAll(k.kind, " ", "-"))).MarshalBinary())
-		rows = append(rows, row{k.kind + " arrives as another", func() error { return other.zero().UnmarshalBinary(b) }, shm.ErrMismatch,
-			strings.ReplaceAll(other.kind, " ", "") + ".UnmarshalBinary " + strings.ReplaceAll(k.kind, " ", "-") + another + "a handle on " + k.an + ", want one on " + other.an})
-		rows = append(rows, row{k.kind + " zero", func() error { return second(k.zero().(encoding.BinaryMarshaler).MarshalBinary()) }, fs.ErrInvalid,
-			strings.ReplaceAll(k.kind, " ", "") + ".MarshalBinary" + noHandle})
-	}
-	check(t, rows)
-}
-
-const noHandle = ": the handle was not made by an OpenX of package sync: invalid argument"
-
-func TestSyncSettings(t *testing.T) {
-	r := feed(t, &shm.Options{Size: 1 << 20})
-	mu, other := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu")), must[*tsync.Mutex](t)(tsync.OpenMutex(r, "other"))
-	re := must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re"))
-	own := must[*tsync.Cond](t)(tsync.OpenCond(r, "own", nil))
-	must[*tsync.Cond](t)(tsync.OpenCond(r, "of-mu", mu))
-	must[*tsync.Cond](t)(tsync.OpenCond(r, "of-re", re.NewHolder()))
-	must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 3, nil))
-	away := must[*shm.Region](t)(shm.Create("away", &shm.Options{Size: 1 << 20}))
-	defer away.Close()
-	stranger := must[*tsync.Mutex](t)(tsync.OpenMutex(away, "mu"))
-	unchanged(t, r)
-	cond := func(name string, l tsync.Lock) func() error {
-		return func() error { return second(tsync.OpenCond(r, name, l)) }
-	}
-	barrier := func(name string, n int) func() error {
-		return func() error { return second(tsync.OpenBarrier(r, name, n, nil)) }
-	}
-	semaphore := func(name string, n int) func() error {
-		return func() error { return second(tsync.OpenSemaphore(r, name, n)) }
-	}
-	bounded := func(name string, n int) func() error {
-		return func() error { return second(tsync.OpenBoundedSemaphore(r, name, n)) }
-	}
-	const o = "sync.OpenCond feed/"
-	check(t, []row{
-		{"own, mutex here", cond("own", mu), shm.ErrMismatch, o + "own" + another + "lock: mutex mu here, own in the region"},
-		{"mutex, own here", cond("of-mu", nil), shm.ErrMismatch, o + "of-mu" + another + "lock: own here, mutex mu in the region"},
-		{"another mutex", cond("of-mu", other), shm.ErrMismatch, o + "of-mu" + another + "lock: mutex other here, mutex mu in the region"},
-		{"mutex, holder here", cond("of-mu", re.NewHolder()), shm.ErrMismatch, o + "of-mu" + another + "lock: rmutex re here, mutex mu in the region"},
-		{"another's own", cond("of-re", own.Holder()), shm.ErrMismatch, o + "of-re" + another + "lock: cond own here, rmutex re in the region"},
-		{"an RWMutex", cond("new", must[*tsync.RWMutex](t)(new(tsync.RWMutex), nil)), fs.ErrInvalid, o + "new: a *sync.RWMutex as its lock, want a *sync.Mutex, a *sync.Holder or nil: invalid argument"},
-		{"nil mutex", cond("new", (*tsync.Mutex)(nil)), fs.ErrInvalid, o + "new" + noHandle},
-		{"zero holder", cond("new", new(tsync.Holder)), fs.ErrInvalid, o + "new" + noHandle},
-		{"another region's", cond("new", stranger), fs.ErrInvalid, o + "new: its lock away/mu is not the one in this region: invalid argument"},
-
-		{"parties", barrier("bar", 4), shm.ErrMismatch, "sync.OpenBarrier feed/bar" + another + "parties: 4 here, 3 in the region"},
-		{"no parties", barrier("new", 0), fs.ErrNotExist, "sync.OpenBarrier feed/new: 0 parties, and there is no barrier to take their number from: invalid argument, file does not exist"},
-		{"fewer parties", barrier("new", -1), fs.ErrInvalid, "sync.OpenBarrier feed/new: -1 parties, want 1 to 1048576: invalid argument"},
-		{"more parties", barrier("new", 1<<20+1), fs.ErrInvalid, "sync.OpenBarrier feed/new: 1048577 parties, want 1 to 1048576: invalid argument"},
-		{"too many for the region", barrier("new", 1<<20), shm.ErrNoSpace, "sync.OpenBarrier feed/new: no space: # bytes needed, # free in the region (of #), # free in its file system"},
-
-		{"fewer permits", semaphore("new", -2), fs.ErrInvalid, "sync.OpenSemaphore feed/new: -2 permits, want 0 to 16777215: invalid argument"},
-		{"more permits", semaphore("new", 1<<24), fs.ErrInvalid, "sync.OpenSemaphore feed/new: 16777216 permits, want 0 to 16777215: invalid argument"},
-		{"no count", semaphore("new", -1), fs.ErrNotExist, "sync.OpenSemaphore feed/new: there is none to take the count from: file does not exist"},
-		{"fewer bounded", bounded("new", -2), fs.ErrInvalid, "sync.OpenBoundedSemaphore feed/new: -2 permits, want 0 to 16777215: invalid argument"},
-		{"more bounded", bounded("new", 1<<24), fs.ErrInvalid, "sync.OpenBoundedSemaphore feed/new: 16777216 permits, want 0 to 16777215: invalid argument"},
-		{"no bound", bounded("new", -1), fs.ErrNotExist, "sync.OpenBoundedSemaphore feed/new: there is none to take the count from: file does not exist"},
-	})
-}
-
-// What a Cond says of a lock that was removed, and of one that was made anew.
-func TestSyncLockRemoved(t *testing.T) {
-	r := feed(t, nil)
-	mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu"))
-	must[*tsync.Cond](t)(tsync.OpenCond(r, "c", mu))
-	if err := r.Remove("mu"); err != nil {
-		t.Fatal(err)
-	}
-	check(t, []row{{"removed", func() error { return second(tsync.OpenCond(r, "c", mu)) }, fs.ErrNotExist, "sync.OpenCond feed/c: sync.OpenMutex feed/mu: no such object: file does not exist"}})
-	must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu"))
-	check(t, []row{{"another", func() error { return second(tsync.OpenCond(r, "c", mu)) }, fs.ErrInvalid, "sync.OpenCond feed/c: its lock feed/mu is not the one in this region: invalid argument"}})
-}
-
-// Nothing is made where there is no room for it.
-func TestSyncNoRoom(t *testing.T) {
-	r := feed(t, &shm.Options{Objects: 1, Size: 1 << 20})
-	must[*tsync.Event](t)(tsync.OpenEvent(r, "first"))
-	small := must[*shm.Region](t)(shm.Create("small", &shm.Options{Size: 1 << 20}))
-	t.Cleanup(func() { small.Close() })
-	for i, err := 0, error(nil); err == nil; i++ {
-		if _, err = tsync.OpenBarrier(small, fmt.Sprint("large", i), 4000, nil); err != nil && !errors.Is(err, shm.ErrNoSpace) {
-			t.Fatal(err)
-		}
-	}
-	for i, err := 0, error(nil); err == nil; i++ {
-		if _, err = tsync.OpenMutex(small, fmt.Sprint("small", i)); err != nil && !errors.Is(err, shm.ErrNoSpace) {
-			t.Fatal(err)
-		}
-	}
-	unchanged(t, r)
-	unchanged(t, small)
-	var rows []row
-	for _, k := range kinds {
-		rows = append(rows,
-			row{k.kind + " entry", func() error { return second(k.by(r, "second")) }, shm.ErrNoSpace,
-				"sync." + k.open + " feed/second: no space: an entry needed, 1 objects of at most 1 in the region, and 0 removed ones that somebody has open"},
-			row{k.kind + " bytes", func() error { return second(k.by(small, "new")) }, shm.ErrNoSpace,
-				"sync." + k.open + " small/new: no space: # bytes needed, # free in the region (of #), # free in its file system"})
-	}
-	check(t, rows)
-}
 
 // all is a handle of each kind but Mutex.
 type all struct {
@@ -183,15 +26,15 @@ type all struct {
 }
 
 func everything(t *testing.T, r *shm.Region) (a all) {
-	a.re = must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re"))
+	a.re = testproc.Get(tsync.OpenRMutex(r, "re"))(t)
 	a.h = a.re.NewHolder()
-	a.rw = must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw"))
-	a.c = must[*tsync.Cond](t)(tsync.OpenCond(r, "c", a.h))
-	a.s = must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "s", 0))
-	a.b = must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "b", 2))
-	a.e = must[*tsync.Event](t)(tsync.OpenEvent(r, "e"))
-	a.bar = must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 3, nil))
-	a.once = must[*tsync.Once](t)(tsync.OpenOnce(r, "once"))
+	a.rw = testproc.Get(tsync.OpenRWMutex(r, "rw"))(t)
+	a.c = testproc.Get(tsync.OpenCond(r, "c", a.h))(t)
+	a.s = testproc.Get(tsync.OpenSemaphore(r, "s", 0))(t)
+	a.b = testproc.Get(tsync.OpenBoundedSemaphore(r, "b", 2))(t)
+	a.e = testproc.Get(tsync.OpenEvent(r, "e"))(t)
+	a.bar = testproc.Get(tsync.OpenBarrier(r, "bar", 3, nil))(t)
+	a.once = testproc.Get(tsync.OpenOnce(r, "once"))(t)
 	return a
 }
 
@@ -298,12 +141,12 @@ func TestSyncOperations(t *testing.T) {
 	a := everything(t, r)
 	const notOwner, notLocked = ": not held by this process", ": not locked"
 	lost := errors.New("no disk")
-	broken := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "broken", 2, nil))
+	broken := testproc.Get(tsync.OpenBarrier(r, "broken", 2, nil))(t)
 	if err := broken.Abort(); err != nil {
 		t.Fatal(err)
 	}
-	acting := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "acting", 1, &tsync.BarrierOptions{Action: func() error { return lost }}))
-	full := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "full", 1<<24-1))
+	acting := testproc.Get(tsync.OpenBarrier(r, "acting", 1, &tsync.BarrierOptions{Action: func() error { return lost }}))(t)
+	full := testproc.Get(tsync.OpenSemaphore(r, "full", 1<<24-1))(t)
 	check(t, []row{
 		{"unlock", a.h.Unlock, tsync.ErrNotOwner, "holder.Unlock feed/re" + notOwner},
 		{"mark", a.h.MarkConsistent, tsync.ErrNotOwner, "holder.MarkConsistent feed/re" + notOwner},
@@ -356,7 +199,7 @@ var keeper = testproc.Role("keeper", func(args []string) {
 func TestSyncHeldByOthers(t *testing.T) {
 	r := feed(t, nil)
 	a := everything(t, r)
-	read := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "read"))
+	read := testproc.Get(tsync.OpenRWMutex(r, "read"))(t)
 	c := keeper.Start(t, "feed")
 	c.Expect("locked")
 	const notOwner, died = ": not held by this process", ": a holder died and nobody has repaired since"
@@ -399,8 +242,8 @@ func TestSyncRemoved(t *testing.T) {
 	r := feed(t, nil)
 	for _, k := range kinds {
 		t.Run(k.kind, func(t *testing.T) {
-			h := must[encoding.BinaryMarshaler](t)(k.by(r, "x"))
-			b := must[[]byte](t)(h.MarshalBinary())
+			h := testproc.Get(k.by(r, "x"))(t)
+			b := testproc.Get(h.MarshalBinary())(t)
 			if err := r.Remove("x"); err != nil {
 				t.Fatal(err)
 			}

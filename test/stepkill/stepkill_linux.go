@@ -47,6 +47,26 @@ func Register(name string, prepare func(r *shm.Region) (run func() error, err er
 	})
 }
 
+// Rehearsal is the name of what [Rehearsed] rehearses on.
+const Rehearsal = "rehearsal"
+
+// Rehearsed is Register, of what is done to the one object of a name. prepare
+// gets that name, too. Before, it gets the name Rehearsal, and what it returns
+// is run once and not stepped: so what only a process's first time does, of the
+// runtime and of this library, is no instruction to die at.
+func Rehearsed(op, name string, prepare func(r *shm.Region, name string) (run func() error, err error)) Op {
+	return Register(op, func(r *shm.Region) (func() error, error) {
+		rehearse, err := prepare(r, Rehearsal)
+		if err == nil {
+			err = rehearse()
+		}
+		if err != nil {
+			return nil, err
+		}
+		return prepare(r, name)
+	})
+}
+
 // RegisterGuard names what the guard of a process does that has opened the
 // stage's region: the recovery of the dead. prepare opens what the victim
 // shall have open. See [step.RegisterGuard].

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -125,8 +126,8 @@ func TestQueues(t *testing.T) {
 		for _, verb := range []string{"get", "tryget", "lease", "put"} {
 			t.Run(name+"."+verb, func(t *testing.T) {
 				t.Parallel()
-				r, ctx := shmtest.Region(t), watchdog(t)
-				e := must[*end](t)(open(r))
+				r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+				e := testproc.Get(open(r))(t)
 				n := int64(0) // how many have been put, one after the other
 				enough, fed := func() {}, make(chan error)
 				before := func() {

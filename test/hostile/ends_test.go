@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -24,7 +25,7 @@ func TestCapacities(t *testing.T) {
 	long := effort.Or(1<<20, 1<<14)
 	for _, capacity := range []int{1, 2, 3, long} {
 		t.Run(fmt.Sprint(capacity), func(t *testing.T) {
-			q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](shmtest.Region(t), "q", &ring.QueueOptions{Capacity: capacity}))
+			q := testproc.Get(ring.OpenQueue[int64](shmtest.Region(t), "q", &ring.QueueOptions{Capacity: capacity}))(t)
 			if got := q.Cap(); got != capacity {
 				t.Fatalf("Cap = %d, want %d", got, capacity)
 			}
@@ -55,11 +56,11 @@ func TestCapacities(t *testing.T) {
 
 // Messages of no bytes, of the most, and of one more, which changes nothing.
 func TestMessageSizes(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
 	for _, most := range []int{1, 112, 113, 256, 4096, 100_000} {
 		o := &ring.QueueOptions{Capacity: 4, MaxMessage: most}
-		q := must[*ring.Queue[[]byte]](t)(ring.OpenQueue[[]byte](r, fmt.Sprint("bytes", most), o))
-		s := must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, fmt.Sprint("text", most), o))
+		q := testproc.Get(ring.OpenQueue[[]byte](r, fmt.Sprint("bytes", most), o))(t)
+		s := testproc.Get(ring.OpenQueue[string](r, fmt.Sprint("text", most), o))(t)
 		for range 20 {
 			for _, n := range []int{0, 1, most - 1, most} {
 				want := bytes.Repeat([]byte{byte(n) | 1}, n)
@@ -94,8 +95,8 @@ func TestMessageSizes(t *testing.T) {
 // its Attempt counts.
 func TestNackForEver(t *testing.T) {
 	rounds := effort.Or(5000, 500)
-	ctx := watchdog(t)
-	q := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](shmtest.Region(t), "q", &ring.QueueOptions{Capacity: 3}))
+	ctx := testproc.Watchdog(t)
+	q := testproc.Get(ring.OpenQueue[int64](shmtest.Region(t), "q", &ring.QueueOptions{Capacity: 3}))(t)
 	const poison = -1
 	if err := q.Put(ctx, poison); err != nil {
 		t.Fatal(err)
@@ -175,9 +176,9 @@ func TestNackForEver(t *testing.T) {
 func TestManyObjects(t *testing.T) {
 	n := effort.Or(10_000, 1000)
 	dir := filepath.Dir(shmtest.Region(t).Name())
-	r := must[*shm.Region](t)(shm.Create(filepath.Join(dir, "many"), &shm.Options{Objects: n}))
+	r := testproc.Get(shm.Create(filepath.Join(dir, "many"), &shm.Options{Objects: n}))(t)
 	defer r.Close()
-	before := must[*shm.Snapshot](t)(r.Snapshot()).Memory.Used
+	before := testproc.Get(r.Snapshot())(t).Memory.Used
 	for round := range 2 {
 		for i := range n {
 			if _, err := tsync.OpenMutex(r, fmt.Sprint("m", i)); err != nil {
@@ -221,14 +222,14 @@ func TestManyObjects(t *testing.T) {
 	if err := r.Check(); err != nil {
 		t.Error(err)
 	}
-	t.Logf("%d bytes used before, %d after", before, must[*shm.Snapshot](t)(r.Snapshot()).Memory.Used)
+	t.Logf("%d bytes used before, %d after", before, testproc.Get(r.Snapshot())(t).Memory.Used)
 }
 
 // Objects that are made, used, dropped and removed in a loop, larger together
 // than the region by far.
 func TestFleetingObjects(t *testing.T) {
 	dir := filepath.Dir(shmtest.Region(t).Name())
-	r := must[*shm.Region](t)(shm.Create(filepath.Join(dir, "small"), &shm.Options{Size: 2 << 20, Objects: 8}))
+	r := testproc.Get(shm.Create(filepath.Join(dir, "small"), &shm.Options{Size: 2 << 20, Objects: 8}))(t)
 	defer r.Close()
 	n := effort.Or(2000, 200)
 	for i := range n {

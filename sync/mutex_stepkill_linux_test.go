@@ -19,20 +19,12 @@ func init() { stepkill.Main() }
 // onMutex names what a victim does to the mutex m. It is rehearsed on another.
 // hold: the victim holds m when it begins.
 func onMutex(name string, hold bool, do func(m *sync.Mutex) error) stepkill.Op {
-	return stepkill.Register("mutex/"+name, func(r *shm.Region) (func() error, error) {
-		open := func(name string) (func() error, error) {
-			m, err := sync.OpenMutex(r, name)
-			if err == nil && hold {
-				err = m.Lock(background)
-			}
-			return func() error { return do(m) }, err
+	return stepkill.Rehearsed("mutex/"+name, "m", func(r *shm.Region, name string) (func() error, error) {
+		m, err := sync.OpenMutex(r, name)
+		if err == nil && hold {
+			err = m.Lock(background)
 		}
-		if rehearse, err := open("rehearsal"); err != nil {
-			return nil, err
-		} else if err := rehearse(); err != nil {
-			return nil, err
-		}
-		return open("m")
+		return func() error { return do(m) }, err
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -26,31 +27,31 @@ func TestCloseUnderEverything(t *testing.T) {
 	dir := filepath.Dir(base.Name())
 	for range rounds {
 		name := filepath.Join(dir, "round")
-		r := must[*shm.Region](t)(shm.Create(name, &shm.Options{Size: 8 << 20}))
-		ctx := watchdog(t)
-		words := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](r, "words", &ring.QueueOptions{Capacity: 4}))
-		texts := must[*ring.Queue[string]](t)(ring.OpenQueue[string](r, "texts", &ring.QueueOptions{Capacity: 4}))
-		idle := must[*ring.Queue[int64]](t)(ring.OpenQueue[int64](r, "idle", nil))
-		mu := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "mu"))
-		held := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "held"))
-		v := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "v", int64(1)))
-		a := must[*atomics.Array[int32]](t)(atomics.OpenArray[int32](r, "a", 100))
-		s := must[*atomics.Slice[int64]](t)(atomics.OpenSlice[int64](r, "s", 100)).Data()
-		rw := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw"))
-		written := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "written"))
-		re := must[*tsync.RMutex](t)(tsync.OpenRMutex(r, "re"))
-		own := must[*tsync.Cond](t)(tsync.OpenCond(r, "own", nil))
-		other := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "other"))
-		of := must[*tsync.Cond](t)(tsync.OpenCond(r, "of", other))
-		sem := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "sem", 2))
-		none := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "none", 0))
-		bound := must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "bound", 1))
-		event := must[*tsync.Event](t)(tsync.OpenEvent(r, "event"))
-		never := must[*tsync.Event](t)(tsync.OpenEvent(r, "never"))
-		bar := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 2, nil))
-		alone := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "alone", 2, nil))
-		once := must[*tsync.Once](t)(tsync.OpenOnce(r, "once"))
-		done := must[*tsync.Once](t)(tsync.OpenOnce(r, "done"))
+		r := testproc.Get(shm.Create(name, &shm.Options{Size: 8 << 20}))(t)
+		ctx := testproc.Watchdog(t)
+		words := testproc.Get(ring.OpenQueue[int64](r, "words", &ring.QueueOptions{Capacity: 4}))(t)
+		texts := testproc.Get(ring.OpenQueue[string](r, "texts", &ring.QueueOptions{Capacity: 4}))(t)
+		idle := testproc.Get(ring.OpenQueue[int64](r, "idle", nil))(t)
+		mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
+		held := testproc.Get(tsync.OpenMutex(r, "held"))(t)
+		v := testproc.Get(atomics.OpenValue(r, "v", int64(1)))(t)
+		a := testproc.Get(atomics.OpenArray[int32](r, "a", 100))(t)
+		s := testproc.Get(atomics.OpenSlice[int64](r, "s", 100))(t).Data()
+		rw := testproc.Get(tsync.OpenRWMutex(r, "rw"))(t)
+		written := testproc.Get(tsync.OpenRWMutex(r, "written"))(t)
+		re := testproc.Get(tsync.OpenRMutex(r, "re"))(t)
+		own := testproc.Get(tsync.OpenCond(r, "own", nil))(t)
+		other := testproc.Get(tsync.OpenMutex(r, "other"))(t)
+		of := testproc.Get(tsync.OpenCond(r, "of", other))(t)
+		sem := testproc.Get(tsync.OpenSemaphore(r, "sem", 2))(t)
+		none := testproc.Get(tsync.OpenSemaphore(r, "none", 0))(t)
+		bound := testproc.Get(tsync.OpenBoundedSemaphore(r, "bound", 1))(t)
+		event := testproc.Get(tsync.OpenEvent(r, "event"))(t)
+		never := testproc.Get(tsync.OpenEvent(r, "never"))(t)
+		bar := testproc.Get(tsync.OpenBarrier(r, "bar", 2, nil))(t)
+		alone := testproc.Get(tsync.OpenBarrier(r, "alone", 2, nil))(t)
+		once := testproc.Get(tsync.OpenOnce(r, "once"))(t)
+		done := testproc.Get(tsync.OpenOnce(r, "done"))(t)
 		failed := errors.New("failed")
 		fails := func(context.Context) error { return failed }
 		if err := errors.Join(held.Lock(ctx), written.Lock(ctx)); err != nil {
@@ -194,29 +195,29 @@ func TestCloseUnderEverything(t *testing.T) {
 			t.Error("cells of a closed region are not zero")
 		}
 
-		again := must[*shm.Region](t)(shm.Open(name, nil))
+		again := testproc.Get(shm.Open(name, nil))(t)
 		if err := again.Check(); err != nil {
 			t.Error(err)
 		}
-		m := must[*tsync.Mutex](t)(tsync.OpenMutex(again, "held"))
+		m := testproc.Get(tsync.OpenMutex(again, "held"))(t)
 		if err := m.Lock(ctx); !errors.Is(err, shm.ErrOwnerDied) {
 			t.Errorf("Lock of what was held at Close = %v, want ErrOwnerDied", err)
 		}
-		w := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(again, "written"))
+		w := testproc.Get(tsync.OpenRWMutex(again, "written"))(t)
 		if err := w.RLock(ctx); !errors.Is(err, shm.ErrOwnerDied) {
 			t.Errorf("RLock of what was written at Close = %v, want ErrOwnerDied", err)
 		}
-		s2 := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(again, "sem", -1))
-		b2 := must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(again, "bound", -1))
+		s2 := testproc.Get(tsync.OpenSemaphore(again, "sem", -1))(t)
+		b2 := testproc.Get(tsync.OpenBoundedSemaphore(again, "bound", -1))(t)
 		if s2.Value() != 2 || b2.Value() != 1 {
 			t.Errorf("%d and %d permits, want 2 and 1", s2.Value(), b2.Value())
 		}
-		a2 := must[*tsync.Barrier](t)(tsync.OpenBarrier(again, "alone", 0, nil))
+		a2 := testproc.Get(tsync.OpenBarrier(again, "alone", 0, nil))(t)
 		if !a2.Broken() || a2.Waiting() != 0 {
 			t.Errorf("the barrier of one that waited at Close: broken %v, %d waiting", a2.Broken(), a2.Waiting())
 		}
 		ran := 0
-		o2, d2 := must[*tsync.Once](t)(tsync.OpenOnce(again, "once")), must[*tsync.Once](t)(tsync.OpenOnce(again, "done"))
+		o2, d2 := testproc.Get(tsync.OpenOnce(again, "once"))(t), testproc.Get(tsync.OpenOnce(again, "done"))(t)
 		run := func(context.Context) error { ran++; return nil }
 		if err := errors.Join(o2.Do(ctx, run), o2.Do(ctx, run)); err != nil || ran != 1 {
 			t.Errorf("Once after Close: %v, run %d times", err, ran)

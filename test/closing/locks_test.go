@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
@@ -97,8 +98,8 @@ func TestLocks(t *testing.T) {
 		for taking := range takings {
 			t.Run(lock+"."+taking, func(t *testing.T) {
 				t.Parallel()
-				r, ctx := shmtest.Region(t), watchdog(t)
-				l := must[robust](t)(open(r))
+				r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+				l := testproc.Get(open(r))(t)
 				inside := 0
 				leaving(t, r, lock+"."+taking, nil, func(t *testing.T, rep report) {
 					ok, err := l.TryLock()
@@ -154,7 +155,7 @@ func TestReaders(t *testing.T) {
 	for _, name := range []string{"read", "tryread"} {
 		t.Run(name, func(t *testing.T) {
 			r := shmtest.Region(t)
-			m := must[*tsync.RWMutex](t)(tsync.OpenRWMutex(r, "rw"))
+			m := testproc.Get(tsync.OpenRWMutex(r, "rw"))(t)
 			leaving(t, r, name, nil, func(t *testing.T, _ report) {
 				if ok, err := m.TryLock(); !ok || err != nil {
 					t.Fatalf("TryLock after the readers have closed = %v, %v", ok, err)
@@ -198,13 +199,13 @@ func init() {
 
 // A Once is done if and only if the Do that ran it returned nil.
 func TestOnce(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	next := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "next", int64(0)))
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	next := testproc.Get(atomics.OpenValue(r, "next", int64(0)))(t)
 	all := map[int64]*tsync.Once{}
 	leaving(t, r, "once", func() {
 		next.Store(0)
 		for n := range int64(onces) {
-			all[n] = must[*tsync.Once](t)(tsync.OpenOnce(r, onceName(n)))
+			all[n] = testproc.Get(tsync.OpenOnce(r, onceName(n)))(t)
 		}
 	}, func(t *testing.T, rep report) {
 		for n, o := range all {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/testproc/actor"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
@@ -18,9 +19,9 @@ import (
 func TestMutexHolderKilled(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
-	victim, other := start(t, r), start(t, r)
+	victim, other := actor.Start(t, r), actor.Start(t, r)
 	ctx := patience(t)
-	ask(t, victim, "lock", "ok")
+	victim.Expect("ok", "mutex.lock", "m")
 	told := make(chan error, 3)
 	for range 3 {
 		go func() { told <- m.Lock(ctx) }()
@@ -33,8 +34,8 @@ func TestMutexHolderKilled(t *testing.T) {
 		}
 		recovered <- err
 	}()
-	other.Say("lock")
-	asleep(t, other.PID())
+	locks := other.Begin("mutex.lock", "m")
+	locks.Blocked()
 	waiters(t, 4)
 	victim.Kill()
 	for range 3 {
@@ -42,18 +43,17 @@ func TestMutexHolderKilled(t *testing.T) {
 			t.Errorf("a waiter is told %v", err)
 		}
 	}
-	other.Expect("owner died")
+	locks.Expect("owner died")
 	must(t, <-recovered)
 	if ok, err := m.TryLock(); ok || !errors.Is(err, sync.ErrOwnerDied) {
 		t.Errorf("TryLock while somebody repairs = %v, %v", ok, err)
 	}
-	ask(t, other, "lock", "owner died")
-	other.Say("recover")
+	other.Expect("owner died", "mutex.lock", "m")
+	recovers := other.Begin("mutex.recover", "m")
 	must(t, m.Unlock())
-	other.Expect("true")
-	other.Expect("ok")
-	ask(t, other, "mark", "ok")
-	ask(t, other, "unlock", "ok")
+	recovers.Expect("suspect")
+	other.Expect("ok", "mutex.mark", "m")
+	other.Expect("ok", "mutex.unlock", "m")
 	must(t, m.Lock(ctx))
 	must(t, m.Unlock())
 }
@@ -69,19 +69,19 @@ func TestMutexRepairerKilled(t *testing.T) {
 			t.Fatalf("Lock = %v", err)
 		}
 	}
-	c := start(t, r)
-	ask(t, c, "lock", "ok")
-	ask(t, c, "close", "ok")
+	c := actor.Start(t, r)
+	c.Expect("ok", "mutex.lock", "m")
+	c.Expect("ok", "actor.close")
 	died()
 	for n := range 3 {
-		c = start(t, r)
-		ask(t, c, "recover", "true", "ok")
+		c = actor.Start(t, r)
+		c.Expect("suspect", "mutex.recover", "m")
 		if n == 1 {
-			ask(t, c, "mark", "ok") // repaired, and killed later with it held
+			c.Expect("ok", "mutex.mark", "m") // repaired, and killed later with it held
 		}
 		p, _ := m.Owner()
-		if p.PID != c.PID() {
-			t.Errorf("Owner = %+v, want pid %d", p, c.PID())
+		if p.PID != c.PID {
+			t.Errorf("Owner = %+v, want pid %d", p, c.PID)
 		}
 		c.Kill()
 		for ok := true; ok; {
@@ -108,8 +108,8 @@ func TestMutexToldSoon(t *testing.T) {
 	m := mutex(t, r, "m")
 	ctx := patience(t)
 	soon(t, func() time.Duration {
-		c := start(t, r)
-		ask(t, c, "lock", "ok")
+		c := actor.Start(t, r)
+		c.Expect("ok", "mutex.lock", "m")
 		told := make(chan error)
 		go func() { told <- m.Lock(ctx) }()
 		waiters(t, 1)

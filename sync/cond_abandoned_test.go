@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/testproc/actor"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
 )
@@ -28,9 +29,9 @@ func TestCondHolderKilled(t *testing.T) {
 				must(t, err)
 				l = c.Holder()
 			case "mutex":
-				l = mutex(t, r, "l")
+				l = mutex(t, r, "c.lock")
 			case "holder":
-				m, err := sync.OpenRMutex(r, "l")
+				m, err := sync.OpenRMutex(r, "c.lock")
 				must(t, err)
 				l = m.NewHolder()
 			}
@@ -40,12 +41,12 @@ func TestCondHolderKilled(t *testing.T) {
 			}
 			ctx := patience(t)
 			soon(t, func() time.Duration {
-				victim := startCond(t, r, lock)
+				victim := actor.Start(t, r)
 				must(t, l.Lock(ctx))
 				told := make(chan error)
 				go func() { told <- c.Wait(ctx) }()
 				shmtest.AwaitWaiting(t, r, "c", 1)
-				ask(t, victim, "lock", "ok")
+				victim.Expect("ok", "cond.lock", "c", lock)
 				begin := time.Now()
 				victim.Signal(syscall.SIGKILL)
 				if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
@@ -64,11 +65,11 @@ func TestCondHolderKilled(t *testing.T) {
 // notification.
 func TestCondHolderKilledOneIsTold(t *testing.T) {
 	r := shmtest.Region(t)
-	m := mutex(t, r, "l")
+	m := mutex(t, r, "c.lock")
 	c, err := sync.OpenCond(r, "c", m)
 	must(t, err)
 	ctx := patience(t)
-	victim := startCond(t, r, "mutex")
+	victim := actor.Start(t, r)
 	told := make(chan error, 3)
 	for range cap(told) {
 		must(t, m.Lock(ctx))
@@ -83,7 +84,7 @@ func TestCondHolderKilledOneIsTold(t *testing.T) {
 		shmtest.AwaitWaiting(t, r, "c", 1) // it has given up the lock
 	}
 	shmtest.AwaitWaiting(t, r, "c", cap(told))
-	ask(t, victim, "lock", "ok")
+	victim.Expect("ok", "cond.lock", "c", "mutex")
 	victim.Kill()
 	if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
 		t.Errorf("the first to be told is told %v", err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -18,8 +19,8 @@ import (
 func TestClose(t *testing.T) {
 	for name, k := range kinds {
 		t.Run(name, func(t *testing.T) {
-			r, ctx := shmtest.Region(t), watchdog(t)
-			h, other := must(k.open(r))(t), must(k.open(r))(t)
+			r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+			h, other := testproc.Get(k.open(r))(t), testproc.Get(k.open(r))(t)
 			if k.hold != nil {
 				if err := k.hold(ctx, h); err != nil {
 					t.Fatal(err)
@@ -83,7 +84,7 @@ func TestClose(t *testing.T) {
 // Cells of a closed handle are zero to read; those of another are what they are.
 func TestCloseCells(t *testing.T) {
 	r := shmtest.Region(t)
-	v, other := must(atomics.OpenValue(r, "v", int64(7)))(t), must(atomics.OpenValue(r, "v", int64(7)))(t)
+	v, other := testproc.Get(atomics.OpenValue(r, "v", int64(7)))(t), testproc.Get(atomics.OpenValue(r, "v", int64(7)))(t)
 	if err := v.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +99,7 @@ func TestCloseCells(t *testing.T) {
 	if n := other.Load(); n != 7 {
 		t.Errorf("Load of the other handle = %d, want 7", n)
 	}
-	a, cells := must(atomics.OpenArray[uint8](r, "a", 3))(t), must(atomics.OpenArray[uint8](r, "a", 0))(t)
+	a, cells := testproc.Get(atomics.OpenArray[uint8](r, "a", 3))(t), testproc.Get(atomics.OpenArray[uint8](r, "a", 0))(t)
 	cells.Store(1, 7)
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
@@ -113,7 +114,7 @@ func TestCloseCells(t *testing.T) {
 			t.Errorf("cell %d is %d", i, x)
 		}
 	}
-	s := must(atomics.OpenSlice[int64](r, "s", 3))(t)
+	s := testproc.Get(atomics.OpenSlice[int64](r, "s", 3))(t)
 	before := s.Data()
 	if err := errors.Join(s.Close(), s.Close()); err != nil {
 		t.Fatal(err)
@@ -122,15 +123,15 @@ func TestCloseCells(t *testing.T) {
 		t.Error("Data of a closed handle")
 	}
 	before[0] = 5
-	if n := must(atomics.OpenSlice[int64](r, "s", 0))(t).Data()[0]; n != 5 {
+	if n := testproc.Get(atomics.OpenSlice[int64](r, "s", 0))(t).Data()[0]; n != 5 {
 		t.Errorf("what was given out is not the slice's any more: %d", n)
 	}
 }
 
 // Permits that are there are not taken, by no way.
 func TestClosedSemaphore(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	s, other := must(sync.OpenSemaphore(r, "s", 3))(t), must(sync.OpenSemaphore(r, "s", -1))(t)
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	s, other := testproc.Get(sync.OpenSemaphore(r, "s", 3))(t), testproc.Get(sync.OpenSemaphore(r, "s", -1))(t)
 	if err := s.Acquire(ctx); err != nil { // from here on it is the tenant
 		t.Fatal(err)
 	}
@@ -148,8 +149,8 @@ func TestClosedSemaphore(t *testing.T) {
 }
 
 func TestTaskDoneThroughAClosedHandle(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	q, other := must(openQueue(r))(t), must(openQueue(r))(t)
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	q, other := testproc.Get(openQueue(r))(t), testproc.Get(openQueue(r))(t)
 	if err := errors.Join(q.Put(ctx, "x"), first(q.Get(ctx)), q.Close()); err != nil {
 		t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func TestMemoryComesBackAfterClose(t *testing.T) {
 	for i, removeFirst := range []bool{false, true, false, true} {
 		name := string(rune('a' + i))
 		func() {
-			q := must(ring.OpenQueue[int64](r, name, &ring.QueueOptions{Capacity: 1 << 12}))(t)
+			q := testproc.Get(ring.OpenQueue[int64](r, name, &ring.QueueOptions{Capacity: 1 << 12}))(t)
 			if err := q.Close(); err != nil {
 				t.Fatal(err)
 			}
@@ -189,9 +190,9 @@ func TestMemoryComesBackAfterClose(t *testing.T) {
 		if !removeFirst {
 			remove()
 		}
-		for ctx := watchdog(t); must(r.Snapshot())(t).Directory.Removed > 0; time.Sleep(time.Millisecond) {
+		for ctx := testproc.Watchdog(t); testproc.Get(r.Snapshot())(t).Directory.Removed > 0; time.Sleep(time.Millisecond) {
 			if ctx.Err() != nil {
-				t.Fatalf("still there:\n%v", must(r.Snapshot())(t))
+				t.Fatalf("still there:\n%v", testproc.Get(r.Snapshot())(t))
 			}
 		}
 	}

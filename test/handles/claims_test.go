@@ -15,10 +15,10 @@ import (
 
 // A Wait of a Cond that is closed waits for its lock as long as that takes.
 func TestCloseCondWaitsForItsLock(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	c := must(sync.OpenCond(r, "c", nil))(t)
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	c := testproc.Get(sync.OpenCond(r, "c", nil))(t)
 	h := c.Holder()
-	holder := must(sync.OpenCond(r, "c", nil))(t).Holder()
+	holder := testproc.Get(sync.OpenCond(r, "c", nil))(t).Holder()
 	waits := make(chan error, 1)
 	go func() {
 		if err := h.Lock(ctx); err != nil {
@@ -52,8 +52,8 @@ func TestCloseCondWaitsForItsLock(t *testing.T) {
 // The Holders of an RMutex that is closed wait no longer, those of another handle
 // go on.
 func TestCloseRMutex(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	m, other := must(sync.OpenRMutex(r, "m"))(t), must(sync.OpenRMutex(r, "m"))(t)
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	m, other := testproc.Get(sync.OpenRMutex(r, "m"))(t), testproc.Get(sync.OpenRMutex(r, "m"))(t)
 	holder, waiter, goesOn := other.NewHolder(), m.NewHolder(), other.NewHolder()
 	if err := holder.Lock(ctx); err != nil {
 		t.Fatal(err)
@@ -86,13 +86,13 @@ func TestCloseRMutex(t *testing.T) {
 
 // A Delivery and a Holder give back what they have, for nobody else could.
 func TestClaimsOutliveTheHandle(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	q, other := must(openQueue(r))(t), must(openQueue(r))(t)
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	q, other := testproc.Get(openQueue(r))(t), testproc.Get(openQueue(r))(t)
 	for _, ack := range []bool{true, false} {
 		if err := other.Put(ctx, "x"); err != nil {
 			t.Fatal(err)
 		}
-		d := must(q.Lease(ctx))(t)
+		d := testproc.Get(q.Lease(ctx))(t)
 		if err := q.Close(); err != nil {
 			t.Fatal(err)
 		}
@@ -106,9 +106,9 @@ func TestClaimsOutliveTheHandle(t *testing.T) {
 		if _, err := other.TryGet(); ack != errors.Is(err, ring.ErrEmpty) {
 			t.Errorf("after Ack %v: %v", ack, err)
 		}
-		q = must(openQueue(r))(t)
+		q = testproc.Get(openQueue(r))(t)
 	}
-	m := must(sync.OpenRMutex(r, "m"))(t)
+	m := testproc.Get(sync.OpenRMutex(r, "m"))(t)
 	h := m.NewHolder()
 	if err := h.Lock(ctx); err != nil {
 		t.Fatal(err)
@@ -124,7 +124,7 @@ func TestClaimsOutliveTheHandle(t *testing.T) {
 	if err := h.Unlock(); err != nil {
 		t.Errorf("Unlock = %v", err)
 	}
-	if ok, err := must(sync.OpenRMutex(r, "m"))(t).NewHolder().TryLock(); !ok || err != nil {
+	if ok, err := testproc.Get(sync.OpenRMutex(r, "m"))(t).NewHolder().TryLock(); !ok || err != nil {
 		t.Errorf("TryLock = %v, %v", ok, err)
 	}
 }
@@ -140,16 +140,16 @@ func TestCloseCond(t *testing.T) {
 		open func(t *testing.T, r *shm.Region) (*sync.Cond, locker)
 	}{
 		{"mutex", func(t *testing.T, r *shm.Region) (*sync.Cond, locker) {
-			m := must(sync.OpenMutex(r, "m"))(t)
-			return must(sync.OpenCond(r, "c", m))(t), m
+			m := testproc.Get(sync.OpenMutex(r, "m"))(t)
+			return testproc.Get(sync.OpenCond(r, "c", m))(t), m
 		}},
 		{"own", func(t *testing.T, r *shm.Region) (*sync.Cond, locker) {
-			c := must(sync.OpenCond(r, "c", nil))(t)
+			c := testproc.Get(sync.OpenCond(r, "c", nil))(t)
 			return c, c.Holder()
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r, ctx := shmtest.Region(t), watchdog(t)
+			r, ctx := shmtest.Region(t), testproc.Watchdog(t)
 			c, l := tt.open(t, r)
 			other, ol := tt.open(t, r)
 			waits, others := make(chan error, 1), make(chan error, 1)

@@ -15,22 +15,6 @@ import (
 
 func TestMain(m *testing.M) { testproc.Main(m) }
 
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}
-
-func watchdog(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func first[T any](_ T, err error) error { return err }
 
 // A kind is what can be done with a handle on an object.

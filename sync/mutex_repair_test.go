@@ -5,6 +5,7 @@ import (
 	"errors"
 	"testing"
 
+	"example.com/tandem/internal/testproc/actor"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
 )
@@ -32,8 +33,8 @@ func TestOnOwnerDied(t *testing.T) {
 	}
 	abandon := func() {
 		t.Helper()
-		c := start(t, r)
-		ask(t, c, "recover", "false", "ok")
+		c := actor.Start(t, r)
+		c.Expect("sound", "mutex.recover", "m")
 		c.Kill()
 		if err := plain.Lock(ctx); !errors.Is(err, sync.ErrOwnerDied) {
 			t.Fatalf("Lock by a handle without an answer = %v", err)

@@ -1,4 +1,4 @@
-package contract_test
+package actor
 
 import (
 	"bufio"
@@ -13,32 +13,36 @@ import (
 	"example.com/tandem/shm"
 )
 
-// start starts an actor in each way.
-var start = map[string]func(w *world, name string) (port, error){
-	"goroutines": startGoroutine,
-	"children":   startChild,
-	"unrelated":  startUnrelated,
+// starts starts an actor in each way, and says its process's pid.
+var starts = map[string]func(w *World, name string) (pid int, p port, err error){
+	Goroutines: startGoroutine,
+	Children:   startChild,
+	Unrelated:  startUnrelated,
+	finding:    startUnrelated,
 }
 
 // A goroutine's region is a handle of its own.
-func startGoroutine(w *world, _ string) (port, error) {
-	r, err := shm.Open(w.region.Name(), nil)
+func startGoroutine(w *World, _ string) (int, port, error) {
+	r, err := shm.Open(w.Region.Name(), nil)
 	if err != nil {
-		return port{}, err
+		return 0, port{}, err
+	}
+	self, err := os.FindProcess(os.Getpid())
+	if err != nil {
+		return 0, port{}, errors.Join(err, r.Close())
 	}
 	in, out, closed := make(chan string, 1024), make(chan string, 1024), make(chan error, 1)
 	go func() {
-		serve(context.Background(), r, w.way,
+		serve(context.Background(), r, w.Way,
 			func() (string, bool) { line, ok := <-in; return line, ok },
 			func(line string) { out <- line })
 		close(out)
 		closed <- r.Close()
 	}()
-	return port{
-		pid:    os.Getpid(),
+	return os.Getpid(), port{
 		say:    func(line string) { in <- line },
 		hear:   func() (string, bool) { line, ok := <-out; return line, ok },
-		signal: func(s syscall.Signal) { syscall.Kill(os.Getpid(), s) },
+		signal: func(s syscall.Signal) { self.Signal(s) },
 		hangUp: func() { close(in) },
 		ended:  func() error { return <-closed },
 	}, nil
@@ -48,31 +52,30 @@ func startGoroutine(w *world, _ string) (port, error) {
 // child does.
 var child = proc.Register("actor", func(ctx context.Context, r *shm.Region) error {
 	in := bufio.NewReader(os.Stdin)
-	serve(ctx, r, "children", func() (string, bool) {
+	serve(ctx, r, Children, func() (string, bool) {
 		line, err := in.ReadString('\n')
 		return line, err == nil
 	}, func(line string) { fmt.Println(line) })
 	return nil
 })
 
-func startChild(w *world, name string) (port, error) {
+func startChild(w *World, name string) (int, port, error) {
 	stdin, in, err := os.Pipe()
 	if err != nil {
-		return port{}, err
+		return 0, port{}, err
 	}
 	defer stdin.Close()
 	out, stdout, err := os.Pipe()
 	if err != nil {
-		return port{}, errors.Join(err, in.Close())
+		return 0, port{}, errors.Join(err, in.Close())
 	}
 	defer stdout.Close()
-	p, err := child.Start(context.Background(), w.region, &proc.Options{Name: name, Stdin: stdin, Stdout: stdout})
+	p, err := child.Start(context.Background(), w.Region, &proc.Options{Name: name, Stdin: stdin, Stdout: stdout})
 	if err != nil {
-		return port{}, errors.Join(err, in.Close(), out.Close())
+		return 0, port{}, errors.Join(err, in.Close(), out.Close())
 	}
 	lines := bufio.NewReader(out)
-	return port{
-		pid: p.PID(),
+	return p.PID(), port{
 		say: func(line string) { fmt.Fprintln(in, line) },
 		hear: func() (string, bool) {
 			line, err := lines.ReadString('\n')
@@ -89,16 +92,20 @@ func startChild(w *world, name string) (port, error) {
 
 // An unrelated process opens the region by its name.
 var unrelated = testproc.Role("actor", func(args []string) {
-	r, err := shm.Open(args[0], nil)
+	name, way := args[0], args[1]
+	r, err := shm.Open(name, nil)
 	testproc.Must(err)
-	serve(context.Background(), r, "unrelated", testproc.Hear, func(line string) { testproc.Say(line) })
+	uses := r
+	if way == finding {
+		uses = r.Existing()
+	}
+	serve(context.Background(), uses, way, testproc.Hear, func(line string) { testproc.Say(line) })
 	testproc.Must(r.Close())
 })
 
-func startUnrelated(w *world, _ string) (port, error) {
-	c := unrelated.Start(w.t, w.region.Name())
-	return port{
-		pid:    c.PID(),
+func startUnrelated(w *World, _ string) (int, port, error) {
+	c := unrelated.Start(w.T, w.Region.Name(), w.Way)
+	return c.PID(), port{
 		say:    func(line string) { c.Say(line) },
 		hear:   func() (string, bool) { line, ok := <-c.Lines(); return line, ok },
 		signal: func(s syscall.Signal) { c.Signal(s) },

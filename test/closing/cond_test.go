@@ -65,8 +65,8 @@ func TestCondWaitersAreNotInside(t *testing.T) {
 	for _, verb := range []string{"Wait", "WaitFor"} {
 		t.Run(verb, func(t *testing.T) {
 			r := shmtest.Region(t)
-			m := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "m"))
-			must[*tsync.Cond](t)(tsync.OpenCond(r, "c", m))
+			m := testproc.Get(tsync.OpenMutex(r, "m"))(t)
+			testproc.Get(tsync.OpenCond(r, "c", m))(t)
 			c := waiter.Start(t, r.Name(), verb)
 			for range rounds() {
 				c.Say("wait")
@@ -87,9 +87,9 @@ func TestCondWaitersAreNotInside(t *testing.T) {
 // A notification that went to a process which closes the region, before it
 // could have the lock and return, goes to another.
 func TestNotificationOfALeaver(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	m := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "m"))
-	cond := must[*tsync.Cond](t)(tsync.OpenCond(r, "c", m))
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	m := testproc.Get(tsync.OpenMutex(r, "m"))(t)
+	cond := testproc.Get(tsync.OpenCond(r, "c", m))(t)
 	c := waiter.Start(t, r.Name(), "Wait")
 	for range rounds() {
 		woken := make(chan error)
@@ -159,8 +159,8 @@ func init() {
 // its Waits told of came about for the others, too. (Of the last one it may not
 // have been told.)
 func TestBarrier(t *testing.T) {
-	r, ctx := shmtest.Region(t), watchdog(t)
-	b := must[*tsync.Barrier](t)(tsync.OpenBarrier(r, "bar", 2, nil))
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	b := testproc.Get(tsync.OpenBarrier(r, "bar", 2, nil))(t)
 	passed := make(chan int)
 	leaving(t, r, "party", func() {
 		go func() {

@@ -117,20 +117,3 @@ func leaving(t *testing.T, r *shm.Region, name string, before func(), after func
 		}
 	}
 }
-
-// watchdog is a context that ends only if the test hangs.
-func watchdog(t testing.TB) context.Context {
-	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
-	t.Cleanup(cancel)
-	return ctx
-}
-
-func must[T any](t testing.TB) func(T, error) T {
-	return func(v T, err error) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}

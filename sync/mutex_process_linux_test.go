@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/testproc/actor"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	"example.com/tandem/sync"
@@ -21,35 +22,35 @@ import (
 func TestMutexInProcesses(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
-	a, b := start(t, r), start(t, r)
-	ask(t, a, "lock", "ok")
+	a, b := actor.Start(t, r), actor.Start(t, r)
+	a.Expect("ok", "mutex.lock", "m")
 	if try(t, m) {
 		t.Error("TryLock of what a child holds succeeds")
 	}
 	p, ok := m.Owner() // L13
-	if !ok || p.PID != a.PID() || p.State != shm.Alive {
-		t.Errorf("Owner = %+v, %v; want pid %d", p, ok, a.PID())
+	if !ok || p.PID != a.PID || p.State != shm.Alive {
+		t.Errorf("Owner = %+v, %v; want pid %d", p, ok, a.PID)
 	}
-	ask(t, b, "owner", fmt.Sprint(a.PID(), true), "ok")
-	ask(t, b, "trylock", "false", "ok")
-	ask(t, b, "unlock", "not owner")
-	ask(t, b, "mark", "not owner")
+	b.Expect(fmt.Sprint(a.PID), "mutex.owner", "m")
+	b.Expect("false", "mutex.try", "m")
+	b.Expect("not owner", "mutex.unlock", "m")
+	b.Expect("not owner", "mutex.mark", "m")
 	if err := m.Unlock(); !errors.Is(err, sync.ErrNotOwner) {
 		t.Errorf("Unlock of what a child holds = %v", err)
 	}
-	b.Say("lock")
-	ask(t, a, "unlock", "ok")
-	b.Expect("ok")
-	ask(t, b, "unlock", "ok")
-	ask(t, b, "unlock", "not locked")
+	locks := b.Begin("mutex.lock", "m")
+	a.Expect("ok", "mutex.unlock", "m")
+	locks.Expect("ok")
+	b.Expect("ok", "mutex.unlock", "m")
+	b.Expect("not locked", "mutex.unlock", "m")
 	handle, err := m.MarshalBinary() // L14
 	must(t, err)
-	ask(t, b, fmt.Sprintf("arrive %x", handle), "ok")
-	ask(t, b, "lock", "ok")
+	b.Expect("ok", "mutex.unmarshal", "arrived", fmt.Sprintf("%x", handle))
+	b.Expect("ok", "mutex.lock", "arrived")
 	if err := m.Unlock(); !errors.Is(err, sync.ErrNotOwner) {
 		t.Errorf("Unlock of what a child holds by a handle that travelled = %v", err)
 	}
-	ask(t, b, "unlock", "ok")
+	b.Expect("ok", "mutex.unlock", "arrived")
 }
 
 // L9 between processes: 2 here, 3 there; all pass, each once.
@@ -57,11 +58,10 @@ func TestMutexWaitersInProcesses(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
 	must(t, m.Lock(background))
-	var cs []*testproc.Child
+	var cs []*actor.Call
 	for range 3 {
-		c := start(t, r)
-		c.Say("lock")
-		asleep(t, c.PID())
+		c := actor.Start(t, r).Begin("mutex.lock", "m")
+		c.Blocked()
 		cs = append(cs, c)
 	}
 	ctx := patience(t)
@@ -78,12 +78,13 @@ func TestMutexWaitersInProcesses(t *testing.T) {
 	wg.Go(func() {
 		for left := cs; len(left) > 0; { // one of them holds it now
 			p, ok := m.Owner()
-			i := slices.IndexFunc(left, func(c *testproc.Child) bool { return ok && c.PID() == p.PID })
+			i := slices.IndexFunc(left, func(c *actor.Call) bool { return ok && c.Actor.PID == p.PID })
 			if i < 0 {
 				time.Sleep(time.Millisecond)
 				continue
 			}
-			ask(t, left[i], "unlock", "ok", "ok")
+			left[i].Expect("ok")
+			left[i].Actor.Expect("ok", "mutex.unlock", "m")
 			left = slices.Delete(slices.Clone(left), i, i+1)
 		}
 	})
@@ -95,10 +96,9 @@ func TestMutexWaiterSleeps(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
 	must(t, m.Lock(background))
-	c := start(t, r)
-	c.Say("lock")
-	asleep(t, c.PID())
-	idle(t, c.PID())
+	c := actor.Start(t, r).Begin("mutex.lock", "m")
+	asleep(t, c.Actor.PID)
+	idle(t, c.Actor.PID)
 	must(t, m.Unlock())
 	c.Expect("ok")
 }
@@ -107,16 +107,16 @@ func TestMutexWaiterSleeps(t *testing.T) {
 func TestMutexHolderStopped(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
-	c := start(t, r)
-	ask(t, c, "lock", "ok")
-	stop(t, c)
+	c := actor.Start(t, r)
+	c.Expect("ok", "mutex.lock", "m")
+	c.Stop()
 	short, cancel := context.WithTimeout(background, 300*time.Millisecond)
 	defer cancel()
 	if err := m.Lock(short); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("Lock of what a stopped process holds = %v", err)
 	}
-	c.Signal(syscall.SIGCONT)
-	ask(t, c, "unlock", "ok")
+	c.Resume()
+	c.Expect("ok", "mutex.unlock", "m")
 	must(t, m.Lock(patience(t)))
 	must(t, m.Unlock())
 }
@@ -126,14 +126,13 @@ func TestMutexWaiterStoppedOrKilled(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
 	ctx := patience(t)
-	for _, end := range []func(*testproc.Child){
-		func(c *testproc.Child) { stop(t, c) },
-		func(c *testproc.Child) { c.Signal(syscall.SIGKILL) },
+	for _, end := range []func(*actor.Actor){
+		func(c *actor.Actor) { c.Stop() },
+		func(c *actor.Actor) { c.Signal(syscall.SIGKILL) },
 	} {
 		must(t, m.Lock(ctx))
-		c := start(t, r)
-		c.Say("lock")
-		asleep(t, c.PID())
+		c := actor.Start(t, r)
+		c.Begin("mutex.lock", "m").Blocked()
 		done := make(chan error)
 		go func() { done <- m.Lock(ctx) }()
 		waiters(t, 1)
@@ -160,8 +159,8 @@ func TestMutexWaiterStoppedOrKilled(t *testing.T) {
 func TestMutexSignals(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
-	c := start(t, r)
-	ask(t, c, "lock", "ok")
+	c := actor.Start(t, r)
+	c.Expect("ok", "mutex.lock", "m")
 	quit, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -185,7 +184,7 @@ func TestMutexSignals(t *testing.T) {
 	done := make(chan error)
 	go func() { done <- m.Lock(patience(t)) }()
 	waiters(t, 1)
-	ask(t, c, "unlock", "ok")
+	c.Expect("ok", "mutex.unlock", "m")
 	must(t, <-done)
 	must(t, m.Unlock())
 	close(quit)

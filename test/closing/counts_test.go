@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
@@ -87,7 +88,7 @@ func TestSignalsTaken(t *testing.T) {
 	for _, name := range []string{"acquire", "tryacquire"} {
 		t.Run(name, func(t *testing.T) {
 			r := shmtest.Region(t)
-			s := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "signals", 0))
+			s := testproc.Get(tsync.OpenSemaphore(r, "signals", 0))(t)
 			given := 0
 			leaving(t, r, name, func() {
 				for s.Value() < 100_000 {
@@ -108,7 +109,7 @@ func TestSignalsTaken(t *testing.T) {
 // A permit is there if and only if a Release returned nil.
 func TestSignalsGiven(t *testing.T) {
 	r := shmtest.Region(t)
-	s := must[*tsync.Semaphore](t)(tsync.OpenSemaphore(r, "signals", 0))
+	s := testproc.Get(tsync.OpenSemaphore(r, "signals", 0))(t)
 	leaving(t, r, "release", nil, func(t *testing.T, rep report) {
 		if s.Value() != rep.Gave {
 			t.Errorf("%d permits, want %d, as the leaver's calls said", s.Value(), rep.Gave)
@@ -123,7 +124,7 @@ func TestSignalsGiven(t *testing.T) {
 
 func TestBounded(t *testing.T) {
 	r := shmtest.Region(t)
-	s := must[*tsync.BoundedSemaphore](t)(tsync.OpenBoundedSemaphore(r, "bounded", 2))
+	s := testproc.Get(tsync.OpenBoundedSemaphore(r, "bounded", 2))(t)
 	leaving(t, r, "bounded", nil, func(t *testing.T, rep report) {
 		if s.Value() != 2 {
 			t.Errorf("%d permits after those who had them closed, want 2", s.Value())
@@ -134,7 +135,7 @@ func TestBounded(t *testing.T) {
 // An Event is what the last call that returned nil made it.
 func TestEvent(t *testing.T) {
 	r := shmtest.Region(t)
-	e := must[*tsync.Event](t)(tsync.OpenEvent(r, "flag"))
+	e := testproc.Get(tsync.OpenEvent(r, "flag"))(t)
 	leaving(t, r, "flag", func() {
 		if err := e.Clear(); err != nil {
 			t.Fatal(err)
@@ -176,9 +177,9 @@ var cellVerbs []string
 func TestCells(t *testing.T) {
 	for _, name := range cellVerbs {
 		t.Run(name, func(t *testing.T) {
-			r, ctx := shmtest.Region(t), watchdog(t)
-			l := must[*tsync.Mutex](t)(tsync.OpenMutex(r, "lock"))
-			v := must[*atomics.Value[int64]](t)(atomics.OpenValue(r, "cell", int64(0)))
+			r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+			l := testproc.Get(tsync.OpenMutex(r, "lock"))(t)
+			v := testproc.Get(atomics.OpenValue(r, "cell", int64(0)))(t)
 			sum := int64(0)
 			leaving(t, r, "cell."+name, nil, func(t *testing.T, rep report) {
 				// One may have been inside, before or after its change, and with

@@ -18,8 +18,8 @@ import (
 //	return c.Locked(op, err, l) // or Acquired, or Done
 //
 // Fast paths are written out where they are, and come here with what they could
-// not do. A handle that no OpenX made has no Core: its package says so, and of
-// these Done alone takes it.
+// not do. A handle that no OpenX made has no Core: its package says so, and with
+// that error what ends a call can be called all the same.
 
 // Ready is what a call looks at before it begins.
 func (c *Core) Ready(ctx context.Context) error {

@@ -2,12 +2,9 @@ package atomics
 
 import (
 	"context"
-	"unsafe"
 
 	"example.com/tandem/internal/engine"
-	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
-	"example.com/tandem/shm"
 )
 
 // A locker is the lock beside the cells of a Value or an Array: apart from what
@@ -19,6 +16,29 @@ type locker struct {
 	core   *object.Core
 	mu     *engine.Mutex
 	shared *shared
+}
+
+// done is the Core's Done, of a method whose name is made only where it is needed.
+func (l *locker) done(method string, err error) error {
+	if err == nil {
+		l.core.KeepAlive() // which therefore is inlined in cell.go, too: see bits.go
+		return nil
+	}
+	return l.failed(method, err)
+}
+
+//go:noinline
+func (l *locker) failed(method string, err error) error {
+	kind := "atomics"
+	if l.core != nil {
+		kind = l.core.Kind.String()
+	}
+	return l.core.Done(kind+"."+method, err)
+}
+
+// locked ends a call that took the lock if err is nil.
+func (l *locker) locked(method string, err error) error {
+	return l.done(method, l.core.Took(err, l.mu))
 }
 
 // Close ends this handle and nothing else: its cells read as zero from then on,
@@ -56,17 +76,16 @@ func (l *locker) Lock(ctx context.Context) error {
 // TryLock takes the lock if nobody holds it, and reports whether it did. It
 // does not block. Errors are Lock's.
 func (l *locker) TryLock() (bool, error) {
-	err := l.ready(context.Background())
+	err := l.made()
+	if err == nil {
+		err = l.core.Free()
+	}
 	ok := false
 	if err == nil {
 		ok, err = l.mu.TryLock()
 	}
-	if !ok && err == nil && !l.core.Closed.Load() {
-		l.core.KeepAlive()
-		return false, nil
-	}
 	if !ok && err == nil {
-		err = shm.ErrClosed
+		return false, l.done("TryLock", l.core.Free())
 	}
 	err = l.locked("TryLock", err)
 	return err == nil, err
@@ -93,11 +112,7 @@ func (l *locker) Recover(ctx context.Context) (suspect bool, err error) {
 func (l *locker) MarkConsistent() error {
 	err := l.made()
 	if err == nil {
-		if l.core.Closed.Load() {
-			err = l.still(l.mu.MarkConsistent)
-		} else {
-			err = l.mu.MarkConsistent()
-		}
+		err = l.core.Still(l.mu.MarkConsistent)
 	}
 	return l.done("MarkConsistent", err)
 }
@@ -108,11 +123,9 @@ func (l *locker) MarkConsistent() error {
 func (l *locker) Unlock() error {
 	err := l.made()
 	if err == nil {
-		if mem.RaceEnabled {
-			mem.RaceRelease(unsafe.Pointer(&l.shared.lock))
-		}
+		l.core.Release()
 		if l.core.Closed.Load() {
-			err = l.still(l.mu.Unlock)
+			err = l.core.Still(l.mu.Unlock)
 		} else {
 			err = l.mu.Unlock()
 		}
@@ -120,19 +133,7 @@ func (l *locker) Unlock() error {
 	return l.done("Unlock", err)
 }
 
-// still is what f returns, which gives back a lock of a region that was closed:
-// ErrClosed where it is gone, or the handle was closed, and f not called.
-func (l *locker) still(f func() error) error {
-	err := shm.ErrClosed
-	if l.core.Ended() {
-		return err
-	}
-	l.core.Gate.Here(func() { err = f() })
-	return err
-}
-
-// made is what a call looks at that gives the lock back: in a region that is
-// just being closed it does so as long as it can.
+// made is what a call looks at that gives the lock back.
 func (l *locker) made() error {
 	if l.core == nil {
 		return errNoHandle
@@ -145,39 +146,5 @@ func (l *locker) ready(ctx context.Context) error {
 	if l.core == nil {
 		return errNoHandle
 	}
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if l.core.Closed.Load() {
-		return shm.ErrClosed
-	}
-	return nil
-}
-
-// locked ends a call that took the lock if err is nil, and gives it back if the
-// region was closed meanwhile.
-func (l *locker) locked(op string, err error) error {
-	if err == nil && l.core.Closed.Load() && !l.core.Gate.Took(func() bool { return l.mu.Unlock() == nil }) {
-		err = shm.ErrClosed
-	}
-	if err == nil && mem.RaceEnabled {
-		mem.RaceAcquire(unsafe.Pointer(&l.shared.lock))
-	}
-	return l.done(op, err)
-}
-
-// done ends a call. What was wrong in a region that was closed meanwhile may
-// have been the zeroes.
-func (l *locker) done(op string, err error) error {
-	if l.core == nil {
-		return &shm.Error{Op: "atomics." + op, Err: err}
-	}
-	if err != nil && l.core.Closed.Load() {
-		err = shm.ErrClosed
-	}
-	l.core.KeepAlive()
-	if err == nil {
-		return nil
-	}
-	return l.core.Err(l.core.Kind.String()+"."+op, err)
+	return l.core.Ready(ctx)
 }

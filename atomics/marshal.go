@@ -19,26 +19,16 @@ var errNoHandle = fmt.Errorf("the handle was not made by OpenValue, OpenArray or
 func marshal(core *object.Core, kind engine.Kind) ([]byte, error) {
 	op := kind.String() + ".MarshalBinary"
 	if core == nil {
-		return nil, &shm.Error{Op: op, Err: errNoHandle}
+		return nil, core.Done(op, errNoHandle)
 	}
-	if core.Closed.Load() {
-		return nil, core.Err(op, shm.ErrClosed)
-	}
-	return core.Ref.Marshal()
+	return core.Marshal(op)
 }
 
 // arrived calls open with the region and the object that b names.
 func arrived(b []byte, kind engine.Kind, open func(r *shm.Region, name string) error) error {
-	ref, err := object.UnmarshalFor(kind.String()+".UnmarshalBinary", kind, b)
-	if err != nil {
-		return err
-	}
-	r, err := shm.Arrived(ref)
-	if err != nil {
-		return err
-	}
-	defer r.Close() // one handle on the region of several: the object's stays
-	return open(r, ref.Object)
+	return object.Arrive(kind.String()+".UnmarshalBinary", kind, b, shm.Arrived, func(r *shm.Region, ref object.Ref) error {
+		return open(r, ref.Object)
+	})
 }
 
 // MarshalBinary makes the handle an argument of a child. It does not block.

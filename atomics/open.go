@@ -19,8 +19,7 @@ import (
 // of its handles.
 type shared struct {
 	pinned atomic.Bool
-	lock   uint64   // the race detector's name for the lock
-	cells  []uint64 // and for the cells; nil without the detector
+	cells  []uint64 // the race detector's names for the cells; nil without it
 }
 
 // cellTags is how many names the cells of one object share. Two cells of one
@@ -57,24 +56,40 @@ type request struct {
 	initial uint64 // of a Value, in bytes
 }
 
-// open finds or makes the object, and returns where its n cells are.
-func (q request) open(r *shm.Region) (core *object.Core, t *mem.Type, cells unsafe.Pointer, n int, err error) {
-	fail := func(err error) (*object.Core, *mem.Type, unsafe.Pointer, int, error) {
-		if core != nil && core.Closed.Load() {
-			err = shm.ErrClosed // what was seen may have been the zeroes
-		}
-		return nil, nil, nil, 0, &shm.Error{Op: q.op, Region: r.Name(), Object: q.name, Err: err}
+// A row is what was opened: n cells at base, and their lock, which a Slice has
+// none of.
+type row struct {
+	core *object.Core
+	typ  *mem.Type
+	base unsafe.Pointer
+	n    int
+	mu   *engine.Mutex
+}
+
+// open finds or makes the object.
+func (q request) open(r *shm.Region) (w row, err error) {
+	if w.typ, err = q.check(); err != nil {
+		return row{}, &shm.Error{Op: q.op, Region: r.Name(), Object: q.name, Err: err}
 	}
-	t, err = mem.Describe(q.typ)
-	if err != nil {
-		return fail(err)
+	w.core, err = object.Open(r, q.spec(w.typ), func(c *object.Core) error { return w.attach(c, q.kind) })
+	return w, err
+}
+
+// check refuses what there can be no cells of.
+func (q request) check() (*mem.Type, error) {
+	t, err := mem.Describe(q.typ)
+	switch {
+	case err != nil:
+		return nil, err
+	case q.kind != engine.KindSlice && t.Word() == 0:
+		return nil, fmt.Errorf("%s has %d bytes; cells have 1, 2, 4 or 8: %w", q.typ, t.Size, errors.ErrUnsupported)
+	case q.n < 0:
+		return nil, fmt.Errorf("length %d: %w", q.n, fs.ErrInvalid)
 	}
-	if q.kind != engine.KindSlice && t.Word() == 0 {
-		return fail(fmt.Errorf("%s has %d bytes; cells have 1, 2, 4 or 8: %w", q.typ, t.Size, errors.ErrUnsupported))
-	}
-	if q.n < 0 {
-		return fail(fmt.Errorf("length %d: %w", q.n, fs.ErrInvalid))
-	}
+	return t, nil
+}
+
+func (q request) spec(t *mem.Type) object.Spec {
 	fields := []object.Field{{Name: "type", Value: t.Text}}
 	if q.kind != engine.KindValue {
 		length := ""
@@ -83,7 +98,7 @@ func (q request) open(r *shm.Region) (core *object.Core, t *mem.Type, cells unsa
 		}
 		fields = append(fields, object.Field{Name: "length", Value: length})
 	}
-	core, err = r.OpenObject(object.Spec{Op: q.op, Kind: q.kind, Name: q.name, Fields: fields,
+	return object.Spec{Op: q.op, Kind: q.kind, Name: q.name, Fields: fields,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			if q.n == 0 {
 				return nil, 0, nil, fmt.Errorf("there is none to take the length from: %w", fs.ErrNotExist)
@@ -93,23 +108,25 @@ func (q request) open(r *shm.Region) (core *object.Core, t *mem.Type, cells unsa
 				return nil, 0, nil, fmt.Errorf("%d elements of %d bytes: %w", q.n, t.Size, shm.ErrNoSpace)
 			}
 			return fields, size, func(a mem.Area) { q.init(a, t) }, nil
-		}})
-	if err != nil {
-		return nil, nil, nil, 0, err
-	}
-	n = 1
-	if q.kind != engine.KindValue {
-		n, err = strconv.Atoi(core.Field("length"))
-		if err != nil || n < 1 {
-			return fail(fmt.Errorf("length %q: %w", core.Field("length"), shm.ErrCorrupt))
+		}}
+}
+
+// attach takes the words of the object c.
+func (w *row) attach(c *object.Core, kind engine.Kind) (err error) {
+	w.n = 1
+	if kind != engine.KindValue {
+		w.n, err = strconv.Atoi(c.Field("length"))
+		if err != nil || w.n < 1 {
+			return fmt.Errorf("length %q: %w", c.Field("length"), shm.ErrCorrupt)
 		}
 	}
-	cells, err = engine.AttachCells(core.Area, q.kind, uint64(n), uint64(t.Size))
-	core.KeepAlive()
-	if err != nil {
-		return fail(err)
+	if w.base, err = engine.AttachCells(c.Area, kind, uint64(w.n), uint64(w.typ.Size)); err != nil {
+		return err
 	}
-	return core, t, cells, n, nil
+	if kind != engine.KindSlice {
+		w.mu, err = engine.AttachMutex(engine.CellsLock(c.Area), c.Env)
+	}
+	return err
 }
 
 // init writes a new object, which nobody else knows of.
@@ -140,23 +157,16 @@ func scalar(t reflect.Type) engine.Scalar {
 
 // handle opens what has cells of machine words, with their lock.
 func (q request) handle(r *shm.Region) (handle, error) {
-	core, t, cells, n, err := q.open(r)
+	w, err := q.open(r)
 	if err != nil {
 		return handle{}, err
 	}
-	mu, err := engine.AttachMutex(engine.CellsLock(core.Area), core.Env)
-	if err != nil {
-		if core.Closed.Load() {
-			err = shm.ErrClosed
-		}
-		return handle{}, core.Err(q.op, err)
-	}
 	return handle{
-		locker: locker{core: core, mu: mu, shared: sharedOf(core)},
-		base:   cells,
-		index:  make([]struct{}, n),
-		closed: core.Closed,
-		data:   t.Mask(),
-		padded: t.Mask() != ^uint64(0)>>(64-8*t.Size),
+		locker: locker{core: w.core, mu: w.mu, shared: sharedOf(w.core)},
+		base:   w.base,
+		index:  make([]struct{}, w.n),
+		closed: w.core.Closed,
+		data:   w.typ.Mask(),
+		padded: w.typ.Mask() != ^uint64(0)>>(64-8*w.typ.Size),
 	}, nil
 }

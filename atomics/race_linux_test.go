@@ -4,6 +4,7 @@ package atomics_test
 
 import (
 	"context"
+	"errors"
 	"runtime"
 	"testing"
 
@@ -137,6 +138,19 @@ var racePairs = []racetest.Pair[raceHandles]{
 			h.locked(func() { racetest.Sink = *x })
 		},
 		Race: true,
+	}, {
+		Name: "under the lock, after an Unlock that unlocked nothing",
+		First: func(x *int, h raceHandles) {
+			h.locked(func() { *x = 1 })
+			racetest.Unseen(func() bool { h.b.Store(0, 1); return true })
+		},
+		Second: func(x *int, h raceHandles) {
+			racetest.Unseen(func() bool { return h.b.Load(0) == 1 })
+			if err := h.v.Unlock(); !errors.Is(err, shm.ErrNotLocked) {
+				panic(err)
+			}
+			h.locked(func() { racetest.Sink = *x })
+		},
 	}, {
 		Name: "TryLock, Recover",
 		First: func(x *int, h raceHandles) {

@@ -25,11 +25,11 @@ type Slice[T any] struct {
 // the other errors and whom it waits for are as in [OpenArray].
 func OpenSlice[T any](r *shm.Region, name string, n int) (*Slice[T], error) {
 	q := request{op: "atomics.OpenSlice", kind: engine.KindSlice, name: name, typ: reflect.TypeFor[T](), n: n}
-	core, _, base, n, err := q.open(r)
+	w, err := q.open(r)
 	if err != nil {
 		return nil, err
 	}
-	return &Slice[T]{core, sharedOf(core), base, n}, nil
+	return &Slice[T]{w.core, sharedOf(w.core), w.base, w.n}, nil
 }
 
 // Data returns the memory itself; it does not block. Nothing synchronises what
@@ -58,7 +58,7 @@ func (s *Slice[T]) Data() []T {
 // other object. A second Close does nothing.
 func (s *Slice[T]) Close() error {
 	if s.core == nil {
-		return &shm.Error{Op: "slice.Close", Err: errNoHandle}
+		return s.core.Done("slice.Close", errNoHandle)
 	}
 	s.core.Close()
 	return nil

@@ -13,13 +13,6 @@ import (
 	"example.com/tandem/shm"
 )
 
-const (
-	opLease    = "queue.Lease"
-	opTryLease = "queue.TryLease"
-	opAck      = "delivery.Ack"
-	opNack     = "delivery.Nack"
-)
-
 // A Delivery is a message that this process holds on lease. Copies of it are
 // the same lease.
 type Delivery[T any] struct {
@@ -142,20 +135,20 @@ func (q *Queue[T]) Leases(ctx context.Context) iter.Seq2[Delivery[T], error] {
 }
 
 // leased makes the delivery of a slot that was leased.
-func (q *Queue[T]) leased(op string, s engine.Slot) (Delivery[T], error) {
+func (q *Queue[T]) leased(o operation, s engine.Slot) (Delivery[T], error) {
 	d := Delivery[T]{q: q, slot: q.eng.Index(s), attempt: s.Attempt()}
 	d.lease = q.leases.number(q.eng.Cap(), d.slot)
 	var err error
 	if q.form == inSlot {
 		d.v = *(*T)(body(s))
 	} else if d.v, err = q.leasedBytes(s, d.slot); err != nil && q.eng.Ack(d.slot) == nil { // or it would be in everybody's way for ever
-		return Delivery[T]{}, q.core.Err(op, err) // and nobody else is told
+		return Delivery[T]{}, q.core.Err(o.String(), err) // and nobody else is told
 	}
 	if err == nil && q.closed.Load() {
 		err = shm.ErrClosed // Close of the region gives it to another
 		q.core.Gate.Here(func() { q.eng.Nack(d.slot) })
 	}
-	if err = q.done(op, err); err != nil {
+	if err = q.done(o, err); err != nil {
 		return Delivery[T]{}, err
 	}
 	return d, nil
@@ -189,13 +182,13 @@ func (d Delivery[T]) Ack() error { return d.end(opAck, (*engine.Queue).Ack) }
 // case.
 func (d Delivery[T]) Nack() error { return d.end(opNack, (*engine.Queue).Nack) }
 
-func (d Delivery[T]) end(op string, end func(*engine.Queue, int) error) error {
+func (d Delivery[T]) end(o operation, end func(*engine.Queue, int) error) error {
 	q := d.q
 	if q == nil {
-		return &shm.Error{Op: op, Err: fmt.Errorf("a zero Delivery: %w", shm.ErrNotOwner)}
+		return &shm.Error{Op: o.String(), Err: fmt.Errorf("a zero Delivery: %w", shm.ErrNotOwner)}
 	}
 	if !q.leases.end(q.eng.Cap(), d.slot, d.lease) {
-		return q.fail(op, fmt.Errorf("acknowledged or given back before: %w", shm.ErrNotOwner))
+		return q.fail(o, fmt.Errorf("acknowledged or given back before: %w", shm.ErrNotOwner))
 	}
-	return q.done(op, end(q.eng, d.slot))
+	return q.done(o, end(q.eng, d.slot))
 }

@@ -11,11 +11,6 @@ import (
 	"example.com/tandem/shm"
 )
 
-const (
-	opGet    = "queue.Get"
-	opTryGet = "queue.TryGet"
-)
-
 // Get takes the first message, and waits while there is none. The message is
 // this process's: if it dies, it is gone.
 //
@@ -90,7 +85,7 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		var err error
 		if i == 0 {
 			vs[i], err = q.Get(ctx)
-		} else if vs[i], err = q.TryGet(); err == q.empty || err == q.tryEnd {
+		} else if vs[i], err = q.TryGet(); err == q.made[opTryGet].now || err == q.made[opTryGet].end {
 			return i, nil
 		}
 		if err != nil {
@@ -118,25 +113,25 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 // getBytes is the rest of Get for what does not lie in the slot as it is.
 //
 //go:noinline
-func (q *Queue[T]) getBytes(op string, s engine.Slot) (v T, err error) {
+func (q *Queue[T]) getBytes(o operation, s engine.Slot) (v T, err error) {
 	b, err := q.read(s, &v)
 	if err != nil {
 		var zero T
 		if q.eng.Discard(s) {
-			return zero, q.core.Err(op, err)
+			return zero, q.core.Err(o.String(), err)
 		}
-		return zero, q.fail(op, err)
+		return zero, q.fail(o, err)
 	}
 	// Before a decoder runs, which may take its time.
 	if !q.eng.Release(s) {
 		var zero T
-		return zero, q.fail(op, shm.ErrCorrupt)
+		return zero, q.fail(o, shm.ErrCorrupt)
 	}
 	done := func() { q.eng.TaskDone() } // nobody else can say that it is done
 	if err = q.decode(b, &v, done); err != nil {
 		done()
 		var zero T
-		return zero, q.core.Err(op, err)
+		return zero, q.core.Err(o.String(), err)
 	}
 	q.core.KeepAlive()
 	return v, nil

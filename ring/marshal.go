@@ -10,10 +10,10 @@ import (
 // the file of its region and the name and generation of the queue; no message and
 // no lease goes with it. It does not block. [shm.ErrClosed] after Close.
 func (q *Queue[T]) MarshalBinary() ([]byte, error) {
-	if q.off() {
-		return nil, q.fail("queue.MarshalBinary", shm.ErrClosed)
+	if q.core == nil {
+		return nil, q.fail(opMarshal, nil)
 	}
-	return q.core.Ref.Marshal()
+	return q.core.Marshal(opMarshal.String())
 }
 
 // UnmarshalBinary opens the queue that another process's handle was on, with
@@ -21,18 +21,27 @@ func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 // removed meanwhile is fs.ErrNotExist, whatever has its name then. It blocks as
 // [OpenQueue] does.
 func (q *Queue[T]) UnmarshalBinary(b []byte) error {
-	ref, err := object.UnmarshalFor("queue.UnmarshalBinary", engine.KindQueue, b)
-	if err != nil {
+	return object.Arrive("queue.UnmarshalBinary", engine.KindQueue, b, shm.Arrived, func(r *shm.Region, ref object.Ref) error {
+		found, codec, err := codecOf(r, ref.Object)
+		if err != nil {
+			return err
+		}
+		defer found.Close()
+		o, err := OpenQueue[T](r, ref.Object, &QueueOptions{Codec: codec})
+		if err == nil {
+			*q = *o
+		}
 		return err
-	}
-	r, err := shm.Arrived(ref)
-	if err != nil {
+	})
+}
+
+// codecOf opens the queue called name in r, of whatever T, which must be there:
+// with the codec that it was made with, nil where it needs none, it is opened as
+// any other.
+func codecOf(r *shm.Region, name string) (core *object.Core, c Codec, err error) {
+	core, err = object.Open(r, object.Spec{Op: opOpen, Kind: engine.KindQueue, Name: name}, func(core *object.Core) (err error) {
+		c, err = codecNamed(core.Field("codec"))
 		return err
-	}
-	defer r.Close() // one handle on the region of several: the object's stays
-	o, err := openQueue[T](r, ref.Object, QueueOptions{}, true)
-	if err == nil {
-		*q = *o
-	}
-	return err
+	})
+	return core, c, err
 }

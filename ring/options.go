@@ -11,6 +11,7 @@ import (
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/wait"
+	"example.com/tandem/shm"
 )
 
 // Wait says how a handle waits. It is the handle's and not the object's.
@@ -172,4 +173,26 @@ func (o *QueueOptions) fields(f form, text, codec string) []object.Field {
 		fs = append(fs, object.Field{Name: "buffer", Value: number(o.Buffer)}, object.Field{Name: "max message", Value: number(o.MaxMessage)})
 	}
 	return fs
+}
+
+// spec is what a queue of T is opened with, and how a T lies in it.
+func (o *QueueOptions) spec(name string, t reflect.Type) (s object.Spec, f form, err error) {
+	if err := o.check(); err != nil {
+		return s, f, err
+	}
+	f, text, codec, err := formOf(t, o.Codec)
+	if err != nil {
+		return s, f, err
+	}
+	made := *o
+	return object.Spec{Op: opOpen, Kind: engine.KindQueue, Name: name, Fields: o.fields(f, text, codec),
+		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
+			made.fill()
+			c := made.config(f, int(t.Size()))
+			c.Rows = participants
+			if c.Size() == 0 {
+				return nil, 0, nil, fmt.Errorf("capacity %d, messages of %d bytes: %w", made.Capacity, c.MaxMessage, shm.ErrNoSpace)
+			}
+			return made.fields(f, text, codec), c.Size(), c.Init, nil
+		}}, f, nil
 }

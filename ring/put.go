@@ -8,11 +8,6 @@ import (
 	"example.com/tandem/shm"
 )
 
-const (
-	opPut    = "queue.Put"
-	opTryPut = "queue.TryPut"
-)
-
 // Put adds v as the last message, and waits while the queue is full. When it
 // returns nil the message can be taken by any process.
 //
@@ -85,7 +80,7 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 		var err error
 		if i == 0 {
 			err = q.Put(ctx, v)
-		} else if err = q.TryPut(v); err == q.full {
+		} else if err = q.TryPut(v); err == q.made[opTryPut].now {
 			return i, nil
 		}
 		if err != nil {
@@ -98,9 +93,9 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 // putBytes is Put, or TryPut by op, of what does not lie in the slot as it is.
 //
 //go:noinline
-func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
+func (q *Queue[T]) putBytes(ctx context.Context, o operation, v T) error {
 	if q.off() {
-		return q.fail(op, shm.ErrClosed)
+		return q.fail(o, shm.ErrClosed)
 	}
 	var msg []byte
 	switch q.form {
@@ -116,16 +111,16 @@ func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
 		var err error
 		if *b, err = q.codec.Append((*b)[:0], v); err != nil { // no claim is held meanwhile: it may take its time, and panic
 			giveBuffer(b)
-			return q.fail(op, codecError(err))
+			return q.fail(o, codecError(err))
 		}
 		defer giveBuffer(b) // not if it panics: nobody knows what it writes to
 		msg = *b
 	}
 	if len(msg) > q.eng.MaxMessage() {
-		return q.fail(op, fmt.Errorf("%d bytes, at most %d: %w", len(msg), q.eng.MaxMessage(), ErrTooLarge))
+		return q.fail(o, fmt.Errorf("%d bytes, at most %d: %w", len(msg), q.eng.MaxMessage(), ErrTooLarge))
 	}
 	s, err := q.eng.PutSlot(nil, msg)
-	if err == ErrFull && op == opPut {
+	if err == ErrFull && o == opPut {
 		w := q.waiter(ctx)
 		s, err = q.eng.PutSlot(w, msg)
 		w.Done()
@@ -133,5 +128,5 @@ func (q *Queue[T]) putBytes(ctx context.Context, op string, v T) error {
 	if err == nil && s.First() && q.closed.Load() && q.inZeroes(s) {
 		err = shm.ErrClosed
 	}
-	return q.done(op, err)
+	return q.done(o, err)
 }

@@ -2,12 +2,7 @@ package ring
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
-	"io/fs"
 	"reflect"
-	"strings"
 	"sync/atomic"
 	"unsafe"
 
@@ -15,7 +10,6 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
-	"example.com/tandem/internal/visible"
 	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
@@ -62,11 +56,8 @@ type handle struct {
 	codec   Codec
 	spinner *wait.Spinner
 	leases  *leases
-	size    int // bytes of a plain T
-
-	// Built once, for those who poll.
-	full, empty, leaseEmpty                              error
-	shut, tryShut, getEnd, tryEnd, leaseEnd, tryLeaseEnd error
+	size    int                // bytes of a plain T
+	made    [answering]answers // for those who poll
 }
 
 // shared is what this process keeps once for a queue.
@@ -86,75 +77,25 @@ func OpenQueue[T any](r *shm.Region, name string, o *QueueOptions) (*Queue[T], e
 	if o == nil {
 		o = &QueueOptions{}
 	}
-	return openQueue[T](r, name, *o, false)
+	return openQueue[T](r, name, *o)
 }
 
 const opOpen = "ring.OpenQueue"
 
-// openQueue with arrived opens a handle from another process: the codec is
-// the one that the queue has.
-func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) (*Queue[T], error) {
-	t := reflect.TypeFor[T]()
-	fail := func(err error) (*Queue[T], error) {
+func openQueue[T any](r *shm.Region, name string, o QueueOptions) (q *Queue[T], err error) {
+	s, f, err := o.spec(name, reflect.TypeFor[T]())
+	if err != nil {
 		return nil, &shm.Error{Op: opOpen, Region: r.Name(), Object: name, Err: err}
 	}
-	if err := o.check(); err != nil {
-		return fail(err)
-	}
-	var f form
-	var fields []object.Field
-	if !arrived {
-		var err error
-		var text, name string
-		if f, text, name, err = formOf(t, o.Codec); err != nil {
-			return fail(err)
+	_, err = object.Open(r, s, func(c *object.Core) (err error) {
+		if o.Codec != nil {
+			RegisterCodec(o.Codec)
 		}
-		fields = o.fields(f, text, name)
-	}
-	core, err := r.OpenObject(object.Spec{Op: opOpen, Kind: engine.KindQueue, Name: name, Fields: fields,
-		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
-			if arrived {
-				return nil, 0, nil, fs.ErrNotExist
-			}
-			o.fill()
-			c := o.config(f, int(t.Size()))
-			c.Rows = participants
-			if c.Size() == 0 {
-				return nil, 0, nil, fmt.Errorf("capacity %d, messages of %d bytes: %w", o.Capacity, c.MaxMessage, shm.ErrNoSpace)
-			}
-			return o.fields(f, fields[0].Value, fields[1].Value), c.Size(), c.Init, nil
-		}})
+		q, err = newQueue[T](c, f, o)
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	if arrived {
-		if o.Codec, err = codecNamed(core.Field("codec")); err != nil {
-			return fail(err)
-		}
-		var text, name string
-		if f, text, name, err = formOf(t, o.Codec); err != nil {
-			return fail(err)
-		}
-		var diffs []string
-		if text != "" && text != core.Field("type") {
-			diffs = append(diffs, mem.Diff(text, core.Field("type")))
-		}
-		if name != core.Field("codec") {
-			diffs = append(diffs, fmt.Sprintf("codec: %s here, %s in the region", name, core.Field("codec")))
-		}
-		if len(diffs) > 0 {
-			return fail(fmt.Errorf("%w: %s", shm.ErrMismatch, visible.Text(strings.Join(diffs, "; "))))
-		}
-	}
-	if o.Codec != nil {
-		RegisterCodec(o.Codec)
-	}
-	q, err := newQueue[T](core, f, o)
-	if core.Closed.Load() {
-		err = shm.ErrClosed // what was seen may have been the zeroes
-	}
-	if err != nil {
-		return fail(err)
 	}
 	return q, nil
 }
@@ -169,11 +110,7 @@ func newQueue[T any](core *object.Core, f form, o QueueOptions) (*Queue[T], erro
 		return nil, shm.ErrCorrupt // its fields say T, its words do not
 	}
 	q := &Queue[T]{eng: s.eng, core: core, closed: core.Closed, form: f}
-	q.handle = handle{codec: o.Codec, spinner: wait.NewSpinner(wait.Mode(o.Wait)), leases: &s.leases, size: size,
-		full: core.Err(opTryPut, ErrFull), empty: core.Err(opTryGet, ErrEmpty),
-		leaseEmpty: core.Err(opTryLease, ErrEmpty), shut: core.Err(opPut, ErrShutdown), tryShut: core.Err(opTryPut, ErrShutdown),
-		getEnd: core.Err(opGet, io.EOF), tryEnd: core.Err(opTryGet, io.EOF),
-		leaseEnd: core.Err(opLease, io.EOF), tryLeaseEnd: core.Err(opTryLease, io.EOF)}
+	q.handle = handle{codec: o.Codec, spinner: wait.NewSpinner(wait.Mode(o.Wait)), leases: &s.leases, size: size, made: answersOf(core)}
 	if f == encoded && q.codec == nil {
 		q.codec = cborCodec{codec.EncoderOf(reflect.TypeFor[T](), s.eng.MaxMessage())}
 	}
@@ -187,7 +124,7 @@ func sharedOf(core *object.Core) (*shared, error) {
 		s.eng, err = engine.AttachQueue(core.Area, core.Env)
 		return s
 	})
-	core.KeepAlive()
+	core.KeepAlive() // which therefore is inlined in Put and Get, too: see body
 	if s := v.(*shared); s.eng != nil {
 		return s, nil
 	}
@@ -205,13 +142,13 @@ func sharedOf(core *object.Core) (*shared, error) {
 // after Region.Remove.
 func (q *Queue[T]) Shutdown() error {
 	if q.off() {
-		return q.fail("queue.Shutdown", shm.ErrClosed)
+		return q.fail(opShutdown, shm.ErrClosed)
 	}
 	var err error
 	if !q.core.Gate.Here(q.eng.Shutdown) {
 		err = shm.ErrClosed
 	}
-	return q.done("queue.Shutdown", err)
+	return q.done(opShutdown, err)
 }
 
 // Close ends this handle and nothing else: its calls return shm.ErrClosed from
@@ -228,7 +165,7 @@ func (q *Queue[T]) Shutdown() error {
 // others.
 func (q *Queue[T]) Close() error {
 	if q.core == nil {
-		return q.fail("queue.Close", shm.ErrClosed)
+		return q.fail(opClose, shm.ErrClosed)
 	}
 	q.core.Close()
 	return nil
@@ -266,9 +203,9 @@ func (q *Queue[T]) Cap() int {
 // with it.
 func (q *Queue[T]) TaskDone() error {
 	if q.eng == nil || q.closed.Load() && q.core.Ended() {
-		return q.fail("queue.TaskDone", shm.ErrClosed)
+		return q.fail(opTaskDone, shm.ErrClosed)
 	}
-	return q.done("queue.TaskDone", q.eng.TaskDone())
+	return q.done(opTaskDone, q.eng.TaskDone())
 }
 
 // Join waits until every message that was put is done: acknowledged, or got
@@ -279,20 +216,16 @@ func (q *Queue[T]) TaskDone() error {
 // It returns ctx's error when ctx ends, and [shm.ErrClosed]. A process that dies
 // in it leaves nothing.
 func (q *Queue[T]) Join(ctx context.Context) error {
-	const op = "queue.Join"
 	if err := ctx.Err(); err != nil {
-		return q.fail(op, err)
+		return q.fail(opJoin, err)
 	}
 	if q.off() {
-		return q.fail(op, shm.ErrClosed)
+		return q.fail(opJoin, shm.ErrClosed)
 	}
 	w := q.waiter(ctx)
 	err := q.eng.Join(w)
 	w.Done()
-	if err == nil && q.gone() {
-		err = shm.ErrClosed // zeroes are at rest
-	}
-	return q.done(op, err)
+	return q.done(opJoin, q.core.Seen(err)) // zeroes are at rest
 }
 
 // off reports that no operation may start: the region is closed, or there is
@@ -303,14 +236,12 @@ func (q *Queue[T]) waiter(ctx context.Context) *wait.Waiter {
 	return q.core.WaiterWith(ctx, q.spinner)
 }
 
-// done is the end of an operation. That nothing was wrong in a region that was
-// closed meanwhile, is for the operation to know; object.Gate has what there is
-// to do about it.
-func (q *Queue[T]) done(op string, err error) error {
-	q.core.KeepAlive()
+// done ends an operation; see the Core's.
+func (q *Queue[T]) done(o operation, err error) error {
 	if err != nil {
-		return q.fail(op, err)
+		return q.fail(o, err)
 	}
+	q.core.KeepAlive()
 	return nil
 }
 
@@ -322,40 +253,23 @@ func (q *Queue[T]) inZeroes(s engine.Slot) bool {
 	return !q.core.Gate.Gave(func() bool { return q.eng.InZeroes(s) })
 }
 
-// gone reports that the region was closed, and is not there any more.
-func (q *Queue[T]) gone() bool { return q.closed.Load() && !q.core.Gate.Stands() }
-
-// fail makes the error of an operation.
+// fail makes the error of an operation, or has it made already.
 //
 //go:noinline
-func (q *Queue[T]) fail(op string, err error) error {
+func (q *Queue[T]) fail(o operation, err error) error {
 	if q.core == nil {
-		return &shm.Error{Op: op, Err: errNoHandle}
+		return q.core.Done(o.String(), errNoHandle)
 	}
-	if q.closed.Load() || errors.Is(err, wait.ErrClosed) {
-		err = shm.ErrClosed
+	mem.Between()
+	if !q.closed.Load() && o < answering {
+		switch err {
+		case operations[o].now:
+			return q.made[o].now
+		case operations[o].end:
+			return q.made[o].end
+		}
 	}
-	switch {
-	case err == ErrFull && op == opTryPut:
-		return q.full
-	case err == ErrEmpty && op == opTryGet:
-		return q.empty
-	case err == ErrEmpty && op == opTryLease:
-		return q.leaseEmpty
-	case err == ErrShutdown && op == opPut:
-		return q.shut
-	case err == ErrShutdown && op == opTryPut:
-		return q.tryShut
-	case err == io.EOF && op == opGet:
-		return q.getEnd
-	case err == io.EOF && op == opTryGet:
-		return q.tryEnd
-	case err == io.EOF && op == opLease:
-		return q.leaseEnd
-	case err == io.EOF && op == opTryLease:
-		return q.tryLeaseEnd
-	}
-	return q.core.Err(op, err)
+	return q.core.Done(o.String(), err)
 }
 
 // body is where a message's bytes lie. Generic code is compiled where a user

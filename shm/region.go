@@ -30,7 +30,18 @@ type Region struct {
 	closed   *atomic.Bool // this handle's
 }
 
-// Error is the type of every error of this module's packages.
+// Error is the type of every error of this module's packages: what was tried, on
+// which region and object, and what came of it.
+//
+//	type Error struct {
+//		Op     string // "shm.Open", "mutex.Lock"
+//		Region string // as Region.Name has it; "" where there is none yet
+//		Object string // "" where the whole region is meant
+//		Err    error  // wraps a sentinel: of these packages, or of fs, io, context or syscall
+//	}
+//
+// Its text is "mutex.Lock region/object: " and Err's. errors.Is sees what Err
+// wraps, and errors.As finds an *Error.
 type Error = object.Error
 
 // Name is what errors call the region: the name it was opened by, or for one

@@ -103,7 +103,14 @@ type Holder struct {
 // ObjectState is an object and the state it is in.
 type ObjectState struct {
 	Object
-	engine.Look
+
+	// What its words say; a field that says nothing of its kind is zero.
+	Waiters int    `json:"waiters,omitempty"` // 1: somebody may be asleep; more where the kind counts them
+	Len     int    `json:"len,omitempty"`     // messages, elements, parties that have come, calls that wait
+	Cap     int    `json:"cap,omitempty"`     // the most that Len can be
+	State   string `json:"state,omitempty"`   // a word or two: "abandoned", "shut down"
+	Value   string `json:"value,omitempty"`   // what a cell holds, or the count of permits
+
 	Owner   *Holder  `json:"owner,omitempty"`
 	Holders []Holder `json:"holders,omitempty"`
 	Waits   []Holder `json:"waits,omitempty"`   // who waits asleep, a row each participant
@@ -223,14 +230,16 @@ func (v *viewer) objectState(e *entry) (o ObjectState, ok bool) {
 	if o.Object, ok = a.object(e); !ok {
 		return o, false
 	}
+	var l engine.Look
 	ops, known := engine.OpsOf(e.kind)
 	if !known {
 		o.State = fmt.Sprintf("kind %d is unknown here", uint32(e.kind))
 	} else {
-		ok = a.peek(e, func() { o.Look = ops.Look(a.area(e)) })
+		ok = a.peek(e, func() { l = ops.Look(a.area(e)) })
+		o.Waiters, o.Len, o.Cap, o.State, o.Value = l.Waiters, l.Len, l.Cap, l.State, l.Value
 	}
-	o.Owner = v.owner(&o.Look)
-	for _, h := range o.Look.Holders {
+	o.Owner = v.owner(&l)
+	for _, h := range l.Holders {
 		o.Holders = append(o.Holders, v.holder(h))
 	}
 	for _, p := range a.openers(e.i) {

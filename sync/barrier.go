@@ -15,10 +15,6 @@ import (
 	"example.com/tandem/shm"
 )
 
-// ErrBroken says that the round of a barrier will not come about: somebody who
-// was to be of it gave up, died or failed, or called Abort or Reset.
-var ErrBroken = engine.ErrBroken
-
 // A Barrier is where a fixed number of parties meet, round after round: Wait
 // returns when all have called it. Parties are goroutines, of whatever
 // processes. What each did before its Wait is done for all who pass.
@@ -86,34 +82,25 @@ func (b *Barrier) open(r *shm.Region, name string, parties int) error {
 	if parties > 0 {
 		fields[0].Value = strconv.Itoa(parties)
 	}
-	err := b.handle.open(r, object.Spec{Op: op, Kind: engine.KindBarrier, Name: name, Fields: fields,
+	return open(&b.handle, &b.eng, r, object.Spec{Op: op, Kind: engine.KindBarrier, Name: name, Fields: fields,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			if parties == 0 {
 				return nil, 0, nil, fmt.Errorf("0 parties, and there is no barrier to take their number from: %w, %w", fs.ErrInvalid, fs.ErrNotExist)
 			}
 			return fields, engine.BarrierSize(parties), func(a mem.Area) { engine.InitBarrier(a, parties) }, nil
-		}})
-	if err != nil {
-		return err
-	}
-	return b.attach(op)
+		}}, b.attach)
 }
 
-// attach takes the object's words. Those of a region that is closed meanwhile
-// are zeroes, which is no damage: done tells.
-func (b *Barrier) attach(op string) error {
-	eng, err := engine.AttachBarrier(b.core.Area, b.core.Env)
-	if err == nil && strconv.Itoa(eng.Parties()) != b.core.Field("parties") {
-		err = fmt.Errorf("parties %q, and %d: %w", b.core.Field("parties"), eng.Parties(), shm.ErrCorrupt)
+// attach takes the words of the barrier c.
+func (b *Barrier) attach(c *object.Core) (*engine.Barrier, error) {
+	eng, err := engine.AttachBarrier(c.Area, c.Env)
+	if err == nil && strconv.Itoa(eng.Parties()) != c.Field("parties") {
+		err = fmt.Errorf("parties %q, and %d: %w", c.Field("parties"), eng.Parties(), shm.ErrCorrupt)
 	}
-	if err = b.done(op, err); err != nil {
-		return err
+	if err == nil && mem.RaceEnabled {
+		eng.Arriving = func(bank int) { mem.RaceReleaseMerge(b.round(bank)) }
 	}
-	b.eng = *eng
-	if mem.RaceEnabled {
-		b.eng.Arriving = func(bank int) { mem.RaceReleaseMerge(b.round(bank)) }
-	}
-	return nil
+	return eng, err
 }
 
 // round is the race detector's name for the rounds of a bank. One for all would
@@ -136,7 +123,7 @@ func (b *Barrier) round(bank int) unsafe.Pointer { return unsafe.Pointer(&b.own.
 func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	const op = "barrier.Wait"
 	if err := b.ready(ctx); err != nil {
-		return -1, b.done(op, b.gaveUp(err))
+		return -1, b.core.Done(op, b.gaveUp(err))
 	}
 	w := b.core.WaiterWith(ctx, &b.spin)
 	a, err := b.eng.Arrive(w)
@@ -148,7 +135,7 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 		if err = b.eng.Await(a, w); isEnd(err) {
 			err = fmt.Errorf("%w: %w", ErrBroken, err)
 		}
-		err = b.seen(err) // zeroes look like another round
+		err = b.core.Seen(err) // zeroes look like another round
 	}
 	w.Done()
 	if last {
@@ -157,7 +144,7 @@ func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	if err == nil && mem.RaceEnabled {
 		mem.RaceAcquire(b.round(a.Bank()))
 	}
-	if err = b.done(op, err); err != nil {
+	if err = b.core.Done(op, err); err != nil {
 		return -1, err
 	}
 	return a.Index(), nil
@@ -224,25 +211,25 @@ func (b *Barrier) act(a engine.Arrival) error {
 // Abort breaks the barrier: all who wait, and all who come, get ErrBroken at
 // once, until Reset. It does not block.
 func (b *Barrier) Abort() error {
-	err := b.ready(context.Background())
+	err := b.readyNow()
 	if err == nil {
 		err = b.eng.Abort()
 	}
-	return b.done("barrier.Abort", err)
+	return b.core.Done("barrier.Abort", err)
 }
 
 // Reset begins a new round: all who wait get ErrBroken, and who comes from then
 // on finds the barrier empty and whole. Where nobody waits and nothing is
 // broken it changes nothing. It does not block.
 func (b *Barrier) Reset() error {
-	err := b.ready(context.Background())
+	err := b.readyNow()
 	if err == nil {
 		var began bool
 		if began, err = b.eng.Reset(); !began {
-			err = b.seen(err)
+			err = b.core.Seen(err)
 		}
 	}
-	return b.done("barrier.Reset", err)
+	return b.core.Done("barrier.Reset", err)
 }
 
 // Parties is how many make a round. It stays the same, after Close too. It does

@@ -7,6 +7,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 )
@@ -82,11 +83,20 @@ func TestOpenBarrierBesideClose(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Close(); err != nil {
-		t.Fatal(err)
-	}
-	const op = "sync.OpenBarrier"
-	if err := b.attach(op); !errors.Is(err, shm.ErrClosed) || errors.Is(err, shm.ErrCorrupt) {
+	spec := object.Spec{Op: "sync.OpenBarrier", Kind: engine.KindBarrier, Name: "b"}
+	_, err = object.Open(closedThen{r}, spec, func(c *object.Core) error {
+		_, err := b.attach(c)
+		return err
+	})
+	if !errors.Is(err, shm.ErrClosed) || errors.Is(err, shm.ErrCorrupt) {
 		t.Errorf("it was closed between its two halves: %v", err)
 	}
+}
+
+// closedThen is a region that is closed as soon as an object was opened.
+type closedThen struct{ *shm.Region }
+
+func (r closedThen) OpenObject(s object.Spec) (*object.Core, error) {
+	c, err := r.Region.OpenObject(s)
+	return c, errors.Join(err, r.Close())
 }

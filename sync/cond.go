@@ -55,11 +55,13 @@ func OpenCond(r *shm.Region, name string, l Lock) (*Cond, error) {
 	if err != nil {
 		return nil, &shm.Error{Op: opOpenCond, Region: r.Name(), Object: name, Err: err}
 	}
-	if err := c.open(r, r.Existing(), name, field); err != nil {
+	if err := c.open(r, r.Existing(), name, field, c.userLock); err != nil {
 		return nil, err
 	}
 	if c.holder != nil && c.holder.core.Whole() != c.lock.core.Whole() {
-		return nil, c.core.Err(opOpenCond, c.foreign(c.holder.core))
+		err := c.core.Err(opOpenCond, c.foreign(c.holder.core))
+		c.Close()
+		return nil, err
 	}
 	return c, nil
 }
@@ -67,27 +69,25 @@ func OpenCond(r *shm.Region, name string, l Lock) (*Cond, error) {
 const opOpenCond = "sync.OpenCond"
 
 // open opens it with the lock that field says, whatever it is if that is "". It
-// looks for the lock in locks, a view of r in which objects are only found.
-func (c *Cond) open(r, locks *shm.Region, name, field string) error {
+// looks for the lock in locks, a view of r in which objects are only found, unless
+// that is lock.
+func (c *Cond) open(r, locks *shm.Region, name, field string, lock userLock) error {
 	fields := []object.Field{{Name: fieldLock, Value: field}}
-	err := c.handle.open(r, object.Spec{Op: opOpenCond, Kind: engine.KindCond, Name: name, Fields: fields,
+	err := open(&c.handle, &c.cond, r, object.Spec{Op: opOpenCond, Kind: engine.KindCond, Name: name, Fields: fields,
 		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
 			return fields, engine.CondSize(participants), engine.InitCond, nil
-		}})
-	if err != nil {
-		return err
-	}
-	e, err := engine.AttachCond(c.core.Area, c.core.Env, &c.own.line)
-	if err == nil {
-		c.cond = *e
-		if c.lock.core == nil {
-			err = c.find(locks, c.handle, c.core.Field(fieldLock))
+		}}, func(core *object.Core) (*engine.Cond, error) {
+		own := sharedOf(core)
+		e, err := engine.AttachCond(core.Area, core.Env, &own.line)
+		if err == nil && lock.lock.core == nil {
+			err = lock.find(locks, handle{core, own}, core.Field(fieldLock))
 		}
+		return e, err
+	})
+	if err == nil {
+		c.userLock = lock
 	}
-	if err != nil {
-		return c.done(opOpenCond, err)
-	}
-	return nil
+	return err
 }
 
 // Holder is a new holder of the lock of the Cond's own. nil if it was opened
@@ -158,7 +158,7 @@ func (c *Cond) wait(ctx context.Context) (*grip, error) {
 // errors, and what they say of the lock, are Wait's. If pred panics, or ends its
 // goroutine, the lock is held, for the caller to unlock, as With does.
 func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
-	err := c.ready(context.Background())
+	err := c.readyNow()
 	if err == nil {
 		err = c.held()
 	}
@@ -173,7 +173,7 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 			break
 		}
 	}
-	return c.left("cond.WaitFor", g, c.seen(err))
+	return c.left("cond.WaitFor", g, c.core.Seen(err))
 }
 
 // Notify wakes n of those who wait, or all of them if they are fewer, by
@@ -185,7 +185,7 @@ func (c *Cond) Notify(n int) error { return c.notify("cond.Notify", n) }
 func (c *Cond) NotifyAll() error { return c.notify("cond.NotifyAll", math.MaxInt) }
 
 func (c *Cond) notify(op string, n int) error {
-	err := c.ready(context.Background())
+	err := c.readyNow()
 	if err == nil && n < 0 {
 		err = fmt.Errorf("%d notifications: %w", n, fs.ErrInvalid)
 	}
@@ -195,7 +195,7 @@ func (c *Cond) notify(op string, n int) error {
 	if err == nil {
 		var told int
 		if told, err = c.cond.Notify(n); told < n { // nobody waits in the zeroes
-			err = c.seen(err)
+			err = c.core.Seen(err)
 		}
 	}
 	return c.ended(op, err)
@@ -206,7 +206,7 @@ func (c *Cond) ended(op string, err error) error {
 	if c.core != nil {
 		c.lock.core.KeepAlive()
 	}
-	return c.done(op, err)
+	return c.core.Done(op, err)
 }
 
 // MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
@@ -224,14 +224,10 @@ func (c *Cond) MarshalBinary() ([]byte, error) {
 // UnmarshalBinary opens the condition variable that another process's handle
 // was on, with its lock; see [Mutex.UnmarshalBinary].
 func (c *Cond) UnmarshalBinary(b []byte) error {
-	ref, err := object.UnmarshalFor("cond.UnmarshalBinary", engine.KindCond, b)
-	if err != nil {
-		return err
-	}
-	return arrived(ref, func(r *shm.Region) error {
-		return arrived(object.Ref{Generation: ref.Lock}.On(ref.Key()), func(locks *shm.Region) error {
-			c.userLock = userLock{} // of what the handle was on before
-			return c.open(r, locks, ref.Object, "")
+	return object.Arrive("cond.UnmarshalBinary", engine.KindCond, b, shm.Arrived, func(r *shm.Region, ref object.Ref) error {
+		lock := object.Ref{Generation: ref.Lock}.On(ref.Key())
+		return object.At(lock, shm.Arrived, func(locks *shm.Region) error {
+			return c.open(r, locks, ref.Object, "", userLock{}) // and not the lock of what the handle was on before
 		})
 	})
 }

@@ -86,7 +86,7 @@ func (g *userLock) find(r *shm.Region, c handle, field string) error {
 		return nil
 	case kind == engine.KindCond.String():
 		other := new(Cond)
-		if err := other.open(r, r, name, ownLock); err != nil {
+		if err := other.open(r, r, name, ownLock, userLock{}); err != nil {
 			return err
 		}
 		return g.ownOf(other.handle)
@@ -168,7 +168,7 @@ func (g *grip) Unlock() error {
 	if g.h != nil {
 		g.depth = g.h.giveUp()
 	}
-	g.lock.release()
+	g.lock.core.Release()
 	err := g.mu.Unlock()
 	if err != nil {
 		g.Done()
@@ -194,7 +194,7 @@ func (g *grip) Lock() (suspect bool, err error) {
 	if g.h != nil {
 		g.h.took(g.depth)
 	}
-	g.lock.acquire()
+	g.lock.core.Acquire()
 	if g.back = true; g.Over() {
 		g.letGo()
 		return false, shm.ErrClosed
@@ -217,7 +217,7 @@ func (g *grip) letGo() {
 		if g.h != nil {
 			g.h.giveUp()
 		}
-		g.lock.release()
+		g.lock.core.Release()
 		return g.mu.Unlock() == nil
 	})
 	g.without()

@@ -35,20 +35,10 @@ func OpenEvent(r *shm.Region, name string) (*Event, error) {
 }
 
 func (e *Event) open(r *shm.Region, name string) error {
-	const op = "sync.OpenEvent"
-	err := e.handle.open(r, object.Spec{Op: op, Kind: engine.KindEvent, Name: name,
+	return open(&e.handle, &e.ev, r, object.Spec{Op: "sync.OpenEvent", Kind: engine.KindEvent, Name: name,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.EventSize, engine.InitEvent, nil
-		}})
-	if err != nil {
-		return err
-	}
-	ev, err := engine.AttachEvent(e.core.Area, e.core.Env)
-	if err != nil {
-		return e.done(op, err)
-	}
-	e.ev = *ev
-	return nil
+		}}, func(c *object.Core) (*engine.Event, error) { return engine.AttachEvent(c.Area, c.Env) })
 }
 
 // Set sets the event and wakes all who wait for it. Everybody whose Wait had
@@ -57,25 +47,25 @@ func (e *Event) open(r *shm.Region, name string) error {
 // dies in Set has set the event or has not; if it has, those who wait are
 // woken when its death is noticed.
 func (e *Event) Set() error {
-	err := e.ready(context.Background())
+	err := e.readyNow()
 	if err == nil {
-		e.release()
+		e.core.Release()
 		err = e.ev.Set()
 	}
-	return e.done("event.Set", err)
+	return e.core.Done("event.Set", err)
 }
 
 // Clear takes the flag away, so that Wait waits again. It does not block, and
 // changes nothing if the event is not set.
 func (e *Event) Clear() error {
-	err := e.ready(context.Background())
+	err := e.readyNow()
 	if err == nil {
 		var was bool
 		if was, err = e.ev.Unset(); !was { // zeroes are not set, either
-			err = e.seen(err)
+			err = e.core.Seen(err)
 		}
 	}
-	return e.acquired("event.Clear", err)
+	return e.core.Acquired("event.Clear", err)
 }
 
 // IsSet reports whether the event is set at this instant. It does not block.
@@ -86,7 +76,7 @@ func (e *Event) IsSet() bool {
 	}
 	set := e.ev.IsSet() && !e.core.Closed.Load()
 	if set {
-		e.acquire()
+		e.core.Acquire()
 	}
 	e.core.KeepAlive()
 	return set
@@ -104,7 +94,7 @@ func (e *Event) Wait(ctx context.Context) error {
 			w.Done()
 		}
 	}
-	return e.acquired("event.Wait", e.seen(err))
+	return e.core.Acquired("event.Wait", e.core.Seen(err))
 }
 
 // MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].

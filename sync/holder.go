@@ -135,7 +135,7 @@ func (h *Holder) Lock(ctx context.Context) error {
 		return h.lock(ctx)
 	}
 	if h.core.Closed.Load() {
-		return h.locked("holder.Lock", nil, undoing{h})
+		return h.core.Locked("holder.Lock", nil, undoing{h})
 	}
 	h.core.KeepAlive()
 	return nil
@@ -168,13 +168,13 @@ func (h *Holder) lock(ctx context.Context) error {
 			w.Done()
 		}
 	}
-	return h.locked("holder.Lock", err, undoing{h})
+	return h.core.Locked("holder.Lock", err, undoing{h})
 }
 
 // TryLock takes the lock if no other holder has it, and reports whether it
 // did. It does not block. An error, with false, is Lock's.
 func (h *Holder) TryLock() (bool, error) {
-	err := h.ready(context.Background())
+	err := h.readyNow()
 	if err == nil {
 		ok, lost := h.again()
 		if lost {
@@ -183,11 +183,11 @@ func (h *Holder) TryLock() (bool, error) {
 			if ok, err = h.mu.TryLock(); ok {
 				h.took(1)
 			} else if err == nil {
-				return false, h.done("holder.TryLock", h.free())
+				return false, h.core.Done("holder.TryLock", h.core.Free())
 			}
 		}
 	}
-	err = h.locked("holder.TryLock", err, undoing{h})
+	err = h.core.Locked("holder.TryLock", err, undoing{h})
 	return err == nil, err
 }
 
@@ -209,7 +209,7 @@ func (h *Holder) Recover(ctx context.Context) (suspect bool, err error) {
 			w.Done()
 		}
 	}
-	err = h.locked("holder.Recover", err, undoing{h})
+	err = h.core.Locked("holder.Recover", err, undoing{h})
 	return suspect && err == nil, err
 }
 
@@ -222,10 +222,10 @@ func (h *Holder) MarkConsistent() error {
 		if h.deep() == 0 {
 			err = ErrNotOwner
 		} else {
-			err = h.here(h.mu.MarkConsistent)
+			err = h.core.Here(h.mu.MarkConsistent)
 		}
 	}
-	return h.done("holder.MarkConsistent", err)
+	return h.core.Done("holder.MarkConsistent", err)
 }
 
 // Unlock undoes one Lock, and the last one frees the lock. It does not block.
@@ -234,9 +234,9 @@ func (h *Holder) MarkConsistent() error {
 func (h *Holder) Unlock() error {
 	err := h.made()
 	if err == nil {
-		err = h.here(h.unlock)
+		err = h.core.Here(h.unlock)
 	}
-	return h.done("holder.Unlock", err)
+	return h.core.Done("holder.Unlock", err)
 }
 
 func (h *Holder) unlock() error {
@@ -247,7 +247,7 @@ func (h *Holder) unlock() error {
 	if d > 0 {
 		return nil
 	}
-	h.release()
+	h.core.Release()
 	err := h.mu.Unlock()
 	if err == ErrNotLocked {
 		err = ErrNotOwner

@@ -3,8 +3,6 @@ package sync
 import (
 	"context"
 	"errors"
-
-	"example.com/tandem/shm"
 )
 
 // A Lock is a *Mutex, or whatever else is locked and unlocked like one.
@@ -29,18 +27,3 @@ func With(ctx context.Context, l Lock, f func() error) (err error) {
 	}()
 	return f()
 }
-
-// What a caller can act on; those of package shm, under names that are at hand.
-var (
-	// ErrOwnerDied says that a holder died and nobody has repaired since. The
-	// caller does not hold the lock.
-	ErrOwnerDied = shm.ErrOwnerDied
-
-	// ErrNotOwner says that another process holds the lock that was to be
-	// unlocked. Nothing has changed.
-	ErrNotOwner = shm.ErrNotOwner
-
-	// ErrNotLocked says that nobody holds the lock that was to be unlocked.
-	// Nothing has changed.
-	ErrNotLocked = shm.ErrNotLocked
-)

@@ -40,20 +40,10 @@ func OpenMutex(r *shm.Region, name string) (*Mutex, error) {
 }
 
 func (m *Mutex) open(r *shm.Region, name string) error {
-	const op = "sync.OpenMutex"
-	err := m.handle.open(r, object.Spec{Op: op, Kind: engine.KindMutex, Name: name,
+	return open(&m.handle, &m.mu, r, object.Spec{Op: "sync.OpenMutex", Kind: engine.KindMutex, Name: name,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.MutexSize, engine.InitMutex, nil
-		}})
-	if err != nil {
-		return err
-	}
-	mu, err := engine.AttachMutex(m.core.Area, m.core.Env)
-	if err != nil {
-		return m.done(op, err)
-	}
-	m.mu = *mu
-	return nil
+		}}, func(c *object.Core) (*engine.Mutex, error) { return engine.AttachMutex(c.Area, c.Env) })
 }
 
 // Lock takes the mutex, and waits while any goroutine of any process has it,
@@ -67,7 +57,7 @@ func (m *Mutex) Lock(ctx context.Context) error {
 		return m.lock(ctx)
 	}
 	if mem.RaceEnabled || m.core.Closed.Load() {
-		return m.locked("mutex.Lock", nil, &m.mu)
+		return m.core.Locked("mutex.Lock", nil, &m.mu)
 	}
 	m.core.KeepAlive()
 	return nil
@@ -86,7 +76,7 @@ func (m *Mutex) lock(ctx context.Context) error {
 			err = m.answer.give(ctx, &m.handle, &m.mu, false)
 		}
 	}
-	return m.locked("mutex.Lock", err, &m.mu)
+	return m.core.Locked("mutex.Lock", err, &m.mu)
 }
 
 // TryLock takes the mutex if nobody holds it, and reports whether it did. It
@@ -94,7 +84,7 @@ func (m *Mutex) lock(ctx context.Context) error {
 // false, is Lock's.
 func (m *Mutex) TryLock() (bool, error) {
 	ctx := context.Background()
-	err := m.ready(ctx)
+	err := m.readyNow()
 	if err == nil {
 		var ok bool
 		ok, err = m.mu.TryLock()
@@ -103,10 +93,10 @@ func (m *Mutex) TryLock() (bool, error) {
 			ok = err != errBusy
 		}
 		if !ok && (err == nil || err == errBusy) {
-			return false, m.done("mutex.TryLock", m.free())
+			return false, m.core.Done("mutex.TryLock", m.core.Free())
 		}
 	}
-	err = m.locked("mutex.TryLock", err, &m.mu)
+	err = m.core.Locked("mutex.TryLock", err, &m.mu)
 	return err == nil, err
 }
 
@@ -123,7 +113,7 @@ func (m *Mutex) Recover(ctx context.Context) (suspect bool, err error) {
 		suspect, err = m.mu.Recover(w)
 		w.Done()
 	}
-	err = m.locked("mutex.Recover", err, &m.mu)
+	err = m.core.Locked("mutex.Recover", err, &m.mu)
 	return suspect && err == nil, err
 }
 
@@ -133,9 +123,9 @@ func (m *Mutex) Recover(ctx context.Context) (suspect bool, err error) {
 func (m *Mutex) MarkConsistent() error {
 	err := m.made()
 	if err == nil {
-		err = m.still(m.mu.MarkConsistent)
+		err = m.core.Still(m.mu.MarkConsistent)
 	}
-	return m.done("mutex.MarkConsistent", err)
+	return m.core.Done("mutex.MarkConsistent", err)
 }
 
 // OnOwnerDied gives this handle an answer to ErrOwnerDied: a Lock or TryLock
@@ -166,10 +156,10 @@ func (m *Mutex) unlock() error {
 		err = shm.ErrClosed
 	}
 	if err == nil {
-		m.release()
-		err = m.still(m.mu.Unlock)
+		m.core.Release()
+		err = m.core.Still(m.mu.Unlock)
 	}
-	return m.done("mutex.Unlock", err)
+	return m.core.Done("mutex.Unlock", err)
 }
 
 // Owner is the process that holds the mutex at this instant; it may be dead

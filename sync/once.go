@@ -35,20 +35,10 @@ func OpenOnce(r *shm.Region, name string) (*Once, error) {
 }
 
 func (o *Once) open(r *shm.Region, name string) error {
-	const op = "sync.OpenOnce"
-	err := o.handle.open(r, object.Spec{Op: op, Kind: engine.KindOnce, Name: name,
+	return open(&o.handle, &o.once, r, object.Spec{Op: "sync.OpenOnce", Kind: engine.KindOnce, Name: name,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.OnceSize, engine.InitOnce, nil
-		}})
-	if err != nil {
-		return err
-	}
-	once, err := engine.AttachOnce(o.core.Area, o.core.Env)
-	if err != nil {
-		return o.done(op, err)
-	}
-	o.once = *once
-	return nil
+		}}, func(c *object.Core) (*engine.Once, error) { return engine.AttachOnce(c.Area, c.Env) })
 }
 
 // Do calls fn, with ctx, unless it has been done: by an fn, of any process,
@@ -68,35 +58,34 @@ func (o *Once) open(r *shm.Region, name string) error {
 //
 // An fn that calls Do of the same Once waits for itself, until its ctx ends.
 func (o *Once) Do(ctx context.Context, fn func(context.Context) error) error {
-	const op = "once.Do"
-	err := o.ready(ctx)
-	if err == nil && o.once.Done() && !o.core.Closed.Load() {
-		o.acquire()
+	if o.core != nil && ctx.Err() == nil && o.once.Done() && !o.core.Closed.Load() {
+		o.core.Acquire()
 		o.core.KeepAlive()
 		return nil
 	}
-	if err != nil {
-		return o.done(op, err)
+	const op = "once.Do"
+	if err := o.ready(ctx); err != nil {
+		return o.core.Done(op, err)
 	}
 	run, err := o.begin(ctx)
 	if !run || err != nil {
-		return o.acquired(op, o.seen(err))
+		return o.core.Acquired(op, o.core.Seen(err))
 	}
-	o.acquire()
+	o.core.Acquire()
 	if o.core.Closed.Load() { // it may have been the zeroes that said that it is not done
 		o.core.Gate.Took(func() bool { return o.once.Finish(false) == nil })
-		return o.done(op, shm.ErrClosed)
+		return o.core.Done(op, shm.ErrClosed)
 	}
 	failure, err := o.run(ctx, fn)
 	switch closed := o.core.Closed.Load(); {
 	case closed && (failure != nil || !o.core.Gate.Gave(o.once.Done)):
 		return o.core.Err(op, errors.Join(shm.ErrClosed, failure))
 	case closed:
-		return o.done(op, nil) // done before the zeroes came, if not ended
+		return o.core.Done(op, nil) // done before the zeroes came, if not ended
 	case failure != nil:
 		return failure
 	}
-	return o.done(op, err)
+	return o.core.Done(op, err)
 }
 
 func (o *Once) begin(ctx context.Context) (run bool, err error) {
@@ -110,7 +99,7 @@ func (o *Once) begin(ctx context.Context) (run bool, err error) {
 func (o *Once) run(ctx context.Context, fn func(context.Context) error) (failure, err error) {
 	success := false
 	defer func() {
-		o.release()
+		o.core.Release()
 		err = o.once.Finish(success)
 	}()
 	failure = fn(ctx)

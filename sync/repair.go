@@ -48,11 +48,11 @@ func (a *answer) give(ctx context.Context, h *handle, mu exclusive, now bool) er
 		mu.Unlock()
 		return shm.ErrClosed
 	}
-	h.acquire()
+	h.core.Acquire()
 	held := true
 	defer func() {
 		if held { // repair failed, panics, or ended its goroutine
-			h.release()
+			h.core.Release()
 			mu.Unlock()
 		}
 	}()

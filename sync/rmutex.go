@@ -38,20 +38,10 @@ func OpenRMutex(r *shm.Region, name string) (*RMutex, error) {
 }
 
 func (m *RMutex) open(r *shm.Region, name string) error {
-	const op = "sync.OpenRMutex"
-	err := m.handle.open(r, object.Spec{Op: op, Kind: engine.KindRMutex, Name: name,
+	return open(&m.handle, &m.mu, r, object.Spec{Op: "sync.OpenRMutex", Kind: engine.KindRMutex, Name: name,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.RMutexSize, engine.InitRMutex, nil
-		}})
-	if err != nil {
-		return err
-	}
-	mu, err := engine.AttachRMutex(m.core.Area, m.core.Env)
-	if err != nil {
-		return m.done(op, err)
-	}
-	m.mu = *mu
-	return nil
+		}}, func(c *object.Core) (*engine.RMutex, error) { return engine.AttachRMutex(c.Area, c.Env) })
 }
 
 // NewHolder makes a holder, which has not locked. It belongs to one call chain:

@@ -54,20 +54,10 @@ func OpenRWMutex(r *shm.Region, name string) (*RWMutex, error) {
 }
 
 func (m *RWMutex) open(r *shm.Region, name string) error {
-	const op = "sync.OpenRWMutex"
-	err := m.handle.open(r, object.Spec{Op: op, Kind: engine.KindRWMutex, Name: name,
+	return open(&m.handle, &m.rw, r, object.Spec{Op: "sync.OpenRWMutex", Kind: engine.KindRWMutex, Name: name,
 		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.RWMutexSize(participants), engine.InitRWMutex, nil
-		}})
-	if err != nil {
-		return err
-	}
-	rw, err := engine.AttachRWMutex(m.core.Area, m.core.Env)
-	if err != nil {
-		return m.done(op, err)
-	}
-	m.rw = *rw
-	return nil
+		}}, func(c *object.Core) (*engine.RWMutex, error) { return engine.AttachRWMutex(c.Area, c.Env) })
 }
 
 // Lock locks for writing, and waits while any goroutine of any process reads
@@ -106,7 +96,7 @@ func (m *RWMutex) lock(ctx context.Context) error {
 // did. It does not block. An error, with false, is Lock's.
 func (m *RWMutex) TryLock() (bool, error) {
 	ctx := context.Background()
-	err := m.ready(ctx)
+	err := m.readyNow()
 	if err == nil {
 		var ok bool
 		ok, err = m.rw.TryLock()
@@ -115,7 +105,7 @@ func (m *RWMutex) TryLock() (bool, error) {
 			ok = err != errBusy
 		}
 		if busy(ok, err) {
-			return false, m.done("rwmutex.TryLock", m.free())
+			return false, m.core.Done("rwmutex.TryLock", m.core.Free())
 		}
 	}
 	err = m.wlocked("rwmutex.TryLock", err)
@@ -148,9 +138,9 @@ func (m *RWMutex) Recover(ctx context.Context) (suspect bool, err error) {
 func (m *RWMutex) MarkConsistent() error {
 	err := m.made()
 	if err == nil {
-		err = m.still(m.rw.MarkConsistent)
+		err = m.core.Still(m.rw.MarkConsistent)
 	}
-	return m.done("rwmutex.MarkConsistent", err)
+	return m.core.Done("rwmutex.MarkConsistent", err)
 }
 
 // OnOwnerDied gives this handle an answer to ErrOwnerDied: whichever Lock,
@@ -171,7 +161,7 @@ func (m *RWMutex) Unlock() error {
 	}
 	err := m.rw.Unlock()
 	if err != nil {
-		return m.done("rwmutex.Unlock", err)
+		return m.core.Done("rwmutex.Unlock", err)
 	}
 	m.core.KeepAlive()
 	return nil
@@ -181,10 +171,10 @@ func (m *RWMutex) Unlock() error {
 func (m *RWMutex) unlock() error {
 	err := m.made()
 	if err == nil {
-		m.release()
-		err = m.still(m.rw.Unlock)
+		m.core.Release()
+		err = m.core.Still(m.rw.Unlock)
 	}
-	return m.done("rwmutex.Unlock", err)
+	return m.core.Done("rwmutex.Unlock", err)
 }
 
 // Owner is the process that writes at this instant; it may be dead already.
@@ -202,7 +192,7 @@ func (m *RWMutex) RLock(ctx context.Context) error {
 		return m.rlock(ctx)
 	}
 	if mem.RaceEnabled || m.core.Closed.Load() {
-		return m.locked("rwmutex.RLock", nil, reading{m})
+		return m.core.Locked("rwmutex.RLock", nil, reading{m})
 	}
 	m.core.KeepAlive()
 	return nil
@@ -220,14 +210,14 @@ func (m *RWMutex) rlock(ctx context.Context) error {
 		}
 		err = m.mend(m.answer.give(ctx, &m.handle, writing{m}, false))
 	}
-	return m.locked("rwmutex.RLock", err, reading{m})
+	return m.core.Locked("rwmutex.RLock", err, reading{m})
 }
 
 // TryRLock locks for reading if nobody writes or waits to, and reports whether
 // it did. It does not block. An error, with false, is RLock's.
 func (m *RWMutex) TryRLock() (bool, error) {
 	ctx := context.Background()
-	err := m.ready(ctx)
+	err := m.readyNow()
 	if err == nil {
 		var ok bool
 		ok, err = m.rw.TryRLock()
@@ -237,10 +227,10 @@ func (m *RWMutex) TryRLock() (bool, error) {
 			}
 		}
 		if busy(ok, err) {
-			return false, m.done("rwmutex.TryRLock", m.free())
+			return false, m.core.Done("rwmutex.TryRLock", m.core.Free())
 		}
 	}
-	err = m.locked("rwmutex.TryRLock", err, reading{m})
+	err = m.core.Locked("rwmutex.TryRLock", err, reading{m})
 	return err == nil, err
 }
 
@@ -262,9 +252,9 @@ func (m *RWMutex) runlock() error {
 		if mem.RaceEnabled {
 			mem.RaceReleaseMerge(m.readers())
 		}
-		err = m.still(m.rw.RUnlock)
+		err = m.core.Still(m.rw.RUnlock)
 	}
-	return m.done("rwmutex.RUnlock", err)
+	return m.core.Done("rwmutex.RUnlock", err)
 }
 
 // mend ends the writing that the handle's answer was given in, with err. With a
@@ -273,7 +263,7 @@ func (m *RWMutex) mend(err error) error {
 	if err != nil {
 		return err
 	}
-	m.release()
+	m.core.Release()
 	return m.rw.Unlock()
 }
 
@@ -286,7 +276,7 @@ func (m *RWMutex) wlocked(op string, err error) error {
 	if mem.RaceEnabled && err == nil {
 		mem.RaceAcquire(m.readers())
 	}
-	return m.locked(op, err, &m.rw)
+	return m.core.Locked(op, err, &m.rw)
 }
 
 // writing is an RWMutex as whoever repairs what it guards has it.

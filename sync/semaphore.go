@@ -11,10 +11,6 @@ import (
 	"example.com/tandem/shm"
 )
 
-// ErrOverRelease says that a Release would have made more permits than there
-// may be. Nothing has changed.
-var ErrOverRelease = engine.ErrOverRelease
-
 // A Semaphore is a count of permits: Acquire takes one, and waits while there
 // is none; Release gives some, and may be called by a process that took none.
 // There are at most 16,777,215.
@@ -112,23 +108,18 @@ func (p *permits) open(r *shm.Region, op string, kind engine.Kind, name string, 
 	if initial < -1 || initial > engine.LedgerMax {
 		return &shm.Error{Op: op, Region: r.Name(), Object: name, Err: fmt.Errorf("%d permits, want 0 to %d: %w", initial, engine.LedgerMax, fs.ErrInvalid)}
 	}
-	err := p.handle.open(r, object.Spec{Op: op, Kind: kind, Name: name,
+	bounded := kind == engine.KindBoundedSemaphore
+	err := open(&p.handle, &p.sem, r, object.Spec{Op: op, Kind: kind, Name: name,
 		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
 			if initial < 0 {
 				return nil, 0, nil, fmt.Errorf("there is none to take the count from: %w", fs.ErrNotExist)
 			}
 			return nil, engine.SemaphoreSize(participants), func(a mem.Area) { engine.InitSemaphore(a, initial) }, nil
-		}})
-	if err != nil {
-		return err
+		}}, func(c *object.Core) (*engine.Semaphore, error) { return engine.AttachSemaphore(c.Area, c.Env, bounded) })
+	if err == nil {
+		p.bounded = bounded
 	}
-	p.bounded = kind == engine.KindBoundedSemaphore
-	sem, err := engine.AttachSemaphore(p.core.Area, p.core.Env, p.bounded)
-	if err != nil {
-		return p.done(op, err)
-	}
-	p.sem = *sem
-	return nil
+	return err
 }
 
 // op is a method's name in errors.
@@ -176,7 +167,7 @@ func (p *permits) took(method string, err error) error {
 		err = shm.ErrClosed // else the region went with the permit taken
 	}
 	if err == nil {
-		p.acquire()
+		p.core.Acquire()
 	}
 	return p.ends(method, err)
 }
@@ -187,7 +178,7 @@ func (p *permits) ends(method string, err error) error {
 		p.core.KeepAlive()
 		return nil
 	}
-	return p.done(p.op(method), err)
+	return p.core.Done(p.op(method), err)
 }
 
 // TryAcquire takes a permit if there is one, and reports whether it did. It
@@ -206,11 +197,11 @@ func (p *permits) TryAcquire() (bool, error) {
 
 //go:noinline
 func (p *permits) tryAcquire() (bool, error) {
-	err := p.ready(context.Background())
+	err := p.readyNow()
 	if err == nil {
 		var ok bool
 		if ok, err = p.sem.TryAcquire(); !ok && err == nil {
-			return false, p.ends("TryAcquire", p.free())
+			return false, p.ends("TryAcquire", p.core.Free())
 		}
 	}
 	err = p.took("TryAcquire", err)
@@ -231,13 +222,13 @@ func (p *permits) Release(n int) error {
 
 //go:noinline
 func (p *permits) releaseSlow(n int) error {
-	err := p.ready(context.Background())
+	err := p.readyNow()
 	switch {
 	case err != nil:
 	case n < 1:
 		err = fmt.Errorf("%d permits: %w", n, fs.ErrInvalid)
 	default:
-		p.release()
+		p.core.Release()
 		if err = p.sem.Release(n); err == ErrOverRelease {
 			err = fmt.Errorf("%d permits, there may be at most %d: %w", n, p.sem.Most(), err)
 		}

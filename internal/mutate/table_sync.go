@@ -100,10 +100,10 @@ var syncMutations = []mutation{
 		promise: "a context that has ended makes no attempt to read",
 		pkg:     "./sync", run: "TestRWMutexContextEnds$", args: []string{"-timeout=15s"}},
 	{file: "sync/rwmutex.go",
-		from: `	m.release()
+		from: `	m.core.Release()
 	return m.rw.Unlock()
 }`,
-		to: `	m.release()
+		to: `	m.core.Release()
 	return nil
 }`,
 		promise: "a reader that has repaired does not write any more",
@@ -136,8 +136,8 @@ var syncMutations = []mutation{
 		promise: "Release of none is an error",
 		pkg:     "./sync", run: "TestSemaphoreRelease$"},
 	{file: "sync/semaphore.go",
-		from:    "p.bounded = kind == engine.KindBoundedSemaphore",
-		to:      "p.bounded = false",
+		from:    "engine.AttachSemaphore(c.Area, c.Env, bounded)",
+		to:      "engine.AttachSemaphore(c.Area, c.Env, false)",
 		promise: "a bounded semaphore has a bound",
 		pkg:     "./sync", run: "TestSemaphoreRelease$"},
 	{file: "sync/once.go",
@@ -206,7 +206,7 @@ var syncMutations = []mutation{
 		promise: "WaitFor looks a last time when its context ends",
 		pkg:     "./sync", run: "TestCondWaitFor$"},
 	{file: "sync/cond.go",
-		from: `err := c.ready(context.Background())
+		from: `err := c.readyNow()
 	if err == nil {
 		err = c.held()
 	}

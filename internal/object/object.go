@@ -61,9 +61,10 @@ type Core struct {
 	ended   atomic.Bool  // Close has come so far that waits end
 
 	// Shared is what the typed package keeps once for all its handles on the
-	// object in this process (race tags, OnOwnerDied is not among it: that is
-	// the handle's). Set through SharedOnce.
+	// object in this process (OnOwnerDied is not among it: that is the handle's).
+	// Set through SharedOnce.
 	shared atomic.Value
+	tag    uint64 // of a whole one: the race detector's name for the object
 }
 
 // Field returns the value of a field as the region has it.

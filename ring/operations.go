@@ -1,0 +1,64 @@
+package ring
+
+import (
+	"io"
+
+	"example.com/tandem/internal/object"
+)
+
+// An operation is one of this package's calls, as errors name it.
+type operation int
+
+const (
+	opPut operation = iota // the first ones have answers
+	opTryPut
+	opGet
+	opTryGet
+	opLease
+	opTryLease
+
+	opAck
+	opNack
+	opTaskDone
+	opJoin
+	opShutdown
+	opClose
+	opMarshal
+
+	answering = opTryLease + 1
+)
+
+// answers are what an operation says again and again to those who poll: not now,
+// for there is no room, or nothing there; and never again, after Shutdown. Each
+// handle makes its own once. nil is what the operation does not say.
+type answers struct{ now, end error }
+
+var operations = [...]struct {
+	name string
+	answers
+}{
+	opPut:      {"queue.Put", answers{nil, ErrShutdown}},
+	opTryPut:   {"queue.TryPut", answers{ErrFull, ErrShutdown}},
+	opGet:      {"queue.Get", answers{nil, io.EOF}},
+	opTryGet:   {"queue.TryGet", answers{ErrEmpty, io.EOF}},
+	opLease:    {"queue.Lease", answers{nil, io.EOF}},
+	opTryLease: {"queue.TryLease", answers{ErrEmpty, io.EOF}},
+	opAck:      {name: "delivery.Ack"},
+	opNack:     {name: "delivery.Nack"},
+	opTaskDone: {name: "queue.TaskDone"},
+	opJoin:     {name: "queue.Join"},
+	opShutdown: {name: "queue.Shutdown"},
+	opClose:    {name: "queue.Close"},
+	opMarshal:  {name: "queue.MarshalBinary"},
+}
+
+func (o operation) String() string { return operations[o].name }
+
+// answersOf makes those of a handle.
+func answersOf(core *object.Core) (made [answering]answers) {
+	for o := range made {
+		said := operations[o]
+		made[o] = answers{core.Err(said.name, said.now), core.Err(said.name, said.end)}
+	}
+	return made
+}

@@ -193,7 +193,7 @@ func (b *Barrier) Broken() bool { return mem.Load64(b.b)&barrierBroken != 0 }
 // none to be had yet. An error, ErrBroken or s's, says that there is no
 // arrival. It is for the caller to Abort then, if it was a context that ended.
 func (b *Barrier) Arrive(s Sleeper) (Arrival, error) {
-	for looks := 0; ; {
+	for {
 		w := mem.Load64(b.b) // A1
 		if !barrierLegal(w) {
 			return Arrival{}, ErrCorrupt
@@ -227,16 +227,9 @@ func (b *Barrier) Arrive(s Sleeper) (Arrival, error) {
 		if !full {
 			bell = b.left
 		}
-		if s.Spin(looks) {
-			looks++
-			continue
-		}
-		looks = 0
-		word := bell.Arm()
-		if mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v {
-			continue
-		}
-		if err := s.Sleep(bell.Word(), word); err != nil {
+		if _, err := bell.Await(s, func() bool {
+			return mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v
+		}); err != nil {
 			return Arrival{}, err
 		}
 	}
@@ -302,20 +295,9 @@ func (b *Barrier) Fail(a Arrival) {
 func (b *Barrier) Await(a Arrival, s Sleeper) error {
 	slept := false
 	var err error
-	for looks := 0; mem.Load64(b.b) == a.b; {
-		if s.Spin(looks) {
-			looks++
-			continue
-		}
-		looks = 0
-		word := b.turn.Arm()
-		if mem.Load64(b.b) != a.b {
-			break
-		}
-		slept = true
-		if err = s.Sleep(b.turn.Word(), word); err != nil {
+	if b.Stands(a) {
+		if slept, err = b.turn.Await(s, func() bool { return !b.Stands(a) }); err != nil {
 			b.breaks(a.b)
-			break
 		}
 	}
 	x := mem.Load64(b.b)

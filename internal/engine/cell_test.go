@@ -234,7 +234,6 @@ func TestCellsCorrupt(t *testing.T) {
 				ops.Check(a)
 				ops.Look(a)
 				ops.Recover(a, env, Self{Index: 3, Epoch: 1})
-				ops.Kick(a, env)
 				AttachCells(a, k, 1, 4)
 			}
 		}

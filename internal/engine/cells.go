@@ -129,7 +129,6 @@ func init() {
 	register(KindSlice, Ops{
 		Name:    "slice",
 		Recover: func(mem.Area, Env, Self) error { return nil },
-		Kick:    func(mem.Area, Env) {},
 		Look: func(a mem.Area) Look {
 			r, err := cellsOf(a, KindSlice)
 			if err != nil {
@@ -153,11 +152,6 @@ func cellsOps(k Kind, name string) Ops {
 				return ErrCorrupt
 			}
 			return kinds[KindMutex].Recover(CellsLock(a), env, dead)
-		},
-		Kick: func(a mem.Area, env Env) {
-			if a.Has(0, MutexSize) {
-				kinds[KindMutex].Kick(CellsLock(a), env)
-			}
 		},
 		Look: func(a mem.Area) Look {
 			r, err := cellsOf(a, k)

@@ -217,29 +217,18 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 	if err != nil {
 		return err
 	}
-	looks, slept := 0, false
+	due := func() bool { return c.due(w) || l.Abandoned() }
+	waits := c.a.W64(condWaits) // grows once for each call
 	for {
 		if err := l.Unlock(); err != nil { // W2
 			c.drop(w, l)
 			return err
 		}
 		ended := error(nil)
-		for !c.due(w) && !l.Abandoned() {
-			if s.Spin(looks) {
-				looks++
-				continue
-			}
-			looks = 0
-			v := c.bell.Arm()              // W3
-			if c.due(w) || l.Abandoned() { // W4
-				break
-			}
-			if !slept {
-				c.count(condWaits, 1)
-				slept = true
-			}
-			if ended = s.Sleep(c.bell.Word(), v); ended != nil { // W5
-				break
+		if !due() {
+			var slept bool
+			if slept, ended = c.bell.await(s, due, waits, nil); slept { // W3 to W5
+				waits = nil
 			}
 		}
 		suspect, err := l.Lock() // W6

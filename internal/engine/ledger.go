@@ -269,7 +269,7 @@ func (l *Ledger) TakeNow(d, most int) bool { return mem.Load32(l.hungry) == 0 &&
 // Wait is Add, which waits by s while the value is too low or too high.
 func (l *Ledger) Wait(s Sleeper, d int, m Limits) (o Outcome, err error) {
 	var start int64
-	looks, slept := 0, false
+	slept := false
 	for {
 		back := !slept && mem.Load32(l.hungry) != 0
 		if !back {
@@ -277,11 +277,9 @@ func (l *Ledger) Wait(s Sleeper, d int, m Limits) (o Outcome, err error) {
 				break
 			}
 		}
-		if s.Spin(looks) {
-			looks++
+		if s.Spin() {
 			continue
 		}
-		looks = 0
 		now := s.Now()
 		if start == 0 {
 			start = now

@@ -170,10 +170,9 @@ func (m *Mutex) UnlockNow() bool {
 
 // Lock takes the mutex, and waits for it by s. An error means not held:
 // ErrOwnerDied at once while the mutex is abandoned, or what s says.
+// Its first look is the first turn of the wait: callers try LockNow before they
+// make an s.
 func (m *Mutex) Lock(s Sleeper) error {
-	if m.LockNow() {
-		return nil
-	}
 	_, err := m.lock(s, false)
 	return err
 }
@@ -184,7 +183,6 @@ func (m *Mutex) Recover(s Sleeper) (suspect bool, err error) { return m.lock(s, 
 func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 	var (
 		start int64
-		looks int
 		slept bool
 	)
 	for {
@@ -217,11 +215,9 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 			m.took(slept, now)
 			return w&mutexAbandoned != 0, nil
 		}
-		if s.Spin(looks) {
-			looks++
+		if s.Spin() {
 			continue
 		}
-		looks = 0
 		if w&mutexOffered != 0 {
 			err = sleepUntil(s, m.futex, uint32(w), now+patience)
 		} else {

@@ -18,7 +18,7 @@ type script struct {
 
 func (s *script) Now() int64 { return s.now }
 
-func (s *script) Spin(int) bool {
+func (s *script) Spin() bool {
 	if s.spin != nil {
 		s.spin()
 	}

@@ -65,28 +65,17 @@ func (q *Queue) TryTake() (Slot, error) {
 	return s, err
 }
 
-func (q *Queue) takeWait(w Sleeper, phase uint64) (Slot, error) {
-	for {
-		for i := 0; ; i++ {
-			if s, err := q.take(phase); err != ErrEmpty {
-				return s, err
-			}
-			if !w.Spin(i) {
-				break
-			}
-		}
-		seq := q.items.Arm()
-		if s, err := q.take(phase); err != ErrEmpty {
-			return s, err
-		}
-		if err := w.Sleep(q.items.Word(), seq); err != nil {
-			q.passItems() // it may have been woken as well
-			return Slot{}, err
-		}
-		if mem.Load32(q.items.Word()) == seq {
-			q.lookBack() // nobody rang: it has been a while
-		}
+// takeWait waits by w for a message. If nobody rang in a sleep, it has been a
+// while: then it looks back.
+func (q *Queue) takeWait(w Sleeper, phase uint64) (s Slot, err error) {
+	if _, e := q.items.await(w, func() bool {
+		s, err = q.take(phase)
+		return err != ErrEmpty
+	}, nil, q.lookBack); e != nil {
+		q.passItems() // it may have been woken as well
+		return Slot{}, e
 	}
+	return s, err
 }
 
 // passItems wakes one more consumer if it may succeed.

@@ -56,10 +56,12 @@ func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
 	}
 	first, err := q.claimBlocks(want, tag)
 	if err == ErrFull && w != nil {
-		err = q.await(w, func() (err error) {
+		if e := q.awaitSpace(w, func() bool {
 			first, err = q.claimBlocks(want, tag)
-			return err
-		})
+			return err != ErrFull
+		}); e != nil {
+			err = e
+		}
 	}
 	if err != nil {
 		return Slot{}, err
@@ -77,20 +79,19 @@ func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
 
 // Claim takes a slot, which is to be filled and published at once. A nil w
 // makes one attempt.
-func (q *Queue) Claim(w Sleeper) (Slot, error) {
-	s, err := q.claim()
+func (q *Queue) Claim(w Sleeper) (s Slot, err error) {
+	s, err = q.TryClaim()
 	if err != ErrFull || w == nil {
 		return s, err
 	}
-	err = q.await(w, func() (err error) {
-		s, err = q.claim()
-		return err
-	})
+	if e := q.awaitSpace(w, func() bool {
+		s, err = q.TryClaim()
+		return err != ErrFull
+	}); e != nil {
+		return Slot{}, e
+	}
 	return s, err
 }
-
-// TryClaim is Claim's one attempt.
-func (q *Queue) TryClaim() (Slot, error) { return q.claim() }
 
 // Publish makes the message in a claimed slot everybody's. ErrCorrupt if it is
 // not claimed any more, and the message is nowhere: in a whole region only if
@@ -133,24 +134,12 @@ func (q *Queue) passSpace() {
 	}
 }
 
-// await sleeps on space until try is something else than ErrFull.
-func (q *Queue) await(w Sleeper, try func() error) error {
-	for {
-		for i := 0; ; i++ {
-			if err := try(); err != ErrFull {
-				return err
-			}
-			if !w.Spin(i) {
-				break
-			}
-		}
-		seq := q.space.Arm()
-		if err := try(); err != ErrFull {
-			return err
-		}
-		if err := w.Sleep(q.space.Word(), seq); err != nil {
-			q.passSpace() // it may have been woken as well
-			return err
-		}
+// awaitSpace waits by w for room, until tried has found some or a reason not to
+// wait. An error is w's.
+func (q *Queue) awaitSpace(w Sleeper, tried func() bool) error {
+	_, err := q.space.Await(w, tried)
+	if err != nil {
+		q.passSpace() // it may have been woken as well
 	}
+	return err
 }

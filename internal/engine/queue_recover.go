@@ -81,7 +81,9 @@ func recoverQueue(a mem.Area, env Env, dead Self) error {
 			mem.CAS64(s.w(), s.word, slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
 		}
 	}
-	kickQueue(a, env) // R5
+	for _, b := range []Bell{q.items, q.space, q.idle} { // R5
+		b.Bump()
+	}
 	return nil
 }
 
@@ -123,15 +125,6 @@ func (q *Queue) tagsOf(who uint64) map[uint64]bool {
 	return tags
 }
 
-func kickQueue(a mem.Area, env Env) {
-	if !a.Has(0, queueTable) {
-		return
-	}
-	for _, off := range []uint64{queueItems, queueSpace, queueIdle} {
-		NewBell(a.W32(off), env).Bump()
-	}
-}
-
 func init() {
-	register(KindQueue, Ops{Name: "queue", Recover: recoverQueue, Kick: kickQueue, Look: lookQueue, Check: checkQueue})
+	register(KindQueue, Ops{Name: "queue", Recover: recoverQueue, Look: lookQueue, Check: checkQueue})
 }

@@ -230,11 +230,9 @@ func (l *RWMutex) TryLock() (bool, error) {
 }
 
 // Lock locks for writing, and waits by s for who is inside. An error means not
-// held: ErrOwnerDied at once while it is abandoned, or what s says.
+// held: ErrOwnerDied at once while it is abandoned, or what s says. Callers try
+// LockNow before they make an s.
 func (l *RWMutex) Lock(s Sleeper) error {
-	if l.LockNow() {
-		return nil
-	}
 	_, err := l.lock(s, false)
 	return err
 }
@@ -262,15 +260,14 @@ func (l *RWMutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 	return suspect, nil
 }
 
-// wait is W2.
+// wait is W2. It does not wait by Bell.Await, since before each sleep it sees to
+// it that the rows are such as somebody will clear.
 func (l *RWMutex) wait(s Sleeper) error {
-	looks, slept := 0, false
+	slept := false
 	for l.reading() {
-		if s.Spin(looks) {
-			looks++
+		if s.Spin() {
 			continue
 		}
-		looks = 0
 		if err := l.checkRows(); err != nil {
 			return err
 		}

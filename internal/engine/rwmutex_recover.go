@@ -56,14 +56,6 @@ func (l *RWMutex) forget(dead Self) error {
 	return nil
 }
 
-func kickRWMutex(a mem.Area, env Env) {
-	if l, err := openRWMutex(a, env); err == nil {
-		l.m.kick()
-		l.drain.Bump()
-		l.gate.Bump()
-	}
-}
-
 func lookRWMutex(a mem.Area) Look {
 	l, err := openRWMutex(a, Env{})
 	if err != nil {
@@ -125,7 +117,6 @@ func init() {
 	register(KindRWMutex, Ops{
 		Name:    "rwmutex",
 		Recover: recoverRWMutex,
-		Kick:    kickRWMutex,
 		Look:    lookRWMutex,
 		Check:   checkRWMutex,
 	})

@@ -319,7 +319,7 @@ func TestSimRWMutexHungry(t *testing.T) {
 				}()
 				for waiting > 0 {
 					if o.writes%40 == 0 {
-						t.Spin(0) // a scheduler lets everybody run some time
+						t.Spin() // a scheduler lets everybody run some time
 					}
 					if l.Lock(t) != nil {
 						return

@@ -109,7 +109,7 @@ func TestRWMutexRecovery(t *testing.T) {
 type asleep struct{}
 
 func (asleep) Sleep(*uint32, uint32) error { return errAsleep }
-func (asleep) Spin(int) bool               { return false }
+func (asleep) Spin() bool                  { return false }
 func (asleep) Now() int64                  { return 1 }
 
 var errAsleep = errors.New("it sleeps")

@@ -148,12 +148,6 @@ func (k semaphoreKind) recover(a mem.Area, env Env, dead Self) error {
 	return ledger.Recover(dead.Index, GiveBack, s.initial)
 }
 
-func (k semaphoreKind) kick(a mem.Area, env Env) {
-	if _, l, err := openSemaphore(a, k.bounded); err == nil {
-		NewBell(l.W32(ledgerBell), env).Bump()
-	}
-}
-
 // look shows as holders those who have taken more than they gave.
 func (k semaphoreKind) look(a mem.Area) Look {
 	s, l, err := openSemaphore(a, k.bounded)
@@ -193,6 +187,6 @@ func init() {
 		if k.bounded {
 			name = "bounded semaphore"
 		}
-		register(kind, Ops{Name: name, Recover: k.recover, Kick: k.kick, Look: k.look, Check: k.check})
+		register(kind, Ops{Name: name, Recover: k.recover, Look: k.look, Check: k.check})
 	}
 }

@@ -128,9 +128,9 @@ func setHint(h *atomic.Uint32, v uint32) {
 // the last message was put; in claim all of them are one turn (stepOver).
 func (q *Queue) patience() int { return 1<<20 + 16*int(q.n) }
 
-// claim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
+// TryClaim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
 // slot writing by this process, which owes it to publish at once.
-func (q *Queue) claim() (Slot, error) {
+func (q *Queue) TryClaim() (Slot, error) {
 	for range q.patience() {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return Slot{}, ErrShutdown

@@ -56,7 +56,7 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `			q.passSpace() // it may have been woken as well
+		from: `		q.passSpace() // it may have been woken as well
 `,
 		to:      "",
 		promise: "a producer that gives up passes its wake-up on",
@@ -93,11 +93,9 @@ var queuePutMutations = []mutation{
 	{
 		file: "internal/engine/queue_put.go",
 		from: `	if err == ErrFull && w != nil {
-		err = q.await(w, func() (err error) {
-			first,`,
+		if e := q.awaitSpace(`,
 		to: `	if err == ErrFull && w == nil {
-		err = q.await(w, func() (err error) {
-			first,`,
+		if e := q.awaitSpace(`,
 		promise: "Put waits for blocks",
 		pkg:     "./internal/engine", run: "TestSimQueueBlocks$", tags: "tandem_sim",
 	},

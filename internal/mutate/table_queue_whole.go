@@ -82,10 +82,9 @@ var queueWholeMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_recover.go",
-		from: `	kickQueue(a, env) // R5
-`,
-		to:      "",
+		file:    "internal/engine/queue_recover.go",
+		from:    "for _, b := range []Bell{q.items, q.space, q.idle} { // R5",
+		to:      "for _, b := range []Bell{} { // R5",
 		promise: "recovery wakes all who wait",
 		pkg:     "./internal/engine", run: "TestSimQueue$/kills=3,stops=0", tags: "tandem_sim",
 	},

@@ -11,10 +11,11 @@ import (
 // Queue is a bounded queue of messages for any number of producers and
 // consumers: a ring of slots, each with a turn (Vyukov's bounded MPMC queue),
 // whose claims name who holds them, so that a death at any instruction can be
-// repaired. This file has its words; slots.go moves the slots, blocks.go keeps
-// what is too long for one, queue_put.go and queue_get.go are the operations,
-// queue_join.go waits until all is done, queue_recover.go takes back what the
-// dead left.
+// repaired. This file has its words; queue_slots.go moves the slots, and
+// queue_room.go steps over some; queue_blocks.go keeps what is too long for a
+// slot; queue_put.go and queue_get.go are the operations; queue_join.go waits
+// until all is done; queue_recover.go takes back what the dead left; queue_look.go
+// shows and checks.
 //
 // # Slots
 //

@@ -31,7 +31,7 @@ import (
 // object, and AttachCells checks the two against the line once, so that a
 // line that is overwritten later cannot lead out of the object.
 //
-// Death: cells need no repair (cell.go); recovery is the mutex's.
+// Death: cells need no repair (cellops.go); recovery is the mutex's.
 const (
 	cellsLine  = 64
 	cellsN     = 0

@@ -12,6 +12,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/shm"
 )
 
@@ -58,14 +59,14 @@ type request struct {
 }
 
 // open finds or makes the object, and returns where its n cells are.
-func (q request) open(r *shm.Region) (core *object.Core, t *mem.Type, cells unsafe.Pointer, n int, err error) {
-	fail := func(err error) (*object.Core, *mem.Type, unsafe.Pointer, int, error) {
+func (q request) open(r *shm.Region) (core *object.Core, t *plain.Type, cells unsafe.Pointer, n int, err error) {
+	fail := func(err error) (*object.Core, *plain.Type, unsafe.Pointer, int, error) {
 		if core != nil && core.Closed.Load() {
 			err = shm.ErrClosed // what was seen may have been the zeroes
 		}
 		return nil, nil, nil, 0, &shm.Error{Op: q.op, Region: r.Name(), Object: q.name, Err: err}
 	}
-	t, err = mem.Describe(q.typ)
+	t, err = plain.Describe(q.typ)
 	if err != nil {
 		return fail(err)
 	}
@@ -113,7 +114,7 @@ func (q request) open(r *shm.Region) (core *object.Core, t *mem.Type, cells unsa
 }
 
 // init writes a new object, which nobody else knows of.
-func (q request) init(a mem.Area, t *mem.Type) {
+func (q request) init(a mem.Area, t *plain.Type) {
 	n, width := uint64(q.n), uint64(t.Size)
 	engine.InitCells(a, q.kind, n, width, scalar(q.typ))
 	if q.initial == 0 {

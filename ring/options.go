@@ -8,8 +8,8 @@ import (
 	"strconv"
 
 	"example.com/tandem/internal/engine"
-	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/internal/wait"
 )
 
@@ -82,7 +82,7 @@ func formOf(t reflect.Type, c Codec) (f form, text, name string, err error) {
 		}
 		return encoded, "", name, nil // T may have another name elsewhere
 	}
-	if d, err := mem.Describe(t); err == nil {
+	if d, err := plain.Describe(t); err == nil {
 		if d.Size > slotMost {
 			return raw, d.Text, plainName, nil
 		}

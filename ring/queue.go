@@ -15,6 +15,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/internal/visible"
 	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
@@ -126,7 +127,7 @@ func openQueue[T any](r *shm.Region, name string, o QueueOptions, arrived bool) 
 		}
 		var diffs []string
 		if text != "" && text != core.Field("type") {
-			diffs = append(diffs, mem.Diff(text, core.Field("type")))
+			diffs = append(diffs, plain.Diff(text, core.Field("type")))
 		}
 		if name != core.Field("codec") {
 			diffs = append(diffs, fmt.Sprintf("codec: %s here, %s in the region", name, core.Field("codec")))

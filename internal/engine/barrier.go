@@ -47,9 +47,10 @@ import (
 //	Z1 Reset: CAS B from {g} to {g+1, not X}, P as they are; T2
 //	L1 leave: the slot to {g, nobody}  L2 ring left
 //
-// Of A3 and the end of g one comes first. If A3 does, the claim counts for who
-// trips g. If the end does, then it was a Reset, as is shown next; that came
-// during this wait, which is told of it like those that were there before.
+// Of A3 and the end of g one comes first. If A3 does, the claim is one of those
+// that the trip of g counts. If the end does, the end was a Reset, as is shown
+// next. The Reset came during this wait, so this wait is told of it, like the waits
+// that had arrived before.
 //
 // P is exact. A round r of the same bank, g or later, is tripped only when
 // each slot was claimed for r. Before A2 mine was not: it is of an older round

@@ -13,7 +13,7 @@ import (
 func mutexBump(w uint64) uint64 {
 	n := mutexNext(w)
 	if w&mutexOffered != 0 {
-		n &^= mutexOffered | mutexStarved
+		n &^= mutexOffered | mutexStarving
 	}
 	return n
 }
@@ -37,7 +37,7 @@ func (m *Mutex) takeFrom(dead Self, abandon bool) error {
 		who, held := mutexHeldBy(w)
 		held = held && who.Index == dead.Index && int32(who.Epoch-dead.Epoch) <= 0
 		if held {
-			if n &^= mutexHolder | mutexStarved; abandon {
+			if n &^= mutexHolder | mutexStarving; abandon {
 				n |= mutexAbandoned
 			}
 		}

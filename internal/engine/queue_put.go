@@ -25,21 +25,21 @@ func (q *Queue) TryPut(msg []byte) error {
 }
 
 // Put waits for room for the message.
-func (q *Queue) Put(w Sleeper, msg []byte) error {
-	_, err := q.PutSlot(w, msg)
+func (q *Queue) Put(by Sleeper, msg []byte) error {
+	_, err := q.PutSlot(by, msg)
 	return err
 }
 
-// PutSlot is Put, or with a nil w TryPut, and tells in which slot it is.
-func (q *Queue) PutSlot(w Sleeper, msg []byte) (Slot, error) {
+// PutSlot is Put, or without a Sleeper TryPut, and tells in which slot it is.
+func (q *Queue) PutSlot(by Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
 	if uint64(len(msg)) > uint64(q.most) || q.fixed && n != q.room {
 		return Slot{}, ErrTooLarge
 	}
 	if n > q.room {
-		return q.putBlocks(w, msg)
+		return q.putBlocks(by, msg)
 	}
-	s, err := q.Claim(w)
+	s, err := q.Claim(by)
 	if err != nil {
 		return s, err
 	}
@@ -48,15 +48,15 @@ func (q *Queue) PutSlot(w Sleeper, msg []byte) (Slot, error) {
 	return s, q.Publish(s)
 }
 
-func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
+func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
 	want, tag := q.pool.blocks(n), q.pool.newTag()
-	if w == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
+	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
 	first, err := q.claimBlocks(want, tag)
-	if err == ErrFull && w != nil {
-		if e := q.awaitSpace(w, func() bool {
+	if err == ErrFull && by != nil {
+		if e := q.awaitSpace(by, func() bool {
 			first, err = q.claimBlocks(want, tag)
 			return err != ErrFull
 		}); e != nil {
@@ -67,7 +67,7 @@ func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
 		return Slot{}, err
 	}
 	q.pool.write(first, msg)
-	s, err := q.Claim(w)
+	s, err := q.Claim(by)
 	if err != nil {
 		q.pool.free(first, tag, want)
 		q.space.Ring(-1)
@@ -77,14 +77,14 @@ func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
 	return s, q.Publish(s)
 }
 
-// Claim takes a slot, which is to be filled and published at once. A nil w
-// makes one attempt.
-func (q *Queue) Claim(w Sleeper) (s Slot, err error) {
+// Claim takes a slot, which is to be filled and published at once. Without
+// a Sleeper it makes one attempt.
+func (q *Queue) Claim(by Sleeper) (s Slot, err error) {
 	s, err = q.TryClaim()
-	if err != ErrFull || w == nil {
+	if err != ErrFull || by == nil {
 		return s, err
 	}
-	if e := q.awaitSpace(w, func() bool {
+	if e := q.awaitSpace(by, func() bool {
 		s, err = q.TryClaim()
 		return err != ErrFull
 	}); e != nil {
@@ -134,10 +134,10 @@ func (q *Queue) passSpace() {
 	}
 }
 
-// awaitSpace waits by w for room, until tried has found some or a reason not to
-// wait. An error is w's.
-func (q *Queue) awaitSpace(w Sleeper, tried func() bool) error {
-	_, err := q.space.Await(w, tried)
+// awaitSpace waits for room, until tried has found some or a reason not to
+// wait. An error is the Sleeper's.
+func (q *Queue) awaitSpace(by Sleeper, tried func() bool) error {
+	_, err := q.space.Await(by, tried)
 	if err != nil {
 		q.passSpace() // it may have been woken as well
 	}

@@ -72,7 +72,7 @@ func (q *Queue) recoverSlots(who uint64) map[uint64][]Slot {
 // it was found last.
 func (q *Queue) takeBack(i uint32, who uint64) Slot {
 	s := Slot{p: q.slot(i)}
-	for range q.patience() {
+	for range q.bound() {
 		s.word = mem.Load64(s.w())
 		if whoOf(s.word) != who {
 			return s
@@ -117,7 +117,7 @@ func (q *Queue) recoverBlocks(who uint64, drains map[uint64][]Slot) {
 
 // follow has head pass what it may.
 func (q *Queue) follow() {
-	for range q.patience() {
+	for range q.bound() {
 		h := mem.Load64(q.head)
 		if posSlot(h) >= q.n || !passable(mem.Load64(q.word(posSlot(h))), h) {
 			return

@@ -80,8 +80,8 @@ func (l *RWMutex) RLock(s Sleeper) error {
 				passed = true
 				mem.Add32(l.passed(), 1) // P1
 			}
-			if mem.Load32(l.hungry) == 0 {
-				mem.Store32(l.hungry, 1) // P2
+			if mem.Load32(l.starving) == 0 {
+				mem.Store32(l.starving, 1) // P2
 			}
 		}
 		if s.Spin() {

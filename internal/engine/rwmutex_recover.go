@@ -78,7 +78,7 @@ func lookRWMutex(a mem.Area) Look {
 	}
 	if who, ok := l.Owner(); k.Owner != nil && (!ok || who != *k.Owner) && k.Holders != nil {
 		k.State = "waiting for readers"
-	} else if mem.Load32(l.hungry) != 0 && l.any(rwPassed) {
+	} else if mem.Load32(l.starving) != 0 && l.any(rwPassed) {
 		k.State = "readers passed over"
 	}
 	return k

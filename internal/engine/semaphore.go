@@ -85,7 +85,7 @@ func openSemaphore(a mem.Area, bounded bool) (*Semaphore, mem.Area, error) {
 }
 
 // AcquireNow is Acquire where that is one CAS: there is a permit, nobody is
-// hungry, and this participant made the last change. What every Acquire tries first.
+// starving, and this participant made the last change. What every Acquire tries first.
 func (s *Semaphore) AcquireNow() bool { return s.TakeNow(-1, LedgerMax) }
 
 // TryAcquire takes a permit if there is one.
@@ -94,9 +94,9 @@ func (s *Semaphore) TryAcquire() (bool, error) {
 	return err == nil && o == Done, err
 }
 
-// Acquire takes a permit, and waits for it by w.
-func (s *Semaphore) Acquire(w Sleeper) error {
-	_, err := s.Wait(w, -1, Limits{Max: LedgerMax}) // P1, P2
+// Acquire takes a permit, and waits for it.
+func (s *Semaphore) Acquire(by Sleeper) error {
+	_, err := s.Wait(by, -1, Limits{Max: LedgerMax}) // P1, P2
 	return err
 }
 

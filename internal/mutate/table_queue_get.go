@@ -60,7 +60,7 @@ var queueGetMutations = []mutation{
 	{
 		file: "internal/engine/queue_get.go",
 		from: `	if q.idle.Armed() {
-		q.settle()
+		q.tellRest()
 	}
 `,
 		to:      "",
@@ -178,7 +178,7 @@ var queueGetMutations = []mutation{
 	{
 		file: "internal/engine/queue_join.go",
 		from: `			if v&rowCount == 1 && q.idle.Armed() {
-				q.settle()
+				q.tellRest()
 			}
 `,
 		to:      "",
@@ -203,8 +203,8 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_join.go",
-		from:    "\t\tif uint32(mem.Load64(q.rests)) != began || q.look() == atRest {",
-		to:      "\t\tif began == 1<<31 || q.look() == atRest {",
+		from:    "\t\tif uint32(mem.Load64(q.rests)) != began || q.restNow() == atRest {",
+		to:      "\t\tif began == 1<<31 || q.restNow() == atRest {",
 		promise: "Join ends though messages come again before it looks",
 		pkg:     "./internal/engine", run: "TestQueueJoinIsToldOfARest$",
 	},

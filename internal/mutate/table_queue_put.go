@@ -82,7 +82,7 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `	if w == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
+		from: `	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
 `,
@@ -92,9 +92,9 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `	if err == ErrFull && w != nil {
+		from: `	if err == ErrFull && by != nil {
 		if e := q.awaitSpace(`,
-		to: `	if err == ErrFull && w == nil {
+		to: `	if err == ErrFull && by == nil {
 		if e := q.awaitSpace(`,
 		promise: "Put waits for blocks",
 		pkg:     "./internal/engine", run: "TestSimQueueBlocks$", tags: "tandem_sim",

@@ -4,14 +4,14 @@ package main
 var queueSlotMutations = []mutation{
 	{
 		file:    "internal/engine/queue_slots.go",
-		from:    "\tfor h, left := mem.Load64(q.head), q.patience(); left",
+		from:    "\tfor h, left := mem.Load64(q.head), q.bound(); left",
 		to:      "\tfor h, left := mem.Load64(q.head), q.n; left",
 		promise: "a wake-up is passed on past any number of holes and leases",
 		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/queue_room.go",
-		from: `	for range q.patience() {
+		from: `	for range q.bound() {
 		t := mem.Load64(q.tail)`,
 		to: `	for range q.n {
 		t := mem.Load64(q.tail)`,
@@ -20,8 +20,8 @@ var queueSlotMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_slots.go",
-		from:    "func (q *Queue) patience() int { return 1<<20 + 16*int(q.n) }",
-		to:      "func (q *Queue) patience() int { return 256 }",
+		from:    "func (q *Queue) bound() int { return 1<<20 + 16*int(q.n) }",
+		to:      "func (q *Queue) bound() int { return 256 }",
 		promise: "lost races do not make a healthy queue corrupt",
 		pkg:     "./internal/engine", run: "TestSimQueueClaimLosesRaces$", tags: "tandem_sim",
 	},
@@ -53,12 +53,12 @@ var queueSlotMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_slots.go",
-		from: `	for range q.patience() {
+		from: `	for range q.bound() {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return Slot{}, ErrShutdown
 		}
 `,
-		to: `	for range q.patience() {
+		to: `	for range q.bound() {
 `,
 		promise: "nothing is put after Shutdown",
 		pkg:     "./internal/engine", run: "TestQueueFillAndDrain$",

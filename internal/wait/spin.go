@@ -203,8 +203,8 @@ func (p *spinning) again(alarmed bool) {
 	}
 }
 
-// learn is the end of the wait: if a spin is under way, it paid. Who was posted
-// is taken down.
+// learn is the end of the wait: if a spin is under way, it paid. A
+// call that was posted is unposted.
 //
 //go:norace
 func (w *Waiter) learn() {

@@ -77,7 +77,7 @@ func (q *Queue) takeBack(i uint32, who uint64) Slot {
 		if whoOf(s.word) != who {
 			return s
 		}
-		to := s.word
+		var to uint64
 		switch phaseOf(s.word) {
 		case slotWriting:
 			to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)

@@ -12,6 +12,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/shm"
 )
 
@@ -60,7 +61,7 @@ type request struct {
 // none of.
 type row struct {
 	core *object.Core
-	typ  *mem.Type
+	typ  *plain.Type
 	base unsafe.Pointer
 	n    int
 	mu   *engine.Mutex
@@ -76,8 +77,8 @@ func (q request) open(r *shm.Region) (w row, err error) {
 }
 
 // check refuses what there can be no cells of.
-func (q request) check() (*mem.Type, error) {
-	t, err := mem.Describe(q.typ)
+func (q request) check() (*plain.Type, error) {
+	t, err := plain.Describe(q.typ)
 	switch {
 	case err != nil:
 		return nil, err
@@ -89,7 +90,7 @@ func (q request) check() (*mem.Type, error) {
 	return t, nil
 }
 
-func (q request) spec(t *mem.Type) object.Spec {
+func (q request) spec(t *plain.Type) object.Spec {
 	fields := []object.Field{{Name: "type", Value: t.Text}}
 	if q.kind != engine.KindValue {
 		length := ""
@@ -130,7 +131,7 @@ func (w *row) attach(c *object.Core, kind engine.Kind) (err error) {
 }
 
 // init writes a new object, which nobody else knows of.
-func (q request) init(a mem.Area, t *mem.Type) {
+func (q request) init(a mem.Area, t *plain.Type) {
 	n, width := uint64(q.n), uint64(t.Size)
 	engine.InitCells(a, q.kind, n, width, scalar(q.typ))
 	if q.initial == 0 {

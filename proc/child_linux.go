@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/sys"
 )
 
 // child is this process, if Start made it; nil in any other.
@@ -70,7 +70,7 @@ func (c *childProcess) run() {
 		c.fail(fmt.Errorf("%s is set, but descriptor %d is not what Start hands over: %w", childVar, handoverFD, err))
 	}
 	c.name = h.Name
-	procname.Set(h.Name)
+	sys.SetName(h.Name)
 	os.WriteFile("/proc/self/comm", []byte(h.Name), 0) // for ps and top, which would show "exe"
 	functionsMu.Lock()
 	fn := functions[h.Function]

@@ -20,7 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
 )
@@ -31,7 +31,7 @@ func itoa(n int) string { return strconv.Itoa(n) }
 var surroundings = proc.Register("surroundings", func(ctx context.Context, _ struct{}) error {
 	dir, err := os.Getwd()
 	comm, _ := os.ReadFile("/proc/self/comm")
-	fmt.Printf("dir %s %s\nname %s\ncomm %sargs %q\nmain %v\n", dir, os.Getenv("PWD"), procname.Get(), comm, os.Args, errBeforeMain)
+	fmt.Printf("dir %s %s\nname %s\ncomm %sargs %q\nmain %v\n", dir, os.Getenv("PWD"), sys.Name(), comm, os.Args, errBeforeMain)
 	for _, kv := range os.Environ() {
 		if strings.HasPrefix(kv, "TANDEM_PROC") {
 			fmt.Println("env", kv)

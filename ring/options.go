@@ -10,6 +10,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
@@ -83,7 +84,7 @@ func formOf(t reflect.Type, c Codec) (f form, text, name string, err error) {
 		}
 		return encoded, "", name, nil // T may have another name elsewhere
 	}
-	if d, err := mem.Describe(t); err == nil {
+	if d, err := plain.Describe(t); err == nil {
 		if d.Size > slotMost {
 			return raw, d.Text, plainName, nil
 		}

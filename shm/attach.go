@@ -11,7 +11,6 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
-	"example.com/tandem/internal/procname"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/wait"
 )
@@ -211,7 +210,7 @@ func (a *attachment) takeLocked(r record) bool {
 		return false
 	}
 	epoch := epochOf(w) + 1
-	r.fill(me.Load().identity(), procname.Get())
+	r.fill(me.Load().identity(), sys.Name())
 	mem.Store64(r.p64(recRecoverer), packRecoverer(epoch, 0, 0))
 	if !r.move(w, recordWord(epoch, stAttaching)) {
 		return false

@@ -4,8 +4,8 @@ import (
 	"errors"
 
 	"example.com/tandem/internal/engine"
-	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 )
 
 // What a caller can act on. Every error of this module, but for a
@@ -45,7 +45,7 @@ var (
 
 	// ErrNotPlain says that a type cannot lie in shared memory as it is, and
 	// names the field.
-	ErrNotPlain = mem.ErrNotPlain
+	ErrNotPlain = plain.ErrNotPlain
 
 	// ErrOwnerDied says that a holder died and nobody has repaired since. The
 	// caller does not hold what it asked for.

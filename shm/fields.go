@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 
 	"example.com/tandem/internal/engine"
-	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/internal/visible"
 )
 
@@ -74,7 +74,7 @@ func compare(s *object.Spec, kind engine.Kind, have []object.Field) error {
 			continue
 		}
 		if want.Name == "type" {
-			diffs = append(diffs, mem.Diff(want.Value, there))
+			diffs = append(diffs, plain.Diff(want.Value, there))
 			continue
 		}
 		if there == "" {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -17,7 +17,7 @@ import (
 
 // caller holds a lock until it hears a line, and then closes the region.
 var caller = testproc.Role("caller", func(args []string) {
-	procname.Set(args[1])
+	sys.SetName(args[1])
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
 	m, err := sync.OpenMutex(r, args[1])

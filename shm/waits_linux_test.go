@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -18,7 +18,7 @@ import (
 // waiter waits for the mutexes that its arguments name, all at once, and says
 // how each wait ended.
 var waiter = testproc.Role("waiter", func(args []string) {
-	procname.Set("waiter")
+	sys.SetName("waiter")
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
 	for _, name := range args[1:] {

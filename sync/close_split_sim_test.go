@@ -38,7 +38,7 @@ func TestSimLockAfterClose(t *testing.T) {
 					}
 					p.Close()
 					for !left {
-						t.Spin(0)
+						t.Spin()
 					}
 					if err := l.Unlock(); err == nil {
 						w.Fail("Unlock nil after Close")
@@ -46,7 +46,7 @@ func TestSimLockAfterClose(t *testing.T) {
 				})
 				p.Go("late", func(t *sim.Thread) {
 					for !left {
-						t.Spin(0)
+						t.Spin()
 					}
 					if err := l2.Lock(sim.Context); !errors.Is(err, shm.ErrClosed) {
 						w.Fail("a Lock that began after Close returned %v", err)

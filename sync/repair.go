@@ -82,5 +82,5 @@ type atOnce struct{}
 var errBusy = errors.New("busy")
 
 func (atOnce) Sleep(*uint32, uint32) error { return errBusy }
-func (atOnce) Spin(int) bool               { return false }
+func (atOnce) Spin() bool                  { return false }
 func (atOnce) Now() int64                  { return sys.MonotonicNow() }

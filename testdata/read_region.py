@@ -264,7 +264,7 @@ def mutex(a):
     return {
         "owner": {"index": owner - 1, "epoch": word >> 32} if owner else None,
         "waiters": bits(word, 31, 1) == 1, "abandoned": bits(word, 30, 1) == 1,
-        "offered": bits(word, 29, 1) == 1, "starved": bits(word, 28, 1) == 1,
+        "offered": bits(word, 29, 1) == 1, "starving": bits(word, 28, 1) == 1,
         "sequence": bits(word, 11, 17),
     }
 
@@ -341,7 +341,7 @@ def look_rwmutex(a, _):
     m = mutex(a)
     m["waiters"] |= any(a.u32(136 + 4 * k) & 1 for k in range(2))
     return dict(m, writer={"index": writer - 1, "epoch": entered >> 32} if writer else None,
-                hungry=a.u32(144) != 0, rows=rows)
+                starving=a.u32(144) != 0, rows=rows)
 
 
 def signed32(word):
@@ -372,7 +372,7 @@ def look_semaphore(a, _):
         if who >= rows:
             raise Damaged(f"changed last by participant {who} of {rows}")
     return {"initial": initial, "value": bits(t, 0, 24), "last_changed_by": who, "shares": shares,
-            "waiters": bits(a.u32(136), 0, 1) == 1, "hungry": a.u32(140) != 0}
+            "waiters": bits(a.u32(136), 0, 1) == 1, "starving": a.u32(140) != 0}
 
 
 def look_cells(a, f):

@@ -9,7 +9,7 @@ import (
 	"testing"
 
 	"example.com/tandem/atomics"
-	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
@@ -152,7 +152,7 @@ func TestCheck(t *testing.T) {
 // One object shows all there is to know of it: values, fills and leases.
 func TestInspectObject(t *testing.T) {
 	testDir(t)
-	procname.Set("evil\x1b[2J\n\u202ename")
+	sys.SetName("evil\x1b[2J\n\u202ename")
 	feed := testproc.Get(shm.Create("feed", &shm.Options{Size: 4 << 20}))(t)
 	defer feed.Close()
 	testproc.Get(atomics.OpenValue(feed, "balance", int64(-5)))(t)
@@ -191,7 +191,7 @@ func TestInspectObject(t *testing.T) {
 	}
 	r := shmTool(t, "inspect", "feed", "--json")
 	var s shm.Snapshot
-	if err := json.Unmarshal([]byte(r.out), &s); err != nil || s.Participants[0].Name != procname.Get() || strings.ContainsAny(r.out, "\x1b\r\u202e") {
+	if err := json.Unmarshal([]byte(r.out), &s); err != nil || s.Participants[0].Name != sys.Name() || strings.ContainsAny(r.out, "\x1b\r\u202e") {
 		t.Errorf("%v, %v: %q", err, s.Participants, r.out)
 	}
 	if r := shmTool(t, "inspect", "feed"); strings.ContainsAny(r.out, "\x1b\r\u202e") || !strings.Contains(r.out, "evil?[2J??name") {

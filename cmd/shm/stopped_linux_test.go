@@ -17,7 +17,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
-	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
@@ -75,7 +75,7 @@ var keep []take
 
 // holder holds all of them, and the directory's lock as well.
 var holder = testproc.Role("holder", func(args []string) {
-	procname.Set("holder")
+	sys.SetName("holder")
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
 	for name, open := range taken {
@@ -95,7 +95,7 @@ var holder = testproc.Role("holder", func(args []string) {
 
 // waits has two calls that wait for each, and one for the directory's lock.
 var waits = testproc.Role("waits", func(args []string) {
-	procname.Set("waiter")
+	sys.SetName("waiter")
 	r, err := shm.Open(args[0], nil)
 	testproc.Must(err)
 	for _, all := range []map[string]func(*shm.Region, string) take{taken, awaited} {

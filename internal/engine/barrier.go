@@ -47,9 +47,10 @@ import (
 //	Z1 Reset: CAS B from {g} to {g+1, not X}, P as they are; T2
 //	L1 leave: the slot to {g, nobody}  L2 ring left
 //
-// Of A3 and the end of g one comes first. If A3 does, the claim counts for who
-// trips g. If the end does, then it was a Reset, as is shown next; that came
-// during this wait, which is told of it like those that were there before.
+// Of A3 and the end of g one comes first. If A3 does, the claim is one of those
+// that the trip of g counts. If the end does, the end was a Reset, as is shown
+// next. The Reset came during this wait, so this wait is told of it, like the waits
+// that had arrived before.
 //
 // P is exact. A round r of the same bank, g or later, is tripped only when
 // each slot was claimed for r. Before A2 mine was not: it is of an older round
@@ -193,7 +194,7 @@ func (b *Barrier) Broken() bool { return mem.Load64(b.b)&barrierBroken != 0 }
 // none to be had yet. An error, ErrBroken or s's, says that there is no
 // arrival. It is for the caller to Abort then, if it was a context that ended.
 func (b *Barrier) Arrive(s Sleeper) (Arrival, error) {
-	for looks := 0; ; {
+	for {
 		w := mem.Load64(b.b) // A1
 		if !barrierLegal(w) {
 			return Arrival{}, ErrCorrupt
@@ -227,16 +228,9 @@ func (b *Barrier) Arrive(s Sleeper) (Arrival, error) {
 		if !full {
 			bell = b.left
 		}
-		if s.Spin(looks) {
-			looks++
-			continue
-		}
-		looks = 0
-		word := bell.Arm()
-		if mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v {
-			continue
-		}
-		if err := s.Sleep(bell.Word(), word); err != nil {
+		if _, err := bell.Await(s, func() bool {
+			return mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v
+		}); err != nil {
 			return Arrival{}, err
 		}
 	}
@@ -302,20 +296,9 @@ func (b *Barrier) Fail(a Arrival) {
 func (b *Barrier) Await(a Arrival, s Sleeper) error {
 	slept := false
 	var err error
-	for looks := 0; mem.Load64(b.b) == a.b; {
-		if s.Spin(looks) {
-			looks++
-			continue
-		}
-		looks = 0
-		word := b.turn.Arm()
-		if mem.Load64(b.b) != a.b {
-			break
-		}
-		slept = true
-		if err = s.Sleep(b.turn.Word(), word); err != nil {
+	if b.Stands(a) {
+		if slept, err = b.turn.Await(s, func() bool { return !b.Stands(a) }); err != nil {
 			b.breaks(a.b)
-			break
 		}
 	}
 	x := mem.Load64(b.b)

@@ -29,19 +29,12 @@ func recoverBarrier(a mem.Area, env Env, dead Self) error {
 		}
 	}
 	mem.Add64(a.W64(barrierRecoveries), 1)
-	kickBarrier(a, env)
+	b.turn.Bump()
+	b.left.Bump()
 	if !barrierLegal(w) {
 		return ErrCorrupt
 	}
 	return nil
-}
-
-func kickBarrier(a mem.Area, env Env) {
-	if !a.Has(0, barrierSlots) {
-		return
-	}
-	NewBell(a.W32(barrierTurn), env).Bump()
-	NewBell(a.W32(barrierLeft), env).Bump()
 }
 
 // Waiting is how many have arrived in the round under way; 0 if it is broken.
@@ -168,7 +161,6 @@ func init() {
 	register(KindBarrier, Ops{
 		Name:    "barrier",
 		Recover: recoverBarrier,
-		Kick:    kickBarrier,
 		Look:    lookBarrier,
 		Check:   checkBarrier,
 	})

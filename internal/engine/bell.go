@@ -2,8 +2,9 @@ package engine
 
 import "example.com/tandem/internal/mem"
 
-// A Bell is the word that sleepers of one condition sleep on: an event count
-// that costs the waker a load when nobody sleeps.
+// A Bell is the word that sleepers of one condition sleep on: an eventcount
+// (Reed and Kanodia, CACM 22(2), 1979) that costs the waker a load when nobody
+// sleeps.
 //
 //	 31                2   1   0
 //	+-------------------+---+---+
@@ -49,6 +50,45 @@ const (
 )
 
 func NewBell(w *uint32, env Env) Bell { return Bell{w, env} }
+
+// Await waits by s until done, which the caller has just found not to be so. It
+// looks after each spin, between B1 and B3, and after each sleep. It reports
+// whether it slept. An error is s's and comes at once: then done was not looked
+// at since that sleep, and if the wake-up may have been meant for another, it is
+// for the caller to pass it on.
+func (b Bell) Await(s Sleeper, done func() bool) (slept bool, err error) {
+	return b.await(s, done, nil, nil)
+}
+
+// await is Await with what some need beside it, or nil: waits, a count of the
+// calls that slept, grows before the first sleep; unrung is called after each
+// sleep in which nobody rang.
+func (b Bell) await(s Sleeper, done func() bool, waits *uint64, unrung func()) (slept bool, err error) {
+	for {
+		for s.Spin() {
+			if done() {
+				return slept, nil
+			}
+		}
+		v := b.Arm() // B1
+		if done() {  // B2
+			return slept, nil
+		}
+		if !slept && waits != nil {
+			mem.Add64(waits, 1)
+		}
+		slept = true
+		if err := s.Sleep(b.w, v); err != nil { // B3
+			return slept, err
+		}
+		if unrung != nil && mem.Load32(b.w) == v {
+			unrung()
+		}
+		if done() {
+			return slept, nil
+		}
+	}
+}
 
 // Arm is B1. The caller looks once more and then sleeps on Word while it is
 // the value returned.

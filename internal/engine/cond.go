@@ -49,10 +49,10 @@ import (
 //	leave: C3 out of the line       C4 row: waiting-1, and granted-1 if notified
 //	look:  C5 load the row          C6 place in the line < granted?
 //
-// What C6 finds is never too little: of a notified waiter place < granted holds
-// at every instant, since C3 comes before C4, and his place only falls. It may
-// be too much, but between C3 and C4; so it is only a reason to take l and to
-// look again.
+// C6 never misses a notified waiter: its place < granted holds at every instant,
+// since C3 comes before C4, and a place only falls. Between C3 and C4 of another,
+// C6 may also find a waiter that was not notified. So what C6 finds is only a
+// reason to take l and to look again.
 //
 // Wait:   W1 heal, join  W2 unlock l  W3 arm the row's bell  W4 look  W5 sleep
 //
@@ -217,29 +217,18 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 	if err != nil {
 		return err
 	}
-	looks, slept := 0, false
+	due := func() bool { return c.due(w) || l.Abandoned() }
+	waits := c.a.W64(condWaits) // grows once for each call
 	for {
 		if err := l.Unlock(); err != nil { // W2
 			c.drop(w, l)
 			return err
 		}
 		ended := error(nil)
-		for !c.due(w) && !l.Abandoned() {
-			if s.Spin(looks) {
-				looks++
-				continue
-			}
-			looks = 0
-			v := c.bell.Arm()              // W3
-			if c.due(w) || l.Abandoned() { // W4
-				break
-			}
-			if !slept {
-				c.count(condWaits, 1)
-				slept = true
-			}
-			if ended = s.Sleep(c.bell.Word(), v); ended != nil { // W5
-				break
+		if !due() {
+			var slept bool
+			if slept, ended = c.bell.await(s, due, waits, nil); slept { // W3 to W5
+				waits = nil
 			}
 		}
 		suspect, err := l.Lock() // W6
@@ -247,7 +236,7 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 			c.drop(w, l)
 			return err
 		}
-		told, left, err := c.settle(w, l, ended != nil || suspect) // W7
+		told, left, err := c.decide(w, l, ended != nil || suspect) // W7
 		if !left {
 			continue
 		}
@@ -306,9 +295,9 @@ func (c *Cond) due(w *condWaiter) bool {
 	return false
 }
 
-// settle is W7. It reports whether w was notified, and whether it has left:
+// decide is W7. It reports whether w was notified, and whether it has left:
 // since it was, or because it is to end, or by an error.
-func (c *Cond) settle(w *condWaiter, l CondLock, end bool) (told, left bool, err error) {
+func (c *Cond) decide(w *condWaiter, l CondLock, end bool) (told, left bool, err error) {
 	if err := c.heal(); err != nil {
 		c.drop(w, l)
 		return false, true, err

@@ -107,13 +107,7 @@ func init() {
 	register(KindCond, Ops{
 		Name:    "cond",
 		Recover: recoverCond,
-		Kick: func(a mem.Area, env Env) {
-			if c, err := openCond(a, env); err == nil {
-				(&Mutex{w: a.W64(0), futex: a.W32(0), a: a, env: env}).kick()
-				c.kick()
-			}
-		},
-		Look:  lookCond,
-		Check: checkCond,
+		Look:    lookCond,
+		Check:   checkCond,
 	})
 }

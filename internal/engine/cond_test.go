@@ -201,7 +201,7 @@ func TestCondCorrupt(t *testing.T) {
 // sleeping is a sleeper that does something in its sleep.
 type sleeping func()
 
-func (f sleeping) Spin(int) bool               { return false }
+func (f sleeping) Spin() bool                  { return false }
 func (f sleeping) Now() int64                  { return 0 }
 func (f sleeping) Sleep(*uint32, uint32) error { f(); return nil }
 

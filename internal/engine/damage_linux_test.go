@@ -37,8 +37,8 @@ var errTired = errors.New("slept enough")
 
 type tired struct{ n int }
 
-func (s *tired) Spin(int) bool { return false }
-func (s *tired) Now() int64    { return time.Now().UnixNano() }
+func (s *tired) Spin() bool { return false }
+func (s *tired) Now() int64 { return time.Now().UnixNano() }
 func (s *tired) Sleep(*uint32, uint32) error {
 	if s.n++; s.n > 1 {
 		return errTired
@@ -153,7 +153,6 @@ func opsOfAll(a mem.Area, env Env) {
 		ops, _ := OpsOf(k)
 		ops.Look(a)
 		ops.Check(a)
-		ops.Kick(a, env)
 		ops.Recover(a, env, Self{0, 1})
 		ops.Recover(a, env, Self{1, 1})
 		ops.Recover(a, env, Self{1023, 1})

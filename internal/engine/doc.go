@@ -6,6 +6,18 @@
 // on heap bytes under the race detector, and under a scheduler that kills; and
 // every process can recover, show and check every kind of object.
 //
-// One file a kind, each with the same rooms in the same order: its words,
-// init, operations, recovery, look (for the snapshot) and check.
+// A kind is one file, or several that begin with its name. They have the same
+// rooms in the same order: the words and why they are right, init, attach,
+// operations, recovery, look (for the snapshot), check, and an init that
+// registers the kind's Ops. Large kinds have rooms in files of their own:
+//
+//	kind_recover.go  what any process can do, whoever it is: recovery, look, check
+//	rwmutex_read.go  what readers do
+//	cond_notify.go   notify and heal; cond_line.go: a process's own line of waiters
+//	queue_*.go       slots, room behind leases, blocks, put, get, join, look
+//
+// Event, Once, RMutex, the semaphores (semaphore.go) and Value, Array and Slice
+// (value.go) are a file each. What is not a kind but a part of some: Bell, which
+// sleepers sleep on; Ledger, a count with shares; the operations on cells
+// (cellops.go). engine.go has what all of them are given and give.
 package engine

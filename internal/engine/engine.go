@@ -79,8 +79,8 @@ type Sleeper interface {
 	Sleep(w *uint32, v uint32) error
 	// Spin is called after each fruitless look before a Sleep. It relaxes the
 	// processor for about a microsecond or yields, and reports whether another
-	// look is worth it before sleeping. i counts the looks since the last Sleep.
-	Spin(i int) bool
+	// look is worth it before sleeping.
+	Spin() bool
 	// Now is CLOCK_MONOTONIC in nanoseconds (in a simulation: its steps).
 	Now() int64
 }
@@ -146,9 +146,6 @@ type Ops struct {
 	// may run beside live operations, and a second time after a recoverer died
 	// in it. env.Self is the recoverer.
 	Recover func(a mem.Area, env Env, dead Self) error
-	// Kick bumps and wakes every sleeper of the object without changing its
-	// state, so that all look again (Remove, Close).
-	Kick func(a mem.Area, env Env)
 	// Look describes the object's present state for a snapshot, read-only.
 	Look func(a mem.Area) Look
 	// Check verifies every invariant that holds at any instant.

@@ -150,30 +150,12 @@ func (e *Event) WaitSince(s Sleeper, w uint64) error {
 		}
 		return nil
 	}
-	for looks, slept := 0, false; ; {
-		if s.Spin(looks) {
-			if looks++; mem.Load64(e.w) != w {
-				return nil
-			}
-			continue
-		}
-		looks = 0
-		v := e.bell.Arm()         // E2
-		if mem.Load64(e.w) != w { // E3
-			return nil
-		}
-		if !slept {
-			slept = true
-			mem.Add64(e.a.W64(eventWaits), 1)
-		}
-		err := s.Sleep(e.bell.Word(), v) // E4
-		if mem.Load64(e.w) != w {        // E5
-			return nil
-		}
-		if err != nil {
-			return err // E6
-		}
+	moved := func() bool { return mem.Load64(e.w) != w }
+	_, err := e.bell.await(s, moved, e.a.W64(eventWaits), nil) // E2 to E5
+	if err != nil && moved() {                                 // E5
+		return nil
 	}
+	return err // E6
 }
 
 func recoverEvent(a mem.Area, env Env, _ Self) error {
@@ -222,12 +204,7 @@ func init() {
 	register(KindEvent, Ops{
 		Name:    "event",
 		Recover: recoverEvent,
-		Kick: func(a mem.Area, env Env) {
-			if e, err := AttachEvent(a, env); err == nil {
-				e.bell.Bump()
-			}
-		},
-		Look:  lookEvent,
-		Check: checkEvent,
+		Look:    lookEvent,
+		Check:   checkEvent,
 	})
 }

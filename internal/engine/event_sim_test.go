@@ -124,11 +124,11 @@ type eventWatch struct {
 	due    bool // a Set that was called since has returned
 }
 
-func (s *eventWatch) Spin(i int) bool {
+func (s *eventWatch) Spin() bool {
 	if !s.looked {
 		s.looked, s.first = true, *s.o.a.W64(0)
 	}
-	return s.Thread.Spin(i)
+	return s.Thread.Spin()
 }
 
 // wait is Wait. Between its last look and its return nobody else runs, so the
@@ -227,7 +227,7 @@ func simPulses(w *sim.World) {
 		w.Process(i).Go("waiter", func(t *sim.Thread) {
 			for r := range pulses {
 				for over < r {
-					t.Spin(0)
+					t.Spin()
 				}
 				o.wait(t)
 			}
@@ -235,7 +235,7 @@ func simPulses(w *sim.World) {
 	}
 	w.Process(waiters).Go("setter", func(t *sim.Thread) {
 		for r := range pulses {
-			for there := 0; there < waiters; t.Spin(0) {
+			for there := 0; there < waiters; t.Spin() {
 				there = 0
 				for s := range o.waiting {
 					if s.looked && s.first>>1 == uint64(r) {

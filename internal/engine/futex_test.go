@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"math/rand/v2"
 	"runtime"
 	"sync"
 	"testing"
@@ -57,8 +58,8 @@ type heapSleeper struct {
 	ctx context.Context
 }
 
-func (s heapSleeper) Now() int64      { return time.Now().UnixNano() }
-func (s heapSleeper) Spin(i int) bool { runtime.Gosched(); return i < 3 }
+func (s heapSleeper) Now() int64 { return time.Now().UnixNano() }
+func (s heapSleeper) Spin() bool { runtime.Gosched(); return rand.IntN(4) > 0 }
 
 func (s heapSleeper) Sleep(w *uint32, v uint32) error { return s.SleepUntil(w, v, 0) }
 

@@ -71,5 +71,5 @@ func TestNothingChangesInZeroes(t *testing.T) {
 type nobody struct{}
 
 func (nobody) Sleep(*uint32, uint32) error { panic("sleeps") }
-func (nobody) Spin(int) bool               { return true }
+func (nobody) Spin() bool                  { return true }
 func (nobody) Now() int64                  { return 1 }

@@ -9,7 +9,7 @@ import (
 // A Ledger is a count that knows each participant's share of it, so that a
 // death can take a share back, or leave it: rule 2.
 //
-//	line 0    T 64 | bell 32 | hungry 32 | …     64 waits | recoveries
+//	line 0    T 64 | bell 32 | starving 32 | …     64 waits | recoveries
 //	line 1+i  row 64 | base 64 | …   120 epoch: participant i's
 //
 //	     63    35 34      24 23     0          63       32 31      0
@@ -46,15 +46,15 @@ import (
 // ends by an A6 with the row settled for that very T; who still wants to
 // settle an older one finds another row than at S2.
 //
-// A base is the right one all through a tenancy, which begins by an A5 and an
-// A6 on one T. An A5 of another goroutine that lands after that one, perhaps
-// in the middle of the tenancy, had its A2 after it, or the count would be
-// another; and before the A6, as A4 says, so on that same T and with that same
-// row. It writes the same base again.
+// A base is right all through a tenancy. A tenancy begins by an A5 and an A6 on
+// one T. An A5 of another goroutine may succeed after that first A5, even in the
+// middle of the tenancy. Its A2 came after the first A5, or it would
+// have read another count and failed. Its A2 also came before the A6, as A4 shows:
+// so it saw the same T and the same row, and it writes the same base again.
 //
-// The numbers of changes have 29 bits. To be taken in by that somebody must be
-// stopped between two of the steps above, and others must meanwhile have made
-// an exact multiple of 2^29 changes, which takes a processor seconds.
+// The numbers of changes have 29 bits. They fail only if a process is stopped
+// between two of the steps above while others make an exact multiple of 2^29
+// changes, which takes a processor seconds.
 //
 // Death: whoever dies before N2 or A6 has changed nothing, after it everything;
 // a row that was settled says what is so, and a base of one who is not the
@@ -67,15 +67,15 @@ import (
 // It may die anywhere and be done again, and at last it bumps the bell.
 //
 // Who waits for a change may find again and again that another was faster.
-// Having slept, and waited for longer than patience, it sets hungry:
+// Having slept, and waited for longer than patience, it sets starving:
 //
-//	H1 set hungry  H2 arm the bell  H3 try (A1 …)  H4 sleep
-//	K1 hungry, and I have not slept: arm the bell  K2 hungry is 0: H3
+//	H1 set starving  H2 arm the bell  H3 try (A1 …)  H4 sleep
+//	K1 starving, and I have not slept: arm the bell  K2 starving is 0: H3
 //	K3 sleep, for patience at most; then I have slept
-//	G1 I have slept, and got it, or give up: hungry to 0  G2 ring for all that is left
+//	G1 I have slept, and got it, or give up: starving to 0  G2 ring for all that is left
 //
 // So those who have not slept stand back for a moment. Nobody sleeps on for it
-// while there is something to have: as long as hungry is set, whoever set it is
+// while there is something to have: as long as starving is set, whoever set it is
 // between H1 and G1, or dead, and recovery does G1 and bumps. Who stands back
 // has armed before K2, so either K2 sees G1, or G2 sees it armed.
 type Ledger struct {
@@ -85,7 +85,7 @@ type Ledger struct {
 	rows uint64
 	env  Env
 
-	hungry *uint32
+	starving *uint32
 
 	// Bell is for those who wait for a change of the value.
 	Bell Bell
@@ -109,7 +109,7 @@ const (
 // Offsets in line 0 and in a row's line.
 const (
 	ledgerBell       = 8
-	ledgerHungry     = 12
+	ledgerStarving   = 12
 	ledgerWaits      = 64
 	ledgerRecoveries = 72
 
@@ -141,7 +141,7 @@ func openLedger(a mem.Area, env Env) (*Ledger, error) {
 		return nil, fmt.Errorf("ledger of %d bytes: %w", a.Size(), ErrCorrupt)
 	}
 	return &Ledger{t: a.W64(0), me: ledgerTenancy(env.Self.Index), a: a, env: env,
-		rows: min(a.Size()/ledgerLine-1, MaxParticipants), Bell: NewBell(a.W32(ledgerBell), env), hungry: a.W32(ledgerHungry)}, nil
+		rows: min(a.Size()/ledgerLine-1, MaxParticipants), Bell: NewBell(a.W32(ledgerBell), env), starving: a.W32(ledgerStarving)}, nil
 }
 
 func (l *Ledger) line(i uint32) mem.Area { return l.a.Sub(ledgerLine*(1+uint64(i)), ledgerLine) }
@@ -157,9 +157,9 @@ func rowNumber(r uint64) int                { return int(int32(r)) }
 func rowSeq(r uint64) uint64                { return r >> 32 }
 func rowWord(number int, seq uint64) uint64 { return seq<<32 | uint64(uint32(number)) }
 
-// settle is S2 to S4. It reports false if T is not t any more, or for no
-// reason. A row that is settled, and t, may be those of a moment ago: whoever
-// changes T compares it.
+// settle is S2 to S4. It reports false if T is not t any more; it may also do so
+// for no reason. With true, the row was settled for t at some instant of the call:
+// T may have changed since, and the caller's CAS of T finds that out.
 func (l *Ledger) settle(t uint64) (bool, error) {
 	i, ok := ledgerIndex(t)
 	if !ok {
@@ -263,34 +263,32 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 	}
 }
 
-// TakeNow is AddNow, for one who stands back if somebody is hungry.
-func (l *Ledger) TakeNow(d, most int) bool { return mem.Load32(l.hungry) == 0 && l.AddNow(d, most) }
+// TakeNow is AddNow, for one who stands back if somebody is starving.
+func (l *Ledger) TakeNow(d, most int) bool { return mem.Load32(l.starving) == 0 && l.AddNow(d, most) }
 
 // Wait is Add, which waits by s while the value is too low or too high.
 func (l *Ledger) Wait(s Sleeper, d int, m Limits) (o Outcome, err error) {
 	var start int64
-	looks, slept := 0, false
+	slept := false
 	for {
-		back := !slept && mem.Load32(l.hungry) != 0
+		back := !slept && mem.Load32(l.starving) != 0
 		if !back {
 			if o, err = l.Add(d, m); err != nil || o != TooLow && o != TooHigh {
 				break
 			}
 		}
-		if s.Spin(looks) {
-			looks++
+		if s.Spin() {
 			continue
 		}
-		looks = 0
 		now := s.Now()
 		if start == 0 {
 			start = now
 		}
-		if slept && now-start > patience && mem.Load32(l.hungry) == 0 {
-			mem.Store32(l.hungry, 1) // H1
+		if slept && now-start > patience && mem.Load32(l.starving) == 0 {
+			mem.Store32(l.starving, 1) // H1
 		}
-		word := l.Bell.Arm()                   // H2, K1
-		if back && mem.Load32(l.hungry) != 0 { // K2
+		word := l.Bell.Arm()                     // H2, K1
+		if back && mem.Load32(l.starving) != 0 { // K2
 			err = sleepUntil(s, l.Bell.Word(), word, now+patience) // K3
 		} else {
 			if o, err = l.Add(d, m); err != nil || o != TooLow && o != TooHigh { // H3
@@ -316,8 +314,8 @@ func (l *Ledger) had(ok bool) {
 	if !ok {
 		ring = 1 // the wake-up may have been for another
 	}
-	if mem.Load32(l.hungry) != 0 {
-		mem.Store32(l.hungry, 0) // G1
+	if mem.Load32(l.starving) != 0 {
+		mem.Store32(l.starving, 0) // G1
 		ring = max(ring, l.Value())
 	}
 	if ring > 0 {

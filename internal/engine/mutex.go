@@ -20,7 +20,7 @@ import (
 //	W         somebody may be asleep: may be set without one, never clear with one
 //	A         abandoned: a holder died, and nobody has called MarkConsistent since
 //	O         offered: nobody holds it; it is meant for one of those just woken
-//	S         starved: somebody who slept has waited for more than patience
+//	S         starving: somebody who slept has waited for more than patience
 //
 //	W A O S owner
 //	0 0 0 0 0      free
@@ -43,15 +43,15 @@ import (
 //
 // A wake-up cannot be lost: W stays from L2 on, whoever takes and frees the
 // lock in between, until U4; so each of these frees it by U2 and U3. U4
-// clears W only if the word is still U2's: nobody sleeps on a free word, and
-// who compares with an older one fails. The one woken takes the lock, or finds
-// it taken, by somebody whose own Unlock has to wake; or it gives up (L5).
+// clears W only if the word is still U2's: no call sleeps on a free word, and a
+// sleep on an older word ends at once. The call that was woken takes the lock,
+// or finds it taken by another, whose Unlock has to wake; or it gives up (L5).
 //
 // An offer is not ownership. It ends by being taken, by L5, by U4 or by
-// recovery, and S ends with it. It needs no proof of who was meant: U3 may have
-// woken one who only slept because of the offer, so whoever slept takes it, and
-// a process that was stopped with the wake-up in hand holds up nobody for
-// longer than patience, by its own wait or by that of the next to come.
+// recovery, and S ends with it. Nobody has to prove that an offer was meant for
+// him: U3 may have woken a call that slept only because of the offer, so any call
+// that slept may take it. A process that was stopped after its wake-up therefore
+// delays others for patience at most.
 //
 // Death: recovery takes the lock from the dead and sets A, ends an offer, and
 // in any case changes the sequence and wakes all (W stays): a wake-up may have
@@ -85,7 +85,7 @@ const (
 	mutexOwner     = 1<<11 - 1
 	mutexSeqOne    = 1 << 11
 	mutexSeq       = 1<<28 - mutexSeqOne
-	mutexStarved   = 1 << 28
+	mutexStarving  = 1 << 28
 	mutexOffered   = 1 << 29
 	mutexAbandoned = 1 << 30
 	mutexWaiters   = 1 << 31
@@ -124,7 +124,7 @@ func mutexLegal(w uint64) bool {
 	if o := w & mutexOwner; o > MaxParticipants || o == 0 && w>>32 != 0 {
 		return false
 	}
-	if w&mutexWaiters == 0 && w&(mutexStarved|mutexOffered) != 0 {
+	if w&mutexWaiters == 0 && w&(mutexStarving|mutexOffered) != 0 {
 		return false
 	}
 	return w&mutexOffered == 0 || w&mutexOwner == 0 && w&mutexAbandoned == 0
@@ -149,7 +149,7 @@ func (m *Mutex) TryLock() (bool, error) {
 		}
 		n := w | m.me
 		if w&mutexOffered != 0 {
-			n &^= mutexOffered | mutexStarved
+			n &^= mutexOffered | mutexStarving
 		}
 		if mem.CAS64(m.w, w, n) { // L1
 			mem.Hint64(m.since, 0)
@@ -178,10 +178,9 @@ func (m *Mutex) UnlockNow() bool {
 
 // Lock takes the mutex, and waits for it by s. An error means not held:
 // ErrOwnerDied at once while the mutex is abandoned, or what s says.
+// Its first look is the first turn of the wait: callers try LockNow before they
+// make an s.
 func (m *Mutex) Lock(s Sleeper) error {
-	if m.LockNow() {
-		return nil
-	}
 	_, err := m.lock(s, false)
 	return err
 }
@@ -192,7 +191,6 @@ func (m *Mutex) Recover(s Sleeper) (suspect bool, err error) { return m.lock(s, 
 func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 	var (
 		start int64
-		looks int
 		slept bool
 	)
 	for {
@@ -210,7 +208,7 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 		if w&mutexOwner == 0 && (w&mutexOffered == 0 || slept) {
 			n := w | m.me
 			if slept {
-				n &^= mutexOffered | mutexStarved
+				n &^= mutexOffered | mutexStarving
 			}
 			if repair {
 				ok, err := m.env.changeHere(m.w, w, n) // nobody gives it back who finds that it was in zeroes
@@ -225,17 +223,15 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 			m.took(slept, now)
 			return w&mutexAbandoned != 0, nil
 		}
-		if s.Spin(looks) {
-			looks++
+		if s.Spin() {
 			continue
 		}
-		looks = 0
 		if w&mutexOffered != 0 {
 			err = sleepUntil(s, m.futex, uint32(w), now+patience)
 		} else {
 			n := w | mutexWaiters
 			if slept && now-start > patience {
-				n |= mutexStarved
+				n |= mutexStarving
 			}
 			if n != w && !mem.CAS64(m.w, w, n) { // L2
 				continue
@@ -271,7 +267,7 @@ func (m *Mutex) giveUp(slept bool, err error) error {
 		if w&mutexOwner != 0 || w&mutexWaiters == 0 {
 			break
 		}
-		if w&mutexOffered != 0 && !mem.CAS64(m.w, w, w&^(mutexOffered|mutexStarved)) {
+		if w&mutexOffered != 0 && !mem.CAS64(m.w, w, w&^(mutexOffered|mutexStarving)) {
 			continue
 		}
 		m.env.Wake(m.futex, 1)
@@ -330,7 +326,7 @@ func mutexMisuse(w uint64) error {
 //go:noinline
 func (m *Mutex) unlockSlow(w uint64) bool {
 	n := mutexNext(w) &^ mutexHolder
-	offer := w&(mutexStarved|mutexAbandoned) == mutexStarved
+	offer := w&(mutexStarving|mutexAbandoned) == mutexStarving
 	if offer {
 		n |= mutexOffered
 	}
@@ -342,13 +338,13 @@ func (m *Mutex) unlockSlow(w uint64) bool {
 			mem.Add64(m.a.W64(mutexOffers), 1)
 			return true
 		}
-		w, n = n, n&^(mutexOffered|mutexStarved)
+		w, n = n, n&^(mutexOffered|mutexStarving)
 		if !mem.CAS64(m.w, w, n) { // U4
 			return true
 		}
 	}
 	if m.env.Wake(m.futex, 1) == 0 { // U3
-		mem.CAS64(m.w, n, n&^(mutexWaiters|mutexStarved)) // U4
+		mem.CAS64(m.w, n, n&^(mutexWaiters|mutexStarving)) // U4
 	} else {
 		mem.Add64(m.a.W64(mutexWakes), 1)
 	}

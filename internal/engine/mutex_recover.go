@@ -9,11 +9,11 @@ import (
 // What any process can do with a Mutex, whoever it is: recovery, look and
 // check.
 
-// mutexBump is w with what recovery and Kick change for every sleeper.
+// mutexBump is w with what recovery and kick change for every sleeper.
 func mutexBump(w uint64) uint64 {
 	n := mutexNext(w)
 	if w&mutexOffered != 0 {
-		n &^= mutexOffered | mutexStarved
+		n &^= mutexOffered | mutexStarving
 	}
 	return n
 }
@@ -37,7 +37,7 @@ func (m *Mutex) takeFrom(dead Self, abandon bool) error {
 		who, held := mutexHeldBy(w)
 		held = held && who.Index == dead.Index && int32(who.Epoch-dead.Epoch) <= 0
 		if held {
-			if n &^= mutexHolder | mutexStarved; abandon {
+			if n &^= mutexHolder | mutexStarving; abandon {
 				n |= mutexAbandoned
 			}
 		}
@@ -55,6 +55,8 @@ func (m *Mutex) takeFrom(dead Self, abandon bool) error {
 	}
 }
 
+// kick wakes all and has those look again, too, who are about to sleep; the
+// mutex's state stays.
 func (m *Mutex) kick() {
 	for w := mem.Load64(m.w); !mem.CAS64(m.w, w, mutexBump(w)); {
 		w = mem.Load64(m.w)
@@ -100,12 +102,7 @@ func init() {
 	register(KindMutex, Ops{
 		Name:    "mutex",
 		Recover: recoverMutex,
-		Kick: func(a mem.Area, env Env) {
-			if m, err := AttachMutex(a, env); err == nil {
-				m.kick()
-			}
-		},
-		Look:  lookMutex,
-		Check: checkMutex,
+		Look:    lookMutex,
+		Check:   checkMutex,
 	})
 }

@@ -18,7 +18,7 @@ type script struct {
 
 func (s *script) Now() int64 { return s.now }
 
-func (s *script) Spin(int) bool {
+func (s *script) Spin() bool {
 	if s.spin != nil {
 		s.spin()
 	}
@@ -83,7 +83,7 @@ func TestMutexOffer(t *testing.T) {
 	holder, sleeper, comer := mutexIn(t, a, k.env(0, 1)), mutexIn(t, a, k.env(1, 1)), mutexIn(t, a, k.env(2, 1))
 	bits := func(want uint64) {
 		t.Helper()
-		if w := mem.Load64(a.W64(0)); w&(mutexWaiters|mutexAbandoned|mutexOffered|mutexStarved) != want {
+		if w := mem.Load64(a.W64(0)); w&(mutexWaiters|mutexAbandoned|mutexOffered|mutexStarving) != want {
 			t.Errorf("the word is %#x, want the bits %#x", w, want)
 		}
 	}
@@ -104,13 +104,13 @@ func TestMutexOffer(t *testing.T) {
 			s.now++
 		},
 		func(int64) {
-			bits(mutexWaiters | mutexStarved)
+			bits(mutexWaiters | mutexStarving)
 			k.want(t)
 			if err := holder.Unlock(); err != nil {
 				t.Error(err)
 			}
 			k.want(t, 2)
-			bits(mutexWaiters | mutexOffered | mutexStarved)
+			bits(mutexWaiters | mutexOffered | mutexStarving)
 			if comer.LockNow() {
 				t.Error("one who comes by has what is offered")
 			}
@@ -188,13 +188,13 @@ func TestMutexRecovery(t *testing.T) {
 		want uint64 // but for the sequence
 	}{
 		{"the dead one's", dead<<32 | mutexWaiters | 4, mutexWaiters | mutexAbandoned},
-		{"starved", dead<<32 | mutexWaiters | mutexStarved | 4, mutexWaiters | mutexAbandoned},
+		{"starved", dead<<32 | mutexWaiters | mutexStarving | 4, mutexWaiters | mutexAbandoned},
 		{"of one before it", (dead-1)<<32 | 4, mutexAbandoned},
 		{"of one long before it", 0xffff_fff0<<32 | 4, mutexAbandoned},
 		{"of one after it", (dead+1)<<32 | mutexWaiters | 4, (dead+1)<<32 | mutexWaiters | 4},
 		{"of another", dead<<32 | mutexWaiters | 5, dead<<32 | mutexWaiters | 5},
 		{"free", mutexWaiters, mutexWaiters},
-		{"offered", mutexWaiters | mutexOffered | mutexStarved, mutexWaiters},
+		{"offered", mutexWaiters | mutexOffered | mutexStarving, mutexWaiters},
 		{"abandoned", mutexAbandoned, mutexAbandoned},
 		{"repaired by the dead one", dead<<32 | mutexAbandoned | 4, mutexAbandoned},
 	} {

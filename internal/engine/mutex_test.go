@@ -192,7 +192,6 @@ func TestMutexHammer(t *testing.T) {
 // Kick makes all look again and changes nothing but the sequence. Whoever was
 // kicked may complain meanwhile that it is starved.
 func TestMutexKick(t *testing.T) {
-	ops, _ := engine.OpsOf(engine.KindMutex)
 	f := newHeapFutex()
 	a := mem.Heap(engine.MutexSize)
 	m, other := attach(t, a, f.env(0, 1)), attach(t, a, f.env(1, 1))
@@ -203,7 +202,7 @@ func TestMutexKick(t *testing.T) {
 	go func() { done <- other.Lock(heapSleeper{f, t.Context()}) }()
 	f.until(t, a.W32(0), 1)
 	before := *a.W64(0)
-	ops.Kick(a, f.env(2, 1))
+	attach(t, a, f.env(2, 1)).Kick()
 	f.until(t, a.W32(0), 1)
 	const sequence, starved = 0x0fff_f800, 1 << 28
 	if now := *a.W64(0); now&sequence == before&sequence || (now^before)&^(sequence|starved) != 0 {

@@ -193,12 +193,7 @@ func init() {
 	register(KindOnce, Ops{
 		Name:    "once",
 		Recover: recoverOnce,
-		Kick: func(a mem.Area, env Env) {
-			if o, err := AttachOnce(a, env); err == nil {
-				o.m.kick()
-			}
-		},
-		Look:  lookOnce,
-		Check: checkOnce,
+		Look:    lookOnce,
+		Check:   checkOnce,
 	})
 }

@@ -9,7 +9,7 @@ import (
 // Who waits for a turn goes on as soon as it is done: no sleep after a look
 // that says so, and no way through the lock, where others would wait for it.
 func TestOnceGoesOn(t *testing.T) {
-	const offered = mutexWaiters | mutexOffered | mutexStarved
+	const offered = mutexWaiters | mutexOffered | mutexStarving
 	for _, tt := range []struct {
 		name  string
 		word  uint64 // of the mutex

@@ -11,10 +11,11 @@ import (
 // Queue is a bounded queue of messages for any number of producers and
 // consumers: a ring of slots, each with a turn ([Vyukov's bounded MPMC queue]),
 // whose claims name who holds them, so that a death at any instruction can be
-// repaired. This file has its words; slots.go moves the slots, blocks.go keeps
-// what is too long for one, queue_put.go and queue_get.go are the operations,
-// queue_join.go waits until all is done, queue_recover.go takes back what the
-// dead left.
+// repaired. This file has its words; queue_slots.go moves the slots, and
+// queue_room.go steps over some; queue_blocks.go keeps what is too long for a
+// slot; queue_put.go and queue_get.go are the operations; queue_join.go waits
+// until all is done; queue_recover.go takes back what the dead left; queue_look.go
+// shows and checks.
 //
 // # Slots
 //
@@ -60,9 +61,9 @@ import (
 //	    slot(head) is empty{lap} or writing{lap}, or of an older lap
 //	I5  nobody acts on an older turn, except to step over
 //
-// For I4 it does not matter that tail and head were read before the slot: by
-// I1 and I2 neither has passed a slot that looks so, so at the instant at which
-// the slot was read they still stood there.
+// I4 holds although tail and head are read before the slot. By I1 and I2 neither
+// passes a slot in one of these states. So at the instant at which the slot was
+// read, tail and head still stood there.
 //
 // An older lap's slot at the tail holds a message that is not done. If it is
 // leased or returned, which may be for long, the producer moves its turn into

@@ -10,7 +10,7 @@ func CheckQueue(a mem.Area, quiet bool) error           { return checkQueueAt(a,
 func LookQueue(a mem.Area) Look                         { return lookQueue(a) }
 func (q *Queue) BytesOf(s Slot) ([]byte, error)         { return q.bytesOf(s) }
 func (q *Queue) More() bool                             { return q.more() }
-func (q *Queue) AtRest() bool                           { return q.look() == atRest }
+func (q *Queue) AtRest() bool                           { return q.restNow() == atRest }
 func (c QueueConfig) Message(i int) []byte              { return c.message(i) }
 
 // Fits reports whether a message of n bytes could be put.

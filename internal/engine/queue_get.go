@@ -23,16 +23,16 @@ import (
 // that keep its turn of the moment.
 
 // Take makes a message this process's own, leased or to be read and released.
-// A nil w makes one attempt. ErrEmpty; io.EOF after Shutdown when none is left
+// Without a Sleeper it makes one attempt. ErrEmpty; io.EOF after Shutdown when none is left
 // and none is out.
-func (q *Queue) Take(w Sleeper, lease bool) (Slot, error) {
+func (q *Queue) Take(by Sleeper, lease bool) (Slot, error) {
 	phase := uint64(slotReading)
 	if lease {
 		phase = slotLeased
 	}
 	s, err := q.take(phase)
-	if err == ErrEmpty && w != nil {
-		s, err = q.takeWait(w, phase)
+	if err == ErrEmpty && by != nil {
+		s, err = q.takeWait(by, phase)
 	}
 	if err == nil {
 		if q.items.Armed() {
@@ -65,28 +65,17 @@ func (q *Queue) TryTake() (Slot, error) {
 	return s, err
 }
 
-func (q *Queue) takeWait(w Sleeper, phase uint64) (Slot, error) {
-	for {
-		for i := 0; ; i++ {
-			if s, err := q.take(phase); err != ErrEmpty {
-				return s, err
-			}
-			if !w.Spin(i) {
-				break
-			}
-		}
-		seq := q.items.Arm()
-		if s, err := q.take(phase); err != ErrEmpty {
-			return s, err
-		}
-		if err := w.Sleep(q.items.Word(), seq); err != nil {
-			q.passItems() // it may have been woken as well
-			return Slot{}, err
-		}
-		if mem.Load32(q.items.Word()) == seq {
-			q.lookBack() // nobody rang: it has been a while
-		}
+// takeWait waits for a message. If nobody rang in a sleep, it has been a
+// while: then it looks back.
+func (q *Queue) takeWait(by Sleeper, phase uint64) (s Slot, err error) {
+	if _, e := q.items.await(by, func() bool {
+		s, err = q.take(phase)
+		return err != ErrEmpty
+	}, nil, q.lookBack); e != nil {
+		q.passItems() // it may have been woken as well
+		return Slot{}, e
 	}
+	return s, err
 }
 
 // passItems wakes one more consumer if it may succeed.
@@ -170,7 +159,7 @@ func (q *Queue) finished() {
 		q.items.Ring(-1)
 	}
 	if q.idle.Armed() {
-		q.settle()
+		q.tellRest()
 	}
 }
 
@@ -180,7 +169,7 @@ func (q *Queue) Ack(i int) error {
 		return ErrNotOwner
 	}
 	s := Slot{p: q.slot(uint32(i))}
-	for range q.patience() {
+	for range q.bound() {
 		s.word = mem.Load64(s.w())
 		if phaseOf(s.word) != slotLeased || whoOf(s.word) != q.who {
 			return ErrNotOwner
@@ -210,7 +199,7 @@ func (q *Queue) Nack(i int) error {
 		return ErrNotOwner
 	}
 	w := q.word(uint32(i))
-	for range q.patience() {
+	for range q.bound() {
 		s := mem.Load64(w)
 		if phaseOf(s) != slotLeased || whoOf(s) != q.who {
 			return ErrNotOwner

@@ -12,7 +12,7 @@ import (
 type yielder struct{}
 
 func (yielder) Sleep(*uint32, uint32) error { runtime.Gosched(); return nil }
-func (yielder) Spin(int) bool               { return false }
+func (yielder) Spin() bool                  { return false }
 func (yielder) Now() int64                  { return 0 }
 
 // Goroutines of several participants put, get, lease, give back and join on

@@ -45,7 +45,7 @@ import (
 // # Sleeping
 //
 // Whoever ends a message while idle is armed looks for itself whether that was
-// the last (settle): a joiner is woken once at the end and not for each
+// the last (tellRest): a joiner is woken once at the end and not for each
 // message. If several end the last ones at a time, each before its look, the
 // last look sees them all. What is seen so is entered into rests, by CAS from
 // a value read before the look, so that a Join which began in between is not
@@ -87,14 +87,14 @@ func (q *Queue) got() {
 // there is none.
 func (q *Queue) TaskDone() error {
 	epoch := uint64(q.env.Self.Epoch) << rowBits
-	for range q.patience() {
+	for range q.bound() {
 		v := mem.Load64(q.row)
 		if (v^epoch)>>rowBits != 0 || v&rowCount == 0 {
 			return ErrOverDone
 		}
 		if mem.CAS64(q.row, v, v-1) {
 			if v&rowCount == 1 && q.idle.Armed() {
-				q.settle()
+				q.tellRest()
 			}
 			return nil
 		}
@@ -103,26 +103,26 @@ func (q *Queue) TaskDone() error {
 }
 
 // Join waits until nothing is undone.
-func (q *Queue) Join(w Sleeper) error {
+func (q *Queue) Join(by Sleeper) error {
 	began := uint32(mem.Add64(q.rests, 1<<32))
 	for {
 		seq := q.idle.Arm()
-		if uint32(mem.Load64(q.rests)) != began || q.look() == atRest {
+		if uint32(mem.Load64(q.rests)) != began || q.restNow() == atRest {
 			return nil
 		}
-		if err := w.Sleep(q.idle.Word(), seq); err != nil {
+		if err := by.Sleep(q.idle.Word(), seq); err != nil {
 			return err
 		}
 	}
 }
 
-// settle wakes the joiners if nothing is undone.
+// tellRest wakes the joiners if nothing is undone.
 //
 //go:noinline
-func (q *Queue) settle() {
+func (q *Queue) tellRest() {
 	for range 4 {
 		v := mem.Load64(q.rests)
-		switch q.look() {
+		switch q.restNow() {
 		case busy:
 			return // who ends the last will look
 		case atRest:
@@ -141,8 +141,8 @@ const (
 	unsure // messages came while it looked
 )
 
-// look is J1 to J4.
-func (q *Queue) look() int {
+// restNow is J1 to J4.
+func (q *Queue) restNow() int {
 	if mem.Load64(q.row)&rowCount != 0 {
 		return busy // most often
 	}

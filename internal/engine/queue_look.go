@@ -60,77 +60,106 @@ func checkQueueAt(a mem.Area, quiet bool) error {
 	if err != nil {
 		return err
 	}
-	var h, t uint64
-	still := false
-	words := make([]uint64, q.n)
-	for try := 0; try < 3 && !still; try++ {
-		h, t = mem.Load64(q.head), mem.Load64(q.tail)
+	c := queueCheck{q: q, quiet: quiet, words: make([]uint64, q.n), tags: map[uint64]uint32{}}
+	c.read()
+	if quiet && !c.still {
+		return badQueue("not quiet")
+	}
+	if posSlot(c.h) >= q.n || posSlot(c.t) >= q.n {
+		return badQueue("head %d, tail %d of %d slots", posSlot(c.h), posSlot(c.t), q.n)
+	}
+	for i, s := range c.words {
+		if err := c.slot(uint32(i), s); err != nil {
+			return err
+		}
+	}
+	if quiet {
+		return c.rest()
+	}
+	return nil
+}
+
+// A queueCheck is what one check has seen.
+type queueCheck struct {
+	q        *Queue
+	quiet    bool
+	still    bool // head, tail and all words were the same when they were read again
+	h, t     uint64
+	words    []uint64
+	returned bool              // a message was given back and waits
+	tags     map[uint64]uint32 // of messages in blocks: how many blocks each has
+}
+
+func badQueue(format string, a ...any) error {
+	return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, a...))
+}
+
+// read reads head, tail and all slots' words, and once more.
+func (c *queueCheck) read() {
+	q := c.q
+	for try := 0; try < 3 && !c.still; try++ {
+		c.h, c.t = mem.Load64(q.head), mem.Load64(q.tail)
 		for i := range q.n {
-			words[i] = mem.Load64(q.word(i))
+			c.words[i] = mem.Load64(q.word(i))
 		}
-		still = mem.Load64(q.head) == h && mem.Load64(q.tail) == t
+		c.still = mem.Load64(q.head) == c.h && mem.Load64(q.tail) == c.t
 		for i := range q.n {
-			still = still && mem.Load64(q.word(i)) == words[i]
+			c.still = c.still && mem.Load64(q.word(i)) == c.words[i]
 		}
 	}
-	bad := func(format string, a ...any) error {
-		return fmt.Errorf("%w: %s", ErrCorrupt, fmt.Sprintf(format, a...))
-	}
-	if quiet && !still {
-		return bad("not quiet")
-	}
-	if posSlot(h) >= q.n || posSlot(t) >= q.n {
-		return bad("head %d, tail %d of %d slots", posSlot(h), posSlot(t), q.n)
-	}
-	returned, tags := false, map[uint64]uint32{}
-	for i, s := range words {
-		i, ph := uint32(i), phaseOf(s)
-		switch ph {
-		case slotEmpty, slotFull, slotReturned, slotSealed:
-			if whoOf(s) != 0 {
-				return bad("slot %d, phase %d, held by %v", i, ph, selfOf(whoOf(s)))
-			}
-		case slotWriting, slotReading, slotDraining:
-			if quiet {
-				return bad("slot %d left in phase %d by %v", i, ph, selfOf(whoOf(s)))
-			}
+}
+
+// slot verifies slot i, whose word is s.
+func (c *queueCheck) slot(i uint32, s uint64) error {
+	q, ph := c.q, phaseOf(s)
+	switch ph {
+	case slotEmpty, slotFull, slotReturned, slotSealed:
+		if whoOf(s) != 0 {
+			return badQueue("slot %d, phase %d, held by %v", i, ph, selfOf(whoOf(s)))
 		}
-		returned = returned || ph == slotReturned
-		if ph == slotSealed && mem.Load64(q.state)&stateShut == 0 {
-			return bad("slot %d sealed, but the queue is not shut down", i)
-		}
-		if still {
-			if err := q.checkTurn(i, s, h, t); err != nil {
-				return bad("slot %d, turn %d phase %d, with head %d.%d, tail %d.%d: %v", i, turnOf(s), ph,
-					lapTurn(h), posSlot(h), lapTurn(t), posSlot(t), err)
-			}
-		}
-		if q.fixed || ph == slotEmpty || ph == slotWriting || ph == slotSealed {
-			continue
-		}
-		tag, n, err := q.checkChain(Slot{p: q.slot(i), word: s})
-		if err != nil {
-			return bad("slot %d: %v", i, err)
-		}
-		if n > 0 && still {
-			if tags[tag] != 0 {
-				return bad("slot %d has another's tag %#x", i, tag)
-			}
-			tags[tag] = n
+	case slotWriting, slotReading, slotDraining:
+		if c.quiet {
+			return badQueue("slot %d left in phase %d by %v", i, ph, selfOf(whoOf(s)))
 		}
 	}
-	if !quiet {
+	c.returned = c.returned || ph == slotReturned
+	if ph == slotSealed && mem.Load64(q.state)&stateShut == 0 {
+		return badQueue("slot %d sealed, but the queue is not shut down", i)
+	}
+	if c.still {
+		if err := q.checkTurn(i, s, c.h, c.t); err != nil {
+			return badQueue("slot %d, turn %d phase %d, with head %d.%d, tail %d.%d: %v", i, turnOf(s), ph,
+				lapTurn(c.h), posSlot(c.h), lapTurn(c.t), posSlot(c.t), err)
+		}
+	}
+	if q.fixed || ph == slotEmpty || ph == slotWriting || ph == slotSealed {
 		return nil
 	}
-	if returned && mem.Load64(q.state)&statePending == 0 {
-		return bad("a returned message and nothing pending")
+	tag, n, err := q.checkChain(Slot{p: q.slot(i), word: s})
+	if err != nil {
+		return badQueue("slot %d: %v", i, err)
+	}
+	if n > 0 && c.still {
+		if c.tags[tag] != 0 {
+			return badQueue("slot %d has another's tag %#x", i, tag)
+		}
+		c.tags[tag] = n
+	}
+	return nil
+}
+
+// rest verifies what holds only when nothing is half done.
+func (c *queueCheck) rest() error {
+	q := c.q
+	if c.returned && mem.Load64(q.state)&statePending == 0 {
+		return badQueue("a returned message and nothing pending")
 	}
 	for b := range q.pool.n {
 		if tag := mem.Load64(q.pool.owner(b)); tag != 0 {
-			if tags[tag] == 0 {
-				return bad("block %d lost: tag %#x", b, tag)
+			if c.tags[tag] == 0 {
+				return badQueue("block %d lost: tag %#x", b, tag)
 			}
-			tags[tag]--
+			c.tags[tag]--
 		}
 	}
 	return nil

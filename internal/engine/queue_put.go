@@ -25,21 +25,21 @@ func (q *Queue) TryPut(msg []byte) error {
 }
 
 // Put waits for room for the message.
-func (q *Queue) Put(w Sleeper, msg []byte) error {
-	_, err := q.PutSlot(w, msg)
+func (q *Queue) Put(by Sleeper, msg []byte) error {
+	_, err := q.PutSlot(by, msg)
 	return err
 }
 
-// PutSlot is Put, or with a nil w TryPut, and tells in which slot it is.
-func (q *Queue) PutSlot(w Sleeper, msg []byte) (Slot, error) {
+// PutSlot is Put, or without a Sleeper TryPut, and tells in which slot it is.
+func (q *Queue) PutSlot(by Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
 	if uint64(len(msg)) > uint64(q.most) || q.fixed && n != q.room {
 		return Slot{}, ErrTooLarge
 	}
 	if n > q.room {
-		return q.putBlocks(w, msg)
+		return q.putBlocks(by, msg)
 	}
-	s, err := q.Claim(w)
+	s, err := q.Claim(by)
 	if err != nil {
 		return s, err
 	}
@@ -48,24 +48,26 @@ func (q *Queue) PutSlot(w Sleeper, msg []byte) (Slot, error) {
 	return s, q.Publish(s)
 }
 
-func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
+func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
 	want, tag := q.pool.blocks(n), q.pool.newTag()
-	if w == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
+	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
 	first, err := q.claimBlocks(want, tag)
-	if err == ErrFull && w != nil {
-		err = q.await(w, func() (err error) {
+	if err == ErrFull && by != nil {
+		if e := q.awaitSpace(by, func() bool {
 			first, err = q.claimBlocks(want, tag)
-			return err
-		})
+			return err != ErrFull
+		}); e != nil {
+			err = e
+		}
 	}
 	if err != nil {
 		return Slot{}, err
 	}
 	q.pool.write(first, msg)
-	s, err := q.Claim(w)
+	s, err := q.Claim(by)
 	if err != nil {
 		q.pool.free(first, tag, want)
 		q.space.Ring(-1)
@@ -75,22 +77,21 @@ func (q *Queue) putBlocks(w Sleeper, msg []byte) (Slot, error) {
 	return s, q.Publish(s)
 }
 
-// Claim takes a slot, which is to be filled and published at once. A nil w
-// makes one attempt.
-func (q *Queue) Claim(w Sleeper) (Slot, error) {
-	s, err := q.claim()
-	if err != ErrFull || w == nil {
+// Claim takes a slot, which is to be filled and published at once. Without
+// a Sleeper it makes one attempt.
+func (q *Queue) Claim(by Sleeper) (s Slot, err error) {
+	s, err = q.TryClaim()
+	if err != ErrFull || by == nil {
 		return s, err
 	}
-	err = q.await(w, func() (err error) {
-		s, err = q.claim()
-		return err
-	})
+	if e := q.awaitSpace(by, func() bool {
+		s, err = q.TryClaim()
+		return err != ErrFull
+	}); e != nil {
+		return Slot{}, e
+	}
 	return s, err
 }
-
-// TryClaim is Claim's one attempt.
-func (q *Queue) TryClaim() (Slot, error) { return q.claim() }
 
 // Publish makes the message in a claimed slot everybody's. ErrCorrupt if it is
 // not claimed any more, and the message is nowhere: in a whole region only if
@@ -133,24 +134,12 @@ func (q *Queue) passSpace() {
 	}
 }
 
-// await sleeps on space until try is something else than ErrFull.
-func (q *Queue) await(w Sleeper, try func() error) error {
-	for {
-		for i := 0; ; i++ {
-			if err := try(); err != ErrFull {
-				return err
-			}
-			if !w.Spin(i) {
-				break
-			}
-		}
-		seq := q.space.Arm()
-		if err := try(); err != ErrFull {
-			return err
-		}
-		if err := w.Sleep(q.space.Word(), seq); err != nil {
-			q.passSpace() // it may have been woken as well
-			return err
-		}
+// awaitSpace waits for room, until tried has found some or a reason not to
+// wait. An error is the Sleeper's.
+func (q *Queue) awaitSpace(by Sleeper, tried func() bool) error {
+	_, err := q.space.Await(by, tried)
+	if err != nil {
+		q.passSpace() // it may have been woken as well
 	}
+	return err
 }

@@ -25,69 +25,99 @@ func recoverQueue(a mem.Area, env Env, dead Self) error {
 		return err
 	}
 	who := whoBits(dead)
-	drains := map[uint64][]Slot{} // tag: slots that D was draining
+	drains := q.recoverSlots(who) // R1
+	q.forget(dead)                // R2
+	if !q.fixed {
+		q.recoverBlocks(who, drains)
+	}
+	for _, ss := range drains { // R4
+		for _, s := range ss {
+			mem.CAS64(s.w(), s.word, slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
+		}
+	}
+	for _, b := range []Bell{q.items, q.space, q.idle} { // R5
+		b.Bump()
+	}
+	return nil
+}
+
+// recoverSlots is R1. It returns the slots that who left draining, by their tags.
+func (q *Queue) recoverSlots(who uint64) map[uint64][]Slot {
+	drains := map[uint64][]Slot{}
 	returned := false
-	for i := range q.n { // R1
-		s := Slot{p: q.slot(i)}
-		for range q.patience() {
-			s.word = mem.Load64(s.w())
-			to, mine := s.word, true
-			switch phaseOf(s.word) {
-			case slotWriting:
-				to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
-			case slotReading, slotLeased:
-				to = slotWord(turnOf(s.word), slotReturned, 0)
-			case slotDraining:
-				if whoOf(s.word) == who {
-					// The slot is D's until somebody empties it, and its body
-					// stays until then.
-					if tag := mem.Load64(s.tag()); mem.Load64(s.w()) == s.word {
-						drains[tag] = append(drains[tag], s)
-					}
-				}
-				mine = false
-			default:
-				returned = returned || phaseOf(s.word) == slotReturned
-				mine = false
+	for i := range q.n {
+		s := q.takeBack(i, who)
+		switch phaseOf(s.word) {
+		case slotReturned:
+			returned = true
+		case slotDraining:
+			if whoOf(s.word) != who {
+				continue
 			}
-			if !mine || whoOf(s.word) != who {
-				break
+			// The slot is D's until somebody empties it, and its body stays until
+			// then.
+			if tag := mem.Load64(s.tag()); mem.Load64(s.w()) == s.word {
+				drains[tag] = append(drains[tag], s)
 			}
-			mem.CAS64(s.w(), s.word, to) // a producer may step over it meanwhile
 		}
 	}
 	if returned {
 		setPending(q.state)
 	}
 	q.follow()
-	if w, of := q.rows.at(dead.Index), uint64(dead.Epoch)<<rowBits; dead.Index < q.rows.n { // R2
-		for v := mem.Load64(w); (v^of)>>rowBits == 0 && v != of; v = mem.Load64(w) {
-			mem.CAS64(w, v, of)
+	return drains
+}
+
+// takeBack frees slot i of who's claim, unless it is draining, and returns it as
+// it was found last.
+func (q *Queue) takeBack(i uint32, who uint64) Slot {
+	s := Slot{p: q.slot(i)}
+	for range q.bound() {
+		s.word = mem.Load64(s.w())
+		if whoOf(s.word) != who {
+			return s
 		}
-	}
-	if !q.fixed {
-		keep := q.tagsOf(who)     // R3
-		for b := range q.pool.n { // R4
-			o := q.pool.owner(b)
-			tag := mem.Load64(o)
-			if tag == 0 || drains[tag] == nil && (tagWho(tag) != who || keep[tag]) {
-				continue
-			}
-			mem.CAS64(o, tag, 0)
+		var to uint64
+		switch phaseOf(s.word) {
+		case slotWriting:
+			to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
+		case slotReading, slotLeased:
+			to = slotWord(turnOf(s.word), slotReturned, 0)
+		default:
+			return s
 		}
+		mem.CAS64(s.w(), s.word, to) // a producer may step over it meanwhile
 	}
-	for _, ss := range drains {
-		for _, s := range ss {
-			mem.CAS64(s.w(), s.word, slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
+	return s
+}
+
+// forget is R2.
+func (q *Queue) forget(dead Self) {
+	if dead.Index >= q.rows.n {
+		return
+	}
+	w, of := q.rows.at(dead.Index), uint64(dead.Epoch)<<rowBits
+	for v := mem.Load64(w); (v^of)>>rowBits == 0 && v != of; v = mem.Load64(w) {
+		mem.CAS64(w, v, of)
+	}
+}
+
+// recoverBlocks is R3, and R4 for the blocks.
+func (q *Queue) recoverBlocks(who uint64, drains map[uint64][]Slot) {
+	keep := q.tagsOf(who)     // R3
+	for b := range q.pool.n { // R4
+		o := q.pool.owner(b)
+		tag := mem.Load64(o)
+		if tag == 0 || drains[tag] == nil && (tagWho(tag) != who || keep[tag]) {
+			continue
 		}
+		mem.CAS64(o, tag, 0)
 	}
-	kickQueue(a, env) // R5
-	return nil
 }
 
 // follow has head pass what it may.
 func (q *Queue) follow() {
-	for range q.patience() {
+	for range q.bound() {
 		h := mem.Load64(q.head)
 		if posSlot(h) >= q.n || !passable(mem.Load64(q.word(posSlot(h))), h) {
 			return
@@ -123,15 +153,6 @@ func (q *Queue) tagsOf(who uint64) map[uint64]bool {
 	return tags
 }
 
-func kickQueue(a mem.Area, env Env) {
-	if !a.Has(0, queueTable) {
-		return
-	}
-	for _, off := range []uint64{queueItems, queueSpace, queueIdle} {
-		NewBell(a.W32(off), env).Bump()
-	}
-}
-
 func init() {
-	register(KindQueue, Ops{Name: "queue", Recover: recoverQueue, Kick: kickQueue, Look: lookQueue, Check: checkQueue})
+	register(KindQueue, Ops{Name: "queue", Recover: recoverQueue, Look: lookQueue, Check: checkQueue})
 }

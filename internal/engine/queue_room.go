@@ -67,7 +67,7 @@ const (
 // for. A turn that helps the tail on does not answer it, so their number is
 // bounded as claim's is.
 func (q *Queue) findRoom() int {
-	for range q.patience() {
+	for range q.bound() {
 		t := mem.Load64(q.tail)
 		if posSlot(t) >= q.n {
 			return noRoom

@@ -159,8 +159,8 @@ type waiter struct {
 	sleep int
 }
 
-func (w *waiter) Spin(int) bool { return false }
-func (w *waiter) Now() int64    { return 0 }
+func (w *waiter) Spin() bool { return false }
+func (w *waiter) Now() int64 { return 0 }
 func (w *waiter) Sleep(*uint32, uint32) error {
 	if w.sleep--; w.sleep < 0 {
 		return sim.ErrCanceled

@@ -229,7 +229,7 @@ func TestQueueAckNack(t *testing.T) {
 					if err != nil || s.Attempt() != attempt {
 						t.Fatal(err, s.Attempt())
 					}
-					if q.Len() != 0 || q.look() != busy {
+					if q.Len() != 0 || q.restNow() != busy {
 						t.Errorf("leased: Len %d", q.Len())
 					}
 					if b, err := q.bytesOf(s); err != nil || !bytes.Equal(b, c.message(i)) {
@@ -253,7 +253,7 @@ func TestQueueAckNack(t *testing.T) {
 						t.Errorf("returned: Len %d", q.Len())
 					}
 				}
-				if q.look() != atRest {
+				if q.restNow() != atRest {
 					t.Error("not at rest")
 				}
 			}
@@ -305,7 +305,7 @@ func TestQueueHostileWords(t *testing.T) {
 				if s, err := q.Take(nil, true); err == nil {
 					q.Ack(q.Index(s))
 				}
-				q.look()
+				q.restNow()
 			}
 			recoverQueue(a, q.env, Self{uint32(r % 8), 1})
 			q.Shutdown()

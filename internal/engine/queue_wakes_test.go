@@ -11,8 +11,8 @@ type naps []func()
 
 var errNoNap = errors.New("no nap is left")
 
-func (s *naps) Spin(int) bool { return false }
-func (s *naps) Now() int64    { return 0 }
+func (s *naps) Spin() bool { return false }
+func (s *naps) Now() int64 { return 0 }
 func (s *naps) Sleep(*uint32, uint32) error {
 	if len(*s) == 0 {
 		return errNoNap
@@ -197,6 +197,6 @@ func TestQueueWakesWhoWaits(t *testing.T) {
 // A gaveUp is a Sleeper whose context ends while it sleeps, after f.
 type gaveUp struct{ f func() }
 
-func (s *gaveUp) Spin(int) bool               { return false }
+func (s *gaveUp) Spin() bool                  { return false }
 func (s *gaveUp) Now() int64                  { return 0 }
 func (s *gaveUp) Sleep(*uint32, uint32) error { s.f(); return errNoNap }

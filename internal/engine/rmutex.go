@@ -91,11 +91,6 @@ func init() {
 			}
 			return recoverMutex(a, env, dead)
 		},
-		Kick: func(a mem.Area, env Env) {
-			if m, err := AttachRMutex(a, env); err == nil {
-				m.kick()
-			}
-		},
 		Look:  lookRMutex,
 		Check: checkRMutex,
 	})

@@ -11,7 +11,7 @@ import (
 // An RWMutex is held by one writer, or by any number of readers.
 //
 //	line 0    a Mutex, the writers'
-//	line 1    entered 64 | gate 32 | drain 32 | hungry 32 | reserved, zero …
+//	line 1    entered 64 | gate 32 | drain 32 | starving 32 | reserved, zero …
 //	          192: waits | drains | stood back | recoveries      (slow paths only)
 //	line 2    used: a bit for each row
 //	line 3+i  row i 64 | passed 32 | reserved, zero …            participant i's
@@ -25,7 +25,7 @@ import (
 //	gate     the Bell of readers who wait for a writer, and of writers who
 //	         stand back for readers
 //	drain    the Bell of the writer who waits for readers
-//	hungry   1: somebody may have been passed over; a hint
+//	starving 1: somebody may have been passed over; a hint
 //	used     set before the row is, clear only while the row is 0
 //	row      how many of the participant's goroutines are inside as readers, or
 //	         step in; its own process alone writes it, and after its death recovery
@@ -44,7 +44,7 @@ import (
 // have to agree with them). A reader touches its own row and looks at the
 // mutex's word, so readers in two processes share no line that changes.
 //
-//	R1 row + 1                              W0 hungry: stand back, below
+//	R1 row + 1                              W0 starving: stand back, below
 //	R2 mutex neither held nor abandoned:    W1 lock the mutex: no new readers
 //	   inside                               W2 all rows are 0, or wait on drain
 //	R3 else row - 1; if now 0, ring drain   W3 entered = me: inside
@@ -67,16 +67,16 @@ import (
 //
 // Nobody starves. Readers that come after W1 wait, so a writer waits only for
 // those inside. A reader that was woken and passed over again, patience after
-// it came, is hungry, and writers stand back for it:
+// it came, is starving, and writers stand back for it:
 //
-//	P1 passed + 1  P2 hungry = 1, and again after each fruitless look
+//	P1 passed + 1  P2 starving = 1, and again after each fruitless look
 //	P3 inside, or giving up: passed - 1, ring gate
-//	S1 hungry is 0: on to W1   S2 no row has passed: hungry = 0
+//	S1 starving is 0: on to W1   S2 no row has passed: starving = 0
 //	S3 the mutex is held: wait on gate
-//	S4 it is free: wait on gate, for patience all together; then hungry = 0
+//	S4 it is free: wait on gate, for patience all together; then starving = 0
 //
 // Writers that were asleep on the mutex already go first, each once. After
-// that the mutex stays free, and hungry readers, who have been woken, get in.
+// that the mutex stays free, and starving readers, who have been woken, get in.
 // It is bounded on the other side too: S4 ends after patience whatever happens,
 // and clears what a stopped reader said, which says it again only when it runs.
 // A hint that S2 or S4 clears too soon is made again by the next fruitless look.
@@ -89,27 +89,27 @@ import (
 // entered is cleared only after the mutex was taken from the dead, and only if
 // it still names it.
 type RWMutex struct {
-	m       Mutex
-	row     *uint64
-	base    uint64  // row's value without readers
-	bits    *uint64 // the used bits that row's is one of
-	bit     uint64
-	entered *uint64
-	hungry  *uint32
-	gate    Bell
-	drain   Bell
-	rows    uint64
-	a       mem.Area
+	m        Mutex
+	row      *uint64
+	base     uint64  // row's value without readers
+	bits     *uint64 // the used bits that row's is one of
+	bit      uint64
+	entered  *uint64
+	starving *uint32
+	gate     Bell
+	drain    Bell
+	rows     uint64
+	a        mem.Area
 }
 
 const rwLine = 128
 
 // Offsets.
 const (
-	rwEntered = MutexSize
-	rwGate    = MutexSize + 8
-	rwDrain   = MutexSize + 12
-	rwHungry  = MutexSize + 16
+	rwEntered  = MutexSize
+	rwGate     = MutexSize + 8
+	rwDrain    = MutexSize + 12
+	rwStarving = MutexSize + 16
 
 	rwWaits      = MutexSize + 64
 	rwDrains     = MutexSize + 72
@@ -163,7 +163,7 @@ func openRWMutex(a mem.Area, env Env) (*RWMutex, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &RWMutex{m: *m, entered: a.W64(rwEntered), hungry: a.W32(rwHungry),
+	return &RWMutex{m: *m, entered: a.W64(rwEntered), starving: a.W32(rwStarving),
 		gate: NewBell(a.W32(rwGate), env), drain: NewBell(a.W32(rwDrain), env),
 		rows: min((a.Size()-rwRows)/rwLine, MaxParticipants), a: a}, nil
 }
@@ -196,7 +196,7 @@ func (l *RWMutex) reading() bool { return l.any(rwReaders) }
 // LockNow locks for writing if that takes no waiting and no asking. What every
 // Lock tries first.
 func (l *RWMutex) LockNow() bool {
-	if mem.Load32(l.hungry) != 0 || !l.m.LockNow() {
+	if mem.Load32(l.starving) != 0 || !l.m.LockNow() {
 		return false
 	}
 	if l.reading() || !l.there() {
@@ -230,11 +230,9 @@ func (l *RWMutex) TryLock() (bool, error) {
 }
 
 // Lock locks for writing, and waits by s for who is inside. An error means not
-// held: ErrOwnerDied at once while it is abandoned, or what s says.
+// held: ErrOwnerDied at once while it is abandoned, or what s says. Callers try
+// LockNow before they make an s.
 func (l *RWMutex) Lock(s Sleeper) error {
-	if l.LockNow() {
-		return nil
-	}
 	_, err := l.lock(s, false)
 	return err
 }
@@ -243,7 +241,7 @@ func (l *RWMutex) Lock(s Sleeper) error {
 func (l *RWMutex) Recover(s Sleeper) (suspect bool, err error) { return l.lock(s, true) }
 
 func (l *RWMutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
-	if mem.Load32(l.hungry) != 0 { // W0
+	if mem.Load32(l.starving) != 0 { // W0
 		if err := l.standBack(s); err != nil {
 			return false, err
 		}
@@ -262,15 +260,14 @@ func (l *RWMutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 	return suspect, nil
 }
 
-// wait is W2.
+// wait is W2. It does not wait by Bell.Await, since before each sleep it sees to
+// it that the rows are such as somebody will clear.
 func (l *RWMutex) wait(s Sleeper) error {
-	looks, slept := 0, false
+	slept := false
 	for l.reading() {
-		if s.Spin(looks) {
-			looks++
+		if s.Spin() {
 			continue
 		}
-		looks = 0
 		if err := l.checkRows(); err != nil {
 			return err
 		}
@@ -300,10 +297,10 @@ func (l *RWMutex) giveBack() {
 func (l *RWMutex) standBack(s Sleeper) error {
 	left := int64(patience)
 	mem.Add64(l.a.W64(rwStood), 1)
-	for mem.Load32(l.hungry) != 0 { // S1
+	for mem.Load32(l.starving) != 0 { // S1
 		word := l.gate.Arm()
 		if !l.any(rwPassed) { // S2
-			mem.Store32(l.hungry, 0)
+			mem.Store32(l.starving, 0)
 			break
 		}
 		w := mem.Load64(l.m.w)
@@ -321,7 +318,7 @@ func (l *RWMutex) standBack(s Sleeper) error {
 			return err
 		}
 		if left -= s.Now() - now; left <= 0 {
-			mem.Store32(l.hungry, 0)
+			mem.Store32(l.starving, 0)
 			break
 		}
 	}

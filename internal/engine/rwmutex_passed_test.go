@@ -9,13 +9,13 @@ import (
 // A writer that would stand back is told of a death at once.
 func TestRWMutexStandsBackForNoDeath(t *testing.T) {
 	a := newRW(t)
-	dead, hungry, l := rwIn(t, a, 3, 5), rwIn(t, a, 5, 1), rwIn(t, a, 4, 2)
+	dead, starving, l := rwIn(t, a, 3, 5), rwIn(t, a, 5, 1), rwIn(t, a, 4, 2)
 	dead.LockNow()
 	if err := recoverRWMutex(a, l.m.env, Self{3, 5}); err != nil {
 		t.Fatal(err)
 	}
-	mem.Add32(hungry.passed(), 1)
-	mem.Store32(hungry.hungry, 1)
+	mem.Add32(starving.passed(), 1)
+	mem.Store32(starving.starving, 1)
 	if err := l.Lock(asleep{}); err != ErrOwnerDied {
 		t.Errorf("Lock = %v", err)
 	}
@@ -35,14 +35,14 @@ func TestRWMutexPassedOver(t *testing.T) {
 	s := &script{t: t, now: 1e9}
 	says := func(want uint32) {
 		t.Helper()
-		if h, p := mem.Load32(l.hungry), mem.Load32(l.passed()); h != want || p != want {
-			t.Errorf("after %d ns hungry is %d, passed %d; want %d", s.now-1e9, h, p, want)
+		if h, p := mem.Load32(l.starving), mem.Load32(l.passed()); h != want || p != want {
+			t.Errorf("after %d ns starving is %d, passed %d; want %d", s.now-1e9, h, p, want)
 		}
 	}
 	s.sleeps = []func(int64){
 		func(int64) { says(0); s.now += patience },
 		func(int64) { says(0); s.now++ },
-		func(int64) { says(1); mem.Store32(l.hungry, 0) },
+		func(int64) { says(1); mem.Store32(l.starving, 0) },
 		func(int64) {
 			says(1)
 			if err := writer.Unlock(); err != nil {

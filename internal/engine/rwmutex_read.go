@@ -59,14 +59,10 @@ func (l *RWMutex) TryRLock() (bool, error) {
 
 // RLock locks for reading, and waits by s while somebody writes, or waits to.
 // An error means not held: ErrOwnerDied at once while it is abandoned, or what
-// s says.
+// s says. Callers try RLockNow before they make an s.
 func (l *RWMutex) RLock(s Sleeper) error {
-	if l.RLockNow() {
-		return nil
-	}
 	var (
 		start  int64
-		looks  int
 		slept  bool
 		passed bool
 	)
@@ -84,15 +80,13 @@ func (l *RWMutex) RLock(s Sleeper) error {
 				passed = true
 				mem.Add32(l.passed(), 1) // P1
 			}
-			if mem.Load32(l.hungry) == 0 {
-				mem.Store32(l.hungry, 1) // P2
+			if mem.Load32(l.starving) == 0 {
+				mem.Store32(l.starving, 1) // P2
 			}
 		}
-		if s.Spin(looks) {
-			looks++
+		if s.Spin() {
 			continue
 		}
-		looks = 0
 		word := l.gate.Arm() // R4
 		if ok, err = l.TryRLock(); ok || err != nil {
 			return l.waited(slept, passed, err)

@@ -56,14 +56,6 @@ func (l *RWMutex) forget(dead Self) error {
 	return nil
 }
 
-func kickRWMutex(a mem.Area, env Env) {
-	if l, err := openRWMutex(a, env); err == nil {
-		l.m.kick()
-		l.drain.Bump()
-		l.gate.Bump()
-	}
-}
-
 func lookRWMutex(a mem.Area) Look {
 	l, err := openRWMutex(a, Env{})
 	if err != nil {
@@ -86,7 +78,7 @@ func lookRWMutex(a mem.Area) Look {
 	}
 	if who, ok := l.Owner(); k.Owner != nil && (!ok || who != *k.Owner) && k.Holders != nil {
 		k.State = "waiting for readers"
-	} else if mem.Load32(l.hungry) != 0 && l.any(rwPassed) {
+	} else if mem.Load32(l.starving) != 0 && l.any(rwPassed) {
 		k.State = "readers passed over"
 	}
 	return k
@@ -125,7 +117,6 @@ func init() {
 	register(KindRWMutex, Ops{
 		Name:    "rwmutex",
 		Recover: recoverRWMutex,
-		Kick:    kickRWMutex,
 		Look:    lookRWMutex,
 		Check:   checkRWMutex,
 	})

@@ -288,7 +288,7 @@ func TestSimRWMutexExhaust(t *testing.T) {
 
 // With writers who lock again and again, readers get in, and the other way
 // round.
-func TestSimRWMutexHungry(t *testing.T) {
+func TestSimRWMutexStarving(t *testing.T) {
 	stood, passes, most, reads := uint64(0), 0, 0, 0
 	o := sim.Options{Timers: true, NsStep: 20_000, CancelEvery: 300, KillEvery: 4000, MaxKills: 1}
 	sim.Explore(t, 4000, o, func(w *sim.World) {
@@ -319,7 +319,7 @@ func TestSimRWMutexHungry(t *testing.T) {
 				}()
 				for waiting > 0 {
 					if o.writes%40 == 0 {
-						t.Spin(0) // a scheduler lets everybody run some time
+						t.Spin() // a scheduler lets everybody run some time
 					}
 					if l.Lock(t) != nil {
 						return

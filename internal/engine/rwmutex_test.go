@@ -81,7 +81,7 @@ func TestRWMutexRecovery(t *testing.T) {
 		{"before W3", func(l *RWMutex) { l.m.LockNow() }, ""},
 		{"inside", func(l *RWMutex) { l.LockNow() }, "abandoned"},
 		{"after W4", func(l *RWMutex) { l.LockNow(); mem.CAS64(l.entered, l.m.me, 0) }, ""},
-		{"passed over", func(l *RWMutex) { mem.Add32(l.passed(), 1); mem.Store32(l.hungry, 1) }, ""},
+		{"passed over", func(l *RWMutex) { mem.Add32(l.passed(), 1); mem.Store32(l.starving, 1) }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			a := newRW(t)
@@ -109,7 +109,7 @@ func TestRWMutexRecovery(t *testing.T) {
 type asleep struct{}
 
 func (asleep) Sleep(*uint32, uint32) error { return errAsleep }
-func (asleep) Spin(int) bool               { return false }
+func (asleep) Spin() bool                  { return false }
 func (asleep) Now() int64                  { return 1 }
 
 var errAsleep = errors.New("it sleeps")
@@ -179,9 +179,9 @@ func (s *timer) SleepUntil(_ *uint32, _ uint32, limit int64) error {
 // and no longer than patience.
 func TestRWMutexStandsBackOnce(t *testing.T) {
 	a := newRW(t)
-	hungry := rwIn(t, a, 3, 5)
-	mem.Add32(hungry.passed(), 1)
-	mem.Store32(hungry.hungry, 1)
+	starving := rwIn(t, a, 3, 5)
+	mem.Add32(starving.passed(), 1)
+	mem.Store32(starving.starving, 1)
 	wantRW(t, a, "readers passed over", -1, "")
 	s := &timer{now: 1e9}
 	for i := range uint32(3) {
@@ -194,8 +194,8 @@ func TestRWMutexStandsBackOnce(t *testing.T) {
 		t.Errorf("%d sleeps of %d ns together; want 1 of %d", s.sleeps, s.now-1e9, int(patience))
 	}
 	// As soon as it says so again, once more.
-	mem.Store32(hungry.hungry, 1)
-	if err := hungry.Lock(s); err != nil {
+	mem.Store32(starving.starving, 1)
+	if err := starving.Lock(s); err != nil {
 		t.Fatal(err)
 	}
 	if s.sleeps != 2 {

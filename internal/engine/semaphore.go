@@ -85,7 +85,7 @@ func openSemaphore(a mem.Area, bounded bool) (*Semaphore, mem.Area, error) {
 }
 
 // AcquireNow is Acquire where that is one CAS: there is a permit, nobody is
-// hungry, and this participant made the last change. What every Acquire tries first.
+// starving, and this participant made the last change. What every Acquire tries first.
 func (s *Semaphore) AcquireNow() bool { return s.TakeNow(-1, LedgerMax) }
 
 // TryAcquire takes a permit if there is one.
@@ -94,9 +94,9 @@ func (s *Semaphore) TryAcquire() (bool, error) {
 	return err == nil && o == Done, err
 }
 
-// Acquire takes a permit, and waits for it by w.
-func (s *Semaphore) Acquire(w Sleeper) error {
-	_, err := s.Wait(w, -1, Limits{Max: LedgerMax}) // P1, P2
+// Acquire takes a permit, and waits for it.
+func (s *Semaphore) Acquire(by Sleeper) error {
+	_, err := s.Wait(by, -1, Limits{Max: LedgerMax}) // P1, P2
 	return err
 }
 
@@ -148,12 +148,6 @@ func (k semaphoreKind) recover(a mem.Area, env Env, dead Self) error {
 	return ledger.Recover(dead.Index, GiveBack, s.initial)
 }
 
-func (k semaphoreKind) kick(a mem.Area, env Env) {
-	if _, l, err := openSemaphore(a, k.bounded); err == nil {
-		NewBell(l.W32(ledgerBell), env).Bump()
-	}
-}
-
 // look shows as holders those who have taken more than they gave.
 func (k semaphoreKind) look(a mem.Area) Look {
 	s, l, err := openSemaphore(a, k.bounded)
@@ -193,6 +187,6 @@ func init() {
 		if k.bounded {
 			name = "bounded semaphore"
 		}
-		register(kind, Ops{Name: name, Recover: k.recover, Kick: k.kick, Look: k.look, Check: k.check})
+		register(kind, Ops{Name: name, Recover: k.recover, Look: k.look, Check: k.check})
 	}
 }

@@ -9,6 +9,19 @@
 // through random interleavings with deaths. Without the tag the functions
 // inline to single instructions.
 //
+// What a claim owns is no shared word as long as the claim stands: a message's
+// bytes, its length, tag, first block and count of deliveries in the slot, and
+// the links of its blocks (queue_put, queue_get, queue_slots and queue_blocks of
+// package engine; ring, for values that lie in the slot as they are). The owner
+// may load and store it plainly, by the address that Place gives, and then the
+// scheduler does not stop there; Copy stops twice. That is enough: nobody else
+// acts on what is owned between the CAS that takes the claim and the CAS that ends
+// it, and the scheduler stops at both. Who reads it without a claim (a snapshot, a
+// check, recovery) loads it through this package, and looks at the claim once more
+// before believing it.
+//
+// The data of a Slice is the user's altogether and does not come by here.
+//
 // A word is little-endian, naturally aligned and never stored as a pointer.
 // Go's atomics are sequentially consistent and, being machine instructions on
 // the address they are given, hold between processes that map the same page

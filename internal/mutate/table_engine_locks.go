@@ -16,7 +16,7 @@ var engineLockMutations = []mutation{
 		promise: "U2: the sequence changes, so that U4 clears W over nobody",
 		pkg:     "./internal/engine", run: "TestSimMutexDense$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/mutex.go",
-		from:    "if w&mutexOffered != 0 && !mem.CAS64(m.w, w, w&^(mutexOffered|mutexStarved)) {",
+		from:    "if w&mutexOffered != 0 && !mem.CAS64(m.w, w, w&^(mutexOffered|mutexStarving)) {",
 		to:      "if false {",
 		promise: "L5: who gives up ends the offer",
 		pkg:     "./internal/engine", run: "TestSimMutexDense$/cancelled", tags: "tandem_sim"},
@@ -26,8 +26,8 @@ var engineLockMutations = []mutation{
 		promise: "L3: sleep only while the word is L2's",
 		pkg:     "./internal/engine", run: "TestSimMutexDense$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/mutex.go",
-		from:    "mem.CAS64(m.w, n, n&^(mutexWaiters|mutexStarved)) // U4",
-		to:      "mem.And64(m.w, ^uint64(mutexWaiters|mutexStarved)) // U4",
+		from:    "mem.CAS64(m.w, n, n&^(mutexWaiters|mutexStarving)) // U4",
+		to:      "mem.And64(m.w, ^uint64(mutexWaiters|mutexStarving)) // U4",
 		promise: "U4 clears W only in U2's word",
 		pkg:     "./internal/engine", run: "TestSimMutexDense$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/mutex.go",
@@ -43,8 +43,8 @@ var engineLockMutations = []mutation{
 		promise: "U3: an offer wakes two, in case one is stopped",
 		pkg:     "./internal/engine", run: "TestMutexOffer$"},
 	{file: "internal/engine/mutex.go",
-		from:    "offer := w&(mutexStarved|mutexAbandoned) == mutexStarved",
-		to:      "offer := w&mutexStarved != 0",
+		from:    "offer := w&(mutexStarving|mutexAbandoned) == mutexStarving",
+		to:      "offer := w&mutexStarving != 0",
 		promise: "no offer while it is abandoned",
 		pkg:     "./internal/engine", run: "TestMutexNoOfferAbandoned$"},
 	{file: "internal/engine/mutex.go",
@@ -115,7 +115,7 @@ var engineLockMutations = []mutation{
 		promise: "recovery changes the sequence: all look again",
 		pkg:     "./internal/engine", run: "TestMutexRecovery$"},
 	{file: "internal/engine/mutex_recover.go",
-		from: `		n &^= mutexOffered | mutexStarved
+		from: `		n &^= mutexOffered | mutexStarving
 	}
 	return n`,
 		to: `	}
@@ -214,15 +214,15 @@ var engineLockMutations = []mutation{
 		promise: "TryLock is not held with a reader",
 		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
-		from:    "if mem.Load32(l.hungry) != 0 || !l.m.LockNow() {",
+		from:    "if mem.Load32(l.starving) != 0 || !l.m.LockNow() {",
 		to:      "if !l.m.LockNow() {",
 		promise: "LockNow stands back for readers that were passed over",
-		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+		pkg:     "./internal/engine", run: "TestSimRWMutexStarvingStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
-		from:    "if mem.Load32(l.hungry) != 0 { // W0",
+		from:    "if mem.Load32(l.starving) != 0 { // W0",
 		to:      "if false { // W0",
-		promise: "W0: writers stand back for hungry readers",
-		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+		promise: "W0: writers stand back for starving readers",
+		pkg:     "./internal/engine", run: "TestSimRWMutexStarvingStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
 		from: `if w&mutexAbandoned != 0 {
 			break`,
@@ -234,23 +234,23 @@ var engineLockMutations = []mutation{
 		from:    "sleepUntil(s, l.gate.Word(), word, now+left)",
 		to:      "sleepUntil(s, l.gate.Word(), word, now+1000*left)",
 		promise: "S4: a writer stands back for patience at most",
-		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+		pkg:     "./internal/engine", run: "TestSimRWMutexStarvingStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
 		from:    "left -= s.Now() - now; left <= 0",
 		to:      "left -= 0; left <= 0",
 		promise: "S4: patience is all together",
-		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+		pkg:     "./internal/engine", run: "TestSimRWMutexStarvingStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
 		from: `left <= 0 {
-			mem.Store32(l.hungry, 0)
+			mem.Store32(l.starving, 0)
 `,
 		to: `left <= 0 {
 `,
 		promise: "S4 clears what a stopped reader said",
-		pkg:     "./internal/engine", run: "TestSimRWMutexHungryStopped$", tags: "tandem_sim"},
+		pkg:     "./internal/engine", run: "TestSimRWMutexStarvingStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
 		from: `		if !l.any(rwPassed) { // S2
-			mem.Store32(l.hungry, 0)
+			mem.Store32(l.starving, 0)
 			break
 		}
 `,
@@ -312,21 +312,21 @@ var engineLockMutations = []mutation{
 	{file: "internal/engine/rwmutex_read.go",
 		from: `				mem.Add32(l.passed(), 1) // P1
 			}
-			if mem.Load32(l.hungry) == 0 {`,
+			if mem.Load32(l.starving) == 0 {`,
 		to: `				mem.Add32(l.passed(), 1) // P1
 			}
 			if mem.Load32(l.passed()) == 0 {`,
 		promise: "P2: a reader that is passed over says so",
-		pkg:     "./internal/engine", run: "TestSimRWMutexHungry$", tags: "tandem_sim"},
+		pkg:     "./internal/engine", run: "TestSimRWMutexStarving$", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex_read.go",
 		from: `				mem.Add32(l.passed(), 1) // P1
 			}
-			if mem.Load32(l.hungry) == 0 {
-				mem.Store32(l.hungry, 1) // P2
+			if mem.Load32(l.starving) == 0 {
+				mem.Store32(l.starving, 1) // P2
 			}
 `,
 		to: `				mem.Add32(l.passed(), 1) // P1
-				mem.Store32(l.hungry, 1) // P2
+				mem.Store32(l.starving, 1) // P2
 			}
 `,
 		promise: "P2: a hint that was cleared too soon is made again",
@@ -336,7 +336,7 @@ var engineLockMutations = []mutation{
 			if !passed`,
 		to: `if slept {
 			if !passed`,
-		promise: "a reader is hungry patience after it came",
+		promise: "a reader is starving patience after it came",
 		pkg:     "./internal/engine", run: "TestRWMutexPassedOver$"},
 	{file: "internal/engine/rwmutex_recover.go",
 		from: `	l.drain.Bump()

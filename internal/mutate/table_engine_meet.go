@@ -2,25 +2,19 @@ package main
 
 // Of the Bell, and what is waited for by it: Event, Once and Barrier.
 var engineMeetMutations = []mutation{
-	{file: "internal/engine/event.go",
-		from: `if mem.Load64(e.w) != w { // E3
-			return nil
-		}
-`,
-		to:      "",
+	{file: "internal/engine/bell.go",
+		from:    "if done() {  // B2",
+		to:      "if false {  // B2",
 		promise: "E3: look again after the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimEvent$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/event.go",
-		from: `if mem.Load64(e.w) != w {        // E5
-			return nil
-		}
-		if err`,
-		to:      "if err",
+		from:    "if err != nil && moved() {",
+		to:      "if false {",
 		promise: "E5: a context that ends together with a Set has not ended before it",
 		pkg:     "./internal/engine", run: "TestSimEvent$/cancelled", tags: "tandem_sim"},
 	{file: "internal/engine/event.go",
-		from:    "if mem.Load64(e.w) != w {        // E5",
-		to:      "if mem.Load64(e.w)&eventSet != 0 { // E5",
+		from:    "moved := func() bool { return mem.Load64(e.w) != w }",
+		to:      "moved := func() bool { return mem.Load64(e.w)&eventSet != 0 }",
 		promise: "a pulse reaches everybody who was there before it",
 		pkg:     "./internal/engine", run: "TestSimEvent$/cancelled", tags: "tandem_sim"},
 	{file: "internal/engine/event.go",
@@ -165,28 +159,25 @@ var engineMeetMutations = []mutation{
 		promise: "a slot that is left keeps its generation",
 		pkg:     "./internal/engine", run: "TestSimBarrierLeaverStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
-		from:    "if mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v {",
-		to:      "if mem.Load64(b.b) != w {",
+		from:    "return mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v",
+		to:      "return mem.Load64(b.b) != w",
 		promise: "who waits for a slot looks at it again when the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
-		from:    "if mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v {",
-		to:      "if !full && mem.Load64(b.slot(bankOf(w), i)) != v {",
+		from:    "return mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v",
+		to:      "return !full && mem.Load64(b.slot(bankOf(w), i)) != v",
 		promise: "who waits for a round looks at B again when the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimBarrierLeaverStopped$", tags: "tandem_sim"},
-	{file: "internal/engine/barrier.go",
-		from: `if mem.Load64(b.b) != a.b {
-			break
-		}
-`,
-		to:      "",
+	{file: "internal/engine/bell.go",
+		from:    "if done() {  // B2",
+		to:      "if false {  // B2",
 		promise: "W1: look again when the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
-		from: `			b.breaks(a.b)
-			break
+		from: `err != nil {
+			b.breaks(a.b)
 `,
-		to: `			break
+		to: `err != nil {
 `,
 		promise: "a context that ends breaks the round",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_cancelled", tags: "tandem_sim"},
@@ -266,9 +257,10 @@ var engineMeetMutations = []mutation{
 		promise: "a death breaks the round it was of",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_killed", tags: "tandem_sim"},
 	{file: "internal/engine/barrier_recover.go",
-		from: `	kickBarrier(a, env)
-	if`,
-		to:      "\tif",
+		from: `	b.turn.Bump()
+	b.left.Bump()
+`,
+		to:      "",
 		promise: "recovery rings for what the dead one did",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_killed", tags: "tandem_sim"},
 	{file: "internal/engine/barrier_recover.go",
@@ -313,6 +305,11 @@ var engineMeetMutations = []mutation{
 		to:      "if v&bellAsleep != 0 {",
 		promise: "B1: nobody goes to sleep on a quiet bell",
 		pkg:     "./internal/engine", run: "TestSimBell$/stopped", tags: "tandem_sim"},
+	{file: "internal/engine/bell.go",
+		from:    "s.Sleep(b.w, v); err != nil { // B3",
+		to:      "s.Sleep(b.w, v); err != nil && !done() { // B3",
+		promise: "an error ends a wait without another look",
+		pkg:     "./internal/engine", run: "TestAwaitErrorIsTheLastLook$"},
 	{file: "internal/engine/bell.go",
 		from:    "w := v + bellSeq",
 		to:      "w := v",

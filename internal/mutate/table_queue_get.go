@@ -3,13 +3,25 @@ package main
 // Getting from a queue, and Join.
 var queueGetMutations = []mutation{
 	{
-		file: "internal/engine/queue_get.go",
-		from: `			q.lookBack() // nobody rang: it has been a while
-`,
-		to: `			continue
-`,
+		file:    "internal/engine/queue_get.go",
+		from:    "}, nil, q.lookBack); e != nil {",
+		to:      "}, nil, nil); e != nil {",
 		promise: "a message whose giver-back is stopped comes to who waits",
 		pkg:     "./internal/engine", run: "TestSimQueueStoppedGivingBack$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/bell.go",
+		from:    "unrung != nil && mem.Load32(b.w) == v {",
+		to:      "unrung != nil && mem.Load32(b.w) != v {",
+		promise: "a sleep in which nobody rang is told from one in which somebody did",
+		pkg:     "./internal/engine", run: "TestSimQueueStoppedGivingBack$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/bell.go",
+		from:    "if done() {  // B2",
+		to:      "if false {  // B2",
+		promise: "a consumer, and a producer, looks again when the bell is armed",
+		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=0", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/queue_join.go",
@@ -48,7 +60,7 @@ var queueGetMutations = []mutation{
 	{
 		file: "internal/engine/queue_get.go",
 		from: `	if q.idle.Armed() {
-		q.settle()
+		q.tellRest()
 	}
 `,
 		to:      "",
@@ -97,7 +109,7 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_get.go",
-		from: `			q.passItems() // it may have been woken as well
+		from: `		q.passItems() // it may have been woken as well
 `,
 		to:      "",
 		promise: "a consumer that gives up passes its wake-up on",
@@ -166,7 +178,7 @@ var queueGetMutations = []mutation{
 	{
 		file: "internal/engine/queue_join.go",
 		from: `			if v&rowCount == 1 && q.idle.Armed() {
-				q.settle()
+				q.tellRest()
 			}
 `,
 		to:      "",
@@ -191,8 +203,8 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_join.go",
-		from:    "\t\tif uint32(mem.Load64(q.rests)) != began || q.look() == atRest {",
-		to:      "\t\tif began == 1<<31 || q.look() == atRest {",
+		from:    "\t\tif uint32(mem.Load64(q.rests)) != began || q.restNow() == atRest {",
+		to:      "\t\tif began == 1<<31 || q.restNow() == atRest {",
 		promise: "Join ends though messages come again before it looks",
 		pkg:     "./internal/engine", run: "TestQueueJoinIsToldOfARest$",
 	},

@@ -23,7 +23,7 @@ var queuePutMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueBlocksGivenBackAreTold$",
 	},
 	{
-		file: "internal/engine/blocks.go",
+		file: "internal/engine/queue_blocks.go",
 		from: `		next := *p.link(b)
 		if !mem.CAS64(p.owner(b), tag, 0) {
 			return
@@ -36,7 +36,7 @@ var queuePutMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueDamagedChain$",
 	},
 	{
-		file: "internal/engine/blocks.go",
+		file: "internal/engine/queue_blocks.go",
 		from: `		if b >= p.n || mem.Load64(p.owner(b)) != tag {
 			return ErrCorrupt`,
 		to: `		if b >= p.n {
@@ -45,7 +45,7 @@ var queuePutMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueDamagedChain$",
 	},
 	{
-		file: "internal/engine/blocks.go",
+		file: "internal/engine/queue_blocks.go",
 		from: `		if b >= p.n { // the region was closed or overwritten under it
 			return
 		}
@@ -56,7 +56,7 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `			q.passSpace() // it may have been woken as well
+		from: `		q.passSpace() // it may have been woken as well
 `,
 		to:      "",
 		promise: "a producer that gives up passes its wake-up on",
@@ -82,7 +82,7 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `	if w == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
+		from: `	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
 `,
@@ -92,17 +92,15 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `	if err == ErrFull && w != nil {
-		err = q.await(w, func() (err error) {
-			first,`,
-		to: `	if err == ErrFull && w == nil {
-		err = q.await(w, func() (err error) {
-			first,`,
+		from: `	if err == ErrFull && by != nil {
+		if e := q.awaitSpace(`,
+		to: `	if err == ErrFull && by == nil {
+		if e := q.awaitSpace(`,
 		promise: "Put waits for blocks",
 		pkg:     "./internal/engine", run: "TestSimQueueBlocks$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/blocks.go",
+		file: "internal/engine/queue_blocks.go",
 		from: `	p.free(first, tag, got)
 `,
 		to:      "",
@@ -110,7 +108,7 @@ var queuePutMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueBlocks$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/blocks.go",
+		file: "internal/engine/queue_blocks.go",
 		from: `		q.space.Ring(-1)
 		for range`,
 		to:      "\t\tfor range",
@@ -118,7 +116,7 @@ var queuePutMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueBlocksHeldForAMoment$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/blocks.go",
+		file: "internal/engine/queue_blocks.go",
 		from: `	if !p.enough(start, want) {
 		return 0, false, false
 	}
@@ -128,7 +126,7 @@ var queuePutMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueBlocks$", tags: "tandem_sim",
 	},
 	{
-		file:    "internal/engine/blocks.go",
+		file:    "internal/engine/queue_blocks.go",
 		from:    "\t\tif seq := tags.Add(1) & (1<<tagSeqBits - 1); seq != 0 {",
 		to:      "\t\tif seq := tags.Load() & (1<<tagSeqBits - 1); seq != 1<<33 {",
 		promise: "no tag is used for two messages",

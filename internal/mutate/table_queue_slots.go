@@ -3,15 +3,15 @@ package main
 // The slots of a queue, head and tail, and room behind leases.
 var queueSlotMutations = []mutation{
 	{
-		file:    "internal/engine/slots.go",
-		from:    "\tfor h, left := mem.Load64(q.head), q.patience(); left",
+		file:    "internal/engine/queue_slots.go",
+		from:    "\tfor h, left := mem.Load64(q.head), q.bound(); left",
 		to:      "\tfor h, left := mem.Load64(q.head), q.n; left",
 		promise: "a wake-up is passed on past any number of holes and leases",
 		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/queue_room.go",
-		from: `	for range q.patience() {
+		from: `	for range q.bound() {
 		t := mem.Load64(q.tail)`,
 		to: `	for range q.n {
 		t := mem.Load64(q.tail)`,
@@ -19,14 +19,14 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
 	},
 	{
-		file:    "internal/engine/slots.go",
-		from:    "func (q *Queue) patience() int { return 1<<20 + 16*int(q.n) }",
-		to:      "func (q *Queue) patience() int { return 256 }",
+		file:    "internal/engine/queue_slots.go",
+		from:    "func (q *Queue) bound() int { return 1<<20 + 16*int(q.n) }",
+		to:      "func (q *Queue) bound() int { return 256 }",
 		promise: "lost races do not make a healthy queue corrupt",
 		pkg:     "./internal/engine", run: "TestSimQueueClaimLosesRaces$", tags: "tandem_sim",
 	},
 	{
-		file:    "internal/engine/slots.go",
+		file:    "internal/engine/queue_slots.go",
 		from:    "\t\t\tif t == tail {",
 		to:      "\t\t\tif t == tail || tail > 0 {",
 		promise: "what consumers pass is not charged while others put",
@@ -52,19 +52,19 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=4", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/slots.go",
-		from: `	for range q.patience() {
+		file: "internal/engine/queue_slots.go",
+		from: `	for range q.bound() {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return Slot{}, ErrShutdown
 		}
 `,
-		to: `	for range q.patience() {
+		to: `	for range q.bound() {
 `,
 		promise: "nothing is put after Shutdown",
 		pkg:     "./internal/engine", run: "TestQueueFillAndDrain$",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `				if st&stateShut != 0 {
 					mem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))
 					continue
@@ -78,7 +78,7 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=0", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `	if q.anyHeld() {
 		return ErrEmpty
 	}
@@ -88,7 +88,7 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueStepsOverLeases$",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `	mem.CAS64(q.state, st, st&^statePending)
 `,
 		to: `	mem.And64(q.state, ^uint64(statePending))
@@ -97,7 +97,7 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueReturnedBesideAScan$", tags: "tandem_sim",
 	},
 	{
-		file:    "internal/engine/slots.go",
+		file:    "internal/engine/queue_slots.go",
 		from:    "\t\tif mem.CAS64(state, st, st+stateGen|statePending) {",
 		to:      "\t\tif mem.CAS64(state, st, st|statePending) {",
 		promise: "what was returned during a fruitless scan is not missed",
@@ -120,7 +120,7 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueStoppedGivingBack$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `		*s.attempts() = n + 1
 `,
 		to:      "",
@@ -128,14 +128,14 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueAckNack$",
 	},
 	{
-		file:    "internal/engine/slots.go",
+		file:    "internal/engine/queue_slots.go",
 		from:    "\tif n := mem.Load32(s.attempts()); n != 1<<32-1 {",
 		to:      "\tif n := mem.Load32(s.attempts()); true {",
 		promise: "the count of deliveries does not begin anew",
 		pkg:     "./internal/engine", run: "TestQueueAttemptsStayAtTheirMost$",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `	case slotEmpty, slotDraining, slotSealed:
 		return false
 	}
@@ -148,7 +148,7 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueStoppedDraining$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `	case slotEmpty, slotDraining, slotSealed:
 		return false
 	}
@@ -161,7 +161,7 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideAWriter$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `	case slotReading, slotLeased, slotDraining:
 		return d >= 0`,
 		to: `	case slotReading, slotLeased, slotDraining, slotWriting:
@@ -170,7 +170,7 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueRecoveryBesideTheLiving$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `		} else if d > 0 {
 			mem.CAS64(q.head, h, q.next(h)) // I2`,
 		to: `		} else if d > 1 {
@@ -179,14 +179,14 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueLenBehindLeases$",
 	},
 	{
-		file:    "internal/engine/slots.go",
+		file:    "internal/engine/queue_slots.go",
 		from:    "\t\t\t\tif q.linger((*uint64)(p), s) {",
 		to:      "\t\t\t\tif st == 1<<40 {",
 		promise: "a consumer that has seen the producer publish takes the message",
 		pkg:     "./internal/engine", run: "TestSimQueueLingers$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/slots.go",
+		file: "internal/engine/queue_slots.go",
 		from: `	case slotReading, slotLeased, slotDraining:
 		return d >= 0`,
 		to: `	case slotReading, slotDraining:
@@ -195,7 +195,7 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
 	},
 	{
-		file:    "internal/engine/slots.go",
+		file:    "internal/engine/queue_slots.go",
 		from:    "func steppable(s, pos uint64) bool { return ahead(s, pos) == -1 && lasting(s) }",
 		to:      "func steppable(s, pos uint64) bool { return ahead(s, pos) == -1 && (lasting(s) || phaseOf(s) == slotReading) }",
 		promise: "nothing is stepped over that its owner moves by a store",

@@ -20,40 +20,36 @@ var queueWholeMutations = []mutation{
 	{
 		file: "internal/engine/queue_recover.go",
 		from: `	if !q.fixed {
-		keep := q.tagsOf(who)     // R3`,
+		q.recoverBlocks(`,
 		to: `	for _, ss := range drains {
 		for _, s := range ss {
 			mem.CAS64(s.w(), s.word, slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0))
 		}
 	}
 	if !q.fixed {
-		keep := q.tagsOf(who)     // R3`,
+		q.recoverBlocks(`,
 		promise: "blocks of a slot left draining survive the death of the recoverer",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_recover.go",
-		from: `	if returned {
-		setPending(q.state)
-	}
-`,
-		to:      "",
+		file:    "internal/engine/queue_recover.go",
+		from:    "\tif returned {\n\t\tsetPending",
+		to:      "\tif returned && false {\n\t\tsetPending",
 		promise: "the messages of a dead lessee come again",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_recover.go",
-		from: `				returned = returned || phaseOf(s.word) == slotReturned
-`,
+		file:    "internal/engine/queue_recover.go",
+		from:    "case slotReturned:\n\t\t\treturned = true\n",
 		to:      "",
 		promise: "a message returned by one who died before he said so comes again",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/queue_recover.go",
-		from: `			mem.CAS64(w, v, of)
+		from: `		mem.CAS64(w, v, of)
 `,
-		to: `			break
+		to: `		break
 `,
 		promise: "what a dead process had got and not done does not hold up Join",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
@@ -74,25 +70,24 @@ var queueWholeMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_recover.go",
-		from: `				to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
-			case slotReading`,
-		to: `				to = slotWord(turnOf(s.word), slotEmpty, 0)
-			case slotReading`,
+		from: `			to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
+		case slotReading`,
+		to: `			to = slotWord(turnOf(s.word), slotEmpty, 0)
+		case slotReading`,
 		promise: "a slot whose claim the tail has passed is a hole and not empty",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_recover.go",
-		from: `	kickQueue(a, env) // R5
-`,
-		to:      "",
+		file:    "internal/engine/queue_recover.go",
+		from:    "for _, b := range []Bell{q.items, q.space, q.idle} { // R5",
+		to:      "for _, b := range []Bell{} { // R5",
 		promise: "recovery wakes all who wait",
 		pkg:     "./internal/engine", run: "TestSimQueue$/kills=3,stops=0", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/queue_recover.go",
-		from:    "\t\t\tif !mine || whoOf(s.word) != who {",
-		to:      "\t\t\tif !mine {",
+		from:    "if whoOf(s.word) != who {\n\t\t\treturn s",
+		to:      "if false {\n\t\t\treturn s",
 		promise: "recovery touches nothing of the living",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$|TestSimQueue$/kills=3,stops=0", tags: "tandem_sim",
 	},
@@ -158,38 +153,38 @@ var queueWholeMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_look.go",
-		from: `			if tags[tag] == 0 {
-				return bad(`,
+		from: `			if c.tags[tag] == 0 {
+				return badQueue(`,
 		to: `			if false {
-				return bad(`,
+				return badQueue(`,
 		promise: "Check finds a block that was lost",
 		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
 	},
 	{
 		file:    "internal/engine/queue_look.go",
-		from:    "\t\tif ph == slotSealed && mem.Load64(q.state)&stateShut == 0 {",
-		to:      "\t\tif ph == slotSealed && mem.Load64(q.state)&stateShut == 9 {",
+		from:    "\tif ph == slotSealed && mem.Load64(q.state)&stateShut == 0 {",
+		to:      "\tif ph == slotSealed && mem.Load64(q.state)&stateShut == 9 {",
 		promise: "Check finds a queue that ends and was not shut down",
 		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
 	},
 	{
 		file:    "internal/engine/queue_look.go",
-		from:    "\tif returned && mem.Load64(q.state)&statePending == 0 {",
-		to:      "\tif returned && mem.Load64(q.state) == 9 {",
+		from:    "\tif c.returned && mem.Load64(q.state)&statePending == 0 {",
+		to:      "\tif c.returned && mem.Load64(q.state) == 9 {",
 		promise: "Check finds a message given back that nobody would look for",
 		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
 	},
 	{
 		file:    "internal/engine/queue_look.go",
-		from:    "\t\t\tif whoOf(s) != 0 {",
-		to:      "\t\t\tif whoOf(s) == 1<<30 {",
+		from:    "\t\tif whoOf(s) != 0 {",
+		to:      "\t\tif whoOf(s) == 1<<30 {",
 		promise: "Check finds an owner where there is none",
 		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
 	},
 	{
 		file:    "internal/engine/queue_look.go",
-		from:    "\t\t\tif tags[tag] != 0 {",
-		to:      "\t\t\tif tags[tag] == 1<<30 {",
+		from:    "\t\tif c.tags[tag] != 0 {",
+		to:      "\t\tif c.tags[tag] == 1<<30 {",
 		promise: "Check finds two messages in the same blocks",
 		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
 	},

@@ -142,8 +142,8 @@ func (s scheduler) SleepUntil(word *uint32, v uint32, limit int64, ends bool) er
 	}
 	return t.SleepUntil(word, v, limit)
 }
-func (s scheduler) Spin(i int) bool { return s.w.cur.Spin(i) }
-func (s scheduler) Now() int64      { return s.w.Now() }
+func (s scheduler) Spin() bool { return s.w.cur.Spin() }
+func (s scheduler) Now() int64 { return s.w.Now() }
 
 func (w *World) begin() {
 	if len(w.shared) > 0 {

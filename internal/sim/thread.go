@@ -116,7 +116,7 @@ func (t *Thread) Cancel() {
 func (t *Thread) Now() int64 { return t.w.Now() }
 
 // Spin is mostly not worth it, so that the sleeping paths are taken.
-func (t *Thread) Spin(int) bool {
+func (t *Thread) Spin() bool {
 	if t.w.sched != nil {
 		return false
 	}

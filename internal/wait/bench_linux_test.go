@@ -16,11 +16,11 @@ func pingPong(page []uint32, mine, last uint32, l *List) {
 	for n := mine; n < last; n += 2 {
 		if v := atomic.LoadUint32(w); v != n {
 			wt := l.Waiter(background)
-			for i := 0; ; i++ {
+			for {
 				if v = atomic.LoadUint32(w); v == n {
 					break
 				}
-				if wt.Spin(i) {
+				if wt.Spin() {
 					continue
 				}
 				atomic.AddUint32(asleep, 1)

@@ -17,18 +17,18 @@ type Board interface {
 // BoardSlots is how many words a board can show.
 const BoardSlots = 31
 
-// A call is posted when it first goes to sleep and taken down by its Done, so
-// that who looks again between two sleeps is still seen to wait. It costs a
-// process one store for a call that sleeps on the word of another call, two
-// for the first on a word, and one at the end.
+// A call is posted before its first sleep and unposted by its Done, so that a
+// call that looks again between two sleeps is still shown as waiting. A posting
+// costs two stores for the first call on a word, and one for each further call;
+// an unposting costs one or two.
 //
 // A post is a slot as the process itself knows it: nothing is ever read back.
-// Its calls stand in order of arrival, so that when the first one goes, the
-// next one's time can take the place of its own. A call that comes from
-// another word, or had no slot before, may have slept for longer than the last:
-// it goes first if it has slept for longer than all, and last otherwise. So
-// what stands on the board is always the time of one of the calls, but where
-// there are such not always of the oldest.
+// Its calls stand in order of arrival. When the first call leaves, the time of
+// the next one is shown. A call that comes from another word, or had no slot
+// before, may have slept for longer than calls that stand there: it is put first
+// if it has slept for longer than the first, and last otherwise. So the time
+// shown is always that of one of the calls. Where a call came so, it may not be
+// the oldest one's.
 type post struct {
 	word        *uint32
 	n           int
@@ -100,7 +100,7 @@ func (l *List) slotFor(word *uint32) int {
 	return free
 }
 
-// unpost takes w down; l.mu is held.
+// unpost takes w off the board; l.mu is held.
 //
 //go:norace
 func (l *List) unpost(w *Waiter) {

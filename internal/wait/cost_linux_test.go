@@ -73,7 +73,7 @@ func TestSleepAllocatesNothing(t *testing.T) {
 	runtime.ReadMemStats(&before)
 	for range n {
 		wt := l.Waiter(background)
-		for i := 0; wt.Spin(i); i++ {
+		for wt.Spin() {
 		}
 		wt.Sleep(w, 0)
 		wt.Sleep(w, 1)

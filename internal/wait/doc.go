@@ -10,7 +10,7 @@
 //	for {
 //		v := the word
 //		if look succeeds { return nil }
-//		if w.Spin(i) { continue }
+//		if w.Spin() { continue }
 //		if err := w.Sleep(word, v); err != nil { return err }
 //	}
 //

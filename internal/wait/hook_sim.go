@@ -6,7 +6,7 @@ package wait
 // the end of a context ends one.
 type Scheduler interface {
 	SleepUntil(word *uint32, v uint32, limit int64, ends bool) error
-	Spin(i int) bool
+	Spin() bool
 	Now() int64
 }
 

@@ -98,11 +98,11 @@ func until(t testing.TB, what string, cond func() bool) {
 func await(l *List, ctx context.Context, w *uint32, v uint32) error {
 	wt := l.Waiter(ctx)
 	defer wt.Done()
-	for i := 0; ; i++ {
+	for {
 		if atomic.LoadUint32(w) != v {
 			return nil
 		}
-		if wt.Spin(i) {
+		if wt.Spin() {
 			continue
 		}
 		if err := wt.Sleep(w, v); err != nil {

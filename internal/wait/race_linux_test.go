@@ -20,7 +20,7 @@ func init() {
 		l, turn, w := NewList(), &page[0], &page[32]
 		pass := func() {
 			wt := l.Waiter(background)
-			wt.Spin(0)
+			wt.Spin()
 			wt.Sleep(w, 1)
 			wt.Done()
 			l.Nudge()

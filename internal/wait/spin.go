@@ -111,12 +111,12 @@ const (
 
 // Spin follows each fruitless look and says whether to look again before one
 // sleeps. It relaxes for about a microsecond while the budget lasts, then
-// yields the processor once, then says no. It counts by itself: i is not used.
+// yields the processor once, then says no.
 //
 //go:norace
-func (w *Waiter) Spin(i int) bool {
+func (w *Waiter) Spin() bool {
 	if simulated {
-		return hook.Spin(i)
+		return hook.Spin()
 	}
 	p := &w.spin
 	switch p.state {
@@ -203,8 +203,8 @@ func (p *spinning) again(alarmed bool) {
 	}
 }
 
-// learn is the end of the wait: if a spin is under way, it paid. Who was posted
-// is taken down.
+// learn is the end of the wait: if a spin is under way, it paid. A
+// call that was posted is unposted.
 //
 //go:norace
 func (w *Waiter) learn() {

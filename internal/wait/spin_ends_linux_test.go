@@ -27,17 +27,17 @@ func TestSpinModeHears(t *testing.T) {
 			defer cancel()
 			wt := l.WaiterWith(ctx, NewSpinner(Spin))
 			defer wt.Done()
-			if !wt.Spin(0) || time.Duration(wt.spin.budget) != spinEver {
+			if !wt.Spin() || time.Duration(wt.spin.budget) != spinEver {
 				t.Fatalf("mode Spin spins for %v, want %v", time.Duration(wt.spin.budget), spinEver)
 			}
 			wt.spin.budget = int64(time.Hour) // it cannot be the budget that ends it
 			for range 200 {
-				if !wt.Spin(0) {
+				if !wt.Spin() {
 					t.Fatal("it ends without a reason")
 				}
 			}
 			tt.give(l, cancel)
-			for end := sys.MonotonicNow() + int64(patience); wt.Spin(0); {
+			for end := sys.MonotonicNow() + int64(patience); wt.Spin(); {
 				if sys.MonotonicNow() > end {
 					t.Fatalf("%s, and it spins on", tt.reason)
 				}

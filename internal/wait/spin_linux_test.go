@@ -23,7 +23,7 @@ func spinOnce(l *List) time.Duration {
 	wt := l.Waiter(background)
 	defer wt.Done()
 	start := time.Now()
-	for i := 0; wt.Spin(i); i++ {
+	for wt.Spin() {
 	}
 	d := time.Since(start)
 	wt.spin.again(false) // Done would take it for a success
@@ -130,8 +130,8 @@ func TestWaitsTeach(t *testing.T) {
 	wait := func(sleep bool, spins int) {
 		wt := l.Waiter(background)
 		defer wt.Done()
-		for i := range spins {
-			wt.Spin(i)
+		for range spins {
+			wt.Spin()
 		}
 		if sleep {
 			wt.Sleep(w, 1) // the word changed already: over at once

@@ -14,7 +14,7 @@ import (
 	"strings"
 	"testing"
 
-	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 )
@@ -39,7 +39,7 @@ func needPages(t *testing.T) {
 var stage = testproc.Role("golden", func(args []string) {
 	i, err := strconv.Atoi(args[1])
 	testproc.Must(err)
-	procname.Set(fmt.Sprint("actor-", i))
+	sys.SetName(fmt.Sprint("actor-", i))
 	for _, s := range scenes {
 		if s.name == args[0] {
 			a := &actor{path: args[2]}

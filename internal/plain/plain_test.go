@@ -1,4 +1,4 @@
-package mem_test
+package plain_test
 
 import (
 	"bytes"
@@ -10,7 +10,7 @@ import (
 	"time"
 	"unsafe"
 
-	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/plain"
 )
 
 type (
@@ -44,9 +44,9 @@ type (
 	}
 )
 
-func describe[T any](t *testing.T) *mem.Type {
+func describe[T any](t *testing.T) *plain.Type {
 	t.Helper()
-	d, err := mem.Describe(reflect.TypeFor[T]())
+	d, err := plain.Describe(reflect.TypeFor[T]())
 	if err != nil {
 		t.Fatalf("Describe(%s) = %v", reflect.TypeFor[T](), err)
 	}
@@ -88,7 +88,7 @@ func TestDescribe(t *testing.T) {
 		{[0]pair{}, "size 0 align 4"},
 	} {
 		want := strings.ReplaceAll(tt.want, "|", "\n")
-		d, err := mem.Describe(reflect.TypeOf(tt.v))
+		d, err := plain.Describe(reflect.TypeOf(tt.v))
 		if err != nil {
 			t.Errorf("Describe(%T) = %v", tt.v, err)
 			continue
@@ -96,7 +96,7 @@ func TestDescribe(t *testing.T) {
 		if d.Text != want {
 			t.Errorf("Describe(%T):\n%s\nwant\n%s", tt.v, d.Text, want)
 		}
-		if again, _ := mem.Describe(reflect.TypeOf(tt.v)); again != d {
+		if again, _ := plain.Describe(reflect.TypeOf(tt.v)); again != d {
 			t.Errorf("Describe(%T) was not cached", tt.v)
 		}
 	}
@@ -124,13 +124,13 @@ func TestDescribeRefuses(t *testing.T) {
 		{reflect.TypeFor[struct{ E any }](), "field E is an interface {}"},
 		{reflect.TypeFor[struct{ A uintptr }](), "field A is a uintptr"},
 		{reflect.TypeFor[struct{ M map[string]int }](), "field M is a map[string]int"},
-		{reflect.TypeFor[list](), "field list.Next is a *mem_test.list"},
+		{reflect.TypeFor[list](), "field list.Next is a *plain_test.list"},
 		{reflect.TypeFor[blankPointer](), "field blankPointer._ is a *int"},
 		{reflect.TypeFor[time.Time](), "field Time.loc is a *time.Location"},
 	} {
 		for range 2 { // the second time from the cache
-			d, err := mem.Describe(tt.typ)
-			if d != nil || !errors.Is(err, mem.ErrNotPlain) || !strings.Contains(err.Error(), tt.want) {
+			d, err := plain.Describe(tt.typ)
+			if d != nil || !errors.Is(err, plain.ErrNotPlain) || !strings.Contains(err.Error(), tt.want) {
 				t.Errorf("Describe(%s) = %v, %v; want ErrNotPlain with %q", tt.typ, d, err, tt.want)
 			}
 		}
@@ -143,7 +143,7 @@ func TestDiff(t *testing.T) {
 		B float64
 	}
 	text := func(v any) string {
-		d, err := mem.Describe(reflect.TypeOf(v))
+		d, err := plain.Describe(reflect.TypeOf(v))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -180,7 +180,7 @@ func TestDiff(t *testing.T) {
 		{text(int8(0)), "", "type: int8 here, not in the region"},
 		{text(int8(0)), "\x00\n\n @@ \n", "type: int8 here, not in the region; field \x00: not here,  in the region; field : not here,  in the region; field : not here, @@ in the region"},
 	} {
-		if got := mem.Diff(tt.here, tt.there); got != tt.want {
+		if got := plain.Diff(tt.here, tt.there); got != tt.want {
 			t.Errorf("Diff(%q, %q)\n= %q\nwant %q", tt.here, tt.there, got, tt.want)
 		}
 	}
@@ -287,7 +287,7 @@ func TestPaddingIsWhatHoldsNoData(t *testing.T) {
 	padded := 0
 	for range 2000 {
 		typ := randomType(r, 4)
-		d, err := mem.Describe(typ)
+		d, err := plain.Describe(typ)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -328,7 +328,7 @@ func TestPaddingIsWhatHoldsNoData(t *testing.T) {
 func FuzzDiff(f *testing.F) {
 	f.Add("A int8 @0\nsize 1 align 1", "size 1\nA")
 	f.Fuzz(func(t *testing.T, a, b string) {
-		if d := mem.Diff(a, b); (d == "") != (a == b) {
+		if d := plain.Diff(a, b); (d == "") != (a == b) {
 			t.Errorf("Diff(%q, %q) = %q", a, b, d)
 		}
 	})

@@ -120,18 +120,18 @@ func setHint(h *atomic.Uint32, v uint32) {
 	mem.RaceEnable()
 }
 
-// patience bounds the turns of one attempt, so that in a corrupt queue, whose
+// bound bounds the turns of one attempt, so that in a corrupt queue, whose
 // head or tail may be wrong by any number of steps, it ends. In a live one a
 // turn that decides nothing means that another process got on meanwhile, but
 // for one: a turn that passes what is void. Of that there are n-1 for each
 // message if all other slots are on lease, so take counts only the turns since
 // the last message was put; in claim all of them are one turn (stepOver).
-func (q *Queue) patience() int { return 1<<20 + 16*int(q.n) }
+func (q *Queue) bound() int { return 1<<20 + 16*int(q.n) }
 
-// claim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
+// TryClaim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
 // slot writing by this process, which owes it to publish at once.
-func (q *Queue) claim() (Slot, error) {
-	for range q.patience() {
+func (q *Queue) TryClaim() (Slot, error) {
+	for range q.bound() {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return Slot{}, ErrShutdown
 		}
@@ -170,13 +170,13 @@ func (q *Queue) claim() (Slot, error) {
 // process. Else ErrEmpty, or io.EOF at the end.
 func (q *Queue) take(phase uint64) (Slot, error) {
 	tail := ^uint64(0) // when left was full
-	for left := q.patience() / 4; ; left-- {
+	for left := q.bound() / 4; ; left-- {
 		if left <= 0 {
 			t := mem.Load64(q.tail)
 			if t == tail {
 				return Slot{}, ErrCorrupt
 			}
-			left, tail = q.patience(), t
+			left, tail = q.bound(), t
 		}
 		st := mem.Load64(q.state)
 		if st&statePending != 0 {
@@ -316,7 +316,7 @@ func (q *Queue) more() bool {
 		return true
 	}
 	// What head may pass, with a hole or two, can be more than n positions.
-	for h, left := mem.Load64(q.head), q.patience(); left > 0 && posSlot(h) < q.n; left-- {
+	for h, left := mem.Load64(q.head), q.bound(); left > 0 && posSlot(h) < q.n; left-- {
 		if s := mem.Load64(q.word(posSlot(h))); !passable(s, h) {
 			return untaken(s)
 		}

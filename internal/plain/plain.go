@@ -1,4 +1,12 @@
-package mem
+// Package plain says which types can lie in shared memory as they are, and tells
+// other processes what lies where: Describe gives a type's description, its
+// padding and its mask; Diff says in what two descriptions differ. It touches no
+// shared memory.
+//
+// Package codec describes what is not plain in the same form, by rules of its
+// own: what travels by CBOR has no offsets, may refer to itself and may have
+// marshalers. Diff reads both.
+package plain
 
 import (
 	"errors"

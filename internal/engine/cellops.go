@@ -114,9 +114,9 @@ func AddCell(p unsafe.Pointer, width uintptr, delta uint64) uint64 {
 	}
 }
 
-// around finds the word of 32 bits that the cell at p, of 1 or 2 bytes, is
-// part of, and the cell in it. The word never crosses the object's end, since
-// the cells are followed by zeroes up to a multiple of 8.
+// around returns the aligned word of 32 bits that contains the cell at p, which
+// has 1 or 2 bytes, and the cell's shift and mask in that word. The word lies in
+// the object: after the last cell there are zeroes up to a multiple of 8.
 func around(p unsafe.Pointer, width uintptr) (w *uint32, shift, mask uint32) {
 	at := uintptr(p) & 3
 	return (*uint32)(unsafe.Add(p, -int(at))), uint32(at * 8), 1<<(width*8) - 1

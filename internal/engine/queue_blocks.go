@@ -49,7 +49,9 @@ func (p *pool) init(a mem.Area, c QueueConfig, l queueLayout, self Self) {
 }
 
 func (p *pool) owner(b uint32) *uint64 { return (*uint64)(unsafe.Add(p.owners, uintptr(b)*8)) }
-func (p *pool) link(b uint32) *uint32  { return (*uint32)(unsafe.Add(p.links, uintptr(b)*4)) }
+func (p *pool) link(b uint32) *uint32 {
+	return (*uint32)(mem.Place(unsafe.Add(p.links, uintptr(b)*4)))
+}
 func (p *pool) at(b uint32) unsafe.Pointer {
 	return unsafe.Add(p.bytes, uintptr(b)*uintptr(p.size))
 }

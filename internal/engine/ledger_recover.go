@@ -21,7 +21,7 @@ const (
 // is used again.
 func (l *Ledger) Recover(dead uint32, give Give, most int) error {
 	err := l.recover(dead, give, most)
-	mem.Store32(l.hungry, 0)
+	mem.Store32(l.starving, 0)
 	l.Bell.Bump()
 	return err
 }

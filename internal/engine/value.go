@@ -11,8 +11,8 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// Value, Array and Slice are rows of cells behind a line that says what they
-// are. A Value is a row of one.
+// Value, Array and Slice are cells behind a line that says what they are. A
+// Value has one.
 //
 //	Value, Array        Slice
 //	  0  mutex            0  n, width, scalar   written once by Init, then read-only
@@ -27,11 +27,11 @@ import (
 // user's (Value.Lock): no operation on cells takes it. The data of a Slice is
 // the user's altogether.
 //
-// A process that uses a row knows n and width from its own description of the
+// A process that uses cells knows n and width from its own description of the
 // object, and AttachCells checks the two against the line once, so that a
 // line that is overwritten later cannot lead out of the object.
 //
-// Death: cells need no repair (cell.go); recovery is the mutex's.
+// Death: cells need no repair (cellops.go); recovery is the mutex's.
 const (
 	cellsLine  = 64
 	cellsN     = 0
@@ -93,19 +93,19 @@ func AttachCells(a mem.Area, k Kind, n, width uint64) (unsafe.Pointer, error) {
 // CellsLock is the mutex of a Value or an Array.
 func CellsLock(a mem.Area) mem.Area { return a.Sub(0, MutexSize) }
 
-// A row is a private, checked copy of the line.
-type row struct {
+// A run is a private, checked copy of the line.
+type run struct {
 	at, n, width uint64
 	show         Scalar
 }
 
-func cellsOf(a mem.Area, k Kind) (row, error) {
+func cellsOf(a mem.Area, k Kind) (run, error) {
 	off := lineOf(k)
 	if !a.Has(off, cellsLine) {
-		return row{}, fmt.Errorf("%w: a row of cells in %d bytes", ErrCorrupt, a.Size())
+		return run{}, fmt.Errorf("%w: a row of cells in %d bytes", ErrCorrupt, a.Size())
 	}
 	line := a.Sub(off, cellsLine)
-	r := row{
+	r := run{
 		at:    off + cellsLine,
 		n:     mem.Load64(line.W64(cellsN)),
 		width: uint64(mem.Load32(line.W32(cellsWidth))),
@@ -129,7 +129,6 @@ func init() {
 	register(KindSlice, Ops{
 		Name:    "slice",
 		Recover: func(mem.Area, Env, Self) error { return nil },
-		Kick:    func(mem.Area, Env) {},
 		Look: func(a mem.Area) Look {
 			r, err := cellsOf(a, KindSlice)
 			if err != nil {
@@ -153,11 +152,6 @@ func cellsOps(k Kind, name string) Ops {
 				return ErrCorrupt
 			}
 			return kinds[KindMutex].Recover(CellsLock(a), env, dead)
-		},
-		Kick: func(a mem.Area, env Env) {
-			if a.Has(0, MutexSize) {
-				kinds[KindMutex].Kick(CellsLock(a), env)
-			}
 		},
 		Look: func(a mem.Area) Look {
 			r, err := cellsOf(a, k)
@@ -184,7 +178,7 @@ func cellsOps(k Kind, name string) Ops {
 // shownCells is how many cells of an Array a snapshot shows.
 const shownCells = 8
 
-func (r row) text(a mem.Area) string {
+func (r run) text(a mem.Area) string {
 	var b strings.Builder
 	for i := range min(r.n, shownCells) {
 		if i > 0 {

@@ -12,9 +12,9 @@ import (
 
 // One who has waited for long says so, and who comes stands back for it: for
 // its patience if it is stopped, and that once.
-func TestSimSemaphoreHungry(t *testing.T) {
+func TestSimSemaphoreStarving(t *testing.T) {
 	const (
-		hungry   = 140 // its offset
+		starving = 140 // its offset
 		patience = 1_000_000
 	)
 	sim.Explore(t, 2000, sim.Options{Timers: true, NsStep: 500}, func(w *sim.World) {
@@ -38,7 +38,7 @@ func TestSimSemaphoreHungry(t *testing.T) {
 			t.SleepUntil(&never, 0, w.Now()+2*patience)
 			s.Bell.Ring(1)
 			t.SleepUntil(&never, 0, w.Now()+patience)
-			if mem.Load32(o.a.W32(hungry)) == 0 {
+			if mem.Load32(o.a.W32(starving)) == 0 {
 				w.Fail("one who waits has been passed over, and does not say so")
 			}
 			waits.Stop(20_000)

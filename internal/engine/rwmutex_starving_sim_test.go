@@ -13,11 +13,11 @@ import (
 // A reader that was passed over is waited for, from when the lock is free on:
 // for its patience if it is stopped, and that once, and not by each of the
 // writers each time.
-func TestSimRWMutexHungryStopped(t *testing.T) {
+func TestSimRWMutexStarvingStopped(t *testing.T) {
 	const (
-		hungry, passed = 144, 384 + 8 // offsets; passed is that of row 0
-		patience       = 1_000_000
-		locks          = 20
+		starving, passed = 144, 384 + 8 // offsets; passed is that of row 0
+		patience         = 1_000_000
+		locks            = 20
 	)
 	sim.Explore(t, 300, sim.Options{Timers: true, NsStep: 500, SpuriousEvery: 100}, func(w *sim.World) {
 		o := newRWOracle(w)
@@ -37,7 +37,7 @@ func TestSimRWMutexHungryStopped(t *testing.T) {
 				w.Fail("it is not free")
 			}
 			mem.Add32(o.a.W32(passed), 1)
-			mem.Store32(o.a.W32(hungry), 1)
+			mem.Store32(o.a.W32(starving), 1)
 			free = w.Now()
 			for i := range writers {
 				w.Process(1+i).Go("writer", func(t *sim.Thread) {

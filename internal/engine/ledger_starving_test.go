@@ -6,9 +6,9 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// One who has waited for longer than patience, and no shorter, is hungry, until
+// One who has waited for longer than patience, and no shorter, is starving, until
 // it has what it waits for; then it rings for what is left.
-func TestLedgerHungry(t *testing.T) {
+func TestLedgerStarving(t *testing.T) {
 	a, k := mem.Heap(LedgerSize(3)), &wakes{}
 	InitLedger(a, 0)
 	in := func(i uint32) *Ledger {
@@ -20,17 +20,17 @@ func TestLedgerHungry(t *testing.T) {
 	}
 	l, giver := in(0), in(1)
 	s := &script{t: t, now: 1e9}
-	hungry := func(want uint32) {
+	starving := func(want uint32) {
 		t.Helper()
-		if h := mem.Load32(l.hungry); h != want {
-			t.Errorf("after %d ns hungry is %d, want %d", s.now-1e9, h, want)
+		if h := mem.Load32(l.starving); h != want {
+			t.Errorf("after %d ns starving is %d, want %d", s.now-1e9, h, want)
 		}
 	}
 	s.sleeps = []func(int64){
-		func(int64) { hungry(0); s.now += patience },
-		func(int64) { hungry(0); s.now++ },
+		func(int64) { starving(0); s.now += patience },
+		func(int64) { starving(0); s.now++ },
 		func(int64) {
-			hungry(1)
+			starving(1)
 			if o, err := giver.Add(3, Limits{Max: 3}); o != Done || err != nil {
 				t.Error(o, err)
 			}
@@ -40,6 +40,6 @@ func TestLedgerHungry(t *testing.T) {
 		t.Fatal(o, err)
 	}
 	s.ended()
-	hungry(0)
+	starving(0)
 	k.want(t, 2)
 }

@@ -1,7 +1,0 @@
-//go:build !linux
-
-package sys
-
-import "errors"
-
-func SetRobustList(head *RobustHead) error { return errors.ErrUnsupported }

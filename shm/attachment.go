@@ -1,12 +1,18 @@
 package shm
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	gosync "sync"
+	"sync/atomic"
+	"time"
 	"weak"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/procname"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/wait"
 )
@@ -46,4 +52,247 @@ type attachment struct {
 	watch      watch             // the guard's view of the others
 	linked     uint32            // what this process's alive word is to be, once it is under guard: the guard's
 	privateFD  uintptr           // private's descriptor
+}
+
+// attach makes this process a participant of the region in f, whose header
+// said g, and returns a handle. It takes f over, also when it fails. When it
+// returns, every dead participant has been found, and recovered unless a
+// living one is at it, or it had objects open of a kind that this build does
+// not know.
+func attach(f *os.File, g geometry, path, name string, o *Options) (*Region, error) {
+	lookAtMyself()
+	id, err := sys.ID(f)
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	if o != nil && o.ReadOnly {
+		a, err := mapOnly(f, g, path, name, id)
+		if err != nil {
+			return nil, err
+		}
+		return &Region{a: a, closed: new(atomic.Bool)}, nil
+	}
+	h := registered(id)
+	defer registry.mu.Unlock()
+	if h != nil {
+		f.Close()
+		return h, nil
+	}
+	a, err := newAttachment(f, g, path, name, id)
+	if err != nil {
+		return nil, err
+	}
+	if registry.m == nil {
+		registry.m = map[sys.FileID]*attachment{}
+	}
+	registry.m[id] = a
+	return a.handle(), nil
+}
+
+func (a *attachment) init(f *os.File, g geometry, path, name string, id sys.FileID, writable bool) error {
+	m, err := mapRegion(f, g.size, writable)
+	if err != nil {
+		return err
+	}
+	a.words = words{mem.At(m.mem, g.size), g}
+	a.m, a.fd, a.path, a.name, a.file, a.readOnly = m, f, path, name, id, !writable
+	copy(a.id[:], a.Bytes(hdrID, 16))
+	a.list = wait.NewList()
+	a.env = engine.Env{Wake: wait.Wake}
+	a.cores = map[uint32]weak.Pointer[object.Core]{}
+	return nil
+}
+
+// mapOnly is an attachment without a record: it looks and changes nothing.
+func mapOnly(f *os.File, g geometry, path, name string, id sys.FileID) (*attachment, error) {
+	a := &attachment{refs: 1}
+	if err := a.init(f, g, path, name, id, false); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ *attachment, err error) {
+	a := &attachment{}
+	defer func() {
+		if err != nil {
+			f.Close()
+			if a.private != nil {
+				a.release() // and with it every lock taken below
+			}
+		}
+	}()
+	if a.private, err = sys.Reopen(f, true); err != nil {
+		return nil, err
+	}
+	if a.privateFD, err = sys.Descriptor(a.private); err != nil {
+		return nil, err
+	}
+	if err = a.init(f, g, path, name, id, true); err != nil {
+		return nil, err
+	}
+	if err = a.takeLife(); err != nil {
+		return nil, err
+	}
+	r, err := a.takeRecord()
+	if err != nil {
+		return nil, err
+	}
+	a.list.ShowOn(a.newBoard())
+	a.beginWatch()
+	// From here on others can see this process. Its claims need a guard.
+	if err = theGuard.add(a); err != nil {
+		r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stFree))
+		a.ended(r, a.self.Epoch)
+		return nil, fmt.Errorf("start the guard: %w", err)
+	}
+	r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
+	a.scan()
+	a.reclaimSoon() // what those left who were the last
+	return a, nil
+}
+
+// placeLimit bounds the wait for a place that is about to be free: for its
+// recovery, which takes milliseconds unless the recoverer is stopped, or for
+// the kernel to take down a dead process, a second or so if that was a big one.
+const placeLimit = 5 * time.Second
+
+// takeRecord makes a free record this process's: the byte first, so that it
+// is held in every state but Free. Where all are taken it looks for dead ones,
+// whose byte it can lock: that is the proof. While others are at what will be a
+// free record, it goes round again.
+func (a *attachment) takeRecord() (record, error) {
+	for try, end := 0, time.Now().Add(placeLimit); ; try++ {
+		for _, dead := range [...]bool{false, true} {
+			if r, ok, err := a.takeAny(dead); ok || err != nil {
+				return r, err
+			}
+		}
+		if soon, err := a.places(); !soon || time.Now().After(end) {
+			return record{}, err
+		}
+		backOff(try)
+	}
+}
+
+// takeAny takes the first record that can be had, starting with the one that
+// has been free for longest. ok is false if there is none.
+func (a *attachment) takeAny(dead bool) (r record, ok bool, err error) {
+	n := a.g.participants
+	start := mem.Load32(a.W32(hdrNext)) % n
+	for k := range n {
+		r := a.rec((start + k) % n)
+		if !dead && stateOf(r.word()) != stFree {
+			continue
+		}
+		err := sys.Lock(a.private, r.byteOffset(), 1, true)
+		if errors.Is(err, sys.ErrLocked) {
+			continue
+		}
+		if err != nil {
+			return r, false, err
+		}
+		if a.takeLocked(r) {
+			mem.Store32(a.W32(hdrNext), (r.i+1)%n)
+			return r, true, nil
+		}
+		sys.Unlock(a.private, r.byteOffset(), 1)
+	}
+	return record{}, false, nil
+}
+
+// places says why there is no record to be had, and whether one may be soon.
+// One that is free now is just being taken, or its last user's byte is locked
+// still; one that is Dead is being recovered, but for those that nobody here
+// can recover.
+func (a *attachment) places() (soon bool, err error) {
+	a.recovering.Lock()
+	defer a.recovering.Unlock()
+	alive := 0
+	for i := range a.g.participants {
+		r := a.rec(i)
+		w := r.word()
+		switch stateOf(w) {
+		case stFree, stLeaving:
+			soon = true
+		case stDead:
+			soon = soon || !a.tried(r, epochOf(w))
+		default:
+			if a.proven(r, w) {
+				soon = true
+			} else {
+				alive++
+			}
+		}
+	}
+	all := fmt.Sprint(alive)
+	if alive == int(a.g.participants) {
+		all = "all"
+	}
+	return soon, fmt.Errorf("%d participants, %s of them alive: %w", a.g.participants, all, ErrTooManyParticipants)
+}
+
+// takeLocked takes r, whose byte this process holds.
+func (a *attachment) takeLocked(r record) bool {
+	w := r.word()
+	if there(w) { // with its byte free: dead
+		a.declare(r, w, false)
+		w = r.word()
+	}
+	if stateOf(w) == stDead {
+		a.recoverNewly(r, epochOf(w))
+		w = r.word()
+	}
+	if stateOf(w) != stFree {
+		return false
+	}
+	epoch := epochOf(w) + 1
+	r.fill(me.Load().identity(), procname.Get())
+	mem.Store64(r.p64(recRecoverer), packRecoverer(epoch, 0, 0))
+	if !r.move(w, recordWord(epoch, stAttaching)) {
+		return false
+	}
+	a.self = engine.Self{Index: r.i, Epoch: epoch}
+	a.env.Self = a.self
+	a.arrived(r.i)
+	return true
+}
+
+// scan finds and recovers everybody who is dead, whoever noticed it before. It
+// goes round until it finds nobody, for one that it left to a living recoverer
+// may have lost that by the end of the round. Each round but the last is paid
+// for by a death; the bound is for a region that says anything.
+func (a *attachment) scan() {
+	for range a.g.participants {
+		found := false
+		for i := range a.g.participants {
+			if i != a.self.Index {
+				found = a.scanOne(a.rec(i)) || found
+			}
+		}
+		if !found {
+			return
+		}
+	}
+}
+
+// scanOne reports whether the participant of r was dead and is recovered now.
+func (a *attachment) scanOne(r record) bool {
+	w := r.word()
+	prove := a.obvious
+	if stateOf(w) != stAlive || r.alive()&sys.FutexOwnerDied != 0 {
+		prove = a.proven
+	}
+	proven := there(w) && prove(r, w)
+	if proven {
+		a.declare(r, w, true)
+		w = recordWord(epochOf(w), stDead)
+	}
+	if stateOf(w) != stDead {
+		return false
+	}
+	a.recoverDead(r, epochOf(w), proven)
+	return r.word() != w
 }

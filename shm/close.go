@@ -4,11 +4,12 @@ import (
 	"errors"
 	"os"
 	gosync "sync"
+	"unsafe"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/sys"
-	"unsafe"
 )
 
 // Close ends this handle, and with the last handle of the process its part in
@@ -58,6 +59,26 @@ func (r *Region) Close() error {
 	defer a.forget()
 	if err := a.close(); err != nil {
 		return &Error{Op: "region.Close", Region: a.name, Err: err}
+	}
+	return nil
+}
+
+// Detach closes the region k for this whole process, whatever handles on it are
+// open: package proc, when a child's function has returned. It does nothing if
+// the region is not open. See Region.Close.
+func Detach(k object.RegionKey) error {
+	registry.mu.Lock()
+	a := registry.m[k.File]
+	if a == nil || a.id != k.ID || a.left != nil {
+		registry.mu.Unlock()
+		return nil
+	}
+	a.depart() // a later Close of a handle counts below zero
+	registry.mu.Unlock()
+	err := a.close()
+	a.forget()
+	if err != nil {
+		return &Error{Op: "shm.Detach", Region: a.name, Err: err}
 	}
 	return nil
 }

@@ -7,10 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"strings"
+	"text/tabwriter"
 	"time"
 
 	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/visible"
 )
 
 // Info is what List tells of a region, without attaching to it.
@@ -108,46 +110,51 @@ func attached(f *os.File, g geometry) (n int) {
 	return n
 }
 
-// Remove takes a region's name away, as unlink(2): those attached go on, the
-// memory comes back after them, and the name is free at once. It removes
-// regions only: anything else is ErrNotRegion. A damaged region, or one of
-// another layout version, is one still.
-func Remove(name string) error {
-	const op = "shm.Remove"
-	if !sys.Supported {
-		return &Error{Op: op, Region: name, Err: errors.ErrUnsupported}
+// ListText is a list of regions as a table to read.
+func ListText(regions []Info) string {
+	var b strings.Builder
+	if len(regions) == 0 {
+		fmt.Fprintf(&b, "no regions in %s\n", visible.Text(Dir()))
+		return b.String()
 	}
-	path, err := resolve(name)
-	if err != nil {
-		return &Error{Op: op, Region: name, Err: err}
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "region\tsize\tmemory\tattached\tobjects\tage\t")
+	for i := range regions {
+		r := &regions[i]
+		if r.Problem != "" {
+			fmt.Fprintf(w, "%s\t%s\t%s\t?\t?\t?\t%s\n", visible.Text(r.Name), size(r.Size), size(r.Memory), visible.Text(r.Problem))
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d of %d\t%d\t%s\t%s\n", visible.Text(r.Name), size(r.Size), size(r.Memory),
+			r.Participants, r.Limit, r.Objects, age(time.Since(r.Created)), strings.Join(r.notes(), ", "))
 	}
-	if err := remove(path); err != nil {
-		return &Error{Op: op, Region: name, Err: err}
-	}
-	return nil
+	w.Flush()
+	return trimmed(b.String())
 }
 
-func remove(path string) error {
-	for try, end := 0, time.Now().Add(raceLimit); ; try++ {
-		err := removeOnce(path)
-		if !errors.Is(err, sys.ErrLocked) {
-			return err
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("another process has been removing it for %v: %w", raceLimit, syscall.EBUSY)
-		}
-		backOff(try)
+func (i *Info) notes() (is []string) {
+	if i.Ephemeral {
+		is = append(is, "ephemeral")
 	}
+	if i.Stale {
+		is = append(is, "stale")
+	}
+	if !i.ThisBoot {
+		is = append(is, "of another boot")
+	}
+	return is
 }
 
-func removeOnce(path string) error {
-	f, st, err := openFile(path, true)
-	if err != nil {
-		return err
+// age is a time in its largest unit, or two.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < day:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 	}
-	defer f.Close()
-	if _, err := readHeader(f, st.Size); err != nil && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrCorrupt) {
-		return err
-	}
-	return unlinkNamed(f, path)
+	return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
 }

@@ -36,6 +36,14 @@ func nameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
 }
 
+// checkObjectName is nil for a name that an object may have.
+func checkObjectName(name string) error {
+	if !validName(name) {
+		return fmt.Errorf("name %s, want 1 to %d of A-Z a-z 0-9 . _ - (not . or ..): %w", quoted(name), entNameMax, fs.ErrInvalid)
+	}
+	return nil
+}
+
 // resolve says which file a region's name means. The path is absolute, so
 // that it is the same after a change of the working directory.
 func resolve(name string) (path string, err error) {

@@ -14,7 +14,7 @@ import (
 
 // Who takes the last opener bit of a removed object away sees to it that its
 // memory comes back: nobody may have reason to change the directory for long.
-// That is whoever ends a use (uses.go), recovers the dead (recover.go), or
+// That is whoever ends a use (object_uses.go), recovers the dead (recover.go), or
 // leaves. Bits are cleared before one looks, and each clears its own first, so
 // of two the one that is second finds none left. Who dies before it has
 // collected is recovered by somebody, who looks too.

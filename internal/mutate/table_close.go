@@ -73,8 +73,8 @@ var closeMutations = []mutation{
 		promise: "a NotifyAll that says nil has told all", pkg: "./sync", run: "TestSimCloseNotifyAll$", tags: "tandem_sim"},
 	{file: "sync/cond.go", from: "errors.Is(err, shm.ErrClosed) && c.core.Gate.Closed() {\n		g.letGo()\n", to: "errors.Is(err, shm.ErrClosed) {\n",
 		promise: "a Wait that says ErrClosed does not have the lock", pkg: "./sync", run: "TestSimCloseWaitGivesBack$", tags: "tandem_sim"},
-	{file: "shm/objects.go", from: "closed != nil && err != nil {", to: "closed != nil {",
+	{file: "shm/object.go", from: "closed != nil && err != nil {", to: "closed != nil {",
 		promise: "a Remove that has removed says so", pkg: "./shm", run: "TestHandleClosedDuringAChange$", args: []string{"-count=5"}},
-	{file: "shm/objects.go", from: "			core.Close()\n", to: "			_ = core\n",
+	{file: "shm/object.go", from: "			core.Close()\n", to: "			_ = core\n",
 		promise: "an object opened under Close is in use by nobody", pkg: "./shm", run: "TestHandleClosedDuringAChange$", args: []string{"-count=5"}},
 }

@@ -4,8 +4,8 @@ package main
 var guardMutations = []mutation{
 	{file: "shm/bell.go", from: "k < n && rung < watchers; k++ {", to: "k < n; k++ {", promise: "who comes disturbs the few who are to watch it", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
 	{file: "shm/bell.go", from: "\tw.bump(hdrEnds)\n", to: "\tw.bump(hdrChanges)\n", promise: "an end disturbs only those who listen", pkg: "./shm", run: "TestUntoldEndIsTold$"},
-	{file: "shm/attach.go", from: "\ta.arrived(r.i)\n", to: "", promise: "who comes is watched", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
-	{file: "shm/objects.go", from: "\t\t\ta.ring(p)\n", to: "", promise: "who has a removed object open is told", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
+	{file: "shm/attachment.go", from: "\ta.arrived(r.i)\n", to: "", promise: "who comes is watched", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
+	{file: "shm/object.go", from: "\t\t\ta.ring(p)\n", to: "", promise: "who has a removed object open is told", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
 	{file: "shm/recover.go", from: "\ta.ended(r, epoch) // who slept", to: "\t// who slept", promise: "a death is told when it is recovered", pkg: "./shm", run: "TestUntoldEndIsTold$"},
 	{file: "shm/close.go", from: "\t\t\tw.ended(r, self.Epoch)\n", to: "", promise: "who leaves is told of", pkg: "./shm", run: "TestUntoldEndIsTold$"},
 	{file: "shm/deaths.go", from: "\t\t\t\ta.ended(r, g.epoch)\n", to: "", promise: "an end that nobody told is told", pkg: "./shm", run: "TestUntoldEndIsTold$"},

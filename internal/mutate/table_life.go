@@ -8,7 +8,7 @@ var lifeMutations = []mutation{
 	{file: "shm/me.go", from: "m.near(id) && id.start != 0 && sys.Ended", to: "m.near(id) && sys.Ended", promise: "a start time of 0, as earlier builds wrote it, proves nothing", pkg: "./shm", run: "TestAskedOnlyOfTheKnown$"},
 	{file: "shm/me.go", from: "return id.ns != 0 && id.ns == m.namespace", to: "return id.ns == m.namespace", promise: "two processes of unknown namespaces are not neighbours", pkg: "./shm", run: "TestAskedOnlyOfTheKnown$"},
 	{file: "shm/me.go", from: "if m := me.Load(); m == nil || m.err != nil {", to: "if m := me.Load(); m == nil {", promise: "who could not read who it is looks again when it attaches", pkg: "./shm", run: "TestUnknownIsNotDead$"},
-	{file: "shm/attach.go", from: "\tlookAtMyself()\n", to: "", promise: "who could not read who it is looks again when it attaches", pkg: "./shm", run: "TestUnknownIsNotDead$"},
+	{file: "shm/attachment.go", from: "\tlookAtMyself()\n", to: "", promise: "who could not read who it is looks again when it attaches", pkg: "./shm", run: "TestUnknownIsNotDead$"},
 	{file: "internal/sys/process_linux.go", from: "if err != nil && !errors.Is(err, unix.ENOENT) { // ENOENT", to: "if false && !errors.Is(err, unix.ENOENT) { // ENOENT", promise: "a time namespace that cannot be looked at is not none", pkg: "./internal/sys", run: "TestNamespaceIsKnownWholeOrNot$"},
 	{file: "internal/sys/process_linux.go", from: "me := strconv.Itoa(os.Getpid()); self != me {", to: "me := strconv.Itoa(os.Getpid()); false {", promise: "/proc of another namespace is not asked", pkg: "./internal/sys", run: "TestNamespaceIsKnownWholeOrNot$"},
 	{file: "internal/sys/process_linux.go", from: "if err != nil || n != len(tasks) || n == 0 {", to: "if err != nil || n == 0 {", promise: "a list that misses a thread is no proof", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
@@ -22,8 +22,8 @@ var lifeMutations = []mutation{
 	{file: "internal/sys/dump_linux.go", from: "return err == nil && pending&kill == 0", to: "return pending&kill == 0", promise: "a thread of which nothing is known may be in user code", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
 
 	// A handle is on an object.
-	{file: "shm/objects.go", from: "if r.only != 0 && e.gen != r.only {", to: "if false && e.gen != r.only {", promise: "a handle never arrives at another object", pkg: "./test/messages", run: "TestStaleHandle$"},
-	{file: "shm/uses.go", from: ", Object: e.text(), Generation: e.gen}", to: ", Object: e.text()}", promise: "a handle travels with its generation", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/object.go", from: "if r.only != 0 && e.gen != r.only {", to: "if false && e.gen != r.only {", promise: "a handle never arrives at another object", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/object_uses.go", from: ", Object: e.text(), Generation: e.gen}", to: ", Object: e.text()}", promise: "a handle travels with its generation", pkg: "./test/messages", run: "TestStaleHandle$"},
 	{file: "shm/registry.go", from: "r.existing, r.only = true, ref.Generation", to: "r.only = ref.Generation", promise: "what arrives only finds", pkg: "./test/messages", run: "TestStaleHandle$"},
 	{file: "sync/cond.go", from: "ref.Lock = c.lock.core.Ref.Generation", to: "ref.Lock = 0", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
 	{file: "sync/cond.go", from: "return c.open(r, locks, ref.Object, \"\")", to: "return c.open(r, locks.Existing(), ref.Object, \"\")", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
@@ -33,7 +33,7 @@ var lifeMutations = []mutation{
 	{file: "shm/registry.go", from: "case found != nil:\n\t\t\treturn nil", to: "case false:\n\t\t\treturn nil", promise: "who knows no more than an id takes none of two", pkg: "./shm", run: "TestTwoOfOneID$"},
 	{file: "internal/object/ref.go", from: "r.Region, r.Dev, r.Ino = k.ID, k.File.Dev, k.File.Ino", to: "r.Region = k.ID", promise: "a handle travels with its region's file", pkg: "./proc", run: "TestCopyBeside$"},
 	{file: "sync/cond.go", from: "object.Ref{Generation: ref.Lock}.On(ref.Key())", to: "object.Ref{Region: ref.Region, Generation: ref.Lock}", promise: "a Cond's lock is looked for where the Cond is", pkg: "./sync", run: "TestCondBesideACopy$"},
-	{file: "shm/detach.go", from: "a.depart() //", to: "//", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "shm/close.go", from: "a.depart() //", to: "//", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
 
 	// An ephemeral region ends with its last, and not before.
 	{file: "shm/handon.go", from: "if err = shareLife(f); err == nil {", to: "if err == nil {", promise: "a region does not end under a child that was just started", pkg: "./proc", run: "TestParentClosesFirst$|TestParentDiesFirst$"},

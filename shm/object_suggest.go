@@ -8,14 +8,6 @@ import (
 	"strings"
 )
 
-// checkObjectName is nil for a name that an object may have.
-func checkObjectName(name string) error {
-	if !validName(name) {
-		return fmt.Errorf("name %s, want 1 to %d of A-Z a-z 0-9 . _ - (not . or ..): %w", quoted(name), entNameMax, fs.ErrInvalid)
-	}
-	return nil
-}
-
 // notExist is fs.ErrNotExist with the names that may have been meant.
 func (w *words) notExist(name string) error {
 	near := w.nearest(name)

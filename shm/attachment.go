@@ -54,49 +54,43 @@ type attachment struct {
 	privateFD  uintptr           // private's descriptor
 }
 
-// attach makes this process a participant of the region in f, whose header
-// said g, and returns a handle. It takes f over, also when it fails. When it
-// returns, every dead participant has been found, and recovered unless a
+// attach makes this process a participant of the region in v, and returns a
+// handle. It takes the file over, also when it fails. When it returns, every dead participant has been found, and recovered unless a
 // living one is at it, or it had objects open of a kind that this build does
 // not know.
-func attach(f *os.File, g geometry, path, name string, o *Options) (*Region, error) {
+func attach(v regionFile, o *Options) (*Region, error) {
 	lookAtMyself()
-	id, err := sys.ID(f)
-	if err != nil {
-		f.Close()
-		return nil, err
-	}
 	if o != nil && o.ReadOnly {
-		a, err := mapOnly(f, g, path, name, id)
+		a, err := mapOnly(v)
 		if err != nil {
 			return nil, err
 		}
 		return &Region{a: a, closed: new(atomic.Bool)}, nil
 	}
-	h := registered(id)
+	h := registered(v.id)
 	defer registry.mu.Unlock()
 	if h != nil {
-		f.Close()
+		v.f.Close()
 		return h, nil
 	}
-	a, err := newAttachment(f, g, path, name, id)
+	a, err := newAttachment(v)
 	if err != nil {
 		return nil, err
 	}
 	if registry.m == nil {
 		registry.m = map[sys.FileID]*attachment{}
 	}
-	registry.m[id] = a
+	registry.m[v.id] = a
 	return a.handle(), nil
 }
 
-func (a *attachment) init(f *os.File, g geometry, path, name string, id sys.FileID, writable bool) error {
-	m, err := mapRegion(f, g.size, writable)
+func (a *attachment) init(v regionFile, writable bool) error {
+	m, err := mapRegion(v.f, v.h.size, writable)
 	if err != nil {
 		return err
 	}
-	a.words = words{mem.At(m.mem, g.size), g}
-	a.m, a.fd, a.path, a.name, a.file, a.readOnly = m, f, path, name, id, !writable
+	a.words = words{mem.At(m.mem, v.h.size), v.h.geometry}
+	a.m, a.fd, a.path, a.name, a.file, a.readOnly = m, v.f, v.path, v.name, v.id, !writable
 	copy(a.id[:], a.Bytes(hdrID, 16))
 	a.list = wait.NewList()
 	a.env = engine.Env{Wake: wait.Wake}
@@ -105,32 +99,32 @@ func (a *attachment) init(f *os.File, g geometry, path, name string, id sys.File
 }
 
 // mapOnly is an attachment without a record: it looks and changes nothing.
-func mapOnly(f *os.File, g geometry, path, name string, id sys.FileID) (*attachment, error) {
+func mapOnly(v regionFile) (*attachment, error) {
 	a := &attachment{refs: 1}
-	if err := a.init(f, g, path, name, id, false); err != nil {
-		f.Close()
+	if err := a.init(v, false); err != nil {
+		v.f.Close()
 		return nil, err
 	}
 	return a, nil
 }
 
-func newAttachment(f *os.File, g geometry, path, name string, id sys.FileID) (_ *attachment, err error) {
+func newAttachment(v regionFile) (_ *attachment, err error) {
 	a := &attachment{}
 	defer func() {
 		if err != nil {
-			f.Close()
+			v.f.Close()
 			if a.private != nil {
 				a.release() // and with it every lock taken below
 			}
 		}
 	}()
-	if a.private, err = sys.Reopen(f, true); err != nil {
+	if a.private, err = sys.Reopen(v.f, true); err != nil {
 		return nil, err
 	}
 	if a.privateFD, err = sys.Descriptor(a.private); err != nil {
 		return nil, err
 	}
-	if err = a.init(f, g, path, name, id, true); err != nil {
+	if err = a.init(v, true); err != nil {
 		return nil, err
 	}
 	if err = a.takeLife(); err != nil {

@@ -47,9 +47,10 @@ func backNew(f *os.File, n uint64) error {
 	return nil
 }
 
-// backCopy puts memory behind all of f that a region of geometry g uses, unless
+// backCopy puts memory behind all of the file that the region uses, unless
 // somebody is in it.
-func backCopy(f *os.File, g geometry, st sys.FileStat, readOnly bool) error {
+func (v *regionFile) backCopy(st sys.FileStat, readOnly bool) error {
+	f, g := v.f, v.h.geometry
 	_, held, err := sys.FirstLocked(f, headerSize, int64(g.participants)*recordSize)
 	switch {
 	case held:

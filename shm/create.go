@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -146,11 +145,12 @@ func create(path, name string, o *Options) (*Region, error) {
 		return nil, err
 	}
 	defer b.end()
-	if err := fill(b.f, &h, o.Mode); err != nil {
-		b.f.Close()
+	v := regionFile{f: b.f, h: h, name: name}
+	if err := v.fill(o.Mode); err != nil {
+		v.f.Close()
 		return nil, err
 	}
-	r, err := attach(b.f, h.geometry, "", name, o)
+	r, err := attach(v, o)
 	if err != nil {
 		return nil, err
 	}
@@ -179,8 +179,10 @@ func exists(path string) error {
 	return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 }
 
-// fill makes the zeroed file f a region with an empty directory.
-func fill(f *os.File, h *header, mode fs.FileMode) error {
+// fill makes the file, which is empty, the region that its header says, with an
+// empty directory.
+func (v *regionFile) fill(mode fs.FileMode) (err error) {
+	f, h := v.f, &v.h
 	if mode == 0 {
 		mode = 0o600
 	}
@@ -190,11 +192,10 @@ func fill(f *os.File, h *header, mode fs.FileMode) error {
 	if err := backNew(f, h.heapOff); err != nil {
 		return err
 	}
-	id, err := sys.ID(f)
-	if err != nil {
+	if v.id, err = sys.ID(f); err != nil {
 		return err
 	}
-	h.inode = id.Ino
+	h.inode = v.id.Ino
 	var m mmap.MMap
 	err = withRoom(func() (err error) {
 		m, err = mmap.MapRegion(f, int(h.heapOff), mmap.RDWR, 0, 0)
@@ -242,14 +243,15 @@ func anonymous(o *Options) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = fill(f, &h, o.Mode); err == nil {
+	v := regionFile{f: f, h: h, name: h.anonymousName()}
+	if err = v.fill(o.Mode); err == nil {
 		err = sys.Seal(f)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return attach(f, h.geometry, "", h.anonymousName(), o)
+	return attach(v, o)
 }
 
 // anonymousName is what errors call a region that has no name: the same in

@@ -64,14 +64,14 @@ import (
 
 // lives is L2's first half, on a file that was opened for nothing else. It
 // returns errGone after it ended the region, or found that it has ended.
-func lives(f *os.File, path string, readOnly bool) error {
+func (v *regionFile) lives(readOnly bool) error {
 	if readOnly { // may neither lock nor unlink
-		if held, err := sys.Test(f, hdrLife); err == nil && !held {
-			return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		if held, err := sys.Test(v.f, hdrLife); err == nil && !held {
+			return &fs.PathError{Op: "open", Path: v.path, Err: fs.ErrNotExist}
 		}
 		return nil
 	}
-	over, err := endIfDead(f, path)
+	over, err := endIfDead(v.f, v.id, v.path)
 	switch {
 	case over && err != nil: // neither can the next try
 		return fmt.Errorf("%w (%w); %w", errNobody, fs.ErrNotExist, err)
@@ -131,7 +131,7 @@ func (a *attachment) leaveLife(w words) error {
 		return others(err)
 	}
 	mem.Store32(w.W32(hdrLife), lifeGone)
-	return takeAway(a.private, a.where())
+	return takeAway(a.private, a.file, a.where())
 }
 
 // endIfDead is L1, for a description that has no share. over is true when the
@@ -140,7 +140,7 @@ func (a *attachment) leaveLife(w words) error {
 // the next to come ends the region. Of one that has ended, an error is why its
 // name could not be taken away. The byte is not left to f's closing: a child
 // forked without exec would keep it.
-func endIfDead(f *os.File, path string) (over bool, err error) {
+func endIfDead(f *os.File, id sys.FileID, path string) (over bool, err error) {
 	defer sys.Unlock(f, hdrLife, 1)
 	var b [4]byte
 	for range 16 { // it changes hands between two looks, but not for ever
@@ -167,7 +167,7 @@ func endIfDead(f *os.File, path string) (over bool, err error) {
 		}
 	}
 	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
-		return true, takeAway(f, path)
+		return true, takeAway(f, id, path)
 	}
 	return over, nil
 }
@@ -175,8 +175,8 @@ func endIfDead(f *os.File, path string) (over bool, err error) {
 // takeAway is L4 for a region that has ended. What others have done, or are
 // at, is no error; but in a directory whose files only their owners may remove
 // (sticky, as /dev/shm) the last to leave need not be one.
-func takeAway(f *os.File, path string) error {
-	err := unlinkNamed(f, path)
+func takeAway(f *os.File, id sys.FileID, path string) error {
+	err := unlinkNamed(f, id, path)
 	if err = others(err); err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -191,8 +191,9 @@ func others(err error) error {
 	return err
 }
 
-// unlinkNamed is L4. Where another process has the name byte, it is at it.
-func unlinkNamed(f *os.File, path string) error {
+// unlinkNamed is L4, for the file id, behind f. Where another process has the
+// name byte, it is at it.
+func unlinkNamed(f *os.File, id sys.FileID, path string) error {
 	if path == "" {
 		return nil
 	}
@@ -200,10 +201,6 @@ func unlinkNamed(f *os.File, path string) error {
 		return err
 	}
 	defer sys.Unlock(f, hdrMagic, 1)
-	id, err := sys.ID(f)
-	if err != nil {
-		return err
-	}
 	if err := means(path, id); err != nil {
 		return err
 	}
@@ -214,15 +211,15 @@ func unlinkNamed(f *os.File, path string) error {
 // nobody lives, and reports whether it may have made room. An error is why it
 // could not be made.
 func endNamed(path string) (room bool, err error) {
-	f, h, err := peek(path, true)
+	v, err := peek(path, true)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist), nil
 	}
-	defer f.Close()
-	if h.flags&flagEphemeral == 0 {
+	defer v.f.Close()
+	if v.h.flags&flagEphemeral == 0 {
 		return false, nil
 	}
-	over, err := endIfDead(f, path)
+	over, err := endIfDead(v.f, v.id, path)
 	if !over {
 		return false, nil
 	}
@@ -233,17 +230,17 @@ func endNamed(path string) (room bool, err error) {
 }
 
 // peek opens a file that a region's header starts.
-func peek(path string, writable bool) (*os.File, header, error) {
+func peek(path string, writable bool) (regionFile, error) {
 	f, st, err := openFile(path, writable)
 	if err != nil {
-		return nil, header{}, err
+		return regionFile{}, err
 	}
 	h, err := readHeader(f, st.Size)
 	if err != nil {
 		f.Close()
-		return nil, h, err
+		return regionFile{}, err
 	}
-	return f, h, nil
+	return regionFile{f: f, id: st.FileID, h: h, path: path}, nil
 }
 
 // sweep takes away what dead processes left in dir: ephemeral regions and
@@ -278,15 +275,15 @@ func isCorpse(path string) bool {
 	if st, err := sys.Lstat(path); err != nil || st.Size < headerSize+minHeap {
 		return false // spares opening most files that are no regions
 	}
-	f, h, err := peek(path, false)
+	v, err := peek(path, false)
 	if err != nil {
 		return false
 	}
-	defer f.Close()
-	if h.flags&flagEphemeral == 0 {
+	defer v.f.Close()
+	if v.h.flags&flagEphemeral == 0 {
 		return false
 	}
-	held, err := sys.Test(f, hdrLife)
+	held, err := sys.Test(v.f, hdrLife)
 	return err == nil && !held
 }
 

@@ -177,8 +177,8 @@ func TestEphemeralEndsUnderANewcomer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := must(examine(f, st, new(Options)))(t)
-	if err := lives(f, path, false); err != nil {
+	v := regionFile{f: f, id: st.FileID, h: must(examine(f, st, new(Options)))(t), path: path, name: path}
+	if err := v.lives(false); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(); err != nil {
@@ -187,7 +187,7 @@ func TestEphemeralEndsUnderANewcomer(t *testing.T) {
 	gone(t, path)
 	second := must(Create(path, ephemeral))(t)
 	defer second.Close()
-	if r, err := attach(f, h.geometry, path, path, new(Options)); !errors.Is(err, errGone) {
+	if r, err := attach(v, new(Options)); !errors.Is(err, errGone) {
 		t.Errorf("attach to what has ended = %v, %v, want errGone", r, err)
 	}
 	if r := must(Open(path, nil))(t); r.a != second.a {

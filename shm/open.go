@@ -52,18 +52,37 @@ func openOnce(path, name string, o *Options) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := examine(f, st, o)
-	if err == nil && h.flags&flagEphemeral != 0 {
-		err = lives(f, path, o.ReadOnly)
-	}
-	if err == nil {
-		err = backCopy(f, h.geometry, st, o.ReadOnly)
-	}
-	if err != nil {
+	v := regionFile{f: f, id: st.FileID, path: path, name: name}
+	if err := v.ready(st, o); err != nil {
 		f.Close()
 		return nil, err
 	}
-	return attach(f, h.geometry, path, name, o)
+	return attach(v, o)
+}
+
+// A regionFile is a region's file on its way from its opening to its
+// attachment, and what is known of it by then.
+type regionFile struct {
+	f    *os.File
+	id   sys.FileID // which file it is
+	h    header
+	path string // its name; "" where it has none, or none that matters
+	name string // as errors print it
+}
+
+// ready reads the header, and is nil if the file may be attached to: it is a
+// region, this user may have it, somebody lives in it if it is ephemeral, and all
+// that it uses has memory.
+func (v *regionFile) ready(st sys.FileStat, o *Options) (err error) {
+	if v.h, err = examine(v.f, st, o); err != nil {
+		return err
+	}
+	if v.h.flags&flagEphemeral != 0 {
+		if err := v.lives(o.ReadOnly); err != nil {
+			return err
+		}
+	}
+	return v.backCopy(st, o.ReadOnly)
 }
 
 // openFile opens path if it is a regular file. It looks before it opens, since
@@ -113,7 +132,7 @@ func regular(path string, st sys.FileStat) error {
 	return fmt.Errorf("%s is %s: %w", path, what, ErrNotRegion)
 }
 
-// examine decides whether f may be attached to.
+// examine reads the header of f and decides whether this user may attach to it.
 func examine(f *os.File, st sys.FileStat, o *Options) (header, error) {
 	h, err := readHeader(f, st.Size)
 	if err != nil {
@@ -154,14 +173,9 @@ func OpenFile(f *os.File, o *Options) (*Region, error) {
 	return r, nil
 }
 
-// An arrival is a region that has come by a descriptor.
-type arrival struct {
-	own  *os.File
-	h    header
-	path string // its name when it came; "" for none
-}
-
-func arrive(f *os.File, o *Options) (v arrival, err error) {
+// arrive is a region that has come by the descriptor f, under the name that its
+// file has now.
+func arrive(f *os.File, o *Options) (v regionFile, err error) {
 	st, err := sys.Stat(f)
 	if err != nil {
 		return v, err
@@ -169,48 +183,44 @@ func arrive(f *os.File, o *Options) (v arrival, err error) {
 	if err := regular(f.Name(), st); err != nil {
 		return v, err
 	}
-	var own *os.File
+	v.id = st.FileID
 	if o.ReadOnly {
-		own, err = sys.Dup(f)
+		v.f, err = sys.Dup(f)
 	} else {
-		own, err = reopen(f)
+		v.f, err = reopen(f)
 	}
 	if err != nil {
 		return v, err
 	}
-	path := sys.PathOf(own)
-	h, err := examine(own, st, o)
-	if err == nil && h.flags&flagEphemeral != 0 {
-		if err = lives(own, path, o.ReadOnly); errors.Is(err, errGone) {
-			err = fmt.Errorf("%w: %w", errNobody, fs.ErrNotExist)
-		}
-	}
-	if err == nil {
-		err = backCopy(own, h.geometry, st, o.ReadOnly)
+	v.path = sys.PathOf(v.f)
+	if err = v.ready(st, o); errors.Is(err, errGone) {
+		err = fmt.Errorf("%w: %w", errNobody, fs.ErrNotExist)
 	}
 	if err != nil {
-		own.Close()
+		v.f.Close()
 		return v, err
 	}
-	return arrival{own, h, path}, nil
+	v.name = v.path
+	if v.path == "" {
+		v.name = v.h.anonymousName()
+	} else if p, err := resolve(filepath.Base(v.path)); err == nil && p == v.path {
+		v.name = filepath.Base(v.path)
+	}
+	return v, nil
 }
 
-// enter attaches to it. Whether it has its name still does not matter.
-func (v arrival) enter(o *Options) (*Region, error) {
-	name := v.path
-	if v.path == "" {
-		name = v.h.anonymousName()
-	} else if p, err := resolve(filepath.Base(v.path)); err == nil && p == v.path {
-		name = filepath.Base(v.path)
-	}
-	r, err := attach(v.own, v.h.geometry, "", name, o)
+// enter attaches to what has arrived. Whether it has its name still does not matter.
+func (v regionFile) enter(o *Options) (*Region, error) {
+	path := v.path
+	v.path = ""
+	r, err := attach(v, o)
 	if errors.Is(err, errGone) {
 		return nil, fmt.Errorf("it ended meanwhile: %w", fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r.a.isAt(v.path)
+	r.a.isAt(path)
 	return r, nil
 }
 

@@ -50,5 +50,5 @@ func removeOnce(path string) error {
 	if _, err := readHeader(f, st.Size); err != nil && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrCorrupt) {
 		return err
 	}
-	return unlinkNamed(f, path)
+	return unlinkNamed(f, st.FileID, path)
 }

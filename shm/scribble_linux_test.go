@@ -30,7 +30,7 @@ func newBare(t testing.TB, r *Region) *attachment {
 	a := &attachment{}
 	f := must(r.File())(t)
 	a.private = must(sys.Reopen(f, true))(t)
-	if err := a.init(f, r.a.g, "", "bare", r.a.file, true); err != nil {
+	if err := a.init(regionFile{f: f, id: r.a.file, h: header{geometry: r.a.g}, name: "bare"}, true); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.private.Close() })
@@ -226,7 +226,7 @@ func TestRecoverersHaveNamesOfTheirOwn(t *testing.T) {
 		a := &attachment{}
 		f := must(r.File())(t)
 		a.private = must(sys.Reopen(f, true))(t)
-		if err := a.init(f, r.a.g, "", "newcomer", r.a.file, true); err != nil {
+		if err := a.init(regionFile{f: f, id: r.a.file, h: header{geometry: r.a.g}, name: "newcomer"}, true); err != nil {
 			t.Fatal(err)
 		}
 		a.env.Wake = func(*uint32, int) int { inRecovery(); return 0 }

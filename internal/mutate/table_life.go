@@ -43,10 +43,10 @@ var lifeMutations = []mutation{
 	{file: "shm/handon.go", from: "if f, err = sys.Reopen(a.fd, true); err != nil {", to: "if f, err = sys.Dup(a.fd); err != nil {", promise: "the share on its way is not the parent's own", pkg: "./shm", run: "TestHandOnOfAMovedFile$"},
 	{file: "shm/handon.go", from: "== 0 || a.readOnly {", to: "== 0 {", promise: "who only looks keeps no region alive", pkg: "./shm", run: "TestHandOnReadOnly$"},
 	{file: "shm/ephemeral.go", from: "if binary.LittleEndian.Uint32(b[:]) == lifeGone {\n\t\treturn errGone", to: "if false {\n\t\treturn errGone", promise: "nobody comes into a region that has ended", pkg: "./shm", run: "TestEphemeralEndsUnderANewcomer$|TestNoShareOfTheEnded$"},
-	{file: "shm/open.go", from: "attach(v.own, v.h.geometry, \"\", name, o)", to: "attach(v.own, v.h.geometry, v.path, name, o)", promise: "by a descriptor the name does not matter", pkg: "./shm", run: "TestDescriptorNeedsNoName$"},
-	{file: "shm/open.go", from: "\tr.a.isAt(v.path)\n", to: "", promise: "who came by a descriptor takes the name away when it is the last", pkg: "./shm", run: "TestLastByDescriptorTakesTheName$"},
-	{file: "shm/ephemeral.go", from: "return true, takeAway(f, path)", to: "takeAway(f, path)\n\t\treturn true, nil", promise: "what cannot be taken away is told at once", pkg: "./shm", run: "TestStickyDirectory$"},
-	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.where())", to: "takeAway(a.private, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
+	{file: "shm/open.go", from: "\tv.path = \"\"\n", to: "", promise: "by a descriptor the name does not matter", pkg: "./shm", run: "TestDescriptorNeedsNoName$"},
+	{file: "shm/open.go", from: "\tr.a.isAt(path)\n", to: "\t_ = path\n", promise: "who came by a descriptor takes the name away when it is the last", pkg: "./shm", run: "TestLastByDescriptorTakesTheName$"},
+	{file: "shm/ephemeral.go", from: "return true, takeAway(f, id, path)", to: "takeAway(f, id, path)\n\t\treturn true, nil", promise: "what cannot be taken away is told at once", pkg: "./shm", run: "TestStickyDirectory$"},
+	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.file, a.where())", to: "takeAway(a.private, a.file, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
 	{file: "shm/create.go", from: "if room, err := endNamed(path); err != nil {", to: "if room, err := endNamed(path); false {", promise: "Create says why it cannot make room", pkg: "./shm", run: "TestStickyDirectory$"},
 
 	// What is not to be had is not taken for what may come.
@@ -72,7 +72,7 @@ var lifeMutations = []mutation{
 	{file: "proc/pipes_linux.go", from: "\t\tcase <-late.C:\n", to: "\t\tcase <-late.C:\n\t\t\t<-p.done\n", promise: "a Writer that blocks does not keep a process from being Done", pkg: "./proc", run: "TestWriterBlocks$"},
 
 	// What is used of a region's file has memory behind it.
-	{file: "shm/open.go", from: "if err == nil {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", to: "if err == nil && h.inode != st.Ino {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", promise: "a copy may have the region's inode number", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/open.go", from: "\treturn v.backCopy(st, o.ReadOnly)", to: "\tif v.h.inode == st.Ino {\n\t\treturn nil\n\t}\n\treturn v.backCopy(st, o.ReadOnly)", promise: "a copy may have the region's inode number", pkg: "./shm", run: "TestOpenSparseCopy$"},
 	{file: "shm/backing.go", from: "used = append(used, extent{from, to - from})", to: "_, _ = from, to", promise: "a copy's objects are backed", pkg: "./shm", run: "TestOpenSparseCopy$"},
 	{file: "shm/backing.go", from: "e.off + e.words + uint64(e.fields) + pageSize", to: "e.off + e.size + pageSize", promise: "no more is backed than is used", pkg: "./shm", run: "TestBackOnlyEntries$"},
 	{file: "shm/backing.go", from: "return lookAt(f, g, st)", to: "return nil", promise: "who only looks gets no SIGBUS", pkg: "./shm", run: "TestOpenSparseCopy$"},

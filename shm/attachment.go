@@ -13,6 +13,7 @@ import (
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/procname"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/wait"
 )
@@ -85,13 +86,13 @@ func attach(v regionFile, o *Options) (*Region, error) {
 }
 
 func (a *attachment) init(v regionFile, writable bool) error {
-	m, err := mapRegion(v.f, v.h.size, writable)
+	m, err := mapRegion(v.f, v.h.Size, writable)
 	if err != nil {
 		return err
 	}
-	a.words = words{mem.At(m.mem, v.h.size), v.h.geometry}
+	a.words = words{region.On(mem.At(m.mem, v.h.Size), v.h.Geometry)}
 	a.m, a.fd, a.path, a.name, a.file, a.readOnly = m, v.f, v.path, v.name, v.id, !writable
-	copy(a.id[:], a.Bytes(hdrID, 16))
+	copy(a.id[:], a.Bytes(region.HdrID, 16))
 	a.list = wait.NewList()
 	a.env = engine.Env{Wake: wait.Wake}
 	a.cores = map[uint32]weak.Pointer[object.Core]{}
@@ -134,15 +135,15 @@ func newAttachment(v regionFile) (_ *attachment, err error) {
 	if err != nil {
 		return nil, err
 	}
-	a.list.ShowOn(a.newBoard())
+	a.list.ShowOn(a.Board(a.self.Index))
 	a.beginWatch()
 	// From here on others can see this process. Its claims need a guard.
 	if err = theGuard.add(a); err != nil {
-		r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stFree))
+		r.Move(region.RecordWord(a.self.Epoch, region.StAttaching), region.RecordWord(a.self.Epoch, region.StFree))
 		a.ended(r, a.self.Epoch)
 		return nil, fmt.Errorf("start the guard: %w", err)
 	}
-	r.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
+	r.Move(region.RecordWord(a.self.Epoch, region.StAttaching), region.RecordWord(a.self.Epoch, region.StAlive))
 	a.scan()
 	a.reclaimSoon() // what those left who were the last
 	return a, nil
@@ -174,14 +175,14 @@ func (a *attachment) takeRecord() (record, error) {
 // takeAny takes the first record that can be had, starting with the one that
 // has been free for longest. ok is false if there is none.
 func (a *attachment) takeAny(dead bool) (r record, ok bool, err error) {
-	n := a.g.participants
-	start := mem.Load32(a.W32(hdrNext)) % n
+	n := a.Geo.Participants
+	start := mem.Load32(a.W32(region.HdrNext)) % n
 	for k := range n {
 		r := a.rec((start + k) % n)
-		if !dead && stateOf(r.word()) != stFree {
+		if !dead && region.StateOf(r.Word()) != region.StFree {
 			continue
 		}
-		err := sys.Lock(a.private, r.byteOffset(), 1, true)
+		err := sys.Lock(a.private, r.ByteOffset(), 1, true)
 		if errors.Is(err, sys.ErrLocked) {
 			continue
 		}
@@ -189,10 +190,10 @@ func (a *attachment) takeAny(dead bool) (r record, ok bool, err error) {
 			return r, false, err
 		}
 		if a.takeLocked(r) {
-			mem.Store32(a.W32(hdrNext), (r.i+1)%n)
+			mem.Store32(a.W32(region.HdrNext), (r.I+1)%n)
 			return r, true, nil
 		}
-		sys.Unlock(a.private, r.byteOffset(), 1)
+		sys.Unlock(a.private, r.ByteOffset(), 1)
 	}
 	return record{}, false, nil
 }
@@ -205,14 +206,14 @@ func (a *attachment) places() (soon bool, err error) {
 	a.recovering.Lock()
 	defer a.recovering.Unlock()
 	alive := 0
-	for i := range a.g.participants {
+	for i := range a.Geo.Participants {
 		r := a.rec(i)
-		w := r.word()
-		switch stateOf(w) {
-		case stFree, stLeaving:
+		w := r.Word()
+		switch region.StateOf(w) {
+		case region.StFree, region.StLeaving:
 			soon = true
-		case stDead:
-			soon = soon || !a.tried(r, epochOf(w))
+		case region.StDead:
+			soon = soon || !a.tried(r, region.EpochOf(w))
 		default:
 			if a.proven(r, w) {
 				soon = true
@@ -222,35 +223,35 @@ func (a *attachment) places() (soon bool, err error) {
 		}
 	}
 	all := fmt.Sprint(alive)
-	if alive == int(a.g.participants) {
+	if alive == int(a.Geo.Participants) {
 		all = "all"
 	}
-	return soon, fmt.Errorf("%d participants, %s of them alive: %w", a.g.participants, all, ErrTooManyParticipants)
+	return soon, fmt.Errorf("%d participants, %s of them alive: %w", a.Geo.Participants, all, ErrTooManyParticipants)
 }
 
 // takeLocked takes r, whose byte this process holds.
 func (a *attachment) takeLocked(r record) bool {
-	w := r.word()
-	if there(w) { // with its byte free: dead
+	w := r.Word()
+	if region.Present(w) { // with its byte free: dead
 		a.declare(r, w, false)
-		w = r.word()
+		w = r.Word()
 	}
-	if stateOf(w) == stDead {
-		a.recoverNewly(r, epochOf(w))
-		w = r.word()
+	if region.StateOf(w) == region.StDead {
+		a.recoverNewly(r, region.EpochOf(w))
+		w = r.Word()
 	}
-	if stateOf(w) != stFree {
+	if region.StateOf(w) != region.StFree {
 		return false
 	}
-	epoch := epochOf(w) + 1
-	r.fill(me.Load().identity(), procname.Get())
-	mem.Store64(r.p64(recRecoverer), packRecoverer(epoch, 0, 0))
-	if !r.move(w, recordWord(epoch, stAttaching)) {
+	epoch := region.EpochOf(w) + 1
+	r.Fill(me.Load().identity(), procname.Get())
+	mem.Store64(r.P64(region.RecRecoverer), region.PackRecoverer(epoch, 0, 0))
+	if !r.Move(w, region.RecordWord(epoch, region.StAttaching)) {
 		return false
 	}
-	a.self = engine.Self{Index: r.i, Epoch: epoch}
+	a.self = engine.Self{Index: r.I, Epoch: epoch}
 	a.env.Self = a.self
-	a.arrived(r.i)
+	a.arrived(r.I)
 	return true
 }
 
@@ -259,9 +260,9 @@ func (a *attachment) takeLocked(r record) bool {
 // may have lost that by the end of the round. Each round but the last is paid
 // for by a death; the bound is for a region that says anything.
 func (a *attachment) scan() {
-	for range a.g.participants {
+	for range a.Geo.Participants {
 		found := false
-		for i := range a.g.participants {
+		for i := range a.Geo.Participants {
 			if i != a.self.Index {
 				found = a.scanOne(a.rec(i)) || found
 			}
@@ -274,19 +275,19 @@ func (a *attachment) scan() {
 
 // scanOne reports whether the participant of r was dead and is recovered now.
 func (a *attachment) scanOne(r record) bool {
-	w := r.word()
+	w := r.Word()
 	prove := a.obvious
-	if stateOf(w) != stAlive || r.alive()&sys.FutexOwnerDied != 0 {
+	if region.StateOf(w) != region.StAlive || r.Alive()&sys.FutexOwnerDied != 0 {
 		prove = a.proven
 	}
-	proven := there(w) && prove(r, w)
+	proven := region.Present(w) && prove(r, w)
 	if proven {
 		a.declare(r, w, true)
-		w = recordWord(epochOf(w), stDead)
+		w = region.RecordWord(region.EpochOf(w), region.StDead)
 	}
-	if stateOf(w) != stDead {
+	if region.StateOf(w) != region.StDead {
 		return false
 	}
-	a.recoverDead(r, epochOf(w), proven)
-	return r.word() != w
+	a.recoverDead(r, region.EpochOf(w), proven)
+	return r.Word() != w
 }

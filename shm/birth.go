@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -54,7 +55,7 @@ func newTemp(dir string) (*birth, error) {
 	}
 	b := &birth{f: f, temp: path}
 	if b.id, err = sys.ID(f); err == nil {
-		err = sys.Lock(f, hdrMagic, 1, true)
+		err = sys.Lock(f, region.HdrMagic, 1, true)
 	}
 	if err == nil && !isNamed(path, b.id) { // swept between the opening and the lock
 		err = fmt.Errorf("%s: taken away by another process", path)
@@ -99,7 +100,7 @@ func (b *birth) name(path string) error {
 		return err
 	}
 	b.temp = ""
-	return sys.Unlock(b.f, hdrMagic, 1)
+	return sys.Unlock(b.f, region.HdrMagic, 1)
 }
 
 // end takes the temporary name away if there is one still.
@@ -117,7 +118,7 @@ func sweepTemp(path string) {
 		return
 	}
 	defer f.Close()
-	if st.UID == sys.EUID() && sys.Lock(f, hdrMagic, 1, true) == nil && isNamed(path, st.FileID) {
+	if st.UID == sys.EUID() && sys.Lock(f, region.HdrMagic, 1, true) == nil && isNamed(path, st.FileID) {
 		sys.Unlink(path)
 	}
 }

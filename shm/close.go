@@ -9,6 +9,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -111,10 +112,10 @@ func (a *attachment) close() error {
 	if a.readOnly {
 		return a.gate.Replace(a.m.zero)
 	}
-	a.rec(a.self.Index).move(recordWord(a.self.Epoch, stAlive), recordWord(a.self.Epoch, stLeaving)) // 2
+	a.rec(a.self.Index).Move(region.RecordWord(a.self.Epoch, region.StAlive), region.RecordWord(a.self.Epoch, region.StLeaving)) // 2
 	theGuard.remove(a)
 	a.watch.close()
-	second, err := mapSecond(a.fd, a.g)                // 3
+	second, err := mapSecond(a.fd, a.Geo)              // 3
 	if zerr := a.gate.Replace(a.m.zero); zerr != nil { // 4
 		undead.Store(a, true)
 		if err == nil {
@@ -134,8 +135,8 @@ func (a *attachment) close() error {
 
 // leaveToOthers is the end of a close that has no second mapping, for err.
 func (a *attachment) leaveToOthers(err error) error {
-	sys.Unlock(a.private, a.rec(a.self.Index).byteOffset(), 1)
-	w, e := a.m.announce(a.fd, a.g)
+	sys.Unlock(a.private, a.rec(a.self.Index).ByteOffset(), 1)
+	w, e := a.m.announce(a.fd, a.Geo)
 	if e != nil {
 		return errors.Join(err, e) // they find out, now that the byte is free
 	}
@@ -165,10 +166,10 @@ func (w words) leave(self engine.Self, env engine.Env, reclaim func()) {
 		return
 	}
 	reclaim()
-	r.exited(self.Epoch, false)
-	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
+	r.Exited(self.Epoch, false)
+	mem.Store32(r.P32(region.RecAlive), sys.FutexWaiters)
 	for range 64 {
-		if r.move(r.word(), recordWord(self.Epoch, stFree)) {
+		if r.Move(r.Word(), region.RecordWord(self.Epoch, region.StFree)) {
 			w.ended(r, self.Epoch)
 			return
 		}
@@ -181,16 +182,16 @@ type secondMapping struct {
 	m unsafe.Pointer
 }
 
-func mapSecond(f *os.File, g geometry) (secondMapping, error) {
+func mapSecond(f *os.File, g region.Geometry) (secondMapping, error) {
 	var m unsafe.Pointer
 	err := withRoomSoon(func() (err error) {
-		m, err = sys.Map(f, uintptr(g.size), true)
+		m, err = sys.Map(f, uintptr(g.Size), true)
 		return err
 	})
 	if err != nil {
 		return secondMapping{}, err
 	}
-	return secondMapping{words{mem.At(m, g.size), g}, m}, nil
+	return secondMapping{words{region.On(mem.At(m, g.Size), g)}, m}, nil
 }
 
-func (s *secondMapping) unmap() { sys.Unmap(s.m, uintptr(s.g.size)) }
+func (s *secondMapping) unmap() { sys.Unmap(s.m, uintptr(s.Geo.Size)) }

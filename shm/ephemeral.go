@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -66,7 +67,7 @@ import (
 // returns errGone after it ended the region, or found that it has ended.
 func (v *regionFile) lives(readOnly bool) error {
 	if readOnly { // may neither lock nor unlink
-		if held, err := sys.Test(v.f, hdrLife); err == nil && !held {
+		if held, err := sys.Test(v.f, region.HdrLife); err == nil && !held {
 			return &fs.PathError{Op: "open", Path: v.path, Err: fs.ErrNotExist}
 		}
 		return nil
@@ -86,7 +87,7 @@ var errNobody = errors.New("an ephemeral region in which no process lives")
 // takeLife is L2's second half. It is called before this process takes a
 // record, and holds until its private description is closed.
 func (a *attachment) takeLife() error {
-	if a.g.flags&flagEphemeral == 0 {
+	if a.Geo.Flags&region.FlagEphemeral == 0 {
 		return nil
 	}
 	err := shareLife(a.private)
@@ -101,7 +102,7 @@ func (a *attachment) takeLife() error {
 // shareLife takes a share of the life byte for the description f, if the region
 // has not ended; else errGone.
 func shareLife(f *os.File) error {
-	err := sys.Lock(f, hdrLife, 1, false)
+	err := sys.Lock(f, region.HdrLife, 1, false)
 	if errors.Is(err, sys.ErrLocked) {
 		return errGone
 	}
@@ -109,10 +110,10 @@ func shareLife(f *os.File) error {
 		return err
 	}
 	var b [4]byte
-	if _, err := f.ReadAt(b[:], hdrLife); err != nil {
+	if _, err := f.ReadAt(b[:], region.HdrLife); err != nil {
 		return err
 	}
-	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
+	if binary.LittleEndian.Uint32(b[:]) == region.LifeGone {
 		return errGone
 	}
 	return nil
@@ -121,16 +122,16 @@ func shareLife(f *os.File) error {
 // leaveLife is L3. It is called after this process's record was freed; w is a
 // mapping of the region that is still in place.
 func (a *attachment) leaveLife(w words) error {
-	if a.g.flags&flagEphemeral == 0 {
+	if a.Geo.Flags&region.FlagEphemeral == 0 {
 		return nil
 	}
-	if err := sys.Unlock(a.private, hdrLife, 1); err != nil {
+	if err := sys.Unlock(a.private, region.HdrLife, 1); err != nil {
 		return err
 	}
-	if err := sys.Lock(a.private, hdrLife, 1, true); err != nil {
+	if err := sys.Lock(a.private, region.HdrLife, 1, true); err != nil {
 		return others(err)
 	}
-	mem.Store32(w.W32(hdrLife), lifeGone)
+	mem.Store32(w.W32(region.HdrLife), region.LifeGone)
 	return takeAway(a.private, a.file, a.where())
 }
 
@@ -141,12 +142,12 @@ func (a *attachment) leaveLife(w words) error {
 // name could not be taken away. The byte is not left to f's closing: a child
 // forked without exec would keep it.
 func endIfDead(f *os.File, id sys.FileID, path string) (over bool, err error) {
-	defer sys.Unlock(f, hdrLife, 1)
+	defer sys.Unlock(f, region.HdrLife, 1)
 	var b [4]byte
 	for range 16 { // it changes hands between two looks, but not for ever
-		if err = sys.Lock(f, hdrLife, 1, true); err == nil {
-			binary.LittleEndian.PutUint32(b[:], lifeGone)
-			if _, err = f.WriteAt(b[:], hdrLife); err != nil {
+		if err = sys.Lock(f, region.HdrLife, 1, true); err == nil {
+			binary.LittleEndian.PutUint32(b[:], region.LifeGone)
+			if _, err = f.WriteAt(b[:], region.HdrLife); err != nil {
 				return false, err
 			}
 			break
@@ -154,19 +155,19 @@ func endIfDead(f *os.File, id sys.FileID, path string) (over bool, err error) {
 		if !errors.Is(err, sys.ErrLocked) {
 			return false, err
 		}
-		exclusive, held, err := sys.Exclusive(f, hdrLife)
+		exclusive, held, err := sys.Exclusive(f, region.HdrLife)
 		if err != nil {
 			return false, err
 		}
 		if held {
-			if _, err := f.ReadAt(b[:], hdrLife); err != nil {
+			if _, err := f.ReadAt(b[:], region.HdrLife); err != nil {
 				return false, err
 			}
 			over = exclusive
 			break
 		}
 	}
-	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
+	if binary.LittleEndian.Uint32(b[:]) == region.LifeGone {
 		return true, takeAway(f, id, path)
 	}
 	return over, nil
@@ -197,10 +198,10 @@ func unlinkNamed(f *os.File, id sys.FileID, path string) error {
 	if path == "" {
 		return nil
 	}
-	if err := sys.Lock(f, hdrMagic, 1, true); err != nil {
+	if err := sys.Lock(f, region.HdrMagic, 1, true); err != nil {
 		return err
 	}
-	defer sys.Unlock(f, hdrMagic, 1)
+	defer sys.Unlock(f, region.HdrMagic, 1)
 	if err := means(path, id); err != nil {
 		return err
 	}
@@ -216,7 +217,7 @@ func endNamed(path string) (room bool, err error) {
 		return errors.Is(err, fs.ErrNotExist), nil
 	}
 	defer v.f.Close()
-	if v.h.flags&flagEphemeral == 0 {
+	if v.h.Flags&region.FlagEphemeral == 0 {
 		return false, nil
 	}
 	over, err := endIfDead(v.f, v.id, path)
@@ -272,7 +273,7 @@ func sweep(dir string) ([]fs.DirEntry, error) {
 
 // isCorpse looks without locking anything, so that the living are not disturbed.
 func isCorpse(path string) bool {
-	if st, err := sys.Lstat(path); err != nil || st.Size < headerSize+minHeap {
+	if st, err := sys.Lstat(path); err != nil || st.Size < region.HeaderSize+region.MinHeap {
 		return false // spares opening most files that are no regions
 	}
 	v, err := peek(path, false)
@@ -280,10 +281,10 @@ func isCorpse(path string) bool {
 		return false
 	}
 	defer v.f.Close()
-	if v.h.flags&flagEphemeral == 0 {
+	if v.h.Flags&region.FlagEphemeral == 0 {
 		return false
 	}
-	held, err := sys.Test(v.f, hdrLife)
+	held, err := sys.Test(v.f, region.HdrLife)
 	return err == nil && !held
 }
 

@@ -220,7 +220,7 @@ func TestEphemeralIsEnding(t *testing.T) {
 	}
 	id := must(sys.ID(ender))(t)
 	a := attachment{path: path, file: id, private: must(sys.Open(path, true))(t)}
-	a.g.flags = 1
+	a.Geo.Flags = 1
 	if err := a.takeLife(); !errors.Is(err, errGone) {
 		t.Errorf("takeLife while another ends the region = %v, want errGone", err)
 	}

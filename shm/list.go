@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/visible"
 )
@@ -58,7 +59,7 @@ func list(op string, read func(dir string) ([]fs.DirEntry, error)) ([]Info, erro
 	var infos []Info
 	boot := sys.BootID()
 	for _, e := range entries {
-		if i, ok := info(filepath.Join(dir, e.Name()), boot); ok && validName(e.Name()) {
+		if i, ok := info(filepath.Join(dir, e.Name()), boot); ok && region.ValidName(e.Name()) {
 			i.Name = e.Name()
 			infos = append(infos, i)
 		}
@@ -81,31 +82,31 @@ func info(path string, boot [16]byte) (Info, bool) {
 	case err != nil:
 		return i, false
 	}
-	i.ID = h.id.String()
-	i.Limit = int(h.participants)
-	i.Created = h.created
-	i.ThisBoot = h.boot == boot
-	i.Ephemeral = h.flags&flagEphemeral != 0
-	if held, err := sys.Test(f, hdrLife); err == nil && !held {
+	i.ID = h.ID.String()
+	i.Limit = int(h.Participants)
+	i.Created = h.Created
+	i.ThisBoot = h.Boot == boot
+	i.Ephemeral = h.Flags&region.FlagEphemeral != 0
+	if held, err := sys.Test(f, region.HdrLife); err == nil && !held {
 		i.Stale = i.Ephemeral
 	}
-	i.Participants = attached(f, h.geometry)
+	i.Participants = attached(f, h.Geometry)
 	var live [4]byte
-	if _, err := f.ReadAt(live[:], hdrDir+dirLive); err == nil {
-		i.Objects = int(min(binary.LittleEndian.Uint32(live[:]), h.objects))
+	if _, err := f.ReadAt(live[:], region.HdrDir+region.DirLive); err == nil {
+		i.Objects = int(min(binary.LittleEndian.Uint32(live[:]), h.Objects))
 	}
 	return i, true
 }
 
 // attached counts the participants whose byte is locked.
-func attached(f *os.File, g geometry) (n int) {
-	for at, end := int64(g.record(0)), int64(g.record(g.participants)); at < end; {
+func attached(f *os.File, g region.Geometry) (n int) {
+	for at, end := int64(g.RecordAt(0)), int64(g.RecordAt(g.Participants)); at < end; {
 		next, held, err := sys.FirstLocked(f, at, end-at)
 		if err != nil || !held {
 			break
 		}
 		n++
-		at = next + recordSize
+		at = next + region.RecordSize
 	}
 	return n
 }

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -65,7 +66,7 @@ func openOnce(path, name string, o *Options) (*Region, error) {
 type regionFile struct {
 	f    *os.File
 	id   sys.FileID // which file it is
-	h    header
+	h    region.Header
 	path string // its name; "" where it has none, or none that matters
 	name string // as errors print it
 }
@@ -77,7 +78,7 @@ func (v *regionFile) ready(st sys.FileStat, o *Options) (err error) {
 	if v.h, err = examine(v.f, st, o); err != nil {
 		return err
 	}
-	if v.h.flags&flagEphemeral != 0 {
+	if v.h.Flags&region.FlagEphemeral != 0 {
 		if err := v.lives(o.ReadOnly); err != nil {
 			return err
 		}
@@ -133,7 +134,7 @@ func regular(path string, st sys.FileStat) error {
 }
 
 // examine reads the header of f and decides whether this user may attach to it.
-func examine(f *os.File, st sys.FileStat, o *Options) (header, error) {
+func examine(f *os.File, st sys.FileStat, o *Options) (region.Header, error) {
 	h, err := readHeader(f, st.Size)
 	if err != nil {
 		return h, err
@@ -141,7 +142,7 @@ func examine(f *os.File, st sys.FileStat, o *Options) (header, error) {
 	if me := sys.EUID(); st.UID != me && st.UID != 0 && !o.AnyOwner {
 		return h, fmt.Errorf("owned by uid %d, want %d or root (Options.AnyOwner accepts others): %w", st.UID, me, fs.ErrPermission)
 	}
-	if !o.ReadOnly && h.flags&flagAnonymous != 0 && !sys.Sealed(f) {
+	if !o.ReadOnly && h.Flags&region.FlagAnonymous != 0 && !sys.Sealed(f) {
 		return h, fmt.Errorf("an anonymous region's file whose size is not sealed: %w", ErrNotRegion)
 	}
 	return h, nil
@@ -202,7 +203,7 @@ func arrive(f *os.File, o *Options) (v regionFile, err error) {
 	}
 	v.name = v.path
 	if v.path == "" {
-		v.name = v.h.anonymousName()
+		v.name = anonymousName(v.h.ID)
 	} else if p, err := resolve(filepath.Base(v.path)); err == nil && p == v.path {
 		v.name = filepath.Base(v.path)
 	}
@@ -236,4 +237,17 @@ func reopen(f *os.File) (*os.File, error) {
 		return nil, fmt.Errorf("the descriptor is not open for reading and writing (Options.ReadOnly needs only reading): %w", fs.ErrPermission)
 	}
 	return sys.Reopen(f, true)
+}
+
+// readHeader copies the header of f, a file of size bytes, and checks it. The
+// file is read, not mapped, so that nothing can fault.
+func readHeader(f *os.File, size int64) (h region.Header, err error) {
+	if size < region.HeaderSize {
+		return h, fmt.Errorf("%d bytes, want at least %d: %w", size, region.HeaderSize, ErrNotRegion)
+	}
+	var b [128]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil {
+		return h, err
+	}
+	return region.DecodeHeader(&b, uint64(size))
 }

@@ -9,6 +9,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/wait"
 )
 
@@ -51,10 +52,10 @@ func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) 
 		if err != nil {
 			return
 		}
-		before := mem.Load64(a.dir64(dirSeq))
+		before := mem.Load64(a.Dir64(region.DirSeq))
 		err = a.collect(steps)
 		more := a.nextCollected != 0
-		if vain++; more || mem.Load64(a.dir64(dirSeq)) != before {
+		if vain++; more || mem.Load64(a.Dir64(region.DirSeq)) != before {
 			vain = 0
 		}
 		if wanted := l.release(); err != nil || !more && (!wanted || !a.toReclaim()) {
@@ -67,19 +68,19 @@ func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) 
 // without it may be wrong while others change it; then they, or this process,
 // look once more.
 func (w *words) toReclaim() bool {
-	seq := mem.Load64(w.dir64(dirSeq))
-	m, err := engine.AttachMutex(w.Sub(hdrDirLock, engine.MutexSize), engine.Env{})
+	seq := mem.Load64(w.Dir64(region.DirSeq))
+	m, err := engine.AttachMutex(w.Sub(region.HdrDirLock, engine.MutexSize), engine.Env{})
 	if err == nil && m.Abandoned() || seq&1 != 0 {
 		return true
 	}
-	n := mem.Load32(w.dir32(dirRemoved))
-	for steps := uint32(0); n != 0 && n <= w.g.objects && steps < w.g.objects; steps++ {
-		if !w.opened(n - 1) {
+	n := mem.Load32(w.Dir32(region.DirRemoved))
+	for steps := uint32(0); n != 0 && n <= w.Geo.Objects && steps < w.Geo.Objects; steps++ {
+		if !w.Opened(n - 1) {
 			return true
 		}
-		n = mem.Load32(w.ent32(n-1, entNext))
+		n = mem.Load32(w.Ent32(n-1, region.EntNext))
 	}
-	return n != 0 || mem.Load64(w.dir64(dirSeq)) != seq
+	return n != 0 || mem.Load64(w.Dir64(region.DirSeq)) != seq
 }
 
 // leaverPatience is how long one who leaves waits for the directory's lock.
@@ -102,25 +103,25 @@ func (w words) reclaimLeaving(a *attachment) {
 				return l, err
 			}
 		}
-	}, w.g.objects)
+	}, w.Geo.Objects)
 }
 
 // wantDirectory tells the holder of the directory's lock that it is wanted; false
 // if there is none.
 func (a *attachment) wantDirectory() bool {
-	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	m, err := engine.AttachMutex(a.Sub(region.HdrDirLock, engine.MutexSize), a.env)
 	return err != nil || m.Want()
 }
 
 // stillOpen says of removed objects that somebody has open how many they are, how
 // much memory they have, and who has them: "" if there are none.
 func (w *words) stillOpen() (n int, size uint64, who string) {
-	in := w.removedOpenIn()
-	w.eachRemoved(func(k, removed uint64) {
+	in := w.RemovedOpenIn()
+	w.EachRemoved(func(k, removed uint64) {
 		for ; removed != 0; removed &= removed - 1 {
 			i := uint32(k*64) + uint32(bits.TrailingZeros64(removed))
-			if e := w.read(i); w.opened(i) && w.valid(&e) == nil {
-				n, size = n+1, size+e.size
+			if e := w.Entry(i); w.Opened(i) && w.Valid(&e) == nil {
+				n, size = n+1, size+e.Size
 			}
 		}
 	})

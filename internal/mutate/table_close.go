@@ -61,7 +61,7 @@ var closeMutations = []mutation{
 		promise: "Unlock in the zeroes is ErrClosed, not ErrNotLocked", pkg: "./atomics", run: "TestSimCloseLock$", tags: "tandem_sim"},
 	{file: "atomics/cell.go", from: "func (h *handle) gone() bool { return h.core.Ended() || !h.core.Gate.Stands() }", to: "func (h *handle) gone() bool { return true }",
 		promise: "a cell is what it is until the region is gone", pkg: "./test/closing", run: "TestCells$"},
-	{file: "shm/close.go", from: "	a.gate.Shut() // 1\n", to: "	a.gate.Shut() // 1\n	if !a.readOnly {\n		if s, err := mapSecond(a.fd, a.g); err == nil {\n			s.recoverObjects(a.env, a.self)\n		}\n	}\n",
+	{file: "shm/close.go", from: "	a.gate.Shut() // 1\n", to: "	a.gate.Shut() // 1\n	if !a.readOnly {\n		if s, err := mapSecond(a.fd, a.Geo); err == nil {\n			s.recoverObjects(a.env, a.self)\n		}\n	}\n",
 		promise: "nothing of this process writes to the region after its recovery", pkg: "./test/closing", run: "TestLocks", args: []string{"-count=3"}},
 	{file: "sync/handle.go", from: "	h.core.Gate.Here(func() { err = f() })\n", to: "	err = f()\n",
 		promise: "no Unlock finds anything in the zeroes", pkg: "./sync", run: "TestSimLockAfterClose$", tags: "tandem_sim"},

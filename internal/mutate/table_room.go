@@ -9,9 +9,9 @@ var roomMutations = []mutation{
 		promise: "A2: who is asked hears of it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_TESTS=bars"}},
 	{file: "shm/ask.go", from: "	a.drop() // B2\n", to: "",
 		promise: "B2: what is answered has been done", pkg: "./shm", run: "TestAnswer$"},
-	{file: "shm/ask.go", from: "	mem.Store32(r.p32(recAnswered), asked)\n	a.tell()", to: "	mem.Store32(r.p32(recAnswered), asked)",
+	{file: "shm/ask.go", from: "	mem.Store32(r.P32(region.RecAnswered), asked)\n	a.tell()", to: "	mem.Store32(r.P32(region.RecAnswered), asked)",
 		promise: "B4: an answer wakes who waits for it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_FORCE=norelook", "TANDEM_TESTS=bars"}},
-	{file: "shm/ask.go", from: "int32(mem.Load32(r.p32(recAnswered))-number) >= 0", to: "mem.Load32(r.p32(recAnswered)) == number",
+	{file: "shm/ask.go", from: "int32(mem.Load32(r.P32(region.RecAnswered))-number) >= 0", to: "mem.Load32(r.P32(region.RecAnswered)) == number",
 		promise: "one answer serves all who asked before it", pkg: "./shm", run: "TestAnswer$"},
 	{file: "shm/ask.go", from: "rest > 0 && a.hasRemoved() {", to: "rest > 0 && false {",
 		promise: "who is asked without end rests", pkg: "./shm", run: "TestAskedWithoutEnd$"},
@@ -19,12 +19,12 @@ var roomMutations = []mutation{
 		promise: "who has collected rests", pkg: "./shm", run: "TestAskedWithoutEnd$"},
 	{file: "shm/ask.go", from: "a.uses.alarm = time.AfterFunc(rest, a.wake)", to: "a.uses.alarm = time.AfterFunc(rest, func() {})",
 		promise: "who has rested answers", pkg: "./shm", run: "TestAskedWithoutEnd$"},
-	{file: "shm/ask.go", from: "stateOf(w) == stFree || a.isDeaf(r, epochOf(w)) {", to: "stateOf(w) == stFree {",
+	{file: "shm/ask.go", from: "region.StateOf(w) == region.StFree || a.isDeaf(r, region.EpochOf(w)) {", to: "region.StateOf(w) == region.StFree {",
 		promise: "one who is stopped is waited for once", pkg: "./shm", run: "TestTheDeafAreWaitedForOnce$"},
-	{file: "shm/ask.go", from: "	return epochOf(w) != d.epoch || stateOf(w) == stFree || d.r", to: "	return w == 0 || d.r",
+	{file: "shm/ask.go", from: "	return region.EpochOf(w) != d.epoch || region.StateOf(w) == region.StFree || d.r", to: "	return w == 0 || d.r",
 		promise: "who is gone owes nothing", pkg: "./shm", run: "TestTheGoneOweNothing$"},
 
-	{file: "shm/backing.go", from: "first = uint32((uint64(data) - g.entriesOff) / entrySize)", to: "_ = data",
+	{file: "shm/backing.go", from: "first = uint32((uint64(data) - g.EntriesOff) / region.EntrySize)", to: "_ = data",
 		promise: "of the entries those are read that may be in use", pkg: "./shm", run: "TestUnusedEntriesAreNotRead$"},
 
 	// Address space is looked for, but not for long while others wait.
@@ -50,6 +50,6 @@ var roomMutations = []mutation{
 		promise: "who had the lock for long takes back what a leaver did not wait to", pkg: "./shm", run: "TestMemoryComesBackThoughTheLockIsHeld$"},
 	{file: "internal/engine/mutex.go", from: "mem.CAS64(m.w, w, w|mutexWaiters) {", to: "mem.CAS64(m.w, w, w) {",
 		promise: "who wants the lock and does not wait is heard of", pkg: "./internal/engine", run: "TestMutexWanted$"},
-	{file: "shm/reclaim.go", from: "		if !w.opened(n - 1) {", to: "		if !w.opened(n-1) && w.g.size == 0 {",
+	{file: "shm/reclaim.go", from: "		if !w.Opened(n - 1) {", to: "		if !w.Opened(n-1) && w.Geo.Size == 0 {",
 		promise: "of two who end their uses at once one sees to the memory", pkg: "./shm", run: "TestSimTheLastSeesToTheMemory$", tags: "tandem_sim"},
 }

@@ -1,4 +1,4 @@
-package shm
+package region
 
 import (
 	"errors"
@@ -15,25 +15,25 @@ import (
 // A row is written by its participant, and by the recovery of it once it is
 // dead or has let go. Bits change by Or and And, fenced: see directory.go.
 
-func (w *words) setOpener(p, i uint32) {
-	at, bit := w.g.opener(p, i)
+func (w *Memory) SetOpener(p, i uint32) {
+	at, bit := w.Geo.opener(p, i)
 	mem.Or64(w.W64(at), bit)
 }
 
-func (w *words) clearOpener(p, i uint32) {
-	at, bit := w.g.opener(p, i)
+func (w *Memory) ClearOpener(p, i uint32) {
+	at, bit := w.Geo.opener(p, i)
 	mem.And64(w.W64(at), ^bit)
 }
 
-func (w *words) isOpener(p, i uint32) bool {
-	at, bit := w.g.opener(p, i)
+func (w *Memory) IsOpener(p, i uint32) bool {
+	at, bit := w.Geo.opener(p, i)
 	return mem.Load64(w.W64(at))&bit != 0
 }
 
 // opened reports whether anybody has the entry's object open.
-func (w *words) opened(i uint32) bool {
-	for p := range w.g.participants {
-		if w.isOpener(p, i) {
+func (w *Memory) Opened(i uint32) bool {
+	for p := range w.Geo.Participants {
+		if w.IsOpener(p, i) {
 			return true
 		}
 	}
@@ -41,9 +41,9 @@ func (w *words) opened(i uint32) bool {
 }
 
 // openers returns the participants that have the entry's object open.
-func (w *words) openers(i uint32) (ps []uint32) {
-	for p := range w.g.participants {
-		if w.isOpener(p, i) {
+func (w *Memory) Openers(i uint32) (ps []uint32) {
+	for p := range w.Geo.Participants {
+		if w.IsOpener(p, i) {
 			ps = append(ps, p)
 		}
 	}
@@ -51,11 +51,11 @@ func (w *words) openers(i uint32) (ps []uint32) {
 }
 
 // removedOpenIn returns the participants that have removed objects open.
-func (w *words) removedOpenIn() (ps []uint32) {
+func (w *Memory) RemovedOpenIn() (ps []uint32) {
 	in := map[uint32]bool{}
-	w.eachRemoved(func(k, removed uint64) {
-		for p := range w.g.participants {
-			if at, _ := w.g.opener(p, uint32(k*64)); mem.Load64(w.W64(at))&removed != 0 && !in[p] {
+	w.EachRemoved(func(k, removed uint64) {
+		for p := range w.Geo.Participants {
+			if at, _ := w.Geo.opener(p, uint32(k*64)); mem.Load64(w.W64(at))&removed != 0 && !in[p] {
 				in[p] = true
 				ps = append(ps, p)
 			}
@@ -66,14 +66,14 @@ func (w *words) removedOpenIn() (ps []uint32) {
 
 // eachRemoved calls f with the bits of removed entries, for each 64 entries that
 // have some.
-func (w *words) eachRemoved(f func(k, removed uint64)) {
-	if mem.Load32(w.dir32(dirRemoved)) == 0 {
+func (w *Memory) EachRemoved(f func(k, removed uint64)) {
+	if mem.Load32(w.Dir32(DirRemoved)) == 0 {
 		return
 	}
-	for k := range w.g.bitWords {
+	for k := range w.Geo.bitWords {
 		var removed uint64
-		for b := range min(64, uint64(w.g.objects)-k*64) {
-			if st := w.state(uint32(k*64 + b)); st == entRemoved || st == entVoid {
+		for b := range min(64, uint64(w.Geo.Objects)-k*64) {
+			if st := w.EntryState(uint32(k*64 + b)); st == EntRemoved || st == EntVoid {
 				removed |= 1 << b
 			}
 		}
@@ -95,24 +95,24 @@ func (w *words) eachRemoved(f func(k, removed uint64)) {
 // object that is found here stays, and the copy is all of it. What was beyond
 // Removed when the bit was set, for nothing, is Void or Free here, or another
 // object that is found and has nothing of p's.
-func (w *words) eachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.Area) error) error {
+func (w *Memory) EachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.Area) error) error {
 	var errs []error
-	for k := range w.g.bitWords {
-		at, _ := w.g.opener(p, uint32(k*64))
+	for k := range w.Geo.bitWords {
+		at, _ := w.Geo.opener(p, uint32(k*64))
 		for row := mem.Load64(w.W64(at)); row != 0; row &= row - 1 {
 			i := uint32(k*64) + uint32(bits.TrailingZeros64(row))
-			if i >= w.g.objects {
+			if i >= w.Geo.Objects {
 				continue
 			}
-			e := w.read(i)
-			if e.state == entFree || e.state == entVoid {
+			e := w.Entry(i)
+			if e.State == EntFree || e.State == EntVoid {
 				continue // the bit was set for nothing
 			}
-			if err := w.valid(&e); err != nil {
+			if err := w.Valid(&e); err != nil {
 				errs = append(errs, err)
 				continue
 			}
-			if err := f(i, e.kind, w.area(&e)); err != nil {
+			if err := f(i, e.Kind, w.Words(&e)); err != nil {
 				errs = append(errs, err)
 			}
 		}
@@ -122,9 +122,9 @@ func (w *words) eachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.A
 
 // clearOpeners closes all objects in the name of participant p, whose recovery
 // is complete.
-func (w *words) clearOpeners(p uint32) {
-	for k := range w.g.bitWords {
-		at, _ := w.g.opener(p, uint32(k*64))
+func (w *Memory) ClearOpeners(p uint32) {
+	for k := range w.Geo.bitWords {
+		at, _ := w.Geo.opener(p, uint32(k*64))
 		if row := w.W64(at); mem.Load64(row) != 0 {
 			mem.Store64(row, 0)
 		}
@@ -132,9 +132,9 @@ func (w *words) clearOpeners(p uint32) {
 }
 
 // openCount is how many objects participant p has open.
-func (w *words) openCount(p uint32) (n int) {
-	for k := range w.g.bitWords {
-		at, _ := w.g.opener(p, uint32(k*64))
+func (w *Memory) OpenCount(p uint32) (n int) {
+	for k := range w.Geo.bitWords {
+		at, _ := w.Geo.opener(p, uint32(k*64))
 		n += bits.OnesCount64(mem.Load64(w.W64(at)))
 	}
 	return n

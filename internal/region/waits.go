@@ -1,4 +1,4 @@
-package shm
+package region
 
 import (
 	"fmt"
@@ -28,12 +28,12 @@ import (
 // once it is not: whoever dies or leaves while it sleeps takes nothing down.
 // Which object a word belongs to is the directory's to say.
 const (
-	waitOffsetBits = 46 // maxSize
-	waitCallsMax   = 1<<(64-waitOffsetBits) - 1
+	WaitOffsetBits = 46 // maxSize
+	WaitCallsMax   = 1<<(64-WaitOffsetBits) - 1
 )
 
-var _ [waitsSize - waitsSlots - wait.BoardSlots*slotSize]byte
-var _ [waitsSlots + wait.BoardSlots*slotSize - waitsSize]byte
+var _ [WaitsSize - WaitsSlots - wait.BoardSlots*SlotSize]byte
+var _ [WaitsSlots + wait.BoardSlots*SlotSize - WaitsSize]byte
 
 // A board is this process's row.
 type board struct {
@@ -42,13 +42,14 @@ type board struct {
 	size uint64
 }
 
-func (a *attachment) newBoard() *board {
-	return &board{a.Sub(a.g.waits(a.self.Index), waitsSize), uintptr(a.Ptr(0, 0)), a.g.size}
+// board is the row of participant p.
+func (w *Memory) Board(p uint32) *board {
+	return &board{w.Sub(w.Geo.WaitsAt(p), WaitsSize), uintptr(w.Ptr(0, 0)), w.Geo.Size}
 }
 
 //go:norace
 func (b *board) Since(slot int, t int64) {
-	mem.Store64(b.row.W64(waitsSlots+uint64(slot)*slotSize+slotSince), uint64(t))
+	mem.Store64(b.row.W64(WaitsSlots+uint64(slot)*SlotSize+SlotSince), uint64(t))
 }
 
 //go:norace
@@ -56,30 +57,30 @@ func (b *board) Show(slot int, word *uint32, n int) {
 	v := uint64(0)
 	// A word elsewhere is nobody else's to see.
 	if off := uint64(uintptr(unsafe.Pointer(word)) - b.base); n > 0 && off < b.size {
-		v = uint64(min(n, waitCallsMax))<<waitOffsetBits | off
+		v = uint64(min(n, WaitCallsMax))<<WaitOffsetBits | off
 	}
-	mem.Store64(b.row.W64(waitsSlots+uint64(slot)*slotSize+slotWord), v)
+	mem.Store64(b.row.W64(WaitsSlots+uint64(slot)*SlotSize+slotWord), v)
 }
 
 //go:norace
 func (b *board) ShowRest(n int) { mem.Store64(b.row.W64(waitsRest), uint64(n)) }
 
 // A sleep is a slot's.
-type sleep struct {
-	off   uint64 // of a word in the region
-	n     int
-	since int64
+type Sleep struct {
+	Off   uint64 // of a word in the region
+	N     int
+	Since int64
 }
 
 // sleeps are those of participant p, and how many calls have no slot.
-func (w *words) sleeps(p uint32) (ss []sleep, rest int) {
-	row := w.Sub(w.g.waits(p), waitsSize)
+func (w *Memory) Sleeps(p uint32) (ss []Sleep, rest int) {
+	row := w.Sub(w.Geo.WaitsAt(p), WaitsSize)
 	for i := range uint64(wait.BoardSlots) {
-		at := waitsSlots + i*slotSize
+		at := WaitsSlots + i*SlotSize
 		v := mem.Load64(row.W64(at + slotWord))
-		since := mem.Load64(row.W64(at + slotSince))
-		if s := unpackSleep(v); s.n > 0 && w.Has(s.off, 4) {
-			s.since = int64(since)
+		since := mem.Load64(row.W64(at + SlotSince))
+		if s := unpackSleep(v); s.N > 0 && w.Has(s.Off, 4) {
+			s.Since = int64(since)
 			ss = append(ss, s)
 		}
 	}
@@ -87,21 +88,21 @@ func (w *words) sleeps(p uint32) (ss []sleep, rest int) {
 	return ss, int(min(mem.Load64(row.W64(waitsRest)), most))
 }
 
-func unpackSleep(v uint64) sleep {
-	return sleep{off: v & (1<<waitOffsetBits - 1), n: int(v >> waitOffsetBits)}
+func unpackSleep(v uint64) Sleep {
+	return Sleep{Off: v & (1<<WaitOffsetBits - 1), N: int(v >> WaitOffsetBits)}
 }
 
 // checkWaits sees that who is attached sleeps on words of the region.
-func (w *words) checkWaits() (errs []error) {
-	for p := range w.g.participants {
-		if !there(w.rec(p).word()) {
+func (w *Memory) CheckWaits() (errs []error) {
+	for p := range w.Geo.Participants {
+		if !Present(w.Rec(p).Word()) {
 			continue
 		}
-		row := w.Sub(w.g.waits(p), waitsSize)
+		row := w.Sub(w.Geo.WaitsAt(p), WaitsSize)
 		for i := range uint64(wait.BoardSlots) {
-			v := mem.Load64(row.W64(waitsSlots + i*slotSize + slotWord))
-			if s := unpackSleep(v); v != 0 && (s.n == 0 || s.off%4 != 0 || !w.Has(s.off, 4)) {
-				errs = append(errs, fmt.Errorf("participant %d: %d calls that sleep at %d of %d bytes: %w", p, s.n, s.off, w.g.size, ErrCorrupt))
+			v := mem.Load64(row.W64(WaitsSlots + i*SlotSize + slotWord))
+			if s := unpackSleep(v); v != 0 && (s.N == 0 || s.Off%4 != 0 || !w.Has(s.Off, 4)) {
+				errs = append(errs, fmt.Errorf("participant %d: %d calls that sleep at %d of %d bytes: %w", p, s.N, s.Off, w.Geo.Size, ErrCorrupt))
 			}
 		}
 	}

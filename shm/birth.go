@@ -55,7 +55,7 @@ func newTemp(dir string) (*birth, error) {
 	}
 	b := &birth{f: f, temp: path}
 	if b.id, err = sys.ID(f); err == nil {
-		err = sys.Lock(f, region.HdrMagic, 1, true)
+		err = sys.Lock(f, region.NameByte, 1, true)
 	}
 	if err == nil && !isNamed(path, b.id) { // swept between the opening and the lock
 		err = fmt.Errorf("%s: taken away by another process", path)
@@ -100,7 +100,7 @@ func (b *birth) name(path string) error {
 		return err
 	}
 	b.temp = ""
-	return sys.Unlock(b.f, region.HdrMagic, 1)
+	return sys.Unlock(b.f, region.NameByte, 1)
 }
 
 // end takes the temporary name away if there is one still.
@@ -118,7 +118,7 @@ func sweepTemp(path string) {
 		return
 	}
 	defer f.Close()
-	if st.UID == sys.EUID() && sys.Lock(f, region.HdrMagic, 1, true) == nil && isNamed(path, st.FileID) {
+	if st.UID == sys.EUID() && sys.Lock(f, region.NameByte, 1, true) == nil && isNamed(path, st.FileID) {
 		sys.Unlink(path)
 	}
 }

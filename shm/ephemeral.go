@@ -67,7 +67,7 @@ import (
 // returns errGone after it ended the region, or found that it has ended.
 func (v *regionFile) lives(readOnly bool) error {
 	if readOnly { // may neither lock nor unlink
-		if held, err := sys.Test(v.f, region.HdrLife); err == nil && !held {
+		if held, err := sys.Test(v.f, region.LifeByte); err == nil && !held {
 			return &fs.PathError{Op: "open", Path: v.path, Err: fs.ErrNotExist}
 		}
 		return nil
@@ -102,7 +102,7 @@ func (a *attachment) takeLife() error {
 // shareLife takes a share of the life byte for the description f, if the region
 // has not ended; else errGone.
 func shareLife(f *os.File) error {
-	err := sys.Lock(f, region.HdrLife, 1, false)
+	err := sys.Lock(f, region.LifeByte, 1, false)
 	if errors.Is(err, sys.ErrLocked) {
 		return errGone
 	}
@@ -110,7 +110,7 @@ func shareLife(f *os.File) error {
 		return err
 	}
 	var b [4]byte
-	if _, err := f.ReadAt(b[:], region.HdrLife); err != nil {
+	if _, err := f.ReadAt(b[:], int64(region.HdrLife)); err != nil {
 		return err
 	}
 	if binary.LittleEndian.Uint32(b[:]) == region.LifeGone {
@@ -125,10 +125,10 @@ func (a *attachment) leaveLife(w words) error {
 	if a.Geo.Flags&region.FlagEphemeral == 0 {
 		return nil
 	}
-	if err := sys.Unlock(a.private, region.HdrLife, 1); err != nil {
+	if err := sys.Unlock(a.private, region.LifeByte, 1); err != nil {
 		return err
 	}
-	if err := sys.Lock(a.private, region.HdrLife, 1, true); err != nil {
+	if err := sys.Lock(a.private, region.LifeByte, 1, true); err != nil {
 		return others(err)
 	}
 	mem.Store32(w.W32(region.HdrLife), region.LifeGone)
@@ -142,12 +142,12 @@ func (a *attachment) leaveLife(w words) error {
 // name could not be taken away. The byte is not left to f's closing: a child
 // forked without exec would keep it.
 func endIfDead(f *os.File, id sys.FileID, path string) (over bool, err error) {
-	defer sys.Unlock(f, region.HdrLife, 1)
+	defer sys.Unlock(f, region.LifeByte, 1)
 	var b [4]byte
 	for range 16 { // it changes hands between two looks, but not for ever
-		if err = sys.Lock(f, region.HdrLife, 1, true); err == nil {
+		if err = sys.Lock(f, region.LifeByte, 1, true); err == nil {
 			binary.LittleEndian.PutUint32(b[:], region.LifeGone)
-			if _, err = f.WriteAt(b[:], region.HdrLife); err != nil {
+			if _, err = f.WriteAt(b[:], int64(region.HdrLife)); err != nil {
 				return false, err
 			}
 			break
@@ -155,12 +155,12 @@ func endIfDead(f *os.File, id sys.FileID, path string) (over bool, err error) {
 		if !errors.Is(err, sys.ErrLocked) {
 			return false, err
 		}
-		exclusive, held, err := sys.Exclusive(f, region.HdrLife)
+		exclusive, held, err := sys.Exclusive(f, region.LifeByte)
 		if err != nil {
 			return false, err
 		}
 		if held {
-			if _, err := f.ReadAt(b[:], region.HdrLife); err != nil {
+			if _, err := f.ReadAt(b[:], int64(region.HdrLife)); err != nil {
 				return false, err
 			}
 			over = exclusive
@@ -198,10 +198,10 @@ func unlinkNamed(f *os.File, id sys.FileID, path string) error {
 	if path == "" {
 		return nil
 	}
-	if err := sys.Lock(f, region.HdrMagic, 1, true); err != nil {
+	if err := sys.Lock(f, region.NameByte, 1, true); err != nil {
 		return err
 	}
-	defer sys.Unlock(f, region.HdrMagic, 1)
+	defer sys.Unlock(f, region.NameByte, 1)
 	if err := means(path, id); err != nil {
 		return err
 	}
@@ -284,7 +284,7 @@ func isCorpse(path string) bool {
 	if v.h.Flags&region.FlagEphemeral == 0 {
 		return false
 	}
-	held, err := sys.Test(v.f, region.HdrLife)
+	held, err := sys.Test(v.f, region.LifeByte)
 	return err == nil && !held
 }
 

@@ -87,12 +87,12 @@ func info(path string, boot [16]byte) (Info, bool) {
 	i.Created = h.Created
 	i.ThisBoot = h.Boot == boot
 	i.Ephemeral = h.Flags&region.FlagEphemeral != 0
-	if held, err := sys.Test(f, region.HdrLife); err == nil && !held {
+	if held, err := sys.Test(f, region.LifeByte); err == nil && !held {
 		i.Stale = i.Ephemeral
 	}
 	i.Participants = attached(f, h.Geometry)
 	var live [4]byte
-	if _, err := f.ReadAt(live[:], region.HdrDir+region.DirLive); err == nil {
+	if _, err := f.ReadAt(live[:], int64(region.HdrDir+region.DirLive)); err == nil {
 		i.Objects = int(min(binary.LittleEndian.Uint32(live[:]), h.Objects))
 	}
 	return i, true

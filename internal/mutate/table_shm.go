@@ -45,7 +45,7 @@ var shmMutations = []mutation{
 	{file: "shm/close.go", from: "	sys.Unlock(a.private, 0, 0) // 0 bytes: all there are\n", to: "	_ = sys.Unlock\n",
 		promise: "who has closed keeps no lock, whoever it has forked",
 		pkg:     "./shm", run: "ThoughAForkedChildLives$"},
-	{file: "shm/ephemeral.go", from: "	defer sys.Unlock(f, region.HdrLife, 1)\n", to: "",
+	{file: "shm/ephemeral.go", from: "	defer sys.Unlock(f, region.LifeByte, 1)\n", to: "",
 		promise: "who has ended an ephemeral region keeps no lock of it",
 		pkg:     "./shm", run: "TestEndIsLetGo$"},
 

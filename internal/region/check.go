@@ -6,7 +6,7 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// A dirCopy is a private copy of the directory: entries as they were, and all
+// A DirCopy is a private copy of the directory: entries as they were, and all
 // derived words, in the order in which they are found.
 type DirCopy struct {
 	w       *Memory // for the geometry and what does not change: names of errors
@@ -20,6 +20,8 @@ type DirCopy struct {
 	rowsErr error
 }
 
+// NewDirCopy copies the directory. It is of one instant if seq says so, or the
+// caller holds the lock.
 func NewDirCopy(w *Memory) *DirCopy {
 	d := &DirCopy{
 		w:       w,
@@ -44,7 +46,7 @@ func NewDirCopy(w *Memory) *DirCopy {
 	return d
 }
 
-// check returns the entries that are fit to be looked into, and what is wrong.
+// Check returns the entries that are fit to be looked into, and what is wrong.
 func (d *DirCopy) Check() (objects []Entry, errs []error) {
 	bad := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf(format+": %w", append(args, ErrCorrupt)...))

@@ -31,10 +31,10 @@ import (
 //	Void → Removed     collect, when it did see one; repair
 //
 // Changes are made by who holds the directory's lock, an engine mutex, and are
-// bracketed by two increments of seq (BeginChange, under the lock of shm/dirlock.go). A lookup takes no lock: it
-// reads seq, even, walks a bounded number of steps, and reads seq again; if it
-// is the same, all that it saw was there at one instant. All words are stored
-// and loaded one by one, in order, which the bracket needs on arm64.
+// bracketed by two increments of seq (BeginChange, EndChange). A lookup takes no
+// lock: it reads seq, even, walks a bounded number of steps, and reads seq again;
+// if it is the same, all that it saw was there at one instant. All words are
+// stored and loaded one by one, in order, which the bracket needs on arm64.
 //
 // Openers: a process sets its bit for an entry (openers.go) before it touches
 // the object's memory, and then looks at the entry again; who takes memory
@@ -51,10 +51,10 @@ import (
 // abandoned rebuilds the rest. An object whose making was not finished has a
 // Free entry; its memory, if it had any already, is in no entry and so is free.
 
-// maxGen is out of reach: 200 years of a billion objects a second.
+// MaxGen is out of reach: 200 years of a billion objects a second.
 const MaxGen = 1 << 62
 
-// An entry is a private copy of a directory entry's words.
+// An Entry is a private copy of a directory entry's words.
 type Entry struct {
 	I       uint32
 	State   uint32
@@ -71,9 +71,10 @@ type Entry struct {
 	Name    [EntNameMax]byte
 }
 
+// Text is the name.
 func (e *Entry) Text() string { return string(e.Name[:min(e.NameLen, EntNameMax)]) }
 
-// initDirectory makes an empty directory in zeroed memory.
+// InitDirectory makes an empty directory in zeroed memory.
 func (w *Memory) InitDirectory() {
 	engine.InitMutex(w.Sub(HdrDirLock, engine.MutexSize))
 	mem.Store32(w.Dir32(DirFree), 1) // all, see nextFree
@@ -82,22 +83,27 @@ func (w *Memory) InitDirectory() {
 	mem.Store64(w.Dir64(DirSeq), 2)
 }
 
+// Dir32 and Dir64 are words of the directory's line, by their offsets (Dir…).
 func (w *Memory) Dir32(f uint64) *uint32 { return w.W32(HdrDir + f) }
 func (w *Memory) Dir64(f uint64) *uint64 { return w.W64(HdrDir + f) }
 
+// Ent32 and Ent64 are words of entry i (Ent…).
 func (w *Memory) Ent32(i uint32, f uint64) *uint32 { return w.W32(w.Geo.EntryAt(i) + f) }
 func (w *Memory) Ent64(i uint32, f uint64) *uint64 { return w.W64(w.Geo.EntryAt(i) + f) }
 
+// EntryState is one of EntFree to EntVoid, or what is none.
 func (w *Memory) EntryState(i uint32) uint32 { return mem.Load32(w.Ent32(i, EntState)) }
 
+// Bucket is the word that begins the chain of a name's hash.
 func (w *Memory) Bucket(hash uint64) *uint32 {
 	return w.W32(w.Geo.BucketsOff + (hash&(w.Geo.Buckets-1))*4)
 }
 
-// The chain of free entries ends with freeEnd. A link of 0 leads to the entry
+// FreeEnd ends the chain of free entries. A link of 0 leads to the entry
 // that follows in the table, so that zeroed entries are a chain already.
 const FreeEnd = ^uint32(0)
 
+// NextFree is the entry, +1, that follows free entry i in its chain, or FreeEnd.
 func (w *Memory) NextFree(i uint32) uint32 {
 	n := mem.Load32(w.Ent32(i, EntNext))
 	if n == 0 {
@@ -108,7 +114,7 @@ func (w *Memory) NextFree(i uint32) uint32 {
 	return n
 }
 
-// read copies entry i out, word by word. The copy is of one instant if the
+// Entry copies entry i out, word by word. The copy is of one instant if the
 // caller's check of seq, or of the state and the generation, says so.
 func (w *Memory) Entry(i uint32) (e Entry) {
 	e.I = i
@@ -129,7 +135,7 @@ func (w *Memory) Entry(i uint32) (e Entry) {
 	return e
 }
 
-// write fills a free entry; its state stays Free.
+// PutEntry fills a free entry; its state stays Free.
 func (w *Memory) PutEntry(e *Entry) {
 	i := e.I
 	mem.Store32(w.Ent32(i, EntKind), uint32(e.Kind))
@@ -146,7 +152,7 @@ func (w *Memory) PutEntry(e *Entry) {
 	}
 }
 
-// valid says what is impossible in a copy of an entry that is not free.
+// Valid says what is impossible in a copy of an entry that is not free.
 func (w *Memory) Valid(e *Entry) error {
 	bad := func(format string, args ...any) error {
 		return fmt.Errorf("entry %d: %s: %w", e.I, fmt.Sprintf(format, args...), ErrCorrupt)
@@ -170,10 +176,10 @@ func (w *Memory) Valid(e *Entry) error {
 	return nil
 }
 
-// area is the memory of the engine's words of a valid entry.
+// Words is the memory of the engine's words of a valid entry.
 func (w *Memory) Words(e *Entry) mem.Area { return w.Sub(e.Off, e.Words) }
 
-// is reports whether the entry is still what e says: the same object, in the
+// Still reports whether the entry is still what e says: the same object, in the
 // same state. The state is loaded first: a live object's generation was stored
 // before its state and does not return, so with the old generation after it
 // the state was the old object's. (The other way round, the entry could have
@@ -224,7 +230,7 @@ func (w *Memory) walk(hash uint64, name string, seq uint64) (i uint32, ok bool, 
 // microseconds.
 const lookupTries = 100
 
-// lookup finds a live object without the lock, and copies its entry. stable is
+// Lookup finds a live object without the lock, and copies its entry. stable is
 // false if the directory would not stay still: one who changes it is slow, or
 // dead.
 func (w *Memory) Lookup(hash uint64, name string) (e Entry, ok, stable bool, err error) {
@@ -254,7 +260,7 @@ func (w *Memory) Lookup(hash uint64, name string) (e Entry, ok, stable bool, err
 	return Entry{}, false, false, nil
 }
 
-// find is lookup for who holds the lock.
+// Find is Lookup for who holds the lock.
 func (w *Memory) Find(hash uint64, name string) (e Entry, ok bool, err error) {
 	i, ok, err := w.walk(hash, name, 0)
 	if !ok || err != nil {
@@ -267,7 +273,7 @@ func (w *Memory) Find(hash uint64, name string) (e Entry, ok bool, err error) {
 	return e, err == nil, err
 }
 
-// beginChange and endChange bracket a change of what a lookup may see. A change that meets
+// BeginChange and EndChange bracket a change of what a lookup may see. A change that meets
 // an error does not end: seq stays odd, and who locks next repairs.
 func (w *Memory) BeginChange() { mem.Store64(w.Dir64(DirSeq), mem.Load64(w.Dir64(DirSeq))|1) }
 func (w *Memory) EndChange()   { mem.Store64(w.Dir64(DirSeq), (mem.Load64(w.Dir64(DirSeq))|1)+1) }
@@ -275,7 +281,7 @@ func (w *Memory) EndChange()   { mem.Store64(w.Dir64(DirSeq), (mem.Load64(w.Dir6
 // steadyTries is more often than an entry is remade while one reads it.
 const steadyTries = 8
 
-// steady copies an entry that is live or removed, and valid, as it was at one
+// Steady copies an entry that is live or removed, and valid, as it was at one
 // instant.
 func (w *Memory) Steady(i uint32) (Entry, bool) {
 	for range steadyTries {
@@ -290,7 +296,7 @@ func (w *Memory) Steady(i uint32) (Entry, bool) {
 	return Entry{}, false
 }
 
-// unchain takes entry i out of the chain that begins at link.
+// Unchain takes entry i out of the chain that begins at link.
 func (w *Memory) Unchain(link *uint32, i uint32) error {
 	for range w.Geo.Objects {
 		n := mem.Load32(link)

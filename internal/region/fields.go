@@ -18,6 +18,7 @@ import (
 var fieldEscape = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 var fieldUnescape = strings.NewReplacer(`\\`, `\`, `\n`, "\n")
 
+// FieldsText is the text of fields.
 func FieldsText(fields []object.Field) string {
 	var b strings.Builder
 	for _, f := range fields {
@@ -26,10 +27,10 @@ func FieldsText(fields []object.Field) string {
 	return b.String()
 }
 
-// maxFields bounds what is read of a region that says anything.
+// MaxFields bounds what is read of a region that says anything.
 const MaxFields = 1 << 20
 
-// fieldsOf reads the fields of a valid entry, whose memory stays.
+// Fields reads the fields of a valid entry, whose memory stays.
 func (w *Memory) Fields(e *Entry) ([]object.Field, error) {
 	bad := func(why string) error {
 		return fmt.Errorf("entry %d: fields of %d bytes: %s: %w", e.I, e.Fields, why, ErrCorrupt)
@@ -61,7 +62,7 @@ func fieldValue(fields []object.Field, name string) string {
 	return ""
 }
 
-// compare says in what an object that is there differs from what s asks for:
+// Compare says in what an object that is there differs from what s asks for:
 // ErrMismatch with every field that differs, and both values.
 func Compare(s *object.Spec, kind engine.Kind, have []object.Field) error {
 	if s.Kind != kind {

@@ -10,7 +10,7 @@ import (
 	"example.com/tandem/internal/sys"
 )
 
-// A header is a private copy of a region's first bytes, found possible.
+// A Header is a private copy of a region's first bytes, found possible.
 type Header struct {
 	Geometry
 	ID      object.RegionID
@@ -19,9 +19,7 @@ type Header struct {
 	Inode   uint64
 }
 
-const knownFlags = FlagEphemeral | FlagAnonymous
-
-// encode writes the header of a new region; b is zeroed.
+// Encode writes the header of a new region; b is zeroed.
 func (h *Header) Encode(b []byte) {
 	le := binary.LittleEndian
 	le.PutUint64(b[HdrMagic:], layoutMagic)
@@ -38,7 +36,7 @@ func (h *Header) Encode(b []byte) {
 	le.PutUint64(b[hdrSum:], HeaderSum(b))
 }
 
-// headerSum is of the fields that say what the region is and where everything
+// HeaderSum is of the fields that say what the region is and where everything
 // in it lies: FNV-1a of their bytes, so that no flipped bit makes one that lasts
 // ephemeral, or moves its directory.
 func HeaderSum(b []byte) uint64 {
@@ -49,6 +47,8 @@ func HeaderSum(b []byte) uint64 {
 	return sum.Sum64()
 }
 
+// DecodeHeader is the header whose first bytes are b, of a file of so many bytes;
+// else ErrNotRegion, ErrVersion or ErrCorrupt, with what it says and what it should.
 func DecodeHeader(b *[128]byte, fileSize uint64) (h Header, err error) {
 	le := binary.LittleEndian
 	if m := le.Uint64(b[HdrMagic:]); m != layoutMagic {

@@ -21,14 +21,19 @@ import (
 // is gone and no object has a part of them (giveBack). Free memory may hold
 // anything; provide zeroes it.
 
-const HeapPage = 4096 // objects of that size and more are aligned to it
+// HeapPage is the size from which on objects are aligned to pages, of that size.
+const HeapPage = 4096
 
+// An Extent is a run of the region's bytes.
 type Extent struct{ Off, Size uint64 }
 
+// End is the first byte behind it.
 func (x Extent) End() uint64 { return x.Off + x.Size }
 
+// HeapSize is the heap's, in bytes.
 func (g *Geometry) HeapSize() uint64 { return (g.Size - g.HeapOff) &^ (HeapUnit - 1) }
 
+// Extent is row k of the table, whatever it says.
 func (w *Memory) Extent(k uint32) Extent {
 	at := w.Geo.ExtentsOff + uint64(k)*ExtentSize
 	return Extent{mem.Load64(w.W64(at)), mem.Load64(w.W64(at + 8))}
@@ -40,7 +45,7 @@ func (w *Memory) setExtent(k uint32, x Extent) {
 	mem.Store64(w.W64(at+8), x.Size)
 }
 
-// extents is how many rows there are, checked.
+// Rows is how many rows there are, checked.
 func (w *Memory) Rows() (uint32, error) {
 	n := mem.Load32(w.Dir32(dirExtents))
 	if n > w.Geo.Objects+1 {
@@ -49,7 +54,7 @@ func (w *Memory) Rows() (uint32, error) {
 	return n, nil
 }
 
-// checkExtent says what is impossible in row k, which follows a run that ends
+// CheckExtent says what is impossible in row k, which follows a run that ends
 // at prev (0: it is the first).
 func (w *Memory) CheckExtent(k uint32, x Extent, prev uint64) error {
 	if x.Size == 0 || x.Size%HeapUnit != 0 || x.Off%HeapUnit != 0 || x.Off < w.Geo.HeapOff || !w.Has(x.Off, x.Size) || x.Off <= prev {
@@ -58,14 +63,14 @@ func (w *Memory) CheckExtent(k uint32, x Extent, prev uint64) error {
 	return nil
 }
 
-// A place is where an object of some size would go: a part of row k.
+// A Place is where an object of some size would go: a part of row k.
 type Place struct {
 	k   uint32
 	Row Extent // as it is
 	Extent
 }
 
-// place finds room for n bytes. ok is false if there is none; free is then all
+// Place finds room for n bytes. ok is false if there is none; free is then all
 // there is.
 func (w *Memory) Place(n uint64) (p Place, ok bool, free uint64, err error) {
 	rows, err := w.Rows()
@@ -92,7 +97,7 @@ func (w *Memory) Place(n uint64) (p Place, ok bool, free uint64, err error) {
 	return p, false, free, nil
 }
 
-// take takes a place out of the table. The lock has been held since place.
+// Take takes a place out of the table. The lock has been held since place.
 func (w *Memory) Take(p Place) error {
 	before := Extent{p.Row.Off, p.Off - p.Row.Off}
 	after := Extent{p.End(), p.Row.End() - p.End()}
@@ -113,7 +118,7 @@ func (w *Memory) Take(p Place) error {
 	return nil
 }
 
-// put puts x back into the table and returns the free run that it is part of
+// Put puts x back into the table and returns the free run that it is part of
 // then.
 func (w *Memory) Put(x Extent) (run Extent, err error) {
 	rows, err := w.Rows()
@@ -194,13 +199,13 @@ func (w *Memory) shift(k uint32, by int) error {
 	return nil
 }
 
-// free is how many bytes no object has.
+// FreeBytes is how many bytes no object has.
 func (w *Memory) FreeBytes() uint64 {
 	n, _ := w.Pieces()
 	return n
 }
 
-// pieces says how many bytes no object has, and how many are in one piece.
+// Pieces says how many bytes no object has, and how many are in one piece.
 func (w *Memory) Pieces() (all, largest uint64) {
 	rows, err := w.Rows()
 	if err != nil {

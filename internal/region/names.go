@@ -3,7 +3,7 @@ package region
 // MaxName is how long the name of a region or of an object may be, in bytes.
 const MaxName = 200
 
-// validName is the rule for the names of regions and of objects.
+// ValidName is the rule for the names of regions and of objects.
 func ValidName(s string) bool {
 	if len(s) < 1 || len(s) > MaxName || s == "." || s == ".." {
 		return false
@@ -20,7 +20,7 @@ func nameByte(c byte) bool {
 	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
 }
 
-// hashName is 64-bit FNV-1a.
+// HashName is 64-bit FNV-1a.
 func HashName(name string) uint64 {
 	h := uint64(14695981039346656037)
 	for i := range len(name) {

@@ -15,6 +15,8 @@ import (
 // A row is written by its participant, and by the recovery of it once it is
 // dead or has let go. Bits change by Or and And, fenced: see directory.go.
 
+// SetOpener, ClearOpener and IsOpener set, clear and read the bit of participant p
+// for entry i.
 func (w *Memory) SetOpener(p, i uint32) {
 	at, bit := w.Geo.opener(p, i)
 	mem.Or64(w.W64(at), bit)
@@ -30,7 +32,7 @@ func (w *Memory) IsOpener(p, i uint32) bool {
 	return mem.Load64(w.W64(at))&bit != 0
 }
 
-// opened reports whether anybody has the entry's object open.
+// Opened reports whether anybody has the entry's object open.
 func (w *Memory) Opened(i uint32) bool {
 	for p := range w.Geo.Participants {
 		if w.IsOpener(p, i) {
@@ -40,7 +42,7 @@ func (w *Memory) Opened(i uint32) bool {
 	return false
 }
 
-// openers returns the participants that have the entry's object open.
+// Openers returns the participants that have the entry's object open.
 func (w *Memory) Openers(i uint32) (ps []uint32) {
 	for p := range w.Geo.Participants {
 		if w.IsOpener(p, i) {
@@ -50,7 +52,7 @@ func (w *Memory) Openers(i uint32) (ps []uint32) {
 	return ps
 }
 
-// removedOpenIn returns the participants that have removed objects open.
+// RemovedOpenIn returns the participants that have removed objects open.
 func (w *Memory) RemovedOpenIn() (ps []uint32) {
 	in := map[uint32]bool{}
 	w.EachRemoved(func(k, removed uint64) {
@@ -64,7 +66,7 @@ func (w *Memory) RemovedOpenIn() (ps []uint32) {
 	return ps
 }
 
-// eachRemoved calls f with the bits of removed entries, for each 64 entries that
+// EachRemoved calls f with the bits of removed entries, for each 64 entries that
 // have some.
 func (w *Memory) EachRemoved(f func(k, removed uint64)) {
 	if mem.Load32(w.Dir32(DirRemoved)) == 0 {
@@ -83,7 +85,7 @@ func (w *Memory) EachRemoved(f func(k, removed uint64)) {
 	}
 }
 
-// eachOpen calls f for every object that participant p may have open, live or
+// EachOpen calls f for every object that participant p may have open, live or
 // removed, with the memory of its words, in bounds whatever the region says. It
 // goes on after an error and returns all of them. The caller is p's recoverer,
 // or p itself on its way out, so the bits stay until clearOpeners, and as long
@@ -120,7 +122,7 @@ func (w *Memory) EachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.
 	return errors.Join(errs...)
 }
 
-// clearOpeners closes all objects in the name of participant p, whose recovery
+// ClearOpeners closes all objects in the name of participant p, whose recovery
 // is complete.
 func (w *Memory) ClearOpeners(p uint32) {
 	for k := range w.Geo.bitWords {
@@ -131,7 +133,7 @@ func (w *Memory) ClearOpeners(p uint32) {
 	}
 }
 
-// openCount is how many objects participant p has open.
+// OpenCount is how many objects participant p has open.
 func (w *Memory) OpenCount(p uint32) (n int) {
 	for k := range w.Geo.bitWords {
 		at, _ := w.Geo.opener(p, uint32(k*64))

@@ -14,6 +14,8 @@ import (
 // words only, but for Void, which becomes Removed again; so a death in it
 // leaves what there was to repair before, and the lock abandoned.
 
+// Repair makes the directory whole again, or says with ErrCorrupt what is impossible
+// in it.
 func (w *Memory) Repair() error {
 	used, gen, err := w.survey()
 	if err != nil {

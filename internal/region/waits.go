@@ -32,28 +32,29 @@ const (
 	WaitCallsMax   = 1<<(64-WaitOffsetBits) - 1
 )
 
-var _ [WaitsSize - WaitsSlots - wait.BoardSlots*SlotSize]byte
-var _ [WaitsSlots + wait.BoardSlots*SlotSize - WaitsSize]byte
-
-// A board is this process's row.
-type board struct {
+// A Board is the row of a process, which writes it: a wait.Board.
+type Board struct {
 	row  mem.Area
 	base uintptr // of the region
 	size uint64
 }
 
-// board is the row of participant p.
-func (w *Memory) Board(p uint32) *board {
-	return &board{w.Sub(w.Geo.WaitsAt(p), WaitsSize), uintptr(w.Ptr(0, 0)), w.Geo.Size}
+// Board is the row of participant p.
+func (w *Memory) Board(p uint32) *Board {
+	return &Board{w.Sub(w.Geo.WaitsAt(p), WaitsSize), uintptr(w.Ptr(0, 0)), w.Geo.Size}
 }
 
+// Since says since when one of the calls of a slot has slept.
+//
 //go:norace
-func (b *board) Since(slot int, t int64) {
+func (b *Board) Since(slot int, t int64) {
 	mem.Store64(b.row.W64(WaitsSlots+uint64(slot)*SlotSize+SlotSince), uint64(t))
 }
 
+// Show says that n calls sleep on word.
+//
 //go:norace
-func (b *board) Show(slot int, word *uint32, n int) {
+func (b *Board) Show(slot int, word *uint32, n int) {
 	v := uint64(0)
 	// A word elsewhere is nobody else's to see.
 	if off := uint64(uintptr(unsafe.Pointer(word)) - b.base); n > 0 && off < b.size {
@@ -62,17 +63,19 @@ func (b *board) Show(slot int, word *uint32, n int) {
 	mem.Store64(b.row.W64(WaitsSlots+uint64(slot)*SlotSize+slotWord), v)
 }
 
+// ShowRest says how many calls sleep that have no slot.
+//
 //go:norace
-func (b *board) ShowRest(n int) { mem.Store64(b.row.W64(waitsRest), uint64(n)) }
+func (b *Board) ShowRest(n int) { mem.Store64(b.row.W64(waitsRest), uint64(n)) }
 
-// A sleep is a slot's.
+// A Sleep is a slot's.
 type Sleep struct {
 	Off   uint64 // of a word in the region
 	N     int
 	Since int64
 }
 
-// sleeps are those of participant p, and how many calls have no slot.
+// Sleeps are those of participant p, and how many calls have no slot.
 func (w *Memory) Sleeps(p uint32) (ss []Sleep, rest int) {
 	row := w.Sub(w.Geo.WaitsAt(p), WaitsSize)
 	for i := range uint64(wait.BoardSlots) {
@@ -92,7 +95,7 @@ func unpackSleep(v uint64) Sleep {
 	return Sleep{Off: v & (1<<WaitOffsetBits - 1), N: int(v >> WaitOffsetBits)}
 }
 
-// checkWaits sees that who is attached sleeps on words of the region.
+// CheckWaits sees that who is attached sleeps on words of the region.
 func (w *Memory) CheckWaits() (errs []error) {
 	for p := range w.Geo.Participants {
 		if !Present(w.Rec(p).Word()) {

@@ -94,4 +94,18 @@ var shmMutations = []mutation{
 	{file: "internal/region/directory.go", from: "	return w.EntryState(e.I) == e.State && mem.Load64(w.Ent64(e.I, EntGen)) == e.Gen\n", to: "	return w.EntryState(e.I) == e.State\n",
 		promise: "an entry that was given to another object is another's",
 		pkg:     "./shm", run: "TestSimOperationInOperation$", tags: "tandem_sim"},
+
+	// The room of the bytes, on heap bytes.
+	{file: "internal/region/heap.go", from: "if joinsAfter = after.Off == x.End(); joinsAfter {", to: "if joinsAfter = false; joinsAfter {",
+		promise: "no two free runs touch", pkg: "./internal/region", run: "TestHeapTiles$"},
+	{file: "internal/region/heap.go", from: "		if before.End() > x.Off {", to: "		if false {",
+		promise: "what is free is not given back", pkg: "./internal/region", run: "TestHeapTiles$"},
+	{file: "internal/region/records.go", from: "return n >= 32 || uint32(v)>>n&1 != 0", to: "return uint32(v)>>n&1 != 0",
+		promise: "an exit of which nothing is known any more counts as a death", pkg: "./internal/region", run: "TestExits$"},
+	{file: "internal/region/waits.go", from: "n > 0 && off < b.size {", to: "n > 0 {",
+		promise: "a word that is not the region's is not shown", pkg: "./internal/region", run: "TestBoard$"},
+	{file: "internal/region/repair.go", from: "			mem.Store32(w.Ent32(i, EntState), EntRemoved)\n", to: "",
+		promise: "repair makes what is Void Removed again", pkg: "./internal/region", run: "TestDirectory$"},
+	{file: "internal/region/header.go", from: "; sum != want {", to: "; false && sum != want {",
+		promise: "a header of which a bit was flipped is damage", pkg: "./internal/region", run: "TestHeader$"},
 }

@@ -151,7 +151,7 @@ func newAttachment(v regionFile) (_ *attachment, err error) {
 
 // placeLimit bounds the wait for a place that is about to be free: for its
 // recovery, which takes milliseconds unless the recoverer is stopped, or for
-// the kernel to take down a dead process, a second or so if that was a big one.
+// the kernel to tear down a dead process, a second or so if that was a big one.
 const placeLimit = 5 * time.Second
 
 // takeRecord makes a free record this process's: the byte first, so that it

@@ -57,7 +57,7 @@ func (v *regionFile) backCopy(st sys.FileStat, readOnly bool) error {
 	case held:
 		return nil
 	case readOnly: // whether that can be asked or not
-		return lookAt(f, g, st)
+		return touchHead(f, g, st)
 	case err != nil:
 		return err
 	}
@@ -151,9 +151,9 @@ func touchAll(f *os.File, g region.Geometry, used []region.Extent, need uint64, 
 	}, func() error { return noRoomForCopy(f, need, st) })
 }
 
-// lookAt is for who may change nothing. A look at a hole of a tmpfs takes
+// touchHead reads header and directory, for who may change nothing. A look at a hole of a tmpfs takes
 // memory, too. Objects are looked at with a fault in mind (peek).
-func lookAt(f *os.File, g region.Geometry, st sys.FileStat) error {
+func touchHead(f *os.File, g region.Geometry, st sys.FileStat) error {
 	if uint64(st.Memory) >= g.Size {
 		return nil
 	}

@@ -42,7 +42,7 @@ func (w words) ring(i uint32) { w.bump(w.Geo.RecordAt(i) + region.RecBell) }
 
 // ended tells those who have to know that the user of r in epoch is gone: those
 // who watched it need others to watch, those who listen hear of it, and those who
-// wait for its answer (ask.go) get none. That it was told is taken down last, so
+// wait for its answer (ask.go) get none. That it was told is recorded last, so
 // that who is on duty can tell.
 func (w words) ended(r record, epoch uint32) {
 	wait.Wake(r.P32(region.RecAlive), -1)

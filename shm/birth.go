@@ -31,6 +31,9 @@ func newBirth(dir string) (*birth, error) {
 	return b, noFile(dir, err)
 }
 
+// tempTries is how often a temporary file may be swept before it is locked.
+const tempTries = 8
+
 func newUnnamed(dir string) (*birth, error) {
 	f, err := sys.Temp(dir)
 	if err == nil {
@@ -41,7 +44,7 @@ func newUnnamed(dir string) (*birth, error) {
 	}
 	for try := 0; ; try++ {
 		b, err := newTemp(dir)
-		if err == nil || try == 8 {
+		if err == nil || try == tempTries {
 			return b, err
 		}
 	}

@@ -107,7 +107,7 @@ func Detach(k object.RegionKey) error {
 func (a *attachment) close() error {
 	a.gate.Shut() // 1
 	a.list.Close()
-	a.settle()
+	a.finishChanges()
 	defer a.fd.Close()
 	if a.readOnly {
 		return a.gate.Replace(a.m.zero)
@@ -157,6 +157,9 @@ func (a *attachment) release() {
 // undead holds attachments whose byte must stay locked.
 var undead gosync.Map
 
+// freeTries bounds how often somebody else may scribble on the word just then.
+const freeTries = 64
+
 // leave frees the record of self after its recovery by itself. Whatever the
 // record's word was made to say by somebody else, nobody has the record while
 // this process holds the byte. reclaim is called when no object is open any more.
@@ -168,7 +171,7 @@ func (w words) leave(self engine.Self, env engine.Env, reclaim func()) {
 	reclaim()
 	r.Exited(self.Epoch, false)
 	mem.Store32(r.P32(region.RecAlive), sys.FutexWaiters)
-	for range 64 {
+	for range freeTries {
 		if r.Move(r.Word(), region.RecordWord(self.Epoch, region.StFree)) {
 			w.ended(r, self.Epoch)
 			return

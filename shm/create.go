@@ -135,6 +135,10 @@ func (o *Options) plan() (region.Header, error) {
 	return h, nil
 }
 
+// publishTries is how often the name may be given to an ephemeral region that has
+// ended by the time this process looks.
+const publishTries = 8
+
 func create(path, name string, o *Options) (*Region, error) {
 	h, err := o.plan()
 	if err != nil {
@@ -173,7 +177,7 @@ func create(path, name string, o *Options) (*Region, error) {
 			return nil, err
 		}
 		room, err := endNamed(path)
-		if err == nil && (try == 8 || !room) {
+		if err == nil && (try == publishTries || !room) {
 			err = exists(path)
 		}
 		if err != nil {

@@ -75,7 +75,7 @@ func (a *attachment) lookAt(now int64) (l look) {
 		st, suspect := region.StateOf(w), region.Present(w) && alive&sys.FutexOwnerDied != 0
 		settled := st == region.StFree || st == region.StAlive && !suspect
 		if settled {
-			seen.settle(i)
+			seen.endDoubt(i)
 		}
 		tried := i == turn || count > 0 && (i-from+a.Geo.Participants)%a.Geo.Participants < count || r.ByteOffset() == seen.found
 		if settled && !tried && w == seen.words[i] && (!duty || alive == seen.alive[i]) {
@@ -123,7 +123,7 @@ func (a *attachment) lookAt(now int64) (l look) {
 	if seen.still++; news || !l.unsettled {
 		seen.still = 0
 	}
-	l.unsettled = duty && (l.unsettled && seen.still < dutyPatience || len(seen.untold) > 0)
+	l.unsettled = duty && (l.unsettled && seen.still < dutyStill || len(seen.untold) > 0)
 	return l
 }
 
@@ -176,7 +176,7 @@ func (a *attachment) ask(r record, w uint64, tried, changed bool) {
 // of r, of whom nothing says that he is dead, too.
 func (a *attachment) inHands(r record, epoch uint32) bool {
 	de, index1, e := region.UnpackRecoverer(mem.Load64(r.P64(region.RecRecoverer)))
-	if de != epoch&(1<<21-1) || index1 == 0 {
+	if de != epoch&region.RecovererEpochs || index1 == 0 {
 		return false
 	}
 	if index1 == region.NewcomerIndex {
@@ -241,7 +241,7 @@ func (a *attachment) declare(r record, w uint64, unheard bool) {
 	}
 }
 
-// beginWatch takes down who is there now, so that what goes from here on is told.
+// beginWatch records who is there now, so that what goes from here on is told.
 func (a *attachment) beginWatch() {
 	n, w := a.Geo.Participants, &a.watch
 	w.words, w.alive = make([]uint64, n), make([]uint32, n)

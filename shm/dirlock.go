@@ -89,6 +89,9 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 // lockSlice is how long one waits before one doubts that the holder exists.
 const lockSlice = 25 * time.Millisecond
 
+// lockDoubts is how many slices in a row may find a holder who is not attached.
+const lockDoubts = 3
+
 // lockPatiently takes m, waiting as long as its holder is attached, stopped or
 // not, or dead and being recovered. A holder that is none of that is no holder
 // but corruption, for which nobody would ever wake who waits.
@@ -97,7 +100,7 @@ func (a *attachment) lockPatiently(ctx context.Context, m *engine.Mutex) (suspec
 		return false, err
 	}
 	since := int64(0) // all slices are one wait
-	for doubts := 0; doubts < 3; {
+	for doubts := 0; doubts < lockDoubts; {
 		err := func() error {
 			slice, cancel := context.WithTimeout(ctx, lockSlice)
 			defer cancel()
@@ -173,11 +176,11 @@ func (l *dirLock) release() (wanted bool) {
 	return wanted
 }
 
-// settle waits until no goroutine of this process is changing the directory.
+// finishChanges waits until no goroutine of this process is changing the directory.
 // Close calls it when closed is set and all sleepers have been woken, and
 // before it gives the mapping up: what is done to the file, to provide memory
 // or to give it back, does not go through the mapping.
-func (a *attachment) settle() {
+func (a *attachment) finishChanges() {
 	a.changing.Lock()
 	a.changing.Unlock() //lint:ignore SA2001 the wait is the point
 }

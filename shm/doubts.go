@@ -69,8 +69,8 @@ func (a *attachment) doubt(r record, epoch uint32) *doubt {
 	return d
 }
 
-// settle ends the doubt about participant i, if there is one.
-func (w *watch) settle(i uint32) {
+// endDoubt ends the doubt about participant i, if there is one.
+func (w *watch) endDoubt(i uint32) {
 	if len(w.doubts) > 0 {
 		delete(w.doubts, i)
 	}

@@ -32,9 +32,9 @@ import (
 // that is replaced by mistake, or by somebody who scribbles, or two who think
 // that they have one post, do no harm.
 const (
-	dutyPeriod   = 50e6 // nanoseconds between looks that find nothing
-	dutyRound    = 1e9  // between looks that also try for a proof where nothing speaks for a death
-	dutyPatience = 20   // periods: a beat that stands still for longer is replaced
+	dutyPeriod = 50e6 // nanoseconds between looks that find nothing
+	dutyRound  = 1e9  // between looks that also try for a proof where nothing speaks for a death
+	dutyStill  = 20   // periods: a beat that stands still for longer is replaced
 
 	pulseStep = 20e9 // nanoseconds between looks at the sum of the beats
 	pulseMany = 64   // with more participants than so many each looks the less often
@@ -57,7 +57,7 @@ type shift struct {
 	post  int // that this process holds, or -1
 	beats [region.DutyPosts]uint32
 	seen  [region.DutyPosts]int64 // since when each beat has been what it is, CLOCK_MONOTONIC
-	stood bool                    // none of them has moved for dutyPatience
+	stood bool                    // none of them has moved for dutyStill
 	round int64                   // when the last round was
 
 	called    int64  // when somebody was called to a vacant post
@@ -85,7 +85,7 @@ func (a *attachment) takeDuty(now int64) bool {
 		if b := mem.Load32(a.Beat(k)); b != s.beats[k] || s.seen[k] == 0 {
 			s.beats[k], s.seen[k] = b, now
 		}
-		late := stood || now-s.seen[k] > dutyPatience*dutyPeriod
+		late := stood || now-s.seen[k] > dutyStill*dutyPeriod
 		switch {
 		case a.holds(v) && !late:
 		case s.post < 0:
@@ -158,8 +158,8 @@ func pulseTimes(index uint32, many int) (first, step int64) {
 	return int64(float64(step) * float64(index*golden) / (1 << 32)), step
 }
 
-// rows are what one who is on duty looks at. The words were taken down by the
-// last look.
+// rows are what one who is on duty looks at. The words were recorded by the last
+// look.
 func (a *attachment) rows() sys.Rows {
 	w := &a.watch
 	if w.nextLocked < 0 { // each holder begins elsewhere

@@ -102,7 +102,7 @@ func TestStoppedDutyIsReplaced(t *testing.T) {
 		past := func(a *attachment) {
 			a.lookAt(still)
 			for k := range region.DutyPosts {
-				a.watch.shift.seen[k] -= 2 * dutyPatience * dutyPeriod
+				a.watch.shift.seen[k] -= 2 * dutyStill * dutyPeriod
 			}
 		}
 		if others {

@@ -135,6 +135,10 @@ func (a *attachment) leaveLife(w words) error {
 	return takeAway(a.private, a.file, a.where())
 }
 
+// lifeTries is how often the life byte may change hands between the try to lock it
+// and the question who has it.
+const lifeTries = 16
+
 // endIfDead is L1, for a description that has no share. over is true when the
 // region has ended, by this or before, or is being ended: who has the byte
 // exclusively got it because nobody lives there, and if that one dies at it,
@@ -144,7 +148,7 @@ func (a *attachment) leaveLife(w words) error {
 func endIfDead(f *os.File, id sys.FileID, path string) (over bool, err error) {
 	defer sys.Unlock(f, region.LifeByte, 1)
 	var b [4]byte
-	for range 16 { // it changes hands between two looks, but not for ever
+	for range lifeTries {
 		if err = sys.Lock(f, region.LifeByte, 1, true); err == nil {
 			binary.LittleEndian.PutUint32(b[:], region.LifeGone)
 			if _, err = f.WriteAt(b[:], int64(region.HdrLife)); err != nil {
@@ -288,14 +292,19 @@ func isCorpse(path string) bool {
 	return err == nil && !held
 }
 
-// sweepNow is sweep for those who open: a directory at most once a second, for
+const (
+	sweepRest = time.Second // between two sweeps of a directory
+	sweptMost = 64          // directories of which this process remembers when it swept them
+)
+
+// sweepNow is sweep for those who open: a directory at most once in sweepRest, for
 // a program that opens regions in a loop among many files.
 func sweepNow(dir string) {
 	swept.Lock()
 	now := time.Now()
-	due := now.Sub(swept.at[dir]) >= time.Second
+	due := now.Sub(swept.at[dir]) >= sweepRest
 	if due {
-		if len(swept.at) >= 64 {
+		if len(swept.at) >= sweptMost {
 			clear(swept.at)
 		}
 		swept.at[dir] = now

@@ -256,7 +256,7 @@ func (gd *guard) sleep(l look, most int) {
 	if len(gd.offDuty) > 0 {
 		first, step := pulseTimes(gd.offDuty[0].self.Index, most)
 		first += now
-		v.PulseAt, v.PulseStep, v.PulseRest = first-first%dutyPeriod+dutyPeriod, step, dutyPatience*dutyPeriod
+		v.PulseAt, v.PulseStep, v.PulseRest = first-first%dutyPeriod+dutyPeriod, step, dutyStill*dutyPeriod
 	}
 	v.Sleep() // whatever it says means the same here: look again
 	for k, a := range gd.onDuty {
@@ -316,7 +316,7 @@ func (a *attachment) bells(ws []sys.Waitv) []sys.Waitv {
 }
 
 // watched adds the alive words of n who follow this process in order of index,
-// and takes down who of those behind it are suspects.
+// and records who of those behind it are suspects.
 func (a *attachment) watched(ws []sys.Waitv, n int) []sys.Waitv {
 	a.watch.behind = a.watch.behind[:0]
 	for k := uint32(1); k < a.Geo.Participants && n > 0; k++ {

@@ -35,13 +35,17 @@ func Open(name string, o *Options) (*Region, error) {
 	})
 }
 
+// goneTries is how often a region may have ended when it was found: its end is
+// under way then, by a process that is stopped, perhaps.
+const goneTries = 32
+
 func open(path, name string, o *Options) (*Region, error) {
 	for try := 0; ; try++ {
 		r, err := openOnce(path, name, o)
 		if !errors.Is(err, errGone) {
 			return r, err
 		}
-		if try == 32 { // its end is under way, by somebody who is stopped, maybe
+		if try == goneTries {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 		}
 		backOff(try)

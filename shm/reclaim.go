@@ -43,11 +43,14 @@ func (a *attachment) reclaim() {
 	}
 }
 
+// vainTurns is how many turns in a row may find nothing to collect.
+const vainTurns = 3
+
 // collectWanted collects, so many at a time, until there is nothing to collect
 // and nobody has wanted the lock meanwhile who left something. If it finds
 // nothing, again and again, what toReclaim sees is not in the chain.
 func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) {
-	for vain := 0; vain < 3; {
+	for vain := 0; vain < vainTurns; {
 		l, err := lock()
 		if err != nil {
 			return
@@ -83,8 +86,8 @@ func (w *words) toReclaim() bool {
 	return n != 0 || mem.Load64(w.Dir64(region.DirSeq)) != seq
 }
 
-// leaverPatience is how long one who leaves waits for the directory's lock.
-const leaverPatience = 10 * time.Millisecond
+// leaverWait is how long one who leaves waits for the directory's lock.
+const leaverWait = 10 * time.Millisecond
 
 // reclaimLeaving is reclaim for who closes the region, which a maps a second
 // time. Where somebody else keeps the lock for longer, to find memory for a big
@@ -94,11 +97,11 @@ func (w words) reclaimLeaving(a *attachment) {
 		return
 	}
 	second := &attachment{words: w, fd: a.fd, self: a.self, env: a.env, list: wait.NewList()}
-	patience := leaverPatience
+	limit := leaverWait
 	second.collectWanted(func() (*dirLock, error) {
 		for {
-			l, err := second.lockDirectoryFor(patience)
-			patience = 0
+			l, err := second.lockDirectoryFor(limit)
+			limit = 0
 			if !errors.Is(err, context.DeadlineExceeded) || second.wantDirectory() {
 				return l, err
 			}

@@ -78,11 +78,14 @@ func (a *attachment) tried(r record, epoch uint32) bool {
 	return ok && e == epoch
 }
 
+// nameTries bounds the turns in which others are faster.
+const nameTries = 64
+
 // nameRecoverer writes want into the record, or reports false: the record has
 // moved on, or its recoverer lives.
 func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 	p := r.P64(region.RecRecoverer)
-	for range 64 { // each turn but the first means that another was faster
+	for range nameTries {
 		if r.Word() != region.RecordWord(epoch, region.StDead) {
 			return false
 		}
@@ -90,7 +93,7 @@ func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 		if v == want {
 			return true // by an earlier try of this process
 		}
-		if de, index1, e := region.UnpackRecoverer(v); de == epoch&(1<<21-1) && index1 != 0 && a.recovererLives(r, index1, e) {
+		if de, index1, e := region.UnpackRecoverer(v); de == epoch&region.RecovererEpochs && index1 != 0 && a.recovererLives(r, index1, e) {
 			return false
 		}
 		if mem.CAS64(p, v, want) {

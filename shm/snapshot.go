@@ -161,7 +161,7 @@ func (a *attachment) snapshot() *Snapshot {
 		*to = append(*to, o)
 		homes = append(homes, home{region.Extent{Off: e.Off, Size: e.Size}, func() *[]Holder { return &(*to)[k].Waits }})
 	}
-	v.settle(homes, s.Participants)
+	v.assign(homes, s.Participants)
 	s.Directory.Live, s.Directory.Removed = len(s.Objects), len(s.Removed)
 	for _, o := range s.Removed {
 		if len(o.OpenIn) == 0 {

@@ -107,7 +107,7 @@ func (r record) departed(p Participant, word uint64) (Departed, bool) {
 func (v *viewer) recoverer(r record, epoch uint32) *Holder {
 	de, index1, e := region.UnpackRecoverer(mem.Load64(r.P64(region.RecRecoverer)))
 	switch {
-	case de != epoch&(1<<21-1) || index1 == 0:
+	case de != epoch&region.RecovererEpochs || index1 == 0:
 		return nil
 	case index1 == region.NewcomerIndex:
 		return &Holder{Index: -1}
@@ -169,8 +169,8 @@ type home struct {
 	waits func() *[]Holder
 }
 
-// settle gives each sleep to whoever has the memory.
-func (v *viewer) settle(homes []home, present []Attached) {
+// assign gives each sleep to whoever has the memory.
+func (v *viewer) assign(homes []home, present []Attached) {
 	slices.SortFunc(homes, func(x, y home) int { return cmp.Compare(x.Off, y.Off) })
 	for _, s := range v.sleeps {
 		k, at := slices.BinarySearchFunc(homes, s.Off, func(h home, off uint64) int { return cmp.Compare(h.Off, off) })

@@ -75,7 +75,7 @@ var lifeMutations = []mutation{
 	{file: "shm/open.go", from: "\treturn v.backCopy(st, o.ReadOnly)", to: "\tif v.h.Inode == st.Ino {\n\t\treturn nil\n\t}\n\treturn v.backCopy(st, o.ReadOnly)", promise: "a copy may have the region's inode number", pkg: "./shm", run: "TestOpenSparseCopy$"},
 	{file: "shm/backing.go", from: "used = append(used, region.Extent{Off: from, Size: to - from})", to: "_, _ = from, to", promise: "a copy's objects are backed", pkg: "./shm", run: "TestOpenSparseCopy$"},
 	{file: "shm/backing.go", from: "e.Off + e.Words + uint64(e.Fields) + pageSize", to: "e.Off + e.Size + pageSize", promise: "no more is backed than is used", pkg: "./shm", run: "TestBackOnlyEntries$"},
-	{file: "shm/backing.go", from: "return lookAt(f, g, st)", to: "return nil", promise: "who only looks gets no SIGBUS", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "return touchHead(f, g, st)", to: "return nil", promise: "who only looks gets no SIGBUS", pkg: "./shm", run: "TestOpenSparseCopy$"},
 	{file: "shm/backing.go", from: "return touchAll(f, g, used, need, st)", to: "return nil", promise: "a copy is backed without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$|TestOpenSparseCopy$"},
 	{file: "shm/backing.go", from: "err = writeZeroes(f, region.Extent{Off: 0, Size: n})", to: "err = nil", promise: "a region is born whole without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$"},
 

@@ -165,11 +165,14 @@ type User struct {
 	Name  string
 }
 
+// userTries is more often than a record changes hands while one reads it.
+const userTries = 8
+
 // User copies the record's user out, and returns the word that it was read under.
 // Of a free record it is the last.
 func (r Record) User() (User, uint64) {
 	w := r.Word()
-	for range 8 { // a record changes hands in microseconds, and seldom
+	for range userTries {
 		u := r.fields()
 		again := r.Word()
 		if again == w {
@@ -192,15 +195,21 @@ func (r Record) fields() User {
 
 // NewcomerIndex is the recoverer's index, +1 already, where it has no record yet:
 // above that of any participant.
-const NewcomerIndex = 1<<11 - 1
+const NewcomerIndex = recovererIndex
+
+// The recoverer word's fields.
+const (
+	RecovererEpochs = 1<<21 - 1 // the bits that it has of the dead one's epoch
+	recovererIndex  = 1<<11 - 1
+)
 
 // PackRecoverer is the recoverer word. index1 is the recoverer's index +1; 0 names
 // nobody.
 func PackRecoverer(deadEpoch, index1, epoch uint32) uint64 {
-	return uint64(deadEpoch&(1<<21-1))<<43 | uint64(index1&(1<<11-1))<<32 | uint64(epoch)
+	return uint64(deadEpoch&RecovererEpochs)<<43 | uint64(index1&recovererIndex)<<32 | uint64(epoch)
 }
 
 // UnpackRecoverer is what a recoverer word says.
 func UnpackRecoverer(v uint64) (deadEpoch, index1, epoch uint32) {
-	return uint32(v >> 43), uint32(v>>32) & (1<<11 - 1), uint32(v)
+	return uint32(v >> 43), uint32(v>>32) & recovererIndex, uint32(v)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 )
 
 // Asking others to drop what they do not use. What a process has open of a
@@ -57,7 +58,7 @@ type debt struct {
 // more reports whether it is worth to look for room of size bytes again.
 func (s *search) more(size uint64) bool {
 	switch {
-	case size > s.a.g.heapSize():
+	case size > s.a.Geo.HeapSize():
 		return false
 	case !s.dropped:
 		s.dropped = true
@@ -75,13 +76,13 @@ func (s *search) more(size uint64) bool {
 
 // request is A1 and A2.
 func (a *attachment) request() (debts []debt) {
-	for _, i := range a.removedOpenIn() {
+	for _, i := range a.RemovedOpenIn() {
 		r := a.rec(i)
-		w := r.word()
-		if i == a.self.Index || stateOf(w) == stFree || a.isDeaf(r, epochOf(w)) {
+		w := r.Word()
+		if i == a.self.Index || region.StateOf(w) == region.StFree || a.isDeaf(r, region.EpochOf(w)) {
 			continue
 		}
-		debts = append(debts, debt{r, epochOf(w), mem.Add32(r.p32(recAsked), 1)})
+		debts = append(debts, debt{r, region.EpochOf(w), mem.Add32(r.P32(region.RecAsked), 1)})
 		a.ring(i)
 	}
 	return debts
@@ -89,12 +90,12 @@ func (a *attachment) request() (debts []debt) {
 
 // paid reports whether there is nothing to wait for any more.
 func (d *debt) paid() bool {
-	w := d.r.word()
-	return epochOf(w) != d.epoch || stateOf(w) == stFree || d.r.answered(d.number)
+	w := d.r.Word()
+	return region.EpochOf(w) != d.epoch || region.StateOf(w) == region.StFree || d.r.answered(d.number)
 }
 
 func (r record) answered(number uint32) bool {
-	return int32(mem.Load32(r.p32(recAnswered))-number) >= 0
+	return int32(mem.Load32(r.P32(region.RecAnswered))-number) >= 0
 }
 
 // await waits until somebody has answered, and is false when nobody is left who
@@ -106,13 +107,13 @@ func (s *search) await() bool {
 	w := a.list.Waiter(ctx)
 	defer w.Done()
 	for len(s.debts) > 0 {
-		v := mem.Load32(a.W32(hdrAnswers))
+		v := mem.Load32(a.W32(region.HdrAnswers))
 		n := len(s.debts)
 		s.debts = slices.DeleteFunc(s.debts, func(d debt) bool { return d.paid() })
 		if len(s.debts) < n {
 			return true
 		}
-		if err := w.Sleep(a.W32(hdrAnswers), v); err != nil {
+		if err := w.Sleep(a.W32(region.HdrAnswers), v); err != nil {
 			a.deafen(s.debts)
 			return false
 		}
@@ -125,7 +126,7 @@ func (s *search) await() bool {
 func (a *attachment) isDeaf(r record, epoch uint32) bool {
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
-	d, ok := a.uses.deaf[r.i]
+	d, ok := a.uses.deaf[r.I]
 	return ok && d.epoch == epoch && !d.paid()
 }
 
@@ -136,18 +137,18 @@ func (a *attachment) deafen(debts []debt) {
 		a.uses.deaf = map[uint32]debt{}
 	}
 	for _, d := range debts {
-		a.uses.deaf[d.r.i] = d
+		a.uses.deaf[d.r.I] = d
 	}
 }
 
 // owes reports whether this process has been asked and has not answered.
 func (a *attachment) owes() bool {
 	r := a.rec(a.self.Index)
-	return mem.Load32(r.p32(recAsked)) != mem.Load32(r.p32(recAnswered))
+	return mem.Load32(r.P32(region.RecAsked)) != mem.Load32(r.P32(region.RecAnswered))
 }
 
 // tell is B4, and what an end says to those who wait for it.
-func (w words) tell() { w.bump(hdrAnswers) }
+func (w words) tell() { w.bump(region.HdrAnswers) }
 
 // tidySoon has tidy run. It does not block.
 func (a *attachment) tidySoon() { a.tidying.soon(a.tidy) }
@@ -161,7 +162,7 @@ func (a *attachment) tidy() {
 	if a.gate.Closed() {
 		return
 	}
-	seq := mem.Load64(a.dir64(dirSeq))
+	seq := mem.Load64(a.Dir64(region.DirSeq))
 	if seq != a.uses.swept.Load() {
 		a.endUses()
 		if seq&1 != 0 {
@@ -179,14 +180,14 @@ func (a *attachment) tidy() {
 		return
 	}
 	r := a.rec(a.self.Index)
-	asked := mem.Load32(r.p32(recAsked)) // B1
-	for i, u := range a.uses.m {         // what is closed from here on, the collector may not find
+	asked := mem.Load32(r.P32(region.RecAsked)) // B1
+	for i, u := range a.uses.m {                // what is closed from here on, the collector may not find
 		if core := u.core.Value(); core != nil && !core.InUse() && !a.isLive(i, u) {
 			u.kept = true // unless it ends now
 		}
 	}
 	a.drop() // B2
-	mem.Store32(r.p32(recAnswered), asked)
+	mem.Store32(r.P32(region.RecAnswered), asked)
 	a.tell()
 }
 

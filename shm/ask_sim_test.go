@@ -9,6 +9,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 )
 
 // One asks while another answers, each at every access of the other's: what is
@@ -30,9 +31,9 @@ func newAsking(t *testing.T) *asking {
 	s := &asking{t: t, h: newHeapRegion(t, 160<<10, 4, 8)}
 	r := s.h.attach(0)
 	openOK(t, r, lockOf("a"))
-	w := words{s.h.Area, s.h.g}
+	w := words{region.On(s.h.Area, s.h.g)}
 	for i := range s.others {
-		w.setOpener(uint32(i+1), 0)
+		w.SetOpener(uint32(i+1), 0)
 	}
 	if err := r.Remove("a"); err != nil {
 		t.Fatal(err)
@@ -49,7 +50,7 @@ func (s *asking) set() {
 	s.r, s.debts = s.h.attach(0), nil
 	for i := range s.others {
 		s.others[i] = s.h.attach(uint32(i + 1))
-		u := &use{gen: mem.Load64(s.r.a.ent64(0, entGen)), kind: engine.KindMutex, core: weak.Pointer[object.Core]{}}
+		u := &use{gen: mem.Load64(s.r.a.Ent64(0, region.EntGen)), kind: engine.KindMutex, core: weak.Pointer[object.Core]{}}
 		s.others[i].a.uses.m = map[uint32]*use{0: u}
 	}
 }
@@ -77,7 +78,7 @@ func TestSimAskAndAnswer(t *testing.T) {
 			s.set()
 			xOver, yOver = meet(func() { s.debts = s.r.a.request() }, s.others[0].a.tidy, k, j)
 			for _, d := range s.debts {
-				if d.r.i == 1 && d.paid() && s.r.a.isOpener(1, 0) {
+				if d.r.I == 1 && d.paid() && s.r.a.IsOpener(1, 0) {
 					t.Fatalf("asked up to access %d, answered up to %d: done, and it was not", k, j)
 				}
 			}
@@ -86,7 +87,7 @@ func TestSimAskAndAnswer(t *testing.T) {
 			}
 			for _, d := range s.debts {
 				if !d.paid() {
-					t.Fatalf("asked up to access %d, answered up to %d: participant %d does not answer", k, j, d.r.i)
+					t.Fatalf("asked up to access %d, answered up to %d: participant %d does not answer", k, j, d.r.I)
 				}
 			}
 		}

@@ -30,7 +30,7 @@ func TestAnswer(t *testing.T) {
 	if !first[0].paid() || !second[0].paid() {
 		t.Error("no answer")
 	}
-	if r.a.opened(0) {
+	if r.a.Opened(0) {
 		t.Error("answered, and what nothing reaches is still open")
 	}
 	if debts := r.a.request(); len(debts) != 0 {
@@ -45,7 +45,7 @@ func TestAskedWithoutEnd(t *testing.T) {
 	uses.rested = time.Now().Add(time.Hour)
 	debts := r.a.request()
 	other.a.tidy()
-	if debts[0].paid() || !r.a.opened(0) {
+	if debts[0].paid() || !r.a.Opened(0) {
 		t.Fatal("it did not rest")
 	}
 	uses.mu.Lock()
@@ -108,10 +108,10 @@ func TestKeptHandleIsLookedForOnce(t *testing.T) {
 			t.Fatal("the collector does not look, or is asked again and again")
 		}
 	}
-	if !r.a.isOpener(0, 0) {
+	if !r.a.IsOpener(0, 0) {
 		t.Error("what is still reached was let go of")
 	}
 	c.KeepAlive()
 	c = nil
-	collectUntil(t, func() bool { return !r.a.opened(0) })
+	collectUntil(t, func() bool { return !r.a.Opened(0) })
 }

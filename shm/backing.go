@@ -12,6 +12,7 @@ import (
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -32,7 +33,7 @@ import (
 func backNew(f *os.File, n uint64) error {
 	err := sys.Fallocate(f, 0, int64(n))
 	if noFallocate(err) {
-		err = writeZeroes(f, extent{0, n})
+		err = writeZeroes(f, region.Extent{Off: 0, Size: n})
 	}
 	switch {
 	case noRoom(err):
@@ -47,15 +48,16 @@ func backNew(f *os.File, n uint64) error {
 	return nil
 }
 
-// backCopy puts memory behind all of f that a region of geometry g uses, unless
+// backCopy puts memory behind all of the file that the region uses, unless
 // somebody is in it.
-func backCopy(f *os.File, g geometry, st sys.FileStat, readOnly bool) error {
-	_, held, err := sys.FirstLocked(f, headerSize, int64(g.participants)*recordSize)
+func (v *regionFile) backCopy(st sys.FileStat, readOnly bool) error {
+	f, g := v.f, v.h.Geometry
+	_, held, err := sys.FirstLocked(f, region.HeaderSize, int64(g.Participants)*region.RecordSize)
 	switch {
 	case held:
 		return nil
 	case readOnly: // whether that can be asked or not
-		return lookAt(f, g, st)
+		return touchHead(f, g, st)
 	case err != nil:
 		return err
 	}
@@ -65,7 +67,7 @@ func backCopy(f *os.File, g geometry, st sys.FileStat, readOnly bool) error {
 	}
 	need := uint64(0)
 	for _, x := range used {
-		need += x.size
+		need += x.Size
 	}
 	if need > uint64(st.Memory) { // or all of it may be behind what is used
 		if free, err := sys.FreeBytes(f); err == nil && uint64(free) < need-uint64(st.Memory) {
@@ -73,7 +75,7 @@ func backCopy(f *os.File, g geometry, st sys.FileStat, readOnly bool) error {
 		}
 	}
 	for _, x := range used {
-		err := sys.Fallocate(f, int64(x.off), int64(x.size))
+		err := sys.Fallocate(f, int64(x.Off), int64(x.Size))
 		if noFallocate(err) {
 			return touchAll(f, g, used, need, st)
 		}
@@ -99,37 +101,37 @@ func noRoomForCopy(f *os.File, need uint64, st sys.FileStat) error {
 // whole pages, in order. It is read from the file, which cannot fault, but for
 // what the file system knows to be zero: of a table for a million objects hardly
 // anything may be in use.
-func usedExtents(f *os.File, g geometry) ([]extent, error) {
+func usedExtents(f *os.File, g region.Geometry) ([]region.Extent, error) {
 	const at = 1024 // entries at a time
-	used := []extent{{0, g.heapOff}}
-	w := words{mem.Heap(min(at, uint64(g.objects)) * entrySize), g}
+	used := []region.Extent{{Off: 0, Size: g.HeapOff}}
+	w := words{region.On(mem.Heap(min(at, uint64(g.Objects))*region.EntrySize), g)}
 	for first, n := uint32(0), uint32(0); ; first += n {
-		data := sys.NextData(f, int64(g.entry(first)))
-		if data >= int64(g.entry(g.objects)) {
+		data := sys.NextData(f, int64(g.EntryAt(first)))
+		if data >= int64(g.EntryAt(g.Objects)) {
 			break
 		}
-		first = uint32((uint64(data) - g.entriesOff) / entrySize)
-		n = min(at, g.objects-first)
-		if _, err := f.ReadAt(w.Bytes(0, uint64(n)*entrySize), int64(g.entry(first))); err != nil {
+		first = uint32((uint64(data) - g.EntriesOff) / region.EntrySize)
+		n = min(at, g.Objects-first)
+		if _, err := f.ReadAt(w.Bytes(0, uint64(n)*region.EntrySize), int64(g.EntryAt(first))); err != nil {
 			return nil, err
 		}
-		w.g.entriesOff = -uint64(first) * entrySize // w has the entries from first on
+		w.Geo.EntriesOff = -uint64(first) * region.EntrySize // w has the entries from first on
 		for i := first; i < first+n; i++ {
-			if w.state(i) == entFree {
+			if w.EntryState(i) == region.EntFree {
 				continue
 			}
-			if e := w.read(i); w.valid(&e) == nil {
-				from := e.off &^ (pageSize - 1)
-				to := (e.off + e.words + uint64(e.fields) + pageSize - 1) &^ (pageSize - 1)
-				used = append(used, extent{from, to - from})
+			if e := w.Entry(i); w.Valid(&e) == nil {
+				from := e.Off &^ (pageSize - 1)
+				to := (e.Off + e.Words + uint64(e.Fields) + pageSize - 1) &^ (pageSize - 1)
+				used = append(used, region.Extent{Off: from, Size: to - from})
 			}
 		}
 	}
-	slices.SortFunc(used, func(x, y extent) int { return cmp.Compare(x.off, y.off) })
+	slices.SortFunc(used, func(x, y region.Extent) int { return cmp.Compare(x.Off, y.Off) })
 	merged := used[:1]
 	for _, x := range used[1:] {
-		if last := &merged[len(merged)-1]; x.off <= last.end() {
-			last.size = max(last.end(), x.end()) - last.off
+		if last := &merged[len(merged)-1]; x.Off <= last.End() {
+			last.Size = max(last.End(), x.End()) - last.Off
 		} else {
 			merged = append(merged, x)
 		}
@@ -139,27 +141,27 @@ func usedExtents(f *os.File, g geometry) ([]extent, error) {
 
 // touchAll is for a file system without fallocate: each page is changed to what
 // it is, so that nothing is lost if others come in meanwhile.
-func touchAll(f *os.File, g geometry, used []extent, need uint64, st sys.FileStat) error {
-	return guarded(f, g.size, true, func(m []byte) {
+func touchAll(f *os.File, g region.Geometry, used []region.Extent, need uint64, st sys.FileStat) error {
+	return guarded(f, g.Size, true, func(m []byte) {
 		for _, x := range used {
-			for off := x.off; off < x.end(); off += pageSize {
+			for off := x.Off; off < x.End(); off += pageSize {
 				atomic.AddUint32((*uint32)(unsafe.Pointer(&m[off])), 0)
 			}
 		}
 	}, func() error { return noRoomForCopy(f, need, st) })
 }
 
-// lookAt is for who may change nothing. A look at a hole of a tmpfs takes
+// touchHead reads header and directory, for who may change nothing. A look at a hole of a tmpfs takes
 // memory, too. Objects are looked at with a fault in mind (peek).
-func lookAt(f *os.File, g geometry, st sys.FileStat) error {
-	if uint64(st.Memory) >= g.size {
+func touchHead(f *os.File, g region.Geometry, st sys.FileStat) error {
+	if uint64(st.Memory) >= g.Size {
 		return nil
 	}
-	return guarded(f, g.heapOff, false, func(m []byte) {
-		for off := uint64(0); off < g.heapOff; off += pageSize {
+	return guarded(f, g.HeapOff, false, func(m []byte) {
+		for off := uint64(0); off < g.HeapOff; off += pageSize {
 			atomic.LoadUint32((*uint32)(unsafe.Pointer(&m[off])))
 		}
-	}, func() error { return noRoomForCopy(f, g.heapOff, st) })
+	}, func() error { return noRoomForCopy(f, g.HeapOff, st) })
 }
 
 // guarded calls look with the first n bytes of f mapped, and fault if a page of
@@ -196,10 +198,10 @@ func noRoom(err error) bool {
 
 // writeZeroes is fallocate for a file system without it. Nobody else has bytes
 // in x, so there is nothing to lose.
-func writeZeroes(f *os.File, x extent) error {
-	zeroes := make([]byte, min(x.size, 1<<20))
-	for off := x.off; off < x.end(); off += uint64(len(zeroes)) {
-		n := min(uint64(len(zeroes)), x.end()-off)
+func writeZeroes(f *os.File, x region.Extent) error {
+	zeroes := make([]byte, min(x.Size, 1<<20))
+	for off := x.Off; off < x.End(); off += uint64(len(zeroes)) {
+		n := min(uint64(len(zeroes)), x.End()-off)
 		if _, err := f.WriteAt(zeroes[:n], int64(off)); err != nil {
 			return err
 		}

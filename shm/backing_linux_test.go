@@ -14,6 +14,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
@@ -72,25 +73,25 @@ func TestUnusedEntriesAreNotRead(t *testing.T) {
 	for i := range 3 {
 		openOK(t, r, sizedSpec(fmt.Sprint("o", i), 8<<10)).KeepAlive()
 	}
-	first := r.a.read(1)
-	last := r.a.g.objects - 1
-	first.i, first.gen, first.off = last, 9, first.off+1<<20
-	r.a.write(&first) // as if it were in use
-	mem.Store32(r.a.ent32(last, entState), entLive)
-	defer mem.Store32(r.a.ent32(last, entState), entFree)
+	first := r.a.Entry(1)
+	last := r.a.Geo.Objects - 1
+	first.I, first.Gen, first.Off = last, 9, first.Off+1<<20
+	r.a.PutEntry(&first) // as if it were in use
+	mem.Store32(r.a.Ent32(last, region.EntState), region.EntLive)
+	defer mem.Store32(r.a.Ent32(last, region.EntState), region.EntFree)
 	f := must(os.Open(path))(t)
 	defer f.Close()
-	if data := sys.NextData(f, int64(r.a.g.entry(last/2))); data == int64(r.a.g.entry(last/2)) {
+	if data := sys.NextData(f, int64(r.a.Geo.EntryAt(last/2))); data == int64(r.a.Geo.EntryAt(last/2)) {
 		t.Skip("the file system does not tell what is zero")
 	}
 	before := bytesRead(t)
-	used := must(usedExtents(f, r.a.g))(t)
+	used := must(usedExtents(f, r.a.Geo))(t)
 	if n := bytesRead(t) - before; n > 2<<20 {
-		t.Errorf("%d bytes were read, of a table of %d", n, uint64(r.a.g.objects)*entrySize)
+		t.Errorf("%d bytes were read, of a table of %d", n, uint64(r.a.Geo.Objects)*region.EntrySize)
 	}
-	e := r.a.read(2)
-	if len(used) != 2 || used[0].end() < e.off+8<<10 || used[1].off != first.off&^(pageSize-1) {
-		t.Errorf("in use are %v; the third object is %d bytes at %d, the last at %d", used, e.size, e.off, first.off)
+	e := r.a.Entry(2)
+	if len(used) != 2 || used[0].End() < e.Off+8<<10 || used[1].Off != first.Off&^(pageSize-1) {
+		t.Errorf("in use are %v; the third object is %d bytes at %d, the last at %d", used, e.Size, e.Off, first.Off)
 	}
 }
 
@@ -215,18 +216,18 @@ func TestBackOnlyEntries(t *testing.T) {
 	st := must(sys.Stat(f))(t)
 	h := must(readHeader(f, st.Size))(t)
 	edit := func(i uint32, at uint64, v byte) {
-		if _, err := f.WriteAt([]byte{v}, int64(h.entry(i)+at)); err != nil {
+		if _, err := f.WriteAt([]byte{v}, int64(h.EntryAt(i)+at)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	edit(0, entSize+2, 0x20) // 2 MiB more
-	edit(1, entOff+3, 0xff)  // beyond the end
-	edit(2, entWords+7, 0x7f)
+	edit(0, region.EntSize+2, 0x20) // 2 MiB more
+	edit(1, region.EntOff+3, 0xff)  // beyond the end
+	edit(2, region.EntWords+7, 0x7f)
 	sparse(t, path, path+"-copy")
 	r := must(Open(path+"-copy", nil))(t)
 	defer r.Close()
-	if n := blocks(t, path+"-copy"); uint64(n) > h.heapOff+128<<10 {
-		t.Errorf("%d bytes of memory behind header and directory of %d and an object of 64 KiB", n, h.heapOff)
+	if n := blocks(t, path+"-copy"); uint64(n) > h.HeapOff+128<<10 {
+		t.Errorf("%d bytes of memory behind header and directory of %d and an object of 64 KiB", n, h.HeapOff)
 	}
 	var st2 syscall.Stat_t
 	if err := syscall.Stat(path+"-copy", &st2); err != nil || st2.Size != st.Size {

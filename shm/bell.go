@@ -2,6 +2,7 @@ package shm
 
 import (
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/wait"
 )
 
@@ -34,28 +35,28 @@ func (w words) bump(off uint64) {
 }
 
 // changed tells all guards to look at the participants again.
-func (w words) changed() { w.bump(hdrChanges) }
+func (w words) changed() { w.bump(region.HdrChanges) }
 
 // ring has the guard of participant i look at the others.
-func (w words) ring(i uint32) { w.bump(w.g.record(i) + recBell) }
+func (w words) ring(i uint32) { w.bump(w.Geo.RecordAt(i) + region.RecBell) }
 
 // ended tells those who have to know that the user of r in epoch is gone: those
 // who watched it need others to watch, those who listen hear of it, and those who
-// wait for its answer (ask.go) get none. That it was told is taken down last, so
+// wait for its answer (ask.go) get none. That it was told is recorded last, so
 // that who is on duty can tell.
 func (w words) ended(r record, epoch uint32) {
-	wait.Wake(r.p32(recAlive), -1)
-	w.bump(hdrEnds)
+	wait.Wake(r.P32(region.RecAlive), -1)
+	w.bump(region.HdrEnds)
 	w.tell()
-	mem.Store32(r.p32(recTold), epoch)
+	mem.Store32(r.P32(region.RecTold), epoch)
 }
 
 // arrived tells those who are to watch participant self that it is there.
 func (w words) arrived(self uint32) {
-	n := w.g.participants
+	n := w.Geo.Participants
 	for k, rung := uint32(1), 0; k < n && rung < watchers; k++ {
 		i := (self + n - k) % n
-		if there(w.rec(i).word()) {
+		if region.Present(w.rec(i).Word()) {
 			w.ring(i)
 			rung++
 		}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -30,6 +31,9 @@ func newBirth(dir string) (*birth, error) {
 	return b, noFile(dir, err)
 }
 
+// tempTries is how often a temporary file may be swept before it is locked.
+const tempTries = 8
+
 func newUnnamed(dir string) (*birth, error) {
 	f, err := sys.Temp(dir)
 	if err == nil {
@@ -40,7 +44,7 @@ func newUnnamed(dir string) (*birth, error) {
 	}
 	for try := 0; ; try++ {
 		b, err := newTemp(dir)
-		if err == nil || try == 8 {
+		if err == nil || try == tempTries {
 			return b, err
 		}
 	}
@@ -54,7 +58,7 @@ func newTemp(dir string) (*birth, error) {
 	}
 	b := &birth{f: f, temp: path}
 	if b.id, err = sys.ID(f); err == nil {
-		err = sys.Lock(f, hdrMagic, 1, true)
+		err = sys.Lock(f, region.NameByte, 1, true)
 	}
 	if err == nil && !isNamed(path, b.id) { // swept between the opening and the lock
 		err = fmt.Errorf("%s: taken away by another process", path)
@@ -99,7 +103,7 @@ func (b *birth) name(path string) error {
 		return err
 	}
 	b.temp = ""
-	return sys.Unlock(b.f, hdrMagic, 1)
+	return sys.Unlock(b.f, region.NameByte, 1)
 }
 
 // end takes the temporary name away if there is one still.
@@ -117,7 +121,7 @@ func sweepTemp(path string) {
 		return
 	}
 	defer f.Close()
-	if st.UID == sys.EUID() && sys.Lock(f, hdrMagic, 1, true) == nil && isNamed(path, st.FileID) {
+	if st.UID == sys.EUID() && sys.Lock(f, region.NameByte, 1, true) == nil && isNamed(path, st.FileID) {
 		sys.Unlink(path)
 	}
 }

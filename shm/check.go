@@ -10,6 +10,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 )
 
 // Check verifies every structure of the region and returns all that is wrong
@@ -43,9 +44,9 @@ const (
 func (a *attachment) check() (errs []error) {
 	errs = append(errs, a.checkHeader()...)
 	errs = append(errs, a.checkRecords()...)
-	errs = append(errs, a.checkWaits()...)
+	errs = append(errs, a.CheckWaits()...)
 	if ops, ok := engine.OpsOf(engine.KindMutex); ok {
-		if err := ops.Check(a.Sub(hdrDirLock, engine.MutexSize)); err != nil {
+		if err := ops.Check(a.Sub(region.HdrDirLock, engine.MutexSize)); err != nil {
 			return append(errs, fmt.Errorf("the directory's lock: %w", err))
 		}
 	}
@@ -53,11 +54,11 @@ func (a *attachment) check() (errs []error) {
 	if err != nil {
 		return append(errs, err)
 	}
-	entries, more := d.check()
+	entries, more := d.Check()
 	errs = append(errs, more...)
 	for k := range entries {
 		if err := a.checkObject(&entries[k]); err != nil {
-			errs = append(errs, fmt.Errorf("object %s: %w", entries[k].text(), err))
+			errs = append(errs, fmt.Errorf("object %s: %w", entries[k].Text(), err))
 		}
 	}
 	return errs
@@ -66,22 +67,22 @@ func (a *attachment) check() (errs []error) {
 // checkHeader compares the header with what it said when the region was opened.
 func (a *attachment) checkHeader() (errs []error) {
 	b := [128]byte(bytes.Clone(a.Bytes(0, 128)))
-	h, err := decodeHeader(&b, a.g.size)
-	if err == nil && (h.geometry != a.g || h.id != a.id) {
-		err = fmt.Errorf("it was for %d bytes, %d participants and %d objects when the region was opened: %w", a.g.size, a.g.participants, a.g.objects, ErrCorrupt)
+	h, err := region.DecodeHeader(&b, a.Geo.Size)
+	if err == nil && (h.Geometry != a.Geo || h.ID != a.id) {
+		err = fmt.Errorf("it was for %d bytes, %d participants and %d objects when the region was opened: %w", a.Geo.Size, a.Geo.Participants, a.Geo.Objects, ErrCorrupt)
 	}
 	if err != nil {
 		errs = append(errs, fmt.Errorf("header: %v: %w", err, ErrCorrupt)) // it was no other region's when it was opened
 	}
-	if life := mem.Load32(a.W32(hdrLife)); life > lifeGone {
+	if life := mem.Load32(a.W32(region.HdrLife)); life > region.LifeGone {
 		errs = append(errs, fmt.Errorf("header: life %d: %w", life, ErrCorrupt))
 	}
 	return errs
 }
 
 func (a *attachment) checkRecords() (errs []error) {
-	for i := range a.g.participants {
-		if s := stateOf(a.rec(i).word()); s > stDead {
+	for i := range a.Geo.Participants {
+		if s := region.StateOf(a.rec(i).Word()); s > region.StDead {
 			errs = append(errs, fmt.Errorf("participant %d: state %d: %w", i, s, ErrCorrupt))
 		}
 	}
@@ -90,11 +91,11 @@ func (a *attachment) checkRecords() (errs []error) {
 
 // checkObject looks at a live or removed object's memory. What is found in it
 // counts if the object was still there afterwards.
-func (a *attachment) checkObject(e *entry) (err error) {
-	ops, known := engine.OpsOf(e.kind)
+func (a *attachment) checkObject(e *region.Entry) (err error) {
+	ops, known := engine.OpsOf(e.Kind)
 	if !a.peek(e, func() {
-		if _, err = a.fieldsOf(e); err == nil && known {
-			err = ops.Check(a.area(e))
+		if _, err = a.Fields(e); err == nil && known {
+			err = ops.Check(a.Words(e))
 		}
 	}) {
 		return nil
@@ -103,12 +104,12 @@ func (a *attachment) checkObject(e *entry) (err error) {
 }
 
 // copyDirectory copies header line and all tables as they were at one instant.
-func (a *attachment) copyDirectory() (*dirCopy, error) {
+func (a *attachment) copyDirectory() (*region.DirCopy, error) {
 	for try := range checkTries {
-		seq := mem.Load64(a.dir64(dirSeq))
+		seq := mem.Load64(a.Dir64(region.DirSeq))
 		if seq&1 == 0 {
-			d := newDirCopy(&a.words)
-			if mem.Load64(a.dir64(dirSeq)) == seq {
+			d := region.NewDirCopy(&a.Memory)
+			if mem.Load64(a.Dir64(region.DirSeq)) == seq {
 				return d, nil
 			}
 		}
@@ -128,21 +129,21 @@ func (a *attachment) copyDirectory() (*dirCopy, error) {
 		return nil, errors.Join(a.changingNow(), err)
 	}
 	defer l.unlock()
-	return newDirCopy(&a.words), nil
+	return region.NewDirCopy(&a.Memory), nil
 }
 
 func (a *attachment) dirAbandoned() bool {
-	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	m, err := engine.AttachMutex(a.Sub(region.HdrDirLock, engine.MutexSize), a.env)
 	return err == nil && m.Abandoned()
 }
 
 // changingNow says who keeps the directory from being checked.
 func (a *attachment) changingNow() error {
-	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	m, err := engine.AttachMutex(a.Sub(region.HdrDirLock, engine.MutexSize), a.env)
 	if err != nil {
 		return err
 	}
-	if who, held := m.Owner(); held && who.Index < a.g.participants {
+	if who, held := m.Owner(); held && who.Index < a.Geo.Participants {
 		p, _ := a.attachedIn(a.rec(who.Index))
 		h := p.holder()
 		return fmt.Errorf("the directory is being changed by %v and cannot be checked: %w", &h, syscall.EBUSY)

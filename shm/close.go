@@ -4,11 +4,13 @@ import (
 	"errors"
 	"os"
 	gosync "sync"
+	"unsafe"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
-	"unsafe"
 )
 
 // Close ends this handle, and with the last handle of the process its part in
@@ -62,6 +64,26 @@ func (r *Region) Close() error {
 	return nil
 }
 
+// Detach closes the region k for this whole process, whatever handles on it are
+// open: package proc, when a child's function has returned. It does nothing if
+// the region is not open. See Region.Close.
+func Detach(k object.RegionKey) error {
+	registry.mu.Lock()
+	a := registry.m[k.File]
+	if a == nil || a.id != k.ID || a.left != nil {
+		registry.mu.Unlock()
+		return nil
+	}
+	a.depart() // a later Close of a handle counts below zero
+	registry.mu.Unlock()
+	err := a.close()
+	a.forget()
+	if err != nil {
+		return &Error{Op: "shm.Detach", Region: a.name, Err: err}
+	}
+	return nil
+}
+
 // close leaves the region:
 //
 //	1  no operation starts any more, nobody sleeps, and nobody is changing
@@ -85,15 +107,15 @@ func (r *Region) Close() error {
 func (a *attachment) close() error {
 	a.gate.Shut() // 1
 	a.list.Close()
-	a.settle()
+	a.finishChanges()
 	defer a.fd.Close()
 	if a.readOnly {
 		return a.gate.Replace(a.m.zero)
 	}
-	a.rec(a.self.Index).move(recordWord(a.self.Epoch, stAlive), recordWord(a.self.Epoch, stLeaving)) // 2
+	a.rec(a.self.Index).Move(region.RecordWord(a.self.Epoch, region.StAlive), region.RecordWord(a.self.Epoch, region.StLeaving)) // 2
 	theGuard.remove(a)
 	a.watch.close()
-	second, err := mapSecond(a.fd, a.g)                // 3
+	second, err := mapSecond(a.fd, a.Geo)              // 3
 	if zerr := a.gate.Replace(a.m.zero); zerr != nil { // 4
 		undead.Store(a, true)
 		if err == nil {
@@ -113,8 +135,8 @@ func (a *attachment) close() error {
 
 // leaveToOthers is the end of a close that has no second mapping, for err.
 func (a *attachment) leaveToOthers(err error) error {
-	sys.Unlock(a.private, a.rec(a.self.Index).byteOffset(), 1)
-	w, e := a.m.announce(a.fd, a.g)
+	sys.Unlock(a.private, a.rec(a.self.Index).ByteOffset(), 1)
+	w, e := a.m.announce(a.fd, a.Geo)
 	if e != nil {
 		return errors.Join(err, e) // they find out, now that the byte is free
 	}
@@ -135,6 +157,9 @@ func (a *attachment) release() {
 // undead holds attachments whose byte must stay locked.
 var undead gosync.Map
 
+// freeTries bounds how often somebody else may scribble on the word just then.
+const freeTries = 64
+
 // leave frees the record of self after its recovery by itself. Whatever the
 // record's word was made to say by somebody else, nobody has the record while
 // this process holds the byte. reclaim is called when no object is open any more.
@@ -144,10 +169,10 @@ func (w words) leave(self engine.Self, env engine.Env, reclaim func()) {
 		return
 	}
 	reclaim()
-	r.exited(self.Epoch, false)
-	mem.Store32(r.p32(recAlive), sys.FutexWaiters)
-	for range 64 {
-		if r.move(r.word(), recordWord(self.Epoch, stFree)) {
+	r.Exited(self.Epoch, false)
+	mem.Store32(r.P32(region.RecAlive), sys.FutexWaiters)
+	for range freeTries {
+		if r.Move(r.Word(), region.RecordWord(self.Epoch, region.StFree)) {
 			w.ended(r, self.Epoch)
 			return
 		}
@@ -160,16 +185,16 @@ type secondMapping struct {
 	m unsafe.Pointer
 }
 
-func mapSecond(f *os.File, g geometry) (secondMapping, error) {
+func mapSecond(f *os.File, g region.Geometry) (secondMapping, error) {
 	var m unsafe.Pointer
 	err := withRoomSoon(func() (err error) {
-		m, err = sys.Map(f, uintptr(g.size), true)
+		m, err = sys.Map(f, uintptr(g.Size), true)
 		return err
 	})
 	if err != nil {
 		return secondMapping{}, err
 	}
-	return secondMapping{words{mem.At(m, g.size), g}, m}, nil
+	return secondMapping{words{region.On(mem.At(m, g.Size), g)}, m}, nil
 }
 
-func (s *secondMapping) unmap() { sys.Unmap(s.m, uintptr(s.g.size)) }
+func (s *secondMapping) unmap() { sys.Unmap(s.m, uintptr(s.Geo.Size)) }

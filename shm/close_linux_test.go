@@ -12,6 +12,7 @@ import (
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
@@ -24,7 +25,7 @@ func TestCloseUnderLoad(t *testing.T) {
 	must(Create(path, nil))(t).Close()
 	look := must(Open(path, &Options{ReadOnly: true}))(t)
 	defer look.Close()
-	image := look.a.Bytes(0, look.a.g.heapOff+4096)
+	image := look.a.Bytes(0, look.a.Geo.HeapOff+4096)
 	for round := range rounds {
 		r := must(Open(path, nil))(t)
 		m, core, err := lockable(r, "m")
@@ -183,9 +184,9 @@ func TestBackstopFindsASilencedDeath(t *testing.T) {
 	exits := r.Exits(ctx)
 	c := visitor.Start(t, path)
 	c.Line()
-	for i := range r.a.g.participants {
+	for i := range r.a.Geo.Participants {
 		if i != r.a.self.Index {
-			mem.Store32(r.a.rec(i).p32(recAlive), 12345|sys.FutexWaiters)
+			mem.Store32(r.a.rec(i).P32(region.RecAlive), 12345|sys.FutexWaiters)
 		}
 	}
 	c.Kill()
@@ -269,7 +270,7 @@ func TestHandleClosedDuringAChange(t *testing.T) {
 			}
 			l.unlock()
 			err := <-done
-			_, found, e := keeps.a.locate(hashName("old"), "old")
+			_, found, e := keeps.a.locate(region.HashName("old"), "old")
 			if e != nil {
 				t.Fatal(e)
 			}

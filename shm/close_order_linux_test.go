@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -131,7 +132,7 @@ func TestCollectionHoldsNobodyUp(t *testing.T) {
 	r.a.uses.mu.Unlock()
 	<-busy
 	<-busy
-	if _, ok, err := r.a.locate(hashName("b"), "b"); !ok || err != nil {
+	if _, ok, err := r.a.locate(region.HashName("b"), "b"); !ok || err != nil {
 		t.Errorf("b is there: %v, %v", ok, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 )
 
 // Who waits on a Cond looks at its lock when the Cond wakes it, and then not for
@@ -63,7 +64,7 @@ func TestCondsAreRecoveredLast(t *testing.T) {
 	dead := h.attach(1)
 	cond, locks := condAmongLocks(t, dead)
 	told := 0
-	w := words{h.Area, h.g}
+	w := words{region.On(h.Area, h.g)}
 	if !w.recoverObjects(engine.Env{Wake: afterLocks(t, cond.Area, locks, &told)}, dead.a.self) {
 		t.Error("recoverObjects = false")
 	}

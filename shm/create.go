@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -15,6 +14,8 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -93,8 +94,14 @@ func named(op, name string, o *Options, f func(path, name string, o *Options) (*
 	return r, nil
 }
 
+const (
+	defaultSize         = 1 << 30
+	defaultParticipants = 64
+	defaultObjects      = 1024
+)
+
 // plan is the header that o asks for, or what in it is not possible.
-func (o *Options) plan() (header, error) {
+func (o *Options) plan() (region.Header, error) {
 	size, participants, objects := o.Size, o.Participants, o.Objects
 	if size == 0 {
 		size = defaultSize
@@ -107,28 +114,32 @@ func (o *Options) plan() (header, error) {
 	}
 	switch {
 	case o.ReadOnly:
-		return header{}, fmt.Errorf("a new region, read-only: %w", fs.ErrInvalid)
+		return region.Header{}, fmt.Errorf("a new region, read-only: %w", fs.ErrInvalid)
 	case size < 0:
-		return header{}, fmt.Errorf("size %d, want at least 1, or 0 for %d: %w", size, int64(defaultSize), fs.ErrInvalid)
+		return region.Header{}, fmt.Errorf("size %d, want at least 1, or 0 for %d: %w", size, int64(defaultSize), fs.ErrInvalid)
 	case participants < 0 || participants > engine.MaxParticipants:
-		return header{}, fmt.Errorf("%d participants, want 1 to %d, or 0 for %d: %w", participants, engine.MaxParticipants, defaultParticipants, fs.ErrInvalid)
-	case objects < 0 || objects > maxObjects:
-		return header{}, fmt.Errorf("%d objects, want 1 to %d, or 0 for %d: %w", objects, maxObjects, defaultObjects, fs.ErrInvalid)
+		return region.Header{}, fmt.Errorf("%d participants, want 1 to %d, or 0 for %d: %w", participants, engine.MaxParticipants, defaultParticipants, fs.ErrInvalid)
+	case objects < 0 || objects > region.MaxObjects:
+		return region.Header{}, fmt.Errorf("%d objects, want 1 to %d, or 0 for %d: %w", objects, region.MaxObjects, defaultObjects, fs.ErrInvalid)
 	case o.Mode&^fs.ModePerm != 0 || o.Mode != 0 && o.Mode&0o600 != 0o600:
-		return header{}, fmt.Errorf("mode %#o, want permissions only, and the owner's reading and writing among them: %w", uint32(o.Mode), fs.ErrInvalid)
+		return region.Header{}, fmt.Errorf("mode %#o, want permissions only, and the owner's reading and writing among them: %w", uint32(o.Mode), fs.ErrInvalid)
 	}
 	page := uint64(sys.PageSize())
-	g, err := newGeometry((uint64(size)+page-1)&^(page-1), uint32(participants), uint32(objects))
+	g, err := region.NewGeometry((uint64(size)+page-1)&^(page-1), uint32(participants), uint32(objects))
 	if err != nil {
-		return header{}, err
+		return region.Header{}, err
 	}
-	h := header{geometry: g, boot: sys.BootID(), created: time.Now()}
+	h := region.Header{Geometry: g, Boot: sys.BootID(), Created: time.Now()}
 	if o.Ephemeral {
-		h.flags |= flagEphemeral
+		h.Flags |= region.FlagEphemeral
 	}
-	rand.Read(h.id[:])
+	rand.Read(h.ID[:])
 	return h, nil
 }
+
+// publishTries is how often the name may be given to an ephemeral region that has
+// ended by the time this process looks.
+const publishTries = 8
 
 func create(path, name string, o *Options) (*Region, error) {
 	h, err := o.plan()
@@ -148,11 +159,12 @@ func create(path, name string, o *Options) (*Region, error) {
 		return nil, err
 	}
 	defer b.end()
-	if err := fill(b.f, &h, o.Mode); err != nil {
-		b.f.Close()
+	v := regionFile{f: b.f, h: h, name: name}
+	if err := v.fill(o.Mode); err != nil {
+		v.f.Close()
 		return nil, err
 	}
-	r, err := attach(b.f, h.geometry, "", name, o)
+	r, err := attach(v, o)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +179,7 @@ func create(path, name string, o *Options) (*Region, error) {
 			return nil, err
 		}
 		room, err := endNamed(path)
-		if err == nil && (try == 8 || !room) {
+		if err == nil && (try == publishTries || !room) {
 			err = exists(path)
 		}
 		if err != nil {
@@ -181,33 +193,34 @@ func exists(path string) error {
 	return &fs.PathError{Op: "create", Path: path, Err: fs.ErrExist}
 }
 
-// fill makes the zeroed file f a region with an empty directory.
-func fill(f *os.File, h *header, mode fs.FileMode) error {
+// fill makes the file, which is empty, the region that its header says, with an
+// empty directory.
+func (v *regionFile) fill(mode fs.FileMode) (err error) {
+	f, h := v.f, &v.h
 	if mode == 0 {
 		mode = 0o600
 	}
-	if err := sys.Truncate(f, int64(h.size)); err != nil {
+	if err := sys.Truncate(f, int64(h.Size)); err != nil {
 		return err
 	}
-	if err := backNew(f, h.heapOff); err != nil {
+	if err := backNew(f, h.HeapOff); err != nil {
 		return err
 	}
-	id, err := sys.ID(f)
-	if err != nil {
+	if v.id, err = sys.ID(f); err != nil {
 		return err
 	}
-	h.inode = id.Ino
+	h.Inode = v.id.Ino
 	var m mmap.MMap
 	err = withRoom(func() (err error) {
-		m, err = mmap.MapRegion(f, int(h.heapOff), mmap.RDWR, 0, 0)
+		m, err = mmap.MapRegion(f, int(h.HeapOff), mmap.RDWR, 0, 0)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("map %d bytes: %w", h.heapOff, err)
+		return fmt.Errorf("map %d bytes: %w", h.HeapOff, err)
 	}
-	h.encode(m)
-	w := words{mem.At(unsafe.Pointer(&m[0]), h.heapOff), h.geometry}
-	w.initDirectory()
+	h.Encode(m)
+	w := words{region.On(mem.At(unsafe.Pointer(&m[0]), h.HeapOff), h.Geometry)}
+	w.InitDirectory()
 	if err := m.Unmap(); err != nil {
 		return fmt.Errorf("unmap: %w", err)
 	}
@@ -241,21 +254,22 @@ func anonymous(o *Options) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.flags = flagAnonymous // it is ephemeral by nature
+	h.Flags = region.FlagAnonymous // it is ephemeral by nature
 	f, err := sys.Memfd("tandem")
 	if err != nil {
 		return nil, err
 	}
-	if err = fill(f, &h, o.Mode); err == nil {
+	v := regionFile{f: f, h: h, name: anonymousName(h.ID)}
+	if err = v.fill(o.Mode); err == nil {
 		err = sys.Seal(f)
 	}
 	if err != nil {
 		f.Close()
 		return nil, err
 	}
-	return attach(f, h.geometry, "", h.anonymousName(), o)
+	return attach(v, o)
 }
 
 // anonymousName is what errors call a region that has no name: the same in
 // every process.
-func (h *header) anonymousName() string { return fmt.Sprintf("anonymous-%x", h.id[:4]) }
+func anonymousName(id object.RegionID) string { return fmt.Sprintf("anonymous-%x", id[:4]) }

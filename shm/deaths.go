@@ -2,6 +2,7 @@ package shm
 
 import (
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -53,43 +54,43 @@ func (a *attachment) lookAt(now int64) (l look) {
 	seen := &a.watch
 	seen.locked = seen.locked[:0]
 	a.tellUntold(duty)
-	bell := mem.Load32(a.rec(a.self.Index).p32(recBell))
+	bell := mem.Load32(a.rec(a.self.Index).P32(region.RecBell))
 	rung := bell != seen.bell
 	seen.bell = bell
 	news := false
-	for i := range a.g.participants {
+	for i := range a.Geo.Participants {
 		r := a.rec(i)
-		w, alive := r.word(), r.alive()
+		w, alive := r.Word(), r.Alive()
 		if i == a.self.Index {
 			a.restore(r, w, alive)
 			seen.words[i], seen.alive[i] = w, alive
 			continue
 		}
-		if stateOf(w) != stFree {
+		if region.StateOf(w) != region.StFree {
 			l.others++
 		}
-		if duty && there(w) {
-			seen.locked = append(seen.locked, r.byteOffset())
+		if duty && region.Present(w) {
+			seen.locked = append(seen.locked, r.ByteOffset())
 		}
-		st, suspect := stateOf(w), there(w) && alive&sys.FutexOwnerDied != 0
-		settled := st == stFree || st == stAlive && !suspect
+		st, suspect := region.StateOf(w), region.Present(w) && alive&sys.FutexOwnerDied != 0
+		settled := st == region.StFree || st == region.StAlive && !suspect
 		if settled {
-			seen.settle(i)
+			seen.endDoubt(i)
 		}
-		tried := i == turn || count > 0 && (i-from+a.g.participants)%a.g.participants < count || r.byteOffset() == seen.found
+		tried := i == turn || count > 0 && (i-from+a.Geo.Participants)%a.Geo.Participants < count || r.ByteOffset() == seen.found
 		if settled && !tried && w == seen.words[i] && (!duty || alive == seen.alive[i]) {
 			seen.alive[i] = alive
 			continue
 		}
-		stays := there(w) && st != stAlive && (rung || duty && w == seen.words[i]) // on the way in or out
+		stays := region.Present(w) && st != region.StAlive && (rung || duty && w == seen.words[i]) // on the way in or out
 		var proven bool
 		var again int64
 		switch {
 		case suspect:
 			proven, again = a.suspect(r, w, now, duty, rung, tried)
-		case there(w) && i == turn, stays:
+		case region.Present(w) && i == turn, stays:
 			proven = a.proven(r, w)
-		case there(w) && (tried || duty && st != stAlive):
+		case region.Present(w) && (tried || duty && st != region.StAlive):
 			proven = a.obvious(r, w)
 		}
 		switch {
@@ -99,30 +100,30 @@ func (a *attachment) lookAt(now int64) (l look) {
 		case duty && w == seen.words[i]:
 			a.ask(r, w, tried, alive != seen.alive[i])
 			if stays {
-				again = a.linger(r, epochOf(w), now)
+				again = a.linger(r, region.EpochOf(w), now)
 			}
 		}
 		news = news || w != seen.words[i]
 		was := w
-		if w = r.word(); stateOf(w) == stDead {
-			sure := proven && epochOf(w) == epochOf(was)
-			if sure || count > 0 || !a.inHands(r, epochOf(w)) {
-				if !a.recoverDead(r, epochOf(w), sure) && duty {
-					again = a.linger(r, epochOf(w), now)
+		if w = r.Word(); region.StateOf(w) == region.StDead {
+			sure := proven && region.EpochOf(w) == region.EpochOf(was)
+			if sure || count > 0 || !a.inHands(r, region.EpochOf(w)) {
+				if !a.recoverDead(r, region.EpochOf(w), sure) && duty {
+					again = a.linger(r, region.EpochOf(w), now)
 				}
 			}
 		}
 		a.note(r) // those who slept on what it held were woken first
 		l.again = earlier(l.again, again)
 		seen.alive[i] = alive
-		l.unsettled = l.unsettled || there(seen.words[i]) && stateOf(seen.words[i]) != stAlive
+		l.unsettled = l.unsettled || region.Present(seen.words[i]) && region.StateOf(seen.words[i]) != region.StAlive
 	}
 	seen.found = -1
 	// Who is stopped on the way in or out is not looked at all the time.
 	if seen.still++; news || !l.unsettled {
 		seen.still = 0
 	}
-	l.unsettled = duty && (l.unsettled && seen.still < dutyPatience || len(seen.untold) > 0)
+	l.unsettled = duty && (l.unsettled && seen.still < dutyStill || len(seen.untold) > 0)
 	return l
 }
 
@@ -133,7 +134,7 @@ func (a *attachment) tellUntold(duty bool) {
 	if duty {
 		for _, g := range a.watch.untold {
 			r := a.rec(g.i)
-			if told := mem.Load32(r.p32(recTold)); int32(told-g.epoch) < 0 {
+			if told := mem.Load32(r.P32(region.RecTold)); int32(told-g.epoch) < 0 {
 				a.ended(r, g.epoch)
 			}
 		}
@@ -144,11 +145,11 @@ func (a *attachment) tellUntold(duty bool) {
 // restore puts the words of this process's own record right if somebody else
 // has scribbled on them.
 func (a *attachment) restore(r record, w uint64, alive uint32) {
-	if epochOf(w) != a.self.Epoch || !there(w) || stateOf(w) > stDead {
-		r.move(w, recordWord(a.self.Epoch, stAlive))
+	if region.EpochOf(w) != a.self.Epoch || !region.Present(w) || region.StateOf(w) > region.StDead {
+		r.Move(w, region.RecordWord(a.self.Epoch, region.StAlive))
 	}
 	if a.linked != 0 && alive != a.linked {
-		mem.Store32(r.p32(recAlive), a.linked)
+		mem.Store32(r.P32(region.RecAlive), a.linked)
 	}
 }
 
@@ -156,38 +157,38 @@ func (a *attachment) restore(r record, w uint64, alive uint32) {
 // or that it is dead, and whose byte is locked; and for one whose alive word has
 // changed: they sleep, and would not notice that somebody scribbled on it.
 func (a *attachment) ask(r record, w uint64, tried, changed bool) {
-	if stateOf(w) == stAlive {
+	if region.StateOf(w) == region.StAlive {
 		if changed {
-			a.ring(r.i)
+			a.ring(r.I)
 		}
 		return
 	}
-	if there(w) || stateOf(w) == stFree && !tried || a.watch.asked[r.i] == w|1<<31 {
+	if region.Present(w) || region.StateOf(w) == region.StFree && !tried || a.watch.asked[r.I] == w|1<<31 {
 		return
 	}
-	if held, err := sys.Test(a.private, r.byteOffset()); err == nil && held {
-		a.watch.asked[r.i] = w | 1<<31 // no word of a record's has that bit, so 0 is none
-		a.ring(r.i)
+	if held, err := sys.Test(a.private, r.ByteOffset()); err == nil && held {
+		a.watch.asked[r.I] = w | 1<<31 // no word of a record's has that bit, so 0 is none
+		a.ring(r.I)
 	}
 }
 
 // inHands reports whether somebody is named as the recoverer of the participant
 // of r, of whom nothing says that he is dead, too.
 func (a *attachment) inHands(r record, epoch uint32) bool {
-	de, index1, e := unpackRecoverer(mem.Load64(r.p64(recRecoverer)))
-	if de != epoch&(1<<21-1) || index1 == 0 {
+	de, index1, e := region.UnpackRecoverer(mem.Load64(r.P64(region.RecRecoverer)))
+	if de != epoch&region.RecovererEpochs || index1 == 0 {
 		return false
 	}
-	if index1 == newcomerIndex {
-		held, err := sys.Test(a.private, r.byteOffset())
+	if index1 == region.NewcomerIndex {
+		held, err := sys.Test(a.private, r.ByteOffset())
 		return err != nil || held
 	}
-	if index1 > a.g.participants {
+	if index1 > a.Geo.Participants {
 		return false
 	}
 	by := a.rec(index1 - 1)
-	w := by.word()
-	return epochOf(w) == e && there(w) && by.alive()&sys.FutexOwnerDied == 0
+	w := by.Word()
+	return region.EpochOf(w) == e && region.Present(w) && by.Alive()&sys.FutexOwnerDied == 0
 }
 
 // roundRun is how many participants a round tries by cheap means: testing a
@@ -197,14 +198,14 @@ const roundRun = 64
 // takeRound begins a round if it is time for one: one participant, turn, is
 // tried by all means, and a run of them by cheap ones.
 func (a *attachment) takeRound(duty bool, now int64) (turn, from, count uint32) {
-	s, n := &a.watch.shift, a.g.participants
+	s, n := &a.watch.shift, a.Geo.Participants
 	if !duty || now-s.round < dutyRound*9/10 {
 		return n, 0, 0
 	}
 	s.round = now
 	for k := uint32(1); k <= n; k++ {
 		i := (a.watch.turn + k) % n
-		if i != a.self.Index && stateOf(a.rec(i).word()) == stAlive {
+		if i != a.self.Index && region.StateOf(a.rec(i).Word()) == region.StAlive {
 			a.watch.turn = i
 			break
 		}
@@ -220,34 +221,34 @@ func (a *attachment) proven(r record, w uint64) bool {
 	if a.obvious(r, w) {
 		return true
 	}
-	id, ok := r.identity(epochOf(w))
+	id, ok := r.Identity(region.EpochOf(w))
 	return ok && me.Load().ended(id)
 }
 
 // obvious is what two cheap system calls can prove.
 func (a *attachment) obvious(r record, w uint64) bool {
-	if held, err := sys.Test(a.private, r.byteOffset()); err == nil && !held {
+	if held, err := sys.Test(a.private, r.ByteOffset()); err == nil && !held {
 		return true
 	}
-	id, ok := r.identity(epochOf(w))
+	id, ok := r.Identity(region.EpochOf(w))
 	return ok && me.Load().gone(id)
 }
 
 // declare marks the participant whose word was w dead.
 func (a *attachment) declare(r record, w uint64, unheard bool) {
-	if r.move(w, recordWord(epochOf(w), stDead)) && unheard && !a.readOnly {
-		mem.Add64(a.rec(a.self.Index).p64(recRescued), 1)
+	if r.Move(w, region.RecordWord(region.EpochOf(w), region.StDead)) && unheard && !a.readOnly {
+		mem.Add64(a.rec(a.self.Index).P64(region.RecRescued), 1)
 	}
 }
 
-// beginWatch takes down who is there now, so that what goes from here on is told.
+// beginWatch records who is there now, so that what goes from here on is told.
 func (a *attachment) beginWatch() {
-	n, w := a.g.participants, &a.watch
+	n, w := a.Geo.Participants, &a.watch
 	w.words, w.alive = make([]uint64, n), make([]uint32, n)
 	w.asked = make([]uint64, n)
 	w.found, w.nextLocked = -1, -1
 	for i := range n {
-		w.words[i] = a.rec(i).word()
+		w.words[i] = a.rec(i).Word()
 	}
 }
 
@@ -257,9 +258,9 @@ func (a *attachment) beginWatch() {
 func (a *attachment) beginTelling(e *exits) {
 	first := a.watch.who == nil
 	if first {
-		a.watch.who = make([]Participant, a.g.participants)
+		a.watch.who = make([]Participant, a.Geo.Participants)
 	}
-	for i := range a.g.participants {
+	for i := range a.Geo.Participants {
 		if i == a.self.Index {
 			continue
 		}
@@ -274,40 +275,40 @@ func (a *attachment) beginTelling(e *exits) {
 
 // note compares a record with what was last seen of it, and tells of exits.
 func (a *attachment) note(r record) {
-	seen := &a.watch.words[r.i]
-	w := r.word()
+	seen := &a.watch.words[r.I]
+	w := r.Word()
 	if w == *seen {
 		return
 	}
 	exits := false
 	var was, is Participant
 	if a.watch.who != nil {
-		was = a.watch.who[r.i]
+		was = a.watch.who[r.I]
 		is, w = r.read()
-		a.watch.who[r.i] = is
+		a.watch.who[r.I] = is
 	}
-	from, to := epochOf(*seen), epochOf(w)
-	if there(*seen) && (!there(w) || from != to) {
+	from, to := region.EpochOf(*seen), region.EpochOf(w)
+	if region.Present(*seen) && (!region.Present(w) || from != to) {
 		exits = true
 		a.watch.tell(r.exit(was, w))
 	}
 	if n := to - from; 1 < n && n <= 32 { // they came and went between two looks; a greater leap is corruption
 		for e := from + 1; e != to; e++ {
 			exits = true
-			a.watch.tell(r.exit(Participant{Index: int(r.i), Epoch: e}, w))
+			a.watch.tell(r.exit(Participant{Index: int(r.I), Epoch: e}, w))
 		}
 	}
-	if from != to && !there(w) { // and so did this one
-		if _, ok := r.identity(to); !ok { // it may be half the next one's
-			is = Participant{Index: int(r.i), Epoch: to}
+	if from != to && !region.Present(w) { // and so did this one
+		if _, ok := r.Identity(to); !ok { // it may be half the next one's
+			is = Participant{Index: int(r.I), Epoch: to}
 		}
 		exits = true
 		a.watch.tell(r.exit(is, w))
 	}
 	*seen = w
 	if exits {
-		g := anEnd{r.i, to}
-		if there(w) {
+		g := anEnd{r.I, to}
+		if region.Present(w) {
 			g.epoch = to - 1
 		}
 		a.watch.untold = append(a.watch.untold, g)
@@ -317,7 +318,7 @@ func (a *attachment) note(r record) {
 // exit is p as it is told to those who listen, w being the record's word now.
 func (r record) exit(p Participant, w uint64) Participant {
 	p.State = Leaving
-	if w == recordWord(p.Epoch, stDead) || r.died(p.Epoch) {
+	if w == region.RecordWord(p.Epoch, region.StDead) || r.Died(p.Epoch) {
 		p.State = Dead
 	}
 	return p

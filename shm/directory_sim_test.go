@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 )
 
 // With the tag tandem_sim every access to shared memory is a point at which a
@@ -92,9 +93,9 @@ func TestSimDeathInDirectory(t *testing.T) {
 				s.restore(image)
 				if repairing { // the operation begins with a repair
 					s.abandon(t)
-					garble(s.heapRegion, s.g.bucketsOff, s.g.heapOff-s.g.bucketsOff)
-					w := words{s.Area, s.g}
-					w.beginChange()
+					garble(s.heapRegion, s.g.BucketsOff, s.g.HeapOff-s.g.BucketsOff)
+					w := words{region.On(s.Area, s.g)}
+					w.BeginChange()
 				}
 				victim := s.attach(3)
 				if !dies(k, func() {

@@ -9,6 +9,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 )
 
 // A dirLock is the directory's lock, held: first this process's own mutex, so
@@ -58,7 +59,7 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 	if a.gate.Closed() {
 		return nil, ErrClosed
 	}
-	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	m, err := engine.AttachMutex(a.Sub(region.HdrDirLock, engine.MutexSize), a.env)
 	if err != nil {
 		return nil, fmt.Errorf("the directory's lock: %w", err)
 	}
@@ -73,7 +74,7 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 	switch {
 	case a.gate.Closed():
 		err = ErrClosed
-	case suspect || mem.Load64(a.dir64(dirSeq))&1 != 0:
+	case suspect || mem.Load64(a.Dir64(region.DirSeq))&1 != 0:
 		if err = a.repair(); err == nil && suspect {
 			err = m.MarkConsistent()
 		}
@@ -88,6 +89,9 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 // lockSlice is how long one waits before one doubts that the holder exists.
 const lockSlice = 25 * time.Millisecond
 
+// lockDoubts is how many slices in a row may find a holder who is not attached.
+const lockDoubts = 3
+
 // lockPatiently takes m, waiting as long as its holder is attached, stopped or
 // not, or dead and being recovered. A holder that is none of that is no holder
 // but corruption, for which nobody would ever wake who waits.
@@ -96,7 +100,7 @@ func (a *attachment) lockPatiently(ctx context.Context, m *engine.Mutex) (suspec
 		return false, err
 	}
 	since := int64(0) // all slices are one wait
-	for doubts := 0; doubts < 3; {
+	for doubts := 0; doubts < lockDoubts; {
 		err := func() error {
 			slice, cancel := context.WithTimeout(ctx, lockSlice)
 			defer cancel()
@@ -128,18 +132,18 @@ func (a *attachment) lockPatiently(ctx context.Context, m *engine.Mutex) (suspec
 // attached reports whether who may hold the directory's lock: another process
 // that is attached, or is being recovered.
 func (a *attachment) attached(who engine.Self) bool {
-	if who.Index >= a.g.participants || who == a.self {
+	if who.Index >= a.Geo.Participants || who == a.self {
 		return false // a.changing is held: nobody here has the lock
 	}
-	w := a.rec(who.Index).word()
-	return epochOf(w) == who.Epoch && stateOf(w) != stFree
+	w := a.rec(who.Index).Word()
+	return region.EpochOf(w) == who.Epoch && region.StateOf(w) != region.StFree
 }
 
 // disown gives up the directory's lock if its word names this process and
 // nobody here has it: it was overwritten, and the others wait for this process,
 // which lives. Its next holder finds it abandoned, and repairs.
 func (a *attachment) disown() {
-	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	m, err := engine.AttachMutex(a.Sub(region.HdrDirLock, engine.MutexSize), a.env)
 	if err != nil {
 		return
 	}
@@ -149,7 +153,7 @@ func (a *attachment) disown() {
 	defer a.changing.Unlock()
 	if who, held := m.Owner(); held && who == a.self && !a.gate.Closed() {
 		if ops, ok := engine.OpsOf(engine.KindMutex); ok {
-			ops.Recover(a.Sub(hdrDirLock, engine.MutexSize), a.env, a.self)
+			ops.Recover(a.Sub(region.HdrDirLock, engine.MutexSize), a.env, a.self)
 		}
 	}
 }
@@ -158,7 +162,7 @@ func (a *attachment) disown() {
 // the lock meanwhile, one that leaves the region may not have waited for it
 // (reclaimLeaving).
 func (l *dirLock) unlock() {
-	if l.release() && mem.Load32(l.a.dir32(dirRemoved)) != 0 {
+	if l.release() && mem.Load32(l.a.Dir32(region.DirRemoved)) != 0 {
 		l.a.reclaimSoon()
 	}
 }
@@ -172,16 +176,31 @@ func (l *dirLock) release() (wanted bool) {
 	return wanted
 }
 
-// beginChange and endChange bracket a change of what a lookup may see. A change that meets
-// an error does not end: seq stays odd, and who locks next repairs.
-func (w *words) beginChange() { mem.Store64(w.dir64(dirSeq), mem.Load64(w.dir64(dirSeq))|1) }
-func (w *words) endChange()   { mem.Store64(w.dir64(dirSeq), (mem.Load64(w.dir64(dirSeq))|1)+1) }
-
-// settle waits until no goroutine of this process is changing the directory.
+// finishChanges waits until no goroutine of this process is changing the directory.
 // Close calls it when closed is set and all sleepers have been woken, and
 // before it gives the mapping up: what is done to the file, to provide memory
 // or to give it back, does not go through the mapping.
-func (a *attachment) settle() {
+func (a *attachment) finishChanges() {
 	a.changing.Lock()
 	a.changing.Unlock() //lint:ignore SA2001 the wait is the point
+}
+
+// repair also gives back the memory that the dead one had taken for an object
+// that was never made, or was about to give back.
+func (a *attachment) repair() error {
+	if err := a.words.Repair(); err != nil {
+		return err
+	}
+	rows, err := a.Rows()
+	if err != nil {
+		return err
+	}
+	for k := range rows {
+		x := a.Extent(k)
+		if err := a.CheckExtent(k, x, 0); err != nil {
+			return err
+		}
+		a.giveBack(x, x)
+	}
+	return nil
 }

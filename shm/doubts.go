@@ -3,6 +3,7 @@ package shm
 import (
 	"slices"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -57,19 +58,19 @@ type doubt struct {
 // doubt is the doubt about the user of r in epoch, a new one if there is none.
 func (a *attachment) doubt(r record, epoch uint32) *doubt {
 	w := &a.watch
-	d := w.doubts[r.i]
+	d := w.doubts[r.I]
 	if d == nil || d.epoch != epoch {
 		d = &doubt{epoch: epoch}
 		if w.doubts == nil {
 			w.doubts = map[uint32]*doubt{}
 		}
-		w.doubts[r.i] = d
+		w.doubts[r.I] = d
 	}
 	return d
 }
 
-// settle ends the doubt about participant i, if there is one.
-func (w *watch) settle(i uint32) {
+// endDoubt ends the doubt about participant i, if there is one.
+func (w *watch) endDoubt(i uint32) {
 	if len(w.doubts) > 0 {
 		delete(w.doubts, i)
 	}
@@ -79,10 +80,10 @@ func (w *watch) settle(i uint32) {
 // it is time for that or it must, and sees to it that those do who may have one.
 // again is when this process is to look again; 0 is never.
 func (a *attachment) suspect(r record, w uint64, now int64, duty, rung, must bool) (proven bool, again int64) {
-	d := a.doubt(r, epochOf(w))
-	id, ok := r.identity(d.epoch)
+	d := a.doubt(r, region.EpochOf(w))
+	id, ok := r.Identity(d.epoch)
 	near := ok && me.Load().near(id)
-	watched := slices.Contains(a.watch.behind, r.i)
+	watched := slices.Contains(a.watch.behind, r.I)
 	switch {
 	case watched:
 		d.limit = doubtLooks
@@ -105,7 +106,7 @@ func (a *attachment) suspect(r record, w uint64, now int64, duty, rung, must boo
 	}
 	if !d.asked {
 		d.asked = true
-		a.ring(r.i)
+		a.ring(r.I)
 	}
 	if duty || watched {
 		a.summon(r, d, now)
@@ -154,8 +155,8 @@ func (a *attachment) linger(r record, epoch uint32, now int64) (again int64) {
 // user of r where this process cannot, since they are of its namespaces. It
 // reports whether it cannot, and somebody might.
 func (a *attachment) summon(r record, d *doubt, now int64) bool {
-	id, ok := r.identity(d.epoch)
-	if !ok || id.ns == 0 || me.Load().near(id) {
+	id, ok := r.Identity(d.epoch)
+	if !ok || id.NS == 0 || me.Load().near(id) {
 		return false
 	}
 	if now-d.called < d.callWait() {
@@ -163,11 +164,11 @@ func (a *attachment) summon(r record, d *doubt, now int64) bool {
 	}
 	d.called = now
 	for rung := 0; rung < calledAtOnce; d.from++ {
-		if d.from >= a.g.participants {
+		if d.from >= a.Geo.Participants {
 			d.from, d.all = 0, true
 			break
 		}
-		if d.from != r.i && a.speaksFor(d.from, id) {
+		if d.from != r.I && a.speaksFor(d.from, id) {
 			a.ring(d.from)
 			rung++
 		}
@@ -177,14 +178,14 @@ func (a *attachment) summon(r record, d *doubt, now int64) bool {
 
 // speaksFor reports whether participant i is of the namespaces of id, and
 // nothing says that it is dead, too.
-func (w words) speaksFor(i uint32, id identity) bool {
+func (w words) speaksFor(i uint32, id region.Identity) bool {
 	r := w.rec(i)
-	v := r.word()
-	if stateOf(v) != stAlive || r.alive()&sys.FutexOwnerDied != 0 {
+	v := r.Word()
+	if region.StateOf(v) != region.StAlive || r.Alive()&sys.FutexOwnerDied != 0 {
 		return false
 	}
-	other, ok := r.identity(epochOf(v))
-	return ok && other.ns == id.ns
+	other, ok := r.Identity(region.EpochOf(v))
+	return ok && other.NS == id.NS
 }
 
 // earlier is the earlier of two times, of which 0 is never.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -16,13 +17,15 @@ const abroadNS = 12345
 
 // elsewhere has a's record say that it is of other namespaces, in which its
 // process has ended: there is another one of its pid.
-func (a *attachment) elsewhere() { a.claims(identity{pid: uint32(myPID), ns: abroadNS, start: 1}) }
+func (a *attachment) elsewhere() {
+	a.claims(region.Identity{PID: uint32(myPID), NS: abroadNS, Start: 1})
+}
 
-func (a *attachment) claims(id identity) {
+func (a *attachment) claims(id region.Identity) {
 	rec := a.rec(a.self.Index)
-	mem.Store64(rec.p64(recPIDNS), id.ns)
-	mem.Store64(rec.p64(recStart), id.start)
-	mem.Store64(rec.p64(recSum), id.sum(a.self.Epoch))
+	mem.Store64(rec.P64(region.RecPIDNS), id.NS)
+	mem.Store64(rec.P64(region.RecStart), id.Start)
+	mem.Store64(rec.P64(region.RecSum), id.Sum(a.self.Epoch))
 }
 
 // lookAbroad looks as one of those namespaces does.
@@ -34,11 +37,11 @@ func (a *attachment) lookAbroad() look {
 
 // suspected is what the kernel does to its alive word when a process ends.
 func (a *attachment) suspected() {
-	mem.Store32(a.rec(a.self.Index).p32(recAlive), sys.FutexWaiters|sys.FutexOwnerDied)
+	mem.Store32(a.rec(a.self.Index).P32(region.RecAlive), sys.FutexWaiters|sys.FutexOwnerDied)
 }
 
 func (a *attachment) unsuspected() {
-	mem.Store32(a.rec(a.self.Index).p32(recAlive), sys.FutexWaiters)
+	mem.Store32(a.rec(a.self.Index).P32(region.RecAlive), sys.FutexWaiters)
 }
 
 // never is a time that does not come.
@@ -50,7 +53,7 @@ func (a *attachment) onlyDoubts() {
 	s := &a.watch.shift
 	s.round, s.called = never, never
 	for k := range s.seen {
-		s.beats[k], s.seen[k] = mem.Load32(a.beat(k)), never
+		s.beats[k], s.seen[k] = mem.Load32(a.Beat(k)), never
 	}
 }
 
@@ -64,13 +67,13 @@ func (a *attachment) later() {
 
 // rungBy are those who are rung for while do is at it.
 func rungBy(w words, do func()) (who []uint32) {
-	before := make([]uint32, w.g.participants)
+	before := make([]uint32, w.Geo.Participants)
 	for i := range before {
-		before[i] = mem.Load32(w.rec(uint32(i)).p32(recBell))
+		before[i] = mem.Load32(w.rec(uint32(i)).P32(region.RecBell))
 	}
 	do()
 	for i := range before {
-		if mem.Load32(w.rec(uint32(i)).p32(recBell)) != before[i] {
+		if mem.Load32(w.rec(uint32(i)).P32(region.RecBell)) != before[i] {
 			who = append(who, uint32(i))
 		}
 	}
@@ -93,8 +96,8 @@ func wantRung(t *testing.T, when string, a *attachment, want ...uint32) {
 // namespaces if they are told to be; and nobody else is at work.
 func onWatch(t *testing.T, n int, abroad bool) (duty, off *attachment, others []*attachment) {
 	t.Helper()
-	as := crew(t, dutiful(t), dutyPosts+1)
-	duty, off = as[0], as[dutyPosts]
+	as := crew(t, dutiful(t), region.DutyPosts+1)
+	duty, off = as[0], as[region.DutyPosts]
 	for range n {
 		a := bare(t, &Region{a: duty, closed: new(atomic.Bool)})
 		if abroad {
@@ -119,13 +122,13 @@ func TestSuspicionIsShared(t *testing.T) {
 		wantRung(t, "a suspicion", duty, 8, 9, 10)
 		duty.watch.doubts[9].called = never // in time
 		wantRung(t, "the same", duty)
-		if w := duty.rec(suspect.self.Index).word(); stateOf(w) != stAlive {
+		if w := duty.rec(suspect.self.Index).Word(); region.StateOf(w) != region.StAlive {
 			t.Errorf("a suspect whose byte is locked is %#x", w)
 		}
 		suspect.unsuspected() // it was none, and the next is another suspicion
 		duty.lookAt(still)
 	}
-	for _, id := range []identity{{pid: uint32(myPID)}, me.Load().identity()} { // nobody can ask; the others can no better
+	for _, id := range []region.Identity{{PID: uint32(myPID)}, me.Load().identity()} { // nobody can ask; the others can no better
 		for _, a := range others {
 			a.claims(id)
 		}
@@ -165,16 +168,16 @@ func TestAllAreCalledInTurn(t *testing.T) {
 // of those who is not on duty, though a forked child keeps its byte locked:
 // also on the way in or out, and if the one who has declared it dead has died, too.
 func TestForeignDeathIsHandedOn(t *testing.T) {
-	for _, state := range []uint32{stAlive, stAttaching, stLeaving, stDead} {
+	for _, state := range []uint32{region.StAlive, region.StAttaching, region.StLeaving, region.StDead} {
 		duty, _, others := onWatch(t, 2, true)
 		victim, near := others[0], others[1]
 		near.lookAbroad()
 		near.onlyDoubts()
 		rec := duty.rec(victim.self.Index)
-		if state == stAlive {
+		if state == region.StAlive {
 			victim.suspected()
 		}
-		rec.move(rec.word(), recordWord(victim.self.Epoch, state))
+		rec.Move(rec.Word(), region.RecordWord(victim.self.Epoch, state))
 		who := rungBy(duty.words, func() {
 			for range 3 {
 				duty.lookAt(still)
@@ -184,11 +187,11 @@ func TestForeignDeathIsHandedOn(t *testing.T) {
 		if !slices.Contains(who, near.self.Index) {
 			t.Errorf("state %d: rung for %v, want %d among them", state, who, near.self.Index)
 		}
-		if w := rec.word(); w != recordWord(victim.self.Epoch, state) {
+		if w := rec.Word(); w != region.RecordWord(victim.self.Epoch, state) {
 			t.Errorf("state %d becomes %#x without a proof", state, w)
 		}
 		near.lookAbroad()
-		if w := rec.word(); w != recordWord(victim.self.Epoch, stFree) {
+		if w := rec.Word(); w != region.RecordWord(victim.self.Epoch, region.StFree) {
 			t.Errorf("who was killed in state %d is %#x when one of its namespace has looked", state, w)
 		}
 		if near.watch.shift.post >= 0 {
@@ -241,7 +244,7 @@ func TestEachSuspicionHasItsPace(t *testing.T) {
 	other.die() // the proof was late
 	off.later()
 	off.lookAt(still)
-	if w := off.rec(9).word(); w != recordWord(other.self.Epoch, stFree) {
+	if w := off.rec(9).Word(); w != region.RecordWord(other.self.Epoch, region.StFree) {
 		t.Errorf("a suspect whose proof is there at the second look is %#x", w)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -31,40 +32,33 @@ import (
 // that is replaced by mistake, or by somebody who scribbles, or two who think
 // that they have one post, do no harm.
 const (
-	dutyPosts    = 6
-	dutyStride   = 16
-	dutyHolder   = 0
-	dutyBeat     = 8
-	dutyPeriod   = 50e6 // nanoseconds between looks that find nothing
-	dutyRound    = 1e9  // between looks that also try for a proof where nothing speaks for a death
-	dutyPatience = 20   // periods: a beat that stands still for longer is replaced
+	dutyPeriod = 50e6 // nanoseconds between looks that find nothing
+	dutyRound  = 1e9  // between looks that also try for a proof where nothing speaks for a death
+	dutyStill  = 20   // periods: a beat that stands still for longer is replaced
 
 	pulseStep = 20e9 // nanoseconds between looks at the sum of the beats
 	pulseMany = 64   // with more participants than so many each looks the less often
 )
-
-func (w words) post(k int) *uint64 { return w.W64(hdrDuty + uint64(k)*dutyStride + dutyHolder) }
-func (w words) beat(k int) *uint32 { return w.W32(hdrDuty + uint64(k)*dutyStride + dutyBeat) }
 
 func postWord(index, epoch uint32) uint64 { return uint64(epoch)<<32 | uint64(index+1) }
 
 // holds reports whether v is the word of a post whose holder is there.
 func (w words) holds(v uint64) bool {
 	i := uint32(v)
-	if i == 0 || i > w.g.participants {
+	if i == 0 || i > w.Geo.Participants {
 		return false
 	}
-	r := w.rec(i - 1).word()
-	return there(r) && epochOf(r) == uint32(v>>32)
+	r := w.rec(i - 1).Word()
+	return region.Present(r) && region.EpochOf(r) == uint32(v>>32)
 }
 
 // A shift is this process's view of the posts of one region; its guard's alone.
 type shift struct {
 	post  int // that this process holds, or -1
-	beats [dutyPosts]uint32
-	seen  [dutyPosts]int64 // since when each beat has been what it is, CLOCK_MONOTONIC
-	stood bool             // none of them has moved for dutyPatience
-	round int64            // when the last round was
+	beats [region.DutyPosts]uint32
+	seen  [region.DutyPosts]int64 // since when each beat has been what it is, CLOCK_MONOTONIC
+	stood bool                    // none of them has moved for dutyStill
+	round int64                   // when the last round was
 
 	called    int64  // when somebody was called to a vacant post
 	candidate uint32 // who
@@ -77,30 +71,30 @@ func (a *attachment) takeDuty(now int64) bool {
 	s, own := &a.watch.shift, postWord(a.self.Index, a.self.Epoch)
 	stood := s.stood
 	s.post, s.stood = -1, false
-	for k := range dutyPosts {
-		if mem.Load64(a.post(k)) == own {
+	for k := range region.DutyPosts {
+		if mem.Load64(a.Post(k)) == own {
 			s.post = k
 		}
 	}
 	vacant := false
-	for k := range dutyPosts {
-		v := mem.Load64(a.post(k))
+	for k := range region.DutyPosts {
+		v := mem.Load64(a.Post(k))
 		if v == own {
 			continue
 		}
-		if b := mem.Load32(a.beat(k)); b != s.beats[k] || s.seen[k] == 0 {
+		if b := mem.Load32(a.Beat(k)); b != s.beats[k] || s.seen[k] == 0 {
 			s.beats[k], s.seen[k] = b, now
 		}
-		late := stood || now-s.seen[k] > dutyPatience*dutyPeriod
+		late := stood || now-s.seen[k] > dutyStill*dutyPeriod
 		switch {
 		case a.holds(v) && !late:
 		case s.post < 0:
-			if mem.CAS64(a.post(k), v, own) {
+			if mem.CAS64(a.Post(k), v, own) {
 				s.post = k
 			}
 		case v == 0:
 			vacant = true
-		case mem.CAS64(a.post(k), v, 0):
+		case mem.CAS64(a.Post(k), v, 0):
 			vacant = true
 			s.called, s.candidate = 0, uint32(v)-1 // the one behind it is called, at once
 		}
@@ -108,7 +102,7 @@ func (a *attachment) takeDuty(now int64) bool {
 	if s.post < 0 {
 		return false
 	}
-	mem.Add32(a.beat(s.post), 1)
+	mem.Add32(a.Beat(s.post), 1)
 	if vacant && now-s.called > dutyRound*9/10 {
 		if c, ok := a.call(s.candidate + 1); ok {
 			s.called, s.candidate = now, c
@@ -120,10 +114,10 @@ func (a *attachment) takeDuty(now int64) bool {
 // call rings for the next participant from i on that has no post, if there is
 // one.
 func (w words) call(i uint32) (called uint32, ok bool) {
-	n := w.g.participants
+	n := w.Geo.Participants
 	for j := range n {
 		c := (i + j) % n
-		if r := w.rec(c).word(); stateOf(r) == stAlive && !w.onDuty(c, epochOf(r)) {
+		if r := w.rec(c).Word(); region.StateOf(r) == region.StAlive && !w.onDuty(c, region.EpochOf(r)) {
 			w.ring(c)
 			return c, true
 		}
@@ -133,8 +127,8 @@ func (w words) call(i uint32) (called uint32, ok bool) {
 
 // giveUpDuty is for who leaves: its post goes to another.
 func (w words) giveUpDuty(index, epoch uint32) {
-	for k := range dutyPosts {
-		if own := postWord(index, epoch); mem.Load64(w.post(k)) != own || !mem.CAS64(w.post(k), own, 0) {
+	for k := range region.DutyPosts {
+		if own := postWord(index, epoch); mem.Load64(w.Post(k)) != own || !mem.CAS64(w.Post(k), own, 0) {
 			continue
 		}
 		w.call(index + 1)
@@ -142,8 +136,8 @@ func (w words) giveUpDuty(index, epoch uint32) {
 }
 
 func (w words) onDuty(index, epoch uint32) bool {
-	for k := range dutyPosts {
-		if mem.Load64(w.post(k)) == postWord(index, epoch) {
+	for k := range region.DutyPosts {
+		if mem.Load64(w.Post(k)) == postWord(index, epoch) {
 			return true
 		}
 	}
@@ -152,7 +146,7 @@ func (w words) onDuty(index, epoch uint32) bool {
 
 // pulse is what the guards that are not on duty see of those who are.
 func (a *attachment) pulse() sys.Pulse {
-	return sys.Pulse{Base: unsafe.Pointer(a.beat(0)), Stride: dutyStride, N: dutyPosts}
+	return sys.Pulse{Base: unsafe.Pointer(a.Beat(0)), Stride: region.DutyStride, N: region.DutyPosts}
 }
 
 // pulseTimes are when participant index of so many looks at the pulse, at first
@@ -164,17 +158,17 @@ func pulseTimes(index uint32, many int) (first, step int64) {
 	return int64(float64(step) * float64(index*golden) / (1 << 32)), step
 }
 
-// rows are what one who is on duty looks at. The words were taken down by the
-// last look.
+// rows are what one who is on duty looks at. The words were recorded by the last
+// look.
 func (a *attachment) rows() sys.Rows {
 	w := &a.watch
 	if w.nextLocked < 0 { // each holder begins elsewhere
-		w.nextLocked = len(w.locked) * w.shift.post / dutyPosts
+		w.nextLocked = len(w.locked) * w.shift.post / region.DutyPosts
 	}
 	return sys.Rows{
-		Base: unsafe.Pointer(a.rec(0).p64(recWord)), Stride: recordSize,
+		Base: unsafe.Pointer(a.rec(0).P64(region.RecWord)), Stride: region.RecordSize,
 		Wide: w.words, Narrow: w.alive,
-		Beat: a.beat(w.shift.post),
+		Beat: a.Beat(w.shift.post),
 		File: a.privateFD, Bytes: w.locked, Some: max(4, len(w.locked)/256), Next: w.nextLocked,
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -16,8 +17,8 @@ var still = sys.MonotonicNow()
 
 // posts are the indexes of those on duty; 0 is nobody.
 func (w words) posts() (is []int) {
-	for k := range dutyPosts {
-		is = append(is, max(0, int(uint32(mem.Load64(w.post(k))))-1))
+	for k := range region.DutyPosts {
+		is = append(is, max(0, int(uint32(mem.Load64(w.Post(k))))-1))
 	}
 	return is
 }
@@ -32,7 +33,7 @@ func wantPosts(t *testing.T, w words, want ...int) {
 // dutiful is a region in which no guard is at work, or on duty.
 func dutiful(t *testing.T) *Region {
 	r := unguarded(t, &Options{Participants: 20})
-	r.a.rec(0).move(recordWord(1, stAlive), recordWord(1, stLeaving)) // not one to be called
+	r.a.rec(0).Move(region.RecordWord(1, region.StAlive), region.RecordWord(1, region.StLeaving)) // not one to be called
 	r.a.giveUpDuty(0, 1)
 	return r
 }
@@ -57,7 +58,7 @@ func TestDutyPassesOn(t *testing.T) {
 	}
 	wantPosts(t, r.a.words, 1, 2, 3, 4, 5, 6)
 
-	bell := func(a *attachment) uint32 { return mem.Load32(a.rec(a.self.Index).p32(recBell)) }
+	bell := func(a *attachment) uint32 { return mem.Load32(a.rec(a.self.Index).P32(region.RecBell)) }
 	before := bell(as[6])
 	as[1].giveUpDuty(as[1].self.Index, as[1].self.Epoch)
 	as[1].goAway()
@@ -82,8 +83,8 @@ func TestDutyPassesOn(t *testing.T) {
 	wantPosts(t, r.a.words, 8, 7, 9, 4, 5, 6)
 
 	// Scribbled on, they are taken anew.
-	for k := range dutyPosts {
-		mem.Store64(r.a.post(k), 1<<40|0xffff)
+	for k := range region.DutyPosts {
+		mem.Store64(r.a.Post(k), 1<<40|0xffff)
 	}
 	for _, a := range as[3:] {
 		a.lookAt(still)
@@ -100,8 +101,8 @@ func TestStoppedDutyIsReplaced(t *testing.T) {
 		// All that look have seen the beats long ago, and who works has beaten since.
 		past := func(a *attachment) {
 			a.lookAt(still)
-			for k := range dutyPosts {
-				a.watch.shift.seen[k] -= 2 * dutyPatience * dutyPeriod
+			for k := range region.DutyPosts {
+				a.watch.shift.seen[k] -= 2 * dutyStill * dutyPeriod
 			}
 		}
 		if others {
@@ -109,10 +110,10 @@ func TestStoppedDutyIsReplaced(t *testing.T) {
 			for k := range 4 {
 				as[k].lookAt(still)
 			}
-			before := mem.Load32(r.a.rec(7).p32(recBell))
+			before := mem.Load32(r.a.rec(7).P32(region.RecBell))
 			as[5].lookAt(still)
 			wantPosts(t, r.a.words, 1, 2, 3, 4, 0, 6) // the fifth stood still
-			if mem.Load32(r.a.rec(7).p32(recBell)) == before {
+			if mem.Load32(r.a.rec(7).P32(region.RecBell)) == before {
 				t.Error("nobody was rung for to replace the fifth")
 			}
 			continue
@@ -172,24 +173,24 @@ func TestArrivalDisturbsFew(t *testing.T) {
 	rung := func(do func()) (who []uint32) {
 		var before [40]uint32
 		for i := range before {
-			before[i] = mem.Load32(r.a.rec(uint32(i)).p32(recBell))
+			before[i] = mem.Load32(r.a.rec(uint32(i)).P32(region.RecBell))
 		}
 		do()
 		for i := range before {
-			if mem.Load32(r.a.rec(uint32(i)).p32(recBell)) != before[i] {
+			if mem.Load32(r.a.rec(uint32(i)).P32(region.RecBell)) != before[i] {
 				who = append(who, uint32(i))
 			}
 		}
 		return who
 	}
-	changes := mem.Load32(r.a.W32(hdrChanges))
+	changes := mem.Load32(r.a.W32(region.HdrChanges))
 	if who := rung(func() { bare(t, r) }); fmt.Sprint(who) != "[17 18 19 20]" {
 		t.Errorf("who comes rings for %v, want the four before it", who)
 	}
 	if who := rung(func() { as[10].goAway() }); len(who) != 0 {
 		t.Errorf("who leaves, and has no post, rings for %v", who)
 	}
-	if n := mem.Load32(r.a.W32(hdrChanges)); n != changes {
+	if n := mem.Load32(r.a.W32(region.HdrChanges)); n != changes {
 		t.Errorf("all were told of something %d times", n-changes)
 	}
 
@@ -211,11 +212,11 @@ func TestUntoldEndIsTold(t *testing.T) {
 	r := unguarded(t, &Options{Participants: 20})
 	duty, goes, other := bare(t, r), bare(t, r), bare(t, r)
 	duty.lookAt(still)
-	ends := func() uint32 { return mem.Load32(r.a.W32(hdrEnds)) }
+	ends := func() uint32 { return mem.Load32(r.a.W32(region.HdrEnds)) }
 	other.goAway() // is told
 	rec := r.a.rec(goes.self.Index)
-	rec.exited(goes.self.Epoch, false)
-	rec.move(recordWord(goes.self.Epoch, stAlive), recordWord(goes.self.Epoch, stFree))
+	rec.Exited(goes.self.Epoch, false)
+	rec.Move(region.RecordWord(goes.self.Epoch, region.StAlive), region.RecordWord(goes.self.Epoch, region.StFree))
 	before := ends()
 	if l := duty.lookAt(still); !l.unsettled {
 		t.Error("all is settled with an end that was not told")
@@ -277,35 +278,35 @@ func TestScribbledSleeperIsRung(t *testing.T) {
 		duty.lookAt(still)
 	}
 	rec := r.a.rec(sleeper.self.Index)
-	for _, w := range []uint64{recordWord(1, stFree), recordWord(1, stDead), recordWord(77, stFree), 0} {
-		before := mem.Load32(rec.p32(recBell))
-		mem.Store64(rec.p64(recWord), w)
+	for _, w := range []uint64{region.RecordWord(1, region.StFree), region.RecordWord(1, region.StDead), region.RecordWord(77, region.StFree), 0} {
+		before := mem.Load32(rec.P32(region.RecBell))
+		mem.Store64(rec.P64(region.RecWord), w)
 		for range 4 {
 			duty.due()
 			duty.lookAt(still)
 		}
-		if n := mem.Load32(rec.p32(recBell)) - before; n != 1 {
+		if n := mem.Load32(rec.P32(region.RecBell)) - before; n != 1 {
 			t.Errorf("%#x: rung for %d times, want once", w, n)
 		}
 		sleeper.lookAt(still) // hears it
-		if got := rec.word(); got != recordWord(1, stAlive) {
+		if got := rec.Word(); got != region.RecordWord(1, region.StAlive) {
 			t.Errorf("%#x: the word becomes %#x", w, got)
 		}
 		duty.lookAt(still)
 	}
-	before := mem.Load32(rec.p32(recBell))
-	mem.Store32(rec.p32(recAlive), 5)
+	before := mem.Load32(rec.P32(region.RecBell))
+	mem.Store32(rec.P32(region.RecAlive), 5)
 	for range 3 {
 		duty.lookAt(still)
 	}
-	if n := mem.Load32(rec.p32(recBell)) - before; n != 1 {
+	if n := mem.Load32(rec.P32(region.RecBell)) - before; n != 1 {
 		t.Errorf("rung for %d times when the alive word had changed, want once", n)
 	}
 }
 
 // Who dies on the way in or out has nobody told, and is found by those on duty.
 func TestDeathOnTheWayIsFound(t *testing.T) {
-	for _, state := range []uint32{stAttaching, stLeaving} {
+	for _, state := range []uint32{region.StAttaching, region.StLeaving} {
 		r := unguarded(t, &Options{Participants: 10})
 		duty := bare(t, r)
 		duty.lookAt(still)
@@ -313,7 +314,7 @@ func TestDeathOnTheWayIsFound(t *testing.T) {
 			goes := bare(t, r)
 			duty.lookAt(still)
 			rec := r.a.rec(goes.self.Index)
-			rec.move(recordWord(goes.self.Epoch, stAlive), recordWord(goes.self.Epoch, state))
+			rec.Move(region.RecordWord(goes.self.Epoch, region.StAlive), region.RecordWord(goes.self.Epoch, state))
 			if seen {
 				if l := duty.lookAt(still); !l.unsettled {
 					t.Errorf("state %d is settled", state)
@@ -321,7 +322,7 @@ func TestDeathOnTheWayIsFound(t *testing.T) {
 			}
 			goes.die()
 			duty.lookAt(still)
-			if w := rec.word(); w != recordWord(goes.self.Epoch, stFree) {
+			if w := rec.Word(); w != region.RecordWord(goes.self.Epoch, region.StFree) {
 				t.Errorf("who died in state %d, seen %v, is %#x", state, seen, w)
 			}
 		}

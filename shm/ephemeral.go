@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -64,14 +65,14 @@ import (
 
 // lives is L2's first half, on a file that was opened for nothing else. It
 // returns errGone after it ended the region, or found that it has ended.
-func lives(f *os.File, path string, readOnly bool) error {
+func (v *regionFile) lives(readOnly bool) error {
 	if readOnly { // may neither lock nor unlink
-		if held, err := sys.Test(f, hdrLife); err == nil && !held {
-			return &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		if held, err := sys.Test(v.f, region.LifeByte); err == nil && !held {
+			return &fs.PathError{Op: "open", Path: v.path, Err: fs.ErrNotExist}
 		}
 		return nil
 	}
-	over, err := endIfDead(f, path)
+	over, err := endIfDead(v.f, v.id, v.path)
 	switch {
 	case over && err != nil: // neither can the next try
 		return fmt.Errorf("%w (%w); %w", errNobody, fs.ErrNotExist, err)
@@ -86,7 +87,7 @@ var errNobody = errors.New("an ephemeral region in which no process lives")
 // takeLife is L2's second half. It is called before this process takes a
 // record, and holds until its private description is closed.
 func (a *attachment) takeLife() error {
-	if a.g.flags&flagEphemeral == 0 {
+	if a.Geo.Flags&region.FlagEphemeral == 0 {
 		return nil
 	}
 	err := shareLife(a.private)
@@ -101,7 +102,7 @@ func (a *attachment) takeLife() error {
 // shareLife takes a share of the life byte for the description f, if the region
 // has not ended; else errGone.
 func shareLife(f *os.File) error {
-	err := sys.Lock(f, hdrLife, 1, false)
+	err := sys.Lock(f, region.LifeByte, 1, false)
 	if errors.Is(err, sys.ErrLocked) {
 		return errGone
 	}
@@ -109,10 +110,10 @@ func shareLife(f *os.File) error {
 		return err
 	}
 	var b [4]byte
-	if _, err := f.ReadAt(b[:], hdrLife); err != nil {
+	if _, err := f.ReadAt(b[:], int64(region.HdrLife)); err != nil {
 		return err
 	}
-	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
+	if binary.LittleEndian.Uint32(b[:]) == region.LifeGone {
 		return errGone
 	}
 	return nil
@@ -121,18 +122,22 @@ func shareLife(f *os.File) error {
 // leaveLife is L3. It is called after this process's record was freed; w is a
 // mapping of the region that is still in place.
 func (a *attachment) leaveLife(w words) error {
-	if a.g.flags&flagEphemeral == 0 {
+	if a.Geo.Flags&region.FlagEphemeral == 0 {
 		return nil
 	}
-	if err := sys.Unlock(a.private, hdrLife, 1); err != nil {
+	if err := sys.Unlock(a.private, region.LifeByte, 1); err != nil {
 		return err
 	}
-	if err := sys.Lock(a.private, hdrLife, 1, true); err != nil {
+	if err := sys.Lock(a.private, region.LifeByte, 1, true); err != nil {
 		return others(err)
 	}
-	mem.Store32(w.W32(hdrLife), lifeGone)
-	return takeAway(a.private, a.where())
+	mem.Store32(w.W32(region.HdrLife), region.LifeGone)
+	return takeAway(a.private, a.file, a.where())
 }
+
+// lifeTries is how often the life byte may change hands between the try to lock it
+// and the question who has it.
+const lifeTries = 16
 
 // endIfDead is L1, for a description that has no share. over is true when the
 // region has ended, by this or before, or is being ended: who has the byte
@@ -140,13 +145,13 @@ func (a *attachment) leaveLife(w words) error {
 // the next to come ends the region. Of one that has ended, an error is why its
 // name could not be taken away. The byte is not left to f's closing: a child
 // forked without exec would keep it.
-func endIfDead(f *os.File, path string) (over bool, err error) {
-	defer sys.Unlock(f, hdrLife, 1)
+func endIfDead(f *os.File, id sys.FileID, path string) (over bool, err error) {
+	defer sys.Unlock(f, region.LifeByte, 1)
 	var b [4]byte
-	for range 16 { // it changes hands between two looks, but not for ever
-		if err = sys.Lock(f, hdrLife, 1, true); err == nil {
-			binary.LittleEndian.PutUint32(b[:], lifeGone)
-			if _, err = f.WriteAt(b[:], hdrLife); err != nil {
+	for range lifeTries {
+		if err = sys.Lock(f, region.LifeByte, 1, true); err == nil {
+			binary.LittleEndian.PutUint32(b[:], region.LifeGone)
+			if _, err = f.WriteAt(b[:], int64(region.HdrLife)); err != nil {
 				return false, err
 			}
 			break
@@ -154,20 +159,20 @@ func endIfDead(f *os.File, path string) (over bool, err error) {
 		if !errors.Is(err, sys.ErrLocked) {
 			return false, err
 		}
-		exclusive, held, err := sys.Exclusive(f, hdrLife)
+		exclusive, held, err := sys.Exclusive(f, region.LifeByte)
 		if err != nil {
 			return false, err
 		}
 		if held {
-			if _, err := f.ReadAt(b[:], hdrLife); err != nil {
+			if _, err := f.ReadAt(b[:], int64(region.HdrLife)); err != nil {
 				return false, err
 			}
 			over = exclusive
 			break
 		}
 	}
-	if binary.LittleEndian.Uint32(b[:]) == lifeGone {
-		return true, takeAway(f, path)
+	if binary.LittleEndian.Uint32(b[:]) == region.LifeGone {
+		return true, takeAway(f, id, path)
 	}
 	return over, nil
 }
@@ -175,8 +180,8 @@ func endIfDead(f *os.File, path string) (over bool, err error) {
 // takeAway is L4 for a region that has ended. What others have done, or are
 // at, is no error; but in a directory whose files only their owners may remove
 // (sticky, as /dev/shm) the last to leave need not be one.
-func takeAway(f *os.File, path string) error {
-	err := unlinkNamed(f, path)
+func takeAway(f *os.File, id sys.FileID, path string) error {
+	err := unlinkNamed(f, id, path)
 	if err = others(err); err == nil || errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -191,19 +196,16 @@ func others(err error) error {
 	return err
 }
 
-// unlinkNamed is L4. Where another process has the name byte, it is at it.
-func unlinkNamed(f *os.File, path string) error {
+// unlinkNamed is L4, for the file id, behind f. Where another process has the
+// name byte, it is at it.
+func unlinkNamed(f *os.File, id sys.FileID, path string) error {
 	if path == "" {
 		return nil
 	}
-	if err := sys.Lock(f, hdrMagic, 1, true); err != nil {
+	if err := sys.Lock(f, region.NameByte, 1, true); err != nil {
 		return err
 	}
-	defer sys.Unlock(f, hdrMagic, 1)
-	id, err := sys.ID(f)
-	if err != nil {
-		return err
-	}
+	defer sys.Unlock(f, region.NameByte, 1)
 	if err := means(path, id); err != nil {
 		return err
 	}
@@ -214,15 +216,15 @@ func unlinkNamed(f *os.File, path string) error {
 // nobody lives, and reports whether it may have made room. An error is why it
 // could not be made.
 func endNamed(path string) (room bool, err error) {
-	f, h, err := peek(path, true)
+	v, err := peek(path, true)
 	if err != nil {
 		return errors.Is(err, fs.ErrNotExist), nil
 	}
-	defer f.Close()
-	if h.flags&flagEphemeral == 0 {
+	defer v.f.Close()
+	if v.h.Flags&region.FlagEphemeral == 0 {
 		return false, nil
 	}
-	over, err := endIfDead(f, path)
+	over, err := endIfDead(v.f, v.id, path)
 	if !over {
 		return false, nil
 	}
@@ -233,17 +235,17 @@ func endNamed(path string) (room bool, err error) {
 }
 
 // peek opens a file that a region's header starts.
-func peek(path string, writable bool) (*os.File, header, error) {
+func peek(path string, writable bool) (regionFile, error) {
 	f, st, err := openFile(path, writable)
 	if err != nil {
-		return nil, header{}, err
+		return regionFile{}, err
 	}
 	h, err := readHeader(f, st.Size)
 	if err != nil {
 		f.Close()
-		return nil, h, err
+		return regionFile{}, err
 	}
-	return f, h, nil
+	return regionFile{f: f, id: st.FileID, h: h, path: path}, nil
 }
 
 // sweep takes away what dead processes left in dir: ephemeral regions and
@@ -275,29 +277,34 @@ func sweep(dir string) ([]fs.DirEntry, error) {
 
 // isCorpse looks without locking anything, so that the living are not disturbed.
 func isCorpse(path string) bool {
-	if st, err := sys.Lstat(path); err != nil || st.Size < headerSize+minHeap {
+	if st, err := sys.Lstat(path); err != nil || st.Size < region.HeaderSize+region.MinHeap {
 		return false // spares opening most files that are no regions
 	}
-	f, h, err := peek(path, false)
+	v, err := peek(path, false)
 	if err != nil {
 		return false
 	}
-	defer f.Close()
-	if h.flags&flagEphemeral == 0 {
+	defer v.f.Close()
+	if v.h.Flags&region.FlagEphemeral == 0 {
 		return false
 	}
-	held, err := sys.Test(f, hdrLife)
+	held, err := sys.Test(v.f, region.LifeByte)
 	return err == nil && !held
 }
 
-// sweepNow is sweep for those who open: a directory at most once a second, for
+const (
+	sweepRest = time.Second // between two sweeps of a directory
+	sweptMost = 64          // directories of which this process remembers when it swept them
+)
+
+// sweepNow is sweep for those who open: a directory at most once in sweepRest, for
 // a program that opens regions in a loop among many files.
 func sweepNow(dir string) {
 	swept.Lock()
 	now := time.Now()
-	due := now.Sub(swept.at[dir]) >= time.Second
+	due := now.Sub(swept.at[dir]) >= sweepRest
 	if due {
-		if len(swept.at) >= 64 {
+		if len(swept.at) >= sweptMost {
 			clear(swept.at)
 		}
 		swept.at[dir] = now

@@ -5,17 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"strconv"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
-	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
@@ -177,8 +171,8 @@ func TestEphemeralEndsUnderANewcomer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := must(examine(f, st, new(Options)))(t)
-	if err := lives(f, path, false); err != nil {
+	v := regionFile{f: f, id: st.FileID, h: must(examine(f, st, new(Options)))(t), path: path, name: path}
+	if err := v.lives(false); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.Close(); err != nil {
@@ -187,7 +181,7 @@ func TestEphemeralEndsUnderANewcomer(t *testing.T) {
 	gone(t, path)
 	second := must(Create(path, ephemeral))(t)
 	defer second.Close()
-	if r, err := attach(f, h.geometry, path, path, new(Options)); !errors.Is(err, errGone) {
+	if r, err := attach(v, new(Options)); !errors.Is(err, errGone) {
 		t.Errorf("attach to what has ended = %v, %v, want errGone", r, err)
 	}
 	if r := must(Open(path, nil))(t); r.a != second.a {
@@ -220,7 +214,7 @@ func TestEphemeralIsEnding(t *testing.T) {
 	}
 	id := must(sys.ID(ender))(t)
 	a := attachment{path: path, file: id, private: must(sys.Open(path, true))(t)}
-	a.g.flags = 1
+	a.Geo.Flags = 1
 	if err := a.takeLife(); !errors.Is(err, errGone) {
 		t.Errorf("takeLife while another ends the region = %v, want errGone", err)
 	}
@@ -324,100 +318,4 @@ func TestRemoveBehindAStoppedRemover(t *testing.T) {
 		t.Error(err)
 	}
 	gone(t, path)
-}
-
-// The referee's page has a line for each player: {pid, id of the region that
-// it is in, 0 outside}.
-type line struct {
-	pid, in atomic.Uint64
-	_       [112]byte
-}
-
-func referee(path string) []line {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-	testproc.Must(err)
-	testproc.Must(f.Truncate(4096))
-	b, err := syscall.Mmap(int(f.Fd()), 0, 4096, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_SHARED)
-	testproc.Must(err)
-	return unsafe.Slice((*line)(unsafe.Pointer(&b[0])), 4096/unsafe.Sizeof(line{}))
-}
-
-// player: path, referee's file, own line. Goes in and out of an ephemeral
-// region, and looks whether everybody who is in is in the same.
-var player = testproc.Role("player", func(args []string) {
-	lines := referee(args[1])
-	n, _ := strconv.Atoi(args[2])
-	me := &lines[n]
-	me.in.Store(0)
-	me.pid.Store(uint64(os.Getpid()))
-	for i := 0; ; i++ {
-		r, err := OpenOrCreate(args[0], ephemeral)
-		testproc.Must(err)
-		id := binary.LittleEndian.Uint64(r.a.id[:]) | 1
-		me.in.Store(id)
-		for range 3 {
-			for k := range lines {
-				if conflict(&lines[k], id) {
-					testproc.Must(fmt.Errorf("this process is in region %x, and %d in another", id, lines[k].pid.Load()))
-				}
-			}
-		}
-		me.in.Store(0)
-		testproc.Must(r.Close())
-		if i%16 == 0 {
-			testproc.Say("round")
-		}
-	}
-})
-
-func conflict(l *line, id uint64) bool {
-	pid, in := l.pid.Load(), l.in.Load()
-	if in == 0 || in == id {
-		return false
-	}
-	// A dead one's line stays; a living one's is true while it is there.
-	start, err := sys.StartTime(int(pid))
-	return err == nil && !sys.Ended(int(pid), start) && l.pid.Load() == pid && l.in.Load() == in
-}
-
-// kill kills a child that must not have ended by itself.
-func kill(t *testing.T, c *testproc.Child) {
-	t.Helper()
-	c.Kill()
-	if err := c.Wait(); err == nil || err.Error() != "signal: killed" {
-		t.Errorf("child %d: %v, want it to live until it is killed", c.PID(), err)
-	}
-}
-
-// Players come, go and are killed at random instants: never are two in
-// different regions of the same name at once, and at the end nothing is left.
-func TestEphemeralNeverSplits(t *testing.T) {
-	path := testPath(t)
-	const players = 6
-	page := path + "-referee"
-	lines := referee(page)
-	cs := make([]*testproc.Child, players)
-	for i := range cs {
-		cs[i] = player.Start(t, path, page, strconv.Itoa(i))
-	}
-	kills := effort.Or(100, 20)
-	for range kills {
-		i := rand.IntN(players)
-		if l := cs[i].Line(); l != "round" {
-			t.Fatalf("player %d: %s", i, l)
-		}
-		time.Sleep(time.Duration(rand.IntN(3000)) * time.Microsecond)
-		kill(t, cs[i])
-		lines[i].in.Store(0)
-		cs[i] = player.Start(t, path, page, strconv.Itoa(i))
-	}
-	for i := range cs {
-		kill(t, cs[i])
-	}
-	if err := closed(Open(path, nil)); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Open after all are dead = %v, want fs.ErrNotExist", err)
-	}
-	if f := files(t, filepath.Dir(path)); len(f) != 1 {
-		t.Errorf("left: %q", f)
-	}
 }

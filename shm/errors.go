@@ -6,6 +6,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/plain"
+	"example.com/tandem/internal/region"
 )
 
 // What a caller can act on. Every error of this module, but for a
@@ -23,11 +24,11 @@ var (
 
 	// ErrNotRegion says that what was opened is no region: no regular file, too
 	// short, or without a region's first bytes.
-	ErrNotRegion = errors.New("not a region")
+	ErrNotRegion = region.ErrNotRegion
 
 	// ErrVersion says that the region was made by a build with another layout,
 	// or for another page size. Such programs cannot share it.
-	ErrVersion = errors.New("layout version not supported")
+	ErrVersion = region.ErrVersion
 
 	// ErrCorrupt says that the region's memory holds what no build of this
 	// module writes. The call changed nothing further; the region is to be

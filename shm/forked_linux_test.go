@@ -91,7 +91,7 @@ func TestEndIsLetGo(t *testing.T) {
 	defer f.Close()
 	theGuard.remove(r.a)
 	r.a.release() // as its death does
-	if over, err := endIfDead(f, path); !over || err != nil {
+	if over, err := endIfDead(f, r.a.file, path); !over || err != nil {
 		t.Fatalf("endIfDead = %v, %v", over, err)
 	}
 	g := must(sys.Reopen(f, true))(t)

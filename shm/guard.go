@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -167,7 +168,7 @@ func (gd *guard) serve() {
 // store that the kernel may come upon at any time; the alive word takes the
 // thread's id only when its node is in the list.
 func (gd *guard) link(a *attachment) {
-	off := a.g.record(a.self.Index) + recAlive
+	off := a.Geo.RecordAt(a.self.Index) + region.RecAlive
 	n := a.m.node(off)
 	n.Next = gd.head.Next
 	gd.head.Next = unsafe.Pointer(n)
@@ -178,7 +179,7 @@ func (gd *guard) link(a *attachment) {
 func (gd *guard) unlink(a *attachment) {
 	a.linked = 0
 	gd.onDuty, gd.offDuty, gd.vigil.Rows = nil, nil, nil // or they would keep the mapping
-	n := unsafe.Pointer(a.m.node(a.g.record(a.self.Index) + recAlive))
+	n := unsafe.Pointer(a.m.node(a.Geo.RecordAt(a.self.Index) + region.RecAlive))
 	if gd.head.Next == n {
 		gd.head.Next = (*sys.RobustNode)(n).Next
 		return
@@ -255,7 +256,7 @@ func (gd *guard) sleep(l look, most int) {
 	if len(gd.offDuty) > 0 {
 		first, step := pulseTimes(gd.offDuty[0].self.Index, most)
 		first += now
-		v.PulseAt, v.PulseStep, v.PulseRest = first-first%dutyPeriod+dutyPeriod, step, dutyPatience*dutyPeriod
+		v.PulseAt, v.PulseStep, v.PulseRest = first-first%dutyPeriod+dutyPeriod, step, dutyStill*dutyPeriod
 	}
 	v.Sleep() // whatever it says means the same here: look again
 	for k, a := range gd.onDuty {
@@ -306,27 +307,27 @@ func period(most, words int, duty, waitv bool) int64 {
 // bells adds the words of a that are for this process to hear.
 func (a *attachment) bells(ws []sys.Waitv) []sys.Waitv {
 	add := func(p *uint32) { ws = append(ws, sys.SharedWaitv(p, mem.Load32(p))) }
-	add(a.W32(hdrChanges))
-	add(a.rec(a.self.Index).p32(recBell))
+	add(a.W32(region.HdrChanges))
+	add(a.rec(a.self.Index).P32(region.RecBell))
 	if a.watch.listened() {
-		add(a.W32(hdrEnds))
+		add(a.W32(region.HdrEnds))
 	}
 	return ws
 }
 
 // watched adds the alive words of n who follow this process in order of index,
-// and takes down who of those behind it are suspects.
+// and records who of those behind it are suspects.
 func (a *attachment) watched(ws []sys.Waitv, n int) []sys.Waitv {
 	a.watch.behind = a.watch.behind[:0]
-	for k := uint32(1); k < a.g.participants && n > 0; k++ {
-		r := a.rec((a.self.Index + k) % a.g.participants)
-		if !there(r.word()) {
+	for k := uint32(1); k < a.Geo.Participants && n > 0; k++ {
+		r := a.rec((a.self.Index + k) % a.Geo.Participants)
+		if !region.Present(r.Word()) {
 			continue
 		}
-		p := r.p32(recAlive)
+		p := r.P32(region.RecAlive)
 		v := mem.Load32(p)
 		if v&sys.FutexOwnerDied != 0 {
-			a.watch.behind = append(a.watch.behind, r.i)
+			a.watch.behind = append(a.watch.behind, r.I)
 			continue // it has been said, and would not be said again
 		}
 		ws = append(ws, sys.SharedWaitv(p, v))

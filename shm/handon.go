@@ -5,6 +5,7 @@ import (
 	"os"
 
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -27,7 +28,7 @@ func (r *Region) handOn() (*object.Passage, error) {
 	a := r.a
 	p := &object.Passage{Key: a.key(), Name: a.name, ReadOnly: a.readOnly, End: func() {}}
 	var err error
-	if a.g.flags&flagEphemeral == 0 || a.readOnly { // who only looks keeps no region alive, and so it is with his child
+	if a.Geo.Flags&region.FlagEphemeral == 0 || a.readOnly { // who only looks keeps no region alive, and so it is with his child
 		p.File, err = r.File()
 		return p, err
 	}

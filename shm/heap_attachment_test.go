@@ -13,6 +13,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/wait"
 )
@@ -22,14 +23,14 @@ import (
 
 type heapRegion struct {
 	mem.Area
-	g     geometry
+	g     region.Geometry
 	mu    gosync.Mutex
 	gates map[*object.Gate]bool // of those attached
 }
 
 func newHeapRegion(t testing.TB, size uint64, participants, objects uint32) *heapRegion {
 	t.Helper()
-	g, err := newGeometry(size, participants, objects)
+	g, err := region.NewGeometry(size, participants, objects)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,17 +42,17 @@ func newHeapRegion(t testing.TB, size uint64, participants, objects uint32) *hea
 			g.Shut()
 		}
 	})
-	hd := header{geometry: g, id: object.RegionID{1}, boot: sys.BootID()}
-	hd.encode(h.Bytes(0, 4096))
-	w := words{h.Area, g}
-	w.initDirectory()
+	hd := region.Header{Geometry: g, ID: object.RegionID{1}, Boot: sys.BootID()}
+	hd.Encode(h.Bytes(0, 4096))
+	w := words{region.On(h.Area, g)}
+	w.InitDirectory()
 	return h
 }
 
 // attach is participant i.
 func (h *heapRegion) attach(i uint32) *Region {
 	a := &attachment{
-		words: words{h.Area, h.g},
+		words: words{region.On(h.Area, h.g)},
 		id:    object.RegionID{1},
 		name:  "heap",
 		list:  wait.NewList(),
@@ -60,8 +61,8 @@ func (h *heapRegion) attach(i uint32) *Region {
 	}
 	a.env = engine.Env{Self: a.self, Wake: wait.Wake}
 	r := a.rec(i)
-	r.fill(identity{pid: uint32(os.Getpid())}, fmt.Sprint("test-", i))
-	mem.Store64(r.p64(recWord), recordWord(1, stAlive))
+	r.Fill(region.Identity{PID: uint32(os.Getpid())}, fmt.Sprint("test-", i))
+	mem.Store64(r.P64(region.RecWord), region.RecordWord(1, region.StAlive))
 	h.mu.Lock()
 	h.gates[&a.gate] = true
 	h.mu.Unlock()
@@ -74,10 +75,10 @@ func (h *heapRegion) kill(r *Region) {
 	h.mu.Lock()
 	delete(h.gates, &r.a.gate)
 	h.mu.Unlock()
-	w := words{h.Area, h.g}
+	w := words{region.On(h.Area, h.g)}
 	self := r.a.self
 	w.recoverObjects(engine.Env{Wake: wait.Wake}, self)
-	mem.Store64(w.rec(self.Index).p64(recWord), recordWord(self.Epoch, stFree))
+	mem.Store64(w.rec(self.Index).P64(region.RecWord), region.RecordWord(self.Epoch, region.StFree))
 }
 
 // forget is as if all handles had been collected.
@@ -85,12 +86,12 @@ func forget(r *Region) {
 	r.a.uses.mu.Lock()
 	defer r.a.uses.mu.Unlock()
 	r.a.uses.m = nil
-	r.a.clearOpeners(r.a.self.Index)
+	r.a.ClearOpeners(r.a.self.Index)
 }
 
 // image and restore save and bring back all bytes.
-func (h *heapRegion) image() []byte    { return append([]byte(nil), h.Bytes(0, h.g.size)...) }
-func (h *heapRegion) restore(b []byte) { copy(h.Bytes(0, h.g.size), b) }
+func (h *heapRegion) image() []byte    { return append([]byte(nil), h.Bytes(0, h.g.Size)...) }
+func (h *heapRegion) restore(b []byte) { copy(h.Bytes(0, h.g.Size), b) }
 
 // lockOf asks for a mutex with some configuration.
 func lockOf(name string, fields ...object.Field) object.Spec { return sizedSpec(name, 0, fields...) }

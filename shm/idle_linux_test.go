@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
@@ -58,7 +59,7 @@ func TestIdleGuardSleeps(t *testing.T) {
 		cs = append(cs, c)
 	}
 	sleeper := r.Participants()[6] // on duty are the first five, and it watches the next four
-	tid := int(r.a.rec(uint32(sleeper.Index)).alive() & sys.FutexTIDMask)
+	tid := int(r.a.rec(uint32(sleeper.Index)).Alive() & sys.FutexTIDMask)
 	settled := func() int { return settledSwitches(t, sleeper.PID, tid) }
 	before := settled()
 	late := visitor.Start(t, path)
@@ -100,18 +101,18 @@ func TestLastingSuspicionLetsSleep(t *testing.T) {
 	r := must(Create(path, nil))(t)
 	defer r.Close()
 	var cs []*testproc.Child
-	for range dutyPosts + 1 { // the last two are not on duty
+	for range region.DutyPosts + 1 { // the last two are not on duty
 		c := visitor.Start(t, path)
 		c.Line()
 		cs = append(cs, c)
 	}
 	l := listener.Start(t, path) // it watches the first four
 	l.Expect("listens")
-	suspect, told := uint32(dutyPosts), dutyPosts+1
+	suspect, told := uint32(region.DutyPosts), region.DutyPosts+1
 	cs[suspect-1].Freeze()
-	p := r.a.rec(suspect).p32(recAlive)
+	p := r.a.rec(suspect).P32(region.RecAlive)
 	mem.Store32(p, mem.Load32(p)|sys.FutexOwnerDied)
-	tid := int(r.a.rec(uint32(told+1)).alive() & sys.FutexTIDMask)
+	tid := int(r.a.rec(uint32(told+1)).Alive() & sys.FutexTIDMask)
 	before := settledSwitches(t, l.PID(), tid)
 	cs[told-1].Kill()
 	l.Expect(fmt.Sprint(told))

@@ -10,6 +10,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 )
 
 // Deaths are one thing that can come between two accesses of an operation;
@@ -19,12 +20,12 @@ import (
 
 // blocks reports whether one that is paused has what the other will want.
 func (s *stage) blocks(other act, who uint32) bool {
-	w := words{s.Area, s.g}
-	m := must(engine.AttachMutex(s.Sub(hdrDirLock, engine.MutexSize), engine.Env{}))(s.t)
+	w := words{region.On(s.Area, s.g)}
+	m := must(engine.AttachMutex(s.Sub(region.HdrDirLock, engine.MutexSize), engine.Env{}))(s.t)
 	if holder, held := m.Owner(); !held || holder.Index == who {
 		return false
 	}
-	return other.locks || other.looks && (s.broken || mem.Load64(w.dir64(dirSeq))&1 != 0)
+	return other.locks || other.looks && (s.broken || mem.Load64(w.Dir64(region.DirSeq))&1 != 0)
 }
 
 // outcome is the names that there are, and what was returned.
@@ -64,7 +65,7 @@ func (s *stage) play(x, y act, k, j int) (xOver, yOver, ok bool) {
 // sound is what must be true after any two operations.
 func (s *stage) sound(x, y act, allowed []string) (errs []string) {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Sprintf(format, args...)) }
-	w := words{s.Area, s.g}
+	w := words{region.On(s.Area, s.g)}
 	is := func(name string) bool { return x.name == name || y.name == name }
 	recovered := is("recover") || is("close")
 	for _, n := range []string{"a", "b", "held"} {
@@ -82,7 +83,7 @@ func (s *stage) sound(x, y act, allowed []string) (errs []string) {
 			}
 		}
 	}
-	if n := w.openCount(theVictim); recovered != (n == 0) {
+	if n := w.OpenCount(theVictim); recovered != (n == 0) {
 		bad("the victim has %d objects open", n)
 	}
 	d := s.entries["d"]
@@ -90,15 +91,15 @@ func (s *stage) sound(x, y act, allowed []string) (errs []string) {
 	if who, held := s.mutex("d").Owner(); is("remove d") == held || held && who.Index != theDropper {
 		bad("d is held %v by %v", held, who)
 	}
-	if is("remove d") && w.isOpener(theDropper, d.i) && mem.Load64(w.ent64(d.i, entGen)) == d.gen {
+	if is("remove d") && w.IsOpener(theDropper, d.I) && mem.Load64(w.Ent64(d.I, region.EntGen)) == d.Gen {
 		bad("d is open after its removal, by one who has no handle on it")
 	}
 	for _, o := range s.cores {
 		at := uint64(uintptr(o.core.Area.Ptr(0, 1)) - uintptr(s.Ptr(0, 1)))
 		found := false
-		for i := range s.g.objects {
-			e := w.read(i)
-			found = found || (e.state == entLive || e.state == entRemoved) && e.off == at && e.text() == o.core.Name && w.isOpener(o.who, i)
+		for i := range s.g.Objects {
+			e := w.Entry(i)
+			found = found || (e.State == region.EntLive || e.State == region.EntRemoved) && e.Off == at && e.Text() == o.core.Name && w.IsOpener(o.who, i)
 		}
 		if !found {
 			bad("%s was opened, and its memory at %d is not an object's of that name which is open", o.core.Name, at)

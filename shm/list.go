@@ -7,10 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
+	"strings"
+	"text/tabwriter"
 	"time"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/visible"
 )
 
 // Info is what List tells of a region, without attaching to it.
@@ -56,7 +59,7 @@ func list(op string, read func(dir string) ([]fs.DirEntry, error)) ([]Info, erro
 	var infos []Info
 	boot := sys.BootID()
 	for _, e := range entries {
-		if i, ok := info(filepath.Join(dir, e.Name()), boot); ok && validName(e.Name()) {
+		if i, ok := info(filepath.Join(dir, e.Name()), boot); ok && region.ValidName(e.Name()) {
 			i.Name = e.Name()
 			infos = append(infos, i)
 		}
@@ -79,75 +82,80 @@ func info(path string, boot [16]byte) (Info, bool) {
 	case err != nil:
 		return i, false
 	}
-	i.ID = h.id.String()
-	i.Limit = int(h.participants)
-	i.Created = h.created
-	i.ThisBoot = h.boot == boot
-	i.Ephemeral = h.flags&flagEphemeral != 0
-	if held, err := sys.Test(f, hdrLife); err == nil && !held {
+	i.ID = h.ID.String()
+	i.Limit = int(h.Participants)
+	i.Created = h.Created
+	i.ThisBoot = h.Boot == boot
+	i.Ephemeral = h.Flags&region.FlagEphemeral != 0
+	if held, err := sys.Test(f, region.LifeByte); err == nil && !held {
 		i.Stale = i.Ephemeral
 	}
-	i.Participants = attached(f, h.geometry)
+	i.Participants = attached(f, h.Geometry)
 	var live [4]byte
-	if _, err := f.ReadAt(live[:], hdrDir+dirLive); err == nil {
-		i.Objects = int(min(binary.LittleEndian.Uint32(live[:]), h.objects))
+	if _, err := f.ReadAt(live[:], int64(region.HdrDir+region.DirLive)); err == nil {
+		i.Objects = int(min(binary.LittleEndian.Uint32(live[:]), h.Objects))
 	}
 	return i, true
 }
 
 // attached counts the participants whose byte is locked.
-func attached(f *os.File, g geometry) (n int) {
-	for at, end := int64(g.record(0)), int64(g.record(g.participants)); at < end; {
+func attached(f *os.File, g region.Geometry) (n int) {
+	for at, end := int64(g.RecordAt(0)), int64(g.RecordAt(g.Participants)); at < end; {
 		next, held, err := sys.FirstLocked(f, at, end-at)
 		if err != nil || !held {
 			break
 		}
 		n++
-		at = next + recordSize
+		at = next + region.RecordSize
 	}
 	return n
 }
 
-// Remove takes a region's name away, as unlink(2): those attached go on, the
-// memory comes back after them, and the name is free at once. It removes
-// regions only: anything else is ErrNotRegion. A damaged region, or one of
-// another layout version, is one still.
-func Remove(name string) error {
-	const op = "shm.Remove"
-	if !sys.Supported {
-		return &Error{Op: op, Region: name, Err: errors.ErrUnsupported}
+// ListText is a list of regions as a table to read.
+func ListText(regions []Info) string {
+	var b strings.Builder
+	if len(regions) == 0 {
+		fmt.Fprintf(&b, "no regions in %s\n", visible.Text(Dir()))
+		return b.String()
 	}
-	path, err := resolve(name)
-	if err != nil {
-		return &Error{Op: op, Region: name, Err: err}
+	w := tabwriter.NewWriter(&b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "region\tsize\tmemory\tattached\tobjects\tage\t")
+	for i := range regions {
+		r := &regions[i]
+		if r.Problem != "" {
+			fmt.Fprintf(w, "%s\t%s\t%s\t?\t?\t?\t%s\n", visible.Text(r.Name), size(r.Size), size(r.Memory), visible.Text(r.Problem))
+			continue
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%d of %d\t%d\t%s\t%s\n", visible.Text(r.Name), size(r.Size), size(r.Memory),
+			r.Participants, r.Limit, r.Objects, age(time.Since(r.Created)), strings.Join(r.notes(), ", "))
 	}
-	if err := remove(path); err != nil {
-		return &Error{Op: op, Region: name, Err: err}
-	}
-	return nil
+	w.Flush()
+	return trimmed(b.String())
 }
 
-func remove(path string) error {
-	for try, end := 0, time.Now().Add(raceLimit); ; try++ {
-		err := removeOnce(path)
-		if !errors.Is(err, sys.ErrLocked) {
-			return err
-		}
-		if time.Now().After(end) {
-			return fmt.Errorf("another process has been removing it for %v: %w", raceLimit, syscall.EBUSY)
-		}
-		backOff(try)
+func (i *Info) notes() (is []string) {
+	if i.Ephemeral {
+		is = append(is, "ephemeral")
 	}
+	if i.Stale {
+		is = append(is, "stale")
+	}
+	if !i.ThisBoot {
+		is = append(is, "of another boot")
+	}
+	return is
 }
 
-func removeOnce(path string) error {
-	f, st, err := openFile(path, true)
-	if err != nil {
-		return err
+// age is a time in its largest unit, or two.
+func age(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch d = max(d, 0); {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", d/time.Second)
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", d/time.Minute)
+	case d < day:
+		return fmt.Sprintf("%d h %d min", d/time.Hour, d%time.Hour/time.Minute)
 	}
-	defer f.Close()
-	if _, err := readHeader(f, st.Size); err != nil && !errors.Is(err, ErrVersion) && !errors.Is(err, ErrCorrupt) {
-		return err
-	}
-	return unlinkNamed(f, path)
+	return fmt.Sprintf("%d d %d h", d/day, d%day/time.Hour)
 }

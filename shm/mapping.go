@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -36,7 +37,7 @@ type mapping struct {
 // robustGap covers the records of engine.MaxParticipants participants.
 const robustGap = 512 << 10
 
-var _ [robustGap - headerSize - 1024*recordSize]byte // records lie below the gap
+var _ [robustGap - region.HeaderSize - 1024*region.RecordSize]byte // records lie below the gap
 
 // mapRegion maps size bytes of f.
 func mapRegion(f *os.File, size uint64, writable bool) (*mapping, error) {
@@ -109,12 +110,12 @@ func (m *mapping) zero() error {
 // the whole region again: the header and the records, at the place of the robust
 // nodes, which nobody needs any more. Nothing that is still under way here
 // touches that.
-func (m *mapping) announce(f *os.File, g geometry) (w words, err error) {
-	n := (g.record(g.participants) + pageSize - 1) &^ (pageSize - 1)
+func (m *mapping) announce(f *os.File, g region.Geometry) (w words, err error) {
+	n := (g.RecordAt(g.Participants) + pageSize - 1) &^ (pageSize - 1)
 	if err := sys.MapFile(m.base, f, uintptr(n), true); err != nil {
 		return w, err
 	}
-	return words{mem.At(m.base, n), g}, nil
+	return words{region.On(mem.At(m.base, n), g)}, nil
 }
 
 // silence ends announce.

@@ -4,6 +4,7 @@ import (
 	"os"
 	"sync/atomic"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -47,22 +48,22 @@ func readMyself(namespace, startTime func() (uint64, error)) *myself {
 }
 
 // identity is what this process's records say.
-func (m *myself) identity() identity {
+func (m *myself) identity() region.Identity {
 	if m.err != nil {
-		return identity{pid: uint32(myPID)}
+		return region.Identity{PID: uint32(myPID)}
 	}
-	return identity{uint32(myPID), m.namespace, m.start}
+	return region.Identity{PID: uint32(myPID), NS: m.namespace, Start: m.start}
 }
 
 // near reports whether the process that id names is one of this process's
 // namespaces, for all that both know.
-func (m *myself) near(id identity) bool { return id.ns != 0 && id.ns == m.namespace }
+func (m *myself) near(id region.Identity) bool { return id.NS != 0 && id.NS == m.namespace }
 
 // gone reports that there is no process any more that id could name.
-func (m *myself) gone(id identity) bool { return m.near(id) && sys.Gone(int(id.pid)) }
+func (m *myself) gone(id region.Identity) bool { return m.near(id) && sys.Gone(int(id.PID)) }
 
 // ended reports that the process that id names is gone, or has no thread that
 // will run user code again.
-func (m *myself) ended(id identity) bool {
-	return m.near(id) && id.start != 0 && sys.Ended(int(id.pid), id.start)
+func (m *myself) ended(id region.Identity) bool {
+	return m.near(id) && id.Start != 0 && sys.Ended(int(id.PID), id.Start)
 }

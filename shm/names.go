@@ -6,9 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-)
 
-const maxName = 200
+	"example.com/tandem/internal/region"
+)
 
 // Dir is the directory in which regions without a slash in their name are
 // files: $TANDEM_DIR, or /dev/shm.
@@ -19,21 +19,12 @@ func Dir() string {
 	return "/dev/shm"
 }
 
-// validName is the rule for the names of regions and of objects.
-func validName(s string) bool {
-	if len(s) < 1 || len(s) > maxName || s == "." || s == ".." {
-		return false
+// checkObjectName is nil for a name that an object may have.
+func checkObjectName(name string) error {
+	if !region.ValidName(name) {
+		return fmt.Errorf("name %s, want 1 to %d of A-Z a-z 0-9 . _ - (not . or ..): %w", quoted(name), region.EntNameMax, fs.ErrInvalid)
 	}
-	for i := range len(s) {
-		if !nameByte(s[i]) {
-			return false
-		}
-	}
-	return true
-}
-
-func nameByte(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '.' || c == '_' || c == '-'
+	return nil
 }
 
 // resolve says which file a region's name means. The path is absolute, so
@@ -49,17 +40,17 @@ func resolve(name string) (path string, err error) {
 			return "", fmt.Errorf("path %s, want a file's name that does not begin with %s, as those of unfinished files do: %w", quoted(name), tempPrefix, fs.ErrInvalid)
 		}
 		path = name
-	case validName(name):
+	case region.ValidName(name):
 		path = filepath.Join(Dir(), name)
 	default:
-		return "", fmt.Errorf("name %s, want 1 to %d of A-Z a-z 0-9 . _ - (not . or ..), or a path with a slash: %w", quoted(name), maxName, fs.ErrInvalid)
+		return "", fmt.Errorf("name %s, want 1 to %d of A-Z a-z 0-9 . _ - (not . or ..), or a path with a slash: %w", quoted(name), region.MaxName, fs.ErrInvalid)
 	}
 	return filepath.Abs(path)
 }
 
 // quoted is a name that may be anything, fit for an error.
 func quoted(name string) string {
-	if len(name) > maxName {
+	if len(name) > region.MaxName {
 		return fmt.Sprintf("%.40q… of %d bytes", name, len(name))
 	}
 	return fmt.Sprintf("%q", name)

@@ -14,6 +14,7 @@ import (
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -76,7 +77,7 @@ func newAbroad(t *testing.T) *abroad {
 		t.Fatal(err)
 	}
 	t.Cleanup(core.KeepAlive)
-	for range dutyPosts - 1 { // r's process is the first
+	for range region.DutyPosts - 1 { // r's process is the first
 		visitor.Start(t, path).Line()
 	}
 	return &abroad{r, m}
@@ -92,7 +93,7 @@ func (a *abroad) death(t *testing.T, gigabytes, fork string, neighbours int, how
 	}
 	come := func() {
 		t.Helper()
-		if i, err := strconv.Atoi(c.Line()); err != nil || i < dutyPosts {
+		if i, err := strconv.Atoi(c.Line()); err != nil || i < region.DutyPosts {
 			t.Fatalf("one in another namespace is participant %d, %v", i, err)
 		}
 		c.Say("go on")
@@ -128,7 +129,7 @@ func (a *abroad) death(t *testing.T, gigabytes, fork string, neighbours int, how
 	took := time.Since(start)
 	mend(t, a.r, a.m)
 	c.Kill()
-	for end := time.Now().Add(testproc.Patience); len(a.r.Participants()) > dutyPosts; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(testproc.Patience); len(a.r.Participants()) > region.DutyPosts; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("participants: %v", a.r.Participants())
 		}

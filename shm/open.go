@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -39,13 +40,17 @@ func Open(name string, o *Options) (*Region, error) {
 	})
 }
 
+// goneTries is how often a region may have ended when it was found: its end is
+// under way then, by a process that is stopped, perhaps.
+const goneTries = 32
+
 func open(path, name string, o *Options) (*Region, error) {
 	for try := 0; ; try++ {
 		r, err := openOnce(path, name, o)
 		if !errors.Is(err, errGone) {
 			return r, err
 		}
-		if try == 32 { // its end is under way, by somebody who is stopped, maybe
+		if try == goneTries {
 			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
 		}
 		backOff(try)
@@ -57,18 +62,37 @@ func openOnce(path, name string, o *Options) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	h, err := examine(f, st, o)
-	if err == nil && h.flags&flagEphemeral != 0 {
-		err = lives(f, path, o.ReadOnly)
-	}
-	if err == nil {
-		err = backCopy(f, h.geometry, st, o.ReadOnly)
-	}
-	if err != nil {
+	v := regionFile{f: f, id: st.FileID, path: path, name: name}
+	if err := v.ready(st, o); err != nil {
 		f.Close()
 		return nil, err
 	}
-	return attach(f, h.geometry, path, name, o)
+	return attach(v, o)
+}
+
+// A regionFile is a region's file on its way from its opening to its
+// attachment, and what is known of it by then.
+type regionFile struct {
+	f    *os.File
+	id   sys.FileID // which file it is
+	h    region.Header
+	path string // its name; "" where it has none, or none that matters
+	name string // as errors print it
+}
+
+// ready reads the header, and is nil if the file may be attached to: it is a
+// region, this user may have it, somebody lives in it if it is ephemeral, and all
+// that it uses has memory.
+func (v *regionFile) ready(st sys.FileStat, o *Options) (err error) {
+	if v.h, err = examine(v.f, st, o); err != nil {
+		return err
+	}
+	if v.h.Flags&region.FlagEphemeral != 0 {
+		if err := v.lives(o.ReadOnly); err != nil {
+			return err
+		}
+	}
+	return v.backCopy(st, o.ReadOnly)
 }
 
 // openFile opens path if it is a regular file. It looks before it opens, since
@@ -118,8 +142,8 @@ func regular(path string, st sys.FileStat) error {
 	return fmt.Errorf("%s is %s: %w", path, what, ErrNotRegion)
 }
 
-// examine decides whether f may be attached to.
-func examine(f *os.File, st sys.FileStat, o *Options) (header, error) {
+// examine reads the header of f and decides whether this user may attach to it.
+func examine(f *os.File, st sys.FileStat, o *Options) (region.Header, error) {
 	h, err := readHeader(f, st.Size)
 	if err != nil {
 		return h, err
@@ -127,7 +151,7 @@ func examine(f *os.File, st sys.FileStat, o *Options) (header, error) {
 	if me := sys.EUID(); st.UID != me && st.UID != 0 && !o.AnyOwner {
 		return h, fmt.Errorf("owned by uid %d, want %d or root (Options.AnyOwner accepts others): %w", st.UID, me, fs.ErrPermission)
 	}
-	if !o.ReadOnly && h.flags&flagAnonymous != 0 && !sys.Sealed(f) {
+	if !o.ReadOnly && h.Flags&region.FlagAnonymous != 0 && !sys.Sealed(f) {
 		return h, fmt.Errorf("an anonymous region's file whose size is not sealed: %w", ErrNotRegion)
 	}
 	return h, nil
@@ -159,14 +183,9 @@ func OpenFile(f *os.File, o *Options) (*Region, error) {
 	return r, nil
 }
 
-// An arrival is a region that has come by a descriptor.
-type arrival struct {
-	own  *os.File
-	h    header
-	path string // its name when it came; "" for none
-}
-
-func arrive(f *os.File, o *Options) (v arrival, err error) {
+// arrive is a region that has come by the descriptor f, under the name that its
+// file has now.
+func arrive(f *os.File, o *Options) (v regionFile, err error) {
 	st, err := sys.Stat(f)
 	if err != nil {
 		return v, err
@@ -174,48 +193,44 @@ func arrive(f *os.File, o *Options) (v arrival, err error) {
 	if err := regular(f.Name(), st); err != nil {
 		return v, err
 	}
-	var own *os.File
+	v.id = st.FileID
 	if o.ReadOnly {
-		own, err = sys.Dup(f)
+		v.f, err = sys.Dup(f)
 	} else {
-		own, err = reopen(f)
+		v.f, err = reopen(f)
 	}
 	if err != nil {
 		return v, err
 	}
-	path := sys.PathOf(own)
-	h, err := examine(own, st, o)
-	if err == nil && h.flags&flagEphemeral != 0 {
-		if err = lives(own, path, o.ReadOnly); errors.Is(err, errGone) {
-			err = fmt.Errorf("%w: %w", errNobody, fs.ErrNotExist)
-		}
-	}
-	if err == nil {
-		err = backCopy(own, h.geometry, st, o.ReadOnly)
+	v.path = sys.PathOf(v.f)
+	if err = v.ready(st, o); errors.Is(err, errGone) {
+		err = fmt.Errorf("%w: %w", errNobody, fs.ErrNotExist)
 	}
 	if err != nil {
-		own.Close()
+		v.f.Close()
 		return v, err
 	}
-	return arrival{own, h, path}, nil
+	v.name = v.path
+	if v.path == "" {
+		v.name = anonymousName(v.h.ID)
+	} else if p, err := resolve(filepath.Base(v.path)); err == nil && p == v.path {
+		v.name = filepath.Base(v.path)
+	}
+	return v, nil
 }
 
-// enter attaches to it. Whether it has its name still does not matter.
-func (v arrival) enter(o *Options) (*Region, error) {
-	name := v.path
-	if v.path == "" {
-		name = v.h.anonymousName()
-	} else if p, err := resolve(filepath.Base(v.path)); err == nil && p == v.path {
-		name = filepath.Base(v.path)
-	}
-	r, err := attach(v.own, v.h.geometry, "", name, o)
+// enter attaches to what has arrived. Whether it has its name still does not matter.
+func (v regionFile) enter(o *Options) (*Region, error) {
+	path := v.path
+	v.path = ""
+	r, err := attach(v, o)
 	if errors.Is(err, errGone) {
 		return nil, fmt.Errorf("it ended meanwhile: %w", fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
 	}
-	r.a.isAt(v.path)
+	r.a.isAt(path)
 	return r, nil
 }
 
@@ -231,4 +246,17 @@ func reopen(f *os.File) (*os.File, error) {
 		return nil, fmt.Errorf("the descriptor is not open for reading and writing (Options.ReadOnly needs only reading): %w", fs.ErrPermission)
 	}
 	return sys.Reopen(f, true)
+}
+
+// readHeader copies the header of f, a file of size bytes, and checks it. The
+// file is read, not mapped, so that nothing can fault.
+func readHeader(f *os.File, size int64) (h region.Header, err error) {
+	if size < region.HeaderSize {
+		return h, fmt.Errorf("%d bytes, want at least %d: %w", size, region.HeaderSize, ErrNotRegion)
+	}
+	var b [128]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil {
+		return h, err
+	}
+	return region.DecodeHeader(&b, uint64(size))
 }

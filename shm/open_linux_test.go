@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -36,7 +37,7 @@ func damageFile(t *testing.T, path string, damage func(b []byte)) {
 }
 
 // resum makes a header that was changed believable.
-func resum(b []byte) { binary.LittleEndian.PutUint64(b[88:], headerSum(b)) }
+func resum(b []byte) { binary.LittleEndian.PutUint64(b[88:], region.HeaderSum(b)) }
 
 // newRegionFile makes a region of 1 MiB that nobody is attached to.
 func newRegionFile(t *testing.T) string {
@@ -389,7 +390,7 @@ func TestOpenCopyWithHoles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := st.Sys().(*syscall.Stat_t).Blocks * 512; uint64(got) < r.a.g.heapOff {
-		t.Errorf("%d bytes of memory behind the copy, want %d", got, r.a.g.heapOff)
+	if got := st.Sys().(*syscall.Stat_t).Blocks * 512; uint64(got) < r.a.Geo.HeapOff {
+		t.Errorf("%d bytes of memory behind the copy, want %d", got, r.a.Geo.HeapOff)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 )
 
 // State is a participant's.
@@ -49,9 +50,9 @@ func (s *State) UnmarshalText(b []byte) error {
 
 func publicState(st uint32) State {
 	switch st {
-	case stAttaching, stAlive:
+	case region.StAttaching, region.StAlive:
 		return Alive
-	case stLeaving, stFree:
+	case region.StLeaving, region.StFree:
 		return Leaving
 	}
 	return Dead
@@ -100,11 +101,11 @@ func ParticipantsOf(c *object.Core) []Participant {
 
 func (w words) participants() []Participant {
 	var ps []Participant
-	for i := range w.g.participants {
+	for i := range w.Geo.Participants {
 		// Who dies just when it has stored Attaching has told nobody, and a
 		// guard that was alone sleeps on. It has made no claim; the next to
 		// attach finds it.
-		if p, word := w.rec(i).read(); stateOf(word) != stFree && stateOf(word) != stAttaching {
+		if p, word := w.rec(i).read(); region.StateOf(word) != region.StFree && region.StateOf(word) != region.StAttaching {
 			ps = append(ps, p)
 		}
 	}

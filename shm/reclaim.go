@@ -9,12 +9,13 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/wait"
 )
 
 // Who takes the last opener bit of a removed object away sees to it that its
 // memory comes back: nobody may have reason to change the directory for long.
-// That is whoever ends a use (uses.go), recovers the dead (recover.go), or
+// That is whoever ends a use (object_uses.go), recovers the dead (recover.go), or
 // leaves. Bits are cleared before one looks, and each clears its own first, so
 // of two the one that is second finds none left. Who dies before it has
 // collected is recovered by somebody, who looks too.
@@ -42,19 +43,22 @@ func (a *attachment) reclaim() {
 	}
 }
 
+// vainTurns is how many turns in a row may find nothing to collect.
+const vainTurns = 3
+
 // collectWanted collects, so many at a time, until there is nothing to collect
 // and nobody has wanted the lock meanwhile who left something. If it finds
 // nothing, again and again, what toReclaim sees is not in the chain.
 func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) {
-	for vain := 0; vain < 3; {
+	for vain := 0; vain < vainTurns; {
 		l, err := lock()
 		if err != nil {
 			return
 		}
-		before := mem.Load64(a.dir64(dirSeq))
+		before := mem.Load64(a.Dir64(region.DirSeq))
 		err = a.collect(steps)
 		more := a.nextCollected != 0
-		if vain++; more || mem.Load64(a.dir64(dirSeq)) != before {
+		if vain++; more || mem.Load64(a.Dir64(region.DirSeq)) != before {
 			vain = 0
 		}
 		if wanted := l.release(); err != nil || !more && (!wanted || !a.toReclaim()) {
@@ -67,23 +71,23 @@ func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) 
 // without it may be wrong while others change it; then they, or this process,
 // look once more.
 func (w *words) toReclaim() bool {
-	seq := mem.Load64(w.dir64(dirSeq))
-	m, err := engine.AttachMutex(w.Sub(hdrDirLock, engine.MutexSize), engine.Env{})
+	seq := mem.Load64(w.Dir64(region.DirSeq))
+	m, err := engine.AttachMutex(w.Sub(region.HdrDirLock, engine.MutexSize), engine.Env{})
 	if err == nil && m.Abandoned() || seq&1 != 0 {
 		return true
 	}
-	n := mem.Load32(w.dir32(dirRemoved))
-	for steps := uint32(0); n != 0 && n <= w.g.objects && steps < w.g.objects; steps++ {
-		if !w.opened(n - 1) {
+	n := mem.Load32(w.Dir32(region.DirRemoved))
+	for steps := uint32(0); n != 0 && n <= w.Geo.Objects && steps < w.Geo.Objects; steps++ {
+		if !w.Opened(n - 1) {
 			return true
 		}
-		n = mem.Load32(w.ent32(n-1, entNext))
+		n = mem.Load32(w.Ent32(n-1, region.EntNext))
 	}
-	return n != 0 || mem.Load64(w.dir64(dirSeq)) != seq
+	return n != 0 || mem.Load64(w.Dir64(region.DirSeq)) != seq
 }
 
-// leaverPatience is how long one who leaves waits for the directory's lock.
-const leaverPatience = 10 * time.Millisecond
+// leaverWait is how long one who leaves waits for the directory's lock.
+const leaverWait = 10 * time.Millisecond
 
 // reclaimLeaving is reclaim for who closes the region, which a maps a second
 // time. Where somebody else keeps the lock for longer, to find memory for a big
@@ -93,34 +97,34 @@ func (w words) reclaimLeaving(a *attachment) {
 		return
 	}
 	second := &attachment{words: w, fd: a.fd, self: a.self, env: a.env, list: wait.NewList()}
-	patience := leaverPatience
+	limit := leaverWait
 	second.collectWanted(func() (*dirLock, error) {
 		for {
-			l, err := second.lockDirectoryFor(patience)
-			patience = 0
+			l, err := second.lockDirectoryFor(limit)
+			limit = 0
 			if !errors.Is(err, context.DeadlineExceeded) || second.wantDirectory() {
 				return l, err
 			}
 		}
-	}, w.g.objects)
+	}, w.Geo.Objects)
 }
 
 // wantDirectory tells the holder of the directory's lock that it is wanted; false
 // if there is none.
 func (a *attachment) wantDirectory() bool {
-	m, err := engine.AttachMutex(a.Sub(hdrDirLock, engine.MutexSize), a.env)
+	m, err := engine.AttachMutex(a.Sub(region.HdrDirLock, engine.MutexSize), a.env)
 	return err != nil || m.Want()
 }
 
 // stillOpen says of removed objects that somebody has open how many they are, how
 // much memory they have, and who has them: "" if there are none.
 func (w *words) stillOpen() (n int, size uint64, who string) {
-	in := w.removedOpenIn()
-	w.eachRemoved(func(k, removed uint64) {
+	in := w.RemovedOpenIn()
+	w.EachRemoved(func(k, removed uint64) {
 		for ; removed != 0; removed &= removed - 1 {
 			i := uint32(k*64) + uint32(bits.TrailingZeros64(removed))
-			if e := w.read(i); w.opened(i) && w.valid(&e) == nil {
-				n, size = n+1, size+e.size
+			if e := w.Entry(i); w.Opened(i) && w.Valid(&e) == nil {
+				n, size = n+1, size+e.Size
 			}
 		}
 	})

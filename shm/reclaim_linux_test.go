@@ -199,7 +199,7 @@ func TestSnapshotCountsOpeners(t *testing.T) {
 		if s := must(r.Snapshot())(t).String(); !strings.Contains(s, want) {
 			t.Errorf("%s\nwant %s", s, want)
 		}
-		r.a.clearOpener(1, 0)
+		r.a.ClearOpener(1, 0)
 	}
 	core.KeepAlive()
 }

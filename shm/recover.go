@@ -6,6 +6,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -36,10 +37,10 @@ func (a *attachment) recoverDead(r record, epoch uint32, proven bool) bool {
 	if tried {
 		return true // it stays as it is, for ever perhaps: no proof is looked for again and again
 	}
-	if !proven && !a.proven(r, recordWord(epoch, stDead)) {
+	if !proven && !a.proven(r, region.RecordWord(epoch, region.StDead)) {
 		return false
 	}
-	a.recoverNamed(a.env, r, epoch, packRecoverer(epoch, a.self.Index+1, a.self.Epoch))
+	a.recoverNamed(a.env, r, epoch, region.PackRecoverer(epoch, a.self.Index+1, a.self.Epoch))
 	a.reclaimSoon()
 	return true
 }
@@ -48,8 +49,8 @@ func (a *attachment) recoverDead(r record, epoch uint32, proven bool) bool {
 // is to reclaim then it sees when it is attached.
 func (a *attachment) recoverNewly(r record, epoch uint32) {
 	env := a.env
-	env.Self = engine.Self{Index: r.i, Epoch: epoch} // it has no other name yet, and the dead one needs it no more
-	a.recoverNamed(env, r, epoch, packRecoverer(epoch, newcomerIndex, rand.Uint32()))
+	env.Self = engine.Self{Index: r.I, Epoch: epoch} // it has no other name yet, and the dead one needs it no more
+	a.recoverNamed(env, r, epoch, region.PackRecoverer(epoch, region.NewcomerIndex, rand.Uint32()))
 }
 
 func (a *attachment) recoverNamed(env engine.Env, r record, epoch uint32, name uint64) {
@@ -64,8 +65,8 @@ func (a *attachment) recoverNamed(env engine.Env, r record, epoch uint32, name u
 	if a.beyond == nil {
 		a.beyond = map[uint32]uint32{}
 	}
-	a.beyond[r.i] = epoch
-	if mem.CAS64(r.p64(recRecoverer), name, packRecoverer(epoch, 0, 0)) {
+	a.beyond[r.I] = epoch
+	if mem.CAS64(r.P64(region.RecRecoverer), name, region.PackRecoverer(epoch, 0, 0)) {
 		a.changed() // or those who left it to this process would not look again
 	}
 }
@@ -73,30 +74,33 @@ func (a *attachment) recoverNamed(env engine.Env, r record, epoch uint32, name u
 // tried reports whether this process has found that it cannot recover the
 // participant of r that died in epoch. recovering is held.
 func (a *attachment) tried(r record, epoch uint32) bool {
-	e, ok := a.beyond[r.i]
+	e, ok := a.beyond[r.I]
 	return ok && e == epoch
 }
+
+// nameTries bounds the turns in which others are faster.
+const nameTries = 64
 
 // nameRecoverer writes want into the record, or reports false: the record has
 // moved on, or its recoverer lives.
 func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
-	p := r.p64(recRecoverer)
-	for range 64 { // each turn but the first means that another was faster
-		if r.word() != recordWord(epoch, stDead) {
+	p := r.P64(region.RecRecoverer)
+	for range nameTries {
+		if r.Word() != region.RecordWord(epoch, region.StDead) {
 			return false
 		}
 		v := mem.Load64(p)
 		if v == want {
 			return true // by an earlier try of this process
 		}
-		if de, index1, e := unpackRecoverer(v); de == epoch&(1<<21-1) && index1 != 0 && a.recovererLives(r, index1, e) {
+		if de, index1, e := region.UnpackRecoverer(v); de == epoch&region.RecovererEpochs && index1 != 0 && a.recovererLives(r, index1, e) {
 			return false
 		}
 		if mem.CAS64(p, v, want) {
 			// Every claimer reads the word after its CAS; whoever finds it moved
 			// on has written a name into a record that it is not recovering,
 			// which the record's next death ignores by the epoch in the name.
-			return r.word() == recordWord(epoch, stDead)
+			return r.Word() == region.RecordWord(epoch, region.StDead)
 		}
 	}
 	return false
@@ -107,16 +111,16 @@ func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 // anybody's having noticed, and who goes through the records in their order
 // may come to that one later, or have been there before it died.
 func (a *attachment) recovererLives(r record, index1, e uint32) bool {
-	if index1 == newcomerIndex {
-		held, err := sys.Test(a.private, r.byteOffset())
+	if index1 == region.NewcomerIndex {
+		held, err := sys.Test(a.private, r.ByteOffset())
 		return err != nil || held
 	}
-	if index1 > a.g.participants {
+	if index1 > a.Geo.Participants {
 		return false
 	}
 	by := a.rec(index1 - 1)
-	w := by.word()
-	if epochOf(w) != e || !there(w) {
+	w := by.Word()
+	if region.EpochOf(w) != e || !region.Present(w) {
 		return false
 	}
 	if !a.proven(by, w) {
@@ -129,16 +133,16 @@ func (a *attachment) recovererLives(r record, index1, e uint32) bool {
 // recoverAs does it; the caller is named in the record. It reports false if it
 // cannot: the record stays Dead.
 func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) bool {
-	if !a.recoverObjects(env, engine.Self{Index: r.i, Epoch: epoch}) {
+	if !a.recoverObjects(env, engine.Self{Index: r.I, Epoch: epoch}) {
 		return false
 	}
-	r.exited(epoch, true)
-	if !r.move(recordWord(epoch, stDead), recordWord(epoch, stFree)) {
+	r.Exited(epoch, true)
+	if !r.Move(region.RecordWord(epoch, region.StDead), region.RecordWord(epoch, region.StFree)) {
 		return true
 	}
 	a.ended(r, epoch) // who slept on what it held was woken first
-	if !a.readOnly && env.Self.Index != r.i {
-		mem.Add64(a.rec(env.Self.Index).p64(recRecovered), 1)
+	if !a.readOnly && env.Self.Index != r.I {
+		mem.Add64(a.rec(env.Self.Index).P64(region.RecRecovered), 1)
 	}
 	return true
 }
@@ -148,10 +152,10 @@ func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) bool {
 // there is an object that nobody here can recover.
 func (w words) recoverObjects(env engine.Env, dead engine.Self) bool {
 	lock, _ := engine.OpsOf(engine.KindMutex)
-	known := lock.Recover(w.Sub(hdrDirLock, engine.MutexSize), env, dead) == nil
+	known := lock.Recover(w.Sub(region.HdrDirLock, engine.MutexSize), env, dead) == nil
 	// Conds come last: who waits on one looks at its lock, too.
 	for _, conds := range [...]bool{false, true} {
-		w.eachOpen(dead.Index, func(entry uint32, kind engine.Kind, area mem.Area) error {
+		w.EachOpen(dead.Index, func(entry uint32, kind engine.Kind, area mem.Area) error {
 			if (kind == engine.KindCond) == conds {
 				known = w.recoverObject(env, dead, kind, area) && known
 			}
@@ -159,7 +163,7 @@ func (w words) recoverObjects(env engine.Env, dead engine.Self) bool {
 		})
 	}
 	if known {
-		w.clearOpeners(dead.Index)
+		w.ClearOpeners(dead.Index)
 	}
 	return known
 }

@@ -12,6 +12,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -37,23 +38,23 @@ func holdBare(t testing.TB, a *attachment, name string) *engine.Mutex {
 func (by *attachment) toRecover(t testing.TB, dead *attachment) {
 	t.Helper()
 	r := by.rec(dead.self.Index)
-	if w := r.word(); there(w) {
+	if w := r.Word(); region.Present(w) {
 		by.declare(r, w, false)
 	}
 	if !by.nameRecoverer(r, dead.self.Epoch, by.name64(dead)) {
-		t.Fatalf("record %d: %#x, recoverer %#x, cannot be claimed", r.i, r.word(), mem.Load64(r.p64(recRecoverer)))
+		t.Fatalf("record %d: %#x, recoverer %#x, cannot be claimed", r.I, r.Word(), mem.Load64(r.P64(region.RecRecoverer)))
 	}
 }
 
 func (by *attachment) name64(dead *attachment) uint64 {
-	return packRecoverer(dead.self.Epoch, by.self.Index+1, by.self.Epoch)
+	return region.PackRecoverer(dead.self.Epoch, by.self.Index+1, by.self.Epoch)
 }
 
 // wantAbandoned fails unless the records are free and the mutexes abandoned.
 func wantAbandoned(t testing.TB, r *Region, dead []*attachment, ms []*engine.Mutex) {
 	t.Helper()
 	for k, a := range dead {
-		if w := r.a.rec(a.self.Index).word(); w != recordWord(a.self.Epoch, stFree) {
+		if w := r.a.rec(a.self.Index).Word(); w != region.RecordWord(a.self.Epoch, region.StFree) {
 			t.Errorf("record %d: %#x, want it free in epoch %d", a.self.Index, w, a.self.Epoch)
 		}
 		if who, held := ms[k].Owner(); held || !ms[k].Abandoned() {
@@ -139,7 +140,7 @@ func TestLivingRecovererIsLeftAlone(t *testing.T) {
 	if who, held := m.Owner(); !held || who != dead.self {
 		t.Errorf("held %v by %v while its recoverer has not come to it", held, who)
 	}
-	if v := mem.Load64(c.rec(dead.self.Index).p64(recRecoverer)); v != at.name64(dead) {
+	if v := mem.Load64(c.rec(dead.self.Index).P64(region.RecRecoverer)); v != at.name64(dead) {
 		t.Errorf("recoverer %#x, want %#x", v, at.name64(dead))
 	}
 	at.scan() // goes on with it
@@ -155,11 +156,11 @@ func TestUnknownKindIsLeftToOthers(t *testing.T) {
 			dead := bare(t, r)
 			m := holdBare(t, dead, "known")
 			unknown := holdBare(t, dead, "new")
-			kind := r.a.ent32(mustFind(t, r, "new"), entKind)
+			kind := r.a.Ent32(mustFind(t, r, "new"), region.EntKind)
 			mem.Store32(kind, 999) // as builds see it that do not know it
 			dead.die()
 			rec := r.a.rec(dead.self.Index)
-			changes := func() uint32 { return mem.Load32(r.a.W32(hdrChanges)) }
+			changes := func() uint32 { return mem.Load32(r.a.W32(region.HdrChanges)) }
 
 			older := bare(t, r)
 			if how == "scan" {
@@ -167,15 +168,15 @@ func TestUnknownKindIsLeftToOthers(t *testing.T) {
 			} else {
 				older.look()
 			}
-			if w := rec.word(); w != recordWord(dead.self.Epoch, stDead) {
+			if w := rec.Word(); w != region.RecordWord(dead.self.Epoch, region.StDead) {
 				t.Fatalf("record %#x, want it dead in epoch %d", w, dead.self.Epoch)
 			}
-			if de, index1, _ := unpackRecoverer(mem.Load64(rec.p64(recRecoverer))); de == dead.self.Epoch && index1 != 0 {
+			if de, index1, _ := region.UnpackRecoverer(mem.Load64(rec.P64(region.RecRecoverer))); de == dead.self.Epoch && index1 != 0 {
 				t.Errorf("its recoverer is %d still, who cannot recover it", index1)
 			}
 			older.scan()
-			e := r.a.read(mustFind(t, r, "known"))
-			word := r.a.W64(e.off) // every recovery changes it
+			e := r.a.Entry(mustFind(t, r, "known"))
+			word := r.a.W64(e.Off) // every recovery changes it
 			was, before := changes(), mem.Load64(word)
 			for range 5 {
 				older.scan()
@@ -215,7 +216,7 @@ func TestUnknownKindIsLeftByNewcomers(t *testing.T) {
 	r := unguarded(t, &Options{Participants: 2})
 	dead := bare(t, r)
 	m := holdBare(t, dead, "m")
-	kind := r.a.ent32(mustFind(t, r, "m"), entKind)
+	kind := r.a.Ent32(mustFind(t, r, "m"), region.EntKind)
 	mem.Store32(kind, 999)
 	dead.die()
 	older := newBare(t, r)
@@ -223,8 +224,8 @@ func TestUnknownKindIsLeftByNewcomers(t *testing.T) {
 		t.Fatalf("takeRecord = %v where the only place cannot be recovered", err)
 	}
 	rec := r.a.rec(dead.self.Index)
-	if _, index1, _ := unpackRecoverer(mem.Load64(rec.p64(recRecoverer))); stateOf(rec.word()) != stDead || index1 != 0 {
-		t.Errorf("record %#x, recoverer %d, want it dead and nobody's", rec.word(), index1)
+	if _, index1, _ := region.UnpackRecoverer(mem.Load64(rec.P64(region.RecRecoverer))); region.StateOf(rec.Word()) != region.StDead || index1 != 0 {
+		t.Errorf("record %#x, recoverer %d, want it dead and nobody's", rec.Word(), index1)
 	}
 	mem.Store32(kind, uint32(engine.KindMutex))
 	if newer := bare(t, r); newer.self.Index != dead.self.Index {
@@ -237,11 +238,11 @@ func TestUnknownKindIsLeftByNewcomers(t *testing.T) {
 
 func mustFind(t testing.TB, r *Region, name string) uint32 {
 	t.Helper()
-	e, ok, err := r.a.find(hashName(name), name)
+	e, ok, err := r.a.Find(region.HashName(name), name)
 	if !ok || err != nil {
 		t.Fatalf("find %s: %v, %v", name, ok, err)
 	}
-	return e.i
+	return e.I
 }
 
 // While the one place is being recovered, or left, a newcomer waits for it.
@@ -254,16 +255,16 @@ func TestNewcomerWaitsForAPlace(t *testing.T) {
 			dead := bare(t, r)
 			dead.die()
 			r.a.toRecover(t, dead)
-			rec, w := r.a.rec(dead.self.Index), recordWord(dead.self.Epoch, stDead)
+			rec, w := r.a.rec(dead.self.Index), region.RecordWord(dead.self.Epoch, region.StDead)
 			return func() { // the newcomer may just be trying, with the byte that is the proof
-				for rec.word() == w {
+				for rec.Word() == w {
 					r.a.scan()
 				}
 			}
 		}},
 		{"leaving", func(t *testing.T, r *Region) func() {
 			a := bare(t, r)
-			a.rec(a.self.Index).move(recordWord(a.self.Epoch, stAlive), recordWord(a.self.Epoch, stLeaving))
+			a.rec(a.self.Index).Move(region.RecordWord(a.self.Epoch, region.StAlive), region.RecordWord(a.self.Epoch, region.StLeaving))
 			return a.goAway
 		}},
 		{"left, but for its byte", func(t *testing.T, r *Region) func() {
@@ -300,12 +301,12 @@ func TestNewcomerTriesOnce(t *testing.T) {
 	dead, leaving := bare(t, r), bare(t, r)
 	holdBare(t, dead, "known")
 	holdBare(t, dead, "new")
-	mem.Store32(r.a.ent32(mustFind(t, r, "new"), entKind), 999)
+	mem.Store32(r.a.Ent32(mustFind(t, r, "new"), region.EntKind), 999)
 	dead.die()
-	leaving.rec(leaving.self.Index).move(recordWord(leaving.self.Epoch, stAlive), recordWord(leaving.self.Epoch, stLeaving))
+	leaving.rec(leaving.self.Index).Move(region.RecordWord(leaving.self.Epoch, region.StAlive), region.RecordWord(leaving.self.Epoch, region.StLeaving))
 
-	e := r.a.read(mustFind(t, r, "known"))
-	word := r.a.W64(e.off) // every recovery changes it
+	e := r.a.Entry(mustFind(t, r, "known"))
+	word := r.a.W64(e.Off) // every recovery changes it
 	before := mem.Load64(word)
 	done := make(chan error, 1)
 	go func() {
@@ -345,7 +346,7 @@ func TestNoPlaceIsSaidAtOnce(t *testing.T) {
 		}
 	}
 	full("3 participants, all of them alive")
-	mem.Store32(r.a.ent32(mustFind(t, r, "new"), entKind), 999)
+	mem.Store32(r.a.Ent32(mustFind(t, r, "new"), region.EntKind), 999)
 	last.die()
 	full("3 participants, 2 of them alive")
 }
@@ -360,7 +361,7 @@ func TestHeldIsRecoveredBeforeTheEndIsTold(t *testing.T) {
 	sub := &exits{ready: make(chan struct{}, 1), watch: &looker.watch}
 	looker.beginTelling(sub)
 	looker.look()
-	ends := func() uint32 { return mem.Load32(r.a.W32(hdrEnds)) }
+	ends := func() uint32 { return mem.Load32(r.a.W32(region.HdrEnds)) }
 	before, woken := ends(), 0
 	looker.env.Wake = func(*uint32, int) int {
 		if woken++; ends() != before || len(sub.queue) != 0 {

@@ -29,7 +29,7 @@ func TestSimRecovererDiesDuringScan(t *testing.T) {
 				if k == 1 { // a death that comes in the last look at it is not seen, and need not be
 					last = accesses(looker.scan, 0, nil) - accesses(func() {
 						rec := looker.rec(by.self.Index)
-						looker.proven(rec, rec.word())
+						looker.proven(rec, rec.Word())
 					}, 0, nil)
 				}
 				accesses(looker.scan, k, by.die)

@@ -59,7 +59,7 @@ func (r *Region) Size() int64 {
 	if !r.made() {
 		return 0
 	}
-	return int64(r.a.g.size)
+	return int64(r.a.Geo.Size)
 }
 
 // File returns a new descriptor of the region's file, the caller's to send to

@@ -95,7 +95,7 @@ func Arrived(ref object.Ref) (*Region, error) {
 	return r, nil
 }
 
-// isAt takes down the name of a's file, if that is not known yet.
+// isAt records the name of a's file, if that is not known yet.
 func (a *attachment) isAt(path string) {
 	registry.mu.Lock()
 	defer registry.mu.Unlock()

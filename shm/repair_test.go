@@ -12,6 +12,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/wait"
 )
 
@@ -56,7 +57,7 @@ func newScene(t testing.TB) *scene {
 func (h *heapRegion) abandon(t testing.TB) {
 	t.Helper()
 	dead := engine.Self{Index: 3, Epoch: 1}
-	area := h.Sub(hdrDirLock, engine.MutexSize)
+	area := h.Sub(region.HdrDirLock, engine.MutexSize)
 	m := must(engine.AttachMutex(area, engine.Env{Self: dead, Wake: wait.Wake}))(t)
 	if ok, err := m.TryLock(); !ok || err != nil {
 		t.Fatal(ok, err)
@@ -105,37 +106,37 @@ func TestRepairFromTheEntries(t *testing.T) {
 		damage func(h *heapRegion, w *words)
 	}{
 		{"nothing", func(h *heapRegion, w *words) {}},
-		{"buckets", func(h *heapRegion, w *words) { garble(h, h.g.bucketsOff, h.g.buckets*4) }},
-		{"extents", func(h *heapRegion, w *words) { garble(h, h.g.extentsOff, uint64(h.g.objects+1)*extentSize) }},
-		{"line", func(h *heapRegion, w *words) { garble(h, hdrDir+dirFree, dirGen+8-dirFree) }},
+		{"buckets", func(h *heapRegion, w *words) { garble(h, h.g.BucketsOff, h.g.Buckets*4) }},
+		{"extents", func(h *heapRegion, w *words) { garble(h, h.g.ExtentsOff, uint64(h.g.Objects+1)*region.ExtentSize) }},
+		{"line", func(h *heapRegion, w *words) { garble(h, region.HdrDir+region.DirFree, region.DirGen+8-region.DirFree) }},
 		{"links", func(h *heapRegion, w *words) {
-			for i := range h.g.objects {
-				garble(h, h.g.entry(i)+entNext, 4)
+			for i := range h.g.Objects {
+				garble(h, h.g.EntryAt(i)+region.EntNext, 4)
 			}
 		}},
 		{"loops", func(h *heapRegion, w *words) {
-			for i := range h.g.objects {
-				mem.Store32(w.ent32(i, entNext), i+1)
+			for i := range h.g.Objects {
+				mem.Store32(w.Ent32(i, region.EntNext), i+1)
 			}
 		}},
 		{"all", func(h *heapRegion, w *words) {
-			garble(h, h.g.bucketsOff, h.g.heapOff-h.g.bucketsOff)
-			garble(h, hdrDir+dirFree, dirGen+8-dirFree)
-			for i := range h.g.objects {
-				garble(h, h.g.entry(i)+entNext, 4)
+			garble(h, h.g.BucketsOff, h.g.HeapOff-h.g.BucketsOff)
+			garble(h, region.HdrDir+region.DirFree, region.DirGen+8-region.DirFree)
+			for i := range h.g.Objects {
+				garble(h, h.g.EntryAt(i)+region.EntNext, 4)
 			}
 		}},
 		{"about to be given back", func(h *heapRegion, w *words) {
-			for i := range h.g.objects {
-				if w.state(i) == entRemoved {
-					mem.Store32(w.ent32(i, entState), entVoid)
+			for i := range h.g.Objects {
+				if w.EntryState(i) == region.EntRemoved {
+					mem.Store32(w.Ent32(i, region.EntState), region.EntVoid)
 				}
 			}
 		}},
 		{"half made", func(h *heapRegion, w *words) {
-			for i := range h.g.objects {
-				if w.state(i) == entFree {
-					garble(h, h.g.entry(i)+4, entrySize-4)
+			for i := range h.g.Objects {
+				if w.EntryState(i) == region.EntFree {
+					garble(h, h.g.EntryAt(i)+4, region.EntrySize-4)
 				}
 			}
 		}},
@@ -143,12 +144,12 @@ func TestRepairFromTheEntries(t *testing.T) {
 		for _, how := range []string{"abandoned", "abandoned and odd", "odd"} {
 			t.Run(tt.name+" "+how, func(t *testing.T) {
 				s := newScene(t)
-				w := &words{s.Area, s.g}
+				w := &words{region.On(s.Area, s.g)}
 				if how != "odd" {
 					s.abandon(t)
 				}
 				if how != "abandoned" {
-					w.beginChange()
+					w.BeginChange()
 				}
 				tt.damage(s.heapRegion, w)
 				if how == "abandoned" && tt.name != "nothing" {
@@ -167,32 +168,34 @@ func TestRepairRefusesImpossibleEntries(t *testing.T) {
 		name   string
 		damage func(w *words, i, j uint32) // two live entries
 	}{
-		{"state", func(w *words, i, j uint32) { mem.Store32(w.ent32(i, entState), 9) }},
-		{"off below", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entOff), 0) }},
-		{"off beyond", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entOff), 1<<63) }},
-		{"off unaligned", func(w *words, i, j uint32) { mem.Add64(w.ent64(i, entOff), 8) }},
-		{"size 0", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entSize), 0) }},
-		{"size beyond", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entSize), 1<<40) }},
-		{"size overflows", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entSize), ^uint64(heapUnit-1)) }},
-		{"overlap", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entOff), mem.Load64(w.ent64(j, entOff))) }},
-		{"words", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entWords), 1<<50) }},
-		{"fields", func(w *words, i, j uint32) { mem.Store32(w.ent32(i, entFields), 1<<31) }},
-		{"kind", func(w *words, i, j uint32) { mem.Store32(w.ent32(i, entKind), 0) }},
-		{"generation 0", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entGen), 0) }},
-		{"hash", func(w *words, i, j uint32) { mem.Add64(w.ent64(i, entHash), 1) }},
-		{"name's length", func(w *words, i, j uint32) { mem.Store32(w.ent32(i, entNameLen), 1<<30) }},
-		{"no name", func(w *words, i, j uint32) { mem.Store32(w.ent32(i, entNameLen), 0) }},
-		{"name", func(w *words, i, j uint32) { mem.Store64(w.ent64(i, entName), '/') }},
+		{"state", func(w *words, i, j uint32) { mem.Store32(w.Ent32(i, region.EntState), 9) }},
+		{"off below", func(w *words, i, j uint32) { mem.Store64(w.Ent64(i, region.EntOff), 0) }},
+		{"off beyond", func(w *words, i, j uint32) { mem.Store64(w.Ent64(i, region.EntOff), 1<<63) }},
+		{"off unaligned", func(w *words, i, j uint32) { mem.Add64(w.Ent64(i, region.EntOff), 8) }},
+		{"size 0", func(w *words, i, j uint32) { mem.Store64(w.Ent64(i, region.EntSize), 0) }},
+		{"size beyond", func(w *words, i, j uint32) { mem.Store64(w.Ent64(i, region.EntSize), 1<<40) }},
+		{"size overflows", func(w *words, i, j uint32) { mem.Store64(w.Ent64(i, region.EntSize), ^uint64(region.HeapUnit-1)) }},
+		{"overlap", func(w *words, i, j uint32) {
+			mem.Store64(w.Ent64(i, region.EntOff), mem.Load64(w.Ent64(j, region.EntOff)))
+		}},
+		{"words", func(w *words, i, j uint32) { mem.Store64(w.Ent64(i, region.EntWords), 1<<50) }},
+		{"fields", func(w *words, i, j uint32) { mem.Store32(w.Ent32(i, region.EntFields), 1<<31) }},
+		{"kind", func(w *words, i, j uint32) { mem.Store32(w.Ent32(i, region.EntKind), 0) }},
+		{"generation 0", func(w *words, i, j uint32) { mem.Store64(w.Ent64(i, region.EntGen), 0) }},
+		{"hash", func(w *words, i, j uint32) { mem.Add64(w.Ent64(i, region.EntHash), 1) }},
+		{"name's length", func(w *words, i, j uint32) { mem.Store32(w.Ent32(i, region.EntNameLen), 1<<30) }},
+		{"no name", func(w *words, i, j uint32) { mem.Store32(w.Ent32(i, region.EntNameLen), 0) }},
+		{"name", func(w *words, i, j uint32) { mem.Store64(w.Ent64(i, region.EntName), '/') }},
 		{"two of a name", func(w *words, i, j uint32) {
-			mem.Store64(w.ent64(i, entName), mem.Load64(w.ent64(j, entName)))
-			mem.Store64(w.ent64(i, entHash), mem.Load64(w.ent64(j, entHash)))
+			mem.Store64(w.Ent64(i, region.EntName), mem.Load64(w.Ent64(j, region.EntName)))
+			mem.Store64(w.Ent64(i, region.EntHash), mem.Load64(w.Ent64(j, region.EntHash)))
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newScene(t)
-			w := &words{s.Area, s.g}
+			w := &words{region.On(s.Area, s.g)}
 			s.abandon(t)
-			w.beginChange()
+			w.BeginChange()
 			tt.damage(w, 0, 1) // a and b
 			before := s.image()
 			r := s.attach(2)
@@ -205,7 +208,7 @@ func TestRepairRefusesImpossibleEntries(t *testing.T) {
 				wantErr(t, r.Check(), ErrCorrupt)
 			}
 			after := s.image()
-			if !slices.Equal(before[s.g.entriesOff:s.g.heapOff], after[s.g.entriesOff:s.g.heapOff]) {
+			if !slices.Equal(before[s.g.EntriesOff:s.g.HeapOff], after[s.g.EntriesOff:s.g.HeapOff]) {
 				t.Error("a repair that failed changed the directory")
 			}
 			if _, err := r.Snapshot(); err != nil {
@@ -244,13 +247,13 @@ func damaged(t *testing.T, base *scene, image []byte, seed uint64, patch []byte)
 	at := func() uint64 {
 		switch rnd.IntN(4) {
 		case 0:
-			return hdrDirLock + rnd.Uint64N(256)
+			return region.HdrDirLock + rnd.Uint64N(256)
 		case 1:
-			return h.g.entriesOff + rnd.Uint64N(uint64(h.g.objects)*entrySize)
+			return h.g.EntriesOff + rnd.Uint64N(uint64(h.g.Objects)*region.EntrySize)
 		case 2:
-			return h.g.bucketsOff + rnd.Uint64N(h.g.heapOff-h.g.bucketsOff)
+			return h.g.BucketsOff + rnd.Uint64N(h.g.HeapOff-h.g.BucketsOff)
 		}
-		return headerSize + rnd.Uint64N(h.g.heapOff-headerSize)
+		return region.HeaderSize + rnd.Uint64N(h.g.HeapOff-region.HeaderSize)
 	}
 	for range 1 + rnd.IntN(8) {
 		if p := h.Bytes(at(), 1); rnd.IntN(2) == 0 {
@@ -309,22 +312,22 @@ func TestCheckFindsDamage(t *testing.T) {
 		name   string
 		damage func(h *heapRegion, w *words)
 	}{
-		{"bucket", func(h *heapRegion, w *words) { mem.Store32(w.bucket(hashName("a")), 0) }},
-		{"live", func(h *heapRegion, w *words) { mem.Add32(w.dir32(dirLive), 1) }},
-		{"free chain", func(h *heapRegion, w *words) { mem.Store32(w.dir32(dirFree), freeEnd) }},
-		{"removed chain", func(h *heapRegion, w *words) { mem.Store32(w.dir32(dirRemoved), 0) }},
-		{"free run", func(h *heapRegion, w *words) { mem.Add64(w.W64(h.g.extentsOff+8), ^uint64(heapUnit-1)) }},
-		{"generation", func(h *heapRegion, w *words) { mem.Store64(w.dir64(dirGen), 1) }},
-		{"record", func(h *heapRegion, w *words) { mem.Store64(w.W64(h.g.record(3)+recWord), 7) }},
-		{"magic", func(h *heapRegion, w *words) { mem.Store64(w.W64(hdrMagic), 7) }},
-		{"size", func(h *heapRegion, w *words) { mem.Add64(w.W64(hdrSize), 4096) }},
-		{"life", func(h *heapRegion, w *words) { mem.Store32(w.W32(hdrLife), 7) }},
-		{"lock", func(h *heapRegion, w *words) { mem.Store64(w.W64(hdrDirLock), 1<<40) }},
-		{"object", func(h *heapRegion, w *words) { mem.Store64(w.W64(mem.Load64(w.ent64(1, entOff))), 1<<40) }},
+		{"bucket", func(h *heapRegion, w *words) { mem.Store32(w.Bucket(region.HashName("a")), 0) }},
+		{"live", func(h *heapRegion, w *words) { mem.Add32(w.Dir32(region.DirLive), 1) }},
+		{"free chain", func(h *heapRegion, w *words) { mem.Store32(w.Dir32(region.DirFree), region.FreeEnd) }},
+		{"removed chain", func(h *heapRegion, w *words) { mem.Store32(w.Dir32(region.DirRemoved), 0) }},
+		{"free run", func(h *heapRegion, w *words) { mem.Add64(w.W64(h.g.ExtentsOff+8), ^uint64(region.HeapUnit-1)) }},
+		{"generation", func(h *heapRegion, w *words) { mem.Store64(w.Dir64(region.DirGen), 1) }},
+		{"record", func(h *heapRegion, w *words) { mem.Store64(w.W64(h.g.RecordAt(3)+region.RecWord), 7) }},
+		{"magic", func(h *heapRegion, w *words) { mem.Store64(w.W64(region.HdrMagic), 7) }},
+		{"size", func(h *heapRegion, w *words) { mem.Add64(w.W64(region.HdrSize), 4096) }},
+		{"life", func(h *heapRegion, w *words) { mem.Store32(w.W32(region.HdrLife), 7) }},
+		{"lock", func(h *heapRegion, w *words) { mem.Store64(w.W64(region.HdrDirLock), 1<<40) }},
+		{"object", func(h *heapRegion, w *words) { mem.Store64(w.W64(mem.Load64(w.Ent64(1, region.EntOff))), 1<<40) }},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newScene(t)
-			tt.damage(s.heapRegion, &words{s.Area, s.g})
+			tt.damage(s.heapRegion, &words{region.On(s.Area, s.g)})
 			wantErr(t, s.r.Check(), ErrCorrupt)
 		})
 	}
@@ -335,7 +338,7 @@ func TestCheckFindsDamage(t *testing.T) {
 func TestLockOfNobody(t *testing.T) {
 	s := newScene(t)
 	nobody := engine.Self{Index: 3, Epoch: 77}
-	m := must(engine.AttachMutex(s.Sub(hdrDirLock, engine.MutexSize), engine.Env{Self: nobody, Wake: wait.Wake}))(t)
+	m := must(engine.AttachMutex(s.Sub(region.HdrDirLock, engine.MutexSize), engine.Env{Self: nobody, Wake: wait.Wake}))(t)
 	if ok, err := m.TryLock(); !ok || err != nil {
 		t.Fatal(ok, err)
 	}

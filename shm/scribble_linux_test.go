@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
@@ -20,7 +21,7 @@ func bare(t testing.TB, r *Region) *attachment {
 	a := newBare(t, r)
 	rec := must(a.takeRecord())(t)
 	a.beginWatch()
-	rec.move(recordWord(a.self.Epoch, stAttaching), recordWord(a.self.Epoch, stAlive))
+	rec.Move(region.RecordWord(a.self.Epoch, region.StAttaching), region.RecordWord(a.self.Epoch, region.StAlive))
 	return a
 }
 
@@ -30,7 +31,7 @@ func newBare(t testing.TB, r *Region) *attachment {
 	a := &attachment{}
 	f := must(r.File())(t)
 	a.private = must(sys.Reopen(f, true))(t)
-	if err := a.init(f, r.a.g, "", "bare", r.a.file, true); err != nil {
+	if err := a.init(regionFile{f: f, id: r.a.file, h: region.Header{Geometry: r.a.Geo}, name: "bare"}, true); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { a.private.Close() })
@@ -71,8 +72,8 @@ func TestScribbledRecordIsNotDead(t *testing.T) {
 		t.Fatal(err)
 	}
 	rec := r.a.rec(1)
-	alive := rec.word()
-	if stateOf(alive) != stAlive || rec.w.rec(1).alive()&sys.FutexTIDMask == 0 {
+	alive := rec.Word()
+	if region.StateOf(alive) != region.StAlive || r.a.rec(1).Alive()&sys.FutexTIDMask == 0 {
 		t.Fatalf("record 1 is %#x", alive)
 	}
 	looker := bare(t, r)
@@ -81,37 +82,37 @@ func TestScribbledRecordIsNotDead(t *testing.T) {
 		off  uint64
 		to   uint64
 	}{
-		{"pid of nobody, and a name", recPID - 4, 0x7ffffff0<<32 | uint64(rec.alive())},
-		{"negative pid, and suspected", recPID - 4, 0xfffffff0<<32 | 1<<30 | uint64(rec.alive())},
-		{"another start", recStart, 7},
-		{"another sum", recSum, 7},
-		{"dead", recWord, alive&^0xffffffff | stDead},
-		{"dead in another epoch", recWord, 77<<32 | stDead},
-		{"free", recWord, recordWord(epochOf(alive), stFree)},
-		{"no state", recWord, alive&^0xffffffff | 7},
-		{"greatest epoch", recWord, 0xffffffff<<32 | stAlive},
+		{"pid of nobody, and a name", region.RecPID - 4, 0x7ffffff0<<32 | uint64(rec.Alive())},
+		{"negative pid, and suspected", region.RecPID - 4, 0xfffffff0<<32 | 1<<30 | uint64(rec.Alive())},
+		{"another start", region.RecStart, 7},
+		{"another sum", region.RecSum, 7},
+		{"dead", region.RecWord, alive&^0xffffffff | region.StDead},
+		{"dead in another epoch", region.RecWord, 77<<32 | region.StDead},
+		{"free", region.RecWord, region.RecordWord(region.EpochOf(alive), region.StFree)},
+		{"no state", region.RecWord, alive&^0xffffffff | 7},
+		{"greatest epoch", region.RecWord, 0xffffffff<<32 | region.StAlive},
 	} {
-		was := mem.Load64(rec.p64(tt.off))
-		mem.Store64(rec.p64(tt.off), tt.to)
+		was := mem.Load64(rec.P64(tt.off))
+		mem.Store64(rec.P64(tt.off), tt.to)
 		for range 3 {
 			looker.look()
 			looker.scan()
 		}
-		if tt.off == recWord {
+		if tt.off == region.RecWord {
 			r.a.changed()
-			for end := time.Now().Add(testproc.Patience); rec.word() != alive; {
+			for end := time.Now().Add(testproc.Patience); rec.Word() != alive; {
 				if time.Now().After(end) {
-					t.Fatalf("%s: the word stays %#x, want %#x", tt.name, rec.word(), alive)
+					t.Fatalf("%s: the word stays %#x, want %#x", tt.name, rec.Word(), alive)
 				}
 				time.Sleep(100 * time.Microsecond)
 			}
 		} else {
 			r.a.changed()
 			looker.look()
-			mem.Store64(rec.p64(tt.off), was)
+			mem.Store64(rec.P64(tt.off), was)
 		}
-		if rec.word() != alive {
-			t.Fatalf("%s: the word is %#x, want %#x", tt.name, rec.word(), alive)
+		if rec.Word() != alive {
+			t.Fatalf("%s: the word is %#x, want %#x", tt.name, rec.Word(), alive)
 		}
 		if ok, err := m.TryLock(); ok || err != nil {
 			t.Fatalf("%s: TryLock of what it holds = %v, %v, want false, nil", tt.name, ok, err)
@@ -130,7 +131,7 @@ func TestUnknownStateHeals(t *testing.T) {
 	r := unguarded(t, &Options{Participants: 2})
 	a := bare(t, r)
 	rec := r.a.rec(a.self.Index)
-	mem.Store64(rec.p64(recWord), recordWord(a.self.Epoch, 7))
+	mem.Store64(rec.P64(region.RecWord), region.RecordWord(a.self.Epoch, 7))
 	a.die()
 	b := bare(t, r)
 	if b.self.Index != a.self.Index || b.self.Epoch != a.self.Epoch+1 {
@@ -151,11 +152,11 @@ func TestSilencedDeathIsFoundByOneLook(t *testing.T) {
 	}
 	as[0].look()
 	for k, a := range as {
-		want := recordWord(a.self.Epoch, stAlive)
+		want := region.RecordWord(a.self.Epoch, region.StAlive)
 		if 5 <= k && k < 10 {
-			want = recordWord(a.self.Epoch, stFree)
+			want = region.RecordWord(a.self.Epoch, region.StFree)
 		}
-		if w := r.a.rec(a.self.Index).word(); w != want {
+		if w := r.a.rec(a.self.Index).Word(); w != want {
 			t.Errorf("participant %d: %#x, want %#x", k, w, want)
 		}
 	}
@@ -205,7 +206,7 @@ func TestExitsBetweenTwoLooks(t *testing.T) {
 	told(Participant{Epoch: 6, State: Leaving, PID: pid}, Participant{Epoch: 7, State: Dead, PID: pid})
 	told()
 	// A scribbled epoch is a few exits that were none, not billions.
-	mem.Store64(r.a.rec(2).p64(recWord), recordWord(1<<31, stFree))
+	mem.Store64(r.a.rec(2).P64(region.RecWord), region.RecordWord(1<<31, region.StFree))
 	looker.look()
 	if len(sub.queue) > 2 {
 		t.Errorf("told of %d exits", len(sub.queue))
@@ -219,14 +220,14 @@ func TestRecoverersHaveNamesOfTheirOwn(t *testing.T) {
 	dead := bare(t, r)
 	dead.die()
 	rec := r.a.rec(dead.self.Index)
-	lock := r.a.W64(hdrDirLock)
+	lock := r.a.W64(region.HdrDirLock)
 	mem.Store64(lock, mem.Load64(lock)|1<<31) // so that its recovery wakes
 
 	newcomer := func(inRecovery func()) (*attachment, bool) {
 		a := &attachment{}
 		f := must(r.File())(t)
 		a.private = must(sys.Reopen(f, true))(t)
-		if err := a.init(f, r.a.g, "", "newcomer", r.a.file, true); err != nil {
+		if err := a.init(regionFile{f: f, id: r.a.file, h: region.Header{Geometry: r.a.Geo}, name: "newcomer"}, true); err != nil {
 			t.Fatal(err)
 		}
 		a.env.Wake = func(*uint32, int) int { inRecovery(); return 0 }
@@ -241,7 +242,7 @@ func TestRecoverersHaveNamesOfTheirOwn(t *testing.T) {
 	}
 	var name uint64
 	a, ok := newcomer(func() {
-		name = mem.Load64(rec.p64(recRecoverer))
+		name = mem.Load64(rec.P64(region.RecRecoverer))
 		runtime.Goexit()
 	})
 	if ok || name == 0 {
@@ -250,7 +251,7 @@ func TestRecoverersHaveNamesOfTheirOwn(t *testing.T) {
 	a.die()
 	b, ok := newcomer(func() {
 		// Here is one who had read the first one's name, and found it dead.
-		if mem.CAS64(rec.p64(recRecoverer), name, packRecoverer(dead.self.Epoch, 1, 1)) {
+		if mem.CAS64(rec.P64(region.RecRecoverer), name, region.PackRecoverer(dead.self.Epoch, 1, 1)) {
 			t.Errorf("the recoverer %#x was replaced while it lives", name)
 		}
 	})
@@ -267,12 +268,12 @@ func TestNewcomerTakesTheDeadOnesPlace(t *testing.T) {
 	bare(t, r)
 	dead := bare(t, r)
 	dead.die()
-	rescued := mem.Load64(r.a.rec(0).p64(recRecovered))
+	rescued := mem.Load64(r.a.rec(0).P64(region.RecRecovered))
 	a := bare(t, r)
 	if a.self.Index != dead.self.Index {
 		t.Fatalf("the newcomer is %+v, want the place of %+v", a.self, dead.self)
 	}
-	if now := mem.Load64(r.a.rec(0).p64(recRecovered)); now != rescued {
+	if now := mem.Load64(r.a.rec(0).P64(region.RecRecovered)); now != rescued {
 		t.Errorf("participant 0 is said to have recovered %d", now-rescued)
 	}
 }
@@ -308,7 +309,7 @@ var lateWriter = testproc.Role("late writer", func(args []string) {
 	r, err := Open(args[0], nil)
 	testproc.Must(err)
 	testproc.Must(r.Close())
-	b := r.a.Bytes(0, r.a.g.heapOff)
+	b := r.a.Bytes(0, r.a.Geo.HeapOff)
 	if !allZero(b) {
 		testproc.Say("not zeroes")
 	}

@@ -10,6 +10,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 )
 
 // What a region says of itself neither moves the cursor nor turns round what
@@ -19,8 +20,8 @@ func TestNamesAreShownAsText(t *testing.T) {
 	core := openOK(t, r, lockOf("a"))
 	rec := r.a.rec(r.a.self.Index)
 	name := "x\u202edaed\x1b[2J"
-	copy(r.a.Bytes(r.a.g.record(rec.i)+recName, 64), name)
-	mem.Store32(rec.p32(recNameLen), uint32(len(name)))
+	copy(r.a.Bytes(r.a.Geo.RecordAt(rec.I)+region.RecName, 64), name)
+	mem.Store32(rec.P32(region.RecNameLen), uint32(len(name)))
 	ro := must(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
 	s := must(ro.Snapshot())(t)
@@ -46,8 +47,8 @@ func whileChanging(t *testing.T, r *Region, f func() error) error {
 		t.Fatal(err)
 	}
 	defer l.unlock()
-	r.a.beginChange()
-	defer r.a.endChange()
+	r.a.BeginChange()
+	defer r.a.EndChange()
 	return f()
 }
 
@@ -60,16 +61,16 @@ func TestPIDsOfAnotherNamespace(t *testing.T) {
 	ro := must(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
 	rec := r.a.rec(r.a.self.Index)
-	ns := mem.Load64(rec.p64(recPIDNS))
+	ns := mem.Load64(rec.P64(region.RecPIDNS))
 	if ns == 0 {
 		t.Skip("this process does not know its namespace")
 	}
-	defer mem.Store64(rec.p64(recPIDNS), ns)
+	defer mem.Store64(rec.P64(region.RecPIDNS), ns)
 	for _, tt := range []struct {
 		ns   uint64
 		want bool
 	}{{ns, false}, {ns + 1<<32, false}, {0, false}, {ns + 1, true}} {
-		mem.Store64(rec.p64(recPIDNS), tt.ns)
+		mem.Store64(rec.P64(region.RecPIDNS), tt.ns)
 		s := must(r.Snapshot())(t)
 		if p := s.Participants[0]; p.Elsewhere != tt.want {
 			t.Errorf("namespaces %#x, mine %#x: elsewhere is %v", tt.ns, ns, p.Elsewhere)
@@ -97,7 +98,7 @@ func TestMismatchOfUnknownKind(t *testing.T) {
 	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
 	defer f.Close()
 	h := must(readHeader(f, must(f.Stat())(t).Size()))(t)
-	if _, err := f.WriteAt([]byte{77}, int64(h.entry(0)+entKind)); err != nil {
+	if _, err := f.WriteAt([]byte{77}, int64(h.EntryAt(0)+region.EntKind)); err != nil {
 		t.Fatal(err)
 	}
 	r := must(Open(path, nil))(t)

@@ -26,7 +26,7 @@ func TestSilencedDeathIsFound(t *testing.T) {
 		}
 		for _, q := range r.Participants() {
 			if q.PID == c.PID() {
-				if v := r.a.rec(uint32(q.Index)).alive(); v&sys.FutexOwnerDied != 0 {
+				if v := r.a.rec(uint32(q.Index)).Alive(); v&sys.FutexOwnerDied != 0 {
 					t.Errorf("the kernel told of it: the alive word is %#x", v)
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -140,16 +141,16 @@ func (a *attachment) snapshot() *Snapshot {
 	v.thisBoot = s.Region.ThisBoot
 	s.Participants, s.Gone = v.participants()
 	v.directory(&s.Directory)
-	homes := []home{{extent{hdrDirLock, engine.MutexSize}, func() *[]Holder { return &s.Directory.Waits }}}
+	homes := []home{{region.Extent{Off: region.HdrDirLock, Size: engine.MutexSize}, func() *[]Holder { return &s.Directory.Waits }}}
 	var used uint64
-	for i := range a.g.objects {
-		if st := a.state(i); st == entFree || st == entVoid {
+	for i := range a.Geo.Objects {
+		if st := a.EntryState(i); st == region.EntFree || st == region.EntVoid {
 			continue
 		}
-		e, ok := a.steady(i)
+		e, ok := a.Steady(i)
 		if !ok {
-			if e = a.read(i); e.state != entFree && e.state != entVoid {
-				if err := a.valid(&e); err != nil {
+			if e = a.Entry(i); e.State != region.EntFree && e.State != region.EntVoid {
+				if err := a.Valid(&e); err != nil {
 					s.Damage = append(s.Damage, err.Error())
 				}
 			}
@@ -159,23 +160,23 @@ func (a *attachment) snapshot() *Snapshot {
 		if !ok {
 			continue // gone while it was read
 		}
-		used += e.size
+		used += e.Size
 		to := &s.Objects
-		if e.state == entRemoved {
+		if e.State == region.EntRemoved {
 			to = &s.Removed
 		}
 		k := len(*to)
 		*to = append(*to, o)
-		homes = append(homes, home{extent{e.off, e.size}, func() *[]Holder { return &(*to)[k].Waits }})
+		homes = append(homes, home{region.Extent{Off: e.Off, Size: e.Size}, func() *[]Holder { return &(*to)[k].Waits }})
 	}
-	v.settle(homes, s.Participants)
+	v.assign(homes, s.Participants)
 	s.Directory.Live, s.Directory.Removed = len(s.Objects), len(s.Removed)
 	for _, o := range s.Removed {
 		if len(o.OpenIn) == 0 {
 			s.Directory.Unopened++
 		}
 	}
-	s.Memory = MemoryState{Heap: int64(a.g.heapSize()), Used: int64(used), Free: int64(a.g.heapSize() - min(used, a.g.heapSize())), FileFree: -1}
+	s.Memory = MemoryState{Heap: int64(a.Geo.HeapSize()), Used: int64(used), Free: int64(a.Geo.HeapSize() - min(used, a.Geo.HeapSize())), FileFree: -1}
 	if a.fd != nil {
 		if n, err := sys.FreeBytes(a.fd); err == nil {
 			s.Memory.FileFree = n
@@ -186,20 +187,20 @@ func (a *attachment) snapshot() *Snapshot {
 }
 
 func (a *attachment) regionState() RegionState {
-	boot := [16]byte(a.Bytes(hdrBoot, 16))
+	boot := [16]byte(a.Bytes(region.HdrBoot, 16))
 	return RegionState{
 		Name:         a.name,
 		Path:         a.path,
 		ID:           a.id.String(),
-		Version:      mem.Load32(a.W32(hdrVersion)),
-		Size:         int64(a.g.size),
-		Participants: int(a.g.participants),
-		Objects:      int(a.g.objects),
-		PageSize:     int(mem.Load32(a.W32(hdrPageSize))),
-		Ephemeral:    a.g.flags&flagEphemeral != 0,
-		Anonymous:    a.g.flags&flagAnonymous != 0,
-		Ended:        mem.Load32(a.W32(hdrLife)) == lifeGone,
-		Created:      time.Unix(0, int64(mem.Load64(a.W64(hdrCreated)))),
+		Version:      mem.Load32(a.W32(region.HdrVersion)),
+		Size:         int64(a.Geo.Size),
+		Participants: int(a.Geo.Participants),
+		Objects:      int(a.Geo.Objects),
+		PageSize:     int(mem.Load32(a.W32(region.HdrPageSize))),
+		Ephemeral:    a.Geo.Flags&region.FlagEphemeral != 0,
+		Anonymous:    a.Geo.Flags&region.FlagAnonymous != 0,
+		Ended:        mem.Load32(a.W32(region.HdrLife)) == region.LifeGone,
+		Created:      time.Unix(0, int64(mem.Load64(a.W64(region.HdrCreated)))),
 		Boot:         object.RegionID(boot).String(),
 		ThisBoot:     boot == sys.BootID(),
 	}
@@ -208,9 +209,9 @@ func (a *attachment) regionState() RegionState {
 // directory describes the directory's line and lock.
 func (v *viewer) directory(d *DirectoryState) {
 	a := v.a
-	d.Changes = int64(mem.Load64(a.dir64(dirSeq))/2) - 1
+	d.Changes = int64(mem.Load64(a.Dir64(region.DirSeq))/2) - 1
 	if ops, ok := engine.OpsOf(engine.KindMutex); ok {
-		l := ops.Look(a.Sub(hdrDirLock, engine.MutexSize))
+		l := ops.Look(a.Sub(region.HdrDirLock, engine.MutexSize))
 		d.Lock, d.Holder = l.State, v.owner(&l)
 	}
 }
@@ -225,24 +226,24 @@ func (v *viewer) owner(l *engine.Look) *Holder {
 }
 
 // objectState describes a steady entry.
-func (v *viewer) objectState(e *entry) (o ObjectState, ok bool) {
+func (v *viewer) objectState(e *region.Entry) (o ObjectState, ok bool) {
 	a := v.a
 	if o.Object, ok = a.object(e); !ok {
 		return o, false
 	}
 	var l engine.Look
-	ops, known := engine.OpsOf(e.kind)
+	ops, known := engine.OpsOf(e.Kind)
 	if !known {
-		o.State = fmt.Sprintf("kind %d is unknown here", uint32(e.kind))
+		o.State = fmt.Sprintf("kind %d is unknown here", uint32(e.Kind))
 	} else {
-		ok = a.peek(e, func() { l = ops.Look(a.area(e)) })
+		ok = a.peek(e, func() { l = ops.Look(a.Words(e)) })
 		o.Waiters, o.Len, o.Cap, o.State, o.Value = l.Waiters, l.Len, l.Cap, l.State, l.Value
 	}
 	o.Owner = v.owner(&l)
 	for _, h := range l.Holders {
 		o.Holders = append(o.Holders, v.holder(h))
 	}
-	for _, p := range a.openers(e.i) {
+	for _, p := range a.Openers(e.I) {
 		o.OpenIn = append(o.OpenIn, int(p))
 	}
 	return o, ok

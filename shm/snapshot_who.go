@@ -7,6 +7,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 )
 
@@ -23,27 +24,27 @@ type viewer struct {
 
 // A slept is a sleep and whose it is.
 type slept struct {
-	sleep
+	region.Sleep
 	who engine.Self
 }
 
 // participants reads the records, and what their calls sleep on.
 func (v *viewer) participants() (present []Attached, gone []Departed) {
-	for i := range v.a.g.participants {
+	for i := range v.a.Geo.Participants {
 		r := v.a.rec(i)
 		n, word := v.a.attachedIn(r)
 		p := n.Participant
-		if stateOf(word) == stFree {
+		if region.StateOf(word) == region.StFree {
 			if d, ok := r.departed(p, word); ok {
 				gone = append(gone, d)
 			}
 			continue
 		}
-		n.Open = v.a.openCount(i)
-		if there(word) {
-			ss, rest := v.a.sleeps(i)
+		n.Open = v.a.OpenCount(i)
+		if region.Present(word) {
+			ss, rest := v.a.Sleeps(i)
 			for _, s := range ss {
-				n.Asleep += s.n
+				n.Asleep += s.N
 				v.sleeps = append(v.sleeps, slept{s, engine.Self{Index: i, Epoch: p.Epoch}})
 			}
 			n.Asleep += rest
@@ -68,28 +69,28 @@ func (a *attachment) lost(r record) bool {
 	if a.fd == nil {
 		return false
 	}
-	held, err := sys.Test(a.fd, r.byteOffset())
+	held, err := sys.Test(a.fd, r.ByteOffset())
 	return err == nil && !held
 }
 
 // stopped reports whether the participant of r is a process of this pid
 // namespace that is stopped.
 func (r record) stopped(epoch uint32) bool {
-	id, ok := r.identity(epoch)
-	return ok && me.Load().near(id) && sys.Stopped(int(id.pid), id.start)
+	id, ok := r.Identity(epoch)
+	return ok && me.Load().near(id) && sys.Stopped(int(id.PID), id.Start)
 }
 
 // elsewhere reports whether the pid in r is known to be of another pid namespace
 // than this process's.
 func (r record) elsewhere() bool {
-	ns, mine := uint32(mem.Load64(r.p64(recPIDNS))), uint32(me.Load().namespace)
+	ns, mine := uint32(mem.Load64(r.P64(region.RecPIDNS))), uint32(me.Load().namespace)
 	return ns != 0 && mine != 0 && ns != mine
 }
 
 // departed is the last user of a free record, if its fields are still whole.
 func (r record) departed(p Participant, word uint64) (Departed, bool) {
-	exits, ended := mem.Load64(r.p64(recExits)), int64(mem.Load64(r.p64(recEnded)))
-	if _, ok := r.identity(p.Epoch); !ok || p.Epoch == 0 || epochOf(exits) != p.Epoch || r.word() != word {
+	exits, ended := mem.Load64(r.P64(region.RecExits)), int64(mem.Load64(r.P64(region.RecEnded)))
+	if _, ok := r.Identity(p.Epoch); !ok || p.Epoch == 0 || region.EpochOf(exits) != p.Epoch || r.Word() != word {
 		return Departed{}, false
 	}
 	d := Departed{Participant: p, Died: exits&1 != 0, Elsewhere: r.elsewhere()}
@@ -104,11 +105,11 @@ func (r record) departed(p Participant, word uint64) (Departed, bool) {
 
 // recoverer is who is named in the record of a dead one.
 func (v *viewer) recoverer(r record, epoch uint32) *Holder {
-	de, index1, e := unpackRecoverer(mem.Load64(r.p64(recRecoverer)))
+	de, index1, e := region.UnpackRecoverer(mem.Load64(r.P64(region.RecRecoverer)))
 	switch {
-	case de != epoch&(1<<21-1) || index1 == 0:
+	case de != epoch&region.RecovererEpochs || index1 == 0:
 		return nil
-	case index1 == newcomerIndex:
+	case index1 == region.NewcomerIndex:
 		return &Holder{Index: -1}
 	}
 	h := v.holder(engine.Holding{Who: engine.Self{Index: index1 - 1, Epoch: e}})
@@ -137,11 +138,11 @@ func (a *attachment) attachedIn(r record) (n Attached, word uint64) {
 	p, word := r.read()
 	n = Attached{
 		Participant: p,
-		Recoveries:  int64(mem.Load64(r.p64(recRecovered))),
-		Rescues:     int64(mem.Load64(r.p64(recRescued))),
+		Recoveries:  int64(mem.Load64(r.P64(region.RecRecovered))),
+		Rescues:     int64(mem.Load64(r.P64(region.RecRescued))),
 		Elsewhere:   r.elsewhere(),
 	}
-	if there(word) {
+	if region.Present(word) {
 		n.Lost = a.lost(r)
 		n.Stopped = r.stopped(p.Epoch)
 	}
@@ -151,7 +152,7 @@ func (a *attachment) attachedIn(r record) (n Attached, word uint64) {
 // time is a time of p's CLOCK_MONOTONIC; zero if that cannot be told: another
 // time namespace or boot has another clock.
 func (v *viewer) time(t int64, p *Attached) time.Time {
-	ns := mem.Load64(v.a.rec(uint32(p.Index)).p64(recPIDNS)) >> 32
+	ns := mem.Load64(v.a.rec(uint32(p.Index)).P64(region.RecPIDNS)) >> 32
 	mine := me.Load().namespace >> 32
 	elsewhere := ns != 0 && mine != 0 && ns != mine
 	earlier := !v.thisBoot && p.Started.Before(v.wall.Add(-time.Duration(v.mono)))
@@ -164,28 +165,28 @@ func (v *viewer) time(t int64, p *Attached) time.Time {
 
 // A home is memory that calls may sleep on, and where to say so.
 type home struct {
-	extent
+	region.Extent
 	waits func() *[]Holder
 }
 
-// settle gives each sleep to whoever has the memory.
-func (v *viewer) settle(homes []home, present []Attached) {
-	slices.SortFunc(homes, func(x, y home) int { return cmp.Compare(x.off, y.off) })
+// assign gives each sleep to whoever has the memory.
+func (v *viewer) assign(homes []home, present []Attached) {
+	slices.SortFunc(homes, func(x, y home) int { return cmp.Compare(x.Off, y.Off) })
 	for _, s := range v.sleeps {
-		k, at := slices.BinarySearchFunc(homes, s.off, func(h home, off uint64) int { return cmp.Compare(h.off, off) })
+		k, at := slices.BinarySearchFunc(homes, s.Off, func(h home, off uint64) int { return cmp.Compare(h.Off, off) })
 		if !at {
 			k--
 		}
-		if k < 0 || s.off >= homes[k].end() {
+		if k < 0 || s.Off >= homes[k].End() {
 			for i := range present {
 				if present[i].Index == int(s.who.Index) {
-					present[i].Unshown += s.n
+					present[i].Unshown += s.N
 				}
 			}
 			continue
 		}
 		waits := homes[k].waits()
-		h := v.holder(engine.Holding{Who: s.who, N: s.n, Since: s.since})
+		h := v.holder(engine.Holding{Who: s.who, N: s.N, Since: s.Since})
 		// The sleeps are in order of participants.
 		if n := len(*waits); n > 0 && (*waits)[n-1].Index == h.Index {
 			last := &(*waits)[n-1]

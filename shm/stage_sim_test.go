@@ -12,6 +12,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/wait"
 )
 
@@ -81,7 +82,7 @@ type stage struct {
 	*heapRegion
 	t       testing.TB
 	bytes   []byte
-	entries map[string]entry
+	entries map[string]region.Entry
 	rs      map[int]*Region
 	cores   []opened
 	said    map[string]string // what the operations returned
@@ -95,14 +96,14 @@ type opened struct {
 }
 
 func newStage(t testing.TB) *stage {
-	s := &stage{heapRegion: newHeapRegion(t, 160<<10, 8, 10), t: t, entries: map[string]entry{}, kept: new([]any)}
+	s := &stage{heapRegion: newHeapRegion(t, 160<<10, 8, 10), t: t, entries: map[string]region.Entry{}, kept: new([]any)}
 	maker := s.attach(theFirst)
 	for _, n := range []string{"a", "gone", "b", "c", "held", "d"} {
 		openOK(t, maker, sizedSpec(n, 3000))
 	}
-	w := words{s.Area, s.g}
+	w := words{region.On(s.Area, s.g)}
 	for _, n := range []string{"a", "gone", "b", "c", "held", "d"} {
-		e, _, err := w.find(hashName(n), n)
+		e, _, err := w.Find(region.HashName(n), n)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -124,15 +125,15 @@ func newStage(t testing.TB) *stage {
 	maker = s.attach(theFirst)
 	for _, n := range []string{"gone", "held"} {
 		e := s.entries[n]
-		w.beginChange() // Remove without its collect
-		mem.Store32(w.ent32(e.i, entState), entRemoved)
-		if err := w.unchain(w.bucket(e.hash), e.i); err != nil {
+		w.BeginChange() // Remove without its collect
+		mem.Store32(w.Ent32(e.I, region.EntState), region.EntRemoved)
+		if err := w.Unchain(w.Bucket(e.Hash), e.I); err != nil {
 			t.Fatal(err)
 		}
-		mem.Store32(w.ent32(e.i, entNext), mem.Load32(w.dir32(dirRemoved)))
-		mem.Store32(w.dir32(dirRemoved), e.i+1)
-		mem.Add32(w.dir32(dirLive), ^uint32(0))
-		w.endChange()
+		mem.Store32(w.Ent32(e.I, region.EntNext), mem.Load32(w.Dir32(region.DirRemoved)))
+		mem.Store32(w.Dir32(region.DirRemoved), e.I+1)
+		mem.Add32(w.Dir32(region.DirLive), ^uint32(0))
+		w.EndChange()
 	}
 	for _, n := range []string{"a", "b", "held"} {
 		b := s.memory(n)
@@ -148,7 +149,7 @@ func newStage(t testing.TB) *stage {
 // memory is what lies behind the mutex of an object.
 func (s *stage) memory(name string) []byte {
 	e := s.entries[name]
-	return s.Bytes(e.off+engine.MutexSize, e.words-engine.MutexSize)
+	return s.Bytes(e.Off+engine.MutexSize, e.Words-engine.MutexSize)
 }
 
 // set brings everything back to the beginning.
@@ -162,18 +163,18 @@ func (s *stage) set() {
 	for _, who := range []int{theFirst, theSecond, theDropper} {
 		s.rs[who] = s.attach(uint32(who))
 	}
-	if w := (words{s.Area, s.g}); s.broken {
-		w.beginChange()
-		mem.Store32(w.ent32(s.entries["gone"].i, entState), entVoid)
-		garble(s.heapRegion, s.g.bucketsOff, s.g.heapOff-s.g.bucketsOff)
+	if w := (words{region.On(s.Area, s.g)}); s.broken {
+		w.BeginChange()
+		mem.Store32(w.Ent32(s.entries["gone"].I, region.EntState), region.EntVoid)
+		garble(s.heapRegion, s.g.BucketsOff, s.g.HeapOff-s.g.BucketsOff)
 	}
 	d := s.entries["d"]
-	s.rs[theDropper].a.uses.m = map[uint32]*use{d.i: {gen: d.gen}}
+	s.rs[theDropper].a.uses.m = map[uint32]*use{d.I: {gen: d.Gen}}
 }
 
 func (s *stage) mutex(name string) *engine.Mutex {
 	e := s.entries[name]
-	return must(engine.AttachMutex(s.Sub(e.off, engine.MutexSize), engine.Env{Wake: wait.Wake}))(s.t)
+	return must(engine.AttachMutex(s.Sub(e.Off, engine.MutexSize), engine.Env{Wake: wait.Wake}))(s.t)
 }
 
 func (s *stage) say(what string, err error) {
@@ -238,7 +239,7 @@ var acts = []act{
 	}},
 	{name: "reclaim", locks: true, do: func(s *stage, who int) { s.rs[who].a.reclaim() }},
 	{name: "recover", of: theVictim, do: func(s *stage, _ int) {
-		w := words{s.Area, s.g}
+		w := words{region.On(s.Area, s.g)}
 		rescuer := engine.Env{Self: engine.Self{Index: theRescuer, Epoch: 1}, Wake: wait.Wake}
 		if !w.recoverObjects(rescuer, engine.Self{Index: theVictim, Epoch: 1}) {
 			s.t.Error("recoverObjects = false")
@@ -246,7 +247,7 @@ var acts = []act{
 	}},
 	{name: "close", of: theVictim, do: func(s *stage, _ int) {
 		self := engine.Self{Index: theVictim, Epoch: 1}
-		words{s.Area, s.g}.leave(self, engine.Env{Self: self, Wake: wait.Wake}, func() {})
+		words{region.On(s.Area, s.g)}.leave(self, engine.Env{Self: self, Wake: wait.Wake}, func() {})
 	}},
 	{name: "sweep", of: theDropper, do: func(s *stage, _ int) { s.rs[theDropper].a.sweep() }},
 	{name: "recover latecomer", of: theLatecomer, do: (*stage).recoverLatecomer},
@@ -268,7 +269,7 @@ func (s *stage) collect(who int) {
 		s.t.Fatal(err)
 	}
 	defer l.unlock()
-	if err := a.collect(a.g.objects); err != nil {
+	if err := a.collect(a.Geo.Objects); err != nil {
 		s.t.Error(err)
 	}
 }
@@ -277,23 +278,23 @@ func (s *stage) collect(who int) {
 // were live, set its bit, and died before it looked again. Nothing is to be
 // found there, but while somebody is at work on an object, its memory stays.
 func (s *stage) recoverLatecomer(int) {
-	w := words{s.Area, s.g}
+	w := words{region.On(s.Area, s.g)}
 	for _, n := range []string{"gone", "c"} {
-		w.setOpener(theLatecomer, s.entries[n].i)
+		w.SetOpener(theLatecomer, s.entries[n].I)
 	}
-	w.eachOpen(theLatecomer, func(i uint32, kind engine.Kind, area mem.Area) error {
-		var at entry
-		unseen(func() { at = w.read(i) })
+	w.EachOpen(theLatecomer, func(i uint32, kind engine.Kind, area mem.Area) error {
+		var at region.Entry
+		unseen(func() { at = w.Entry(i) })
 		for range 4 {
 			mem.Load64(area.W64(0))
 		}
 		unseen(func() {
-			if e := w.read(i); e.state == entFree || e.gen != at.gen || area != w.area(&at) {
+			if e := w.Entry(i); e.State == region.EntFree || e.Gen != at.Gen || area != w.Words(&at) {
 				s.t.Errorf("recovery was at work on %s, entry %d, %d bytes at %d; it is now in state %d, generation %d, was %d",
-					at.text(), i, at.size, at.off, e.state, e.gen, at.gen)
+					at.Text(), i, at.Size, at.Off, e.State, e.Gen, at.Gen)
 			}
 		})
 		return nil
 	})
-	w.clearOpeners(theLatecomer)
+	w.ClearOpeners(theLatecomer)
 }

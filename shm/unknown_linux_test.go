@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
@@ -99,7 +100,7 @@ var crowded = testproc.Role("crowded", func(args []string) {
 	}
 	me.Store(nil)
 	lookAtMyself()
-	if m := me.Load(); !errors.Is(m.err, unix.EMFILE) || m.identity() != (identity{pid: uint32(myPID)}) {
+	if m := me.Load(); !errors.Is(m.err, unix.EMFILE) || m.identity() != (region.Identity{PID: uint32(myPID)}) {
 		testproc.Must(fmt.Errorf("without a descriptor: %+v, identity %+v", m, m.identity()))
 	}
 	for _, fd := range all {
@@ -129,11 +130,11 @@ func TestUnknownIsNotDead(t *testing.T) {
 				t.Fatalf("child said %q", line)
 			}
 			rec := r.a.rec(index)
-			if id, ok := rec.identity(epochOf(rec.word())); !ok || me.Load().near(id) != tt.known {
+			if id, ok := rec.Identity(region.EpochOf(rec.Word())); !ok || me.Load().near(id) != tt.known {
 				t.Errorf("its record: %+v, %v; want it known: %v", id, ok, tt.known)
 			}
 			for range 100 {
-				if w := rec.word(); r.a.proven(rec, w) {
+				if w := rec.Word(); r.a.proven(rec, w) {
 					t.Fatalf("a living process is proven dead: %+v", r.Participants())
 				}
 			}
@@ -187,7 +188,7 @@ func TestRecordOfTheUnknown(t *testing.T) {
 		{"no namespace", func() (uint64, error) { return 0, never }, func() (uint64, error) { return 42, nil }, 0, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r.a.rec(1).fill(readMyself(tt.namespace, tt.start).identity(), "somebody")
+			r.a.rec(1).Fill(readMyself(tt.namespace, tt.start).identity(), "somebody")
 			b := must(os.ReadFile(path))(t)[4096+256:][:256]
 			if pid := binary.LittleEndian.Uint32(b[12:]); int(pid) != os.Getpid() {
 				t.Errorf("pid %d", pid)
@@ -222,19 +223,19 @@ func TestAskedOnlyOfTheKnown(t *testing.T) {
 	for _, tt := range []struct {
 		name string
 		mine uint64 // namespace
-		id   identity
+		id   region.Identity
 		dead bool
 	}{
-		{"all known", old.namespace, identity{pid, old.namespace, start}, false},
-		{"another start time", old.namespace, identity{pid, old.namespace, start + 1}, true},
-		{"no such process", old.namespace, identity{over, old.namespace, start}, true},
-		{"start time unknown", old.namespace, identity{pid, old.namespace, 0}, false},
-		{"start time unknown, and no such process", old.namespace, identity{over, old.namespace, 0}, true},
-		{"its namespace unknown", old.namespace, identity{over, 0, start + 1}, false},
-		{"mine unknown", 0, identity{over, old.namespace, start + 1}, false},
-		{"neither namespace known", 0, identity{over, 0, start + 1}, false},
-		{"another namespace", old.namespace, identity{over, old.namespace + 1, start + 1}, false},
-		{"another time namespace", old.namespace, identity{pid, old.namespace + 1<<32, start + 1}, false},
+		{"all known", old.namespace, region.Identity{PID: pid, NS: old.namespace, Start: start}, false},
+		{"another start time", old.namespace, region.Identity{PID: pid, NS: old.namespace, Start: start + 1}, true},
+		{"no such process", old.namespace, region.Identity{PID: over, NS: old.namespace, Start: start}, true},
+		{"start time unknown", old.namespace, region.Identity{PID: pid, NS: old.namespace, Start: 0}, false},
+		{"start time unknown, and no such process", old.namespace, region.Identity{PID: over, NS: old.namespace, Start: 0}, true},
+		{"its namespace unknown", old.namespace, region.Identity{PID: over, NS: 0, Start: start + 1}, false},
+		{"mine unknown", 0, region.Identity{PID: over, NS: old.namespace, Start: start + 1}, false},
+		{"neither namespace known", 0, region.Identity{PID: over, NS: 0, Start: start + 1}, false},
+		{"another namespace", old.namespace, region.Identity{PID: over, NS: old.namespace + 1, Start: start + 1}, false},
+		{"another time namespace", old.namespace, region.Identity{PID: pid, NS: old.namespace + 1<<32, Start: start + 1}, false},
 	} {
 		m := &myself{namespace: tt.mine}
 		if got := m.gone(tt.id) || m.ended(tt.id); got != tt.dead {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/region"
 )
 
 // Whatever is in the table, a snapshot shows what it can, and Check says that
@@ -15,12 +16,14 @@ func TestWaitsDamaged(t *testing.T) {
 	r := h.attach(0)
 	other := h.attach(1)
 	must(r.OpenObject(lockOf("a")))(t)
-	w := words{h.Area, h.g}
-	slot := func(p uint32, i uint64) *uint64 { return h.W64(h.g.waits(p) + waitsSlots + i*slotSize) }
-	at := func(p uint32, i uint64) *uint64 { return h.W64(h.g.waits(p) + waitsSlots + i*slotSize + slotSince) }
-	e, _ := w.steady(0)
+	w := words{region.On(h.Area, h.g)}
+	slot := func(p uint32, i uint64) *uint64 { return h.W64(h.g.WaitsAt(p) + region.WaitsSlots + i*region.SlotSize) }
+	at := func(p uint32, i uint64) *uint64 {
+		return h.W64(h.g.WaitsAt(p) + region.WaitsSlots + i*region.SlotSize + region.SlotSince)
+	}
+	e, _ := w.Steady(0)
 
-	set := func(calls int, off uint64) { mem.Store64(slot(1, 30), uint64(calls)<<waitOffsetBits|off) }
+	set := func(calls int, off uint64) { mem.Store64(slot(1, 30), uint64(calls)<<region.WaitOffsetBits|off) }
 	for _, tt := range []struct {
 		name    string
 		calls   int
@@ -30,18 +33,18 @@ func TestWaitsDamaged(t *testing.T) {
 		dir     int // on the directory's lock
 		unshown int
 	}{
-		{"the object's first word", 3, e.off, true, 3, 0, 0},
-		{"its last", 1, e.off + e.size - 4, true, 1, 0, 0},
-		{"behind it", 1, e.off + e.size, true, 0, 0, 1},
+		{"the object's first word", 3, e.Off, true, 3, 0, 0},
+		{"its last", 1, e.Off + e.Size - 4, true, 1, 0, 0},
+		{"behind it", 1, e.Off + e.Size, true, 0, 0, 1},
 		{"before all", 2, 0, true, 0, 0, 2},
-		{"the directory's lock", 2, hdrDirLock, true, 0, 2, 0},
-		{"behind that", 2, hdrDirLock + 128, true, 0, 0, 2},
-		{"the region's last word", 2, h.g.size - 4, true, 0, 0, 2},
-		{"behind the region", 2, h.g.size, false, 0, 0, 0},
-		{"across its end", 2, h.g.size - 3, false, 0, 0, 0},
-		{"as far as can be", waitCallsMax, 1<<waitOffsetBits - 1, false, 0, 0, 0},
-		{"no word", 1, e.off + 1, false, 1, 0, 0},
-		{"nobody", 0, e.off, false, 0, 0, 0},
+		{"the directory's lock", 2, region.HdrDirLock, true, 0, 2, 0},
+		{"behind that", 2, region.HdrDirLock + 128, true, 0, 0, 2},
+		{"the region's last word", 2, h.g.Size - 4, true, 0, 0, 2},
+		{"behind the region", 2, h.g.Size, false, 0, 0, 0},
+		{"across its end", 2, h.g.Size - 3, false, 0, 0, 0},
+		{"as far as can be", region.WaitCallsMax, 1<<region.WaitOffsetBits - 1, false, 0, 0, 0},
+		{"no word", 1, e.Off + 1, false, 1, 0, 0},
+		{"nobody", 0, e.Off, false, 0, 0, 0},
 		{"free", 0, 0, true, 0, 0, 0},
 	} {
 		set(tt.calls, tt.off)
@@ -62,7 +65,7 @@ func TestWaitsDamaged(t *testing.T) {
 		}
 	}
 
-	set(1, e.off)
+	set(1, e.Off)
 	for _, since := range []uint64{0, 1, 1 << 62, 1 << 63, ^uint64(0)} { // no time, or none that can be
 		mem.Store64(at(1, 30), since)
 		s := must(r.Snapshot())(t)
@@ -74,8 +77,8 @@ func TestWaitsDamaged(t *testing.T) {
 	rnd := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
 		for p := range uint32(3) {
-			for off := uint64(0); off < waitsSize; off += 8 {
-				mem.Store64(h.W64(h.g.waits(p)+off), rnd.Uint64()>>rnd.IntN(64))
+			for off := uint64(0); off < region.WaitsSize; off += 8 {
+				mem.Store64(h.W64(h.g.WaitsAt(p)+off), rnd.Uint64()>>rnd.IntN(64))
 			}
 		}
 		s := must(r.Snapshot())(t)

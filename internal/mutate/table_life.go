@@ -4,11 +4,11 @@ package main
 // region ends, and which names there are.
 var lifeMutations = []mutation{
 	// What is unknown proves nothing.
-	{file: "shm/me.go", from: "if m.err != nil {\n\t\treturn identity{pid: uint32(myPID)}", to: "if false {\n\t\treturn identity{pid: uint32(myPID)}", promise: "a start time that could not be read is recorded as unknown", pkg: "./shm", run: "TestUnknownIsNotDead$|TestRecordOfTheUnknown$"},
-	{file: "shm/me.go", from: "m.near(id) && id.start != 0 && sys.Ended", to: "m.near(id) && sys.Ended", promise: "a start time of 0, as earlier builds wrote it, proves nothing", pkg: "./shm", run: "TestAskedOnlyOfTheKnown$"},
-	{file: "shm/me.go", from: "return id.ns != 0 && id.ns == m.namespace", to: "return id.ns == m.namespace", promise: "two processes of unknown namespaces are not neighbours", pkg: "./shm", run: "TestAskedOnlyOfTheKnown$"},
+	{file: "shm/me.go", from: "if m.err != nil {\n\t\treturn region.Identity{PID: uint32(myPID)}", to: "if false {\n\t\treturn region.Identity{PID: uint32(myPID)}", promise: "a start time that could not be read is recorded as unknown", pkg: "./shm", run: "TestUnknownIsNotDead$|TestRecordOfTheUnknown$"},
+	{file: "shm/me.go", from: "m.near(id) && id.Start != 0 && sys.Ended", to: "m.near(id) && sys.Ended", promise: "a start time of 0, as earlier builds wrote it, proves nothing", pkg: "./shm", run: "TestAskedOnlyOfTheKnown$"},
+	{file: "shm/me.go", from: "return id.NS != 0 && id.NS == m.namespace", to: "return id.NS == m.namespace", promise: "two processes of unknown namespaces are not neighbours", pkg: "./shm", run: "TestAskedOnlyOfTheKnown$"},
 	{file: "shm/me.go", from: "if m := me.Load(); m == nil || m.err != nil {", to: "if m := me.Load(); m == nil {", promise: "who could not read who it is looks again when it attaches", pkg: "./shm", run: "TestUnknownIsNotDead$"},
-	{file: "shm/attach.go", from: "\tlookAtMyself()\n", to: "", promise: "who could not read who it is looks again when it attaches", pkg: "./shm", run: "TestUnknownIsNotDead$"},
+	{file: "shm/attachment.go", from: "\tlookAtMyself()\n", to: "", promise: "who could not read who it is looks again when it attaches", pkg: "./shm", run: "TestUnknownIsNotDead$"},
 	{file: "internal/sys/process_linux.go", from: "if err != nil && !errors.Is(err, unix.ENOENT) { // ENOENT", to: "if false && !errors.Is(err, unix.ENOENT) { // ENOENT", promise: "a time namespace that cannot be looked at is not none", pkg: "./internal/sys", run: "TestNamespaceIsKnownWholeOrNot$"},
 	{file: "internal/sys/process_linux.go", from: "me := strconv.Itoa(os.Getpid()); self != me {", to: "me := strconv.Itoa(os.Getpid()); false {", promise: "/proc of another namespace is not asked", pkg: "./internal/sys", run: "TestNamespaceIsKnownWholeOrNot$"},
 	{file: "internal/sys/process_linux.go", from: "if err != nil || n != len(tasks) || n == 0 {", to: "if err != nil || n == 0 {", promise: "a list that misses a thread is no proof", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
@@ -22,8 +22,8 @@ var lifeMutations = []mutation{
 	{file: "internal/sys/dump_linux.go", from: "return err == nil && pending&kill == 0", to: "return pending&kill == 0", promise: "a thread of which nothing is known may be in user code", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
 
 	// A handle is on an object.
-	{file: "shm/objects.go", from: "if r.only != 0 && e.gen != r.only {", to: "if false && e.gen != r.only {", promise: "a handle never arrives at another object", pkg: "./test/messages", run: "TestStaleHandle$"},
-	{file: "shm/uses.go", from: ", Object: e.text(), Generation: e.gen}", to: ", Object: e.text()}", promise: "a handle travels with its generation", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/object.go", from: "if r.only != 0 && e.Gen != r.only {", to: "if false && e.Gen != r.only {", promise: "a handle never arrives at another object", pkg: "./test/messages", run: "TestStaleHandle$"},
+	{file: "shm/object_uses.go", from: ", Object: e.Text(), Generation: e.Gen}", to: ", Object: e.Text()}", promise: "a handle travels with its generation", pkg: "./test/messages", run: "TestStaleHandle$"},
 	{file: "shm/registry.go", from: "r.existing, r.only = true, ref.Generation", to: "r.only = ref.Generation", promise: "what arrives only finds", pkg: "./test/messages", run: "TestStaleHandle$"},
 	{file: "sync/cond.go", from: "ref.Lock = c.lock.core.Ref.Generation", to: "ref.Lock = 0", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
 	{file: "sync/cond.go", from: "return c.open(r, locks, ref.Object, \"\"", to: "return c.open(r, locks.Existing(), ref.Object, \"\"", promise: "a Cond arrives with the lock that it was sent with", pkg: "./test/messages", run: "TestStaleLock$"},
@@ -33,7 +33,7 @@ var lifeMutations = []mutation{
 	{file: "shm/registry.go", from: "case found != nil:\n\t\t\treturn nil", to: "case false:\n\t\t\treturn nil", promise: "who knows no more than an id takes none of two", pkg: "./shm", run: "TestTwoOfOneID$"},
 	{file: "internal/object/ref.go", from: "r.Region, r.Dev, r.Ino = k.ID, k.File.Dev, k.File.Ino", to: "r.Region = k.ID", promise: "a handle travels with its region's file", pkg: "./proc", run: "TestCopyBeside$"},
 	{file: "sync/cond.go", from: "object.Ref{Generation: ref.Lock}.On(ref.Key())", to: "object.Ref{Region: ref.Region, Generation: ref.Lock}", promise: "a Cond's lock is looked for where the Cond is", pkg: "./sync", run: "TestCondBesideACopy$"},
-	{file: "shm/detach.go", from: "a.depart() //", to: "//", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
+	{file: "shm/close.go", from: "a.depart() //", to: "//", promise: "what is detached is closed", pkg: "./shm", run: "TestTwoOfOneID$"},
 
 	// An ephemeral region ends with its last, and not before.
 	{file: "shm/handon.go", from: "if err = shareLife(f); err == nil {", to: "if err == nil {", promise: "a region does not end under a child that was just started", pkg: "./proc", run: "TestParentClosesFirst$|TestParentDiesFirst$"},
@@ -42,11 +42,11 @@ var lifeMutations = []mutation{
 	{file: "proc/launch_linux.go", from: "\t\tl.regions.close()\n\t\treturn nil", to: "\t\treturn nil", promise: "the parent's share ends with Start", pkg: "./proc", run: "TestChildNeverArrives$|TestParentClosesFirst$"},
 	{file: "shm/handon.go", from: "if f, err = sys.Reopen(a.fd, true); err != nil {", to: "if f, err = sys.Dup(a.fd); err != nil {", promise: "the share on its way is not the parent's own", pkg: "./shm", run: "TestHandOnOfAMovedFile$"},
 	{file: "shm/handon.go", from: "== 0 || a.readOnly {", to: "== 0 {", promise: "who only looks keeps no region alive", pkg: "./shm", run: "TestHandOnReadOnly$"},
-	{file: "shm/ephemeral.go", from: "if binary.LittleEndian.Uint32(b[:]) == lifeGone {\n\t\treturn errGone", to: "if false {\n\t\treturn errGone", promise: "nobody comes into a region that has ended", pkg: "./shm", run: "TestEphemeralEndsUnderANewcomer$|TestNoShareOfTheEnded$"},
-	{file: "shm/open.go", from: "attach(v.own, v.h.geometry, \"\", name, o)", to: "attach(v.own, v.h.geometry, v.path, name, o)", promise: "by a descriptor the name does not matter", pkg: "./shm", run: "TestDescriptorNeedsNoName$"},
-	{file: "shm/open.go", from: "\tr.a.isAt(v.path)\n", to: "", promise: "who came by a descriptor takes the name away when it is the last", pkg: "./shm", run: "TestLastByDescriptorTakesTheName$"},
-	{file: "shm/ephemeral.go", from: "return true, takeAway(f, path)", to: "takeAway(f, path)\n\t\treturn true, nil", promise: "what cannot be taken away is told at once", pkg: "./shm", run: "TestStickyDirectory$"},
-	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.where())", to: "takeAway(a.private, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
+	{file: "shm/ephemeral.go", from: "if binary.LittleEndian.Uint32(b[:]) == region.LifeGone {\n\t\treturn errGone", to: "if false {\n\t\treturn errGone", promise: "nobody comes into a region that has ended", pkg: "./shm", run: "TestEphemeralEndsUnderANewcomer$|TestNoShareOfTheEnded$"},
+	{file: "shm/open.go", from: "\tv.path = \"\"\n", to: "", promise: "by a descriptor the name does not matter", pkg: "./shm", run: "TestDescriptorNeedsNoName$"},
+	{file: "shm/open.go", from: "\tr.a.isAt(path)\n", to: "\t_ = path\n", promise: "who came by a descriptor takes the name away when it is the last", pkg: "./shm", run: "TestLastByDescriptorTakesTheName$"},
+	{file: "shm/ephemeral.go", from: "return true, takeAway(f, id, path)", to: "takeAway(f, id, path)\n\t\treturn true, nil", promise: "what cannot be taken away is told at once", pkg: "./shm", run: "TestStickyDirectory$"},
+	{file: "shm/ephemeral.go", from: "return takeAway(a.private, a.file, a.where())", to: "takeAway(a.private, a.file, a.where())\n\treturn nil", promise: "a Close that cannot take the name away says so", pkg: "./shm", run: "TestStickyDirectory$"},
 	{file: "shm/create.go", from: "if room, err := endNamed(path); err != nil {", to: "if room, err := endNamed(path); false {", promise: "Create says why it cannot make room", pkg: "./shm", run: "TestStickyDirectory$"},
 
 	// What is not to be had is not taken for what may come.
@@ -62,8 +62,8 @@ var lifeMutations = []mutation{
 	{file: "internal/visible/visible.go", from: ", unicode.Bidi_Control)", to: ")", promise: "a name does not turn round what stands beside it", pkg: "./internal/visible", run: "TestText$"},
 	{file: "shm/snapshot_who.go", from: "Elsewhere: p.Elsewhere}", to: "}", promise: "who holds something is told from the processes of this namespace", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
 	{file: "shm/snapshot_text.go", from: "visible.Text(h.Name)", to: "h.Name", promise: "who keeps the directory from being checked is named by text", pkg: "./shm", run: "TestNamesAreShownAsText$"},
-	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.p64(recPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.p64(recPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
-	{file: "shm/header.go", from: "flags, knownFlags, ErrVersion)", to: "flags, knownFlags, ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
+	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.P64(region.RecPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.P64(region.RecPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
+	{file: "internal/region/header.go", from: "flags, knownFlags, ErrVersion)", to: "flags, knownFlags, ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
 
 	// What hangs hangs alone.
 	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tswitch", to: "\tcase <-context.Background().Done():\n\t\tswitch", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},
@@ -72,12 +72,12 @@ var lifeMutations = []mutation{
 	{file: "proc/pipes_linux.go", from: "\t\tcase <-late.C:\n", to: "\t\tcase <-late.C:\n\t\t\t<-p.done\n", promise: "a Writer that blocks does not keep a process from being Done", pkg: "./proc", run: "TestWriterBlocks$"},
 
 	// What is used of a region's file has memory behind it.
-	{file: "shm/open.go", from: "if err == nil {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", to: "if err == nil && h.inode != st.Ino {\n\t\terr = backCopy(f, h.geometry, st, o.ReadOnly)", promise: "a copy may have the region's inode number", pkg: "./shm", run: "TestOpenSparseCopy$"},
-	{file: "shm/backing.go", from: "used = append(used, extent{from, to - from})", to: "_, _ = from, to", promise: "a copy's objects are backed", pkg: "./shm", run: "TestOpenSparseCopy$"},
-	{file: "shm/backing.go", from: "e.off + e.words + uint64(e.fields) + pageSize", to: "e.off + e.size + pageSize", promise: "no more is backed than is used", pkg: "./shm", run: "TestBackOnlyEntries$"},
-	{file: "shm/backing.go", from: "return lookAt(f, g, st)", to: "return nil", promise: "who only looks gets no SIGBUS", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/open.go", from: "\treturn v.backCopy(st, o.ReadOnly)", to: "\tif v.h.Inode == st.Ino {\n\t\treturn nil\n\t}\n\treturn v.backCopy(st, o.ReadOnly)", promise: "a copy may have the region's inode number", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "used = append(used, region.Extent{Off: from, Size: to - from})", to: "_, _ = from, to", promise: "a copy's objects are backed", pkg: "./shm", run: "TestOpenSparseCopy$"},
+	{file: "shm/backing.go", from: "e.Off + e.Words + uint64(e.Fields) + pageSize", to: "e.Off + e.Size + pageSize", promise: "no more is backed than is used", pkg: "./shm", run: "TestBackOnlyEntries$"},
+	{file: "shm/backing.go", from: "return touchHead(f, g, st)", to: "return nil", promise: "who only looks gets no SIGBUS", pkg: "./shm", run: "TestOpenSparseCopy$"},
 	{file: "shm/backing.go", from: "return touchAll(f, g, used, need, st)", to: "return nil", promise: "a copy is backed without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$|TestOpenSparseCopy$"},
-	{file: "shm/backing.go", from: "err = writeZeroes(f, extent{0, n})", to: "err = nil", promise: "a region is born whole without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$"},
+	{file: "shm/backing.go", from: "err = writeZeroes(f, region.Extent{Off: 0, Size: n})", to: "err = nil", promise: "a region is born whole without fallocate, too", pkg: "./shm", run: "TestWithoutFallocate$"},
 
 	// Names, and what goes along with a child.
 	{file: "shm/names.go", from: "case isTemp(base):", to: "case false:", promise: "no living region is swept", pkg: "./shm", run: "TestNames$|TestNoRegionIsSwept$"},

@@ -10,6 +10,7 @@ import (
 
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 )
 
 // openTries is how often an object may be removed between its being found and
@@ -63,7 +64,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 		return nil, err
 	}
 	a := r.a
-	hash := hashName(s.Name)
+	hash := region.HashName(s.Name)
 	var p *plan
 	room := search{a: a}
 	var last error
@@ -77,7 +78,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 				return nil, a.notExist(s.Name)
 			}
 			if p == nil {
-				if p, err = planOf(s, r.a.g.participants); err != nil {
+				if p, err = planOf(s, r.a.Geo.Participants); err != nil {
 					return nil, err
 				}
 			}
@@ -94,8 +95,8 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 			}
 			continue // another was first
 		}
-		if r.only != 0 && e.gen != r.only {
-			return nil, fmt.Errorf("the one of generation %d was removed, and generation %d has the name: %w", r.only, e.gen, fs.ErrNotExist)
+		if r.only != 0 && e.Gen != r.only {
+			return nil, fmt.Errorf("the one of generation %d was removed, and generation %d has the name: %w", r.only, e.Gen, fs.ErrNotExist)
 		}
 		core, err := a.use(s, &e)
 		if last = err; !errors.Is(err, errStale) {
@@ -114,8 +115,8 @@ func inVain(err error) error {
 }
 
 // locate finds a live object, with the lock where it cannot do without.
-func (a *attachment) locate(hash uint64, name string) (entry, bool, error) {
-	e, ok, stable, err := a.lookup(hash, name)
+func (a *attachment) locate(hash uint64, name string) (region.Entry, bool, error) {
+	e, ok, stable, err := a.Lookup(hash, name)
 	if stable && err == nil {
 		return e, ok, nil
 	}
@@ -124,7 +125,7 @@ func (a *attachment) locate(hash uint64, name string) (entry, bool, error) {
 		return e, false, err
 	}
 	defer l.unlock()
-	return a.find(hash, name)
+	return a.Find(hash, name)
 }
 
 // A plan is what Create said of an object to be made.
@@ -141,11 +142,11 @@ func planOf(s *object.Spec, participants uint32) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{fields: fields, text: fieldsText(fields), words: words, init: init}
-	if words > maxSize || len(p.text) > maxFields {
+	p := &plan{fields: fields, text: region.FieldsText(fields), words: words, init: init}
+	if words > region.MaxSize || len(p.text) > region.MaxFields {
 		return nil, fmt.Errorf("%w: %d bytes and %d of description needed", ErrNoSpace, words, len(p.text))
 	}
-	p.size = max((words+uint64(len(p.text))+heapUnit-1)&^(heapUnit-1), heapUnit)
+	p.size = max((words+uint64(len(p.text))+region.HeapUnit-1)&^(region.HeapUnit-1), region.HeapUnit)
 	return p, nil
 }
 
@@ -158,7 +159,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		return nil, err
 	}
 	defer l.unlock()
-	if _, ok, err := a.find(hash, s.Name); err != nil {
+	if _, ok, err := a.Find(hash, s.Name); err != nil {
 		return nil, err
 	} else if ok {
 		return nil, fs.ErrExist
@@ -168,7 +169,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	}
 	i, to, err := a.room(p.size)
 	if errors.Is(err, ErrNoSpace) {
-		if err := a.collect(a.g.objects); err != nil {
+		if err := a.collect(a.Geo.Objects); err != nil {
 			return nil, err
 		}
 		i, to, err = a.room(p.size)
@@ -176,38 +177,38 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	if err != nil {
 		return nil, err
 	}
-	p.init(a.Sub(to.off, p.words))
-	copy(a.Bytes(to.off+p.words, uint64(len(p.text))), p.text)
+	p.init(a.Sub(to.Off, p.words))
+	copy(a.Bytes(to.Off+p.words, uint64(len(p.text))), p.text)
 
-	e := entry{
-		i: i, state: entLive, kind: s.Kind, gen: mem.Load64(a.dir64(dirGen)) + 1, hash: hash,
-		off: to.off, size: to.size, words: p.words, fields: uint32(len(p.text)),
-		since: time.Now().UnixNano(), nameLen: uint32(len(s.Name)),
+	e := region.Entry{
+		I: i, State: region.EntLive, Kind: s.Kind, Gen: mem.Load64(a.Dir64(region.DirGen)) + 1, Hash: hash,
+		Off: to.Off, Size: to.Size, Words: p.words, Fields: uint32(len(p.text)),
+		Since: time.Now().UnixNano(), NameLen: uint32(len(s.Name)),
 	}
-	copy(e.name[:], s.Name)
-	if e.gen == 0 || e.gen > maxGen {
-		return nil, fmt.Errorf("the last generation given is %d: %w", e.gen-1, ErrCorrupt)
+	copy(e.Name[:], s.Name)
+	if e.Gen == 0 || e.Gen > region.MaxGen {
+		return nil, fmt.Errorf("the last generation given is %d: %w", e.Gen-1, ErrCorrupt)
 	}
 	if !a.uses.mu.TryLock() { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
-		a.giveBack(to.extent, to.row)
+		a.giveBack(to.Extent, to.Row)
 		return nil, errCollecting
 	}
 	defer a.uses.mu.Unlock()
-	next := a.nextFree(i)
-	a.beginChange()
-	if err := a.take(to); err != nil {
+	next := a.NextFree(i)
+	a.BeginChange()
+	if err := a.Take(to); err != nil {
 		return nil, err
 	}
-	mem.Store32(a.dir32(dirFree), next)
-	mem.Store64(a.dir64(dirGen), e.gen)
-	a.write(&e)
-	a.setOpener(a.self.Index, i)
-	head := a.bucket(hash)
-	mem.Store32(a.ent32(i, entNext), mem.Load32(head))
+	mem.Store32(a.Dir32(region.DirFree), next)
+	mem.Store64(a.Dir64(region.DirGen), e.Gen)
+	a.PutEntry(&e)
+	a.SetOpener(a.self.Index, i)
+	head := a.Bucket(hash)
+	mem.Store32(a.Ent32(i, region.EntNext), mem.Load32(head))
 	mem.Store32(head, i+1)
-	mem.Add32(a.dir32(dirLive), 1)
-	mem.Store32(a.ent32(i, entState), entLive) // from here on it is there
-	a.endChange()
+	mem.Add32(a.Dir32(region.DirLive), 1)
+	mem.Store32(a.Ent32(i, region.EntState), region.EntLive) // from here on it is there
+	a.EndChange()
 	core := a.newCore(s.Op, &e, p.fields)
 	a.noteUse(&e, core)
 	return core.Handle(), nil
@@ -215,21 +216,21 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 
 // room finds an entry and zeroed memory for an object of size bytes. Neither
 // is taken yet.
-func (a *attachment) room(size uint64) (i uint32, to place, err error) {
+func (a *attachment) room(size uint64) (i uint32, to region.Place, err error) {
 	if i, err = a.freeEntry(); err != nil {
 		return 0, to, err
 	}
-	to, ok, free, err := a.place(size)
+	to, ok, free, err := a.Place(size)
 	if err != nil {
 		return 0, to, err
 	}
 	if !ok {
 		return 0, to, a.noSpace(size, free, nil)
 	}
-	if err := a.provide(to.extent); err != nil {
-		a.giveBack(to.extent, to.row)
+	if err := a.provide(to.Extent); err != nil {
+		a.giveBack(to.Extent, to.Row)
 		if noRoom(err) {
-			return 0, to, a.noSpace(size, a.free(), err)
+			return 0, to, a.noSpace(size, a.FreeBytes(), err)
 		}
 		return 0, to, fmt.Errorf("allocate %d bytes: %w", size, err)
 	}
@@ -238,14 +239,14 @@ func (a *attachment) room(size uint64) (i uint32, to place, err error) {
 
 // freeEntry is the first entry that is not in use.
 func (a *attachment) freeEntry() (uint32, error) {
-	n := mem.Load32(a.dir32(dirFree))
-	if n == freeEnd {
+	n := mem.Load32(a.Dir32(region.DirFree))
+	if n == region.FreeEnd {
 		removed, _, who := a.stillOpen()
 		return 0, fmt.Errorf("%w: an entry needed, %d objects of at most %d in the region, and %d removed ones that somebody has open%s",
-			ErrNoSpace, mem.Load32(a.dir32(dirLive)), a.g.objects, removed, who)
+			ErrNoSpace, mem.Load32(a.Dir32(region.DirLive)), a.Geo.Objects, removed, who)
 	}
-	if n == 0 || n > a.g.objects || a.state(n-1) != entFree {
-		return 0, fmt.Errorf("chain of free entries: link to %d of %d: %w", n, a.g.objects, ErrCorrupt)
+	if n == 0 || n > a.Geo.Objects || a.EntryState(n-1) != region.EntFree {
+		return 0, fmt.Errorf("chain of free entries: link to %d of %d: %w", n, a.Geo.Objects, ErrCorrupt)
 	}
 	return n - 1, nil
 }
@@ -279,50 +280,34 @@ func (r *Region) remove(name string) error {
 		return err
 	}
 	defer l.unlock()
-	hash := hashName(name)
-	e, ok, err := a.find(hash, name)
+	hash := region.HashName(name)
+	e, ok, err := a.Find(hash, name)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return a.notExist(name)
 	}
-	a.beginChange()
-	mem.Store32(a.ent32(e.i, entState), entRemoved) // from here on it is gone
-	if err := a.unchain(a.bucket(hash), e.i); err != nil {
+	a.BeginChange()
+	mem.Store32(a.Ent32(e.I, region.EntState), region.EntRemoved) // from here on it is gone
+	if err := a.Unchain(a.Bucket(hash), e.I); err != nil {
 		return err
 	}
-	mem.Store32(a.ent32(e.i, entNext), mem.Load32(a.dir32(dirRemoved)))
-	mem.Store32(a.dir32(dirRemoved), e.i+1)
-	mem.Add32(a.dir32(dirLive), ^uint32(0))
-	a.endChange()
+	mem.Store32(a.Ent32(e.I, region.EntNext), mem.Load32(a.Dir32(region.DirRemoved)))
+	mem.Store32(a.Dir32(region.DirRemoved), e.I+1)
+	mem.Add32(a.Dir32(region.DirLive), ^uint32(0))
+	a.EndChange()
 	if a.uses.mu.TryLock() {
-		a.dropUse(e.i)
+		a.dropUse(e.I)
 		a.uses.mu.Unlock()
 	} else { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
 		a.tidySoon()
 	}
-	for _, p := range a.openers(e.i) { // some may have no handle on it any more, and nothing else tells them
+	for _, p := range a.Openers(e.I) { // some may have no handle on it any more, and nothing else tells them
 		if p != a.self.Index {
 			a.ring(p)
 		}
 	}
 	a.nextCollected = 0 // it is the first of its chain
 	return a.collect(1)
-}
-
-// unchain takes entry i out of the chain that begins at link.
-func (w *words) unchain(link *uint32, i uint32) error {
-	for range w.g.objects {
-		n := mem.Load32(link)
-		if n == 0 || n > w.g.objects {
-			break
-		}
-		if n == i+1 {
-			mem.Store32(link, mem.Load32(w.ent32(i, entNext)))
-			return nil
-		}
-		link = w.ent32(n-1, entNext)
-	}
-	return fmt.Errorf("entry %d is not in its chain: %w", i, ErrCorrupt)
 }

@@ -1,20 +1,19 @@
 package shm
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"runtime"
 	"slices"
 	"strings"
-	gosync "sync"
 	"testing"
 	"time"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 )
 
 func TestOpenObjectTwiceIsOneCore(t *testing.T) {
@@ -150,7 +149,7 @@ func TestDirectoryFull(t *testing.T) {
 	runtime.KeepAlive(cores)
 	checkOK(t, r)
 	cores = nil
-	collectUntil(t, func() bool { return !r.a.opened(3) })
+	collectUntil(t, func() bool { return !r.a.Opened(3) })
 	openOK(t, r, lockOf("one-more"))
 	checkOK(t, r)
 }
@@ -169,7 +168,7 @@ func collectUntil(t testing.TB, ok func() bool) {
 
 func TestHeapFull(t *testing.T) {
 	r := newHeapRegion(t, 1<<20, 2, 16).attach(0)
-	heap := r.a.g.heapSize()
+	heap := r.a.Geo.HeapSize()
 	_, err := r.OpenObject(sizedSpec("big", heap))
 	wantErr(t, err, ErrNoSpace)
 	for _, n := range []uint64{heap + engine.MutexSize, heap} {
@@ -189,12 +188,12 @@ func TestHeapFull(t *testing.T) {
 func TestHeapInPieces(t *testing.T) {
 	const piece = 256 << 10
 	r := newHeapRegion(t, 4*piece+(64<<10), 2, 16).attach(0)
-	free := r.a.free()
+	free := r.a.FreeBytes()
 	names := []string{"a", "b", "c"}
 	for _, name := range names {
 		openOK(t, r, sizedSpec(name, piece-engine.MutexSize))
 	}
-	rest := r.a.free()
+	rest := r.a.FreeBytes()
 	for _, name := range []string{"a", "c"} {
 		if err := r.Remove(name); err != nil {
 			t.Fatal(err)
@@ -241,9 +240,9 @@ func TestRemoveAsUnlink(t *testing.T) {
 	if i < 0 {
 		t.Fatal("the new object is gone")
 	}
-	free := r.a.free()
+	free := r.a.FreeBytes()
 	openOK(t, r, sizedSpec("c", 10000)) // this creator takes the memory back
-	if got := r.a.free(); got != free {
+	if got := r.a.FreeBytes(); got != free {
 		t.Errorf("%d bytes free after an object was taken back for one of the same size, want %d", got, free)
 	}
 	checkOK(t, r)
@@ -257,9 +256,9 @@ func TestCollectedHandleOfALiveObjectKeepsItsBit(t *testing.T) {
 	if err := other.Remove("gone"); err != nil {
 		t.Fatal(err)
 	}
-	collectUntil(t, func() bool { r.a.sweep(); return !r.a.opened(1) })
+	collectUntil(t, func() bool { r.a.sweep(); return !r.a.Opened(1) })
 	runtime.GC()
-	if !r.a.isOpener(0, 0) {
+	if !r.a.IsOpener(0, 0) {
 		t.Error("what this process may hold in a live object would not be recovered")
 	}
 	c := openOK(t, r, lockOf("a"))
@@ -273,7 +272,7 @@ func TestCollectedHandleOfALiveObjectKeepsItsBit(t *testing.T) {
 	}
 	// The holder can never unlock once it has no handle: as if it had died.
 	c, m = nil, nil
-	collectUntil(t, func() bool { return !r.a.isOpener(0, 0) })
+	collectUntil(t, func() bool { return !r.a.IsOpener(0, 0) })
 	m2, _ := engine.AttachMutex(c2.Area, c2.Env)
 	if _, err := m2.TryLock(); err != ErrOwnerDied {
 		t.Errorf("TryLock = %v, want %v", err, ErrOwnerDied)
@@ -295,7 +294,7 @@ func TestHeapComesBack(t *testing.T) {
 				extra = uint64(rnd.IntN(60000))
 			}
 			c := openOK(t, r, sizedSpec(name, extra))
-			if c.Area.Size() >= heapPage && uintptr(c.Area.Ptr(0, 1))%128 != 0 {
+			if c.Area.Size() >= region.HeapPage && uintptr(c.Area.Ptr(0, 1))%128 != 0 {
 				t.Fatal("alignment")
 			}
 			for i := range c.Area.Bytes(0, c.Area.Size())[:] {
@@ -329,99 +328,12 @@ func TestHeapComesBack(t *testing.T) {
 	}
 	forget(r)
 	l := must(r.a.lockDirectory())(t)
-	if err := r.a.collect(r.a.g.objects); err != nil {
+	if err := r.a.collect(r.a.Geo.Objects); err != nil {
 		t.Fatal(err)
 	}
 	l.unlock()
-	if x := r.a.extent(0); x != (extent{r.a.g.heapOff, r.a.g.heapSize()}) {
+	if x := r.a.Extent(0); x != (region.Extent{Off: r.a.Geo.HeapOff, Size: r.a.Geo.HeapSize()}) {
 		t.Errorf("the first free run is %v, want the whole heap", x)
 	}
-	checkOK(t, r)
-}
-
-// Goroutines that race for the same names get the same objects; others remove
-// them meanwhile.
-func TestRacingOpeners(t *testing.T) {
-	h := newHeapRegion(t, 4<<20, 8, 64)
-	const goroutines, names = 16, 50
-	var wg gosync.WaitGroup
-	cores := make([][names]*object.Core, goroutines)
-	for g := range goroutines {
-		r := h.attach(uint32(g % 8))
-		if g >= 8 {
-			continue // one attachment a participant; two goroutines each
-		}
-		for k := range 2 {
-			wg.Go(func() {
-				for n := range names {
-					c, err := r.OpenObject(lockOf(fmt.Sprint("o", n)))
-					if err != nil {
-						t.Error(err)
-						return
-					}
-					cores[g+8*k][n] = c
-				}
-			})
-		}
-	}
-	wg.Wait()
-	if t.Failed() {
-		return
-	}
-	for n := range names {
-		for g := range cores {
-			if cores[g][n].Area.Ptr(0, 1) != cores[0][n].Area.Ptr(0, 1) {
-				t.Fatalf("o%d is two objects", n)
-			}
-		}
-		for g := range 8 {
-			if cores[g][n].Whole() != cores[g+8][n].Whole() {
-				t.Fatalf("o%d has two Cores in one process", n)
-			}
-		}
-	}
-	checkOK(t, &Region{a: h.attach(0).a, closed: h.attach(0).closed})
-}
-
-func TestOpenAgainstRemove(t *testing.T) {
-	h := newHeapRegion(t, 64<<20, 4, 8192)
-	var wg gosync.WaitGroup
-	for p := range 4 {
-		r := h.attach(uint32(p))
-		wg.Go(func() {
-			rnd := rand.New(rand.NewPCG(7, uint64(p)))
-			for range 1500 {
-				name := fmt.Sprint("o", rnd.IntN(5))
-				if rnd.IntN(3) == 0 {
-					if err := r.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-						t.Error(err)
-						return
-					}
-					if rnd.IntN(8) == 0 {
-						runtime.GC()
-					}
-					continue
-				}
-				c, err := r.OpenObject(sizedSpec(name, uint64(rnd.IntN(9000))))
-				if err != nil {
-					t.Error(err)
-					return
-				}
-				// What this process has open nobody else uses for another object.
-				m, _ := engine.AttachMutex(c.Area, c.Env)
-				if ok, err := m.TryLock(); err != nil {
-					t.Error(err)
-				} else if ok {
-					if err := m.Unlock(); err != nil {
-						t.Error(err)
-					}
-				}
-				r.a.sweep()
-				c.KeepAlive()
-			}
-		})
-	}
-	wg.Wait()
-	r := h.attach(0)
 	checkOK(t, r)
 }

@@ -12,6 +12,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 )
 
 // A process has one whole Core for each object that it has open, whoever in it
@@ -56,30 +57,30 @@ func (u *uses) await() {
 
 // use returns this process's Core of the live object that e was a copy of, if
 // it is what s asks for.
-func (a *attachment) use(s *object.Spec, e *entry) (*object.Core, error) {
+func (a *attachment) use(s *object.Spec, e *region.Entry) (*object.Core, error) {
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
-	u := a.uses.m[e.i]
-	if u != nil && u.gen != e.gen {
-		if u.gen > e.gen {
+	u := a.uses.m[e.I]
+	if u != nil && u.gen != e.Gen {
+		if u.gen > e.Gen {
 			return nil, errStale
 		}
-		return nil, fmt.Errorf("entry %d: was given to another object while it is open here: %w", e.i, ErrCorrupt)
+		return nil, fmt.Errorf("entry %d: was given to another object while it is open here: %w", e.I, ErrCorrupt)
 	}
 	if u != nil {
 		if core := u.core.Value(); core != nil {
-			if err := compare(s, core.Kind, core.Fields); err != nil {
+			if err := region.Compare(s, core.Kind, core.Fields); err != nil {
 				return nil, err
 			}
 			return core.Handle(), nil
 		}
 	} else {
-		a.setOpener(a.self.Index, e.i)
+		a.SetOpener(a.self.Index, e.I)
 	}
 	core, err := a.coreOf(s, e)
 	if err != nil {
 		if u == nil {
-			a.clearOpener(a.self.Index, e.i)
+			a.ClearOpener(a.self.Index, e.I)
 		}
 		return nil, err
 	}
@@ -88,38 +89,38 @@ func (a *attachment) use(s *object.Spec, e *entry) (*object.Core, error) {
 }
 
 // coreOf makes a Core; the opener bit is set.
-func (a *attachment) coreOf(s *object.Spec, e *entry) (*object.Core, error) {
-	if !a.is(e) {
+func (a *attachment) coreOf(s *object.Spec, e *region.Entry) (*object.Core, error) {
+	if !a.Still(e) {
 		return nil, errStale
 	}
-	fields, err := a.fieldsOf(e)
+	fields, err := a.Fields(e)
 	if err != nil {
 		return nil, err
 	}
-	if err := compare(s, e.kind, fields); err != nil {
+	if err := region.Compare(s, e.Kind, fields); err != nil {
 		return nil, err
 	}
 	return a.newCore(s.Op, e, fields), nil
 }
 
-func (a *attachment) newCore(op string, e *entry, fields []object.Field) *object.Core {
+func (a *attachment) newCore(op string, e *region.Entry, fields []object.Field) *object.Core {
 	core := &object.Core{
 		Op:      op,
 		Region:  a.name,
-		Name:    e.text(),
-		Kind:    e.kind,
+		Name:    e.Text(),
+		Kind:    e.Kind,
 		Fields:  fields,
-		Area:    a.area(e),
+		Area:    a.Words(e),
 		Env:     a.env.Within(a.gate.Here),
 		List:    a.list,
-		Ref:     object.Ref{Kind: uint32(e.kind), Object: e.text(), Generation: e.gen}.On(a.key()),
+		Ref:     object.Ref{Kind: uint32(e.Kind), Object: e.Text(), Generation: e.Gen}.On(a.key()),
 		Gate:    &a.gate,
 		Closed:  a.gate.Flag(),
 		Mapping: a.m,
 		In:      a,
 		Unused:  a.tidySoon,
 	}
-	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.i, e.gen})
+	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.I, e.Gen})
 	return core
 }
 
@@ -129,11 +130,11 @@ type collected struct {
 	gen uint64
 }
 
-func (a *attachment) noteUse(e *entry, core *object.Core) {
+func (a *attachment) noteUse(e *region.Entry, core *object.Core) {
 	if a.uses.m == nil {
 		a.uses.m = map[uint32]*use{}
 	}
-	a.uses.m[e.i] = &use{gen: e.gen, kind: e.kind, core: weak.Make(core)}
+	a.uses.m[e.I] = &use{gen: e.Gen, kind: e.Kind, core: weak.Make(core)}
 }
 
 // coreGone runs when a Core of entry i was collected.
@@ -153,24 +154,24 @@ func (a *attachment) endUse(i uint32, u *use) {
 	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
 		return
 	}
-	e := a.read(i)
-	if e.gen == u.gen && e.state == entRemoved && a.valid(&e) == nil {
-		ops, ok := engine.OpsOf(e.kind)
+	e := a.Entry(i)
+	if e.Gen == u.gen && e.State == region.EntRemoved && a.Valid(&e) == nil {
+		ops, ok := engine.OpsOf(e.Kind)
 		if !ok {
 			return
 		}
-		if err := ops.Recover(a.area(&e), a.env, a.self); err != nil && !errors.Is(err, ErrCorrupt) {
+		if err := ops.Recover(a.Words(&e), a.env, a.self); err != nil && !errors.Is(err, ErrCorrupt) {
 			return
 		}
 	}
-	a.clearOpener(a.self.Index, i)
+	a.ClearOpener(a.self.Index, i)
 	delete(a.uses.m, i)
 	a.reclaimSoon()
 }
 
 // isLive reports whether the object of a use is not removed.
 func (a *attachment) isLive(i uint32, u *use) bool {
-	return a.state(i) == entLive && mem.Load64(a.ent64(i, entGen)) == u.gen
+	return a.EntryState(i) == region.EntLive && mem.Load64(a.Ent64(i, region.EntGen)) == u.gen
 }
 
 // endUses ends all that can be, Conds last: who waits on one looks at its lock,
@@ -216,7 +217,7 @@ func (a *attachment) sweep() {
 	}
 	a.disown()
 	switch {
-	case mem.Load64(a.dir64(dirSeq)) == a.uses.swept.Load() && !a.owes():
+	case mem.Load64(a.Dir64(region.DirSeq)) == a.uses.swept.Load() && !a.owes():
 	case a.fd == nil: // a region in ordinary memory: it has no guard
 		a.tidy()
 	default:

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 )
 
 // An Object is what a region's directory says of one of its objects.
@@ -44,12 +45,12 @@ func (r *Region) Objects() iter.Seq[Object] {
 			return
 		}
 		defer runtime.KeepAlive(r.a)
-		for i := range r.a.g.objects {
+		for i := range r.a.Geo.Objects {
 			if r.check() != nil {
 				return
 			}
-			e, ok := r.a.steady(i)
-			if !ok || e.state != entLive {
+			e, ok := r.a.Steady(i)
+			if !ok || e.State != region.EntLive {
 				continue
 			}
 			o, ok := r.a.object(&e)
@@ -60,30 +61,12 @@ func (r *Region) Objects() iter.Seq[Object] {
 	}
 }
 
-// steadyTries is more often than an entry is remade while one reads it.
-const steadyTries = 8
-
-// steady copies an entry that is live or removed, and valid, as it was at one
-// instant.
-func (w *words) steady(i uint32) (entry, bool) {
-	for range steadyTries {
-		if s := w.state(i); s != entLive && s != entRemoved {
-			return entry{}, false
-		}
-		e := w.read(i)
-		if w.is(&e) {
-			return e, (e.state == entLive || e.state == entRemoved) && w.valid(&e) == nil
-		}
-	}
-	return entry{}, false
-}
-
 // object describes a valid entry. ok is false if it was gone before it could be
 // read.
-func (a *attachment) object(e *entry) (o Object, ok bool) {
-	o = Object{Name: e.text(), Kind: e.kind.String(), Bytes: int64(e.size), Created: time.Unix(0, e.since)}
+func (a *attachment) object(e *region.Entry) (o Object, ok bool) {
+	o = Object{Name: e.Text(), Kind: e.Kind.String(), Bytes: int64(e.Size), Created: time.Unix(0, e.Since)}
 	var fields []object.Field
-	ok = a.peek(e, func() { fields, _ = a.fieldsOf(e) })
+	ok = a.peek(e, func() { fields, _ = a.Fields(e) })
 	for _, f := range fields {
 		if f.Name == "type" {
 			o.Type = f.Value
@@ -102,7 +85,7 @@ func (a *attachment) object(e *entry) (o Object, ok bool) {
 // ok is true if the memory was the object's until f was through. If it was
 // given back meanwhile and the file system is full, a look at it is a fault,
 // which ends f.
-func (a *attachment) peek(e *entry, f func()) (ok bool) {
+func (a *attachment) peek(e *region.Entry, f func()) (ok bool) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
@@ -113,5 +96,5 @@ func (a *attachment) peek(e *entry, f func()) (ok bool) {
 		}
 	}()
 	f()
-	return a.is(e)
+	return a.Still(e)
 }

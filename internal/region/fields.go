@@ -1,4 +1,4 @@
-package shm
+package region
 
 import (
 	"fmt"
@@ -18,7 +18,8 @@ import (
 var fieldEscape = strings.NewReplacer(`\`, `\\`, "\n", `\n`)
 var fieldUnescape = strings.NewReplacer(`\\`, `\`, `\n`, "\n")
 
-func fieldsText(fields []object.Field) string {
+// FieldsText is the text of fields.
+func FieldsText(fields []object.Field) string {
 	var b strings.Builder
 	for _, f := range fields {
 		b.WriteString(f.Name + "=" + fieldEscape.Replace(f.Value) + "\n")
@@ -26,18 +27,18 @@ func fieldsText(fields []object.Field) string {
 	return b.String()
 }
 
-// maxFields bounds what is read of a region that says anything.
-const maxFields = 1 << 20
+// MaxFields bounds what is read of a region that says anything.
+const MaxFields = 1 << 20
 
-// fieldsOf reads the fields of a valid entry, whose memory stays.
-func (w *words) fieldsOf(e *entry) ([]object.Field, error) {
+// Fields reads the fields of a valid entry, whose memory stays.
+func (w *Memory) Fields(e *Entry) ([]object.Field, error) {
 	bad := func(why string) error {
-		return fmt.Errorf("entry %d: fields of %d bytes: %s: %w", e.i, e.fields, why, ErrCorrupt)
+		return fmt.Errorf("entry %d: fields of %d bytes: %s: %w", e.I, e.Fields, why, ErrCorrupt)
 	}
-	if e.fields > maxFields {
+	if e.Fields > MaxFields {
 		return nil, bad("too long")
 	}
-	text := string(w.Bytes(e.off+e.words, uint64(e.fields)))
+	text := string(w.Bytes(e.Off+e.Words, uint64(e.Fields)))
 	if !utf8.ValidString(text) || text != "" && !strings.HasSuffix(text, "\n") {
 		return nil, bad("no text")
 	}
@@ -61,9 +62,9 @@ func fieldValue(fields []object.Field, name string) string {
 	return ""
 }
 
-// compare says in what an object that is there differs from what s asks for:
+// Compare says in what an object that is there differs from what s asks for:
 // ErrMismatch with every field that differs, and both values.
-func compare(s *object.Spec, kind engine.Kind, have []object.Field) error {
+func Compare(s *object.Spec, kind engine.Kind, have []object.Field) error {
 	if s.Kind != kind {
 		return fmt.Errorf("%w: kind: %v here, %v in the region", ErrMismatch, s.Kind, kind)
 	}

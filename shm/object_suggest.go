@@ -6,15 +6,9 @@ import (
 	"io/fs"
 	"slices"
 	"strings"
-)
 
-// checkObjectName is nil for a name that an object may have.
-func checkObjectName(name string) error {
-	if !validName(name) {
-		return fmt.Errorf("name %s, want 1 to %d of A-Z a-z 0-9 . _ - (not . or ..): %w", quoted(name), entNameMax, fs.ErrInvalid)
-	}
-	return nil
-}
+	"example.com/tandem/internal/region"
+)
 
 // notExist is fs.ErrNotExist with the names that may have been meant.
 func (w *words) notExist(name string) error {
@@ -42,13 +36,13 @@ func (w *words) nearest(name string) []string {
 	var cs []candidate
 	limit := max(1, min(len(name)/3, 4))
 	looked := 0
-	for i := uint32(0); i < w.g.objects && looked < nearestLook; i++ {
-		if w.state(i) != entLive {
+	for i := uint32(0); i < w.Geo.Objects && looked < nearestLook; i++ {
+		if w.EntryState(i) != region.EntLive {
 			continue
 		}
 		looked++
-		e := w.read(i)
-		other := e.text()
+		e := w.Entry(i)
+		other := e.Text()
 		if d := len(other) - len(name); d > limit && !strings.HasPrefix(other, name) || d < -limit {
 			continue
 		}
@@ -56,7 +50,7 @@ func (w *words) nearest(name string) []string {
 		if d > limit && len(name) >= 3 && strings.HasPrefix(other, name) {
 			d = limit
 		}
-		if d <= limit && w.is(&e) && checkObjectName(other) == nil {
+		if d <= limit && w.Still(&e) && checkObjectName(other) == nil {
 			cs = append(cs, candidate{other, d})
 		}
 	}

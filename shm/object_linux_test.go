@@ -14,6 +14,7 @@ import (
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -76,7 +77,7 @@ func TestMemoryComesBackAfterTheLastProcess(t *testing.T) {
 	core.KeepAlive()
 	core = nil
 	c.Kill()
-	collectUntil(t, func() bool { return !r.a.opened(0) }) // this process's handle, and the child's
+	collectUntil(t, func() bool { return !r.a.Opened(0) }) // this process's handle, and the child's
 	openOK(t, r, lockOf("next"))
 	if n := blocks(t, path); n > empty+big+64<<10 {
 		t.Errorf("%d bytes after the removed object's last user died, want some %d", n, empty+big)
@@ -86,7 +87,7 @@ func TestMemoryComesBackAfterTheLastProcess(t *testing.T) {
 	}
 	again.KeepAlive()
 	again = nil
-	collectUntil(t, func() bool { return !r.a.opened(1) })
+	collectUntil(t, func() bool { return !r.a.Opened(1) })
 	openOK(t, r, lockOf("next2"))
 	if n := blocks(t, path); n > empty+64<<10 {
 		t.Errorf("%d bytes when both are gone, want some %d", n, empty)
@@ -100,13 +101,13 @@ func TestRemoveReachesDroppedHandles(t *testing.T) {
 	openOK(t, r, lockOf("a"))
 	c := dropper.Start(t, path)
 	c.Expect("dropped")
-	if !r.a.isOpener(1, 0) {
+	if !r.a.IsOpener(1, 0) {
 		t.Fatal("the child should keep the bit of a live object")
 	}
 	if err := r.Remove("a"); err != nil {
 		t.Fatal(err)
 	}
-	collectUntil(t, func() bool { return !r.a.opened(0) })
+	collectUntil(t, func() bool { return !r.a.Opened(0) })
 	checkOK(t, r)
 }
 
@@ -207,7 +208,7 @@ func TestFullFileSystem(t *testing.T) {
 	if err := r.Remove(name); err != nil {
 		t.Fatal(err)
 	}
-	collectUntil(t, func() bool { return !r.a.opened(0) })
+	collectUntil(t, func() bool { return !r.a.Opened(0) })
 	openOK(t, r, sizedSpec("again", 256<<10))
 	checkOK(t, r)
 }
@@ -235,9 +236,9 @@ func TestTenThousandObjects(t *testing.T) {
 	_, err := r.OpenObject(lockOf("one-more"))
 	wantErr(t, err, ErrNoSpace)
 	steps := 0
-	for b := range r.a.g.buckets {
+	for b := range r.a.Geo.Buckets {
 		k := 0
-		for e := *r.a.bucket(b); e != 0; e = *r.a.ent32(e-1, entNext) {
+		for e := *r.a.Bucket(b); e != 0; e = *r.a.Ent32(e-1, region.EntNext) {
 			k++
 		}
 		steps = max(steps, k)

@@ -27,15 +27,15 @@ var heir = testproc.Role("heir", func(args []string) {
 })
 
 func TestAnonymous(t *testing.T) {
-	r := must(Anonymous(&Options{Size: 1 << 20}))(t)
+	r := testproc.Get(Anonymous(&Options{Size: 1 << 20}))(t)
 	defer r.Close()
-	other := must(Anonymous(nil))(t)
+	other := testproc.Get(Anonymous(nil))(t)
 	defer other.Close()
 	if r.a == other.a || r.Name() == other.Name() || !strings.HasPrefix(r.Name(), "anonymous-") {
 		t.Errorf("two anonymous regions: %s, %s", r.Name(), other.Name())
 	}
-	f := must(r.File())(t)
-	st := must(f.Stat())(t)
+	f := testproc.Get(r.File())(t)
+	st := testproc.Get(f.Stat())(t)
 	if st.Size() != 1<<20 || st.Mode().Perm() != 0o600 {
 		t.Errorf("size %d, mode %v", st.Size(), st.Mode())
 	}
@@ -57,9 +57,9 @@ func TestAnonymous(t *testing.T) {
 	if err := c.Wait(); err != nil {
 		t.Error(err)
 	}
-	again := must(r.File())(t)
+	again := testproc.Get(r.File())(t)
 	defer again.Close()
-	r2 := must(OpenFile(again, nil))(t)
+	r2 := testproc.Get(OpenFile(again, nil))(t)
 	if r2.a != r.a {
 		t.Error("OpenFile made a second attachment")
 	}
@@ -75,9 +75,9 @@ func TestAnonymous(t *testing.T) {
 }
 
 func TestFileIsClosedOnExec(t *testing.T) {
-	r := must(Anonymous(nil))(t)
+	r := testproc.Get(Anonymous(nil))(t)
 	defer r.Close()
-	f := must(r.File())(t)
+	f := testproc.Get(r.File())(t)
 	defer f.Close()
 	for _, f := range []*os.File{f, r.a.fd, r.a.private} {
 		fl, _, e := syscall.Syscall(syscall.SYS_FCNTL, f.Fd(), syscall.F_GETFD, 0)
@@ -105,19 +105,19 @@ func TestOpenFileRefuses(t *testing.T) {
 		t.Error("OpenFile of a closed file succeeded")
 	}
 	path := newRegionFile(t)
-	ro := must(os.Open(path))(t)
+	ro := testproc.Get(os.Open(path))(t)
 	defer ro.Close()
 	if err := closed(OpenFile(ro, nil)); !errors.Is(err, fs.ErrPermission) {
 		t.Errorf("OpenFile of a descriptor for reading = %v, want fs.ErrPermission", err)
 	}
-	reader := must(OpenFile(ro, &Options{ReadOnly: true}))(t)
+	reader := testproc.Get(OpenFile(ro, &Options{ReadOnly: true}))(t)
 	if reader.Name() != path {
 		t.Errorf("Name = %q, want %q", reader.Name(), path)
 	}
 	reader.Close()
 	// A memory file that its sender could still shrink.
-	b := must(os.ReadFile(path))(t)
-	m := must(sys.Memfd("test"))(t)
+	b := testproc.Get(os.ReadFile(path))(t)
+	m := testproc.Get(sys.Memfd("test"))(t)
 	defer m.Close()
 	b[12] |= 2
 	resum(b)
@@ -138,12 +138,12 @@ func TestOpenFileRefuses(t *testing.T) {
 // The caller's description is left as it was.
 func TestOpenFileLeavesTheFileAlone(t *testing.T) {
 	path := newRegionFile(t)
-	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+	f := testproc.Get(os.OpenFile(path, os.O_RDWR, 0))(t)
 	defer f.Close()
 	if _, err := f.Seek(77, 0); err != nil {
 		t.Fatal(err)
 	}
-	r := must(OpenFile(f, nil))(t)
+	r := testproc.Get(OpenFile(f, nil))(t)
 	if at, err := f.Seek(0, 1); err != nil || at != 77 {
 		t.Errorf("offset %d, %v, want 77", at, err)
 	}
@@ -156,7 +156,7 @@ func TestOpenFileLeavesTheFileAlone(t *testing.T) {
 }
 
 func TestMarshalRegion(t *testing.T) {
-	r := must(Anonymous(nil))(t)
+	r := testproc.Get(Anonymous(nil))(t)
 	var b []byte
 	ids, err := object.Collect(func() (err error) {
 		b, err = r.MarshalBinary()
@@ -202,7 +202,7 @@ func TestMarshalRegion(t *testing.T) {
 }
 
 func TestExistingIsTheSameHandle(t *testing.T) {
-	r := must(Anonymous(nil))(t)
+	r := testproc.Get(Anonymous(nil))(t)
 	e := r.Existing()
 	if !e.existing || e.Name() != r.Name() || e.Self() != r.Self() {
 		t.Error("not a view of the region")

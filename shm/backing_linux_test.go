@@ -22,8 +22,8 @@ import (
 // sparse copies a region's file as cp --sparse=always does.
 func sparse(t *testing.T, from, to string) {
 	t.Helper()
-	b := must(os.ReadFile(from))(t)
-	f := must(os.Create(to))(t)
+	b := testproc.Get(os.ReadFile(from))(t)
+	f := testproc.Get(os.Create(to))(t)
 	defer f.Close()
 	if err := f.Truncate(int64(len(b))); err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func sparse(t *testing.T, from, to string) {
 func fillUp(t *testing.T, dir string) (free func()) {
 	t.Helper()
 	path := filepath.Join(dir, "filler")
-	f := must(os.Create(path))(t)
+	f := testproc.Get(os.Create(path))(t)
 	for _, step := range []int{64 << 10, 4096} {
 		for {
 			if _, err := f.Write(make([]byte, step)); err != nil {
@@ -58,7 +58,7 @@ func fillUp(t *testing.T, dir string) (free func()) {
 // storedRegion makes a region with n objects of 64 KiB of zeroes and closes it.
 func storedRegion(t *testing.T, path string, n int) {
 	t.Helper()
-	r := must(Create(path, &Options{Size: 4 << 20, Objects: 64, Participants: 4}))(t)
+	r := testproc.Get(Create(path, &Options{Size: 4 << 20, Objects: 64, Participants: 4}))(t)
 	for i := range n {
 		openOK(t, r, sizedSpec(fmt.Sprint("o", i), 64<<10)).KeepAlive()
 	}
@@ -79,13 +79,13 @@ func TestUnusedEntriesAreNotRead(t *testing.T) {
 	r.a.PutEntry(&first) // as if it were in use
 	mem.Store32(r.a.Ent32(last, region.EntState), region.EntLive)
 	defer mem.Store32(r.a.Ent32(last, region.EntState), region.EntFree)
-	f := must(os.Open(path))(t)
+	f := testproc.Get(os.Open(path))(t)
 	defer f.Close()
 	if data := sys.NextData(f, int64(r.a.Geo.EntryAt(last/2))); data == int64(r.a.Geo.EntryAt(last/2)) {
 		t.Skip("the file system does not tell what is zero")
 	}
 	before := bytesRead(t)
-	used := must(usedExtents(f, r.a.Geo))(t)
+	used := testproc.Get(usedExtents(f, r.a.Geo))(t)
 	if n := bytesRead(t) - before; n > 2<<20 {
 		t.Errorf("%d bytes were read, of a table of %d", n, uint64(r.a.Geo.Objects)*region.EntrySize)
 	}
@@ -122,10 +122,10 @@ func TestOpenSparseCopy(t *testing.T) {
 			one, two := tinyFS(t, 4<<20), tinyFS(t, 4<<20)
 			from, to := filepath.Join(one, "region"), filepath.Join(two, "copy")
 			storedRegion(t, from, n)
-			number := must(sys.Lstat(from))(t).Ino
+			number := testproc.Get(sys.Lstat(from))(t).Ino
 			for k := 0; ; k++ {
 				sparse(t, from, to)
-				if (must(sys.Lstat(to))(t).Ino == number) == tt.same {
+				if (testproc.Get(sys.Lstat(to))(t).Ino == number) == tt.same {
 					break
 				}
 				if k == 100 {
@@ -141,7 +141,7 @@ func TestOpenSparseCopy(t *testing.T) {
 			}
 			free := fillUp(t, two)
 			filler := filepath.Join(two, "filler")
-			if err := os.Truncate(filler, must(sys.Lstat(filler))(t).Size-64<<10); err != nil { // some, and not enough
+			if err := os.Truncate(filler, testproc.Get(sys.Lstat(filler))(t).Size-64<<10); err != nil { // some, and not enough
 				t.Fatal(err)
 			}
 			before := blocks(t, to)
@@ -158,7 +158,7 @@ func TestOpenSparseCopy(t *testing.T) {
 
 			// The memory that the file has may be behind what nobody uses.
 			free()
-			f := must(os.OpenFile(to, os.O_RDWR, 0))(t)
+			f := testproc.Get(os.OpenFile(to, os.O_RDWR, 0))(t)
 			defer f.Close()
 			if _, err := f.WriteAt([]byte(strings.Repeat("x", 1<<20)), 3<<20); err != nil {
 				t.Fatal(err)
@@ -169,9 +169,9 @@ func TestOpenSparseCopy(t *testing.T) {
 			outsider.Start(t, "TANDEM_FORCE=nofallocate", "--", to).Expect("no space")
 
 			free()
-			r := must(Open(to, nil))(t)
+			r := testproc.Get(Open(to, nil))(t)
 			defer r.Close()
-			again := must(Open(to, nil))(t)
+			again := testproc.Get(Open(to, nil))(t)
 			defer again.Close()
 			free = fillUp(t, two)
 			defer free()
@@ -211,10 +211,10 @@ var outsider = testproc.Role("outsider", func(args []string) {
 func TestBackOnlyEntries(t *testing.T) {
 	path := filepath.Join(testDir(t), "region")
 	storedRegion(t, path, 3)
-	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+	f := testproc.Get(os.OpenFile(path, os.O_RDWR, 0))(t)
 	defer f.Close()
-	st := must(sys.Stat(f))(t)
-	h := must(readHeader(f, st.Size))(t)
+	st := testproc.Get(sys.Stat(f))(t)
+	h := testproc.Get(readHeader(f, st.Size))(t)
 	edit := func(i uint32, at uint64, v byte) {
 		if _, err := f.WriteAt([]byte{v}, int64(h.EntryAt(i)+at)); err != nil {
 			t.Fatal(err)
@@ -224,7 +224,7 @@ func TestBackOnlyEntries(t *testing.T) {
 	edit(1, region.EntOff+3, 0xff)  // beyond the end
 	edit(2, region.EntWords+7, 0x7f)
 	sparse(t, path, path+"-copy")
-	r := must(Open(path+"-copy", nil))(t)
+	r := testproc.Get(Open(path+"-copy", nil))(t)
 	defer r.Close()
 	if n := blocks(t, path+"-copy"); uint64(n) > h.HeapOff+128<<10 {
 		t.Errorf("%d bytes of memory behind header and directory of %d and an object of 64 KiB", n, h.HeapOff)
@@ -354,7 +354,7 @@ func TestRamfs(t *testing.T) {
 	storedRegion(t, path, 2)
 	sparse(t, path, path+"-copy")
 	for _, p := range []string{path, path + "-copy"} {
-		r := must(OpenOrCreate(p, nil))(t)
+		r := testproc.Get(OpenOrCreate(p, nil))(t)
 		openOK(t, r.Existing(), sizedSpec("o1", 0)).KeepAlive()
 		checkOK(t, r)
 		if err := r.Close(); err != nil {

@@ -66,7 +66,7 @@ func (r *Region) Close() error {
 
 // Detach closes the region k for this whole process, whatever handles on it are
 // open: package proc, when a child's function has returned. It does nothing if
-// the region is not open. See Region.Close.
+// the region is not open. It blocks as Region.Close does.
 func Detach(k object.RegionKey) error {
 	registry.mu.Lock()
 	a := registry.m[k.File]

@@ -22,12 +22,12 @@ import (
 func TestCloseUnderLoad(t *testing.T) {
 	path := testPath(t)
 	rounds := effort.Or(100, 20)
-	must(Create(path, nil))(t).Close()
-	look := must(Open(path, &Options{ReadOnly: true}))(t)
+	testproc.Get(Create(path, nil))(t).Close()
+	look := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer look.Close()
 	image := look.a.Bytes(0, look.a.Geo.HeapOff+4096)
 	for round := range rounds {
-		r := must(Open(path, nil))(t)
+		r := testproc.Get(Open(path, nil))(t)
 		m, core, err := lockable(r, "m")
 		if err != nil {
 			t.Fatal(err)
@@ -83,7 +83,7 @@ func TestCloseUnderLoad(t *testing.T) {
 
 func TestCloseWakesTheBlocked(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	c := holder.Start(t, path, "0", "")
 	c.Expect("held")
 	m, core, err := lockable(r, "m")
@@ -121,7 +121,7 @@ func TestCloseWakesTheBlocked(t *testing.T) {
 // What a closed region's process held is as if it had died.
 func TestCloseIsADeath(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	c := lender.Start(t, path)
 	c.Expect("closed")
@@ -154,8 +154,8 @@ var lender = testproc.Role("lender", func(args []string) {
 // with the second.
 func TestTwoHandlesOneAttachment(t *testing.T) {
 	path := testPath(t)
-	a := must(Create(path, nil))(t)
-	b := must(Open(path, nil))(t)
+	a := testproc.Get(Create(path, nil))(t)
+	b := testproc.Get(Open(path, nil))(t)
 	if a.Self() != b.Self() || len(a.Participants()) != 1 {
 		t.Errorf("two handles: %v and %v of %v", a.Self(), b.Self(), a.Participants())
 	}
@@ -177,7 +177,7 @@ func TestTwoHandlesOneAttachment(t *testing.T) {
 // alive word, is found by the backstop.
 func TestBackstopFindsASilencedDeath(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
 	defer cancel()
@@ -202,7 +202,7 @@ func TestBackstopFindsASilencedDeath(t *testing.T) {
 // Victim and guards die at once, many times: who is left knows of all.
 func TestManyDieTogether(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
 	defer cancel()
@@ -245,7 +245,7 @@ func TestManyDieTogether(t *testing.T) {
 // was removed then is gone, and Remove says so. What was opened is closed.
 func TestHandleClosedDuringAChange(t *testing.T) {
 	path := testPath(t)
-	keeps := must(Create(path, nil))(t)
+	keeps := testproc.Get(Create(path, nil))(t)
 	openOK(t, keeps, lockOf("old"))
 	for _, tt := range []struct {
 		name   string
@@ -256,8 +256,8 @@ func TestHandleClosedDuringAChange(t *testing.T) {
 		{"OpenObject", func(r *Region) error { _, err := r.OpenObject(lockOf("new")); return err }, ErrClosed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			r := must(Open(path, nil))(t)
-			l := must(keeps.a.lockDirectory())(t)
+			r := testproc.Get(Open(path, nil))(t)
+			l := testproc.Get(keeps.a.lockDirectory())(t)
 			began, done := make(chan bool), make(chan error)
 			go func() {
 				close(began)

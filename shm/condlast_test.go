@@ -11,6 +11,7 @@ import (
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/region"
+	"example.com/tandem/internal/testproc"
 )
 
 // Who waits on a Cond looks at its lock when the Cond wakes it, and then not for
@@ -32,7 +33,7 @@ func condAmongLocks(t *testing.T, r *Region) (cond *object.Core, locks []*engine
 			cond = openOK(t, r, spec)
 		}
 		core := openOK(t, r, lockOf(fmt.Sprint("lock", i)))
-		m := must(engine.AttachMutex(core.Area, core.Env))(t)
+		m := testproc.Get(engine.AttachMutex(core.Area, core.Env))(t)
 		if ok, err := m.TryLock(); !ok || err != nil {
 			t.Fatal(ok, err)
 		}

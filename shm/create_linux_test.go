@@ -81,7 +81,7 @@ func TestCreateOptions(t *testing.T) {
 			t.Errorf("a second Create = %v, want fs.ErrExist", err)
 		}
 		// An existing region's own size wins.
-		r2 := must(OpenOrCreate(path, &Options{Size: 64 << 20}))(t)
+		r2 := testproc.Get(OpenOrCreate(path, &Options{Size: 64 << 20}))(t)
 		if r2.Size() != tt.size {
 			t.Errorf("OpenOrCreate: size %d, want %d", r2.Size(), tt.size)
 		}
@@ -97,12 +97,12 @@ func TestCreateOptions(t *testing.T) {
 func TestCreateInTandemDir(t *testing.T) {
 	dir := testDir(t)
 	t.Setenv("TANDEM_DIR", dir)
-	r := must(Create("feed", nil))(t)
+	r := testproc.Get(Create("feed", nil))(t)
 	defer r.Close()
 	if _, err := os.Stat(filepath.Join(dir, "feed")); err != nil || r.Name() != "feed" {
 		t.Errorf("region %q: %v", r.Name(), err)
 	}
-	again := must(Open("feed", nil))(t)
+	again := testproc.Get(Open("feed", nil))(t)
 	if again.a != r.a {
 		t.Error("a region opened twice is two attachments")
 	}
@@ -118,7 +118,7 @@ func TestCreateInTandemDir(t *testing.T) {
 func TestRelativePath(t *testing.T) {
 	dir := testDir(t)
 	t.Chdir(dir)
-	r := must(Create("./feed", &Options{Ephemeral: true}))(t)
+	r := testproc.Get(Create("./feed", &Options{Ephemeral: true}))(t)
 	t.Chdir("/")
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
@@ -145,7 +145,7 @@ func TestCreateOnFullFileSystem(t *testing.T) {
 		t.Errorf("left %q", f)
 	}
 	// What fits, fits.
-	r := must(Create(path, &Options{Objects: 8, Participants: 2}))(t)
+	r := testproc.Get(Create(path, &Options{Objects: 8, Participants: 2}))(t)
 	if err := r.Close(); err != nil {
 		t.Error(err)
 	}
@@ -184,7 +184,7 @@ func TestCreateKilled(t *testing.T) {
 					complete++
 				}
 			}
-			infos := must(List())(t)
+			infos := testproc.Get(List())(t)
 			names := files(t, dir)
 			if len(infos) != len(names) {
 				t.Errorf("List says %d regions, the directory has %q", len(infos), names)
@@ -211,7 +211,7 @@ func TestCreateKilled(t *testing.T) {
 // The fallback's temporary file belongs to its creator while that lives.
 func TestSweepSparesTheLiving(t *testing.T) {
 	dir := testDir(t)
-	b := must(newTemp(dir))(t)
+	b := testproc.Get(newTemp(dir))(t)
 	defer b.f.Close()
 	dead := filepath.Join(dir, tempPrefix+"dead")
 	if err := os.WriteFile(dead, nil, 0o600); err != nil {
@@ -221,7 +221,7 @@ func TestSweepSparesTheLiving(t *testing.T) {
 	if err := os.WriteFile(other, make([]byte, 1<<20), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := must(Create(filepath.Join(dir, "region"), nil))(t)
+	r := testproc.Get(Create(filepath.Join(dir, "region"), nil))(t)
 	defer r.Close()
 	if f := files(t, dir); len(f) != 3 || f[0] != filepath.Base(b.temp) {
 		t.Errorf("after a sweep: %q, want the living one's, another's file, and the region", f)
@@ -270,9 +270,9 @@ func TestCreateFallbacks(t *testing.T) {
 		t.Errorf("left %q", f)
 	}
 	// No name byte is held any more.
-	f := must(sys.Open(filepath.Join(dir, "region"), true))(t)
+	f := testproc.Get(sys.Open(filepath.Join(dir, "region"), true))(t)
 	defer f.Close()
-	if held := must(sys.Test(f, 0))(t); held {
+	if held := testproc.Get(sys.Test(f, 0))(t); held {
 		t.Error("the name byte is held")
 	}
 }

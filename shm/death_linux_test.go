@@ -60,7 +60,7 @@ var holder = testproc.Role("holder", func(args []string) {
 func timesToHear(t *testing.T, bar time.Duration, n, gigabytes int, fork string) {
 	t.Helper()
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	t.Cleanup(func() { r.Close() })
 	m, _, err := lockable(r, "m")
 	if err != nil {
@@ -141,7 +141,7 @@ var visitor = testproc.Role("visitor", func(args []string) {
 
 func TestExits(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	ctx, cancel := context.WithTimeout(context.Background(), testproc.Patience)
 	defer cancel()
 	exits := r.Exits(ctx)
@@ -184,7 +184,7 @@ func TestExits(t *testing.T) {
 
 func TestStoppedIsNotDead(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	c := holder.Start(t, path, "0", "")
 	c.Expect("held")
@@ -210,7 +210,7 @@ func TestStoppedIsNotDead(t *testing.T) {
 // them. The next to come does, and can have every place.
 func TestNewcomerRecoversTheDead(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, &Options{Participants: 3}))(t)
+	r := testproc.Get(Create(path, &Options{Participants: 3}))(t)
 	for round := range 5 {
 		first := holder.Start(t, path, "0", "")
 		first.Expect("held")
@@ -230,7 +230,7 @@ func TestNewcomerRecoversTheDead(t *testing.T) {
 		for _, c := range []*testproc.Child{first, second, third} {
 			c.Wait()
 		}
-		r = must(Open(path, nil))(t)
+		r = testproc.Get(Open(path, nil))(t)
 		if ps := r.Participants(); len(ps) != 1 {
 			t.Fatalf("participants after all were killed: %v", ps)
 		}

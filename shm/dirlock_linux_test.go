@@ -67,7 +67,7 @@ func TestRacingProcesses(t *testing.T) {
 				t.Fatalf("two processes, two answers:\n%s\n%s", first, line)
 			}
 		}
-		r := must(Open(path, nil))(t)
+		r := testproc.Get(Open(path, nil))(t)
 		if n := len(slices.Collect(r.Objects())); n != racedObjects {
 			t.Errorf("%d objects, want %d", n, racedObjects)
 		}
@@ -116,12 +116,12 @@ func TestInspectWhileEveryLockIsHeldByAStoppedProcess(t *testing.T) {
 	if err := syscall.Kill(c.PID(), syscall.SIGSTOP); err != nil {
 		t.Fatal(err)
 	}
-	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	ro := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
 	if n := len(slices.Collect(ro.Objects())); n != 2 {
 		t.Errorf("%d objects, want 2", n)
 	}
-	s := must(ro.Snapshot())(t)
+	s := testproc.Get(ro.Snapshot())(t)
 	if h := s.Directory.Holder; h == nil || h.PID != c.PID() {
 		t.Errorf("the directory's holder is %v, want pid %d", h, c.PID())
 	}
@@ -152,7 +152,7 @@ func TestInspectWhileEveryLockIsHeldByAStoppedProcess(t *testing.T) {
 
 	// Who must wait for it goes on when it does, and Close does not wait.
 	opened := openBehind(r)
-	other := must(Open(path, nil))(t)
+	other := testproc.Get(Open(path, nil))(t)
 	select {
 	case err := <-opened:
 		t.Errorf("OpenObject = %v while the directory is locked", err)
@@ -214,10 +214,10 @@ func TestCloseEndsAWaitForTheDirectory(t *testing.T) {
 // Goroutines work on the directory while the region is closed under them.
 func TestCloseAgainstTheDirectory(t *testing.T) {
 	path := testPath(t)
-	keep := must(Create(path, nil))(t)
+	keep := testproc.Get(Create(path, nil))(t)
 	keep.Close()
 	for range 8 {
-		r := must(Open(path, nil))(t)
+		r := testproc.Get(Open(path, nil))(t)
 		var wg gosync.WaitGroup
 		started := make(chan bool, 4)
 		for g := range 4 {
@@ -248,7 +248,7 @@ func TestCloseAgainstTheDirectory(t *testing.T) {
 			t.Fatal(err)
 		}
 		wg.Wait()
-		r = must(Open(path, nil))(t)
+		r = testproc.Get(Open(path, nil))(t)
 		checkOK(t, r)
 		r.Close()
 	}

@@ -20,7 +20,7 @@ func TestStoppedGuardsDelayNobody(t *testing.T) {
 		for _, n := range []int{1, 4} {
 			t.Run(fmt.Sprintf("%d %s", n, how), func(t *testing.T) {
 				path := testPath(t)
-				r := must(Create(path, nil))(t)
+				r := testproc.Get(Create(path, nil))(t)
 				defer r.Close()
 				var freezer *testproc.Freezer
 				if how == "frozen" {

@@ -37,9 +37,9 @@ func gone(t *testing.T, path string) {
 
 func TestEphemeralEndsWithItsLast(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, ephemeral))(t)
+	r := testproc.Get(Create(path, ephemeral))(t)
 	id := fmt.Sprint(r.a.id)
-	again := must(Open(path, nil))(t)
+	again := testproc.Get(Open(path, nil))(t)
 	if err := again.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -48,9 +48,9 @@ func TestEphemeralEndsWithItsLast(t *testing.T) {
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	ro := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
-	r = must(OpenOrCreate(path, nil))(t)
+	r = testproc.Get(OpenOrCreate(path, nil))(t)
 	if fmt.Sprint(r.a.id) != id {
 		t.Error("the region ended with a participant in it")
 	}
@@ -121,8 +121,8 @@ func TestEphemeralOfTheKilled(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			path := testPath(t)
 			t.Setenv("TANDEM_DIR", filepath.Dir(path))
-			r := must(Create(path, ephemeral))(t)
-			f := must(r.File())(t)
+			r := testproc.Get(Create(path, ephemeral))(t)
+			f := testproc.Get(r.File())(t)
 			defer f.Close()
 			c := guest.Start(t, path)
 			c.Expect(fmt.Sprint(r.a.id))
@@ -166,12 +166,12 @@ func haveSwept(dir string, yes bool) {
 // has its share.
 func TestEphemeralEndsUnderANewcomer(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, ephemeral))(t)
+	r := testproc.Get(Create(path, ephemeral))(t)
 	f, st, err := openFile(path, true)
 	if err != nil {
 		t.Fatal(err)
 	}
-	v := regionFile{f: f, id: st.FileID, h: must(examine(f, st, new(Options)))(t), path: path, name: path}
+	v := regionFile{f: f, id: st.FileID, h: testproc.Get(examine(f, st, new(Options)))(t), path: path, name: path}
 	if err := v.lives(false); err != nil {
 		t.Fatal(err)
 	}
@@ -179,12 +179,12 @@ func TestEphemeralEndsUnderANewcomer(t *testing.T) {
 		t.Fatal(err)
 	}
 	gone(t, path)
-	second := must(Create(path, ephemeral))(t)
+	second := testproc.Get(Create(path, ephemeral))(t)
 	defer second.Close()
 	if r, err := attach(v, new(Options)); !errors.Is(err, errGone) {
 		t.Errorf("attach to what has ended = %v, %v, want errGone", r, err)
 	}
-	if r := must(Open(path, nil))(t); r.a != second.a {
+	if r := testproc.Get(Open(path, nil))(t); r.a != second.a {
 		t.Error("the newcomer is not in the new region")
 	} else {
 		r.Close()
@@ -195,7 +195,7 @@ func TestEphemeralEndsUnderANewcomer(t *testing.T) {
 func corpse(t *testing.T) (path string) {
 	t.Helper()
 	path = testPath(t)
-	r := must(Create(path, ephemeral))(t)
+	r := testproc.Get(Create(path, ephemeral))(t)
 	c := guest.Start(t, path)
 	c.Expect(fmt.Sprint(r.a.id))
 	if err := r.Close(); err != nil {
@@ -208,12 +208,12 @@ func corpse(t *testing.T) (path string) {
 // Somebody is about to end the region, has not said so in it yet, and is killed.
 func TestEphemeralIsEnding(t *testing.T) {
 	path := corpse(t)
-	ender := must(sys.Open(path, true))(t)
+	ender := testproc.Get(sys.Open(path, true))(t)
 	if err := sys.Lock(ender, 192, 1, true); err != nil {
 		t.Fatal(err)
 	}
-	id := must(sys.ID(ender))(t)
-	a := attachment{path: path, file: id, private: must(sys.Open(path, true))(t)}
+	id := testproc.Get(sys.ID(ender))(t)
+	a := attachment{path: path, file: id, private: testproc.Get(sys.Open(path, true))(t)}
 	a.Geo.Flags = 1
 	if err := a.takeLife(); !errors.Is(err, errGone) {
 		t.Errorf("takeLife while another ends the region = %v, want errGone", err)
@@ -254,19 +254,19 @@ func TestEphemeralIsEnding(t *testing.T) {
 // The name was removed and given to another region before the last one left.
 func TestEphemeralDoesNotTakeASuccessorsName(t *testing.T) {
 	path := testPath(t)
-	first := must(Create(path, ephemeral))(t)
-	f := must(first.File())(t)
+	first := testproc.Get(Create(path, ephemeral))(t)
+	f := testproc.Get(first.File())(t)
 	defer f.Close()
 	if err := Remove(path); err != nil {
 		t.Fatal(err)
 	}
 	// Those who have a descriptor may still come in, those who have the name not.
-	in := must(OpenFile(f, nil))(t)
+	in := testproc.Get(OpenFile(f, nil))(t)
 	if in.a != first.a {
 		t.Error("not the same region")
 	}
 	in.Close()
-	second := must(Create(path, nil))(t)
+	second := testproc.Get(Create(path, nil))(t)
 	defer second.Close()
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
@@ -279,16 +279,16 @@ func TestEphemeralDoesNotTakeASuccessorsName(t *testing.T) {
 // Somebody was killed between lifeGone and the unlinking.
 func TestEphemeralGoneWithItsName(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, ephemeral))(t)
+	r := testproc.Get(Create(path, ephemeral))(t)
 	var b [4]byte
 	binary.LittleEndian.PutUint32(b[:], 1)
-	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+	f := testproc.Get(os.OpenFile(path, os.O_RDWR, 0))(t)
 	defer f.Close()
 	if _, err := f.WriteAt(b[:], 192); err != nil {
 		t.Fatal(err)
 	}
 	// r still has its share, as one does who was late.
-	second := must(OpenOrCreate(path, ephemeral))(t)
+	second := testproc.Get(OpenOrCreate(path, ephemeral))(t)
 	defer second.Close()
 	if second.a == r.a {
 		t.Error("a region that has ended was opened")
@@ -302,7 +302,7 @@ func TestEphemeralGoneWithItsName(t *testing.T) {
 // Who unlinks is stopped while it holds the name byte; then it is killed.
 func TestRemoveBehindAStoppedRemover(t *testing.T) {
 	path := newRegionFile(t)
-	f := must(sys.Open(path, true))(t)
+	f := testproc.Get(sys.Open(path, true))(t)
 	if err := sys.Lock(f, 0, 1, true); err != nil {
 		t.Fatal(err)
 	}

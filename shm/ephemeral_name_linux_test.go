@@ -31,7 +31,7 @@ func TestDescriptorNeedsNoName(t *testing.T) {
 			path := testPath(t)
 			c := sender.Start(t, path)
 			id := c.Line()
-			f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+			f := testproc.Get(os.OpenFile(path, os.O_RDWR, 0))(t)
 			defer f.Close()
 			v, err := arrive(f, new(Options))
 			if err != nil {
@@ -45,7 +45,7 @@ func TestDescriptorNeedsNoName(t *testing.T) {
 			}
 			var second *Region
 			if successor {
-				second = must(Create(path, ephemeral))(t)
+				second = testproc.Get(Create(path, ephemeral))(t)
 				defer second.Close()
 			}
 			r, err := v.enter(new(Options))
@@ -76,7 +76,7 @@ func TestNoShareOfTheEnded(t *testing.T) {
 	path := testPath(t)
 	c := sender.Start(t, path)
 	c.Line()
-	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+	f := testproc.Get(os.OpenFile(path, os.O_RDWR, 0))(t)
 	defer f.Close()
 	v, err := arrive(f, new(Options))
 	if err != nil {
@@ -94,9 +94,9 @@ func TestLastByDescriptorTakesTheName(t *testing.T) {
 	path := testPath(t)
 	c := sender.Start(t, path)
 	c.Line()
-	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+	f := testproc.Get(os.OpenFile(path, os.O_RDWR, 0))(t)
 	defer f.Close()
-	r := must(OpenFile(f, nil))(t)
+	r := testproc.Get(OpenFile(f, nil))(t)
 	c.Say("go")
 	c.Expect("closed")
 	if err := r.Close(); err != nil {
@@ -142,7 +142,7 @@ func TestStickyDirectory(t *testing.T) {
 	if err := os.Chmod(dir, fs.ModeSticky|0o777); err != nil {
 		t.Fatal(err)
 	}
-	r := must(Create(path, &Options{Size: 1 << 20, Ephemeral: true, Mode: 0o666}))(t)
+	r := testproc.Get(Create(path, &Options{Size: 1 << 20, Ephemeral: true, Mode: 0o666}))(t)
 	c := neighbour.Start(t, path)
 	c.Expect("in")
 	if err := r.Close(); err != nil {

@@ -52,7 +52,7 @@ func forkedAndClosed(t *testing.T, path, how string) {
 // Who has closed a region keeps no place in it, whoever it has forked.
 func TestClosedThoughAForkedChildLives(t *testing.T) {
 	path := testPath(t)
-	must(Create(path, &Options{Participants: 1}))(t).Close()
+	testproc.Get(Create(path, &Options{Participants: 1}))(t).Close()
 	forkedAndClosed(t, path, "open")
 	f, _, err := openFile(path, true)
 	if err != nil {
@@ -62,7 +62,7 @@ func TestClosedThoughAForkedChildLives(t *testing.T) {
 	if at, held, err := sys.FirstLocked(f, 0, 1<<40); held || err != nil {
 		t.Errorf("byte %d is locked, %v, %v", at, held, err)
 	}
-	r := must(Open(path, nil))(t)
+	r := testproc.Get(Open(path, nil))(t)
 	defer r.Close()
 	if p := r.Self(); p.Index != 0 || p.Epoch != 3 {
 		t.Errorf("self %+v, want epoch 3 of record 0", p)
@@ -83,7 +83,7 @@ func TestEndedThoughAForkedChildLives(t *testing.T) {
 // Nor does who ended one keep the next to come waiting for it.
 func TestEndIsLetGo(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, &Options{Participants: 2, Ephemeral: true}))(t)
+	r := testproc.Get(Create(path, &Options{Participants: 2, Ephemeral: true}))(t)
 	f, _, err := openFile(path, true)
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +94,7 @@ func TestEndIsLetGo(t *testing.T) {
 	if over, err := endIfDead(f, r.a.file, path); !over || err != nil {
 		t.Fatalf("endIfDead = %v, %v", over, err)
 	}
-	g := must(sys.Reopen(f, true))(t)
+	g := testproc.Get(sys.Reopen(f, true))(t)
 	defer g.Close()
 	if at, held, err := sys.FirstLocked(g, 0, 1<<40); held || err != nil {
 		t.Errorf("byte %d is locked, %v, %v", at, held, err)

@@ -11,15 +11,16 @@ import (
 
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/testproc"
 )
 
 // A region on its way stays until whoever has the descriptor has closed it, and
 // goes with the last.
 func TestHandOn(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, ephemeral))(t)
+	r := testproc.Get(Create(path, ephemeral))(t)
 	id := r.a.id
-	p := must(r.HandOn())(t)
+	p := testproc.Get(r.HandOn())(t)
 	if p.Key.ID != id || p.Key != r.a.key() || p.Name != path || p.ReadOnly {
 		t.Errorf("%+v", p)
 	}
@@ -27,19 +28,19 @@ func TestHandOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.End() // too early
-	in := must(OpenFile(p.File, nil))(t)
+	in := testproc.Get(OpenFile(p.File, nil))(t)
 	if in.a.id != id {
 		t.Errorf("in region %v, want %v", in.a.id, id)
 	}
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if again := must(Open(path, nil))(t); again.a.id != id {
+	if again := testproc.Get(Open(path, nil))(t); again.a.id != id {
 		t.Errorf("in region %v, want %v", again.a.id, id)
 	} else if err := again.Close(); err != nil {
 		t.Fatal(err)
 	}
-	dup := must(sys.Dup(p.File))(t) // as a child has it
+	dup := testproc.Get(sys.Dup(p.File))(t) // as a child has it
 	p.File.Close()
 	if p.End(); !isNamed(path, in.a.file) {
 		t.Error("it ended while a descriptor was on its way")
@@ -55,8 +56,8 @@ func TestHandOn(t *testing.T) {
 // Others live in it: the end of a passage is not theirs.
 func TestHandOnBesideOthers(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, ephemeral))(t)
-	p := must(r.HandOn())(t)
+	r := testproc.Get(Create(path, ephemeral))(t)
+	p := testproc.Get(r.HandOn())(t)
 	c := guest.Start(t, path)
 	c.Expect(fmt.Sprint(r.a.id))
 	if err := r.Close(); err != nil {
@@ -76,24 +77,24 @@ func TestHandOnBesideOthers(t *testing.T) {
 // Neither a name that was taken away nor one that another has by now matters.
 func TestHandOnWithoutAName(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, ephemeral))(t)
+	r := testproc.Get(Create(path, ephemeral))(t)
 	if err := Remove(path); err != nil {
 		t.Fatal(err)
 	}
-	second := must(Create(path, ephemeral))(t)
-	p := must(r.HandOn())(t)
+	second := testproc.Get(Create(path, ephemeral))(t)
+	p := testproc.Get(r.HandOn())(t)
 	id := r.a.id
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
-	in := must(OpenFile(p.File, nil))(t)
+	in := testproc.Get(OpenFile(p.File, nil))(t)
 	if in.a.id != id {
 		t.Errorf("in region %v, want %v", in.a.id, id)
 	}
 	if err := in.Close(); err != nil {
 		t.Fatal(err)
 	}
-	dup := must(sys.Dup(p.File))(t)
+	dup := testproc.Get(sys.Dup(p.File))(t)
 	defer dup.Close()
 	p.File.Close()
 	if p.End(); !isNamed(path, second.a.file) {
@@ -109,11 +110,11 @@ func TestHandOnWithoutAName(t *testing.T) {
 // share on its way is none of this process's own, and goes without it.
 func TestHandOnOfAMovedFile(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, ephemeral))(t)
+	r := testproc.Get(Create(path, ephemeral))(t)
 	if err := os.Rename(path, path+"-away"); err != nil {
 		t.Fatal(err)
 	}
-	p := must(r.HandOn())(t)
+	p := testproc.Get(r.HandOn())(t)
 	if err := os.Rename(path+"-away", path); err != nil {
 		t.Fatal(err)
 	}
@@ -129,9 +130,9 @@ func TestHandOnReadOnly(t *testing.T) {
 	path := testPath(t)
 	c := sender.Start(t, path)
 	c.Line()
-	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	ro := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
-	p := must(ro.HandOn())(t)
+	p := testproc.Get(ro.HandOn())(t)
 	defer p.File.Close()
 	if !p.ReadOnly {
 		t.Errorf("%+v", p)
@@ -150,18 +151,18 @@ func TestHandOnReadOnly(t *testing.T) {
 func TestTwoOfOneID(t *testing.T) {
 	path := newRegionFile(t)
 	copied := filepath.Join(filepath.Dir(path), "copy")
-	if err := os.WriteFile(copied, must(os.ReadFile(path))(t), 0o600); err != nil {
+	if err := os.WriteFile(copied, testproc.Get(os.ReadFile(path))(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	one, two := must(Open(path, nil))(t), must(Open(copied, nil))(t)
+	one, two := testproc.Get(Open(path, nil))(t), testproc.Get(Open(copied, nil))(t)
 	for _, r := range []*Region{one, two} {
 		var arrived Region
-		if err := arrived.UnmarshalBinary(must(r.MarshalBinary())(t)); err != nil || arrived.a != r.a {
+		if err := arrived.UnmarshalBinary(testproc.Get(r.MarshalBinary())(t)); err != nil || arrived.a != r.a {
 			t.Errorf("a handle on %s is on %s, %v", r.Name(), arrived.Name(), err)
 		}
 		arrived.Close()
 	}
-	byID := must(object.Ref{Region: one.a.id}.Marshal())(t)
+	byID := testproc.Get(object.Ref{Region: one.a.id}.Marshal())(t)
 	if err := new(Region).UnmarshalBinary(byID); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("by the id alone = %v, want fs.ErrInvalid", err)
 	}
@@ -176,7 +177,7 @@ func TestTwoOfOneID(t *testing.T) {
 	} else {
 		f.Close()
 	}
-	stray := must(object.Ref{}.On(one.a.key()).Marshal())(t)
+	stray := testproc.Get(object.Ref{}.On(one.a.key()).Marshal())(t)
 	if err := new(Region).UnmarshalBinary(stray); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), copied) {
 		t.Errorf("a handle where only a copy of its region is open = %v, want fs.ErrNotExist that names the copy", err)
 	}

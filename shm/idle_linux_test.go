@@ -50,7 +50,7 @@ func TestIdleGuardSleeps(t *testing.T) {
 		t.Skip("without futex_waitv a guard looks at its words now and then")
 	}
 	path := testPath(t)
-	r := must(Create(path, &Options{Participants: 24}))(t)
+	r := testproc.Get(Create(path, &Options{Participants: 24}))(t)
 	defer r.Close()
 	var cs []*testproc.Child
 	for range 14 {
@@ -98,7 +98,7 @@ func TestLastingSuspicionLetsSleep(t *testing.T) {
 		t.Skip("without futex_waitv a guard looks at its words now and then")
 	}
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	var cs []*testproc.Child
 	for range region.DutyPosts + 1 { // the last two are not on duty

@@ -11,6 +11,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/region"
+	"example.com/tandem/internal/testproc"
 )
 
 // Deaths are one thing that can come between two accesses of an operation;
@@ -21,7 +22,7 @@ import (
 // blocks reports whether one that is paused has what the other will want.
 func (s *stage) blocks(other act, who uint32) bool {
 	w := words{region.On(s.Area, s.g)}
-	m := must(engine.AttachMutex(s.Sub(region.HdrDirLock, engine.MutexSize), engine.Env{}))(s.t)
+	m := testproc.Get(engine.AttachMutex(s.Sub(region.HdrDirLock, engine.MutexSize), engine.Env{}))(s.t)
 	if holder, held := m.Owner(); !held || holder.Index == who {
 		return false
 	}

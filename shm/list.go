@@ -37,11 +37,11 @@ type Info struct {
 
 // List tells which regions are in Dir(), by name. Files that are no regions,
 // or that this user may not read, are left out; what dead processes left of
-// ephemeral regions is taken away.
+// ephemeral regions is taken away. It blocks for nobody.
 func List() ([]Info, error) { return list("shm.List", sweep) }
 
 // ListAll is List but changes nothing: what is left of ephemeral regions stays,
-// and is listed as Stale.
+// and is listed as Stale. It blocks for nobody.
 func ListAll() ([]Info, error) { return list("shm.ListAll", os.ReadDir) }
 
 func list(op string, read func(dir string) ([]fs.DirEntry, error)) ([]Info, error) {

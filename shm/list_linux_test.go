@@ -9,6 +9,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"example.com/tandem/internal/testproc"
 )
 
 func TestList(t *testing.T) {
@@ -18,11 +20,11 @@ func TestList(t *testing.T) {
 		t.Errorf("List of an empty directory = %v, %v", infos, err)
 	}
 	before := time.Now().Add(-time.Second)
-	a := must(Create("a", &Options{Size: 1 << 20, Participants: 5, Mode: 0o640}))(t)
+	a := testproc.Get(Create("a", &Options{Size: 1 << 20, Participants: 5, Mode: 0o640}))(t)
 	defer a.Close()
-	b := must(Create("b", ephemeral))(t)
+	b := testproc.Get(Create("b", ephemeral))(t)
 	defer b.Close()
-	c := must(Create("c", &Options{Size: 2 << 20}))(t)
+	c := testproc.Get(Create("c", &Options{Size: 2 << 20}))(t)
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +32,7 @@ func TestList(t *testing.T) {
 	visitor.Expect(a.a.id.String())
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, name := range []string{"old", "damaged", "short"} {
-		r := must(Create(name, &Options{Size: 1 << 20}))(t)
+		r := testproc.Get(Create(name, &Options{Size: 1 << 20}))(t)
 		r.Close()
 	}
 	damageFile(t, at("old"), func(b []byte) { b[8] = 9 })
@@ -87,7 +89,7 @@ func TestList(t *testing.T) {
 func TestRemove(t *testing.T) {
 	dir := testDir(t)
 	t.Setenv("TANDEM_DIR", dir)
-	first := must(Create("feed", nil))(t)
+	first := testproc.Get(Create("feed", nil))(t)
 	defer first.Close()
 	if err := Remove("feed"); err != nil {
 		t.Fatal(err)
@@ -98,14 +100,14 @@ func TestRemove(t *testing.T) {
 	if err := Remove("fe ed"); !errors.Is(err, fs.ErrInvalid) {
 		t.Errorf("Remove of a bad name = %v, want fs.ErrInvalid", err)
 	}
-	second := must(Create("feed", nil))(t)
+	second := testproc.Get(Create("feed", nil))(t)
 	defer second.Close()
 	if second.a == first.a || first.Self().State != Alive || second.Self().State != Alive {
 		t.Error("two regions of one name, one after the other, want both alive")
 	}
-	f := must(first.File())(t)
+	f := testproc.Get(first.File())(t)
 	defer f.Close()
-	again := must(OpenFile(f, nil))(t)
+	again := testproc.Get(OpenFile(f, nil))(t)
 	defer again.Close()
 	if again.a != first.a {
 		t.Error("OpenFile of the removed region found another")
@@ -116,7 +118,7 @@ func TestRemove(t *testing.T) {
 func TestRemoveRace(t *testing.T) {
 	path := testPath(t)
 	for range 50 {
-		first := must(Create(path, &Options{Size: 1 << 20}))(t)
+		first := testproc.Get(Create(path, &Options{Size: 1 << 20}))(t)
 		first.Close()
 		results := make(chan error, 4)
 		for range cap(results) {

@@ -26,14 +26,3 @@ func testPath(t testing.TB) string {
 	t.Helper()
 	return filepath.Join(testDir(t), "region")
 }
-
-// must is for calls that cannot fail: must(Open(path, nil))(t).
-func must[T any](v T, err error) func(testing.TB) T {
-	return func(t testing.TB) T {
-		t.Helper()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return v
-	}
-}

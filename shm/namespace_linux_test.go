@@ -70,7 +70,7 @@ type abroad struct {
 
 func newAbroad(t *testing.T) *abroad {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	t.Cleanup(func() { r.Close() })
 	m, core, err := lockable(r, "m")
 	if err != nil {

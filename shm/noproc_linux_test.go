@@ -28,7 +28,7 @@ func TestWithoutProc(t *testing.T) {
 			t.Error(l)
 		}
 	}
-	if f := must(os.ReadDir(testDirOf(path)))(t); len(f) != 1 {
+	if f := testproc.Get(os.ReadDir(testDirOf(path)))(t); len(f) != 1 {
 		t.Errorf("the directory has %v", f)
 	}
 }
@@ -70,7 +70,7 @@ var procless = testproc.Role("procless", func(args []string) {
 
 // What is wrong otherwise is told, and no advice given.
 func TestReopenSaysWhatIsWrong(t *testing.T) {
-	f := must(os.Open(newRegionFile(t)))(t)
+	f := testproc.Get(os.Open(newRegionFile(t)))(t)
 	defer f.Close()
 	var was unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {

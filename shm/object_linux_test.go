@@ -21,7 +21,7 @@ import (
 func newRegion(t testing.TB, o *Options) (*Region, string) {
 	t.Helper()
 	path := testPath(t)
-	r := must(Create(path, o))(t)
+	r := testproc.Get(Create(path, o))(t)
 	t.Cleanup(func() { r.Close() })
 	return r, path
 }
@@ -148,7 +148,7 @@ func tinyFS(t testing.TB, n int) string {
 
 func TestFullFileSystem(t *testing.T) {
 	path := filepath.Join(tinyFS(t, 2<<20), "region")
-	r := must(Create(path, &Options{Size: 64 << 20, Objects: 64, Participants: 4}))(t)
+	r := testproc.Get(Create(path, &Options{Size: 64 << 20, Objects: 64, Participants: 4}))(t)
 	defer r.Close()
 	var cores []*object.Core
 	for i := 0; ; i++ {
@@ -190,11 +190,11 @@ func TestFullFileSystem(t *testing.T) {
 	}
 	_, err = r.OpenObject(sizedSpec("small", 9000))
 	wantErr(t, err, ErrNoSpace)
-	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	ro := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
 	for _, r := range []*Region{r, ro} {
 		checkOK(t, r)
-		s := must(r.Snapshot())(t)
+		s := testproc.Get(r.Snapshot())(t)
 		if len(s.Objects) != len(cores) || s.Memory.FileFree >= 4096 {
 			t.Errorf("%d objects, want %d; %d bytes free", len(s.Objects), len(cores), s.Memory.FileFree)
 		}
@@ -250,7 +250,7 @@ func TestTenThousandObjects(t *testing.T) {
 	checkOK(t, r)
 	checked := time.Since(start)
 	start = time.Now()
-	s := must(r.Snapshot())(t)
+	s := testproc.Get(r.Snapshot())(t)
 	shown := time.Since(start)
 	if len(s.Objects) != n {
 		t.Errorf("%d objects in the snapshot", len(s.Objects))

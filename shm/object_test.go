@@ -14,6 +14,7 @@ import (
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/region"
+	"example.com/tandem/internal/testproc"
 )
 
 func TestOpenObjectTwiceIsOneCore(t *testing.T) {
@@ -327,7 +328,7 @@ func TestHeapComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	forget(r)
-	l := must(r.a.lockDirectory())(t)
+	l := testproc.Get(r.a.lockDirectory())(t)
 	if err := r.a.collect(r.a.Geo.Objects); err != nil {
 		t.Fatal(err)
 	}

@@ -43,7 +43,7 @@ func resum(b []byte) { binary.LittleEndian.PutUint64(b[88:], region.HeaderSum(b)
 func newRegionFile(t *testing.T) string {
 	t.Helper()
 	path := testPath(t)
-	r := must(Create(path, &Options{Size: 1 << 20}))(t)
+	r := testproc.Get(Create(path, &Options{Size: 1 << 20}))(t)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func TestOpenRefusesOtherSizes(t *testing.T) {
 func TestOpenRefusesWhatIsNoFile(t *testing.T) {
 	dir := testDir(t)
 	target := filepath.Join(dir, "target")
-	r := must(Create(target, nil))(t)
+	r := testproc.Get(Create(target, nil))(t)
 	defer r.Close()
 	at := func(name string) string { return filepath.Join(dir, name) }
 	for _, err := range []error{
@@ -296,7 +296,7 @@ func TestOpenAsAnotherUser(t *testing.T) {
 		{0o666, "", "open true"},
 	} {
 		path := filepath.Join(dir, fmt.Sprintf("m%o%s", tt.mode, tt.readonly))
-		r := must(Create(path, &Options{Mode: tt.mode}))(t)
+		r := testproc.Get(Create(path, &Options{Mode: tt.mode}))(t)
 		defer r.Close()
 		c := stranger.Start(t, "12345", path, tt.readonly)
 		if l := c.Line(); l != tt.want {
@@ -308,16 +308,16 @@ func TestOpenAsAnotherUser(t *testing.T) {
 
 func TestReadOnly(t *testing.T) {
 	path := newRegionFile(t)
-	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	ro := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
 	if ro.Size() != 1<<20 || ro.Name() != path || len(ro.Participants()) != 0 {
 		t.Errorf("size %d, name %q, participants %v", ro.Size(), ro.Name(), ro.Participants())
 	}
 	// It took no record: a region for one has room for one.
 	path = testPath(t)
-	one := must(Create(path, &Options{Participants: 1}))(t)
+	one := testproc.Get(Create(path, &Options{Participants: 1}))(t)
 	defer one.Close()
-	ro2 := must(Open(path, &Options{ReadOnly: true}))(t)
+	ro2 := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro2.Close()
 	if p := ro2.Participants(); len(p) != 1 || p[0].PID != os.Getpid() {
 		t.Errorf("Participants through a read-only handle = %v", p)
@@ -349,7 +349,7 @@ func TestOpenAfterReboot(t *testing.T) {
 	if _, err := f.WriteAt(rec[:], 4096+7*256); err != nil {
 		t.Fatal(err)
 	}
-	r := must(Open(path, nil))(t)
+	r := testproc.Get(Open(path, nil))(t)
 	defer r.Close()
 	if p := r.Participants(); len(p) != 1 || p[0].Index != r.Self().Index {
 		t.Errorf("Participants = %v, want this process alone", p)
@@ -379,9 +379,9 @@ func TestOpenCopyWithHoles(t *testing.T) {
 			}
 		}
 	}
-	r := must(Open(sparse, nil))(t)
+	r := testproc.Get(Open(sparse, nil))(t)
 	defer r.Close()
-	other := must(Open(path, nil))(t)
+	other := testproc.Get(Open(path, nil))(t)
 	defer other.Close()
 	if r.a == other.a {
 		t.Error("a region and its copy are one attachment")

@@ -74,7 +74,7 @@ func TestOpenOrCreateRace(t *testing.T) {
 				t.Fatalf("round %d: one has region and objects %s, another %s", n, first, l)
 			}
 		}
-		r := must(Open(filepath.Join(dir, name), nil))(t)
+		r := testproc.Get(Open(filepath.Join(dir, name), nil))(t)
 		if p := len(r.Participants()); p != racers+1 {
 			t.Errorf("round %d: %d participants, want %d", n, p, racers+1)
 		}

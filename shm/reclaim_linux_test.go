@@ -169,7 +169,7 @@ func TestMemoryComesBackWithTheNext(t *testing.T) {
 		if n := blocks(t, path); n < empty+bigObject {
 			t.Fatalf("the file takes %d bytes, %d without the object", n, empty)
 		}
-		next := must(Open(path, nil))(t)
+		next := testproc.Get(Open(path, nil))(t)
 		defer next.Close()
 		comesBack(t, path, empty)
 	}
@@ -196,7 +196,7 @@ func TestSnapshotCountsOpeners(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"1 removed and still open,", "0 removed and still open, 1 removed that nobody has open,"} {
-		if s := must(r.Snapshot())(t).String(); !strings.Contains(s, want) {
+		if s := testproc.Get(r.Snapshot())(t).String(); !strings.Contains(s, want) {
 			t.Errorf("%s\nwant %s", s, want)
 		}
 		r.a.ClearOpener(1, 0)

@@ -67,7 +67,7 @@ func goneFrom(t *testing.T, r *Region) {
 // anything else: whoever has it open is told.
 func TestHolderOfARemovedObjectDies(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	c, ms := hoard(t, path, r, 1)
 	if err := r.Remove("m0"); err != nil {
@@ -89,7 +89,7 @@ func TestHolderGoesDuringRemoval(t *testing.T) {
 		t.Run(how, func(t *testing.T) {
 			for range rounds {
 				path := testPath(t)
-				r := must(Create(path, nil))(t)
+				r := testproc.Get(Create(path, nil))(t)
 				c, ms := hoard(t, path, r, n)
 				go func() {
 					if how == "killed" {

@@ -13,6 +13,7 @@ import (
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/region"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/internal/wait"
 )
 
@@ -58,7 +59,7 @@ func (h *heapRegion) abandon(t testing.TB) {
 	t.Helper()
 	dead := engine.Self{Index: 3, Epoch: 1}
 	area := h.Sub(region.HdrDirLock, engine.MutexSize)
-	m := must(engine.AttachMutex(area, engine.Env{Self: dead, Wake: wait.Wake}))(t)
+	m := testproc.Get(engine.AttachMutex(area, engine.Env{Self: dead, Wake: wait.Wake}))(t)
 	if ok, err := m.TryLock(); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
@@ -338,14 +339,14 @@ func TestCheckFindsDamage(t *testing.T) {
 func TestLockOfNobody(t *testing.T) {
 	s := newScene(t)
 	nobody := engine.Self{Index: 3, Epoch: 77}
-	m := must(engine.AttachMutex(s.Sub(region.HdrDirLock, engine.MutexSize), engine.Env{Self: nobody, Wake: wait.Wake}))(t)
+	m := testproc.Get(engine.AttachMutex(s.Sub(region.HdrDirLock, engine.MutexSize), engine.Env{Self: nobody, Wake: wait.Wake}))(t)
 	if ok, err := m.TryLock(); !ok || err != nil {
 		t.Fatal(ok, err)
 	}
 	_, err := s.r.OpenObject(lockOf("new"))
 	wantErr(t, err, ErrCorrupt)
 	openOK(t, s.r, lockOf("b")) // is found without it
-	if sn := must(s.r.Snapshot())(t); sn.Directory.Holder == nil || sn.Directory.Holder.Epoch != 77 {
+	if sn := testproc.Get(s.r.Snapshot())(t); sn.Directory.Holder == nil || sn.Directory.Holder.Epoch != 77 {
 		t.Errorf("holder %v, want epoch 77", sn.Directory.Holder)
 	}
 }

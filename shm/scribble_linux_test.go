@@ -19,7 +19,7 @@ import (
 func bare(t testing.TB, r *Region) *attachment {
 	t.Helper()
 	a := newBare(t, r)
-	rec := must(a.takeRecord())(t)
+	rec := testproc.Get(a.takeRecord())(t)
 	a.beginWatch()
 	rec.Move(region.RecordWord(a.self.Epoch, region.StAttaching), region.RecordWord(a.self.Epoch, region.StAlive))
 	return a
@@ -29,8 +29,8 @@ func bare(t testing.TB, r *Region) *attachment {
 func newBare(t testing.TB, r *Region) *attachment {
 	t.Helper()
 	a := &attachment{}
-	f := must(r.File())(t)
-	a.private = must(sys.Reopen(f, true))(t)
+	f := testproc.Get(r.File())(t)
+	a.private = testproc.Get(sys.Reopen(f, true))(t)
 	if err := a.init(regionFile{f: f, id: r.a.file, h: region.Header{Geometry: r.a.Geo}, name: "bare"}, true); err != nil {
 		t.Fatal(err)
 	}
@@ -53,7 +53,7 @@ func (a *attachment) goAway() {
 // unguarded is a region in which no guard is at work.
 func unguarded(t testing.TB, o *Options) *Region {
 	t.Helper()
-	r := must(Create(testPath(t), o))(t)
+	r := testproc.Get(Create(testPath(t), o))(t)
 	theGuard.remove(r.a)
 	t.Cleanup(func() { r.Close() })
 	return r
@@ -63,7 +63,7 @@ func unguarded(t testing.TB, o *Options) *Region {
 // anything from it, and its word comes back.
 func TestScribbledRecordIsNotDead(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	c := holder.Start(t, path, "0", "")
 	c.Expect("held")
@@ -225,8 +225,8 @@ func TestRecoverersHaveNamesOfTheirOwn(t *testing.T) {
 
 	newcomer := func(inRecovery func()) (*attachment, bool) {
 		a := &attachment{}
-		f := must(r.File())(t)
-		a.private = must(sys.Reopen(f, true))(t)
+		f := testproc.Get(r.File())(t)
+		a.private = testproc.Get(sys.Reopen(f, true))(t)
 		if err := a.init(regionFile{f: f, id: r.a.file, h: region.Header{Geometry: r.a.Geo}, name: "newcomer"}, true); err != nil {
 			t.Fatal(err)
 		}
@@ -280,7 +280,7 @@ func TestNewcomerTakesTheDeadOnesPlace(t *testing.T) {
 
 // A handle that was dropped must not take the memory away from under a look.
 func TestMemoryOutlivesTheLook(t *testing.T) {
-	r := must(Create(testPath(t), &Options{Participants: 1024}))(t)
+	r := testproc.Get(Create(testPath(t), &Options{Participants: 1024}))(t)
 	defer r.Close()
 	path := r.a.path
 	var wg gosync.WaitGroup
@@ -296,7 +296,7 @@ func TestMemoryOutlivesTheLook(t *testing.T) {
 		}
 	})
 	for range 100 {
-		if n := len(must(Open(path, &Options{ReadOnly: true}))(t).Participants()); n != 1 {
+		if n := len(testproc.Get(Open(path, &Options{ReadOnly: true}))(t).Participants()); n != 1 {
 			t.Errorf("%d participants, want 1", n)
 		}
 	}
@@ -324,7 +324,7 @@ var lateWriter = testproc.Role("late writer", func(args []string) {
 // Where the system refuses private zeroes, Close takes others.
 func TestCloseWithoutPrivateZeroes(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	c := lateWriter.Start(t, "TANDEM_FORCE=sparsezeroes", "--", path)
 	c.Expect("closed")

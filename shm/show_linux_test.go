@@ -11,6 +11,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/region"
+	"example.com/tandem/internal/testproc"
 )
 
 // What a region says of itself neither moves the cursor nor turns round what
@@ -22,9 +23,9 @@ func TestNamesAreShownAsText(t *testing.T) {
 	name := "x\u202edaed\x1b[2J"
 	copy(r.a.Bytes(r.a.Geo.RecordAt(rec.I)+region.RecName, 64), name)
 	mem.Store32(rec.P32(region.RecNameLen), uint32(len(name)))
-	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	ro := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
-	s := must(ro.Snapshot())(t)
+	s := testproc.Get(ro.Snapshot())(t)
 	checked := whileChanging(t, r, ro.Check)
 	wantErr(t, checked, syscall.EBUSY)
 	for what, text := range map[string]string{
@@ -58,7 +59,7 @@ func TestPIDsOfAnotherNamespace(t *testing.T) {
 	r, path := newRegion(t, nil)
 	core := openOK(t, r, lockOf("a"))
 	defer core.KeepAlive()
-	ro := must(Open(path, &Options{ReadOnly: true}))(t)
+	ro := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer ro.Close()
 	rec := r.a.rec(r.a.self.Index)
 	ns := mem.Load64(rec.P64(region.RecPIDNS))
@@ -71,7 +72,7 @@ func TestPIDsOfAnotherNamespace(t *testing.T) {
 		want bool
 	}{{ns, false}, {ns + 1<<32, false}, {0, false}, {ns + 1, true}} {
 		mem.Store64(rec.P64(region.RecPIDNS), tt.ns)
-		s := must(r.Snapshot())(t)
+		s := testproc.Get(r.Snapshot())(t)
 		if p := s.Participants[0]; p.Elsewhere != tt.want {
 			t.Errorf("namespaces %#x, mine %#x: elsewhere is %v", tt.ns, ns, p.Elsewhere)
 		}
@@ -95,13 +96,13 @@ func TestPIDsOfAnotherNamespace(t *testing.T) {
 func TestMismatchOfUnknownKind(t *testing.T) {
 	path := filepath.Join(testDir(t), "region")
 	storedRegion(t, path, 1)
-	f := must(os.OpenFile(path, os.O_RDWR, 0))(t)
+	f := testproc.Get(os.OpenFile(path, os.O_RDWR, 0))(t)
 	defer f.Close()
-	h := must(readHeader(f, must(f.Stat())(t).Size()))(t)
+	h := testproc.Get(readHeader(f, testproc.Get(f.Stat())(t).Size()))(t)
 	if _, err := f.WriteAt([]byte{77}, int64(h.EntryAt(0)+region.EntKind)); err != nil {
 		t.Fatal(err)
 	}
-	r := must(Open(path, nil))(t)
+	r := testproc.Get(Open(path, nil))(t)
 	defer r.Close()
 	_, err := r.OpenObject(lockOf("o0"))
 	wantErr(t, err, ErrMismatch)

@@ -12,7 +12,7 @@ import (
 // find it out by looking.
 func TestSilencedDeathIsFound(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), testproc.Patience)
 	defer cancel()

@@ -13,6 +13,7 @@ import (
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/region"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/internal/wait"
 )
 
@@ -115,7 +116,7 @@ func newStage(t testing.TB) *stage {
 			c := openOK(t, r, lockOf(n))
 			*s.kept = append(*s.kept, c)
 			if who != theKeeper {
-				if ok, err := must(engine.AttachMutex(c.Area, c.Env))(t).TryLock(); !ok || err != nil {
+				if ok, err := testproc.Get(engine.AttachMutex(c.Area, c.Env))(t).TryLock(); !ok || err != nil {
 					t.Fatal(ok, err)
 				}
 			}
@@ -174,7 +175,7 @@ func (s *stage) set() {
 
 func (s *stage) mutex(name string) *engine.Mutex {
 	e := s.entries[name]
-	return must(engine.AttachMutex(s.Sub(e.Off, engine.MutexSize), engine.Env{Wake: wait.Wake}))(s.t)
+	return testproc.Get(engine.AttachMutex(s.Sub(e.Off, engine.MutexSize), engine.Env{Wake: wait.Wake}))(s.t)
 }
 
 func (s *stage) say(what string, err error) {

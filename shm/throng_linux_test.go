@@ -18,7 +18,7 @@ import (
 // participant at any time, so there is always a place for it.
 func TestThrongOpensAndCloses(t *testing.T) {
 	path := testPath(t)
-	must(Create(path, &Options{Participants: 1}))(t).Close()
+	testproc.Get(Create(path, &Options{Participants: 1}))(t).Close()
 	rounds := effort.Or(10, 3)
 	var wg gosync.WaitGroup
 	for g := range 100 {
@@ -55,7 +55,7 @@ func TestThrongOpensAndCloses(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	look := must(Open(path, &Options{ReadOnly: true}))(t)
+	look := testproc.Get(Open(path, &Options{ReadOnly: true}))(t)
 	defer look.Close()
 	if ps := look.Participants(); len(ps) != 0 {
 		t.Errorf("participants %v, want none", ps)
@@ -93,7 +93,7 @@ var stormer = testproc.Role("stormer", func(args []string) {
 // Processes attach and leave without a pause and are killed anywhere in it.
 func TestStormOfAttachesAndKills(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, &Options{Participants: 6}))(t)
+	r := testproc.Get(Create(path, &Options{Participants: 6}))(t)
 	defer r.Close()
 	rounds := effort.Or(8, 2)
 	for range rounds {
@@ -160,7 +160,7 @@ func TestGuardOfManyRegions(t *testing.T) {
 	const n = 140 // more than one futex_waitv takes
 	for i := range n {
 		path := filepath.Join(dir, fmt.Sprint("region-", i))
-		r := must(Create(path, &Options{Size: 2 << 20, Participants: 4, Objects: 8}))(t)
+		r := testproc.Get(Create(path, &Options{Size: 2 << 20, Participants: 4, Objects: 8}))(t)
 		defer r.Close()
 		rs, paths = append(rs, r), append(paths, path)
 	}
@@ -196,7 +196,7 @@ func TestGuardOfManyRegions(t *testing.T) {
 
 // Close waits for who changes the directory, whose writes go to the file, too.
 func TestCloseWaitsForAChange(t *testing.T) {
-	r := must(Create(testPath(t), nil))(t)
+	r := testproc.Get(Create(testPath(t), nil))(t)
 	l, err := r.a.lockDirectory()
 	if err != nil {
 		t.Fatal(err)
@@ -220,7 +220,7 @@ func TestCloseWaitsForAChange(t *testing.T) {
 // Exits can be ranged over again, and ends with the region each time.
 func TestExitsTwice(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	exits := r.Exits(context.Background())
 	for range 2 {
 		c := visitor.Start(t, path)
@@ -263,7 +263,7 @@ var guardless = testproc.Role("guardless", func(args []string) {
 // Where the kernel has no robust lists there is an error, and nothing stays.
 func TestGuardCannotStart(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, nil))(t)
+	r := testproc.Get(Create(path, nil))(t)
 	defer r.Close()
 	c := guardless.Start(t, "TANDEM_FORCE=norobust", "--", path)
 	for range 3 {

@@ -118,7 +118,7 @@ func TestUnknownIsNotDead(t *testing.T) {
 	}{{sheltered, false}, {crowded, true}} {
 		t.Run(string(tt.role), func(t *testing.T) {
 			path := testPath(t)
-			r := must(Create(path, nil))(t)
+			r := testproc.Get(Create(path, nil))(t)
 			defer r.Close()
 			c := tt.role.Start(t, path)
 			var index uint32
@@ -171,7 +171,7 @@ func deadline(t *testing.T) context.Context {
 // ask about either.
 func TestRecordOfTheUnknown(t *testing.T) {
 	path := testPath(t)
-	r := must(Create(path, &Options{Size: 1 << 20, Participants: 2}))(t)
+	r := testproc.Get(Create(path, &Options{Size: 1 << 20, Participants: 2}))(t)
 	defer r.Close()
 	never := errors.New("unreadable")
 	knows := func() (uint64, error) { return 7<<32 | 5, nil }
@@ -189,7 +189,7 @@ func TestRecordOfTheUnknown(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r.a.rec(1).Fill(readMyself(tt.namespace, tt.start).identity(), "somebody")
-			b := must(os.ReadFile(path))(t)[4096+256:][:256]
+			b := testproc.Get(os.ReadFile(path))(t)[4096+256:][:256]
 			if pid := binary.LittleEndian.Uint32(b[12:]); int(pid) != os.Getpid() {
 				t.Errorf("pid %d", pid)
 			}
@@ -214,7 +214,7 @@ func TestAskedOnlyOfTheKnown(t *testing.T) {
 	if old.err != nil {
 		t.Fatal(old.err)
 	}
-	pid, start := uint32(c.PID()), must(sys.StartTime(c.PID()))(t)
+	pid, start := uint32(c.PID()), testproc.Get(sys.StartTime(c.PID()))(t)
 	ended := exec.Command("true")
 	if err := ended.Run(); err != nil {
 		t.Fatal(err)

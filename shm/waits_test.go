@@ -7,6 +7,7 @@ import (
 
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/region"
+	"example.com/tandem/internal/testproc"
 )
 
 // Whatever is in the table, a snapshot shows what it can, and Check says that
@@ -15,7 +16,7 @@ func TestWaitsDamaged(t *testing.T) {
 	h := newHeapRegion(t, 1<<20, 3, 16)
 	r := h.attach(0)
 	other := h.attach(1)
-	must(r.OpenObject(lockOf("a")))(t)
+	testproc.Get(r.OpenObject(lockOf("a")))(t)
 	w := words{region.On(h.Area, h.g)}
 	slot := func(p uint32, i uint64) *uint64 { return h.W64(h.g.WaitsAt(p) + region.WaitsSlots + i*region.SlotSize) }
 	at := func(p uint32, i uint64) *uint64 {
@@ -48,7 +49,7 @@ func TestWaitsDamaged(t *testing.T) {
 		{"free", 0, 0, true, 0, 0, 0},
 	} {
 		set(tt.calls, tt.off)
-		s := must(r.Snapshot())(t)
+		s := testproc.Get(r.Snapshot())(t)
 		n, dir := 0, 0
 		for _, h := range s.Objects[0].Waits {
 			n += h.N
@@ -68,7 +69,7 @@ func TestWaitsDamaged(t *testing.T) {
 	set(1, e.Off)
 	for _, since := range []uint64{0, 1, 1 << 62, 1 << 63, ^uint64(0)} { // no time, or none that can be
 		mem.Store64(at(1, 30), since)
-		s := must(r.Snapshot())(t)
+		s := testproc.Get(r.Snapshot())(t)
 		if since != 1 && !s.Objects[0].Waits[0].Since.IsZero() {
 			t.Errorf("since %#x: %v", since, s.Objects[0].Waits[0].Since)
 		}
@@ -81,7 +82,7 @@ func TestWaitsDamaged(t *testing.T) {
 				mem.Store64(h.W64(h.g.WaitsAt(p)+off), rnd.Uint64()>>rnd.IntN(64))
 			}
 		}
-		s := must(r.Snapshot())(t)
+		s := testproc.Get(r.Snapshot())(t)
 		if s.String() == "" || len(s.Objects) != 1 {
 			t.Fatal("an object is gone")
 		}
@@ -89,7 +90,7 @@ func TestWaitsDamaged(t *testing.T) {
 	}
 	h.kill(other)
 	h.attach(1)
-	if s := must(r.Snapshot())(t); s.Participants[1].Asleep != 0 {
+	if s := testproc.Get(r.Snapshot())(t); s.Participants[1].Asleep != 0 {
 		t.Errorf("who has just attached has %d calls asleep", s.Participants[1].Asleep)
 	}
 }

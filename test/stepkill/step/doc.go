@@ -56,10 +56,9 @@
 // The ordinary run tries a random sample, which costs seconds: the first and
 // the last effect, some of those between, and some of all instructions. The log
 // names its seed; TANDEM_STEPKILL_SEED repeats it. With TANDEM_TESTS=long it is
-// each instruction of what is short and each effect of what is long, and some of
-// those that come up only in later runs (they are stepped from the start, and
-// cost most); with TANDEM_STEPKILL=effects many: the first run that comes through
-// without one ends the series.
+// each instruction of what is short and each effect of what is long, those that
+// come up only in later runs too: the first run that comes through without one
+// ends the series.
 //
 // # Sleep
 //

@@ -18,10 +18,8 @@ func settings(t *testing.T) (l limits, seed uint64) {
 	switch v := os.Getenv("TANDEM_STEPKILL"); {
 	case v == "all":
 		l = limits{each: math.MaxInt}
-	case v == "effects":
+	case v == "effects" || v == "" && effort.Long():
 		l = limits{each: 260, most: 160, spread: 10, rest: 160}
-	case v == "" && effort.Long():
-		l = limits{each: 260, most: 160, spread: 10, rest: 32}
 	case v != "":
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {

@@ -160,6 +160,8 @@ func (h *Holder) lock(ctx context.Context) error {
 	if err == nil {
 		if ok, lost := h.again(); lost {
 			err = ErrNotOwner
+		} else if !ok && mem.RaceEnabled && h.mu.LockNow() { // Lock has not tried
+			h.took(1)
 		} else if !ok {
 			w := h.core.Waiter(ctx)
 			if err = h.mu.Lock(w); err == nil {

@@ -8,8 +8,6 @@ var handleMutations = []mutation{
 		promise: "every handle ends with the region", pkg: "./test/closing", run: "TestLocks$"},
 	{file: "internal/object/handle.go", from: "	c.List.End(&c.ended)\n", to: "",
 		promise: "who waits through it is told", pkg: "./test/handles", run: "TestClose$/mutex$", env: []string{"TANDEM_FORCE=norelook"}},
-	{file: "internal/wait/waiter.go", from: "	if w.isOver() {\n		return ErrEnded\n	}\n", to: "",
-		promise: "who waits through it ends", pkg: "./test/handles", run: "TestClose$/event$"},
 	{file: "internal/object/handle.go", from: "	if !first {\n		return false\n	}\n", to: "	_ = first\n",
 		promise: "a second Close does nothing", pkg: "./internal/object", run: "TestCloseTwice$"},
 	{file: "internal/object/call.go", from: "	if c.Closed.Load() && c.Ended() {\n		return ErrClosed\n	}\n", to: "",

@@ -222,9 +222,6 @@ func (w *Waiter) ended() (err error) {
 	if w.fault != nil {
 		return errFault
 	}
-	if w.isOver() {
-		return ErrEnded
-	}
 	if !w.armed || w.stop == nil {
 		return nil
 	}

@@ -32,12 +32,12 @@ func TestSimMutexDense(t *testing.T) {
 						}
 						for range tt.rounds {
 							t.Context(i > 0)
-							if m.Lock(t) != nil {
+							if lock(t, m) != nil {
 								continue
 							}
 							o.took(t, false)
 							o.leaves(t)
-							if err := m.Unlock(); err != nil {
+							if err := unlock(m); err != nil {
 								w.Fail("Unlock: %v", err)
 							}
 						}

@@ -97,6 +97,25 @@ func newMutexOracle(w *sim.World) *mutexOracle {
 	return o
 }
 
+// lock locks as a handle does: at once, or else with a wait.
+func lock(t *sim.Thread, l interface {
+	LockNow() bool
+	Lock(engine.Sleeper) error
+}) error {
+	if l.LockNow() {
+		return nil
+	}
+	return l.Lock(t)
+}
+
+// unlock unlocks as a handle does.
+func unlock(m *engine.Mutex) error {
+	if m.UnlockNow() {
+		return nil
+	}
+	return m.Unlock()
+}
+
 func simMutex(w *sim.World) {
 	o := newMutexOracle(w)
 	w.OnRecovered(func(dead engine.Self) {
@@ -137,7 +156,7 @@ func (o *mutexOracle) round(t *sim.Thread) {
 	case 1:
 		suspect, err = m.Recover(t)
 	default:
-		err = m.Lock(t)
+		err = lock(t, m)
 	}
 	if errors.Is(err, engine.ErrOwnerDied) {
 		if w.Kills() == 0 {
@@ -171,7 +190,7 @@ func (o *mutexOracle) round(t *sim.Thread) {
 		t.Step()
 	}
 	o.leaves(t)
-	if err := m.Unlock(); err != nil {
+	if err := unlock(m); err != nil {
 		w.Fail("Unlock: %v", err)
 	}
 	o.freed = w.Now()
@@ -201,7 +220,7 @@ func simMutexStopped(w *sim.World) {
 				t.Context(w.Rand.IntN(4) == 0)
 				stopped := t.Process().StoppedUntil()
 				start := w.Now()
-				err := m.Lock(t)
+				err := lock(t, m)
 				if err != nil {
 					continue
 				}
@@ -218,7 +237,7 @@ func simMutexStopped(w *sim.World) {
 					t.Step()
 				}
 				o.leaves(t)
-				if err := m.Unlock(); err != nil {
+				if err := unlock(m); err != nil {
 					w.Fail("Unlock: %v", err)
 				}
 				o.freed = w.Now()
@@ -247,13 +266,13 @@ func TestSimMutexOffers(t *testing.T) {
 		w.Process(waiting).Go("hog", func(t *sim.Thread) {
 			m, _ := engine.AttachMutex(o.a, t.Env())
 			for n := 0; waiting > 0; n++ {
-				if m.Lock(t) != nil {
+				if lock(t, m) != nil {
 					return
 				}
 				o.took(t, false)
 				t.Step()
 				o.leaves(t)
-				if err := m.Unlock(); err != nil {
+				if err := unlock(m); err != nil {
 					w.Fail("Unlock: %v", err)
 				}
 			}

@@ -190,14 +190,16 @@ func (o *rwOracle) round(t *sim.Thread, what int) {
 	case 1:
 		suspect, err = l.Recover(t)
 	case 2, 3, 4:
-		err = l.Lock(t)
+		err = lock(t, l)
 	case 5:
 		o.misuse(t, l)
 		return
 	case 6:
 		ok, err = l.TryRLock()
 	default:
-		err = l.RLock(t)
+		if !l.RLockNow() { // as a handle does
+			err = l.RLock(t)
+		}
 	}
 	if errors.Is(err, engine.ErrOwnerDied) {
 		if !o.untold && !o.dirty && len(o.reasons) == 0 {
@@ -321,7 +323,7 @@ func TestSimRWMutexStarving(t *testing.T) {
 					if o.writes%40 == 0 {
 						t.Spin() // a scheduler lets everybody run some time
 					}
-					if l.Lock(t) != nil {
+					if lock(t, l) != nil {
 						return
 					}
 					o.writes1(t, false)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
 	"example.com/tandem/shm"
 )
@@ -46,23 +47,6 @@ type wildRoom struct {
 
 var takesWild = proc.Register("takes wild", func(context.Context, wildRoom) error { return nil })
 
-// endOf is how f ends on a goroutine of its own: exit, or what it panics with.
-func endOf(f func()) any {
-	c := make(chan any)
-	go func() {
-		var how any = "exit"
-		defer func() {
-			if p := recover(); p != nil {
-				how = p
-			}
-			c <- how
-		}()
-		f()
-		how = nil
-	}()
-	return <-c
-}
-
 // An argument's encoder that panics: Start has started nothing, and holds
 // nothing of the regions that were to go along.
 func TestArgumentEncoderPanics(t *testing.T) {
@@ -74,10 +58,10 @@ func TestArgumentEncoderPanics(t *testing.T) {
 	for _, how := range []string{"panic", "exit"} {
 		want := any("wild")
 		if how == "exit" {
-			want = how
+			want = testproc.Exit
 		}
 		for range 3 {
-			got := endOf(func() {
+			got := testproc.EndOf(func() {
 				_, err := takesWild.Start(context.Background(), wildRoom{r, &Wild{"out", how}}, &proc.Options{Regions: []*shm.Region{r, other}})
 				t.Error(err)
 			})

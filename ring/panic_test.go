@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 )
@@ -55,28 +56,15 @@ func (wildCodec) Append(dst []byte, v any) ([]byte, error) {
 }
 func (wildCodec) Decode(src []byte, v any) error { return v.(*wild).UnmarshalBinary(src) }
 
-// endOf is how f ends: exits, or what it panics with; none if it returns.
-func endOf(f func()) any {
-	c := make(chan any)
-	go func() {
-		var how any = exits
-		defer func() {
-			if p := recover(); p != nil {
-				how = p
-			}
-			c <- how
-		}()
-		f()
-		how = none
-	}()
-	return <-c
-}
-
+// wanted is how testproc.EndOf sees what ends so.
 func wanted(how string) any {
-	if how == panics {
+	switch how {
+	case panics:
 		return errWild
+	case exits:
+		return testproc.Exit
 	}
-	return how
+	return nil
 }
 
 // A decoder that does not return: the message is gone and counts as done, so
@@ -121,7 +109,7 @@ func TestDecoderPanics(t *testing.T) {
 						t.Fatal(err)
 					}
 					var err error
-					if got := endOf(func() { err = tt.take(q) }); got != want {
+					if got := testproc.EndOf(func() { err = tt.take(q) }); got != want {
 						t.Fatalf("%s of one that does %.9q: %v, %v", tt.name, how, got, err)
 					}
 					if err := q.TaskDone(); !errors.Is(err, ring.ErrOverDone) {
@@ -156,7 +144,7 @@ func TestEncoderPanics(t *testing.T) {
 					"TryPut":   q.TryPut,
 					"PutBatch": func(w wild) error { _, err := q.PutBatch(t.Context(), []wild{w}); return err },
 				} {
-					if got := endOf(func() { put(wild{"put " + how}) }); got != wanted(how) {
+					if got := testproc.EndOf(func() { put(wild{"put " + how}) }); got != wanted(how) {
 						t.Errorf("%s ends with %v, want %v", name, got, wanted(how))
 					}
 					if q.Len() != 0 {
@@ -187,7 +175,7 @@ func TestLeasesBodyPanics(t *testing.T) {
 		}
 		for _, ended := range []bool{false, true} {
 			var held ring.Delivery[string]
-			got := endOf(func() {
+			got := testproc.EndOf(func() {
 				for d, err := range q.Leases(watchdog(t)) {
 					if err != nil {
 						t.Error(err)

@@ -58,18 +58,6 @@ func besideNotifier(c *sync.Cond, run func() error) error {
 	return errors.Join(err, <-ended)
 }
 
-// lockCond locks, and repairs if it is told to.
-func lockCond(ctx context.Context, h *sync.Holder) error {
-	err := h.Lock(ctx)
-	if errors.Is(err, sync.ErrOwnerDied) {
-		var suspect bool
-		if suspect, err = h.Recover(ctx); err == nil && suspect {
-			err = h.MarkConsistent()
-		}
-	}
-	return err
-}
-
 // waitCond waits, and repairs what it is told of.
 func waitCond(ctx context.Context, c *sync.Cond, h *sync.Holder) error {
 	err := lockCond(ctx, h)

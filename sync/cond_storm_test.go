@@ -32,7 +32,7 @@ var condCrowd = testproc.Role("cond-crowd", func(args []string) {
 		wg.Go(func() {
 			h := c.Holder()
 			for !over.Load() {
-				testproc.Must(lockStorm(background, h))
+				testproc.Must(lockCond(background, h))
 				if args[1] == "storm" && rand.IntN(2) == 0 {
 					testproc.Must(c.Notify(1 + rand.IntN(2)))
 				} else if notified(c, h, time.Duration(rand.IntN(1000))*time.Microsecond) {
@@ -47,15 +47,9 @@ var condCrowd = testproc.Role("cond-crowd", func(args []string) {
 	testproc.Say("over")
 })
 
-// lockStorm locks, and repairs if it is told to.
-func lockStorm(ctx context.Context, h *sync.Holder) error {
-	err := h.Lock(ctx)
-	if errors.Is(err, sync.ErrOwnerDied) {
-		var suspect bool
-		if suspect, err = h.Recover(ctx); err == nil && suspect {
-			err = h.MarkConsistent()
-		}
-	}
+// lockCond locks, and repairs if a death is reported.
+func lockCond(ctx context.Context, h *sync.Holder) error {
+	_, err := lockOver(ctx, h)
 	return err
 }
 
@@ -134,7 +128,7 @@ func TestCondStorm(t *testing.T) {
 	}
 	repairs := 0
 	for n := range 40 {
-		must(t, lockStorm(ctx, h))
+		must(t, lockCond(ctx, h))
 		if err := c.Wait(ctx); errors.Is(err, sync.ErrOwnerDied) { // somebody notifies, or dies with the lock
 			must(t, h.MarkConsistent())
 			repairs++
@@ -150,7 +144,7 @@ func TestCondStorm(t *testing.T) {
 		c.Kill()
 	}
 	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
-		must(t, lockStorm(ctx, h))
+		must(t, lockCond(ctx, h))
 		must(t, c.Notify(math.MaxInt))
 		must(t, h.Unlock())
 		if n, notified := condWaiting(t, r, "c"); n == 0 && notified == 0 && len(r.Participants()) == 1 {

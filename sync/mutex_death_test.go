@@ -2,10 +2,7 @@ package sync_test
 
 import (
 	"context"
-	"errors"
-	"syscall"
 	"testing"
-	"time"
 
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/internal/testproc/actor"
@@ -27,27 +24,17 @@ func TestMutexHolderKilled(t *testing.T) {
 		go func() { told <- m.Lock(ctx) }()
 	}
 	recovered := make(chan error)
-	go func() {
-		suspect, err := m.Recover(ctx)
-		if err == nil && !suspect {
-			err = errors.New("not suspect")
-		}
-		recovered <- err
-	}()
+	go func() { recovered <- recoverSuspect(ctx, m) }()
 	locks := other.Begin("mutex.lock", "m")
 	locks.Blocked()
 	waiters(t, 4)
 	victim.Kill()
 	for range 3 {
-		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
-			t.Errorf("a waiter is told %v", err)
-		}
+		wantDied(t, "Lock", <-told)
 	}
 	locks.Expect("owner died")
 	must(t, <-recovered)
-	if ok, err := m.TryLock(); ok || !errors.Is(err, sync.ErrOwnerDied) {
-		t.Errorf("TryLock while somebody repairs = %v, %v", ok, err)
-	}
+	wantDied(t, "TryLock", tried(m.TryLock())) // while this process repairs
 	other.Expect("owner died", "mutex.lock", "m")
 	recovers := other.Begin("mutex.recover", "m")
 	must(t, m.Unlock())
@@ -63,16 +50,10 @@ func TestMutexRepairerKilled(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
 	ctx := patience(t)
-	died := func() {
-		t.Helper()
-		if err := m.Lock(ctx); !errors.Is(err, sync.ErrOwnerDied) {
-			t.Fatalf("Lock = %v", err)
-		}
-	}
 	c := actor.Start(t, r)
 	c.Expect("ok", "mutex.lock", "m")
 	c.Expect("ok", "actor.close")
-	died()
+	wantDied(t, "Lock", m.Lock(ctx))
 	for n := range 3 {
 		c = actor.Start(t, r)
 		c.Expect("suspect", "mutex.recover", "m")
@@ -84,20 +65,10 @@ func TestMutexRepairerKilled(t *testing.T) {
 			t.Errorf("Owner = %+v, want pid %d", p, c.PID)
 		}
 		c.Kill()
-		for ok := true; ok; {
-			if err := ctx.Err(); err != nil {
-				t.Fatal("a dead repairer still owns it")
-			}
-			_, ok = m.Owner()
-		}
-		died()
+		awaitNoOwner(t, m)
+		wantDied(t, "Lock", m.Lock(ctx))
 	}
-	suspect, err := m.Recover(ctx)
-	if !suspect || err != nil {
-		t.Fatalf("Recover = %v, %v", suspect, err)
-	}
-	must(t, m.MarkConsistent())
-	must(t, m.Unlock())
+	repair(t, m)
 	must(t, m.Lock(ctx))
 	must(t, m.Unlock())
 }
@@ -106,27 +77,7 @@ func TestMutexRepairerKilled(t *testing.T) {
 func TestMutexToldSoon(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
-	ctx := patience(t)
-	soon(t, func() time.Duration {
-		c := actor.Start(t, r)
-		c.Expect("ok", "mutex.lock", "m")
-		told := make(chan error)
-		go func() { told <- m.Lock(ctx) }()
-		waiters(t, 1)
-		begin := time.Now()
-		c.Signal(syscall.SIGKILL)
-		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
-			t.Fatalf("Lock after the holder was killed = %v", err)
-		}
-		suspect, err := m.Recover(ctx)
-		took := time.Since(begin)
-		if !suspect || err != nil {
-			t.Fatalf("Recover = %v, %v", suspect, err)
-		}
-		must(t, m.MarkConsistent())
-		must(t, m.Unlock())
-		return took
-	})
+	toldSoon(t, r, m, 1, "mutex.lock", "m")
 }
 
 // One holder after another is killed at a random time, with waiters of all
@@ -138,15 +89,8 @@ var storm = testproc.Role("storm", func(args []string) {
 	testproc.Must(err)
 	testproc.Say("ready")
 	for {
-		err := m.Lock(background)
-		if errors.Is(err, sync.ErrOwnerDied) {
-			var suspect bool
-			if suspect, err = m.Recover(background); err == nil && suspect {
-				err = m.MarkConsistent()
-			}
-		}
+		_, err := takeOver(background, m)
 		testproc.Must(err)
-		testproc.Must(m.Unlock())
 	}
 })
 
@@ -156,28 +100,7 @@ func TestMutexStorm(t *testing.T) {
 	ctx := patience(t)
 	deaths := 0
 	m.OnOwnerDied(func(context.Context) error { deaths++; return nil })
-	var cs [2]*testproc.Child
-	for i := range cs {
-		cs[i] = storm.Start(t, r.Name())
-		cs[i].Expect("ready")
-	}
-	for n := range 30 {
-		for range n % 5 {
-			if err := sync.With(ctx, m, func() error { return nil }); err != nil {
-				t.Fatal(err)
-			}
-		}
-		i := n % len(cs)
-		cs[i].Kill()
-		cs[i] = storm.Start(t, r.Name())
-		if err := sync.With(ctx, m, func() error { return nil }); err != nil {
-			t.Fatal(err)
-		}
-		cs[i].Expect("ready")
-	}
-	for _, c := range cs {
-		c.Kill()
-	}
-	must(t, sync.With(ctx, m, func() error { return nil }))
+	locks := func() { must(t, sync.With(ctx, m, func() error { return nil })) }
+	killAtRandom(t, r, storm, m, locks, locks)
 	t.Logf("%d of 30 deaths were answered here", deaths)
 }

@@ -3,7 +3,6 @@ package sync_test
 import (
 	"context"
 	"errors"
-	gosync "sync"
 	"testing"
 
 	"example.com/tandem/shm"
@@ -13,8 +12,6 @@ import (
 
 // A victim is killed after every instruction of what a Mutex can do, alone and
 // with others who hold it or sleep on it.
-
-func init() { stepkill.Main() }
 
 // onMutex names what a victim does to the mutex m. It is rehearsed on another.
 // hold: the victim holds m when it begins.
@@ -28,36 +25,13 @@ func onMutex(name string, hold bool, do func(m *sync.Mutex) error) stepkill.Op {
 	})
 }
 
-// Notes of a victim: what it knows for sure.
-const (
-	itHolds = 1 + iota
-	itHeld
-)
+func lockMutex(m *sync.Mutex) error { return m.Lock(background) }
 
-func lockUnlock(m *sync.Mutex) error {
-	if err := m.Lock(background); err != nil {
-		return err
-	}
-	stepkill.Note(itHolds)
-	err := m.Unlock()
-	stepkill.Note(itHeld)
-	return err
-}
-
-func recoverUnlock(m *sync.Mutex) error {
-	_, err := m.Recover(background)
-	if err != nil {
-		return err
-	}
-	stepkill.Note(itHolds)
-	err = errors.Join(m.MarkConsistent(), m.Unlock())
-	stepkill.Note(itHeld)
-	return err
-}
+var lockUnlock = noted(lockMutex, (*sync.Mutex).Unlock)
 
 var (
 	victimLocks   = onMutex("lock-unlock", false, lockUnlock)
-	victimTries   = onMutex("trylock-unlock", false, tryUnlock)
+	victimTries   = onMutex("trylock-unlock", false, noted(trying((*sync.Mutex).TryLock), (*sync.Mutex).Unlock))
 	victimUnlocks = onMutex("unlock", true, (*sync.Mutex).Unlock)
 	victimBarges  = onMutex("unlock-lock-thrice-unlock", true, func(m *sync.Mutex) error {
 		for range 3 {
@@ -70,8 +44,11 @@ var (
 		}
 		return m.Unlock()
 	})
-	victimRecovers = onMutex("recover-mark-unlock", false, recoverUnlock)
-	victimRepairs  = onMutex("lock-with-onownerdied-unlock", false, func(m *sync.Mutex) error {
+	victimRecovers = onMutex("recover-mark-unlock", false, noted(func(m *sync.Mutex) error {
+		_, err := m.Recover(background)
+		return err
+	}, func(m *sync.Mutex) error { return errors.Join(m.MarkConsistent(), m.Unlock()) }))
+	victimRepairs = onMutex("lock-with-onownerdied-unlock", false, func(m *sync.Mutex) error {
 		m.OnOwnerDied(func(context.Context) error { return nil })
 		return lockUnlock(m)
 	})
@@ -83,58 +60,20 @@ var (
 		return errors.Join(err, m.Unlock())
 	})
 	// peers, at full speed
-	peerHolds  = onMutex("peer-holds", false, func(m *sync.Mutex) error { return m.Lock(background) })
+	peerHolds  = onMutex("peer-holds", false, lockMutex)
 	peerSleeps = onMutex("peer-sleeps", false, func(m *sync.Mutex) error {
 		_, err := takeOver(background, m)
 		return err
 	})
 )
 
-func tryUnlock(m *sync.Mutex) error {
-	if ok, err := m.TryLock(); !ok || err != nil {
-		return errors.Join(err, errors.New("a free mutex is not free"))
-	}
-	stepkill.Note(itHolds)
-	err := m.Unlock()
-	stepkill.Note(itHeld)
-	return err
-}
-
-// takeOver locks and unlocks, and repairs if it is told to.
-func takeOver(ctx context.Context, m *sync.Mutex) (suspect bool, err error) {
-	if err = m.Lock(ctx); errors.Is(err, sync.ErrOwnerDied) {
-		if suspect, err = m.Recover(ctx); err == nil && suspect {
-			err = m.MarkConsistent()
-		}
-	}
-	if err == nil {
-		err = m.Unlock()
-	}
-	return suspect, err
-}
-
-// mustTakeOver is a survivor's, after a victim that had not held the mutex
-// when it began.
-func mustTakeOver(t *testing.T, m *sync.Mutex, d stepkill.Death) {
-	t.Helper()
-	suspect, err := takeOver(stepkill.Watchdog(t), m)
-	if err != nil {
-		t.Fatalf("after a death %v: %v", d, err)
-	}
-	if suspect && d.Note == itHeld {
-		t.Errorf("after a death %v, when it no more held the mutex, the next is told of a dead holder", d)
-	}
-	if p, held := m.Owner(); held {
-		t.Errorf("after all have unlocked, %v is the owner", p)
-	}
-}
-
 // Free.
 func TestFreeMutexKilledAnywhere(t *testing.T) {
 	for _, op := range []stepkill.Op{victimLocks, victimTries} {
 		stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 			m := mutex(t, s.Region, "m")
-			mustTakeOver(t, m, s.Die(nil))
+			d := s.Die(nil)
+			mustTakeOver(t, m, d, d.Note != itHeld)
 		})
 	}
 }
@@ -142,12 +81,12 @@ func TestFreeMutexKilledAnywhere(t *testing.T) {
 // Contended: held by this process, with the victim the only one to wait, and
 // with a sleeper before it.
 func TestContendedMutexKilledAnywhere(t *testing.T) {
-	for name, others := range map[string]int{"alone": 0, "with a sleeper": 1} {
+	for name, others := range map[string]bool{"alone": false, "with a sleeper": true} {
 		t.Run(name, func(t *testing.T) {
 			stepkill.Every(t, victimLocks, func(t *testing.T, s *stepkill.Stage) {
 				m := mutex(t, s.Region, "m")
 				must(t, m.Lock(background))
-				sleeping := sleepers(t, s, others)
+				sleeping := mutexSleepers(t, s, others)
 				freed := false
 				d := s.Die(func() {
 					freed = true
@@ -165,61 +104,37 @@ func TestContendedMutexKilledAnywhere(t *testing.T) {
 					must(t, m.Unlock())
 				}
 				sleeping()
-				mustTakeOver(t, m, d)
+				mustTakeOver(t, m, d, d.Note != itHeld)
 			})
 		})
 	}
 }
 
-// sleepers has n peers sleep on m, and a goroutine of this process if there
-// are any. What it returns waits until all have had the mutex.
-func sleepers(t *testing.T, s *stepkill.Stage, n int) (wait func()) {
+// mutexSleepers has a peer and a goroutine of this process sleep on m, or nobody.
+func mutexSleepers(t *testing.T, s *stepkill.Stage, others bool) (wait func()) {
 	t.Helper()
-	if n == 0 {
+	if !others {
 		return func() {}
 	}
 	m := mutex(t, s.Region, "m")
-	var here gosync.WaitGroup
-	ctx := stepkill.Watchdog(t)
-	here.Go(func() {
-		if _, err := takeOver(ctx, m); err != nil {
-			t.Errorf("a sleeper in this process: %v", err)
-		}
-	})
-	var peers []*stepkill.Peer
-	for range n {
-		peers = append(peers, s.StartBlocked(peerSleeps))
-	}
-	for _, p := range peers {
-		p.Asleep()
-	}
-	return func() {
-		t.Helper()
-		here.Wait()
-		for _, p := range peers {
-			p.Wait()
-		}
-	}
+	return sleepers(t, s, func(ctx context.Context) error {
+		_, err := takeOver(ctx, m)
+		return err
+	}, peerSleeps)
 }
 
 // The victim holds it, and others sleep, or do not.
 func TestUnlockKilledAnywhere(t *testing.T) {
 	for _, op := range []stepkill.Op{victimUnlocks, victimBarges} {
-		for name, others := range map[string]int{"alone": 0, "with sleepers": 1} {
+		for name, others := range map[string]bool{"alone": false, "with sleepers": true} {
 			t.Run(name, func(t *testing.T) {
 				stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 					m := mutex(t, s.Region, "m")
 					var sleeping func()
-					s.OnReady(func() { sleeping = sleepers(t, s, others) })
+					s.OnReady(func() { sleeping = mutexSleepers(t, s, others) })
 					d := s.Die(nil)
 					sleeping()
-					suspect, err := takeOver(stepkill.Watchdog(t), m)
-					if err != nil {
-						t.Fatalf("after a death %v: %v", d, err)
-					}
-					if suspect && d.Returned {
-						t.Errorf("after a death %v the next is told of a dead holder", d)
-					}
+					mustTakeOver(t, m, d, !d.Returned)
 				})
 			})
 		}

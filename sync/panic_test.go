@@ -12,31 +12,14 @@ import (
 	"example.com/tandem/sync"
 )
 
-// wilds are the ways in which a user's code does not return, and as what endOf
-// sees them.
+// wilds are the ways in which a user's code does not return, and as what
+// testproc.EndOf sees them.
 var wilds = []struct {
 	act  func()
 	want any
 }{
 	{func() { panic(errBad) }, errBad},
-	{runtime.Goexit, "exit"},
-}
-
-// endOf is how f ends on a goroutine of its own: exit, or what it panics with.
-func endOf(f func()) any {
-	c := make(chan any)
-	go func() {
-		var how any = "exit"
-		defer func() {
-			if p := recover(); p != nil {
-				how = p
-			}
-			c <- how
-		}()
-		f()
-		how = nil
-	}()
-	return <-c
+	{runtime.Goexit, testproc.Exit},
 }
 
 // A keeper is another process that holds a lock until it is killed.
@@ -96,7 +79,7 @@ func TestRepairPanics(t *testing.T) {
 			victim.Expect("held")
 			heard := &listened{Context: background, done: make(chan struct{})}
 			ended := make(chan any)
-			go func() { ended <- endOf(func() { t.Error(tt.name, tt.lock(heard)) }) }()
+			go func() { ended <- testproc.EndOf(func() { t.Error(tt.name, tt.lock(heard)) }) }()
 			shmtest.AwaitWaiting(t, r, tt.object, 1)
 			victim.Kill()
 			if got := <-ended; got != wild.want {
@@ -123,7 +106,7 @@ func TestPredicatePanics(t *testing.T) {
 				c, l := claim()
 				ended := make(chan any)
 				go func() {
-					ended <- endOf(func() {
+					ended <- testproc.EndOf(func() {
 						sync.With(background, l, func() error {
 							calls := 0
 							return c.WaitFor(patience(t), func() bool {
@@ -156,7 +139,7 @@ func TestActionPanics(t *testing.T) {
 		b := barrier(t, shmtest.Region(t), "b", 3, func() error { wild.act(); return nil })
 		done := comeTo(patience(t), b, 2)
 		haveCome(t, b, 2)
-		if got := endOf(func() { b.Wait(patience(t)) }); got != wild.want {
+		if got := testproc.EndOf(func() { b.Wait(patience(t)) }); got != wild.want {
 			t.Errorf("Wait ends with %v, want %v", got, wild.want)
 		}
 		allBroken(t, done, 2)

@@ -3,14 +3,12 @@ package sync_test
 import (
 	"context"
 	"errors"
-	"syscall"
 	"testing"
 	"time"
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc/actor"
 	"example.com/tandem/shm/shmtest"
-	"example.com/tandem/sync"
 )
 
 // R1 to R8 between processes: a holder's depth is its own, whatever it is the
@@ -52,21 +50,14 @@ func TestRMutexInProcesses(t *testing.T) {
 	go func() { told <- h.Lock(ctx) }()
 	waiters(t, 1)
 	b.Kill()
-	if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
-		t.Errorf("Lock after a holder was killed = %v", err)
-	}
+	wantDied(t, "Lock", <-told)
 	depth(t, h, 0)
 	a.Expect("owner died", "rmutex.try", "l")
 	a.Expect("suspect", "rmutex.recover", "l")
 	a.Expect("suspect", "rmutex.recover", "l")
 	a.Expect("ok", "rmutex.unlock", "l")
 	a.Expect("ok", "rmutex.unlock", "l") // without a repair
-	suspect, err := h.Recover(ctx)
-	if !suspect || err != nil {
-		t.Errorf("Recover = %v, %v", suspect, err)
-	}
-	must(t, h.MarkConsistent())
-	must(t, h.Unlock())
+	repair(t, h)
 	a.Expect("ok", "rmutex.lock", "l")
 	a.Expect("ok", "rmutex.unlock", "l")
 }
@@ -74,29 +65,5 @@ func TestRMutexInProcesses(t *testing.T) {
 // A survivor hears of a holder's death soon, and can go on.
 func TestRMutexToldSoon(t *testing.T) {
 	r := shmtest.Region(t)
-	m := rmutex(t, r, "l")
-	h := m.NewHolder()
-	ctx := patience(t)
-	soon(t, func() time.Duration {
-		x := actor.Start(t, r)
-		x.Expect("ok", "rmutex.lock", "l")
-		x.Expect("ok", "rmutex.lock", "l")
-		told := make(chan error)
-		go func() { told <- h.Lock(ctx) }()
-		waiters(t, 1)
-		begin := time.Now()
-		x.Signal(syscall.SIGKILL)
-		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
-			t.Fatalf("Lock after the holder was killed = %v", err)
-		}
-		suspect, err := h.Recover(ctx)
-		took := time.Since(begin)
-		if !suspect || err != nil {
-			t.Fatalf("Recover = %v, %v", suspect, err)
-		}
-		must(t, h.MarkConsistent())
-		must(t, h.Unlock())
-		x.Gone()
-		return took
-	})
+	toldSoon(t, r, rmutex(t, r, "l").NewHolder(), 2, "rmutex.lock", "l")
 }

@@ -30,29 +30,17 @@ func onHolder(name string, depth int, do func(h *sync.Holder) error) stepkill.Op
 	})
 }
 
+func unlockTwice(h *sync.Holder) error { return errors.Join(h.Unlock(), h.Unlock()) }
+
 var (
-	holderLocksTwice = onHolder("lock-lock-unlock-unlock", 0, func(h *sync.Holder) error {
-		if err := errors.Join(h.Lock(background), h.Lock(background)); err != nil {
-			return err
-		}
-		stepkill.Note(itHolds)
-		err := errors.Join(h.Unlock(), h.Unlock())
-		stepkill.Note(itHeld)
-		return err
-	})
-	holderTries = onHolder("trylock-trylock-unlock-unlock", 0, func(h *sync.Holder) error {
-		for range 2 {
-			if ok, err := h.TryLock(); !ok || err != nil {
-				return errors.Join(err, errors.New("a free lock is not free"))
-			}
-		}
-		stepkill.Note(itHolds)
-		err := errors.Join(h.Unlock(), h.Unlock())
-		stepkill.Note(itHeld)
-		return err
-	})
+	holderLocksTwice = onHolder("lock-lock-unlock-unlock", 0, noted(func(h *sync.Holder) error {
+		return errors.Join(h.Lock(background), h.Lock(background))
+	}, unlockTwice))
+	holderTries = onHolder("trylock-trylock-unlock-unlock", 0, noted(func(h *sync.Holder) error {
+		return errors.Join(tried(h.TryLock()), tried(h.TryLock()))
+	}, unlockTwice))
 	holderUnlocks = onHolder("unlock-unlock", 2, func(h *sync.Holder) error {
-		err := errors.Join(h.Unlock(), h.Unlock())
+		err := unlockTwice(h)
 		stepkill.Note(itHeld)
 		return err
 	})

@@ -28,20 +28,12 @@ func TestRWMutexWriterKilled(t *testing.T) {
 		go func() { told <- m.RLock(ctx) }()
 	}
 	recovered := make(chan error)
-	go func() {
-		suspect, err := m.Recover(ctx)
-		if err == nil && !suspect {
-			err = errors.New("not suspect")
-		}
-		recovered <- err
-	}()
+	go func() { recovered <- recoverSuspect(ctx, m) }()
 	reads := other.Begin("rwmutex.rlock", "m")
 	shmtest.AwaitWaiting(t, r, "m", 6)
 	victim.Kill()
 	for range 4 {
-		if err := <-told; !errors.Is(err, sync.ErrOwnerDied) {
-			t.Errorf("a waiter is told %v", err)
-		}
+		wantDied(t, "Lock or RLock", <-told)
 	}
 	reads.Expect("owner died")
 	must(t, <-recovered)
@@ -49,9 +41,7 @@ func TestRWMutexWriterKilled(t *testing.T) {
 		t.Helper()
 		for name, err := range map[string]error{"Lock": m.Lock(ctx), "RLock": m.RLock(ctx),
 			"TryLock": tried(m.TryLock()), "TryRLock": tried(m.TryRLock())} {
-			if !errors.Is(err, sync.ErrOwnerDied) {
-				t.Errorf("%s of an abandoned lock = %v", name, err)
-			}
+			wantDied(t, name, err)
 		}
 		other.Expect("owner died", "rwmutex.rlock", "m")
 		other.Expect("owner died", "rwmutex.tryr", "m")
@@ -72,31 +62,14 @@ func TestRWMutexWriterKilled(t *testing.T) {
 	}
 	other.Expect("suspect", "rwmutex.recover", "m")
 	other.Kill() // the repairer dies, too
-	for ok := true; ok; _, ok = m.Owner() {
-		if err := ctx.Err(); err != nil {
-			t.Fatal("a dead repairer still writes")
-		}
-	}
-	suspect, err := m.Recover(ctx)
-	if !suspect || err != nil {
-		t.Fatalf("Recover = %v, %v", suspect, err)
-	}
-	must(t, m.MarkConsistent())
-	must(t, m.Unlock())
+	awaitNoOwner(t, m)
+	repair(t, m)
 	wantTries(t, m, true, true)
 }
 
 // Whoever dies is heard of within 20 ms, and the survivors go on.
 func TestRWMutexToldSoon(t *testing.T) {
-	repair := func(t *testing.T, m *sync.RWMutex) {
-		t.Helper()
-		suspect, err := m.Recover(patience(t))
-		if !suspect || err != nil {
-			t.Fatalf("Recover = %v, %v", suspect, err)
-		}
-		must(t, m.MarkConsistent())
-		must(t, m.Unlock())
-	}
+	repairs := func(t *testing.T, m *sync.RWMutex) { t.Helper(); repair(t, m) }
 	wants := func(want error) func(*testing.T, error) {
 		return func(t *testing.T, err error) {
 			t.Helper()
@@ -115,8 +88,8 @@ func TestRWMutexToldSoon(t *testing.T) {
 	}{
 		{"a reader, of whom a writer hears", []string{"rlock", "rlock"}, false, (*sync.RWMutex).Lock, wants(nil),
 			func(t *testing.T, m *sync.RWMutex) { must(t, m.Unlock()) }},
-		{"a writer, of whom a writer hears", []string{"lock"}, false, (*sync.RWMutex).Lock, wants(sync.ErrOwnerDied), repair},
-		{"a writer, of whom a reader hears", []string{"lock"}, false, (*sync.RWMutex).RLock, wants(sync.ErrOwnerDied), repair},
+		{"a writer, of whom a writer hears", []string{"lock"}, false, (*sync.RWMutex).Lock, wants(sync.ErrOwnerDied), repairs},
+		{"a writer, of whom a reader hears", []string{"lock"}, false, (*sync.RWMutex).RLock, wants(sync.ErrOwnerDied), repairs},
 		{"a writer who waits, of whom a reader hears", []string{"lock"}, true, (*sync.RWMutex).RLock, wants(nil),
 			func(t *testing.T, m *sync.RWMutex) { must(t, m.RUnlock()) }},
 	} {
@@ -221,27 +194,8 @@ func TestRWMutexStorm(t *testing.T) {
 	ctx := patience(t)
 	deaths := 0
 	m.OnOwnerDied(func(context.Context) error { deaths++; return nil })
-	var cs [2]*testproc.Child
-	for i := range cs {
-		cs[i] = rwStorm.Start(t, r.Name())
-		cs[i].Expect("ready")
-	}
-	for n := range 30 {
-		for range n % 5 {
-			must(t, sync.With(ctx, m, func() error { return nil }))
-			must(t, m.RLock(ctx))
-			must(t, m.RUnlock())
-		}
-		i := n % len(cs)
-		cs[i].Kill()
-		cs[i] = rwStorm.Start(t, r.Name())
-		must(t, m.RLock(ctx))
-		must(t, m.RUnlock())
-		cs[i].Expect("ready")
-	}
-	for _, c := range cs {
-		c.Kill()
-	}
-	must(t, sync.With(ctx, m, func() error { return nil }))
+	writes := func() { must(t, sync.With(ctx, m, func() error { return nil })) }
+	reads := func() { must(t, m.RLock(ctx)); must(t, m.RUnlock()) }
+	killAtRandom(t, r, rwStorm, m, func() { writes(); reads() }, reads)
 	t.Logf("%d of 30 deaths were answered here", deaths)
 }

@@ -333,15 +333,6 @@ func TestRWMutexOnOwnerDied(t *testing.T) {
 	must(t, <-done)
 }
 
-var errRefused = errors.New("refused")
-
-func tried(ok bool, err error) error {
-	if !ok && err == nil {
-		return errRefused
-	}
-	return err
-}
-
 // Reading while another process reads: they share no line that changes.
 func BenchmarkRWMutexBesideReader(b *testing.B) {
 	r := shmtest.Region(b)

@@ -3,7 +3,6 @@ package sync_test
 import (
 	"context"
 	"errors"
-	gosync "sync"
 	"testing"
 
 	"example.com/tandem/shm"
@@ -29,24 +28,11 @@ func onRWMutex(name string, hold func(*sync.RWMutex) error, do func(m *sync.RWMu
 func rwLock(m *sync.RWMutex) error  { return m.Lock(background) }
 func rwRLock(m *sync.RWMutex) error { return m.RLock(background) }
 
-// noted makes one operation of a lock and its unlock.
-func noted(lock, unlock func(*sync.RWMutex) error) func(*sync.RWMutex) error {
-	return func(m *sync.RWMutex) error {
-		if err := lock(m); err != nil {
-			return err
-		}
-		stepkill.Note(itHolds)
-		err := unlock(m)
-		stepkill.Note(itHeld)
-		return err
-	}
-}
-
 var (
 	rwWrites   = onRWMutex("lock-unlock", nil, noted(rwLock, (*sync.RWMutex).Unlock))
 	rwReads    = onRWMutex("rlock-runlock", nil, noted(rwRLock, (*sync.RWMutex).RUnlock))
-	rwTries    = onRWMutex("trylock-unlock", nil, noted(func(m *sync.RWMutex) error { return tried(m.TryLock()) }, (*sync.RWMutex).Unlock))
-	rwTriesR   = onRWMutex("tryrlock-runlock", nil, noted(func(m *sync.RWMutex) error { return tried(m.TryRLock()) }, (*sync.RWMutex).RUnlock))
+	rwTries    = onRWMutex("trylock-unlock", nil, noted(trying((*sync.RWMutex).TryLock), (*sync.RWMutex).Unlock))
+	rwTriesR   = onRWMutex("tryrlock-runlock", nil, noted(trying((*sync.RWMutex).TryRLock), (*sync.RWMutex).RUnlock))
 	rwRefused  = onRWMutex("trylock-refused", nil, refused((*sync.RWMutex).TryLock, (*sync.RWMutex).Unlock))
 	rwRefusedR = onRWMutex("tryrlock-refused", nil, refused((*sync.RWMutex).TryRLock, (*sync.RWMutex).RUnlock))
 	rwUnlocks  = onRWMutex("unlock", rwLock, (*sync.RWMutex).Unlock)
@@ -69,7 +55,7 @@ var (
 	// peers, at full speed
 	rwPeerHolds  = onRWMutex("peer-holds", nil, rwLock)
 	rwPeerWrites = onRWMutex("peer-writes", nil, func(m *sync.RWMutex) error {
-		_, err := takeOverRW(background, m)
+		_, err := takeOver(background, m)
 		return err
 	})
 	rwPeerReads = onRWMutex("peer-reads", nil, func(m *sync.RWMutex) error { return readOver(background, m) })
@@ -86,24 +72,11 @@ func refused(try func(*sync.RWMutex) (bool, error), unlock func(*sync.RWMutex) e
 	}
 }
 
-// takeOverRW locks for writing and unlocks, and repairs if it is told to.
-func takeOverRW(ctx context.Context, m *sync.RWMutex) (suspect bool, err error) {
-	if err = m.Lock(ctx); errors.Is(err, sync.ErrOwnerDied) {
-		if suspect, err = m.Recover(ctx); err == nil && suspect {
-			err = m.MarkConsistent()
-		}
-	}
-	if err == nil {
-		err = m.Unlock()
-	}
-	return suspect, err
-}
-
 // readOver reads, and repairs if it is told to.
 func readOver(ctx context.Context, m *sync.RWMutex) error {
 	err := m.RLock(ctx)
 	for errors.Is(err, sync.ErrOwnerDied) {
-		if _, err = takeOverRW(ctx, m); err == nil {
+		if _, err = takeOver(ctx, m); err == nil {
 			err = m.RLock(ctx)
 		}
 	}
@@ -117,17 +90,8 @@ func readOver(ctx context.Context, m *sync.RWMutex) error {
 // died, or not: then nobody is told of a death.
 func overRW(t *testing.T, m *sync.RWMutex, d stepkill.Death, writer bool) {
 	t.Helper()
-	suspect, err := takeOverRW(stepkill.Watchdog(t), m)
-	if err != nil {
-		t.Fatalf("after a death %v: %v", d, err)
-	}
-	if suspect && !writer {
-		t.Errorf("after a death %v, when it did not write, the next is told of a dead writer", d)
-	}
+	mustTakeOver(t, m, d, writer)
 	wantTries(t, m, true, true)
-	if p, held := m.Owner(); held {
-		t.Errorf("after all have unlocked, %v is the owner", p)
-	}
 }
 
 // rwSleepers has a peer of each kind sleep on m, and a reader of this process.
@@ -138,24 +102,7 @@ func rwSleepers(t *testing.T, s *stepkill.Stage, others bool) (wait func()) {
 		return func() {}
 	}
 	m := rwmutex(t, s.Region, "m")
-	var here gosync.WaitGroup
-	ctx := stepkill.Watchdog(t)
-	here.Go(func() {
-		if err := readOver(ctx, m); err != nil {
-			t.Errorf("a sleeper in this process: %v", err)
-		}
-	})
-	peers := []*stepkill.Peer{s.StartBlocked(rwPeerWrites), s.StartBlocked(rwPeerReads)}
-	for _, p := range peers {
-		p.Asleep()
-	}
-	return func() {
-		t.Helper()
-		here.Wait()
-		for _, p := range peers {
-			p.Wait()
-		}
-	}
+	return sleepers(t, s, func(ctx context.Context) error { return readOver(ctx, m) }, rwPeerWrites, rwPeerReads)
 }
 
 // Free.
@@ -244,14 +191,7 @@ func TestRWUnlockKilledAnywhere(t *testing.T) {
 					})
 					d := s.Die(nil)
 					sleeping()
-					suspect, err := takeOverRW(stepkill.Watchdog(t), m)
-					if err != nil {
-						t.Fatalf("after a death %v: %v", d, err)
-					}
-					if suspect && (d.Returned || op == rwRUnlocks) {
-						t.Errorf("after a death %v the next is told of a dead writer", d)
-					}
-					wantTries(t, m, true, true)
+					overRW(t, m, d, !d.Returned && op == rwUnlocks)
 				})
 			})
 		}
@@ -265,7 +205,7 @@ func TestAbandonedRWMutexKilledAnywhere(t *testing.T) {
 			m := rwmutex(t, s.Region, "m")
 			s.Leave(rwPeerHolds)
 			d := s.Die(nil)
-			suspect, err := takeOverRW(stepkill.Watchdog(t), m)
+			suspect, err := takeOver(stepkill.Watchdog(t), m)
 			if err != nil {
 				t.Fatalf("after a death %v: %v", d, err)
 			}

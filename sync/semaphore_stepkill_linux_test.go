@@ -1,8 +1,9 @@
 package sync_test
 
 import (
+	"context"
 	"errors"
-	gosync "sync"
+	"slices"
 	"testing"
 	"time"
 
@@ -31,15 +32,8 @@ func onSemaphore(name string, hold int, do func(s *sync.BoundedSemaphore) error)
 	})
 }
 
-func acquireRelease(s *sync.BoundedSemaphore) error {
-	if err := s.Acquire(background); err != nil {
-		return err
-	}
-	stepkill.Note(itHolds)
-	err := s.Release(1)
-	stepkill.Note(itHeld)
-	return err
-}
+var acquireRelease = noted(func(s *sync.BoundedSemaphore) error { return s.Acquire(background) },
+	func(s *sync.BoundedSemaphore) error { return s.Release(1) })
 
 var (
 	semTakes = onSemaphore("acquire-release", 0, acquireRelease)
@@ -135,37 +129,20 @@ func TestContendedSemaphoreKilledAnywhere(t *testing.T) {
 	}
 }
 
-// semSleepers has n peers, and a goroutine of this process if there are any,
-// sleep until there is a permit. What it returns waits until all have had one.
+// semSleepers has n peers and a goroutine of this process sleep for a permit,
+// or nobody if n is 0. Each gives it back.
 func semSleepers(t *testing.T, st *stepkill.Stage, n int) (wait func()) {
 	t.Helper()
 	if n == 0 {
 		return func() {}
 	}
 	s := boundedOf3(t, st.Region)
-	ctx := stepkill.Watchdog(t)
-	var here gosync.WaitGroup
-	here.Go(func() {
+	return sleepers(t, st, func(ctx context.Context) error {
 		if err := s.Acquire(ctx); err != nil {
-			t.Errorf("a sleeper in this process: %v", err)
-		} else if err := s.Release(1); err != nil {
-			t.Error(err)
+			return err
 		}
-	})
-	var peers []*stepkill.Peer
-	for range n {
-		peers = append(peers, st.StartBlocked(semPeerSleeps))
-	}
-	for _, p := range peers {
-		p.Asleep()
-	}
-	return func() {
-		t.Helper()
-		here.Wait()
-		for _, p := range peers {
-			p.Wait()
-		}
-	}
+		return s.Release(1)
+	}, slices.Repeat([]stepkill.Op{semPeerSleeps}, n)...)
 }
 
 // The victim holds some, and gives them with sleepers there, or without.

@@ -22,12 +22,6 @@ type condRaceWorld struct {
 	a, b     racetest.Moment
 }
 
-func (w *condRaceWorld) with(l sync.Lock, f func()) {
-	testproc.Must(l.Lock(background))
-	f()
-	testproc.Must(l.Unlock())
-}
-
 // wait waits on c with l held, and says so once it does.
 func (w *condRaceWorld) wait(c *sync.Cond, l sync.Lock, after func()) {
 	testproc.Must(l.Lock(background))
@@ -40,31 +34,22 @@ func (w *condRaceWorld) wait(c *sync.Cond, l sync.Lock, after func()) {
 // What is ordered by holders and conditions, and what is not.
 var condRacePairs = []racetest.Pair[*condRaceWorld]{
 	{
-		Name:   "under a holder's lock",
-		First:  func(x *int, w *condRaceWorld) { w.with(w.h, func() { *x = 1 }); w.a.Come() },
-		Second: func(x *int, w *condRaceWorld) { w.a.Wait(); w.with(w.other, func() { racetest.Sink = *x }) },
-	}, {
 		Name: "under the inner lock",
 		First: func(x *int, w *condRaceWorld) {
-			w.with(w.h, func() { w.with(w.h, func() { *x = 1 }) })
+			with(w.h, func() { with(w.h, func() { *x = 1 }) })
 			w.a.Come()
 		},
 		Second: func(x *int, w *condRaceWorld) {
 			w.a.Wait()
-			w.with(w.other, func() { w.with(w.other, func() {}); racetest.Sink = *x })
+			with(w.other, func() { with(w.other, func() {}); racetest.Sink = *x })
 		},
 	}, {
 		Name: "between the inner and the outer Unlock",
 		First: func(x *int, w *condRaceWorld) {
-			w.with(w.h, func() { w.with(w.h, func() {}); *x = 1 })
+			with(w.h, func() { with(w.h, func() {}); *x = 1 })
 			w.a.Come()
 		},
-		Second: func(x *int, w *condRaceWorld) { w.a.Wait(); w.with(w.other, func() { racetest.Sink = *x }) },
-	}, {
-		Name:   "after a holder's Unlock",
-		First:  func(x *int, w *condRaceWorld) { w.with(w.h, func() {}); *x = 1; w.a.Come() },
-		Second: func(x *int, w *condRaceWorld) { w.a.Wait(); w.with(w.other, func() { racetest.Sink = *x }) },
-		Race:   true,
+		Second: func(x *int, w *condRaceWorld) { w.a.Wait(); with(w.other, func() { racetest.Sink = *x }) },
 	}, {
 		Name:  "Depth, and a TryLock that fails",
 		First: func(x *int, w *condRaceWorld) { testproc.Must(w.h.Lock(background)); *x = 1; w.a.Come() },
@@ -78,7 +63,7 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 		Race: true,
 	}, {
 		Name:  "a holder's misuse",
-		First: func(x *int, w *condRaceWorld) { w.with(w.h, func() { *x = 1 }); w.a.Come() },
+		First: func(x *int, w *condRaceWorld) { with(w.h, func() { *x = 1 }); w.a.Come() },
 		Second: func(x *int, w *condRaceWorld) {
 			w.a.Wait()
 			w.other.Unlock()
@@ -99,7 +84,7 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 		Name: "what the notifier did",
 		First: func(x *int, w *condRaceWorld) {
 			w.a.Wait()
-			w.with(w.l, func() { *x = 1; testproc.Must(w.same.Notify(1)) })
+			with(w.l, func() { *x = 1; testproc.Must(w.same.Notify(1)) })
 		},
 		Second: func(x *int, w *condRaceWorld) {
 			w.wait(w.c, w.l, func() { racetest.Sink = *x })
@@ -108,7 +93,7 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 		Name: "what the notifier did after it unlocked",
 		First: func(x *int, w *condRaceWorld) {
 			w.a.Wait()
-			w.with(w.l, func() { testproc.Must(w.c.Notify(1)) })
+			with(w.l, func() { testproc.Must(w.c.Notify(1)) })
 			*x = 1
 			w.b.Come()
 		},
@@ -116,19 +101,19 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 		Race:   true,
 	}, {
 		Name:  "before the wait",
-		First: func(x *int, w *condRaceWorld) { w.with(w.l, func() { *x = 1 }); w.wait(w.c, w.l, func() {}) },
+		First: func(x *int, w *condRaceWorld) { with(w.l, func() { *x = 1 }); w.wait(w.c, w.l, func() {}) },
 		Second: func(x *int, w *condRaceWorld) {
 			w.a.Wait()
-			w.with(w.l, func() { racetest.Sink = *x; testproc.Must(w.c.NotifyAll()) })
+			with(w.l, func() { racetest.Sink = *x; testproc.Must(w.c.NotifyAll()) })
 		},
 	}, {
 		Name: "in pred",
 		First: func(x *int, w *condRaceWorld) {
 			w.a.Wait()
-			w.with(w.l, func() { *x = 1; testproc.Must(w.c.Notify(1)) })
+			with(w.l, func() { *x = 1; testproc.Must(w.c.Notify(1)) })
 		},
 		Second: func(x *int, w *condRaceWorld) {
-			w.with(w.l, func() {
+			with(w.l, func() {
 				w.a.Come()
 				testproc.Must(w.c.WaitFor(background, func() bool { return *x == 1 }))
 			})
@@ -137,7 +122,7 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 		Name: "its own lock",
 		First: func(x *int, w *condRaceWorld) {
 			w.a.Wait()
-			w.with(w.own.Holder(), func() { *x = 1; testproc.Must(w.own.NotifyAll()) })
+			with(w.own.Holder(), func() { *x = 1; testproc.Must(w.own.NotifyAll()) })
 		},
 		Second: func(x *int, w *condRaceWorld) { w.wait(w.own, w.own.Holder(), func() { racetest.Sink = *x }) },
 	}, {
@@ -150,26 +135,26 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 				go func() {
 					for {
 						time.Sleep(10 * time.Millisecond)
-						w.with(c.l, func() { testproc.Must(c.c.NotifyAll()) })
+						with(c.l, func() { testproc.Must(c.c.NotifyAll()) })
 					}
 				}()
 			}
 		},
 		First: func(x *int, w *condRaceWorld) {
 			*x = 1
-			w.with(w.l, func() { testproc.Must(w.c.Wait(background)) })
+			with(w.l, func() { testproc.Must(w.c.Wait(background)) })
 			w.b.Come()
 		},
 		Second: func(x *int, w *condRaceWorld) {
 			w.b.Wait()
 			h := w.own.Holder()
-			w.with(h, func() { testproc.Must(w.own.Wait(background)); racetest.Sink = *x })
+			with(h, func() { testproc.Must(w.own.Wait(background)); racetest.Sink = *x })
 		},
 		Race: true,
 	}, {
 		Name: "a cond's misuse",
 		First: func(x *int, w *condRaceWorld) {
-			w.with(w.l, func() { *x = 1; testproc.Must(w.c.Notify(1)) })
+			with(w.l, func() { *x = 1; testproc.Must(w.c.Notify(1)) })
 			w.a.Come()
 		},
 		Second: func(x *int, w *condRaceWorld) {
@@ -184,9 +169,9 @@ var condRacePairs = []racetest.Pair[*condRaceWorld]{
 
 func condNotifiesThenReads(x *int, w *condRaceWorld) {
 	w.a.Wait()
-	w.with(w.l, func() { testproc.Must(w.c.Notify(1)) })
+	with(w.l, func() { testproc.Must(w.c.Notify(1)) })
 	w.b.Wait()
-	w.with(w.l, func() { racetest.Sink = *x })
+	with(w.l, func() { racetest.Sink = *x })
 }
 
 var condRacer = racetest.Role("racer-cond", condRacePairs, func() *condRaceWorld {

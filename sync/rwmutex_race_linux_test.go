@@ -20,12 +20,6 @@ type rwRaceWorld struct {
 	a, b           racetest.Moment
 }
 
-func (w *rwRaceWorld) write(m *sync.RWMutex, f func()) {
-	testproc.Must(m.Lock(background))
-	f()
-	testproc.Must(m.Unlock())
-}
-
 func (w *rwRaceWorld) read(m *sync.RWMutex, f func()) {
 	testproc.Must(m.RLock(background))
 	f()
@@ -55,20 +49,16 @@ func (w *rwRaceWorld) abandon() {
 }
 
 // What an RWMutex orders and what it does not: a writer with everybody, readers
-// not with each other.
+// not with each other. Writers alone are in lockRacePairs.
 var rwRacePairs = []racetest.Pair[*rwRaceWorld]{
 	{
 		Name:   "written, then read",
-		First:  func(x *int, w *rwRaceWorld) { w.write(w.m, func() { *x = 1 }); w.a.Come() },
+		First:  func(x *int, w *rwRaceWorld) { with(w.m, func() { *x = 1 }); w.a.Come() },
 		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.read(w.m, func() { racetest.Sink = *x }) },
 	}, {
 		Name:   "read, then written, by two handles",
 		First:  func(x *int, w *rwRaceWorld) { w.read(w.m, func() { racetest.Sink = *x }); w.a.Come() },
-		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.write(w.same, func() { *x = 1 }) },
-	}, {
-		Name:   "written, then written",
-		First:  func(x *int, w *rwRaceWorld) { w.write(w.m, func() { *x = 1 }); w.a.Come() },
-		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.write(w.same, func() { *x = 2 }) },
+		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); with(w.same, func() { *x = 1 }) },
 	}, {
 		Name:   "two readers, one of whom writes",
 		First:  func(x *int, w *rwRaceWorld) { w.read(w.m, func() { *x = 1 }); w.a.Come() },
@@ -78,35 +68,35 @@ var rwRacePairs = []racetest.Pair[*rwRaceWorld]{
 		Name: "two readers, with a writer between them",
 		First: func(x *int, w *rwRaceWorld) {
 			w.read(w.m, func() { *x = 1 })
-			w.write(w.m, w.nothing)
+			with(w.m, w.nothing)
 			w.a.Come()
 		},
 		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.read(w.m, func() { racetest.Sink = *x }) },
 	}, {
-		Name:   "under another lock",
-		First:  func(x *int, w *rwRaceWorld) { w.write(w.m, func() { *x = 1 }); w.a.Come() },
+		Name:   "written, then read under another lock",
+		First:  func(x *int, w *rwRaceWorld) { with(w.m, func() { *x = 1 }); w.a.Come() },
 		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.read(w.other, func() { racetest.Sink = *x }) },
 		Race:   true,
 	}, {
-		Name:   "after Unlock",
-		First:  func(x *int, w *rwRaceWorld) { w.write(w.m, w.nothing); *x = 1; w.a.Come() },
+		Name:   "after Unlock, then read",
+		First:  func(x *int, w *rwRaceWorld) { with(w.m, w.nothing); *x = 1; w.a.Come() },
 		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.read(w.m, func() { racetest.Sink = *x }) },
 		Race:   true,
 	}, {
 		Name:   "after RUnlock",
 		First:  func(x *int, w *rwRaceWorld) { w.read(w.m, w.nothing); racetest.Sink = *x; w.a.Come() },
-		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.write(w.m, func() { *x = 1 }) },
+		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); with(w.m, func() { *x = 1 }) },
 		Race:   true,
 	}, {
 		Name: "waiting for readers",
 		First: func(x *int, w *rwRaceWorld) {
 			w.read(w.m, func() { w.a.Come(); w.b.Wait(); time.Sleep(20 * time.Millisecond); racetest.Sink = *x })
 		},
-		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.b.Come(); w.write(w.m, func() { *x = 1 }) },
+		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.b.Come(); with(w.m, func() { *x = 1 }) },
 	}, {
 		Name: "waiting for a writer",
 		First: func(x *int, w *rwRaceWorld) {
-			w.write(w.m, func() { w.a.Come(); w.b.Wait(); time.Sleep(20 * time.Millisecond); *x = 1 })
+			with(w.m, func() { w.a.Come(); w.b.Wait(); time.Sleep(20 * time.Millisecond); *x = 1 })
 		},
 		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.b.Come(); w.read(w.m, func() { racetest.Sink = *x }) },
 	}, {
@@ -150,7 +140,7 @@ var rwRacePairs = []racetest.Pair[*rwRaceWorld]{
 		Race:   true,
 	}, {
 		Name:   "misuse",
-		First:  func(x *int, w *rwRaceWorld) { w.write(w.m, func() { *x = 1 }); w.a.Come() },
+		First:  func(x *int, w *rwRaceWorld) { with(w.m, func() { *x = 1 }); w.a.Come() },
 		Second: func(x *int, w *rwRaceWorld) { w.a.Wait(); w.m.Unlock(); w.m.RUnlock(); racetest.Sink = *x },
 		Race:   true,
 	}, {
@@ -169,12 +159,10 @@ var rwRacer = racetest.Role("racer-rwmutex", rwRacePairs, func() *rwRaceWorld {
 	r, err := shm.Anonymous(nil)
 	testproc.Must(err)
 	w := new(rwRaceWorld)
-	for name, m := range map[string]**sync.RWMutex{"m": &w.m, "other": &w.other} {
+	for m, name := range map[**sync.RWMutex]string{&w.m: "m", &w.same: "m", &w.other: "other"} {
 		*m, err = sync.OpenRWMutex(r, name)
 		testproc.Must(err)
 	}
-	w.same, err = sync.OpenRWMutex(r, "m")
-	testproc.Must(err)
 	return w
 })
 

@@ -40,22 +40,7 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		return nil, fmt.Errorf("hand over %d bytes: %w", len(data), err)
 	}
 
-	cmd := &exec.Cmd{
-		Path:       "/proc/self/exe", // also when the file was replaced or deleted
-		Args:       os.Args,
-		Dir:        o.Dir,
-		ExtraFiles: append([]*os.File{mail}, regions.files()...),
-	}
-	if len(cmd.Args) == 0 {
-		cmd.Args = []string{fn.name}
-	}
-	if !o.KeepOnExit {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	}
-	l := &launch{cmd: cmd, env: o.Env, token: h.Token, mail: mail, regions: regions}
-	if l.in, err = input(cmd, o.Stdin); err == nil {
-		err = l.out.connect(cmd, o.Stdout, o.Stderr)
-	}
+	l, err := launchOf(h, o, mail, regions)
 	if err != nil {
 		l.close()
 		return nil, err
@@ -63,37 +48,60 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 	if err := l.start(ctx); err != nil {
 		return nil, err
 	}
-
 	if l.in != nil {
 		go l.in.copy(o.Stdin)
 	}
 	l.out.start()
-	p := &Process{name: name, os: cmd.Process, mail: mail, done: make(chan struct{})}
+	p := &Process{name: name, os: l.cmd.Process, mail: mail, done: make(chan struct{})}
 	children.add(p)
 	grace := o.Grace
 	if grace == 0 {
 		grace = defaultGrace
 	}
-	delay := outputDelay
 	stop := context.AfterFunc(ctx, func() { p.end(grace) })
-	go func() {
-		awaitEnd(p.PID())
-		err := cmd.Wait()
-		if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
-			err = nil
-		}
-		l.in.end()
-		if e := l.out.wait(delay); err == nil {
-			err = e
-		}
-		if err == nil {
-			err = l.in.failed()
-		}
-		stop()
-		regions.ended()
-		p.finish(cmd.ProcessState, err)
-	}()
+	go p.watch(l, outputDelay, stop)
 	return p, nil
+}
+
+// launchOf says how a child is started that is to find h in its mail.
+func launchOf(h *head, o *Options, mail *os.File, regions *luggage) (l *launch, err error) {
+	cmd := &exec.Cmd{
+		Path:       "/proc/self/exe", // also when the file was replaced or deleted
+		Args:       os.Args,
+		Dir:        o.Dir,
+		ExtraFiles: append([]*os.File{mail}, regions.files()...),
+	}
+	if len(cmd.Args) == 0 {
+		cmd.Args = []string{h.Function}
+	}
+	if !o.KeepOnExit {
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	}
+	l = &launch{cmd: cmd, env: o.Env, token: h.Token, mail: mail, regions: regions}
+	if l.in, err = input(cmd, o.Stdin); err == nil {
+		err = l.out.connect(cmd, o.Stdout, o.Stderr)
+	}
+	return l, err
+}
+
+// watch waits for the end of the child that l started, and for its output, for
+// delay at most; then p is Done. It calls stop, which ends the wait for ctx.
+func (p *Process) watch(l *launch, delay time.Duration, stop func() bool) {
+	awaitEnd(p.PID())
+	err := l.cmd.Wait()
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = nil
+	}
+	l.in.end()
+	if e := l.out.wait(delay); err == nil {
+		err = e
+	}
+	if err == nil {
+		err = l.in.failed()
+	}
+	stop()
+	l.regions.ended()
+	p.finish(l.cmd.ProcessState, err)
 }
 
 // end is what the end of Start's context does.

@@ -60,189 +60,231 @@ const (
 func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (d Death, ended bool, err error) {
 	unpin := c.pin()
 	defer unpin()
-	var regs unix.PtraceRegs
-	if err := unix.PtraceGetRegs(c.tid, &regs); err != nil {
-		return d, false, fmt.Errorf("stepkill: registers: %w", err)
+	k := &walker{child: c, kill: kill, to: to, w: w, wake: wake, u: pursuit{target: to, breaks: canBreak()}}
+	if err := k.registers(); err != nil {
+		return d, false, err
 	}
-	var (
-		p     point
-		woken chan struct{} // closed when wake has returned; nil: not called yet
-		sig   int
-		slept int // in all
-		naps  int // since the last effect
-
-		entered *call // the child stands in it
-		done    int   // instructions stepped
-	)
-	u := pursuit{target: to, breaks: canBreak()}
-	callWake := func() {
-		done := make(chan struct{})
-		woken = done
-		go func() { defer close(done); wake() }()
-	}
-	die := func() (Death, bool, error) {
-		d := Death{
-			Instructions: p.n, Stepped: done, Where: where(p.pc), Asleep: p.asleep,
-			Returned: c.board.phase.Load() == returned, Note: int(c.board.note.Load()),
-		}
-		err := c.kill()
-		if woken != nil {
-			<-woken
-		}
-		return d, ended, err
-	}
-	counting := false
 	for steps := 0; ; steps++ {
 		if steps > mostSteps {
 			c.kill()
-			return d, false, fmt.Errorf("stepkill: not over after %d instructions (%s)", steps, where(p.pc))
+			return d, false, fmt.Errorf("stepkill: not over after %d instructions (%s)", steps, where(k.p.pc))
 		}
-		if !counting && (c.board.phase.Load() >= running || c.tid != c.pid) {
-			counting = true
-			if w != nil {
-				w.rescan()
-			}
-			if to == nil && kill(p) {
-				return die()
-			}
-		}
-		pc := regs.PC()
-		hit := counting && entered == nil && u.stands(p, pc)
-		if hit {
-			u.met(&p)
-			if w != nil {
-				w.changed() // on the way here
-			}
-		} else if counting && entered == nil && u.runs(p) {
-			ws, err := c.run(&u, p, sig)
-			switch sig = 0; {
-			case err != nil:
-				return d, false, err
-			case ws.Exited() || ws.Signaled():
-				return d, false, c.died(ws)
-			}
-			if err := unix.PtraceGetRegs(c.tid, &regs); err != nil {
-				return d, false, fmt.Errorf("stepkill: registers: %w", err)
-			}
-			switch ws.StopSignal() {
-			case callStop:
-				in := enteredCall(&regs)
-				entered = &in
-			case unix.SIGTRAP: // the target
-			default:
-				sig = int(ws.StopSignal())
-			}
-			if ended = c.board.phase.Load() == returned; ended {
-				return die()
-			}
-			continue
-		}
-		var in call
-		is := c.insnAt(pc)
-		if is.call {
-			in = callOf(&regs)
-		}
-		if entered != nil {
-			in, is, entered = *entered, insn{call: true, writes: true}, nil
-			pc -= callSize
-		}
-		done++
-		if err := singleStep(c.tid, sig); err != nil {
-			return d, false, fmt.Errorf("stepkill: single step: %w", err)
-		}
-		sig = 0
-
-		var ws unix.WaitStatus
-		if !is.call || !in.waits() {
-			if ws, err = c.waitStep(); err != nil {
-				return d, false, err
-			}
-		} else {
-			if slept++; slept == mostSlices && counting && woken == nil && wake != nil {
-				callWake()
-			}
-			limit := asleepAfter
-			if c.tid != c.pid {
-				limit = guardAsleepAfter
-				if naps++; naps > guardNaps && (to == nil || naps > 2*guardNaps) { // where it runs, not all its effects are seen
-					ended = true
-					return die()
-				}
-			}
-			if in.private() {
-				limit = parkedAfter
-			}
-			ws, p.asleep, err = c.waitAwake(limit)
-			if err != nil {
-				return d, false, err
-			}
-			if p.asleep {
-				c.thaw()
-				// A goroutine parked by the runtime waits for another thread of
-				// the victim, which is awake, or for what wake will do.
-				if !in.private() || wake != nil && woken == nil {
-					if counting {
-						p.n, p.pc, p.effect = p.n+1, pc, true
-						if kill(p) {
-							return die()
-						}
-					}
-					if wake == nil || !counting {
-						ended = true
-						return die()
-					}
-					if woken == nil {
-						callWake()
-					}
-				}
-				ws, p.asleep, err = c.waitAwake(mostAsleep)
-				if err != nil {
-					return d, false, err
-				}
-				if p.asleep {
-					d, _, err = die()
-					if err == nil {
-						err = fmt.Errorf("stepkill: the victim hangs: %v", d)
-					}
-					return d, false, err
-				}
-				c.freeze()
-			}
-		}
-
-		switch {
-		case ws.Exited() || ws.Signaled():
-			return d, false, c.died(ws)
-		case !ws.Stopped():
-			continue
-		case ws.StopSignal() != unix.SIGTRAP:
-			sig = int(ws.StopSignal()) // not ours: passed on with the next step
-		case counting:
-			p.n, p.pc = p.n+1, pc
-			p.effect = is.call && in.visible()
-			if p.effect {
-				p.calls++
-				u.passed(&p)
-			}
-			switch {
-			case w == nil || p.calls < u.callsBefore():
-			case p.effect:
-				w.rescan() // there may be a file more
-			case hit || !u.runs(p):
-				p.effect = w.changed() && is.writes
-			}
-			if p.effect {
-				naps = 0
-			}
-			ended = c.board.phase.Load() == returned
-			if kill(p) || ended {
-				return die()
-			}
-		}
-		if err := unix.PtraceGetRegs(c.tid, &regs); err != nil {
-			return d, false, fmt.Errorf("stepkill: registers: %w", err)
+		if dies, err := k.next(); err != nil {
+			return d, false, err
+		} else if dies {
+			d, err = k.die()
+			return d, k.ended, err
 		}
 	}
+}
+
+// A walker is one walk, between two instructions.
+type walker struct {
+	*child
+	kill func(point) bool
+	to   *target // nil: none
+	w    *watch  // nil: no effect counts but system calls
+	wake func()  // nil: nobody wakes the child
+	u    pursuit
+
+	regs     unix.PtraceRegs
+	p        point
+	counting bool          // the operation has begun
+	entered  *call         // the child stands in it
+	sig      int           // a signal to pass on with the next step
+	done     int           // instructions stepped
+	slept    int           // waits begun, in all
+	naps     int           // waits of a guard begun, since the last effect
+	woken    chan struct{} // closed when wake has returned; nil: not called yet
+	ended    bool
+}
+
+func (k *walker) registers() error {
+	if err := unix.PtraceGetRegs(k.tid, &k.regs); err != nil {
+		return fmt.Errorf("stepkill: registers: %w", err)
+	}
+	return nil
+}
+
+func (k *walker) callWake() {
+	done := make(chan struct{})
+	k.woken = done
+	go func() { defer close(done); k.wake() }()
+}
+
+// die kills the child where it stands.
+func (k *walker) die() (Death, error) {
+	d := Death{
+		Instructions: k.p.n, Stepped: k.done, Where: where(k.p.pc), Asleep: k.p.asleep,
+		Returned: k.board.phase.Load() == returned, Note: int(k.board.note.Load()),
+	}
+	err := k.child.kill()
+	if k.woken != nil {
+		<-k.woken
+	}
+	return d, err
+}
+
+// next goes on by an instruction, or by a run towards the target. dies reports
+// that the child is to die where it stands now.
+func (k *walker) next() (dies bool, err error) {
+	if !k.counting && (k.board.phase.Load() >= running || k.tid != k.pid) {
+		k.counting = true
+		if k.w != nil {
+			k.w.rescan()
+		}
+		if k.to == nil && k.kill(k.p) {
+			return true, nil
+		}
+	}
+	pc := k.regs.PC()
+	hit := k.counting && k.entered == nil && k.u.stands(k.p, pc)
+	if hit {
+		k.u.met(&k.p)
+		if k.w != nil {
+			k.w.changed() // on the way here
+		}
+	} else if k.counting && k.entered == nil && k.u.runs(k.p) {
+		return k.run()
+	}
+	var in call
+	is := k.insnAt(pc)
+	if is.call {
+		in = callOf(&k.regs)
+	}
+	if k.entered != nil {
+		in, is, k.entered = *k.entered, insn{call: true, writes: true}, nil
+		pc -= callSize
+	}
+	k.done++
+	if err := singleStep(k.tid, k.sig); err != nil {
+		return false, fmt.Errorf("stepkill: single step: %w", err)
+	}
+	k.sig = 0
+
+	var ws unix.WaitStatus
+	if is.call && in.waits() {
+		ws, dies, err = k.sleep(in, pc)
+	} else {
+		ws, err = k.waitStep()
+	}
+	if dies || err != nil {
+		return dies, err
+	}
+	switch {
+	case ws.Exited() || ws.Signaled():
+		return false, k.died(ws)
+	case !ws.Stopped():
+		return false, nil
+	case ws.StopSignal() != unix.SIGTRAP:
+		k.sig = int(ws.StopSignal()) // not ours: passed on with the next step
+	case k.counting:
+		if k.stepped(pc, is, in, hit) {
+			return true, nil
+		}
+	}
+	return false, k.registers()
+}
+
+// run lets the child run towards the target, to a system call, or to a signal.
+func (k *walker) run() (dies bool, err error) {
+	ws, err := k.child.run(&k.u, k.p, k.sig)
+	switch k.sig = 0; {
+	case err != nil:
+		return false, err
+	case ws.Exited() || ws.Signaled():
+		return false, k.died(ws)
+	}
+	if err := k.registers(); err != nil {
+		return false, err
+	}
+	switch ws.StopSignal() {
+	case callStop:
+		in := enteredCall(&k.regs)
+		k.entered = &in
+	case unix.SIGTRAP: // the target
+	default:
+		k.sig = int(ws.StopSignal())
+	}
+	k.ended = k.board.phase.Load() == returned
+	return k.ended, nil
+}
+
+// sleep waits until the child has left the system call in, at pc, which may
+// block. A child that sleeps in it can be killed there, and is woken.
+func (k *walker) sleep(in call, pc uint64) (ws unix.WaitStatus, dies bool, err error) {
+	if k.slept++; k.slept == mostSlices && k.counting && k.woken == nil && k.wake != nil {
+		k.callWake()
+	}
+	limit := asleepAfter
+	if k.tid != k.pid {
+		limit = guardAsleepAfter
+		if k.naps++; k.naps > guardNaps && (k.to == nil || k.naps > 2*guardNaps) { // where it runs, not all its effects are seen
+			k.ended = true
+			return ws, true, nil
+		}
+	}
+	if in.private() {
+		limit = parkedAfter
+	}
+	ws, k.p.asleep, err = k.waitAwake(limit)
+	if err != nil || !k.p.asleep {
+		return ws, false, err
+	}
+	k.thaw()
+	// A goroutine parked by the runtime waits for another thread of the victim,
+	// which is awake, or for what wake will do.
+	if !in.private() || k.wake != nil && k.woken == nil {
+		if k.counting {
+			k.p.n, k.p.pc, k.p.effect = k.p.n+1, pc, true
+			if k.kill(k.p) {
+				return ws, true, nil
+			}
+		}
+		if k.wake == nil || !k.counting {
+			k.ended = true
+			return ws, true, nil
+		}
+		if k.woken == nil {
+			k.callWake()
+		}
+	}
+	ws, k.p.asleep, err = k.waitAwake(mostAsleep)
+	if err != nil {
+		return ws, false, err
+	}
+	if k.p.asleep {
+		d, err := k.die()
+		if err == nil {
+			err = fmt.Errorf("stepkill: the victim hangs: %v", d)
+		}
+		return ws, false, err
+	}
+	k.freeze()
+	return ws, false, nil
+}
+
+// stepped counts the instruction at pc, which was executed, and reports whether
+// the child is to die after it. hit: it is the target's.
+func (k *walker) stepped(pc uint64, is insn, in call, hit bool) (dies bool) {
+	k.p.n, k.p.pc = k.p.n+1, pc
+	k.p.effect = is.call && in.visible()
+	if k.p.effect {
+		k.p.calls++
+		k.u.passed(&k.p)
+	}
+	switch {
+	case k.w == nil || k.p.calls < k.u.callsBefore():
+	case k.p.effect:
+		k.w.rescan() // there may be a file more
+	case hit || !k.u.runs(k.p):
+		k.p.effect = k.w.changed() && is.writes
+	}
+	if k.p.effect {
+		k.naps = 0
+	}
+	k.ended = k.board.phase.Load() == returned
+	return k.kill(k.p) || k.ended
 }
 
 // begin lets a child that stands at its first instruction run until it stops

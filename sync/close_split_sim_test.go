@@ -223,3 +223,41 @@ func TestSimCloseWaitGivesBack(t *testing.T) {
 		w.OnStuck(func() bool { p.Close(); return true })
 	})
 }
+
+// Unlock is called after every Wait, also if that returned without the lock:
+// then it frees nothing that another goroutine of the process has.
+func TestSimCloseUnlockAfterWait(t *testing.T) {
+	sim.Explore(t, 20000, sim.Options{CancelEvery: 20, CloseEvery: 30, MaxCloses: 1}, func(w *sim.World) {
+		m, a := mem.Heap(engine.MutexSize), mem.Heap(engine.CondSize(9))
+		simRecover(w, []engine.Kind{engine.KindMutex, engine.KindCond}, []mem.Area{m, a})
+		p, inside := w.Process(0), false
+		w.Always(func() error {
+			if who, held := check(engine.AttachMutex(m, engine.Env{})).Owner(); inside && !p.Gone() && (!held || who != p.Self) {
+				return fmt.Errorf("a goroutine has the lock, whose owner is %v, %v", who, held)
+			}
+			return nil
+		})
+		mu, c := simCond(p, m, a)
+		p.Go("waiter", func(t *sim.Thread) {
+			if mu.Lock(sim.Context) == nil {
+				t.Context(true)
+				c.Wait(sim.Context)
+				mu.Unlock()
+			}
+		})
+		p.Go("worker", func(t *sim.Thread) {
+			for range 2 {
+				if mu.Lock(sim.Context) != nil {
+					return
+				}
+				inside = true
+				for range w.Rand.IntN(8) {
+					t.Step()
+				}
+				inside = false
+				mu.Unlock()
+			}
+		})
+		w.OnStuck(func() bool { p.Close(); return true })
+	})
+}

@@ -32,7 +32,7 @@ var closeMutations = []mutation{
 	{file: "sync/once.go", from: "(failure != nil || !o.core.Gate.Gave(o.once.Done))", to: "failure != nil",
 		promise: "a run that was entered in zeroes is not told as done", pkg: "./sync", run: "TestSimCloseOnce$", tags: "tandem_sim"},
 	{file: "sync/cond_lock.go", from: "	if g.h == nil {\n		g.lock.own.excused.Add(1)\n	}\n", to: "",
-		promise: "the Unlock after a Wait that was closed frees nobody's lock", pkg: "./test/hostile", run: "TestStorm$/locks"},
+		promise: "the Unlock after a Wait that was closed frees nobody's lock", pkg: "./sync", run: "TestSimCloseUnlockAfterWait$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go", from: "	if l.Over() {\n", to: "	if false {\n",
 		promise: "a notification of one who closes goes to another", pkg: "./test/closing", run: "TestNotificationOfALeaver$"},
 	{file: "internal/engine/rwmutex.go", from: "err != nil && err != ErrNotLocked {", to: "err != nil {",

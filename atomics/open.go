@@ -162,6 +162,10 @@ func (q request) handle(r *shm.Region) (handle, error) {
 	if err != nil {
 		return handle{}, err
 	}
+	return w.handle(), nil
+}
+
+func (w *row) handle() handle {
 	return handle{
 		locker: locker{core: w.core, mu: w.mu, shared: sharedOf(w.core)},
 		base:   w.base,
@@ -169,5 +173,5 @@ func (q request) handle(r *shm.Region) (handle, error) {
 		closed: w.core.Closed,
 		data:   w.typ.Mask(),
 		padded: w.typ.Mask() != ^uint64(0)>>(64-8*w.typ.Size),
-	}, nil
+	}
 }

@@ -60,7 +60,7 @@ var closeMutations = []mutation{
 	{file: "atomics/lock.go", from: "	return l.core.Done(kind+\".\"+method, err)\n", to: "	if l.core != nil {\n		return l.core.Err(kind+\".\"+method, err)\n	}\n	return l.core.Done(kind+\".\"+method, err)\n",
 		promise: "Unlock in the zeroes is ErrClosed, not ErrNotLocked", pkg: "./atomics", run: "TestSimCloseLock$", tags: "tandem_sim"},
 	{file: "atomics/cell.go", from: "func (h *handle) gone() bool { return h.core.Ended() || !h.core.Gate.Stands() }", to: "func (h *handle) gone() bool { return true }",
-		promise: "a cell is what it is until the region is gone", pkg: "./test/closing", run: "TestCells$"},
+		promise: "a cell is what it is until the region is gone", pkg: "./atomics", run: "TestSimCloseCells", tags: "tandem_sim"},
 	{file: "shm/close.go", from: "	a.gate.Shut() // 1\n", to: "	a.gate.Shut() // 1\n	if !a.readOnly {\n		if s, err := mapSecond(a.fd, a.Geo); err == nil {\n			s.recoverObjects(a.env, a.self)\n		}\n	}\n",
 		promise: "nothing of this process writes to the region after its recovery", pkg: "./test/closing", run: "TestLocks", args: []string{"-count=3"}},
 	{file: "internal/object/call.go", from: "	c.Gate.Here(func() { err = f() })\n", to: "	err = f()\n",

@@ -15,7 +15,7 @@ import (
 // behalf of all: those on duty. The others sleep for as long as nothing
 // happens.
 //
-// There are dutyPosts posts in the header: with four holders frozen and one of
+// There are region.DutyPosts posts in the header: with four holders frozen and one of
 // the others dying, its end is still found in one period.
 //
 //	holder  u64  {epoch:32, index+1:32} of a participant; 0: nobody

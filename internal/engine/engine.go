@@ -129,6 +129,8 @@ const (
 	KindArray
 	KindSlice
 	KindQueue
+
+	// From here on numbers are kept for kinds that no build has yet.
 	KindSPSC
 	KindPipe
 	KindListener

@@ -29,7 +29,8 @@ type area struct {
 	rows []mutation
 }
 
-// areas are all tables. Each is in a file of its own.
+// areas are all tables. Each is in table_<area>.go; a large one is joined
+// there from several files.
 var areas = []area{
 	{"engine", engineMutations},
 	{"queue", queueMutations},

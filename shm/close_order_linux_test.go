@@ -2,6 +2,7 @@ package shm
 
 import (
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,14 +114,12 @@ func TestCollectionHoldsNobodyUp(t *testing.T) {
 	} {
 		go func() { do(); busy <- true }()
 	}
+	awaitMutexWaiter(t)
 	done := make(chan bool)
 	go func() {
-		for range 1000 { // among them they come to the lock
-			openOK(t, other, lockOf("c"))
-			if err := other.Remove("c"); err != nil {
-				t.Error(err)
-			}
-			runtime.Gosched()
+		openOK(t, other, lockOf("c"))
+		if err := other.Remove("c"); err != nil {
+			t.Error(err)
 		}
 		close(done)
 	}()
@@ -134,5 +133,22 @@ func TestCollectionHoldsNobodyUp(t *testing.T) {
 	<-busy
 	if _, ok, err := r.a.locate(region.HashName("b"), "b"); !ok || err != nil {
 		t.Errorf("b is there: %v, %v", ok, err)
+	}
+}
+
+// awaitMutexWaiter waits until a goroutine that the test has made waits for a
+// sync.Mutex.
+func awaitMutexWaiter(t *testing.T) {
+	t.Helper()
+	buf := make([]byte, 1<<20)
+	for start := time.Now(); ; time.Sleep(time.Millisecond) {
+		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if strings.Contains(g, "(*Mutex).lockSlow") && strings.Contains(g, "created by") && strings.Contains(g, t.Name()) {
+				return
+			}
+		}
+		if time.Since(start) > testproc.Patience {
+			t.Fatalf("nobody waits for the mutex:\n%s", buf[:runtime.Stack(buf, true)])
+		}
 	}
 }

@@ -212,7 +212,7 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 				n &^= mutexOffered | mutexStarving
 			}
 			if repair {
-				ok, err := m.env.changeHere(m.w, w, n) // a caller that finds that it was in zeroes does not give it back
+				ok, err := m.env.changeHere(m.w, w, n) // a call that finds that it was in zeroes gives nothing back
 				if err != nil {
 					return false, m.giveUp(slept, err)
 				} else if !ok {

@@ -138,8 +138,8 @@ func sharedOf(core *object.Core) (*shared, error) {
 // Shutdown ends the queue for all processes, for good: from its return on no
 // message can be put, and a call that waits to put one gets [ErrShutdown].
 // Shutdown does not block. A process that dies in it has shut the queue down or
-// has not. Those that are there are still delivered; when all are done, Get and
-// Lease return io.EOF. A second Shutdown does nothing. A queue of the name
+// has not. Messages that are there are still delivered; when all are done, Get
+// and Lease return io.EOF. A second Shutdown does nothing. A queue of the name
 // begins anew after Region.Remove.
 func (q *Queue[T]) Shutdown() error {
 	if q.off() {

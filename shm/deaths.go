@@ -253,7 +253,7 @@ func (a *attachment) beginWatch() {
 	}
 }
 
-// beginTelling admits a listener, who is told of what ends from here on: what
+// beginTelling admits a listener, which is told of what ends from here on: what
 // has ended before is noted first. Until somebody listens, it is of no interest
 // who those are that are there.
 func (a *attachment) beginTelling(e *exits) {

@@ -14,8 +14,8 @@ import (
 // every switch on it one case is left.
 //
 // The race detector does not see mapped memory, so each operation says what an
-// atomic one of Go says by itself: who writes a cell releases it, before, and
-// who reads it acquires it, after.
+// atomic one of Go says by itself: a write of a cell releases it, before, and a
+// read acquires it, after.
 type handle struct {
 	locker
 	base   unsafe.Pointer // the first cell
@@ -27,8 +27,8 @@ type handle struct {
 
 // gone reports that the handle was closed, or of a region that was, that it is
 // not there any more. Until
-// then a cell is what it is: who read a zero already, and wrote what follows from
-// that, would write it to the region.
+// then a cell is what it is: a caller that read a zero already, and wrote what
+// follows from that, would write that to the region.
 //
 //go:noinline
 func (h *handle) gone() bool { return h.core.Ended() || !h.core.Gate.Stands() }

@@ -63,8 +63,8 @@ type launch struct {
 }
 
 // The fate of a launch. Until it forks, nothing needs what the child would have
-// had, so who abandons it then gives that up at once: a look may hang for ever,
-// and an ephemeral region would live as long.
+// had, so a caller that abandons it then gives that up at once: a look may hang
+// for ever, and an ephemeral region would live as long.
 //
 //	undecided → forking → started
 //	    └──→ abandoned ←┘

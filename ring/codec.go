@@ -11,9 +11,10 @@ import (
 )
 
 // A Codec is how a T that is not plain becomes bytes. Its name is kept with
-// the queue, and whoever opens that must bring a codec of the same name. It is
-// used by many goroutines at a time. An error of Append or Decode is in an
-// [ErrCodec]; nothing that others wait for is open while they run.
+// the queue, and every process that opens the queue must bring a codec of the
+// same name. A Codec is used by many goroutines at a time. An error of Append
+// or Decode is in an [ErrCodec]; nothing that others wait for is open while
+// they run.
 type Codec interface {
 	// Name is what tells this codec from others. It is never "", "plain",
 	// "bytes", "text" or "cbor".

@@ -167,7 +167,7 @@ func (q *Queue[T]) leasedBytes(s engine.Slot, slot int) (v T, err error) {
 func (d Delivery[T]) Value() T { return d.v }
 
 // Attempt counts the message's deliveries, this one included: 1 the first
-// time. A message that kills whoever works on it is told by it.
+// time. A message that kills its consumers is told by it.
 func (d Delivery[T]) Attempt() int { return d.attempt }
 
 // Ack says that the message is done: it is gone from the queue, and counts as

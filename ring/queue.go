@@ -15,10 +15,10 @@ import (
 )
 
 // All processes that open a queue share one ring of slots. A slot's word names
-// who is about to fill or to empty it, so that whatever a killed process leaves
-// behind is found and finished by the others (internal/engine/queue.go has the
-// algorithm and its proof). A small plain T lies in its slot, a longer message in
-// blocks that the slot points to.
+// the process that is about to fill or to empty it, so that whatever a killed
+// process leaves behind is found and finished by the others
+// (internal/engine/queue.go has the algorithm and its proof). A small plain T
+// lies in its slot, a longer message in blocks that the slot points to.
 //
 // This file is opening and the parts that all operations share; put.go, get.go
 // and delivery.go have the operations. The ones on a small plain T are written
@@ -37,10 +37,11 @@ import (
 // In the terminology of the [Go memory model], a call of [Queue.Put] synchronizes
 // before the return of the Get or Lease that delivers its message, in whatever
 // processes. A Nack synchronizes before the return of the Lease or Get that
-// delivers the message again; so does the death of who had it on lease, with all
-// that it did before. What frees a message's place, a Get or an Ack, synchronizes
-// before the return of the Put that fills it again. Nothing else is ordered: two
-// Puts are not, nor are two Gets. Batches and loops are so many calls.
+// delivers the message again; so does the death of the process that had it on
+// lease, with all that it did before. What frees a message's place, a Get or an
+// Ack, synchronizes before the return of the Put that fills it again. Nothing
+// else is ordered: two Puts are not, nor are two Gets. Batches and loops are so
+// many calls.
 //
 // [Go memory model]: https://go.dev/ref/mem
 type Queue[T any] struct {
@@ -135,11 +136,11 @@ func sharedOf(core *object.Core) (*shared, error) {
 }
 
 // Shutdown ends the queue for all processes, for good: from its return on no
-// message can be put, and who waits to put one gets [ErrShutdown]. It does not
-// block. A process that dies in it has shut the queue down or has not. Those that
-// are there are still delivered; when all are done, Get and Lease return
-// io.EOF. A second Shutdown does nothing. A queue of the name begins anew
-// after Region.Remove.
+// message can be put, and a call that waits to put one gets [ErrShutdown].
+// Shutdown does not block. A process that dies in it has shut the queue down or
+// has not. Messages that are there are still delivered; when all are done, Get
+// and Lease return io.EOF. A second Shutdown does nothing. A queue of the name
+// begins anew after Region.Remove.
 func (q *Queue[T]) Shutdown() error {
 	if q.off() {
 		return q.fail(opShutdown, shm.ErrClosed)

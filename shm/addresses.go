@@ -52,10 +52,10 @@ const (
 // collectGarbage is what looks for address space.
 var collectGarbage = runtime.GC
 
-// withRoomSoon is withRoom for who keeps others waiting and can do without room.
-// A collection takes as long as the heap is big, and a closed mapping may still
-// be in use, so it tries for soonLimit at most; it does not try where there is
-// nothing to be found.
+// withRoomSoon is withRoom for a call that keeps others waiting and can do
+// without room. A collection takes as long as the heap is big, and a closed
+// mapping may still be in use, so it tries for soonLimit at most; it does not
+// try where there is nothing to be found.
 func withRoomSoon(f func() error) error {
 	err := f()
 	if unmapped.closed.Load() == 0 || !errors.Is(err, syscall.ENOMEM) {

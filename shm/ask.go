@@ -12,24 +12,24 @@ import (
 
 // Asking others to drop what they do not use. What a process has open of a
 // removed object ends when its collector finds that nothing reaches the last
-// handle, and a collector that has no reason to run does not. So who finds no
-// room asks those who have removed objects open, and looks again.
+// handle, and a collector that has no reason to run does not. So a process that
+// finds no room asks those that have removed objects open, and looks again.
 //
 //	asked     a word of each record: grows with each request to its process
 //	answered  beside it: the request that its process has done what it could for
 //	answers   of the header, a futex: grows with each answer, and each end
 //
-//	who asks:    A1 asked++   A2 rings   A3 sleeps on answers until answered has come to that
-//	who is asked: B1 loads asked   B2 collects, and ends uses   B3 answered = B1   B4 answers++, wakes
+//	asks:      A1 asked++   A2 rings   A3 sleeps on answers until answered has come to that
+//	is asked:  B1 loads asked   B2 collects, and ends uses   B3 answered = B1   B4 answers++, wakes
 //
 // B2 is after A1 for every request up to B1, so what nothing reached when it was
-// made is let go of when B3 says so, and one answer serves all who asked.
+// made is let go of when B3 says so, and one answer serves all that asked.
 //
-// Nobody is obliged. Who is asked spends a quarter of its time on it at most,
-// whatever others write into its record, and none if it has no removed object
-// open. Who asks waits for two seconds at most, and for one who has not answered
-// then, being stopped or worse, only once. What ends in between needs no
-// answer: the record's word says that its process is gone.
+// Nobody is obliged. A process that is asked spends a quarter of its time on it
+// at most, whatever others write into its record, and none if it has no removed
+// object open. A process that asks waits for two seconds at most, and for one
+// that has not answered then, being stopped or worse, only once. What ends in
+// between needs no answer: the record's word says that its process is gone.
 
 // askLimit is how long one waits for answers. A collection takes a millisecond
 // where there is little to look at, and some hundred where there is much.

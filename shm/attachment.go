@@ -144,7 +144,7 @@ func newAttachment(v regionFile) (_ *attachment, err error) {
 	}
 	r.Move(region.RecordWord(a.self.Epoch, region.StAttaching), region.RecordWord(a.self.Epoch, region.StAlive))
 	a.scan()
-	a.reclaimSoon() // what those left who were the last
+	a.reclaimSoon() // what the last users left
 	return a, nil
 }
 
@@ -254,10 +254,10 @@ func (a *attachment) takeLocked(r record) bool {
 	return true
 }
 
-// scan finds and recovers everybody who is dead, whoever noticed it before. It
-// goes round until it finds nobody, for one that it left to a living recoverer
-// may have lost that by the end of the round. Each round but the last is paid
-// for by a death; the bound is for a region that says anything.
+// scan finds and recovers all the dead, whichever process noticed them before.
+// It goes round until it finds nobody, for one that it left to a living
+// recoverer may have lost that by the end of the round. Each round but the last
+// is paid for by a death; the bound is for a region that says anything.
 func (a *attachment) scan() {
 	for range a.Geo.Participants {
 		found := false

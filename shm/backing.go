@@ -21,12 +21,12 @@ import (
 //
 //	header, directory  by Create
 //	an object          by its creator (provide), until it is gone (giveBack)
-//	a copy             by who comes into it while nobody is in: cp --sparse
-//	                   makes holes of what is zero
+//	a copy             by a process that enters it while nobody is in: cp
+//	                   --sparse makes holes of what is zero
 //
 // In the region that it was copied from somebody may live, in the copy nobody
-// does. So whoever finds a participant's byte locked finds a file that the first
-// to come has backed, before that one took its byte.
+// does. So a process that finds a participant's byte locked finds a file that
+// the first to come has backed, before that one took its byte.
 
 // backNew puts memory behind the first n bytes, all zero, of a file that is
 // nobody else's yet.
@@ -151,8 +151,9 @@ func touchAll(f *os.File, g region.Geometry, used []region.Extent, need uint64, 
 	}, func() error { return noRoomForCopy(f, need, st) })
 }
 
-// touchHead reads header and directory, for who may change nothing. A look at a hole of a tmpfs takes
-// memory, too. Objects are looked at with a fault in mind (peek).
+// touchHead reads header and directory, for a process that may change nothing.
+// A look at a hole of a tmpfs takes memory, too. Objects are looked at with a
+// fault in mind (peek).
 func touchHead(f *os.File, g region.Geometry, st sys.FileStat) error {
 	if uint64(st.Memory) >= g.Size {
 		return nil

@@ -14,11 +14,11 @@ import (
 )
 
 // Close ends this handle, and with the last handle of the process its part in
-// the region: an orderly death. Whoever is blocked in the region in this
-// process wakes with ErrClosed, every handle on its objects returns ErrClosed
-// from then on (what returns no error reads zeroes and writes nowhere), and
-// what this process still held is recovered as if it had died: locks are
-// abandoned, leases go back, shares end. A second Close does nothing.
+// the region: an orderly death. Every call of this process that is blocked in
+// the region wakes with ErrClosed, every handle on its objects returns
+// ErrClosed from then on (what returns no error reads zeroes and writes
+// nowhere), and what this process still held is recovered as if it had died:
+// locks are abandoned, leases go back, shares end. A second Close does nothing.
 //
 // A call that is under way meanwhile says what it did. One that gave something
 // returns nil if it was given: an Unlock, a Put, a Release, a Set. One that took
@@ -29,12 +29,13 @@ import (
 // It waits for no longer than it takes the goroutines of this process that sleep
 // in the region, or change its directory, to leave; and for no other process, but
 // where it leaves memory behind for which somebody has to change the directory:
-// then for 10 ms at most for who is just changing it. If this process dies in it,
-// the others recover it as one that died before.
+// then for 10 ms at most for the process that is just changing it. If this
+// process dies in it, the others recover it as one that died before.
 //
 // Where there is no address space to map the region once more, for what it takes
-// to do that in, and the collector finds none within 100 ms, the others do it, and are told that it died; if there
-// are none, whoever opens the region next.
+// to do that in, and the collector finds none within 100 ms, the others do it,
+// and are told that it died; if there are none, the next process that opens the
+// region does it.
 //
 // The last to leave an ephemeral region takes its name away. Where it may not,
 // in a sticky directory that is another user's file, the region has ended all

@@ -24,8 +24,8 @@ import (
 //
 // A region is born whole: a file without a name is given its size, memory for
 // everything but the heap, its header and an empty directory; this process
-// attaches to it; and then, in one step, it gets its name. Whoever opens the
-// name sees a region with a participant in it. A process that is killed in
+// attaches to it; and then, in one step, it gets its name. A process that opens
+// the name sees a region with a participant in it. A process that is killed in
 // Create leaves nothing, or the region.
 //
 // A file system without room for header and directory is [ErrNoSpace], with the

@@ -17,9 +17,9 @@ import (
 //	    again.
 //
 // (a) alone would come late for a process with gigabytes to give back, and not
-// at all while a child that it forked without exec lives on; so who is of another
-// namespace, and has only (a), calls those who have (b) (doubts.go). A stopped or
-// paused process is neither.
+// at all while a child that it forked without exec lives on; so a process of
+// another namespace, which has only (a), calls those that have (b) (doubts.go).
+// A stopped or paused process is neither.
 //
 // (b) is asked for only where both know their namespaces and the record has its
 // process's start time (me.go): what is unknown proves nothing.
@@ -42,10 +42,10 @@ type look struct {
 	unsettled bool  // on duty one looks again soon: one comes or goes, or an end may not be told
 }
 
-// look finds the dead, recovers them, and tells who listens in Exits. Most
-// records are as they were at the last look, and cost two loads. Who is on duty
-// also looks for ends that nobody tells of: of those who come and go, in every
-// look, and, round by round, of all.
+// look finds the dead, recovers them, and tells the listeners in Exits. Most
+// records are as they were at the last look, and cost two loads. A guard on
+// duty also looks for ends that nobody tells of: of those that come and go, in
+// every look, and, round by round, of all.
 func (a *attachment) look() look { return a.lookAt(sys.MonotonicNow()) }
 
 func (a *attachment) lookAt(now int64) (l look) {
@@ -119,7 +119,8 @@ func (a *attachment) lookAt(now int64) (l look) {
 		l.unsettled = l.unsettled || region.Present(seen.words[i]) && region.StateOf(seen.words[i]) != region.StAlive
 	}
 	seen.found = -1
-	// Who is stopped on the way in or out is not looked at all the time.
+	// A process that is stopped on the way in or out is not looked at all the
+	// time.
 	if seen.still++; news || !l.unsettled {
 		seen.still = 0
 	}
@@ -127,9 +128,9 @@ func (a *attachment) lookAt(now int64) (l look) {
 	return l
 }
 
-// tellUntold is for who is on duty: of the ends that he noted in earlier looks
-// he tells those that are not told yet. Who should have was killed then, or is
-// stopped, or of a build that does not.
+// tellUntold is for a guard on duty: of the ends that it noted in earlier looks
+// it tells those that are not told yet. The process that should have told them
+// was killed then, or is stopped, or of a build that does not.
 func (a *attachment) tellUntold(duty bool) {
 	if duty {
 		for _, g := range a.watch.untold {
@@ -252,7 +253,7 @@ func (a *attachment) beginWatch() {
 	}
 }
 
-// beginTelling admits a listener, who is told of what ends from here on: what
+// beginTelling admits a listener, which is told of what ends from here on: what
 // has ended before is noted first. Until somebody listens, it is of no interest
 // who those are that are there.
 func (a *attachment) beginTelling(e *exits) {

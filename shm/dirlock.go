@@ -13,7 +13,8 @@ import (
 )
 
 // A dirLock is the directory's lock, held: first this process's own mutex, so
-// that Close can wait for who changes the directory here, then the region's.
+// that Close can wait for a goroutine that changes the directory here, then the
+// region's.
 type dirLock struct {
 	a *attachment
 	m *engine.Mutex
@@ -89,12 +90,13 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 // lockSlice is how long one waits before one doubts that the holder exists.
 const lockSlice = 25 * time.Millisecond
 
-// lockDoubts is how many slices in a row may find a holder who is not attached.
+// lockDoubts is how many slices in a row may find a holder that is not
+// attached.
 const lockDoubts = 3
 
 // lockPatiently takes m, waiting as long as its holder is attached, stopped or
 // not, or dead and being recovered. A holder that is none of that is no holder
-// but corruption, for which nobody would ever wake who waits.
+// but corruption, for which nobody would ever wake a waiter.
 func (a *attachment) lockPatiently(ctx context.Context, m *engine.Mutex) (suspect bool, err error) {
 	if ok, err := m.TryLock(); ok || err != nil && !errors.Is(err, ErrOwnerDied) {
 		return false, err
@@ -129,8 +131,8 @@ func (a *attachment) lockPatiently(ctx context.Context, m *engine.Mutex) (suspec
 	return false, fmt.Errorf("the directory's lock: held by nobody who is attached: %w", ErrCorrupt)
 }
 
-// attached reports whether who may hold the directory's lock: another process
-// that is attached, or is being recovered.
+// attached reports whether who, a participant, may hold the directory's lock:
+// another process that is attached, or is being recovered.
 func (a *attachment) attached(who engine.Self) bool {
 	if who.Index >= a.Geo.Participants || who == a.self {
 		return false // a.changing is held: nobody here has the lock

@@ -42,30 +42,31 @@
 // # Room
 //
 // Size of [Options] is address space: memory is taken as objects are made, and
-// given back after they are removed and nobody has them open, by itself. Who
-// makes an object and finds no room first has all processes collect garbage that
-// have removed ones open. [ErrNoSpace] comes when an object is made, and never
-// later.
+// given back after they are removed and nobody has them open, by itself. A call
+// that makes an object and finds no room first has all processes collect
+// garbage that have removed ones open. [ErrNoSpace] comes when an object is
+// made, and never later.
 //
 // # What is ordered
 //
 // Words in a region are ordered between processes as Go's atomics order those of
 // one. Which call synchronizes before which, each type of packages sync, atomics
-// and ring says. Of this package: all that an OpenX made an object with is there
-// for whoever opens it.
+// and ring says. Of this package: all that an OpenX made an object with is
+// there for every process that opens it.
 //
 // # Where it ends
 //
-// A file that is truncated or written over while it is mapped kills all who have
-// it open by SIGBUS, idle ones too; an anonymous region's cannot be truncated.
-// In another pid namespace, if no running process of the dead one's own is in
-// the region, the death of a process of gigabytes is heard when the kernel has
-// freed them. Where all are killed at once nobody is left to recover them, or to
-// take an ephemeral region's file away: who comes next does. A child forked
-// without exec must not touch a region, and keeps the byte of a parent that is
-// killed locked until it execs or ends: if a running process of the parent's pid
-// namespace is in the region, that is no obstacle. Open file description locks,
-// robust futexes and /proc are needed: without them no region opens.
+// A file that is truncated or written over while it is mapped kills all
+// processes that have it open by SIGBUS, idle ones too; an anonymous region's
+// cannot be truncated. In another pid namespace, if no running process of the
+// dead one's own is in the region, the death of a process of gigabytes is heard
+// when the kernel has freed them. Where all are killed at once nobody is left
+// to recover them, or to take an ephemeral region's file away: the next process
+// to come does. A child forked without exec must not touch a region, and keeps
+// the byte of a parent that is killed locked until it execs or ends: if a
+// running process of the parent's pid namespace is in the region, that is no
+// obstacle. Open file description locks, robust futexes and /proc are needed:
+// without them no region opens.
 //
 // [Region.Snapshot] shows everything in a region, who holds and who waits for what
 // included, and [Region.Check] verifies it. Command shm (cmd/shm) prints both.

@@ -13,15 +13,16 @@ import (
 // that it forked may keep its byte locked. Or it lives, and somebody scribbled
 // on its alive word.
 //
-// So the suspect is rung for, who puts its word right; if it is of other
-// namespaces, others of those are; and a proof is looked for again and again, of
-// each suspect at a pace of its own, however long another has been suspected:
+// So the suspect is rung for, and if it lives it puts its word right. If it is
+// of other namespaces, others of those are rung for. And a proof is looked for
+// again and again, of each suspect at a pace of its own, however long another
+// has been suspected:
 //
-//	who is on duty     for as long as the suspicion lasts, ever more slowly
-//	who watched it     doubtLooks times: the kernel may have told nobody else
-//	who was rung for   calledLooks times, and once whenever it is rung for again,
+//	a guard on duty    for as long as the suspicion lasts, ever more slowly
+//	one that watched   doubtLooks times: the kernel may have told nobody else
+//	one rung for       calledLooks times, and once whenever it is rung for again,
 //	                   if it can ask the kernel
-//	anybody else       when it looks for another reason, once a round
+//	any other          when it looks for another reason, once a round
 //
 // What a suspicion that lasts costs does not grow, then, with how many there are,
 // nor with what else happens to them.
@@ -77,8 +78,8 @@ func (w *watch) endDoubt(i uint32) {
 }
 
 // suspect looks for a proof that the suspect of r, whose word was w, is dead, if
-// it is time for that or it must, and sees to it that those do who may have one.
-// again is when this process is to look again; 0 is never.
+// it is time for that or it must, and sees to it that those look that may have
+// one. again is when this process is to look again; 0 is never.
 func (a *attachment) suspect(r record, w uint64, now int64, duty, rung, must bool) (proven bool, again int64) {
 	d := a.doubt(r, region.EpochOf(w))
 	id, ok := r.Identity(d.epoch)
@@ -123,7 +124,7 @@ func (d *doubt) wait(now int64) int64 {
 	case d.looks <= doubtLooks:
 		return doubtWait
 	}
-	return dutyPeriod - now%dutyPeriod // when all look who are on duty
+	return dutyPeriod - now%dutyPeriod // when all on duty look
 }
 
 // callWait is how long after some were rung for others are.
@@ -134,9 +135,10 @@ func (d *doubt) callWait() int64 {
 	return calledWait
 }
 
-// linger has those summoned who may have a proof that the user of r in epoch is
-// dead: this process, on duty, has none, and the kernel has suspected nobody. It
-// may be that there is nothing to prove, so it waits for a period first.
+// linger has those summoned that may have a proof that the user of r in epoch
+// is dead: this process, on duty, has none, and the kernel has suspected
+// nobody. It may be that there is nothing to prove, so it waits for a period
+// first.
 func (a *attachment) linger(r record, epoch uint32, now int64) (again int64) {
 	d := a.doubt(r, epoch)
 	if d.next == 0 {

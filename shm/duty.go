@@ -9,9 +9,9 @@ import (
 )
 
 // Duty. A wake-up can go to a guard that is frozen, starved or dying itself,
-// and some ends nobody is told of at all: of one who attaches or leaves and has
-// no node in any list for a moment, and of one whose list was silenced. To
-// bound what that costs, a few guards look now and then at everything, on
+// and some ends nobody is told of at all: of a process that attaches or leaves
+// and has no node in any list for a moment, and of one whose list was silenced.
+// To bound what that costs, a few guards look now and then at everything, on
 // behalf of all: those on duty. The others sleep for as long as nothing
 // happens.
 //
@@ -22,14 +22,14 @@ import (
 //	beat    u32  grows with each period in which the holder looked
 //
 // A post whose holder is not there any more is taken by CAS, by whatever guard
-// looks first: everybody who attaches does, and those who are told of an end.
-// Who leaves gives up his post and rings for a successor. A holder whose beat
-// stands still loses it to the next who looks, or to one whom another on duty
-// rings for; and if all beats stand still, any guard notices, since each looks
-// at their sum now and then, at times of its own.
+// looks first: every newcomer does, and those that are told of an end. A
+// process that leaves gives up its post and rings for a successor. A holder
+// whose beat stands still loses its post to the next guard that looks, or to
+// one that another on duty rings for; and if all beats stand still, any guard
+// notices, since each looks at their sum now and then, at times of its own.
 //
 // Nothing depends on posts but how soon is heard what nobody told: a holder
-// that is replaced by mistake, or by somebody who scribbles, or two who think
+// that is replaced by mistake, or by somebody who scribbles, or two that think
 // that they have one post, do no harm.
 const (
 	dutyPeriod = 50e6 // nanoseconds between looks that find nothing
@@ -65,8 +65,9 @@ type shift struct {
 }
 
 // takeDuty takes a post if one is to be had and this process has none, and
-// reports whether it is on duty. Who has one empties those whose holders are
-// gone, or stand still, and now and then rings for somebody to take them.
+// reports whether it is on duty. The holder of a post empties those whose
+// holders are gone, or stand still, and now and then rings for somebody to take
+// them.
 func (a *attachment) takeDuty(now int64) bool {
 	s, own := &a.watch.shift, postWord(a.self.Index, a.self.Epoch)
 	stood := s.stood
@@ -125,7 +126,7 @@ func (w words) call(i uint32) (called uint32, ok bool) {
 	return 0, false
 }
 
-// giveUpDuty is for who leaves: its post goes to another.
+// giveUpDuty is for a process that leaves: its post goes to another.
 func (w words) giveUpDuty(index, epoch uint32) {
 	for k := range region.DutyPosts {
 		if own := postWord(index, epoch); mem.Load64(w.Post(k)) != own || !mem.CAS64(w.Post(k), own, 0) {
@@ -158,7 +159,7 @@ func pulseTimes(index uint32, many int) (first, step int64) {
 	return int64(float64(step) * float64(index*golden) / (1 << 32)), step
 }
 
-// rows are what one who is on duty looks at. The words were recorded by the last
+// rows are what a guard on duty looks at. The words were recorded by the last
 // look.
 func (a *attachment) rows() sys.Rows {
 	w := &a.watch

@@ -23,42 +23,44 @@ import (
 //	life  of an ephemeral region: shared by every process in it, on the
 //	      description that it keeps to itself, from before it takes a record
 //	      until after it has freed it, and by every description that is on
-//	      its way into a process. Exclusive: by who ends the region.
+//	      its way into a process. Exclusive: by the process that ends the region.
 //	name  of every region: exclusive, for the moment of an unlinking by name.
 //
 // Rules.
 //
-//	L1  Who gets the life byte exclusively ends the region: nobody lives in it.
-//	    It stores lifeGone and takes the name away.
-//	L2  Who wants in tries L1 first. If that fails because the byte is held
+//	L1  A process that gets the life byte exclusively ends the region: nobody
+//	    lives in it. It stores lifeGone and takes the name away.
+//	L2  A newcomer tries L1 first. If that fails because the byte is held
 //	    exclusively, the region is being ended, and it starts again; if the byte
 //	    is held shared somebody lives. Then it takes the byte shared, and under
 //	    it looks that lifeGone is not stored and that the name still means this
 //	    file; else it starts again.
-//	    Who comes by a descriptor does not ask for the name: it may have been
-//	    taken away, and the region lives on.
-//	L3  Who leaves gives its share up, then tries L1.
+//	    A newcomer with a descriptor does not ask for the name: that may have
+//	    been taken away, and the region lives on.
+//	L3  A process that leaves gives its share up, then tries L1.
 //	L4  A name is taken away under the name byte of the file that it means, by
-//	    who has seen there that it means that file. Names are given by linkat
-//	    alone, which replaces nothing, so a name that means this file goes on
-//	    meaning it while the byte is held.
-//	L5  Who starts a process in the region has it inherit a description with a
-//	    share of its own, which the new process closes when it has its own
-//	    share by L2: of its parent's it needs none. Nobody unlocks that share,
-//	    which is everybody's who has the description. So the parent, when it
-//	    has closed its descriptor, and when the process has ended, tries L1: of
-//	    a region that all have left, it may have been the last share.
+//	    a process that has seen there that the name means that file. Names are
+//	    given by linkat alone, which replaces nothing, so a name that means this
+//	    file goes on meaning it while the byte is held.
+//	L5  A parent that starts a process in the region has it inherit a
+//	    description with a share of its own, which the new process closes when
+//	    it has its own share by L2: of its parent's it needs none. Nobody
+//	    unlocks that share, which belongs to every process with the
+//	    description. So the parent, when it has closed its descriptor, and when
+//	    the process has ended, tries L1: of a region that all have left, it may
+//	    have been the last share.
 //
-// Two who leave at once: each tries L1 after it gave its share up, so who
-// tries last finds no share, unless a newcomer came in, who then lives there.
-// A newcomer who failed L1 and gets its share after the last one left joins a
-// region that has not ended: as if it had come before.
+// Two that leave at once: each tries L1 after it gave its share up, so the one
+// that tries last finds no share, unless a newcomer came in, which then lives
+// there. A newcomer that failed L1 and gets its share after the last one left
+// joins a region that has not ended: as if it had come before.
 //
-// Death: before lifeGone is stored the region has not ended, and whoever meets
-// it next finds nobody living, and does L1 again. After that, nobody can come
-// in (L2), and whoever meets the name takes it away (L4). A region whose last
-// process was killed has nobody to unlink it: it does not exist for Open, and
-// is swept by whoever creates, opens or lists regions in that directory.
+// Death: before lifeGone is stored the region has not ended, and the next
+// process to meet it finds nobody living, and does L1 again. After that, nobody
+// can come in (L2), and the next to meet the name takes it away (L4). A region
+// whose last process was killed has nobody to unlink it: it does not exist for
+// Open, and is swept by the next process that creates, opens or lists regions
+// in that directory.
 //
 // A process that is stopped between its look and its unlinking holds the name
 // byte; others then wait for a while and report it.
@@ -140,11 +142,11 @@ func (a *attachment) leaveLife(w words) error {
 const lifeTries = 16
 
 // endIfDead is L1, for a description that has no share. over is true when the
-// region has ended, by this or before, or is being ended: who has the byte
-// exclusively got it because nobody lives there, and if that one dies at it,
-// the next to come ends the region. Of one that has ended, an error is why its
-// name could not be taken away. The byte is not left to f's closing: a child
-// forked without exec would keep it.
+// region has ended, by this or before, or is being ended: the process that has
+// the byte exclusively got it because nobody lives there, and if that one dies
+// at it, the next to come ends the region. Of one that has ended, an error is
+// why its name could not be taken away. The byte is not left to f's closing: a
+// child forked without exec would keep it.
 func endIfDead(f *os.File, id sys.FileID, path string) (over bool, err error) {
 	defer sys.Unlock(f, region.LifeByte, 1)
 	var b [4]byte

@@ -17,14 +17,15 @@ import (
 //
 // It tells: its thread holds a robust list with a node per region. When it
 // ends, by whatever way, the kernel sets FUTEX_OWNER_DIED in the alive word of
-// this process in each region and wakes one who sleeps there.
+// this process in each region and wakes one sleeper there.
 //
 // It hears: it sleeps, in one futex_waitv, on a private control word and, in
 // each region, on the words of bell.go. The kernel's one wake may go to a guard
 // that is frozen or dying itself; and where there are more words than one sleep
-// takes, or no futex_waitv, not all of them wake it. So those on duty (duty.go),
-// and who cannot sleep on all its words, look at them now and then without
-// leaving the sleep (sys.Vigil). All others sleep until something happens.
+// takes, or no futex_waitv, not all of them wake it. So guards on duty
+// (duty.go), and guards that cannot sleep on all their words, look at them now
+// and then without leaving the sleep (sys.Vigil). All others sleep until
+// something happens.
 //
 // Whatever ended its sleep, it looks at all participants (deaths.go): words are
 // read before the look and slept on with the values read, rule 5.
@@ -315,8 +316,8 @@ func (a *attachment) bells(ws []sys.Waitv) []sys.Waitv {
 	return ws
 }
 
-// watched adds the alive words of n who follow this process in order of index,
-// and records who of those behind it are suspects.
+// watched adds the alive words of n participants that follow this process in
+// order of index, and records which of those behind it are suspects.
 func (a *attachment) watched(ws []sys.Waitv, n int) []sys.Waitv {
 	a.watch.behind = a.watch.behind[:0]
 	for k := uint32(1); k < a.Geo.Participants && n > 0; k++ {

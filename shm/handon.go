@@ -28,7 +28,7 @@ func (r *Region) handOn() (*object.Passage, error) {
 	a := r.a
 	p := &object.Passage{Key: a.key(), Name: a.name, ReadOnly: a.readOnly, End: func() {}}
 	var err error
-	if a.Geo.Flags&region.FlagEphemeral == 0 || a.readOnly { // who only looks keeps no region alive, and so it is with his child
+	if a.Geo.Flags&region.FlagEphemeral == 0 || a.readOnly { // a process that only looks keeps no region alive, nor does its child
 		p.File, err = r.File()
 		return p, err
 	}

@@ -15,8 +15,8 @@ import (
 	"example.com/tandem/internal/region"
 )
 
-// A process has one whole Core for each object that it has open, whoever in it
-// asked for it how often. uses is where it finds them again.
+// A process has one whole Core for each object that it has open, however many
+// of its calls asked for that. uses is where it finds them again.
 //
 // A use stands exactly as long as the opener bit is set, both under uses.mu: it
 // is made with the first Core, and outlives it. When a Core was collected, and
@@ -45,8 +45,8 @@ type use struct {
 // errStale says that a copy of an entry was out of date: look it up again.
 var errStale = errors.New("removed meanwhile")
 
-// errCollecting says that uses.mu is held, which who has the directory's lock
-// does not wait for.
+// errCollecting says that uses.mu is held, for which a holder of the
+// directory's lock does not wait.
 var errCollecting = errors.New("a collection is going on")
 
 // await waits until nobody has mu.
@@ -148,8 +148,8 @@ func (a *attachment) coreGone(i uint32, gen uint64) {
 
 // endUse ends a use without a Core of an object that was removed; uses.mu is
 // held. After Close there is nothing to do: the bits are cleared already, and
-// the memory is this process's own. Who takes a bit away sees to the memory: it
-// may have been the last.
+// the memory is this process's own. The call that takes a bit away sees to the
+// memory: the bit may have been the last.
 func (a *attachment) endUse(i uint32, u *use) {
 	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
 		return
@@ -174,7 +174,7 @@ func (a *attachment) isLive(i uint32, u *use) bool {
 	return a.EntryState(i) == region.EntLive && mem.Load64(a.Ent64(i, region.EntGen)) == u.gen
 }
 
-// endUses ends all that can be, Conds last: who waits on one looks at its lock,
+// endUses ends all that can be, Conds last: a waiter on one looks at its lock,
 // too. uses.mu is held.
 func (a *attachment) endUses() {
 	for _, conds := range [...]bool{false, true} {
@@ -187,8 +187,8 @@ func (a *attachment) endUses() {
 }
 
 // dropUse ends the use of entry i, which this process just removed; uses.mu is
-// held. If there are only closed handles left, whoever closed the last found a
-// live object, and has not had the collector look.
+// held. If there are only closed handles left, the call that closed the last
+// found a live object, and has not had the collector look.
 func (a *attachment) dropUse(i uint32) {
 	u := a.uses.m[i]
 	if u == nil {
@@ -200,17 +200,18 @@ func (a *attachment) dropUse(i uint32) {
 	}
 }
 
-// dropGarbage is for who finds no room: a program that makes, drops and removes
-// objects quickly would run out of it before the collector has reason to run.
+// dropGarbage is for a call that finds no room: a program that makes, drops and
+// removes objects quickly would run out of it before the collector has reason
+// to run.
 func (a *attachment) dropGarbage() {
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
 	a.drop()
 }
 
-// sweep is what the guard does in every round: it has uses ended of objects that
-// were removed meanwhile, and others answered who ask (ask.go). It costs some
-// loads unless there is something to do, and does not block.
+// sweep is what the guard does in every round: it has the uses of objects ended
+// that were removed meanwhile, and requests of others answered (ask.go). It
+// costs some loads unless there is something to do, and does not block.
 func (a *attachment) sweep() {
 	if a.gate.Closed() || a.readOnly {
 		return

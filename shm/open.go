@@ -20,14 +20,15 @@ import (
 // both values. Nothing is created or changed, whatever is there, and opening
 // something that is no file does not block.
 //
-// A copy of a region's file (cp --sparse) may lack memory for what is zero. Who
-// comes into a region in which nobody is sees to it that there is some for all
-// that it uses; ErrNoSpace, with the figures, if there is not enough.
+// A copy of a region's file (cp --sparse) may lack memory for what is zero. A
+// process that comes into a region in which nobody is sees to it that there is
+// some for all that the region uses; ErrNoSpace, with the figures, if there is
+// not enough.
 //
-// Open blocks while it recovers the dead whom no living process is recovering, and
-// where all places are taken ([ErrTooManyParticipants]) for some seconds; and while
-// this process's own Close of the region is under way. A process that dies in it
-// is recovered by the others, or by the next who comes.
+// Open blocks while it recovers the dead that no living process is recovering,
+// and where all places are taken ([ErrTooManyParticipants]) for some seconds;
+// and while this process's own Close of the region is under way. A process that
+// dies in it is recovered by the others, or by the next that comes.
 //
 // An ephemeral region in which no process lives does not exist; Open takes
 // what is left of it away, unless it is ReadOnly.
@@ -158,7 +159,7 @@ func examine(f *os.File, st sys.FileStat, o *Options) (region.Header, error) {
 }
 
 // OpenFile attaches to the region in f, a descriptor that came from another
-// process (Region.File); f stays the caller's, who may close it at once. The
+// process (Region.File); f stays the caller's, and may be closed at once. The
 // checks are those of Open. f must be open for reading and writing, unless
 // Options.ReadOnly is set.
 func OpenFile(f *os.File, o *Options) (*Region, error) {

@@ -80,7 +80,7 @@ func (r *Region) Self() Participant {
 	return p
 }
 
-// Participants lists who is attached, this process included, and the dead who
+// Participants lists who is attached, this process included, and the dead that
 // have not been recovered yet. A process that is still in Open is not in it. It
 // does not block; after Close there are none.
 func (r *Region) Participants() []Participant {
@@ -102,9 +102,9 @@ func ParticipantsOf(c *object.Core) []Participant {
 func (w words) participants() []Participant {
 	var ps []Participant
 	for i := range w.Geo.Participants {
-		// Who dies just when it has stored Attaching has told nobody, and a
-		// guard that was alone sleeps on. It has made no claim; the next to
-		// attach finds it.
+		// A process that dies just when it has stored Attaching has told
+		// nobody, and a guard that was alone sleeps on. The dead one has made
+		// no claim; the next to attach finds it.
 		if p, word := w.rec(i).read(); region.StateOf(word) != region.StFree && region.StateOf(word) != region.StAttaching {
 			ps = append(ps, p)
 		}

@@ -13,16 +13,17 @@ import (
 	"example.com/tandem/internal/wait"
 )
 
-// Who takes the last opener bit of a removed object away sees to it that its
-// memory comes back: nobody may have reason to change the directory for long.
-// That is whoever ends a use (object_uses.go), recovers the dead (recover.go), or
-// leaves. Bits are cleared before one looks, and each clears its own first, so
-// of two the one that is second finds none left. Who dies before it has
-// collected is recovered by somebody, who looks too.
+// The process that takes the last opener bit of a removed object away sees to
+// it that the object's memory comes back: nobody may have reason to change the
+// directory for long. It does that when it ends a use (object_uses.go),
+// recovers the dead (recover.go), or leaves. Bits are cleared before one looks,
+// and each clears its own first, so of two the one that is second finds none
+// left. A process that dies before it has collected is recovered by another,
+// which looks too.
 //
 // The dead may also have been in the middle of a change. What they had taken
 // from the file system for an object that was never made comes back by repair,
-// which the next who takes the directory's lock does.
+// which the next holder of the directory's lock does.
 
 // reclaimSoon has reclaim run. It does not block.
 func (a *attachment) reclaimSoon() {
@@ -47,7 +48,7 @@ func (a *attachment) reclaim() {
 const vainTurns = 3
 
 // collectWanted collects, so many at a time, until there is nothing to collect
-// and nobody has wanted the lock meanwhile who left something. If it finds
+// and no process that left something has wanted the lock meanwhile. If it finds
 // nothing, again and again, what toReclaim sees is not in the chain.
 func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) {
 	for vain := 0; vain < vainTurns; {
@@ -89,9 +90,10 @@ func (w *words) toReclaim() bool {
 // leaverWait is how long one who leaves waits for the directory's lock.
 const leaverWait = 10 * time.Millisecond
 
-// reclaimLeaving is reclaim for who closes the region, which a maps a second
-// time. Where somebody else keeps the lock for longer, to find memory for a big
-// object perhaps, he is told that it was wanted, and collects when he unlocks it.
+// reclaimLeaving is reclaim for a process that closes the region, which a maps
+// a second time. Where another keeps the lock for longer, to find memory for a
+// big object perhaps, that one is told that the lock was wanted, and collects
+// when it unlocks it.
 func (w words) reclaimLeaving(a *attachment) {
 	if !w.toReclaim() {
 		return

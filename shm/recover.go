@@ -19,7 +19,8 @@ import (
 // A recoverer that is stopped half-way is not followed: what the dead one held
 // stays held until it continues or dies. Two at once would be one too many, for
 // the second could free the record while the first is still at it, and the
-// first would go on to clear the rows of whoever has the record then.
+// first would go on to clear the rows of the participant that has the record
+// then.
 //
 // One that lives but cannot go on, since its build does not know a kind of
 // object that the dead one had open, takes its name back: the record stays
@@ -97,9 +98,10 @@ func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 			return false
 		}
 		if mem.CAS64(p, v, want) {
-			// Every claimer reads the word after its CAS; whoever finds it moved
-			// on has written a name into a record that it is not recovering,
-			// which the record's next death ignores by the epoch in the name.
+			// Every claimer reads the word after its CAS; a claimer that finds
+			// the word moved on has written a name into a record that it is not
+			// recovering, which the record's next death ignores by the epoch in
+			// the name.
 			return r.Word() == region.RecordWord(epoch, region.StDead)
 		}
 	}
@@ -108,8 +110,8 @@ func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 
 // recovererLives reports whether the recoverer that r names may still be at
 // it. A record that says so is no answer: its process may be dead without
-// anybody's having noticed, and who goes through the records in their order
-// may come to that one later, or have been there before it died.
+// anybody's having noticed, and a process that goes through the records in
+// their order may come to that one later, or have been there before it died.
 func (a *attachment) recovererLives(r record, index1, e uint32) bool {
 	if index1 == region.NewcomerIndex {
 		held, err := sys.Test(a.private, r.ByteOffset())
@@ -140,7 +142,7 @@ func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) bool {
 	if !r.Move(region.RecordWord(epoch, region.StDead), region.RecordWord(epoch, region.StFree)) {
 		return true
 	}
-	a.ended(r, epoch) // who slept on what it held was woken first
+	a.ended(r, epoch) // the sleepers on what it held were woken first
 	if !a.readOnly && env.Self.Index != r.I {
 		mem.Add64(a.rec(env.Self.Index).P64(region.RecRecovered), 1)
 	}
@@ -153,7 +155,7 @@ func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) bool {
 func (w words) recoverObjects(env engine.Env, dead engine.Self) bool {
 	lock, _ := engine.OpsOf(engine.KindMutex)
 	known := lock.Recover(w.Sub(region.HdrDirLock, engine.MutexSize), env, dead) == nil
-	// Conds come last: who waits on one looks at its lock, too.
+	// Conds come last: a waiter on one looks at its lock, too.
 	for _, conds := range [...]bool{false, true} {
 		w.EachOpen(dead.Index, func(entry uint32, kind engine.Kind, area mem.Area) error {
 			if (kind == engine.KindCond) == conds {
@@ -174,8 +176,8 @@ func (w words) recoverObject(env engine.Env, dead engine.Self, kind engine.Kind,
 	if !ok {
 		return false
 	}
-	// A corrupt object stays as it is and says so to whoever uses it; the
-	// others, and the record, are not to suffer for it.
+	// A corrupt object stays as it is and says so to every call that uses it;
+	// the others, and the record, are not to suffer for it.
 	err := ops.Recover(area, env, dead)
 	return err == nil || errors.Is(err, engine.ErrCorrupt)
 }

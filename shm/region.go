@@ -65,7 +65,7 @@ func (r *Region) Size() int64 {
 // File returns a new descriptor of the region's file, the caller's to send to
 // another process, which attaches to it with OpenFile, and to close. It is
 // closed on exec. ErrClosed after Close. An ephemeral region does not wait for
-// whoever has no more than a descriptor.
+// a process that has no more than a descriptor.
 func (r *Region) File() (*os.File, error) {
 	err := r.check()
 	if err == nil {

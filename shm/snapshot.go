@@ -216,7 +216,7 @@ func (v *viewer) directory(d *DirectoryState) {
 	}
 }
 
-// owner is who holds what l is a look of.
+// owner is the holder of what l is a look of.
 func (v *viewer) owner(l *engine.Look) *Holder {
 	if l.Owner == nil {
 		return nil

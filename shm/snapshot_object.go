@@ -74,7 +74,7 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 	return b.String()
 }
 
-// participant names who has record i.
+// participant names the participant that has record i.
 func (s *Snapshot) participant(i int) string {
 	for k := range s.Participants {
 		if p := &s.Participants[k]; p.Index == i {

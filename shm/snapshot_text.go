@@ -226,7 +226,7 @@ func (s *Snapshot) unshown() bool {
 	return false
 }
 
-// held is who holds something, and since when.
+// held names a holder, and says since when.
 func (s *Snapshot) held(h *Holder) string {
 	if h.Since.IsZero() {
 		return h.String()
@@ -234,7 +234,7 @@ func (s *Snapshot) held(h *Holder) string {
 	return fmt.Sprintf("%v since %s (%s)", h, s.moment(h.Since), s.since(h.Since))
 }
 
-// waited is who waits.
+// waited names the waiters.
 func (s *Snapshot) waited(waits []Holder) string {
 	var is []string
 	for i := range waits[:min(len(waits), shownHolders)] {

@@ -103,7 +103,7 @@ func (r record) departed(p Participant, word uint64) (Departed, bool) {
 	return d, true
 }
 
-// recoverer is who is named in the record of a dead one.
+// recoverer is the process that the record of a dead one names.
 func (v *viewer) recoverer(r record, epoch uint32) *Holder {
 	de, index1, e := region.UnpackRecoverer(mem.Load64(r.P64(region.RecRecoverer)))
 	switch {
@@ -133,7 +133,7 @@ func (p *Attached) holder() Holder {
 		Dead: p.Lost || p.State == Dead, Stopped: p.Stopped, Elsewhere: p.Elsewhere}
 }
 
-// attachedIn is who has r, if its word says that somebody has.
+// attachedIn is the participant that has r, if its word says that somebody has.
 func (a *attachment) attachedIn(r record) (n Attached, word uint64) {
 	p, word := r.read()
 	n = Attached{
@@ -169,7 +169,7 @@ type home struct {
 	waits func() *[]Holder
 }
 
-// assign gives each sleep to whoever has the memory.
+// assign gives each sleep to the home that has the memory.
 func (v *viewer) assign(homes []home, present []Attached) {
 	slices.SortFunc(homes, func(x, y home) int { return cmp.Compare(x.Off, y.Off) })
 	for _, s := range v.sleeps {

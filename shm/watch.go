@@ -5,8 +5,8 @@ import (
 	gosync "sync"
 )
 
-// A watch is what the guard has seen of a region's other participants, and
-// who wants to hear of changes.
+// A watch is what the guard has seen of a region's other participants, and the
+// listeners that want to hear of changes.
 type watch struct {
 	// The guard's alone, as is all up to mu; by record.
 	words  []uint64      // as they were at the last look
@@ -23,7 +23,7 @@ type watch struct {
 	shift      shift
 	turn       uint32  // whose turn it was to be tried by all means
 	next       uint32  // where the next run of those begins that are tried by cheap means
-	locked     []int64 // bytes that who is on duty tries while it sleeps
+	locked     []int64 // bytes that a guard on duty tries while it sleeps
 	nextLocked int
 	found      int64 // one that was found free, or -1
 

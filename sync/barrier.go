@@ -23,13 +23,13 @@ import (
 // is amiss all are told at once, and go on being told until Reset. It is
 // broken
 //
-//   - when the context of one who waits ends,
+//   - when the context of a waiter ends,
 //   - when a process dies, or closes the region, with a party of it waiting in
 //     the round. One that dies before it has come is only missed, as it is
 //     when it is stopped: give Wait a context that ends, or watch Region.Exits;
 //   - when the Action fails, and by Abort.
 //
-// Goroutines may be more than there are parties: who comes first is of the
+// Goroutines may be more than there are parties: the first to come are of the
 // round under way, the others wait for the next.
 //
 // In the terminology of the [Go memory model], each call of Wait in the n'th
@@ -116,7 +116,7 @@ func (b *Barrier) round(bank int) unsafe.Pointer { return unsafe.Pointer(&b.own.
 // barrier was. If it was ctx that ended first, also when it had ended before the
 // call, then that breaks the barrier, and the error is both ErrBroken and ctx's.
 // shm.ErrClosed if the region is closed. If the last comes at the same moment
-// the round counts: who returns nil has met all the others.
+// the round counts: a Wait that returns nil has met all the others.
 //
 // If the process dies in Wait the others are told ErrBroken within
 // milliseconds, or have passed already.
@@ -218,9 +218,9 @@ func (b *Barrier) Abort() error {
 	return b.core.Done("barrier.Abort", err)
 }
 
-// Reset begins a new round: all who wait get ErrBroken, and who comes from then
-// on finds the barrier empty and whole. Where nobody waits and nothing is
-// broken it changes nothing. It does not block.
+// Reset begins a new round: all waiters get ErrBroken, and a party that comes
+// from then on finds the barrier empty and whole. Where nobody waits and
+// nothing is broken it changes nothing. It does not block.
 func (b *Barrier) Reset() error {
 	err := b.readyNow()
 	if err == nil {

@@ -6,9 +6,9 @@ import "example.com/tandem/shm"
 // on (what returns no error says that nothing is there), and so do those that
 // wait in other goroutines, with nothing taken. It blocks for nobody, and does
 // not wait for them. What this process holds in the object it still holds, and
-// gives back through another handle, if need be one that is opened then: who holds
-// the mutex holds it. A second Close does nothing. An error is of a handle that was
-// never opened.
+// gives back through another handle, if need be one that is opened then: a
+// holder of the mutex still holds it. A second Close does nothing. An error is
+// of a handle that was never opened.
 //
 // The memory of an object that was removed comes back when no process has a
 // handle on it any more. A closed one counts until nothing reaches it, neither a

@@ -13,23 +13,23 @@ import (
 	"example.com/tandem/shm"
 )
 
-// A Cond is a condition variable: those who need something to become true of
-// what a lock guards wait on it, and who makes it true notifies them. The lock
-// is held in every call.
+// A Cond is a condition variable: callers that need something to become true of
+// what a lock guards wait on it, and a caller that makes that true notifies
+// them. The lock is held in every call.
 //
 //	must(h.Lock(ctx))
 //	err := c.WaitFor(ctx, func() bool { return queue.Len() > 0 })
 //	…
 //	must(h.Unlock())
 //
-// A notification wakes one who waits at that moment, and is not remembered.
-// One whose receiver dies before it has returned from Wait goes to another
-// who waits then; one who gives up, or is dead, or comes late, takes none from
-// others. A process that is stopped keeps what it was given.
+// A notification wakes one waiter of that moment, and is not remembered. If its
+// receiver dies before it has returned from Wait, the notification goes to
+// another that waits then; a waiter that gives up, or is dead, or comes late,
+// takes none from others. A process that is stopped keeps what it was given.
 //
 // If a process dies in one of its methods, waiting, it does not wait any more;
-// if it dies holding the lock, the lock is abandoned, and one of those who wait
-// is told within milliseconds: it gets [ErrOwnerDied] and the lock. The others
+// if it dies holding the lock, the lock is abandoned, and one of the waiters is
+// told within milliseconds: it gets [ErrOwnerDied] and the lock. The others
 // wait on, unless it leaves the lock abandoned; then the next is told.
 //
 // In the terminology of the [Go memory model], a call of [Cond.Notify] or
@@ -109,12 +109,12 @@ func (c *Cond) Holder() *Holder {
 // look at again: see WaitFor. ErrOwnerDied says that a holder died and nobody
 // has repaired since: the lock is held, and suspect, as after Recover. It comes
 // soon after the death, notified or not, to one after another until somebody
-// has repaired: within milliseconds, or half a second if who died had the lock
-// open and not the Cond. Who waits with a suspect lock is told at once.
-// ErrNotLocked says that the caller does not hold the lock, and is joined by
-// ErrNotOwner if another does; nothing has changed then. A context that ends
-// ends the wait with its error, unless it was notified before; one that has
-// ended already makes no attempt.
+// has repaired: within milliseconds, or half a second if the dead process had
+// the lock open and not the Cond. A caller that waits with a suspect lock is
+// told at once. ErrNotLocked says that the caller does not hold the lock, and
+// is joined by ErrNotOwner if another does; nothing has changed then. A context
+// that ends ends the wait with its error, unless it was notified before; one
+// that has ended already makes no attempt.
 //
 // A Cond of a lock of its own, and one that was an argument, gives up and
 // takes back whichever holder of this process has the lock.
@@ -176,12 +176,12 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 	return c.left("cond.WaitFor", g, c.core.Seen(err))
 }
 
-// Notify wakes n of those who wait, or all of them if they are fewer, by
-// turns among the processes. They return from Wait when they get the lock. It
-// does not block. fs.ErrInvalid if n is below 0; ErrNotLocked as Wait's.
+// Notify wakes n of the waiters, or all of them if they are fewer, by turns
+// among the processes. They return from Wait when they get the lock. It does
+// not block. fs.ErrInvalid if n is below 0; ErrNotLocked as Wait's.
 func (c *Cond) Notify(n int) error { return c.notify("cond.Notify", n) }
 
-// NotifyAll wakes all who wait. It does not block. [ErrNotLocked] as Wait's.
+// NotifyAll wakes all waiters. It does not block. [ErrNotLocked] as Wait's.
 func (c *Cond) NotifyAll() error { return c.notify("cond.NotifyAll", math.MaxInt) }
 
 func (c *Cond) notify(op string, n int) error {

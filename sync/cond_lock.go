@@ -19,7 +19,7 @@ type userLock struct {
 	mu     engine.Mutex
 	re     engine.RMutex // mu's, if it is reentrant
 	again  bool          // it is
-	holder *Holder       // the one to give up; nil: whoever of this process has it
+	holder *Holder       // the one to give up; nil: whichever of this process has it
 }
 
 // The field that names a Cond's lock: "own", or the lock's kind and name.

@@ -52,7 +52,7 @@
 //	                           Semaphore as many as its initial count has room for
 //	a waiter of a Cond         takes no notification with it
 //	a party of a Barrier       breaks the round: ErrBroken for all, until Reset
-//	the runner of a Once       is followed by the next caller, who runs it
+//	the runner of a Once       is followed by the next caller, which runs it
 //	a waiter for any of them   leaves nothing: no call waits for a waiter
 //
 // # Which one
@@ -83,10 +83,10 @@
 //
 // # Who is next
 //
-// Whoever asks for a free lock gets it, and who unlocks and locks again at
-// once usually gets it before those who sleep: that is fastest. Once a sleeper
-// has been passed over for a millisecond, the lock is offered to those who
-// sleep when it is next unlocked, and the others stand back.
+// A caller that asks for a free lock gets it, and one that unlocks and locks
+// again at once usually gets it before the sleepers: that is fastest. Once a
+// sleeper has been passed over for a millisecond, the lock is offered to the
+// sleepers when it is next unlocked, and the others stand back.
 //
 // Waiting is spinning for some microseconds, as far as that paid lately, and
 // then sleeping in the kernel. Lock and Unlock that meet nobody make no system

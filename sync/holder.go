@@ -231,8 +231,8 @@ func (h *Holder) MarkConsistent() error {
 }
 
 // Unlock undoes one Lock, and the last one frees the lock. It does not block.
-// ErrNotOwner if h does not have it, whoever else has or has not; then nothing
-// has changed.
+// ErrNotOwner if h does not have it, whether another has it or not; then
+// nothing has changed.
 func (h *Holder) Unlock() error {
 	err := h.made()
 	if err == nil {
@@ -257,7 +257,7 @@ func (h *Holder) unlock() error {
 	return err
 }
 
-// undoing is a Holder as whoever undoes one Lock has it.
+// undoing is a Holder as a caller that undoes one Lock has it.
 type undoing struct{ h *Holder }
 
 func (u undoing) Unlock() error { return u.h.unlock() }

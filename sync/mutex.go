@@ -20,7 +20,8 @@ import (
 // synchronizes before the return of the m'th call of [Mutex.Lock], for any
 // n < m, in whatever processes. A TryLock or a Recover that takes the mutex
 // counts as a Lock; one that does not take it orders nothing. What a holder did
-// before it died is done for whoever takes the mutex by [Mutex.Recover].
+// before it died is done for the caller that takes the mutex by
+// [Mutex.Recover].
 //
 // [Go memory model]: https://go.dev/ref/mem
 type Mutex struct {

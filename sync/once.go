@@ -50,11 +50,11 @@ func (o *Once) open(r *shm.Region, name string) error {
 // waits, or shm.ErrClosed. A context that has ended makes no attempt.
 //
 // An fn that panics, or ends its goroutine, has not done it, nor has one whose
-// process died before fn returned nil. The next caller, who finds what it left
-// half done, is called within milliseconds of the death; so fn begins by
-// clearing that away. To close the region while fn runs is to die in it: Do
-// returns shm.ErrClosed, joined with fn's own error, and it is not done. A
-// process that is stopped in fn is waited for.
+// process died before fn returned nil. The next caller's fn, which finds what
+// the dead one left half done, is called within milliseconds of the death; so
+// fn begins by clearing that away. To close the region while fn runs is to die
+// in it: Do returns shm.ErrClosed, joined with fn's own error, and it is not
+// done. A process that is stopped in fn is waited for.
 //
 // An fn that calls Do of the same Once waits for itself, until its ctx ends.
 func (o *Once) Do(ctx context.Context, fn func(context.Context) error) error {

@@ -7,9 +7,9 @@ import (
 	"example.com/tandem/shm"
 )
 
-// An RMutex is a reentrant lock: who holds it may lock it again, and holds it
-// until it has unlocked as often. Goroutines have no identity, so who asks is
-// a [Holder]: one call chain's claim, handed down it as a context is.
+// An RMutex is a reentrant lock: its holder may lock it again, and holds it
+// until it has unlocked as often. Goroutines have no identity, so the holder is
+// a [Holder]: one call chain's claim, handed down the chain as a context is.
 //
 //	func (b *book) add(ctx context.Context, h *sync.Holder, e entry) error {
 //		if err := h.Lock(ctx); err != nil { // the caller may hold it, or not

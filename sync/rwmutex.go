@@ -15,12 +15,12 @@ import (
 // read touch no memory in common but to look at it.
 //
 // A Lock that waits keeps new readers out, so writers are not starved. Readers
-// who were passed over for a millisecond are let in before the next writers,
-// who stand back for as long at most, so they are not starved either.
+// that were passed over for a millisecond are let in before the next writers,
+// which stand back for as long at most, so they are not starved either.
 //
 // It is not reentrant: a Lock by a process that reads or writes waits for that
 // process's own unlock, and an RLock by one that reads may wait for a writer
-// who waits for it.
+// that waits for it.
 //
 // If a process dies as a reader, it just stops counting. If it dies as a
 // writer, the lock is abandoned: all are told [ErrOwnerDied], readers too,
@@ -279,7 +279,7 @@ func (m *RWMutex) wlocked(op string, err error) error {
 	return m.core.Locked(op, err, &m.rw)
 }
 
-// writing is an RWMutex as whoever repairs what it guards has it.
+// writing is an RWMutex as a caller that repairs what it guards has it.
 type writing struct{ m *RWMutex }
 
 func (w writing) Recover(s engine.Sleeper) (suspect bool, err error) {
@@ -293,8 +293,9 @@ func (w writing) Recover(s engine.Sleeper) (suspect bool, err error) {
 func (w writing) MarkConsistent() error { return w.m.rw.MarkConsistent() }
 func (w writing) Unlock() error         { return w.m.rw.Unlock() }
 
-// reading is an RWMutex as whoever gives back a reading has it. It is given back
-// in any case: one that the region went with ends with it, and nobody is told.
+// reading is an RWMutex as a caller that gives back a reading has it. A reading
+// is given back in any case: one that the region went with ends with it, and
+// nobody is told.
 type reading struct{ m *RWMutex }
 
 func (r reading) Unlock() error {

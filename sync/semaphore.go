@@ -132,9 +132,9 @@ func (p *permits) op(method string) string {
 
 // Acquire takes a permit, and waits while there is none: it spins for moments,
 // then sleeps. nil means taken. An error means not taken: ctx's, or
-// shm.ErrClosed. A context that has ended makes no attempt. Of those who wait
-// no one is next, and who comes by may be before them; but once somebody has
-// waited for a millisecond, those who come stand back for a moment.
+// shm.ErrClosed. A context that has ended makes no attempt. None of the waiters
+// is next, and a call that comes by may be before them; but once a waiter has
+// waited for a millisecond, newcomers stand back for a moment.
 //
 // A process that dies in it has taken a permit, which comes back, or it has not.
 func (p *permits) Acquire(ctx context.Context) error {

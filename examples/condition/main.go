@@ -22,7 +22,7 @@ type List struct { // Items[First:Last]
 
 func (l List) some() bool { return l.First.Load() < l.Last.Load() }
 
-// put is called on its own, or by one who has the lock already.
+// put is called on its own, or by a caller that has the lock already.
 func (l List) put(ctx context.Context, h *sync.Holder, x int64) error {
 	return sync.With(ctx, h, func() error {
 		l.Items.Store(int(l.Last.Load()), x)
@@ -33,7 +33,7 @@ func (l List) put(ctx context.Context, h *sync.Holder, x int64) error {
 
 var producer = proc.Register("producer", func(ctx context.Context, l List) error {
 	var err error
-	h := l.More.Holder() // who asks for the lock
+	h := l.More.Holder() // this call chain's claim on the lock
 	for x := int64(0); x < 10 && err == nil; x += 2 {
 		err = sync.With(ctx, h, func() error { // the two come together
 			fmt.Println("producer: puts", x, "and", x+1)

@@ -1,6 +1,6 @@
 // Conditionlock has a producer and two consumers use a list that has room for
-// three. A Mutex of its own guards it, and two conditions share that: who waits
-// for items and who waits for room.
+// three. A Mutex of its own guards it, and two conditions share that: one for
+// those that wait for items, one for those that wait for room.
 package main
 
 import (

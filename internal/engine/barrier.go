@@ -27,11 +27,12 @@ import (
 //	         that of the last round in which it was claimed, 0 at first
 //	X        broken: nobody arrives any more until a Reset
 //	P0, P1   how many rounds of bank 0, of bank 1 were tripped: the lowest bit
-//	index, epoch  who has claimed the slot and has not left it; 0 is nobody
+//	index, epoch  the party that has claimed the slot and has not left it; 0 is nobody
 //	next     a hint: in that round all slots below it were claimed. It only grows
 //
 // Round g has bank g&1, and its slots are claimed in their order, so that a
-// slot's number says who came as which. Whoever claims the last one ends it.
+// slot's number says who came as which. The party that claims the last slot
+// ends the round.
 //
 //	A1 load B: w, of round g; X: ErrBroken
 //	A2 find the first slot that is not of g; nobody's: A3. All are: the round is
@@ -39,7 +40,7 @@ import (
 //	   party has not left: sleep on left until it has. Of a later one: w is not
 //	   B any more. Then A1
 //	A3 CAS the slot, as it was found, to {g, me}
-//	T1 who has the last slot: CAS B from w to {g+1, P of the bank flipped}
+//	T1 the party with the last slot: CAS B from w to {g+1, P of the bank flipped}
 //	T2 ring both bells
 //	W1 the others: sleep on turn until B is not w. Then, by B: of g: it is
 //	   broken. Later: P of the bank is another than in w: tripped; else: reset
@@ -61,18 +62,19 @@ import (
 // generation. Were it 0, a claim for g that came when all had left g would
 // pass for one that they had counted.)
 //
-// No lapping: who has passed round g finds B later, so it takes no second slot
-// of g; and g+2 takes each slot of the bank only when its party has left it.
+// No lapping: a party that has passed round g finds B later, so it takes no
+// second slot of g; and g+2 takes each slot of the bank only when its party has
+// left it.
 //
 // More goroutines than parties: the first so many are the round, in the order
 // of A3, the others wait for the next one. One of them that is stopped between
 // A3 and L1 holds up the next round of the bank but one, as one that is stopped
-// on its way to its arrival may do: nothing is taken from who lives. Others
-// get out of it by their contexts, and by Abort.
+// on its way to its arrival may do: nothing is taken from a live process.
+// Others get out of the wait by their contexts, and by Abort.
 //
 // A wake-up cannot be lost: whatever a sleeper looks at, B on turn, B and a
 // slot on left, is changed by a CAS or a fenced store (T1, X1, Z1, L1) before
-// its bell is rung (T2, L2), and Bell has the rest. All who sleep are woken:
+// its bell is rung (T2, L2), and Bell has the rest. All sleepers are woken:
 // there is no wake-up that one could take from another.
 //
 // A context that ends in W1 is X1, unless B was first, and then the wait has
@@ -84,8 +86,8 @@ import (
 // bumps both bells, since the dead may have changed B or a slot and not rung.
 // In this order: an empty slot of a round that goes on would be passed over,
 // and its round complete without it. All is done by CAS from what was seen,
-// and twice is once. Who dies with the last slot, at an Action or before T1,
-// is like the others.
+// and twice is once. A party that dies with the last slot, at an Action or
+// before T1, is like the others.
 //
 // B is 0 once in 2^33 rounds, and in zeroes: see Env.change.
 //
@@ -121,7 +123,7 @@ const MaxParties = 1 << 20
 const (
 	barrierOne    = 1 << 31 // of the generation
 	barrierRound  = 1<<64 - barrierOne
-	barrierBelow  = barrierOne - 1 // next's, and who has a slot
+	barrierBelow  = barrierOne - 1 // next's, and the party of a slot
 	barrierBroken = 1 << 2
 	barrierP      = 1 << 0 // bank 1: << 1
 	barrierFirst  = 2 * barrierOne

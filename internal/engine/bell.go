@@ -28,11 +28,11 @@ import "example.com/tandem/internal/mem"
 // A wake-up cannot be lost: of B1 and W3 one comes first. If W3 does, W1 came
 // before B2 and the look finds it. If B1 does, W4 changes the word, so either
 // the sleeper is in the kernel and W5 finds it, or its sleep fails at once.
-// S is never cleared over a sleeper: W5 found nobody; who came after it slept
-// on W4's value or a later one; W4's value has Q, which no sleeper sleeps on,
-// and B1 of a later sleeper changes it, so W6 fails. (With one bit only, W6
-// would clear S first and wake those who slipped in between second: a waker
-// stopped in the middle would leave them asleep with S clear.)
+// S is never cleared over a sleeper: W5 found nobody; a sleeper that came after
+// W5 slept on W4's value or a later one. W4's value has Q, which no sleeper
+// sleeps on, and B1 of a later sleeper changes it, so W6 fails. (With one bit
+// only, W6 would clear S first and wake those who slipped in between second: a
+// waker stopped in the middle would leave them asleep with S clear.)
 //
 // Death: a waker that dies between W1 and W5 leaves a change untold. Recovery
 // of the dead bumps every bell of every object that it had open, whatever S

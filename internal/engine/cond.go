@@ -7,9 +7,9 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// A Cond is a condition variable: those who wait for something to become true
-// of what a lock l guards, and are notified, so many at a time, by who changes
-// it. l is the caller's, and the caller holds it in every call.
+// A Cond is a condition variable: waiters wait for something to become true of
+// what a lock l guards, and the caller that changes it notifies them, so many
+// at a time. l is the caller's, and the caller holds it in every call.
 //
 //	0    a reentrant lock of its own, where the user brings none (rmutex.go)
 //	256  log 64 | from 64 | to 64 | next 64        320 waits | notified | healed | recoveries
@@ -27,23 +27,23 @@ import (
 //
 //	all 0            nobody waits
 //	0 e w g  g <= w  w wait, g of them are notified
-//	1 e w g          the same of one who died; the next to hold l clears it
+//	1 e w g          the same of a dead participant; the next holder of l clears it
 //
 //	 63      11 10        1   0
 //	+---------+----+----+---+---+
 //	|    0    | to 10 | from 10 | A |    log: A, a grant is on its way between two
 //	+---------+----+----+---+---+         rows, which are to become from and to
 //
-// A row is one word, changed by CAS, by whoever holds l; only D is set without
+// A row is one word, changed by CAS, by the holder of l; only D is set without
 // l, by recovery. A bit of the rows in use may be set for an empty row, never
 // clear for another; it is changed under l.
 //
 // Which of a process's waiters are notified is private: they stand in a line,
-// in the order in which they came, and the first granted of them are. So who
-// comes late never takes what was granted before. Joining and leaving the line
-// happens under l too; one who leaves was notified and takes a grant with him,
-// or was not, and then nobody before him is touched. The line and the row are
-// two words to who looks without l:
+// in the order in which they came, and the first granted of them are. So a late
+// waiter never takes what was granted before. Joining and leaving the line
+// happens under l too. A waiter that leaves was notified and takes a grant with
+// it, or was not, and then no waiter before it is touched. The line and the row
+// are two words to a reader without l:
 //
 //	join:  C1 row: waiting+1        C2 to the line's end
 //	leave: C3 out of the line       C4 row: waiting-1, and granted-1 if notified
@@ -65,24 +65,24 @@ import (
 // Nobody is notified without a grant, and a grant is taken at C4, in one CAS.
 //
 // Death: recovery sets D and rings all bells; it never asks for l (R15: a
-// stopped process may have it). A waiter who sees D with grants, or A, takes l
-// and heals, as does everybody else who holds l before he looks at rows:
+// stopped process may have it). A waiter that sees D with grants, or A, takes l
+// and heals, as does every other holder of l before it looks at rows:
 //
 //	H1 write from and to  H2 log: A  H3 CAS the dead row to from  H4 CAS another to to
 //	H5 log: 0  H6 ring; H1 until the dead row has no grants, or nobody waits
 //	H7 CAS the dead row to 0
 //
-// Who dies between H2 and H5 leaves a log, and the next does H3 and H4 again,
-// which are the same stores once more: rows change under l only, and D is kept.
-// So a grant is neither lost nor doubled. Before H2 nothing has happened. A
-// death before C4 leaves the grant to be dealt to others; after C4 it was taken.
-// A notifier that dies has granted what it has granted, and recovery rings for
-// it. An index is not used again before its D is set, and who uses it again
-// heals before he joins.
+// A holder that dies between H2 and H5 leaves a log, and the next does H3 and
+// H4 again, which are the same stores once more: rows change under l only, and
+// D is kept. So a grant is neither lost nor doubled. Before H2 nothing has
+// happened. A death before C4 leaves the grant to be dealt to others; after C4
+// it was taken. A notifier that dies has granted what it has granted, and
+// recovery rings for it. An index is not used again before its D is set, and
+// its next user heals before it joins.
 //
-// Who would have notified may be dead with l in its hands. So whoever sees at
-// W4 that l is abandoned takes it, too, and is told, notified or not. Recovery
-// gets to a Cond after it has been to all locks.
+// The process that would have notified may have died holding l. So a waiter
+// that sees at W4 that l is abandoned takes l, too, and is told, notified or
+// not. Recovery gets to a Cond after it has been to all locks.
 //
 // A stopped waiter keeps its grant. Nobody waits for it: Notify never sleeps.
 type Cond struct {

@@ -141,7 +141,7 @@ func (c *Cond) healRow(i int) error {
 	return ErrCorrupt
 }
 
-// roomy is a row of one who lives and whose waiters are not all notified, and
+// roomy is a row of a live participant whose waiters are not all notified, and
 // what is in it; rows if there is none.
 func (c *Cond) roomy() (i int, r uint64, err error) {
 	begin := int(mem.Load64(c.a.W64(condNext)) % uint64(c.rows))
@@ -171,7 +171,7 @@ func (c *Cond) move(i, j int, r, s uint64, k int) error {
 	return nil
 }
 
-// redo is H3 to H6, by who wrote the log or by the next.
+// redo is H3 to H6, by the holder that wrote the log or by the next.
 func (c *Cond) redo() error {
 	log := mem.Load64(c.a.W64(condLog))
 	i, j := int(log>>1&(MaxParticipants-1)), int(log>>11&(MaxParticipants-1))

@@ -7,7 +7,7 @@ import (
 )
 
 // recoverCond marks the dead one's row, frees the lock of its own, and rings
-// all bells. What was granted to the dead is dealt out by who holds l next.
+// all bells. What was granted to the dead is dealt out by the next holder of l.
 func recoverCond(a mem.Area, env Env, dead Self) error {
 	c, err := openCond(a, env)
 	if err != nil {
@@ -34,7 +34,8 @@ func recoverCond(a mem.Area, env Env, dead Self) error {
 	return err
 }
 
-// kick has everybody look again. Who sleeps on a bell stands in its row.
+// kick has every waiter look again. A waiter that sleeps on a bell is counted
+// in the bell's row.
 func (c *Cond) kick() {
 	for i := range c.rows {
 		if b := c.bellOf(i); b.Armed() || mem.Load64(c.rowOf(i)) != 0 {

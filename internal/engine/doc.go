@@ -11,7 +11,7 @@
 // operations, recovery, look (for the snapshot), check, and an init that
 // registers the kind's Ops. Large kinds have rooms in files of their own:
 //
-//	kind_recover.go  what any process can do, whoever it is: recovery, look, check
+//	kind_recover.go  what any process can do: recovery, look, check
 //	rwmutex_read.go  what readers do
 //	cond_notify.go   notify and heal; cond_line.go: a process's own line of waiters
 //	queue_*.go       slots, room behind leases, blocks, put, get, join, look

@@ -32,13 +32,14 @@ type Env struct {
 	Here func(f func()) bool
 }
 
-// Within is the Env of who uses the memory by a mapping that may go.
+// Within is the Env of a caller that uses the memory by a mapping that may go.
 func (e Env) Within(here func(f func()) bool) Env {
 	e.Here = here
 	return e
 }
 
-// Bare is for who is in the middle of a Here, or has the memory for good.
+// Bare is for a caller that is in the middle of a Here, or has the memory for
+// good.
 func (e Env) Bare() Env {
 	e.Here = nil
 	return e

@@ -19,7 +19,7 @@ import (
 //	generation  how often F went from 0 to 1: grows with each such Set alone
 //
 //	F generation
-//	0 g   clear: who looks now waits for the generation to move
+//	0 g   clear: a call that looks now waits for the generation to move
 //	1 g   set, for the g-th time; g is not 0
 //
 //	Set    T1 CAS {0,g} to {1,g+1}, or {1,g} to itself  T2 ring for all
@@ -28,19 +28,19 @@ import (
 //	       E3 load: not {0,g} any more: done              E4 sleep   E5 load, as E3
 //	       E6 the context ended, and E5 found {0,g}: its error
 //
-// A pulse reaches everybody who was there before it: who did E1 before T1
-// waits for a word that never comes back, {0,g}, so a Clear right after T1
-// hides nothing from him. The generation does not wrap: a Set each nanosecond
-// takes 292 years.
+// A pulse reaches every waiter that was there before it: a waiter that did E1
+// before T1 waits at a word that never comes back, {0,g}, so a Clear right
+// after T1 hides nothing from it. The generation does not wrap: a Set each
+// nanosecond takes 292 years.
 //
 // A wake-up cannot be lost: T1 is the bell's W1 and W2, T2 its W3 to W6, and
 // E2 to E4 are B1 to B3. T2 wakes all, so nobody has a wake-up that was meant
-// for another, and who gives up owes nobody anything.
+// for another, and a waiter that gives up owes nobody anything.
 //
 // A Set that finds F set already is still a CAS and still rings. The CAS
-// orders: whoever clears after it, and then looks at what the event is about,
-// sees what was done before that Set; a mere load could pass the stores before
-// it, and the next Wait would sleep on news. The ring makes good what a
+// orders: a call that clears after it, and then looks at what the event is
+// about, sees what was done before that Set; a mere load could pass the stores
+// before it, and the next Wait would sleep on news. The ring makes good what a
 // setter that was stopped between T1 and T2 still owes: when any Set has
 // returned, all who waited when it was called are awake.
 //
@@ -104,7 +104,7 @@ func (e *Event) Set() error {
 	return nil
 }
 
-// Clear takes the flag away; who waits, waits on. It never waits.
+// Clear takes the flag away; waiters wait on. Clear itself never waits.
 func (e *Event) Clear() error {
 	_, err := e.Unset()
 	return err
@@ -142,7 +142,7 @@ func (e *Event) Wait(s Sleeper) error {
 	return e.WaitSince(s, w)
 }
 
-// WaitSince is Wait by one whose Look was before.
+// WaitSince is Wait by a caller whose Look was before.
 func (e *Event) WaitSince(s Sleeper, w uint64) error {
 	if w&eventSet != 0 {
 		if !eventLegal(w) {

@@ -43,8 +43,8 @@ import (
 //
 // A settler that comes late does nothing: a row's seqs only grow, since S4
 // compares all of what S2 found when T, as S3 says, was still S1's. A tenancy
-// ends by an A6 with the row settled for that very T; who still wants to
-// settle an older one finds another row than at S2.
+// ends by an A6 with the row settled for that very T; a settler that still
+// wants to settle an older T finds another row than at S2.
 //
 // A base is right all through a tenancy. A tenancy begins by an A5 and an A6 on
 // one T. An A5 of another goroutine may succeed after that first A5, even in the
@@ -56,9 +56,9 @@ import (
 // between two of the steps above while others make an exact multiple of 2^29
 // changes, which takes a processor seconds.
 //
-// Death: whoever dies before N2 or A6 has changed nothing, after it everything;
-// a row that was settled says what is so, and a base of one who is not the
-// tenant says nothing.
+// Death: a participant that dies before N2 or A6 has changed nothing, after it
+// everything; a row that was settled says what is so, and a base of a
+// participant that is not the tenant says nothing.
 // Recovery: R1 the dead one is the tenant: settle, CAS the tenant out of T
 //
 //	R2 give back by a change in its name (A1 to A6); R1 again
@@ -66,7 +66,7 @@ import (
 //
 // It may die anywhere and be done again, and at last it bumps the bell.
 //
-// Who waits for a change may find again and again that another was faster.
+// A waiter for a change may find again and again that another was faster.
 // Having slept, and waited for longer than patience, it sets starving:
 //
 //	H1 set starving  H2 arm the bell  H3 try (A1 …)  H4 sleep
@@ -75,9 +75,10 @@ import (
 //	G1 I have slept, and got it, or give up: starving to 0  G2 ring for all that is left
 //
 // So those who have not slept stand back for a moment. Nobody sleeps on for it
-// while there is something to have: as long as starving is set, whoever set it is
-// between H1 and G1, or dead, and recovery does G1 and bumps. Who stands back
-// has armed before K2, so either K2 sees G1, or G2 sees it armed.
+// while there is something to have: as long as starving is set, the waiter that
+// set it is between H1 and G1, or dead, and recovery does G1 and bumps. A call
+// that stands back has armed the bell before K2, so either K2 sees G1, or G2
+// sees the bell armed.
 type Ledger struct {
 	t    *uint64
 	me   uint64 // this participant as a tenant
@@ -263,7 +264,7 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 	}
 }
 
-// TakeNow is AddNow, for one who stands back if somebody is starving.
+// TakeNow is AddNow, for a call that stands back if somebody is starving.
 func (l *Ledger) TakeNow(d, most int) bool { return mem.Load32(l.starving) == 0 && l.AddNow(d, most) }
 
 // Wait is Add, which waits by s while the value is too low or too high.

@@ -25,7 +25,7 @@ import (
 //	W A O S owner
 //	0 0 0 0 0      free
 //	0 0 0 0 n      held; Unlock is one CAS
-//	1 0 0 0 0      free, and somebody was woken or may be asleep; who takes it keeps W
+//	1 0 0 0 0      free, and somebody was woken or may be asleep; its next holder keeps W
 //	1 0 0 · n      held; Unlock wakes one, or with S makes an offer
 //	1 0 1 1 0      offered: those who slept take it; others sleep first, for
 //	               patience at most, unless they only try
@@ -41,11 +41,12 @@ import (
 //	L4 woken: L1, or L2 with S after patience            U4 nobody was asleep: withdraw the offer and U3 again,
 //	L5 giving up: end an offer, wake one                    or CAS W out of U2's word
 //
-// A wake-up cannot be lost: W stays from L2 on, whoever takes and frees the
-// lock in between, until U4; so each of these frees it by U2 and U3. U4
-// clears W only if the word is still U2's: no call sleeps on a free word, and a
-// sleep on an older word ends at once. The call that was woken takes the lock,
-// or finds it taken by another, whose Unlock has to wake; or it gives up (L5).
+// A wake-up cannot be lost: W stays from L2 on until U4. The holders that take
+// and free the lock in between keep W, so each of them frees it by U2 and U3.
+// U4 clears W only if the word is still U2's: no call sleeps on a free word,
+// and a sleep on an older word ends at once. The call that was woken takes the
+// lock, or finds it taken by another, whose Unlock has to wake; or it gives up
+// (L5).
 //
 // An offer is not ownership. It ends by being taken, by L5, by U4 or by
 // recovery, and S ends with it. Nobody has to prove that an offer was meant for
@@ -64,8 +65,8 @@ import (
 //
 // That the word says whether somebody may be asleep, so that an Unlock without
 // sleepers makes no system call, is Drepper's second mutex ([Futexes Are Tricky]).
-// That it names its holder, for whoever recovers it, is the idea of
-// [robust futexes]; the kernel itself never reads this word.
+// That it names its holder, for a recoverer, is the idea of [robust futexes];
+// the kernel itself never reads this word.
 //
 // [Futexes Are Tricky]: https://www.akkadia.org/drepper/futex.pdf
 // [robust futexes]: https://docs.kernel.org/locking/robust-futexes.html
@@ -102,7 +103,7 @@ const (
 	mutexWakes
 	mutexOffers
 	mutexRecoveries
-	mutexLast // the holder bits of who took it last by the slow path
+	mutexLast // the holder bits of the last to take it by the slow path
 
 	mutexSince = 8
 )
@@ -211,7 +212,7 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 				n &^= mutexOffered | mutexStarving
 			}
 			if repair {
-				ok, err := m.env.changeHere(m.w, w, n) // nobody gives it back who finds that it was in zeroes
+				ok, err := m.env.changeHere(m.w, w, n) // a call that finds that it was in zeroes gives nothing back
 				if err != nil {
 					return false, m.giveUp(slept, err)
 				} else if !ok {
@@ -257,8 +258,9 @@ func (m *Mutex) took(slept bool, now int64) {
 	mem.Store64(m.since, uint64(now))
 }
 
-// giveUp is L5: who goes away may have been the one woken, for a lock that is
-// free or offered. If it is held, its holder's Unlock wakes another.
+// giveUp is L5: the call that gives up may have been the one woken, for a lock
+// that is free or offered. If the lock is held, its holder's Unlock wakes
+// another.
 //
 //go:noinline
 func (m *Mutex) giveUp(slept bool, err error) error {
@@ -298,7 +300,8 @@ func (m *Mutex) Unlock() error {
 }
 
 // Want sets W if the mutex is held, and reports whether it is: then its holder's
-// UnlockNow fails. It is for who will not wait, but wants its holder to know.
+// UnlockNow fails. It is for a caller that will not wait, but wants the holder
+// to know.
 func (m *Mutex) Want() bool {
 	for {
 		w := mem.Load64(m.w)
@@ -364,7 +367,7 @@ func (m *Mutex) MarkConsistent() error {
 	}
 }
 
-// Owner is who holds the mutex at this instant.
+// Owner is the holder of the mutex at this instant.
 func (m *Mutex) Owner() (Self, bool) { return mutexHeldBy(mem.Load64(m.w)) }
 
 func mutexHeldBy(w uint64) (Self, bool) {

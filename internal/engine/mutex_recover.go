@@ -6,8 +6,7 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// What any process can do with a Mutex, whoever it is: recovery, look and
-// check.
+// What any process can do with a Mutex: recovery, look and check.
 
 // mutexBump is w with what recovery and kick change for every sleeper.
 func mutexBump(w uint64) uint64 {
@@ -55,8 +54,8 @@ func (m *Mutex) takeFrom(dead Self, abandon bool) error {
 	}
 }
 
-// kick wakes all and has those look again, too, who are about to sleep; the
-// mutex's state stays.
+// kick wakes all sleepers, and has calls that are about to sleep look again,
+// too; the mutex's state stays.
 func (m *Mutex) kick() {
 	for w := mem.Load64(m.w); !mem.CAS64(m.w, w, mutexBump(w)); {
 		w = mem.Load64(m.w)

@@ -7,14 +7,14 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// A Once is something that is to be done to success once, and a lock for
-// whoever is at it.
+// A Once is something that is to be done to success once, and a lock for the
+// call that is at it.
 //
 //	line 0  a Mutex, 128 bytes: its holder is the runner
 //	128     done 64 | done by 64 | begun 64 | reserved, zero …
 //
 //	done     0: not done yet; 1: done, for good
-//	done by  the holder bits of whose run it was, as the mutex has them
+//	done by  the holder bits of the runner, as the mutex has them
 //	begun    how many runs began
 //
 //	done runner
@@ -30,7 +30,7 @@ import (
 // It runs one at a time by O2, and never again by O3, since F1 comes before F3.
 //
 // A wake-up cannot be lost: those who wait for a turn are the mutex's
-// sleepers; F3 after a failure wakes one, who runs it or, giving up, passes
+// sleepers; F3 after a failure wakes one, which runs it or, giving up, passes
 // the wake-up on (L5). Those who wait for the end look at done between L2 and
 // L3. If F1 comes before that look, it finds done; else F2 changes the word
 // that L3 compares, and wakes all. So all go at once, and not one by one

@@ -10,7 +10,7 @@ import (
 
 // Queue is a bounded queue of messages for any number of producers and
 // consumers: a ring of slots, each with a turn ([Vyukov's bounded MPMC queue]),
-// whose claims name who holds them, so that a death at any instruction can be
+// whose claims name their holders, so that a death at any instruction can be
 // repaired. This file has its words; queue_slots.go moves the slots, and
 // queue_room.go steps over some; queue_blocks.go keeps what is too long for a
 // slot; queue_put.go and queue_get.go are the operations; queue_join.go waits
@@ -26,7 +26,7 @@ import (
 //	|    turn    | phase |  index  |  epoch   |
 //	+------------+-------+---------+----------+
 //	turn         the lap that the slot is in; it only grows, modulo 2^31
-//	index,epoch  who holds it (rule 1); 0 where nobody does
+//	index,epoch  its holder (rule 1); 0 where it has none
 //
 //	empty     nobody's, takes a message of this lap
 //	writing   a producer's, which is filling it
@@ -52,7 +52,8 @@ import (
 // # Head and tail
 //
 // They say where to look, as {lap:36, slot:28}, and move one position at a
-// time by CAS from a value just read, by whoever sees that they may (helping):
+// time by CAS from a value just read, by any process that sees that they may
+// (helping):
 //
 //	I1  tail passes p only when turn(p) > lap, or = lap and phase not empty, sealed
 //	I2  head passes p only when turn(p) > lap, or = lap and phase reading, leased, draining
@@ -76,11 +77,12 @@ import (
 //
 // # Giving back
 //
-// A returned slot may lie behind the head. Who returns one then sets pending
-// in the state word, counting its generation up; a consumer that sees pending
-// scans all slots first, and clears it, after a fruitless scan, by CAS on the
-// generation that it saw before the scan: what was returned since is not missed.
-// (To set it before the slot as well would be of no use: a scan comes between.)
+// A returned slot may lie behind the head. A process that returns one then sets
+// pending in the state word, counting its generation up; a consumer that sees
+// pending scans all slots first, and clears it, after a fruitless scan, by CAS
+// on the generation that it saw before the scan: what was returned since is not
+// missed. (To set it before the slot as well would be of no use: a scan comes
+// between.)
 //
 // # Ending
 //
@@ -96,12 +98,13 @@ import (
 //
 // Three bells. space: a slot or blocks became free. items: a message came, by
 // publishing or giving back, and after Shutdown also whenever one is done.
-// idle: see queue_join.go. A message rings for one sleeper. Whoever is woken
-// may be unable to take it, since a producer before it is still writing, and
-// sleeps again; so who does take a message and sees that another can be taken
-// rings once more, and so does a sleeper that leaves with an error. The same
-// for producers and space. Where messages have blocks all producers are woken,
-// since one free block is enough for one and not for another.
+// idle: see queue_join.go. A message rings for one sleeper. The consumer that
+// is woken may be unable to take it, since the producer of an earlier one is
+// still writing, and sleeps again. So a consumer that does take a message and
+// sees that another can be taken rings once more, and so does a sleeper that
+// leaves with an error. The same for producers and space. Where messages have
+// blocks all producers are woken, since one free block is enough for one and
+// not for another.
 //
 // # Stops
 //
@@ -110,14 +113,14 @@ import (
 // or draining it keeps its slot, and producers have no room once the tail has
 // come round to it. Both last until it goes on or dies, and while it is writing
 // or reading the queue is neither done nor at its end. Giving back, between the
-// slot and pending, it hides that one message: from who waits, until a sleep
-// ends for which nobody rang, after which all slots are looked at; from who
-// tries, and from Len, until the tail comes round to the slot. Where messages
-// flow the one happens, else the other. A rest that it alone has seen may stay
-// untold: a Join looks by itself after a while, and ends then, or at the next.
-// Anywhere else it holds up nobody, but keeps what it has: leases, blocks, and
-// the wake-up of one that it was given or about to give, which others make good
-// by looking again after a while (Sleeper).
+// slot and pending, it hides that one message: from calls that wait, until a
+// sleep ends for which nobody rang, after which all slots are looked at; from
+// calls that try, and from Len, until the tail comes round to the slot. Where
+// messages flow the one happens, else the other. A rest that it alone has seen
+// may stay untold: a Join looks by itself after a while, and ends then, or at
+// the next. Anywhere else it holds up nobody, but keeps what it has: leases,
+// blocks, and the wake-up of one that it was given or about to give, which
+// others make good by looking again after a while (Sleeper).
 //
 // # Death
 //

@@ -20,9 +20,9 @@ import (
 // has {length, tag, first block}. They are freed by CAS tag → 0, by the
 // consumer that holds the slot draining.
 //
-// A producer that does not get all blocks gives back those that it has: who
-// holds does not wait. It begins only when it has seen enough free ones, so
-// two that wait for more than there is do not wake each other in turn.
+// A producer that does not get all blocks gives back those that it has: a
+// holder of blocks does not wait. It begins only when it has seen enough free
+// ones, so two that wait for more than there is do not wake each other in turn.
 //
 // Death: a block whose owner is dead and whose tag is in no slot is free. The
 // blocks of a slot that was left draining are those with its tag.
@@ -179,8 +179,9 @@ func (q *Queue) claimBlocks(want uint32, tag uint64) (uint32, error) {
 		if !disturbed {
 			break
 		}
-		// Somebody else is claiming as well. Who was turned away by what was
-		// held here looks again. They part by waiting unequally long.
+		// Somebody else is claiming as well. A producer that was turned away by
+		// what was held here looks again. The claimers part by waiting
+		// unequally long.
 		q.space.Ring(-1)
 		for range uint64(try+1) * (tag * 0x9e3779b97f4a7c15 >> 62) {
 			runtime.Gosched()

@@ -44,13 +44,13 @@ import (
 //
 // # Sleeping
 //
-// Whoever ends a message while idle is armed looks for itself whether that was
-// the last (tellRest): a joiner is woken once at the end and not for each
-// message. If several end the last ones at a time, each before its look, the
-// last look sees them all. What is seen so is entered into rests, by CAS from
-// a value read before the look, so that a Join which began in between is not
-// ended by what was seen before it; and so a Join ends even if messages come
-// again before it looks.
+// A process that ends a message while idle is armed looks for itself whether
+// that was the last (tellRest): a joiner is woken once at the end and not for
+// each message. If several end the last ones at a time, each before its look,
+// the last look sees them all. What is seen so is entered into rests, by CAS
+// from a value read before the look, so that a Join which began in between is
+// not ended by what was seen before it; and so a Join ends even if messages
+// come again before it looks.
 type rows struct {
 	p unsafe.Pointer
 	n uint32
@@ -124,7 +124,7 @@ func (q *Queue) tellRest() {
 		v := mem.Load64(q.rests)
 		switch q.restNow() {
 		case busy:
-			return // who ends the last will look
+			return // the process that ends the last will look
 		case atRest:
 			if mem.CAS64(q.rests, v, v&^(1<<32-1)|uint64(uint32(v)+1)) {
 				q.idle.Ring(-1)

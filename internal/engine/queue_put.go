@@ -111,12 +111,14 @@ func (q *Queue) Publish(s Slot) error {
 
 // First reports that a slot was claimed in its first lap, where it was 0 before,
 // as it is in zeroes: the one case in which another's claim there can look like s,
-// for Publish to take for it. Who sees that the region is gone asks InZeroes.
+// for Publish to take for it. A producer that sees that the region is gone asks
+// InZeroes.
 func (s Slot) First() bool { return turnOf(s.word) == 0 }
 
 // InZeroes reports, of a slot in zeroes, that a message was published there. It
-// was by who held the slot in the region when that went: nobody publishes what he
-// has claimed in zeroes (gone), and nobody else finds his own claim there.
+// was by the holder of the slot in the region when that went: no call publishes
+// what it has claimed in zeroes (gone), and no other call finds its own claim
+// there.
 func (q *Queue) InZeroes(s Slot) bool {
 	switch phaseOf(mem.Load64(s.w())) {
 	case slotFull, slotReading, slotLeased, slotReturned:

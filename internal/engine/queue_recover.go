@@ -7,8 +7,8 @@ import "example.com/tandem/internal/mem"
 // every step is a CAS from what D left, and doing one twice does nothing.
 //
 //	R1  D's slots. writing → empty of the next turn, a hole. reading, leased →
-//	    returned. draining: R4. If any is returned: pending, since whoever
-//	    returned it may have died before it said so. Then head passes what it
+//	    returned. draining: R4. If any is returned: pending, since a process
+//	    that returned it may have died before it said so. Then head passes what it
 //	    may: each death can leave a hole with n-1 leases behind it that were
 //	    stepped over, and where nobody gets, nobody else would ever pass them
 //	R2  D's row → 0: what it had got and not done is gone with it
@@ -41,7 +41,8 @@ func recoverQueue(a mem.Area, env Env, dead Self) error {
 	return nil
 }
 
-// recoverSlots is R1. It returns the slots that who left draining, by their tags.
+// recoverSlots is R1. It returns the slots that participant who left draining,
+// by their tags.
 func (q *Queue) recoverSlots(who uint64) map[uint64][]Slot {
 	drains := map[uint64][]Slot{}
 	returned := false

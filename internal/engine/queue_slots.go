@@ -91,9 +91,9 @@ func (s Slot) Attempt() int { return int(*s.attempts()) }
 // Index is the slot's number.
 func (q *Queue) Index(s Slot) int { return int((uintptr(s.p) - uintptr(q.slots)) / q.stride) }
 
-// Whoever fills a slot comes after whoever emptied it, and whoever takes from
-// it after whoever filled it. No more is told to the race detector, so that it
-// finds what the user's program orders by nothing.
+// The call that fills a slot comes after the one that emptied it, and the call
+// that takes from it after the one that filled it. No more is told to the race
+// detector, so that it finds what the user's program orders by nothing.
 func (q *Queue) raceAcquire(s Slot) {
 	if mem.RaceEnabled {
 		mem.RaceAcquire(unsafe.Pointer(&q.races[q.Index(s)%len(q.races)]))
@@ -297,7 +297,7 @@ func setPending(state *uint64) {
 	}
 }
 
-// lookBack makes good what somebody left out who gave a message back and was
+// lookBack makes good what a process left out that gave a message back and was
 // stopped, or killed, before setPending.
 //
 //go:noinline
@@ -343,9 +343,9 @@ func (q *Queue) ended() error {
 	return io.EOF
 }
 
-// anyHeld looks at all slots for one that is held, first where it saw one
-// last: who asks again and again while messages end does not search the ring
-// each time.
+// anyHeld looks at all slots for one that is held, first where it saw one last:
+// a caller that asks again and again while messages end does not search the
+// ring each time.
 func (q *Queue) anyHeld() bool {
 	i := hintOf(&q.heldAt)
 	for range q.n {

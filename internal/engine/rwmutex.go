@@ -20,11 +20,11 @@ import (
 //	+----------+----------+---------+      +----------+----------+
 //	|  epoch   |    0     |  owner  |  row |  epoch   | readers  |
 //	+----------+----------+---------+      +----------+----------+
-//	entered  who is inside as a writer: index + 1 and epoch, as in the mutex's
-//	         word; 0 is nobody. Whoever has the mutex writes it
-//	gate     the Bell of readers who wait for a writer, and of writers who
+//	entered  the writer that is inside: index + 1 and epoch, as in the mutex's
+//	         word; 0 is nobody. The holder of the mutex writes it
+//	gate     the Bell of readers that wait for a writer, and of writers that
 //	         stand back for readers
-//	drain    the Bell of the writer who waits for readers
+//	drain    the Bell of the writer that waits for readers
 //	starving 1: somebody may have been passed over; a hint
 //	used     set before the row is, clear only while the row is 0
 //	row      how many of the participant's goroutines are inside as readers, or
@@ -60,10 +60,11 @@ import (
 // W2 looks only at rows whose used bit is set, which was before any R1.
 //
 // No wake-up is lost, by the proof of Bell: what is looked at changes before
-// the ring. A writer in W2 looks at rows, and whoever makes one 0 rings (R3,
-// R5). A reader in R4 looks at the mutex, and whoever frees it rings: W6, also
-// where a writer gives up in W2, or TryLock in between. Nobody has to ring for
-// another in giving up: the gate is rung for all, and drain has one sleeper.
+// the ring. A writer in W2 looks at rows, and the process that makes one 0
+// rings (R3, R5). A reader in R4 looks at the mutex, and the process that frees
+// it rings: W6, also where a writer gives up in W2, or TryLock in between.
+// Nobody has to ring for another in giving up: the gate is rung for all, and
+// drain has one sleeper.
 //
 // Nobody starves. Readers that come after W1 wait, so a writer waits only for
 // those inside. A reader that was woken and passed over again, patience after
@@ -76,10 +77,11 @@ import (
 //	S4 it is free: wait on gate, for patience all together; then starving = 0
 //
 // Writers that were asleep on the mutex already go first, each once. After
-// that the mutex stays free, and starving readers, who have been woken, get in.
-// It is bounded on the other side too: S4 ends after patience whatever happens,
-// and clears what a stopped reader said, which says it again only when it runs.
-// A hint that S2 or S4 clears too soon is made again by the next fruitless look.
+// that the mutex stays free, and starving readers, which have been woken, get
+// in. It is bounded on the other side too: S4 ends after patience whatever
+// happens, and clears what a stopped reader said, which says it again only when
+// it runs. A hint that S2 or S4 clears too soon is made again by the next
+// fruitless look.
 //
 // Death: a reader's row is set to 0, and its passed (it just stops counting).
 // A writer that dies between W3 and W4 leaves the mutex abandoned. One that
@@ -154,7 +156,7 @@ func AttachRWMutex(a mem.Area, env Env) (*RWMutex, error) {
 	return l, nil
 }
 
-// openRWMutex is for whoever may have no row in it.
+// openRWMutex is for a process that may have no row in it.
 func openRWMutex(a mem.Area, env Env) (*RWMutex, error) {
 	if !a.Has(0, rwRows+rwLine) {
 		return nil, fmt.Errorf("rwmutex of %d bytes: %w", a.Size(), ErrCorrupt)
@@ -229,9 +231,9 @@ func (l *RWMutex) TryLock() (bool, error) {
 	return true, nil
 }
 
-// Lock locks for writing, and waits by s for who is inside. An error means not
-// held: ErrOwnerDied at once while it is abandoned, or what s says. Callers try
-// LockNow before they make an s.
+// Lock locks for writing, and waits by s for the holders inside. An error means
+// not held: ErrOwnerDied at once while it is abandoned, or what s says. Callers
+// try LockNow before they make an s.
 func (l *RWMutex) Lock(s Sleeper) error {
 	_, err := l.lock(s, false)
 	return err
@@ -287,7 +289,7 @@ func (l *RWMutex) wait(s Sleeper) error {
 	return nil
 }
 
-// giveBack is W5 and W6 of one who has the mutex and was not inside.
+// giveBack is W5 and W6 of a call that has the mutex and was not inside.
 func (l *RWMutex) giveBack() {
 	l.m.Unlock()
 	l.gate.Ring(-1)
@@ -343,7 +345,8 @@ func (l *RWMutex) Unlock() error {
 	return nil
 }
 
-// misuse is what is wrong with a call for whoever writes. nil: nothing any more.
+// misuse is what is wrong with a call that only the writer may make. nil:
+// nothing any more.
 func (l *RWMutex) misuse() error {
 	switch e := mem.Load64(l.entered); {
 	case e == l.m.me:
@@ -370,5 +373,5 @@ func (l *RWMutex) MarkConsistent() error {
 	return l.m.MarkConsistent()
 }
 
-// Owner is who writes at this instant.
+// Owner is the writer at this instant.
 func (l *RWMutex) Owner() (Self, bool) { return mutexHeldBy(mem.Load64(l.entered)) }

@@ -6,8 +6,7 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// What any process can do with an RWMutex, whoever it is: recovery, look and
-// check.
+// What any process can do with an RWMutex: recovery, look and check.
 
 func recoverRWMutex(a mem.Area, env Env, dead Self) error {
 	l, err := openRWMutex(a, env)

@@ -20,9 +20,9 @@ import (
 //	Release  V1 its change by n  V2 ring its bell for n
 //
 // A wake-up cannot be lost: the bell is rung after every change upwards, also
-// by whoever slept and then gives up. Of more who are woken than there are
-// permits the late ones find none and sleep again: whoever has taken one, the
-// woken or somebody who came by, rings for its own.
+// by a waiter that slept and then gives up. If more are woken than there are
+// permits, the late ones find none and sleep again: the call that has taken a
+// permit, woken or come by, rings for that one.
 //
 // V2 wakes n, and not one more in case one of them is stopped: a sleeper that
 // is stopped by a signal is on no futex, so a wake-up is lost to one only if
@@ -34,9 +34,9 @@ import (
 // though nobody may have been told. After V1 all n are there. Recovery gives
 // back what the dead one held, but never so that the value rises above
 // initial, leaves what it gave beyond what it took, and bumps the bell, for
-// the ring or the wake-up that died with it. So whoever guards n things with a
-// semaphore of n gets all of them back; and of signals, counted from 0, those
-// that were taken stay taken.
+// the ring or the wake-up that died with it. So a program that guards n things
+// with a semaphore of n gets all of them back; and of signals, counted from 0,
+// those that were taken stay taken.
 type Semaphore struct {
 	Ledger
 	initial, most int
@@ -123,7 +123,8 @@ func (s *Semaphore) Release(n int) error {
 	return nil
 }
 
-// GiveBack is Release of one that was taken, by one who is in the middle of a Here.
+// GiveBack is Release of one that was taken, by a caller that is in the middle
+// of a Here.
 func (s *Semaphore) GiveBack() error {
 	bare := *s
 	bare.env = s.env.Bare()

@@ -16,7 +16,7 @@
 // may load and store it plainly, by the address that Place gives, and then the
 // scheduler does not stop there; Copy stops twice. That is enough: nobody else
 // acts on what is owned between the CAS that takes the claim and the CAS that ends
-// it, and the scheduler stops at both. Who reads it without a claim (a snapshot, a
+// it, and the scheduler stops at both. A reader without a claim (a snapshot, a
 // check, recovery) loads it through this package, and looks at the claim once more
 // before believing it.
 //

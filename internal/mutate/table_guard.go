@@ -6,7 +6,7 @@ var guardMutations = []mutation{
 	{file: "shm/bell.go", from: "\tw.bump(region.HdrEnds)\n", to: "\tw.bump(region.HdrChanges)\n", promise: "an end disturbs only those who listen", pkg: "./shm", run: "TestUntoldEndIsTold$"},
 	{file: "shm/attachment.go", from: "\ta.arrived(r.I)\n", to: "", promise: "who comes is watched", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
 	{file: "shm/object.go", from: "\t\t\ta.ring(p)\n", to: "", promise: "who has a removed object open is told", pkg: "./shm", run: "TestArrivalDisturbsFew$"},
-	{file: "shm/recover.go", from: "\ta.ended(r, epoch) // who slept", to: "\t// who slept", promise: "a death is told when it is recovered", pkg: "./shm", run: "TestUntoldEndIsTold$"},
+	{file: "shm/recover.go", from: "\ta.ended(r, epoch) // the sleepers", to: "\t// the sleepers", promise: "a death is told when it is recovered", pkg: "./shm", run: "TestUntoldEndIsTold$"},
 	{file: "shm/close.go", from: "\t\t\tw.ended(r, self.Epoch)\n", to: "", promise: "who leaves is told of", pkg: "./shm", run: "TestUntoldEndIsTold$"},
 	{file: "shm/deaths.go", from: "\t\t\t\ta.ended(r, g.epoch)\n", to: "", promise: "an end that nobody told is told", pkg: "./shm", run: "TestUntoldEndIsTold$"},
 	{file: "shm/deaths.go", from: "told := mem.Load32(r.P32(region.RecTold)); int32(told-g.epoch) < 0 {", to: "true {", promise: "an end that was told is not told again", pkg: "./shm", run: "TestUntoldEndIsTold$"},

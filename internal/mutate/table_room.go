@@ -2,7 +2,7 @@ package main
 
 // Memory comes back when nobody uses it.
 var roomMutations = []mutation{
-	// Who finds no room asks those who have removed objects open.
+	// A process that finds no room asks those that have removed objects open.
 	{file: "shm/ask.go", from: "	return s.await()\n}", to: "	return s.asked && false\n}",
 		promise: "others' garbage is no reason for ErrNoSpace", pkg: "./shm", run: "TestOthersAreAskedForRoom$"},
 	{file: "shm/ask.go", from: "		a.ring(i)\n", to: "",
@@ -35,7 +35,7 @@ var roomMutations = []mutation{
 	{file: "shm/addresses.go", from: "time.After(soonLimit)", to: "make(chan int)",
 		promise: "who closes a region does not look for address space for long", pkg: "./shm", run: "TestCloseWithoutRoom$"},
 
-	// Who takes the last bit away sees to the memory.
+	// The call that takes the last bit away sees to the memory.
 	{file: "shm/recover.go", from: "	a.reclaimSoon()\n", to: "",
 		promise: "who recovers the last user takes its memory back", pkg: "./shm", run: "TestMemoryComesBackByItself/its_user_is_killed$"},
 	{file: "shm/close.go", from: "	reclaim()\n", to: "",

@@ -40,7 +40,7 @@ const (
 	unbuilt = "DOES NOT BUILD"
 	none    = "RAN NO TEST"
 	sick    = "FAILS UNMUTATED"
-	stopped = "stopped" // by whoever runs this
+	stopped = "stopped" // by the user
 )
 
 // run tries the rows, j at a time, prints a line for each, and returns the

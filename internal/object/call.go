@@ -128,8 +128,8 @@ func (c *Core) failed(op string, err error) error {
 }
 
 // Acquire and Release tell the race detector what the shared words order: what
-// was done before a Release is done for whoever acquires after it. A Release that
-// turns out to give nothing back takes no earlier one away.
+// was done before a Release is done for a call that acquires after it. A
+// Release that turns out to give nothing back takes no earlier one away.
 func (c *Core) Acquire() {
 	if mem.RaceEnabled {
 		mem.RaceAcquire(unsafe.Pointer(&c.Whole().tag))

@@ -37,14 +37,15 @@ import (
 // may say ErrClosed all the same.) What an Acquire took, and cannot give back by
 // then, it had when the region was closed, which is what Close tells the others.
 //
-// A claim, and a change by who has it. After the claim one looks at a word that is
-// never 0 in the region, or at closed: that it is not 0, or that closed is not set,
-// says that the claim was in the region. So who goes on has what nobody else of the
-// process has, and of each thing there is one at most who has it at G4. What he
-// goes on to leave in the zeroes nobody else leaves there. Put and Get claim a slot,
-// and end with a CAS from that claim: in the zeroes it fails, but for one case that
-// Gave decides (engine.Slot.First). Once claims the run, and an RWMutex its writing:
-// what is found in the zeroes, of these, was done there, by who asks.
+// A claim, and a change by its owner. After the claim one looks at a word that
+// is never 0 in the region, or at closed: that it is not 0, or that closed is
+// not set, says that the claim was in the region. So a call that goes on has
+// what no other of the process has, and of each thing there is one call at most
+// that has it at G4. What that one goes on to leave in the zeroes no other
+// leaves there. Put and Get claim a slot, and end with a CAS from that claim:
+// in the zeroes it fails, but for one case that Gave decides
+// (engine.Slot.First). Once claims the run, and an RWMutex its writing: what is
+// found in the zeroes, of these, was done there, by the call that asks.
 //
 // A mutex. Its word is 0 whenever it is free, so goroutines do lock and unlock it in
 // the zeroes. But each Lock that does sees G3, and goes to unlock what it finds

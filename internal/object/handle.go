@@ -40,7 +40,7 @@ func (c *Core) Whole() *Core {
 // nothing, and reports false.
 func (c *Core) Close() bool {
 	first := !c.closing.Swap(true)
-	c.ended.Store(true) // before Closed: who sees that sees why
+	c.ended.Store(true) // before Closed: a call that sees Closed sees why
 	c.Closed.Store(true)
 	if !first {
 		return false

@@ -45,8 +45,8 @@ type RegionID [16]byte
 
 func (id RegionID) String() string { return fmt.Sprintf("%x", id[:]) }
 
-// Marshal encodes r for a MarshalBinary, and tells whoever is collecting the
-// regions that an argument mentions.
+// Marshal encodes r for a MarshalBinary, and tells the call that is collecting
+// the regions that an argument mentions.
 func (r Ref) Marshal() ([]byte, error) {
 	collect(r.Key())
 	return cbor.Marshal(r)

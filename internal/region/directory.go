@@ -30,26 +30,28 @@ import (
 //	Void → Free        collect, when it saw none again
 //	Void → Removed     collect, when it did see one; repair
 //
-// Changes are made by who holds the directory's lock, an engine mutex, and are
-// bracketed by two increments of seq (BeginChange, EndChange). A lookup takes no
-// lock: it reads seq, even, walks a bounded number of steps, and reads seq again;
-// if it is the same, all that it saw was there at one instant. All words are
-// stored and loaded one by one, in order, which the bracket needs on arm64.
+// Changes are made by the holder of the directory's lock, an engine mutex, and
+// are bracketed by two increments of seq (BeginChange, EndChange). A lookup
+// takes no lock: it reads seq, even, walks a bounded number of steps, and reads
+// seq again; if it is the same, all that it saw was there at one instant. All
+// words are stored and loaded one by one, in order, which the bracket needs on
+// arm64.
 //
 // Openers: a process sets its bit for an entry (openers.go) before it touches
-// the object's memory, and then looks at the entry again; who takes memory
-// back makes the entry Removed and then looks at the bits. Of the two looks
-// one comes second, so memory that somebody may touch is not taken back. A
-// process sets a bit for nothing when its first look was too old; it clears it
-// when it notices, its death's recovery does if it dies before.
+// the object's memory, and then looks at the entry again; a process that takes
+// memory back makes the entry Removed and then looks at the bits. Of the two
+// looks one comes second, so memory that somebody may touch is not taken back.
+// A process sets a bit for nothing when its first look was too old; it clears
+// it when it notices, its death's recovery does if it dies before.
 //
 // Void is for the recovery of the dead, which acts on the word of a bit alone:
 // it sees the bit, then Removed, and goes to work. If the bit was there for
 // nothing, set after collect's first look, collect's second look sees it.
 //
-// Death: at every instant the entries are true, so whoever finds the lock
-// abandoned rebuilds the rest. An object whose making was not finished has a
-// Free entry; its memory, if it had any already, is in no entry and so is free.
+// Death: at every instant the entries are true, so a process that finds the
+// lock abandoned rebuilds the rest. An object whose making was not finished has
+// a Free entry; its memory, if it had any already, is in no entry and so is
+// free.
 
 // MaxGen is out of reach: 200 years of a billion objects a second.
 const MaxGen = 1 << 62
@@ -231,8 +233,8 @@ func (w *Memory) walk(hash uint64, name string, seq uint64) (i uint32, ok bool, 
 const lookupTries = 100
 
 // Lookup finds a live object without the lock, and copies its entry. stable is
-// false if the directory would not stay still: one who changes it is slow, or
-// dead.
+// false if the directory would not stay still: a process that changes it is
+// slow, or dead.
 func (w *Memory) Lookup(hash uint64, name string) (e Entry, ok, stable bool, err error) {
 	for try := range lookupTries {
 		seq := mem.Load64(w.Dir64(DirSeq))
@@ -260,7 +262,7 @@ func (w *Memory) Lookup(hash uint64, name string) (e Entry, ok, stable bool, err
 	return Entry{}, false, false, nil
 }
 
-// Find is Lookup for who holds the lock.
+// Find is Lookup for the holder of the lock.
 func (w *Memory) Find(hash uint64, name string) (e Entry, ok bool, err error) {
 	i, ok, err := w.walk(hash, name, 0)
 	if !ok || err != nil {
@@ -274,7 +276,8 @@ func (w *Memory) Find(hash uint64, name string) (e Entry, ok bool, err error) {
 }
 
 // BeginChange and EndChange bracket a change of what a lookup may see. A change that meets
-// an error does not end: seq stays odd, and who locks next repairs.
+// an error does not end: seq stays odd, and the next holder of the lock
+// repairs.
 func (w *Memory) BeginChange() { mem.Store64(w.Dir64(DirSeq), mem.Load64(w.Dir64(DirSeq))|1) }
 func (w *Memory) EndChange()   { mem.Store64(w.Dir64(DirSeq), (mem.Load64(w.Dir64(DirSeq))|1)+1) }
 

@@ -92,11 +92,11 @@ func (w *Memory) EachRemoved(f func(k, removed uint64)) {
 // as they do, so does the memory.
 //
 // No second look at an entry is needed, and one that compared its state would be
-// wrong, since a live object may be removed while this is at it. Who collects
-// sees the bit, so under it nothing that is Live or Removed becomes Free: the
-// object that is found here stays, and the copy is all of it. What was beyond
-// Removed when the bit was set, for nothing, is Void or Free here, or another
-// object that is found and has nothing of p's.
+// wrong, since a live object may be removed while this is at it. A process that
+// collects sees the bit, so under it nothing that is Live or Removed becomes
+// Free: the object that is found here stays, and the copy is all of it. What
+// was beyond Removed when the bit was set, for nothing, is Void or Free here,
+// or another object that is found and has nothing of p's.
 func (w *Memory) EachOpen(p uint32, f func(i uint32, kind engine.Kind, area mem.Area) error) error {
 	var errs []error
 	for k := range w.Geo.bitWords {

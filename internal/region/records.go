@@ -9,19 +9,19 @@ import (
 )
 
 // The participants' records. A record's word is moved by CAS only, and only
-// along the arrows below; its other fields are written by whoever holds
-// the record's byte, while the word says Free (so a reader that finds the same
-// word before and after has read one participant's fields), except
+// along the arrows below; its other fields are written by the holder of the
+// record's byte, while the word says Free (so a reader that finds the same word
+// before and after has read one participant's fields), except
 //
 //	alive      by the owner's guard, and by the kernel when that thread ends
 //	recoverer  by CAS, while the word says Dead
-//	exits      by who leaves, or by the recoverer, before Free; ended too
+//	exits      by the leaver, or by the recoverer, before Free; ended too
 //
 // The sum is of what proves a death, and of the epoch: nobody is declared dead
 // on the word of a record that was scribbled on, and of a free record it says
 // whether the fields are still its last user's.
 //
-// The recoverer word names whom and who:
+// The recoverer word names the dead one and its recoverer:
 //
 //	 63               43 42      32 31             0
 //	+-------------------+----------+----------------+
@@ -30,7 +30,7 @@ import (
 //
 // index and epoch are the recoverer's. A newcomer that has no record yet, and
 // holds the dead one's byte, has NewcomerIndex and a random number for them:
-// no two recoverers have the same name, so a CAS from the name of one who was
+// no two recoverers have the same name, so a CAS from the name of one that was
 // found dead cannot hit another.
 
 // A Record is the record of participant I.
@@ -42,7 +42,7 @@ type Record struct {
 // States of a participant, moved by CAS only, together with the epoch:
 //
 //	Free → Attaching → Alive → Leaving → Free      in the course of things
-//	Attaching, Alive, Leaving → Dead               by whoever has the proof
+//	Attaching, Alive, Leaving → Dead               by a process that has the proof
 //	Dead → Free                                    by its recoverer, when all is recovered
 //
 // The epoch grows by one at Free → Attaching.
@@ -79,7 +79,7 @@ func (r Record) Alive() uint32 { return mem.Load32(r.P32(RecAlive)) }
 // ByteOffset is the byte of the file that the record's user keeps locked.
 func (r Record) ByteOffset() int64 { return int64(r.w.Geo.RecordAt(r.I)) }
 
-// Move is the only way a record's word changes. Whoever must know is told
+// Move is the only way a record's word changes. Those that must know are told
 // behind it (shm/bell.go), and those on duty see it by themselves.
 func (r Record) Move(from, to uint64) bool { return mem.CAS64(r.P64(RecWord), from, to) }
 
@@ -107,7 +107,8 @@ func (r Record) Fill(id Identity, name string) {
 	mem.Store64(r.P64(RecSum), id.Sum(EpochOf(r.Word())+1))
 }
 
-// An Identity is who a record names, as far as proving its death needs it.
+// An Identity is the process that a record names, as far as proving its death
+// needs it.
 type Identity struct {
 	PID   uint32
 	NS    uint64 // 0: not known, and neither is start
@@ -133,7 +134,7 @@ func (id Identity) Sum(epoch uint32) uint64 {
 	return h | 1
 }
 
-// Exited records how the user of epoch left. It is called by whoever
+// Exited records how the user of epoch left. It is called by the process that
 // frees the record next, and again if that one dies before it does.
 func (r Record) Exited(epoch uint32, death bool) {
 	v := mem.Load64(r.P64(RecExits))
@@ -150,7 +151,7 @@ func (r Record) Exited(epoch uint32, death bool) {
 	mem.Store64(r.P64(RecExits), RecordWord(epoch, deaths))
 }
 
-// Died reports whether the user of epoch, who is gone, died. Of more than 32
+// Died reports whether the user of epoch, which is gone, died. Of more than 32
 // exits ago nothing is known any more; it is taken for a death.
 func (r Record) Died(epoch uint32) bool {
 	v := mem.Load64(r.P64(RecExits))

@@ -9,8 +9,8 @@ import (
 )
 
 // The table of waits: a row per participant says which words its calls sleep
-// on, how many and since when, so that whoever looks into the region can name
-// who waits for what. No operation depends on it.
+// on, how many and since when, so that a process that looks into the region can
+// name who waits for what. No operation depends on it.
 //
 //	row   0  rest   u64  calls that sleep and found no slot
 //	     16  31 slots:
@@ -25,8 +25,8 @@ import (
 // A row is written by its own process alone, under the lock of its list of
 // sleepers (wait.List), so there is nothing to race for. Since is stored before
 // the word. It is zeroed before its participant is attached, and of no meaning
-// once it is not: whoever dies or leaves while it sleeps takes nothing down.
-// Which object a word belongs to is the directory's to say.
+// once that is not: a process that dies or leaves while it sleeps takes nothing
+// down. Which object a word belongs to is the directory's to say.
 const (
 	WaitOffsetBits = 46 // maxSize
 	WaitCallsMax   = 1<<(64-WaitOffsetBits) - 1
@@ -95,7 +95,7 @@ func unpackSleep(v uint64) Sleep {
 	return Sleep{Off: v & (1<<WaitOffsetBits - 1), N: int(v >> WaitOffsetBits)}
 }
 
-// CheckWaits sees that who is attached sleeps on words of the region.
+// CheckWaits sees that attached participants sleep on words of the region.
 func (w *Memory) CheckWaits() (errs []error) {
 	for p := range w.Geo.Participants {
 		if !Present(w.Rec(p).Word()) {

@@ -33,7 +33,7 @@ type option struct {
 }
 
 // Exhaust runs build's world under every schedule with up to n preemptions
-// and, as far as o.MaxKills allows, kills of whoever is running. What else
+// and, as far as o.MaxKills allows, kills of the running process. What else
 // build's world does by chance is the same in all of them, as long as they are
 // the same. Most errors need no more than two preemptions, and they are found
 // for certain where Explore finds them by luck; but only in tiny worlds: the

@@ -129,7 +129,7 @@ func (w *World) where(p unsafe.Pointer) unsafe.Pointer {
 	return p
 }
 
-// scheduler is who runs now, for the waiters of package wait.
+// scheduler is the thread that runs now, for the waiters of package wait.
 type scheduler struct{ w *World }
 
 func (s scheduler) SleepUntil(word *uint32, v uint32, limit int64, ends bool) error {

@@ -70,7 +70,7 @@ func (t *Thread) String() string {
 }
 
 func (t *Thread) Process() *Process { return t.p }
-func (t *Thread) Env() engine.Env   { return t.p.Env().Bare() } // for who recovers
+func (t *Thread) Env() engine.Env   { return t.p.Env().Bare() } // for a recoverer
 func (t *Thread) World() *World     { return t.w }
 
 // Step is a scheduling point of the test's own, which makes time pass. Under

@@ -55,7 +55,7 @@ type World struct {
 	low        int // the lowest priority
 	made       int // threads
 	sched      *schedule
-	last       *Thread // who ran last, under a schedule
+	last       *Thread // the one that ran last, under a schedule
 	randomWake bool
 	shared     []mem.Area // what a process that leaves has zeroes for
 
@@ -122,7 +122,7 @@ func (w *World) OnRecovered(f func(dead engine.Self)) { w.onRecovered = append(w
 // started a thread, or ended a context).
 func (w *World) OnStuck(f func() bool) { w.onStuck = append(w.onStuck, f) }
 
-// OnIdle checks what must hold when nobody can run who is not stopped.
+// OnIdle checks what must hold when no thread can run that is not stopped.
 func (w *World) OnIdle(f func() error) { w.onIdle = append(w.onIdle, f) }
 
 // AtEnd checks the memory after all threads have ended.
@@ -246,7 +246,7 @@ func (w *World) resume(t *Thread) {
 	}
 }
 
-// choose picks who runs next among those who can.
+// choose picks the thread that runs next among those that can.
 func (w *World) choose() *Thread {
 	if w.sched != nil {
 		return w.decide()
@@ -334,7 +334,7 @@ func (w *World) advance() bool {
 	return false
 }
 
-// expire wakes whose limits have passed.
+// expire wakes the sleepers whose limits have passed.
 func (w *World) expire() {
 	now := w.Now()
 	for _, t := range w.threads {

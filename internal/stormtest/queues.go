@@ -58,7 +58,7 @@ func Open(r *shm.Region) (*Queues, error) {
 	return q, errors.Join(errs[:]...)
 }
 
-// Close closes the handles on the queues: who works with them gets
+// Close closes the handles on the queues: a worker that uses them gets
 // shm.ErrClosed, and goes on with others.
 func (q *Queues) Close() error {
 	return errors.Join(q.words.Close(), q.texts.Close(), q.results.Close())

@@ -111,7 +111,7 @@ func (y *Tally) add(o outcome) {
 	y.late[n] = h
 }
 
-// remember forgets who was heard of first, if there are too many.
+// remember forgets the task that was heard of first, if there are too many.
 func (y *Tally) remember(n task) {
 	if len(y.order) < recent {
 		y.order = append(y.order, n)

@@ -83,7 +83,8 @@ func unlocked(b []byte, prot int) error {
 }
 
 // MapZeroes replaces n bytes at addr by private zeroes, in one step for every
-// thread: whoever touches them before sees what was there, and after, zeroes.
+// thread: a thread that touches them before sees what was there, and after,
+// zeroes.
 func MapZeroes(addr unsafe.Pointer, n uintptr) error {
 	if n > 1<<20 && fillsMappings() {
 		// Made elsewhere, and moved there in one step.

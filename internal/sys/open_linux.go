@@ -123,7 +123,7 @@ func PathOf(f *os.File) string {
 	return p
 }
 
-// EUID is whose permissions this process has.
+// EUID is the user whose permissions this process has.
 func EUID() int { return unix.Geteuid() }
 
 // Unlink takes a name away.

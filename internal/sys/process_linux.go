@@ -155,8 +155,8 @@ func isGone(pid int) bool { return unix.Kill(pid, 0) == unix.ESRCH }
 // began may have started another behind it and ended, and one may be left out
 // while others go. So, in this order: all that were listed are exiting; the
 // process has n threads; all that were listed are there still. They were there
-// when it had n, then, and if they are n, they were all of them; and who exits
-// starts no other.
+// when it had n, then, and if they are n, they were all of them; and a thread
+// that exits starts no other.
 func noneRuns(pid int, ends func(task string) bool) bool {
 	dir := processDir(pid) + "/task"
 	tasks, err := os.ReadDir(dir)

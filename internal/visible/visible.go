@@ -20,8 +20,9 @@ func Text(s string) string {
 	}, s)
 }
 
-// JSON is the same text of JSON with such runes as escapes: whoever decodes it
-// gets what was encoded. Newlines stay; within strings there are none.
+// JSON is the same text of JSON with such runes as escapes: a program that
+// decodes it gets what was encoded. Newlines stay; within strings there are
+// none.
 func JSON(b []byte) []byte {
 	var out []byte
 	for _, r := range string(b) {

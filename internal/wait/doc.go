@@ -14,8 +14,8 @@
 //		if err := w.Sleep(word, v); err != nil { return err }
 //	}
 //
-// Who changed something wakes sleepers by Wake. That reaches every process;
-// all else is private to this one: a context that ends, List.Close and
+// A call that changed something wakes sleepers by Wake. That reaches every
+// process; all else is private to this one: a context that ends, List.Close and
 // List.Nudge end a sleep through its nudge word (waiter.go), or, where the
 // kernel has no futex_waitv, by insistence (insist.go).
 //

@@ -12,8 +12,8 @@ import (
 
 // Without futex_waitv (Linux before 5.16, some sandboxes) a sleeper sleeps on
 // its object's word alone, with a bit of a bitset of its own, and does not see
-// its nudge word. Whoever alarms it changes the nudge word, wakes the object's
-// word by that bit, and does so again and again until the sleeper is up:
+// its nudge word. The alarmer changes the nudge word, wakes the object's word
+// by that bit, and does so again and again until the sleeper is up:
 //
 //	Sleep:  S1 load the nudge word   S2 lie down   S2a nudge word changed: up   S3 sleep while word == v   S4 get up
 //	alarm:  A2 change the nudge word   A3 lying: wake the word by the bit; repeat until it is up
@@ -21,7 +21,7 @@ import (
 // One wake would not do: it may fall between S2a and S3, and it changes no
 // value that the kernel compares. The word is there while its sleeper lies, so it
 // is woken under the bed's lock. Others with the same bit, in any
-// process, wake for nothing now and then. Who waits pays nothing: it is the
+// process, wake for nothing now and then. The waiter pays nothing: it is the
 // alarmer that repeats.
 type bed struct {
 	mu   sync.Mutex
@@ -57,7 +57,7 @@ func (w *Waiter) sleepInsisted(word *uint32, v, nudge uint32, until int64) error
 }
 
 // knock wakes the sleeper, if only is 0 or the number of its sleep. It reports
-// which sleep that is, and whether there is one; if not, whoever lies down next
+// which sleep that is, and whether there is one; if not, the next to lie down
 // sees that the nudge word changed.
 //
 //go:norace

@@ -25,8 +25,8 @@ func (ended) Is(target error) bool { return target == ErrClosed }
 
 // A List is the sleepers of one attachment.
 //
-// Whoever wants them to look at something that is not their word (closed,
-// nudges, the end of a context) stores it first and then alarms them:
+// A call that wants them to look at something other than their word (closed,
+// nudges, the end of a context) stores that first and then alarms them:
 //
 //	Sleep:  S1 load the nudge word   S2 look at closed, nudges, context   S3 sleep while both words are as they were
 //	alarm:  A1 store the reason      A2 change the nudge word             A3 wake it
@@ -150,8 +150,8 @@ func within(gone chan struct{}, d time.Duration) bool {
 	}
 }
 
-// Nudge makes all who are asleep look again, and those who are between a look
-// and a sleep too: for a change that their words do not show.
+// Nudge makes all sleepers look again, and waiters between a look and a sleep
+// too: for a change that their words do not show.
 //
 //go:norace
 func (l *List) Nudge() {
@@ -166,7 +166,7 @@ func (l *List) Nudge() {
 	mem.RaceEnable()
 }
 
-// End makes those look who are asleep for a handle whose end was stored in over.
+// End has the sleepers of the handle look whose end was stored in over.
 //
 //go:norace
 func (l *List) End(over *atomic.Bool) {

@@ -19,13 +19,13 @@ const (
 )
 
 // How long one spins. A sleep and its wake-up cost some 5 to 65 µs, so to spin
-// for about as long costs at most twice what is best; whoever spins in vain
-// again and again only glances, but for one wait in spinProbe. What counts is
-// only whether spinning paid: that a sleep was short does not say that a spin
-// would have paid, for the partner may be waiting for this very processor.
+// for about as long costs at most twice what is best; a waiter that spins in
+// vain again and again only glances, but for one wait in spinProbe. What counts
+// is only whether spinning paid: that a sleep was short does not say that a
+// spin would have paid, for the partner may be waiting for this very processor.
 //
-// Who has one processor only (of the system, or for its goroutines) may wait
-// for a process that has another: it glances, which is over before a sleep
+// A process with one processor only (of the system, or for its goroutines) may
+// wait for a process that has another: it glances, which is over before a sleep
 // would be, and as long as that is in vain it does so in one wait of spinProbe
 // and sleeps at once in the others.
 const (
@@ -154,9 +154,9 @@ func (p *spinning) begin() {
 	p.checks = p.start + int64(spinMost)
 }
 
-// lookUp is what who spins for long does now and then: it lets others run, in
-// this process and in others (the partner may be waiting for this processor),
-// and sees whether the wait must end, which Sleep then says.
+// lookUp is what a waiter that spins for long does now and then: it lets others
+// run, in this process and in others (the partner may be waiting for this
+// processor), and sees whether the wait must end, which Sleep then says.
 //
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {

@@ -71,8 +71,8 @@ func (l *List) WaiterWith(ctx context.Context, s *Spinner) *Waiter {
 }
 
 // Done gives the waiter back. The context's callback may still be running, or
-// come later: all it does is change w's nudge word and wake it, so whoever has
-// w by then looks once more than it had to.
+// come later: all it does is change w's nudge word and wake it, so the call
+// that has w by then looks once more than it had to.
 //
 //go:norace
 func (w *Waiter) Done() {
@@ -102,7 +102,7 @@ func (w *Waiter) Fault() (fault any) {
 }
 
 // errFault ends a wait whose context's methods panic. A context may be a user's,
-// and whoever waits has claims in the region, which it ends as for any error.
+// and the waiter has claims in the region, which it ends as for any error.
 var errFault = errors.New("a method of the context panicked")
 
 // caught is deferred around calls of ctx's methods.

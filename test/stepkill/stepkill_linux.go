@@ -108,7 +108,7 @@ var Options = shm.Options{Size: 8 << 20, Participants: 8, Objects: 16}
 
 // Every has a victim die at every point of op. For each death it makes a
 // region and calls survivor, which puts into it what the operation needs,
-// calls s.Die, and then checks that whoever is left can go on and that nothing
+// calls s.Die, and then checks that the survivors can go on and that nothing
 // that was promised is lost. At last the region's own Check must find nothing
 // wrong.
 func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {

@@ -25,7 +25,7 @@
 //	a.Kill()
 //	c.Expect("owner died")
 //
-// A test that is to hold whoever the actors are runs its body once in each
+// A test that is to hold whatever the actors are runs its body once in each
 // way, in a region of its own. There TestMain calls proc.Main, too, and an
 // actor that does not end by itself is an error:
 //

@@ -11,8 +11,8 @@ import (
 
 // Every has a victim die at every point of op, as far as the package comment
 // says. For each death it calls survivor, in a subtest of its own, which sets
-// the scene in s.Dir, calls s.Die, and then checks that whoever is left can go
-// on and that nothing that was promised is lost. Calls that may block take a
+// the scene in s.Dir, calls s.Die, and then checks that the survivors can go on
+// and that nothing that was promised is lost. Calls that may block take a
 // [Watchdog].
 func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {
 	t.Helper()
@@ -169,8 +169,8 @@ func (p *plan) at(k int) *Stage {
 
 // afterEffects kills after each effect in the list. If one does not come, it
 // kills after the next that is new. With rest it goes on as long as new ones
-// come up, within the limits: who spins while others change the region has
-// effects without end.
+// come up, within the limits: a victim that spins while others change the
+// region has effects without end.
 func (p *plan) afterEffects(list []effect) (complete bool) {
 	done, rest := map[effectID]bool{}, p.rest
 	for n := 0; n < p.most && p.failed < mostFailed; n++ {

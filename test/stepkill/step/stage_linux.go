@@ -75,7 +75,7 @@ func (s *Stage) Die(wake func()) Death {
 }
 
 // OnReady has Die call f when the victim has prepared, and stands before its
-// operation: for what must come after, as somebody who waits for what it holds.
+// operation: for what must come after, as a waiter for what it holds.
 func (s *Stage) OnReady(f func()) { s.ready = f }
 
 // A Peer is a further process, which runs at full speed.

@@ -60,7 +60,7 @@ var _ = actor.Verb("cond.wait", func(e *actor.Env, args []string) string { // [t
 	return actor.Outcome(ClaimOn(e, args).Cond.Wait(ctx))
 })
 
-// cond.notify is for who holds the lock.
+// cond.notify is for the holder of the lock.
 var _ = actor.Verb("cond.notify", func(e *actor.Env, args []string) string { // n
 	n, err := strconv.Atoi(args[2])
 	if err == nil {
@@ -71,6 +71,6 @@ var _ = actor.Verb("cond.notify", func(e *actor.Env, args []string) string { // 
 
 var _ = actor.Verb("cond.notifyall", func(e *actor.Env, args []string) string { return actor.Outcome(ClaimOn(e, args).Cond.NotifyAll()) })
 
-var _ = actor.Verb("cond.repair", func(e *actor.Env, args []string) string { // of who holds the lock
+var _ = actor.Verb("cond.repair", func(e *actor.Env, args []string) string { // by the holder of the lock
 	return actor.Outcome(ClaimOn(e, args).Lock.(interface{ MarkConsistent() error }).MarkConsistent())
 })

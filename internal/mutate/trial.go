@@ -143,6 +143,7 @@ func (t *trial) test(ctx context.Context, m mutation, overlay string) verdict {
 	}
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // it ends the test, too
 	cmd.WaitDelay = 10 * time.Second
+	defer inGroup(cmd)()
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
 	stdout, err := cmd.Output()

@@ -37,9 +37,9 @@ import (
 // A look is what the guard finds in one look at all other participants of a
 // region.
 type look struct {
-	others    int   // so many are there, or dead
-	again     int64 // when the next is due, as far as doubts go (doubts.go); 0: never
-	unsettled bool  // on duty one looks again soon: one comes or goes, or an end may not be told
+	others int   // so many are there, or dead
+	again  int64 // when the next is due, as far as doubts go (doubts.go); 0: never
+	moving bool  // on duty one looks again soon: one comes or goes, or an end may not be told
 }
 
 // look finds the dead, recovers them, and tells the listeners in Exits. Most
@@ -73,12 +73,12 @@ func (a *attachment) lookAt(now int64) (l look) {
 			seen.locked = append(seen.locked, r.ByteOffset())
 		}
 		st, suspect := region.StateOf(w), region.Present(w) && alive&sys.FutexOwnerDied != 0
-		settled := st == region.StFree || st == region.StAlive && !suspect
-		if settled {
+		steady := st == region.StFree || st == region.StAlive && !suspect
+		if steady {
 			seen.endDoubt(i)
 		}
 		tried := i == turn || count > 0 && (i-from+a.Geo.Participants)%a.Geo.Participants < count || r.ByteOffset() == seen.found
-		if settled && !tried && w == seen.words[i] && (!duty || alive == seen.alive[i]) {
+		if steady && !tried && w == seen.words[i] && (!duty || alive == seen.alive[i]) {
 			seen.alive[i] = alive
 			continue
 		}
@@ -116,15 +116,15 @@ func (a *attachment) lookAt(now int64) (l look) {
 		a.note(r) // those who slept on what it held were woken first
 		l.again = earlier(l.again, again)
 		seen.alive[i] = alive
-		l.unsettled = l.unsettled || region.Present(seen.words[i]) && region.StateOf(seen.words[i]) != region.StAlive
+		l.moving = l.moving || region.Present(seen.words[i]) && region.StateOf(seen.words[i]) != region.StAlive
 	}
 	seen.found = -1
 	// A process that is stopped on the way in or out is not looked at all the
 	// time.
-	if seen.still++; news || !l.unsettled {
+	if seen.still++; news || !l.moving {
 		seen.still = 0
 	}
-	l.unsettled = duty && (l.unsettled && seen.still < dutyStill || len(seen.untold) > 0)
+	l.moving = duty && (l.moving && seen.still < dutyStill || len(seen.untold) > 0)
 	return l
 }
 

@@ -290,19 +290,19 @@ func TestHowLongGuardsSleep(t *testing.T) {
 		{look{again: 7}, false, 7},
 		{look{}, true, 100 + dutyRound},
 		{look{again: 7}, true, 7},
-		{look{unsettled: true}, true, 100 + dutyPeriod},
-		{look{unsettled: true, again: 7}, true, 7},
-		{look{unsettled: true, again: never}, true, 100 + dutyPeriod},
+		{look{moving: true}, true, 100 + dutyPeriod},
+		{look{moving: true, again: 7}, true, 7},
+		{look{moving: true, again: never}, true, 100 + dutyPeriod},
 	} {
 		if got := until(tt.l, 100, tt.duty); got != tt.want {
 			t.Errorf("%+v, on duty %v: until %d, want %d", tt.l, tt.duty, got, tt.want)
 		}
 	}
 	var all look
-	for _, l := range []look{{others: 3}, {others: 1, again: 9, unsettled: true}, {others: 2, again: 7}, {unsettled: true}} {
+	for _, l := range []look{{others: 3}, {others: 1, again: 9, moving: true}, {others: 2, again: 7}, {moving: true}} {
 		all.add(l)
 	}
-	if want := (look{others: 6, again: 7, unsettled: true}); all != want {
+	if want := (look{others: 6, again: 7, moving: true}); all != want {
 		t.Errorf("in all regions: %+v, want %+v", all, want)
 	}
 	for _, tt := range []struct {

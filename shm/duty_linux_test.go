@@ -218,8 +218,8 @@ func TestUntoldEndIsTold(t *testing.T) {
 	rec.Exited(goes.self.Epoch, false)
 	rec.Move(region.RecordWord(goes.self.Epoch, region.StAlive), region.RecordWord(goes.self.Epoch, region.StFree))
 	before := ends()
-	if l := duty.lookAt(still); !l.unsettled {
-		t.Error("all is settled with an end that was not told")
+	if l := duty.lookAt(still); !l.moving {
+		t.Error("all is steady with an end that was not told")
 	}
 	for range 3 {
 		duty.lookAt(still)
@@ -316,8 +316,8 @@ func TestDeathOnTheWayIsFound(t *testing.T) {
 			rec := r.a.rec(goes.self.Index)
 			rec.Move(region.RecordWord(goes.self.Epoch, region.StAlive), region.RecordWord(goes.self.Epoch, state))
 			if seen {
-				if l := duty.lookAt(still); !l.unsettled {
-					t.Errorf("state %d is settled", state)
+				if l := duty.lookAt(still); !l.moving {
+					t.Errorf("state %d is steady", state)
 				}
 			}
 			goes.die()

@@ -276,13 +276,13 @@ func (gd *guard) sleep(l look, most int) {
 func (all *look) add(l look) {
 	all.others += l.others
 	all.again = earlier(all.again, l.again)
-	all.unsettled = all.unsettled || l.unsettled && l.others > 0
+	all.moving = all.moving || l.moving && l.others > 0
 }
 
 // until is when a sleep ends by itself, after looks that found l; 0: never.
 func until(l look, now int64, duty bool) int64 {
 	switch {
-	case l.unsettled:
+	case l.moving:
 		return earlier(l.again, now+dutyPeriod)
 	case duty:
 		return earlier(l.again, now+dutyRound)

@@ -28,8 +28,8 @@ func switches(t *testing.T, pid, tid int) (n int) {
 	return n
 }
 
-// settledSwitches is how often it has when it does so no more.
-func settledSwitches(t *testing.T, pid, tid int) int {
+// steadySwitches is how often it has when it does so no more.
+func steadySwitches(t *testing.T, pid, tid int) int {
 	t.Helper()
 	last := -1
 	for end := time.Now().Add(testproc.Patience); ; time.Sleep(50 * time.Millisecond) {
@@ -60,8 +60,8 @@ func TestIdleGuardSleeps(t *testing.T) {
 	}
 	sleeper := r.Participants()[6] // on duty are the first five, and it watches the next four
 	tid := int(r.a.rec(uint32(sleeper.Index)).Alive() & sys.FutexTIDMask)
-	settled := func() int { return settledSwitches(t, sleeper.PID, tid) }
-	before := settled()
+	steady := func() int { return steadySwitches(t, sleeper.PID, tid) }
+	before := steady()
 	late := visitor.Start(t, path)
 	late.Line()
 	late.Kill()
@@ -75,7 +75,7 @@ func TestIdleGuardSleeps(t *testing.T) {
 	}
 	time.Sleep(300 * time.Millisecond) // it might take its time
 	// Now and then it looks, and looks again, whether those on duty are at it.
-	if n := settled() - before; n > 2 {
+	if n := steady() - before; n > 2 {
 		t.Errorf("the guard of participant %d woke %d times", sleeper.Index, n)
 	}
 }
@@ -113,10 +113,10 @@ func TestLastingSuspicionLetsSleep(t *testing.T) {
 	p := r.a.rec(suspect).P32(region.RecAlive)
 	mem.Store32(p, mem.Load32(p)|sys.FutexOwnerDied)
 	tid := int(r.a.rec(uint32(told+1)).Alive() & sys.FutexTIDMask)
-	before := settledSwitches(t, l.PID(), tid)
+	before := steadySwitches(t, l.PID(), tid)
 	cs[told-1].Kill()
 	l.Expect(fmt.Sprint(told))
-	if n := settledSwitches(t, l.PID(), tid) - before; n > 10 {
+	if n := steadySwitches(t, l.PID(), tid) - before; n > 10 {
 		t.Errorf("its guard woke %d times", n)
 	}
 }

@@ -44,7 +44,7 @@ var closeMutations = []mutation{
 	{file: "internal/engine/queue_put.go", from: "	if !mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotFull, 0)) { // P3\n		return ErrCorrupt\n	}\n", to: "	mem.Store64(s.w(), slotWord(turnOf(s.word), slotFull, 0))\n",
 		promise: "no message that was published in zeroes is told as put", pkg: "./ring", run: "TestSimCloseQueue$", tags: "tandem_sim"},
 	{file: "internal/engine/queue_slots.go", from: "func (q *Queue) gone() bool { return mem.Load32(q.config) == 0 }", to: "func (q *Queue) gone() bool { return false }",
-		promise: "who claims a slot in zeroes goes no further", pkg: "./ring", run: "TestSimClose(Queue|Threads)$", tags: "tandem_sim"},
+		promise: "a producer that claims a slot in zeroes goes no further", pkg: "./ring", run: "TestSimClose(Queue|Threads)$", tags: "tandem_sim"},
 	{file: "ring/queue.go", from: "	return !q.core.Gate.Gave(func() bool { return q.eng.InZeroes(s) })\n", to: "	return true\n",
 		promise: "a message that was put in the first lap is told as put", pkg: "./ring", run: "TestSimClose(Queue|Threads)$", tags: "tandem_sim"},
 	{file: "ring/queue.go", from: "	return !q.core.Gate.Gave(func() bool { return q.eng.InZeroes(s) })\n", to: "	return false\n",

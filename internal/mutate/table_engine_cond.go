@@ -8,7 +8,7 @@ var engineCondMutations = []mutation{
 	}
 `,
 		to:      "",
-		promise: "W1: who waits heals before it joins",
+		promise: "W1: a call that waits heals before it joins",
 		pkg:     "./internal/engine", run: "TestSimCond$/killed", tags: "tandem_sim"},
 	{file: "internal/engine/bell.go",
 		from:    "if done() {  // B2",
@@ -23,7 +23,7 @@ var engineCondMutations = []mutation{
 	{file: "internal/engine/cond.go",
 		from:    "return c.due(w) || l.Abandoned() }",
 		to:      "return c.due(w) }",
-		promise: "who waits sees that the lock is abandoned",
+		promise: "a call that waits sees that the lock is abandoned",
 		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
 		from: `if err := c.heal(); err != nil {
@@ -37,7 +37,7 @@ var engineCondMutations = []mutation{
 	{file: "internal/engine/cond.go",
 		from:    "c.decide(w, l, ended != nil || suspect)",
 		to:      "c.decide(w, l, ended != nil)",
-		promise: "who gets a suspect lock is told",
+		promise: "a call that gets a suspect lock is told",
 		pkg:     "./internal/engine", run: "TestSimCond$/killed", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
 		from:    "c.decide(w, l, ended != nil || suspect)",
@@ -71,19 +71,19 @@ var engineCondMutations = []mutation{
 	}
 `,
 		to:      "",
-		promise: "who waits takes the lock and heals when a healer has died",
+		promise: "a call that waits takes the lock and heals when a healer has died",
 		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
 		from: `r&condDead != 0 && condGrantedOf(r) > 0 {
 			return true`,
 		to: `r&condDead != 0 && condGrantedOf(r) < 0 {
 			return true`,
-		promise: "who waits takes the lock and heals when the dead had grants",
+		promise: "a call that waits takes the lock and heals when the dead had grants",
 		pkg:     "./internal/engine", run: "TestSimCondPromises$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
 		from:    "told := c.line.first(w, condGrantedOf(r)) || condGrantedOf(r) == condWaitingOf(r)",
 		to:      "told := condGrantedOf(r) == condWaitingOf(r)",
-		promise: "who cannot have the lock takes its grant with it",
+		promise: "a waiter that cannot have the lock takes its grant with it",
 		pkg:     "./internal/engine", run: "TestCondLockGone$"},
 	{file: "internal/engine/cond_notify.go",
 		from: `if err := c.heal(); err != nil { // N1
@@ -102,7 +102,7 @@ var engineCondMutations = []mutation{
 		from: `	c.bellOf(j).Ring(-1) // H6
 `,
 		to:      "",
-		promise: "H6: who is dealt a grant is rung for",
+		promise: "H6: a waiter that is dealt a grant is rung for",
 		pkg:     "./internal/engine", run: "TestSimCondExhaustHealer$", tags: "tandem_sim"},
 	{file: "internal/engine/cond_notify.go",
 		from:    "n := v | r&condDead;",

@@ -8,7 +8,7 @@ var engineLockMutations = []mutation{
 `,
 		to: `		break
 `,
-		promise: "L5: who gives up passes its wake-up on",
+		promise: "L5: a call that gives up passes its wake-up on",
 		pkg:     "./internal/engine", run: "TestSimMutexDense$/cancelled", tags: "tandem_sim"},
 	{file: "internal/engine/mutex.go",
 		from:    "n := mutexNext(w) &^ mutexHolder",
@@ -18,7 +18,7 @@ var engineLockMutations = []mutation{
 	{file: "internal/engine/mutex.go",
 		from:    "if w&mutexOffered != 0 && !mem.CAS64(m.w, w, w&^(mutexOffered|mutexStarving)) {",
 		to:      "if false {",
-		promise: "L5: who gives up ends the offer",
+		promise: "L5: a call that gives up ends the offer",
 		pkg:     "./internal/engine", run: "TestSimMutexDense$/cancelled", tags: "tandem_sim"},
 	{file: "internal/engine/mutex.go",
 		from:    "err = s.Sleep(m.futex, uint32(n)) // L3",
@@ -55,7 +55,7 @@ var engineLockMutations = []mutation{
 	{file: "internal/engine/mutex.go",
 		from:    "(w&mutexOffered == 0 || slept)",
 		to:      "(true || slept)",
-		promise: "who has not slept leaves an offer to those who have",
+		promise: "a call that has not slept leaves an offer to those who have",
 		pkg:     "./internal/engine", run: "TestMutexOffer$"},
 	{file: "internal/engine/mutex.go",
 		from:    "w&(mutexHolder|mutexAbandoned|mutexOffered) != 0",
@@ -178,7 +178,7 @@ var engineLockMutations = []mutation{
 `,
 		to: `	l.m.Unlock()
 `,
-		promise: "who gives the mutex back rings for readers",
+		promise: "a call that gives the mutex back rings for readers",
 		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex.go",
 		from: `	l.gate.Ring(-1) // W6
@@ -317,7 +317,7 @@ var engineLockMutations = []mutation{
 		from: `		mem.Add32(l.passed(), ^uint32(0))
 `,
 		to:      "",
-		promise: "P3: who was passed over and is inside, or gone, does not count any more",
+		promise: "P3: a call that was passed over and is inside, or gone, does not count any more",
 		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/rwmutex_read.go",
 		from:    "mem.Load64(l.m.w)&(mutexHolder|mutexAbandoned) == 0 { // R2",

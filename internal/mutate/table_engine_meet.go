@@ -72,7 +72,7 @@ var engineMeetMutations = []mutation{
 `,
 		to: `	err := s.Sleeper.Sleep(w, v)
 `,
-		promise: "who waits for a turn looks whether it is done between L2 and L3",
+		promise: "a call that waits for a turn looks whether it is done between L2 and L3",
 		pkg:     "./internal/engine", run: "TestSimOnce$/stopped", tags: "tandem_sim"},
 	{file: "internal/engine/once.go",
 		from: `	err := s.Sleeper.Sleep(w, v)
@@ -82,7 +82,7 @@ var engineMeetMutations = []mutation{
 `,
 		to: `	err := s.Sleeper.Sleep(w, v)
 `,
-		promise: "who was woken since it is done goes on, and takes no lock",
+		promise: "a call that was woken since it is done goes on, and takes no lock",
 		pkg:     "./internal/engine", run: "TestOnceGoesOn$"},
 	{file: "internal/engine/once.go",
 		from: `	if s.o.Done() {
@@ -90,7 +90,7 @@ var engineMeetMutations = []mutation{
 	}
 	err := sleepUntil(`,
 		to:      "\terr := sleepUntil(",
-		promise: "who waits while the lock is offered looks whether it is done",
+		promise: "a call that waits while the lock is offered looks whether it is done",
 		pkg:     "./internal/engine", run: "TestOnceGoesOn$"},
 	{file: "internal/engine/once.go",
 		from: `	err := sleepUntil(s.Sleeper, w, v, limit)
@@ -100,7 +100,7 @@ var engineMeetMutations = []mutation{
 `,
 		to: `	err := sleepUntil(s.Sleeper, w, v, limit)
 `,
-		promise: "who was woken while the lock is offered goes on if it is done",
+		promise: "a call that was woken while the lock is offered goes on if it is done",
 		pkg:     "./internal/engine", run: "TestOnceGoesOn$"},
 	{file: "internal/engine/once.go",
 		from:    "o.m.takeFrom(dead, false)",
@@ -151,7 +151,7 @@ var engineMeetMutations = []mutation{
 		to: `}
 
 // breaks`,
-		promise: "L2: who leaves a slot rings for those who wait for it",
+		promise: "L2: a call that leaves a slot rings for those who wait for it",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
 		from:    "mem.Store64(a.slot, a.b&barrierRound)",
@@ -161,12 +161,12 @@ var engineMeetMutations = []mutation{
 	{file: "internal/engine/barrier.go",
 		from:    "return mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v",
 		to:      "return mem.Load64(b.b) != w",
-		promise: "who waits for a slot looks at it again when the bell is armed",
+		promise: "a call that waits for a slot looks at it again when the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
 		from:    "return mem.Load64(b.b) != w || !full && mem.Load64(b.slot(bankOf(w), i)) != v",
 		to:      "return !full && mem.Load64(b.slot(bankOf(w), i)) != v",
-		promise: "who waits for a round looks at B again when the bell is armed",
+		promise: "a call that waits for a round looks at B again when the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimBarrierLeaverStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/bell.go",
 		from:    "if done() {  // B2",
@@ -241,7 +241,7 @@ var engineMeetMutations = []mutation{
 `,
 		to: `	b.breaks(a.b)
 `,
-		promise: "L1: who fails leaves its slot",
+		promise: "L1: a call that fails leaves its slot",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/upset_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier_recover.go",
 		from:    "b.breaks(w &^ barrierBroken)",

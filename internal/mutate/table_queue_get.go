@@ -64,7 +64,7 @@ var queueGetMutations = []mutation{
 	}
 `,
 		to:      "",
-		promise: "who ends the last message tells Join",
+		promise: "the call that ends the last message tells Join",
 		pkg:     "./internal/engine", run: "TestQueueJoinIsToldOfARest$",
 	},
 	{
@@ -96,7 +96,7 @@ var queueGetMutations = []mutation{
 `,
 		to: `			setPending(q.state)
 `,
-		promise: "who waits is told of a message given back",
+		promise: "a call that waits is told of a message given back",
 		pkg:     "./internal/engine", run: "TestQueueWakesWhoWaits$",
 	},
 	{

@@ -9,7 +9,7 @@ var queuePutMutations = []mutation{
 `,
 		to: `		q.pool.free(first, tag, want)
 `,
-		promise: "who waits for blocks is told of those that are given back",
+		promise: "a producer that waits for blocks is told of those that are given back",
 		pkg:     "./internal/engine", run: "TestQueueBlocksGivenBackAreTold$",
 	},
 	{
@@ -104,7 +104,7 @@ var queuePutMutations = []mutation{
 		from: `	p.free(first, tag, got)
 `,
 		to:      "",
-		promise: "who does not get all blocks gives back those it has",
+		promise: "a producer that does not get all blocks gives back those it has",
 		pkg:     "./internal/engine", run: "TestSimQueueBlocks$", tags: "tandem_sim",
 	},
 	{
@@ -112,7 +112,7 @@ var queuePutMutations = []mutation{
 		from: `		q.space.Ring(-1)
 		for range`,
 		to:      "\t\tfor range",
-		promise: "who was turned away by blocks held for a moment looks again",
+		promise: "a producer that was turned away by blocks held for a moment looks again",
 		pkg:     "./internal/engine", run: "TestSimQueueBlocksHeldForAMoment$", tags: "tandem_sim",
 	},
 	{

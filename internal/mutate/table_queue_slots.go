@@ -109,7 +109,7 @@ var queueSlotMutations = []mutation{
 	if err != nil {`,
 		to: `	k, err := int(q.n), error(nil)
 	if err != nil {`,
-		promise: "who finds no room steps over nothing",
+		promise: "a producer that finds no room steps over nothing",
 		pkg:     "./internal/engine", run: "TestQueueFullStepsOverNothing$",
 	},
 	{

@@ -18,13 +18,13 @@ var shmMutations = []mutation{
 
 	// A build that lacks a kind is not in the way of one that has it.
 	{file: "shm/recover.go", from: "if mem.CAS64(r.P64(region.RecRecoverer), name, region.PackRecoverer(epoch, 0, 0)) {", to: "if false {",
-		promise: "who cannot recover a dead one takes its name back",
+		promise: "a process that cannot recover a dead one takes its name back",
 		pkg:     "./shm", run: "TestUnknownKindIsLeftToOthers$"},
 	{file: "shm/recover.go", from: "if a.tried(r, epoch) || !a.nameRecoverer(r, epoch, name) {", to: "if !a.nameRecoverer(r, epoch, name) {",
 		promise: "a newcomer that cannot recover a dead one tries once",
 		pkg:     "./shm", run: "TestNewcomerTriesOnce$"},
 	{file: "shm/recover.go", from: "	return ok && e == epoch\n", to: "	return ok && e == epoch && false\n",
-		promise: "who cannot recover a dead one does not try it again and again, nor call the others each time",
+		promise: "a process that cannot recover a dead one does not try it again and again, nor call the others each time",
 		pkg:     "./shm", run: "TestUnknownKindIsLeftToOthers$"},
 	{file: "shm/recover.go", from: "	return ok && e == epoch\n", to: "	return ok || e == epoch\n",
 		promise: "another death in the same record is recovered by who could not do it for the last one",
@@ -46,10 +46,10 @@ var shmMutations = []mutation{
 
 	// Locks of a description do not outlive their Close in a forked child.
 	{file: "shm/close.go", from: "	sys.Unlock(a.private, 0, 0) // 0 bytes: all there are\n", to: "	_ = sys.Unlock\n",
-		promise: "who has closed keeps no lock, whoever it has forked",
+		promise: "a process that has closed keeps no lock, whatever children it has forked",
 		pkg:     "./shm", run: "ThoughAForkedChildLives$"},
 	{file: "shm/ephemeral.go", from: "	defer sys.Unlock(f, region.LifeByte, 1)\n", to: "",
-		promise: "who has ended an ephemeral region keeps no lock of it",
+		promise: "a process that has ended an ephemeral region keeps no lock of it",
 		pkg:     "./shm", run: "TestEndIsLetGo$"},
 
 	// Recovery visits all that the dead one had open.
@@ -66,10 +66,10 @@ var shmMutations = []mutation{
 		promise: "recovery does not go to work on memory that is being given back",
 		pkg:     "./shm", run: "TestSimOperationsInterleaved$", tags: "tandem_sim"},
 	{file: "shm/recover.go", from: "	for _, conds := range [...]bool{false, true} {", to: "	for _, conds := range [...]bool{true, false} {",
-		promise: "who waits on a Cond hears at once that its lock is abandoned",
+		promise: "a call that waits on a Cond hears at once that its lock is abandoned",
 		pkg:     "./shm", run: "TestCondsAreRecoveredLast$"},
 	{file: "shm/object_uses.go", from: "	for _, conds := range [...]bool{false, true} {", to: "	for _, conds := range [...]bool{true, false} {",
-		promise: "who waits on a Cond hears at once that its lock is abandoned, where that was removed",
+		promise: "a call that waits on a Cond hears at once that its lock is abandoned, where that was removed",
 		pkg:     "./shm", run: "TestUsesOfCondsEndLast$"},
 	{file: "shm/object_uses.go", from: "		if err := ops.Recover(a.Words(&e), a.env, a.self); err != nil && !errors.Is(err, ErrCorrupt) {\n			return\n		}\n", to: "		_ = ops\n",
 		promise: "what a process holds in a removed object ends with its use",

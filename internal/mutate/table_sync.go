@@ -5,18 +5,18 @@ var syncMutations = []mutation{
 	{file: "sync/holder.go",
 		from:    "if d == 0 || !h.mu.Mine() {",
 		to:      "if d == 0 {",
-		promise: "who lost the lock to an operator does not go on as if it had it",
+		promise: "a holder that lost the lock to an operator does not go on as if it had it",
 		pkg:     "./sync", run: "TestHolderLost$"},
 	{file: "sync/holder.go",
 		from:    "return false, d != 0",
 		to:      "return false, false",
-		promise: "who lost the lock to an operator is told so",
+		promise: "a holder that lost the lock to an operator is told so",
 		pkg:     "./sync", run: "TestHolderLost$", args: []string{"-timeout=15s"}},
 	{file: "sync/holder.go",
 		from: "return 0, h.own.holder.CompareAndSwap(h, nil)",
 		to: `h.own.holder.CompareAndSwap(h, nil)
 		return 0, true`,
-		promise: "who lost the lock does not free it for the holder that has it now",
+		promise: "a holder that lost the lock does not free it for the holder that has it now",
 		pkg:     "./sync", run: "TestHolderLostToAnother$"},
 	{file: "sync/holder.go",
 		from: `h.own.holder.CompareAndSwap(h, nil)
@@ -24,7 +24,7 @@ var syncMutations = []mutation{
 	return d`,
 		to: `mem.RaceEnable()
 	return d`,
-		promise: "who waits has given the lock up",
+		promise: "a call that waits has given the lock up",
 		pkg:     "./sync", run: "TestCondGrip$"},
 	{file: "sync/holder.go",
 		from:    "suspect = h.mu.Abandoned()",
@@ -231,7 +231,7 @@ var syncMutations = []mutation{
 		var told`,
 		to: `	if err == nil {
 		var told`,
-		promise: "who notifies holds the lock",
+		promise: "a call that notifies holds the lock",
 		pkg:     "./sync", run: "TestCondMisuse$"},
 	{file: "sync/cond_lock.go",
 		from: `	if err := c.held(); err != nil {
@@ -239,7 +239,7 @@ var syncMutations = []mutation{
 	}
 `,
 		to:      "",
-		promise: "who waits holds the lock",
+		promise: "a call that waits holds the lock",
 		pkg:     "./sync", run: "TestCondMisuse$"},
 	{file: "sync/cond_lock.go",
 		from:    "w := g.lock.core.Whole().Waiter(context.Background())",

@@ -301,6 +301,7 @@ func TestCondition(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			stopped, killed, b := w.Actor(), w.Actor(), w.Actor()
 			s, k := stopped.Begin("cond.waiter", "c", "own"), killed.Begin("cond.waiter", "c", "own")
+			w.waitOn("c", 2) // none of them sleeps because the other has the lock
 			s.Blocked()
 			k.Blocked()
 			stopped.Stop()

@@ -25,10 +25,9 @@ type handle struct {
 	padded bool           // some do not
 }
 
-// gone reports that the handle was closed, or of a region that was, that it is
-// not there any more. Until
-// then a cell is what it is: a caller that read a zero already, and wrote what
-// follows from that, would write that to the region.
+// gone reports that the handle was closed, or that its region was and is not
+// there any more. Until then a cell is what it is: a goroutine that read a zero
+// already, and wrote what follows from that, would write it to the region.
 //
 //go:noinline
 func (h *handle) gone() bool { return h.core.Ended() || !h.core.Gate.Stands() }

@@ -147,9 +147,9 @@ func (q *Queue) restNow() int {
 		return busy // most often
 	}
 	for range 10 {
-		t := mem.Load64(q.tail) // J1
-		if posSlot(t) >= q.n {
-			return busy
+		t, _, ok := q.putFront() // J1
+		if !ok {
+			return unsure
 		}
 		if q.anyHeld() { // J2
 			return busy
@@ -160,10 +160,7 @@ func (q *Queue) restNow() int {
 			}
 		}
 		s := mem.Load64(q.word(posSlot(t))) // J4
-		d := ahead(s, t)
-		if d > 0 || d == 0 && phaseOf(s) != slotEmpty && phaseOf(s) != slotSealed {
-			mem.CAS64(q.tail, t, q.next(t)) // it lags, or a message came: I1
-		} else {
+		if d := ahead(s, t); d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) || undone(s, d) {
 			return atRest
 		}
 	}

@@ -65,7 +65,6 @@ func (q *Queue) recoverSlots(who uint64) map[uint64][]Slot {
 	if returned {
 		setPending(q.state)
 	}
-	q.follow()
 	return drains
 }
 
@@ -113,17 +112,6 @@ func (q *Queue) recoverBlocks(who uint64, drains map[uint64][]Slot) {
 			continue
 		}
 		mem.CAS64(o, tag, 0)
-	}
-}
-
-// follow has head pass what it may.
-func (q *Queue) follow() {
-	for range q.bound() {
-		h := mem.Load64(q.head)
-		if posSlot(h) >= q.n || !passable(mem.Load64(q.word(posSlot(h))), h) {
-			return
-		}
-		mem.CAS64(q.head, h, q.next(h)) // I2
 	}
 }
 

@@ -27,6 +27,7 @@ func (q *Queue) stepOver(w *walk, s uint64) error {
 			break // it was acknowledged, or is being read
 		}
 		w.p = q.next(w.p) // seen passed
+		w.steps++
 	}
 	return nil
 }

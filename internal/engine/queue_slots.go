@@ -157,6 +157,7 @@ func (q *Queue) walkAndClaim() (Slot, error) {
 		switch d := ahead(s, w.p); {
 		case d == 0 && phaseOf(s) == slotEmpty:
 			if s, ok := q.claim(w.p, p); ok {
+				q.walked(&w, q.next(w.p))
 				if q.gone() {
 					return Slot{}, ErrGone
 				}
@@ -220,6 +221,7 @@ func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
 			c := slotWord(turnOf(s), phase, q.who)
 			if mem.CAS64((*uint64)(p), s, c) {
 				q.reached(&q.head, w.p)
+				q.walked(&w, q.next(w.p))
 				return q.taken(Slot{p, c})
 			}
 		case slotReading, slotLeased, slotDraining:

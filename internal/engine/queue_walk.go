@@ -192,11 +192,16 @@ func (q *Queue) to(w *walk, p uint64) {
 	w.p = p
 }
 
-// stops is H3 of a walk that has ended where nothing can be taken.
+// stops is H3 of a walk that has ended where nothing can be taken, and H6.
 func (q *Queue) stops(w *walk) {
 	w.h.set(w.p)
-	if w.steps >= markEvery && mem.Load64(w.h.shared) != w.p {
-		mem.Release64(w.h.shared, w.p) // H6
+	q.walked(w, w.p)
+}
+
+// walked is H6 of a walk that has come to p.
+func (q *Queue) walked(w *walk, p uint64) {
+	if w.steps >= markEvery && mem.Load64(w.h.shared) != p {
+		mem.Release64(w.h.shared, p)
 	}
 }
 

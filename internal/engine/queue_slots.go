@@ -122,8 +122,8 @@ func (q *Queue) TryClaim() (Slot, error) {
 		return Slot{}, ErrShutdown
 	}
 	pos := q.tail.load()
-	if p := q.slot(posSlot(pos)); mem.Load64((*uint64)(p)) == slotWord(lapTurn(pos), slotEmpty, 0) {
-		if s, ok := q.claim(pos, p); ok {
+	if p, s := q.slot(posSlot(pos)), slotWord(lapTurn(pos), slotEmpty, 0); mem.Load64((*uint64)(p)) == s {
+		if s, ok := q.claim(pos, p, s); ok {
 			if q.gone() {
 				return Slot{}, ErrGone
 			}
@@ -133,10 +133,10 @@ func (q *Queue) TryClaim() (Slot, error) {
 	return q.walkAndClaim()
 }
 
-// claim is H1, of the slot at p, which was seen empty in pos's lap.
-func (q *Queue) claim(pos uint64, p unsafe.Pointer) (Slot, bool) {
+// claim is H1, of the slot at p, which was seen empty in pos's lap, with word s.
+func (q *Queue) claim(pos uint64, p unsafe.Pointer, s uint64) (Slot, bool) {
 	c := slotWord(lapTurn(pos), slotWriting, q.who)
-	if !mem.CAS64((*uint64)(p), slotWord(lapTurn(pos), slotEmpty, 0), c) {
+	if !mem.CAS64((*uint64)(p), s, c) {
 		return Slot{}, false
 	}
 	q.reached(&q.tail, pos)
@@ -156,7 +156,7 @@ func (q *Queue) walkAndClaim() (Slot, error) {
 		s := mem.Load64((*uint64)(p))
 		switch d := ahead(s, w.p); {
 		case d == 0 && phaseOf(s) == slotEmpty:
-			if s, ok := q.claim(w.p, p); ok {
+			if s, ok := q.claim(w.p, p, s); ok {
 				q.walked(&w, q.next(w.p))
 				if q.gone() {
 					return Slot{}, ErrGone
@@ -172,7 +172,9 @@ func (q *Queue) walkAndClaim() (Slot, error) {
 				return Slot{}, err
 			}
 		default:
-			q.toPut(&w, i, s)
+			if !q.toPut(&w, i, s, d) {
+				return Slot{}, ErrCorrupt
+			}
 		}
 	}
 	return Slot{}, ErrCorrupt
@@ -213,7 +215,9 @@ func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
 				q.stops(&w)
 				return Slot{}, ErrEmpty
 			}
-			q.toGet(&w, i, s, d)
+			if !q.toGet(&w, i, s, d) {
+				return Slot{}, ErrCorrupt
+			}
 			continue
 		}
 		switch phaseOf(s) {

@@ -148,6 +148,7 @@ type walk struct {
 	h     *hint
 	p     uint64
 	steps int
+	alone bool // it has been led astray by a hint, and reads none any more
 
 	left int    // turns until it is patient no longer
 	seen uint64 // the region's tail when left was full
@@ -183,13 +184,25 @@ func (q *Queue) read(h *hint) (p uint64, ok bool) {
 
 // to goes on at p, or at the region's hint if that is later (H5).
 func (q *Queue) to(w *walk, p uint64) {
-	if w.steps%markEvery == 0 {
+	if w.steps%markEvery == 0 && !w.alone {
 		if s, ok := q.read(w.h); ok {
 			p = later(p, s)
 		}
 	}
 	w.steps++
 	w.p = p
+}
+
+// back goes on at p, after a hint that was older than 2^30 laps, or forged. A walk
+// comes to that once, since p is by a slot's word: a second time is false, and
+// the words are corrupt.
+func (q *Queue) back(w *walk, p uint64) bool {
+	if w.alone {
+		return false
+	}
+	w.alone = true
+	q.to(w, p)
+	return true
 }
 
 // stops is H3 of a walk that has ended where nothing can be taken, and H6.
@@ -205,20 +218,28 @@ func (q *Queue) walked(w *walk, p uint64) {
 	}
 }
 
-// toPut is H2 for a producer that has found slot i, with word s, passed.
-func (q *Queue) toPut(w *walk, i uint32, s uint64) { q.to(w, q.seat(i, s)) }
+// toPut is H2 for a producer that has found slot i, with word s, passed by d
+// laps. false: corrupt.
+func (q *Queue) toPut(w *walk, i uint32, s uint64, d int32) bool {
+	seat := q.seat(i, s)
+	if d < 0 {
+		return q.back(w, seat)
+	}
+	q.to(w, seat)
+	return true
+}
 
-// toGet is H2 for a consumer that has found slot i, with word s, passed, by d
-// laps.
-func (q *Queue) toGet(w *walk, i uint32, s uint64, d int32) {
+// toGet is H2 for a consumer.
+func (q *Queue) toGet(w *walk, i uint32, s uint64, d int32) bool {
 	switch seat := lapBefore(q.seat(i, s)); {
 	case d == 0:
 		q.to(w, q.next(w.p))
 	case d > 0:
 		q.to(w, later(q.next(w.p), seat))
 	default:
-		q.to(w, seat)
+		return q.back(w, seat)
 	}
+	return true
 }
 
 // undone reports an older lap's slot, at which a walk stops: it holds a message
@@ -239,7 +260,9 @@ func (q *Queue) putFront() (p, s uint64, ok bool) {
 			w.h.set(w.p)
 			return w.p, s, true
 		}
-		q.toPut(&w, i, s)
+		if !q.toPut(&w, i, s, d) {
+			break
+		}
 	}
 	return 0, 0, false
 }
@@ -255,7 +278,9 @@ func (q *Queue) getFront() (p, s uint64, ok bool) {
 			w.h.set(w.p)
 			return w.p, s, true
 		}
-		q.toGet(&w, i, s, d)
+		if !q.toGet(&w, i, s, d) {
+			break
+		}
 	}
 	return 0, 0, false
 }

@@ -147,8 +147,8 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_join.go",
-		from:    "\t\tif d > 0 || d == 0 && phaseOf(s) != slotEmpty && phaseOf(s) != slotSealed {",
-		to:      "\t\tif d > 0 && d < 0 {",
+		from:    "if d := ahead(s, t); d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) || undone(s, d) {",
+		to:      "if d := ahead(s, t); d < 9 {",
 		promise: "Join does not end when a message came and was gotten while it looked (J4)",
 		pkg:     "./internal/engine", run: "TestSimQueueJoin$", tags: "tandem_sim",
 	},

@@ -1,0 +1,111 @@
+package main
+
+// Walks from a hint, each as it would be tempting to write it. The scheduler
+// that kills runs rings of few slots, whose shape it checks in every state.
+var queueWalkMutations = []mutation{
+	{
+		file:    "internal/engine/queue_slots.go",
+		from:    "\t\td := ahead(s, w.p)\n\t\tif d != 0 {\n",
+		to:      "\t\td := ahead(s, w.p)\n\t\tif phaseOf(s) == slotFull {\n\t\t\td = 0\n\t\t}\n\t\tif d != 0 {\n",
+		promise: "H1: a take is of the lap of its position, and not by phase alone",
+		pkg:     "./internal/engine", run: "TestQueueIdleHandle$",
+	},
+	{
+		file:    "internal/engine/queue_slots.go",
+		from:    "\t\tcase d == 0 && phaseOf(s) == slotEmpty:\n",
+		to:      "\t\tcase d >= 0 && phaseOf(s) == slotEmpty:\n\t\t\tw.p = position(turnOf(s), i)\n",
+		promise: "H2: a producer does not claim the lap that a word says, but goes to its seat",
+		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=0", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "switch seat := lapBefore(q.seat(i, s)); {",
+		to:      "switch seat := q.seat(i, s); {",
+		promise: "H2: a consumer goes to a lap before the seat",
+		pkg:     "./internal/engine", run: "TestQueueIdleHandle$",
+	},
+	{
+		file:    "internal/engine/queue.go",
+		from:    "head: hint{shared: a.W64(queueHead)}",
+		to:      "head: hint{shared: a.W64(queueTail)}",
+		promise: "a hint of the tail is none of the head",
+		pkg:     "./internal/engine", run: "TestQueueIdleHandle$",
+	},
+	{
+		file:    "internal/engine/queue_slots.go",
+		from:    "\tc := slotWord(lapTurn(pos), slotWriting, q.who)\n",
+		to:      "\tc := slotWord(lapTurn(pos), slotWriting, q.who)\n\tq.mark(&q.tail, pos, q.next(pos))\n",
+		promise: "H3: a position is stored after its CAS",
+		pkg:     "./internal/engine", run: "TestSimQueue$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "\tnext := q.next(p)\n",
+		to:      "\tnext := q.next(q.next(p))\n",
+		promise: "H3: no position is stored beyond the one behind what was taken",
+		pkg:     "./internal/engine", run: "TestQueueIdleHandle$",
+	},
+	{
+		file:    "internal/engine/queue_slots.go",
+		from:    "\t\tif st&statePending != 0 {\n",
+		to:      "\t\tif st&statePending != 0 && w.steps > 1<<20 {\n",
+		promise: "walks do not find what was given back: pending does",
+		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=0", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_slots.go",
+		from:    "\t\t\t\tsetHint(&q.scan, i+1)\n",
+		to:      "\t\t\t\tsetHint(&q.scan, i+1)\n\t\t\t\tq.head.set(q.next(position(turnOf(s), i)))\n",
+		promise: "H3: where the scan found a message is no hint",
+		pkg:     "./internal/engine", run: "TestSimQueue$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_recover.go",
+		from:    "\t\t\tto = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)\n\t\tcase",
+		to:      "\t\t\tto = slotWord(turnOf(s.word), slotEmpty, 0)\n\t\tcase",
+		promise: "a dead producer's slot is a hole: what was put-passed stays so",
+		pkg:     "./internal/engine", run: "TestSimQueue$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "\treturn d == -1 && phaseOf(s) != slotEmpty && phaseOf(s) != slotSealed\n",
+		to:      "\treturn d < 0\n",
+		promise: "H2: a lap that compares as older is no older lap's slot unless it is the one before",
+		pkg:     "./internal/engine", run: "TestQueueOldHandle$",
+	},
+	{
+		file:    "internal/engine/queue_slots.go",
+		from:    "\t\tcase slotReading, slotLeased, slotDraining:\n\t\t\tq.toGet(&w, i, s, d)\n\t\tcase slotWriting:\n",
+		to:      "\t\tcase slotReading, slotLeased, slotDraining, slotWriting:\n\t\t\tq.toGet(&w, i, s, d)\n\t\tcase 99:\n",
+		promise: "a consumer does not pass what is being written",
+		pkg:     "./internal/engine", run: "TestSimQueue$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "\tif w.alone {\n\t\treturn false\n\t}\n\tw.alone = true\n",
+		to:      "",
+		promise: "a walk that a hint has led astray reads no more of them",
+		pkg:     "./internal/engine", run: "TestQueueOldHandle$",
+	},
+	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "\tif w.steps >= markEvery && mem.Load64(w.h.shared) != p {\n",
+		to:      "\tif w.steps == 1<<30 {\n",
+		promise: "H6: a long walk marks its end, so that others see that it got on",
+		pkg:     "./internal/engine", run: "TestSimQueueTakeLosesRaces$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "\tif q.n >= markEvery || lapTurn(p)%(markEvery/q.n) == 0 {\n",
+		to:      "\tif q.n >= markEvery {\n",
+		promise: "H6: a ring of few slots is marked, too",
+		pkg:     "./internal/engine", run: "TestQueueHintsKeepUp$",
+	},
+	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "\t\t\tp = later(p, s)\n",
+		to:      "\t\t\tp = s\n",
+		promise: "H5: of two hints the later one is taken",
+		pkg:     "./internal/engine", run: "TestSimQueueTakeLosesRaces$", tags: "tandem_sim",
+	},
+}

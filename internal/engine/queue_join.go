@@ -22,15 +22,14 @@ import (
 //
 // A message that was put is in a slot that is held (writing to returned), or
 // counted in a row, or done; it goes slot → row → done or slot → done, never
-// back, and it enters its row before it leaves its slot. Hence, with a tail
-// that stands still,
+// back, and it enters its row before it leaves its slot. Hence
 //
-//	J1  T = tail
+//	J1  T = F, the put front, by a walk
 //	J2  no slot is held
 //	J3  every row is 0
-//	J4  slot(T) has not been claimed in T's lap (then tail is still T, by I1)
+//	J4  slot(T) has not been claimed in T's lap: F is still T
 //
-// prove that nothing was undone at the end of J3. For by I3 only slot(tail) is
+// prove that nothing was undone at the end of J3. For by I1 only slot(F) is
 // ever claimed, and a claimed slot never again is empty in that lap; so by J4
 // nobody claimed one between J1 and J4. A slot that J2 saw not held was not
 // claimed after, so at the end of J2 no message was in a slot, and none came

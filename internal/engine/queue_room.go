@@ -11,7 +11,7 @@ import "example.com/tandem/internal/mem"
 // to that slot, unless others have been faster: then they got on.
 func (q *Queue) stepOver(w *walk, s uint64) error {
 	if !steppable(s, w.p) {
-		return ErrFull // I4
+		return ErrFull // I3
 	}
 	k, err := q.reachable(w.p)
 	if err != nil {
@@ -40,11 +40,11 @@ func (q *Queue) reachable(t uint64) (k int, err error) {
 		if d := ahead(s, p); d >= 0 { // claimable, or the front has moved on
 			return k, nil
 		} else if !steppable(s, p) {
-			return k, ErrFull // I4
+			return k, ErrFull // I3
 		}
 		p = q.next(p)
 	}
-	return k, ErrFull // I4
+	return k, ErrFull // I3
 }
 
 const (

@@ -135,6 +135,7 @@ type Queue struct {
 	env   Env
 	who   uint64 // claims of this process, to be or'ed into a slot's word
 	n     uint32 // slots
+	marks uint32 // laps less one between two marks of a hint
 	room  uint32 // bytes of a message that fit a slot
 	fixed bool   // all messages are of room bytes, and there are no blocks
 	most  uint32 // bytes of the longest message
@@ -325,6 +326,7 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 	if env.Self.Index >= uint32(c.Rows) {
 		return nil, ErrCorrupt
 	}
+	q.marks = markLaps(q.n)
 	for _, h := range []*hint{&q.head, &q.tail} {
 		if p, ok := q.read(h); ok {
 			h.own = p
@@ -367,7 +369,7 @@ func (q *Queue) Len() int {
 		if !ok || d < 0 || d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) {
 			break // the put front
 		}
-		if d == 0 && untaken(s) {
+		if untaken(s) {
 			n++
 		}
 		p = q.next(p)

@@ -146,6 +146,9 @@ func (q *Queue) restNow() int {
 		return busy // most often
 	}
 	for range 10 {
+		if q.anyHeld() {
+			return busy // most often, and without a walk
+		}
 		t, _, ok := q.putFront() // J1
 		if !ok {
 			return unsure

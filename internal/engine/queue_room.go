@@ -26,8 +26,9 @@ func (q *Queue) stepOver(w *walk, s uint64) error {
 		if d := ahead(s, w.p); !steppable(s, w.p) && (d < 0 || d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed)) {
 			break // it was acknowledged, or is being read
 		}
+		q.mark(w.h, w.p)
 		w.p = q.next(w.p) // seen passed
-		w.steps++
+		w.over++
 	}
 	return nil
 }

@@ -173,7 +173,7 @@ func (q *Queue) walkAndClaim() (Slot, error) {
 			}
 		default:
 			if !q.toPut(&w, i, s, d) {
-				return Slot{}, ErrCorrupt
+				return Slot{}, q.lost()
 			}
 		}
 	}
@@ -216,7 +216,7 @@ func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
 				return Slot{}, ErrEmpty
 			}
 			if !q.toGet(&w, i, s, d) {
-				return Slot{}, ErrCorrupt
+				return Slot{}, q.lost()
 			}
 			continue
 		}

@@ -45,9 +45,11 @@ import (
 //	H4  by a store-release, read by a load-acquire
 //	H5  the region's hint is read at the first slot that is found passed, and
 //	    again each 64 steps; the later one is taken
-//	H6  and stored by the claim (take) at each 64th slot, so that it lags by 64
-//	    and what is under way, however many handles there are; and by who has
-//	    walked for 64 steps
+//	H6  and stored by the claim (take) at each 64th slot, or by the step over
+//	    that slot, so that it lags by 64 and what is under way, however many
+//	    handles there are; and by a walk of 64 steps, or one that has found it
+//	    to lag by more. So it is never old enough to be taken for a later one,
+//	    as long as the queue is used
 //
 // Why order holds: a claim at p needs all below p put-passed, seen by this
 // process or by one that stored the hint; and empty{lap of p} at the CAS says
@@ -102,10 +104,10 @@ func (q *Queue) seat(i uint32, s uint64) uint64 { return q.next(position(passes(
 // A hint is a position that is shared by the processes, and a copy of this
 // process's own.
 type hint struct {
-	_      [64]byte
-	own    uint64
-	_      [56]byte
 	shared *uint64
+	_      [128 - 8]byte
+	own    uint64
+	_      [128 - 8]byte
 }
 
 // load is the process's own hint. Like set, it orders nothing for the race
@@ -125,22 +127,36 @@ func (h *hint) set(p uint64) {
 
 const markEvery = 64 // slots, and steps
 
-// reached is H3 of who has taken the slot at p, and H6.
+// reached is H3 of a process that has taken the slot at p, and H6.
 func (q *Queue) reached(h *hint, p uint64) {
-	next := q.next(p)
-	h.set(next)
-	if posSlot(p)%markEvery == 0 {
-		q.mark(h, p, next)
+	if i := posSlot(p); i%markEvery != 0 && i+1 < q.n {
+		h.set(p + 1)
+		return
+	}
+	q.reachedEdge(h, p)
+}
+
+//go:noinline
+func (q *Queue) reachedEdge(h *hint, p uint64) {
+	h.set(q.next(p))
+	q.mark(h, p)
+}
+
+// mark is H6, at a position that the process has passed. A ring of fewer slots
+// is marked once in some laps.
+func (q *Queue) mark(h *hint, p uint64) {
+	if posSlot(p)%markEvery == 0 && lapTurn(p)&q.marks == 0 {
+		mem.Release64(h.shared, q.next(p))
 	}
 }
 
-// mark is H6. A ring of fewer slots is marked once in some laps.
-//
-//go:noinline
-func (q *Queue) mark(h *hint, p, next uint64) {
-	if q.n >= markEvery || lapTurn(p)%(markEvery/q.n) == 0 {
-		mem.Release64(h.shared, next)
+// markLaps is how many laps less one a ring of n slots goes between two marks.
+func markLaps(n uint32) uint32 {
+	laps := uint32(1)
+	for laps*2*n <= markEvery {
+		laps *= 2
 	}
+	return laps - 1
 }
 
 // A walk is the way of one attempt from the process's own hint to the front.
@@ -148,11 +164,17 @@ type walk struct {
 	h     *hint
 	p     uint64
 	steps int
+	over  int  // slots stepped over
 	alone bool // it has been led astray by a hint, and reads none any more
+	stale bool // the region's hint lags by more than it should
+	look  bool // it stores nothing in the region, which may be mapped read-only
 
-	left int    // turns until it is patient no longer
-	seen uint64 // the region's tail when left was full
+	left  int    // turns until it is patient no longer
+	seen  uint64 // the region's tail when left was full
+	again int    // how often it was filled
 }
+
+const mostPatience = 256 // a process that scribbles on the tail keeps nobody for ever
 
 // walk begins one. In a corrupt queue, whose words may say anything, an attempt
 // is to end; in a live one a turn that decides nothing means that another
@@ -168,7 +190,7 @@ func (q *Queue) goesOn(w *walk) bool {
 		return true
 	}
 	t := mem.Load64(q.tail.shared)
-	if t == w.seen {
+	if w.again++; t == w.seen || w.again > mostPatience {
 		return false
 	}
 	w.left, w.seen = q.bound(), t
@@ -182,11 +204,18 @@ func (q *Queue) read(h *hint) (p uint64, ok bool) {
 	return position(lapTurn(s), posSlot(s)), posSlot(s) < q.n
 }
 
-// to goes on at p, or at the region's hint if that is later (H5).
+// to goes on at p, or at the region's hint if that is later (H5). p is by a word,
+// and less than two laps behind the front: a hint that seems to be further on is
+// older than half of all laps.
 func (q *Queue) to(w *walk, p uint64) {
 	if w.steps%markEvery == 0 && !w.alone {
 		if s, ok := q.read(w.h); ok {
-			p = later(p, s)
+			switch d := laps(lapTurn(s), lapTurn(p)); {
+			case d > 3 || d < -3-int32(q.marks):
+				w.stale = true
+			case later(p, s) == s:
+				p = s
+			}
 		}
 	}
 	w.steps++
@@ -194,10 +223,10 @@ func (q *Queue) to(w *walk, p uint64) {
 }
 
 // back goes on at p, after a hint that was older than 2^30 laps, or forged. A walk
-// comes to that once, since p is by a slot's word: a second time is false, and
-// the words are corrupt.
+// comes to that once, since p is by a slot's word: a second time is false, for the
+// words are corrupt, or zeroes.
 func (q *Queue) back(w *walk, p uint64) bool {
-	if w.alone {
+	if w.alone || q.gone() {
 		return false
 	}
 	w.alone = true
@@ -207,30 +236,48 @@ func (q *Queue) back(w *walk, p uint64) bool {
 
 // stops is H3 of a walk that has ended where nothing can be taken, and H6.
 func (q *Queue) stops(w *walk) {
-	w.h.set(w.p)
+	if w.h.load() != w.p {
+		w.h.set(w.p)
+	}
 	q.walked(w, w.p)
 }
 
 // walked is H6 of a walk that has come to p.
 func (q *Queue) walked(w *walk, p uint64) {
-	if w.steps >= markEvery && mem.Load64(w.h.shared) != p {
+	if (w.stale || w.steps+w.over >= markEvery) && mem.Load64(w.h.shared) != p {
 		mem.Release64(w.h.shared, p)
 	}
 }
 
-// toPut is H2 for a producer that has found slot i, with word s, passed by d
-// laps. false: corrupt.
-func (q *Queue) toPut(w *walk, i uint32, s uint64, d int32) bool {
-	seat := q.seat(i, s)
-	if d < 0 {
-		return q.back(w, seat)
+// lost is what a walk ends with that the words have led nowhere.
+func (q *Queue) lost() error {
+	if q.gone() {
+		return ErrGone
 	}
-	q.to(w, seat)
+	return ErrCorrupt
+}
+
+// toPut is H2 for a producer that has found slot i, with word s, passed by d
+// laps. false: lost. In the position's own lap the seat is the next position,
+// which the processor knows before it has the word.
+func (q *Queue) toPut(w *walk, i uint32, s uint64, d int32) bool {
+	switch {
+	case d == 0:
+		q.to(w, q.next(w.p))
+	case d > 0:
+		q.to(w, q.seat(i, s))
+	default:
+		return q.back(w, q.seat(i, s))
+	}
 	return true
 }
 
-// toGet is H2 for a consumer.
+// toGet is H2 for a consumer. What is on lease at a marked slot, or void, is
+// marked by those that pass it, for nobody takes there.
 func (q *Queue) toGet(w *walk, i uint32, s uint64, d int32) bool {
+	if i%markEvery == 0 && (d == 1 || d == 0 && phaseOf(s) == slotLeased) && !w.look {
+		q.mark(w.h, w.p)
+	}
 	switch seat := lapBefore(q.seat(i, s)); {
 	case d == 0:
 		q.to(w, q.next(w.p))
@@ -270,6 +317,7 @@ func (q *Queue) putFront() (p, s uint64, ok bool) {
 // getFront walks to G, likewise.
 func (q *Queue) getFront() (p, s uint64, ok bool) {
 	w := q.walk(&q.head)
+	w.look = true
 	for q.goesOn(&w) {
 		i := posSlot(w.p)
 		s := mem.Load64(q.word(i))

@@ -26,8 +26,8 @@ func pass(t *testing.T, q *Queue, n int) {
 }
 
 // exact expects that q puts, counts and takes messages in their order, and
-// finds the queue full and empty where it is.
-func exact(t *testing.T, q *Queue, room int) {
+// finds the queue full and empty where it is; and at rest, but for leases.
+func exact(t *testing.T, q *Queue, room int, leases ...int) {
 	t.Helper()
 	msg := make([]byte, 16)
 	for i := range room {
@@ -58,7 +58,7 @@ func exact(t *testing.T, q *Queue, room int) {
 	if _, err := q.TryTake(); err != ErrEmpty {
 		t.Fatalf("TryTake from an empty queue = %v", err)
 	}
-	if !q.roomy() || q.more() || q.restNow() != atRest || q.Len() != 0 {
+	if !q.roomy() || q.more() || (q.restNow() != atRest) != (len(leases) > 0) || q.Len() != 0 {
 		t.Fatalf("empty: roomy %v, more %v, rest %d, Len %d", q.roomy(), q.more(), q.restNow(), q.Len())
 	}
 }
@@ -151,6 +151,67 @@ func TestQueueForgedHints(t *testing.T) {
 			if s, err := x.TryTake(); err == nil {
 				x.Discard(s)
 			}
+		}
+	}
+}
+
+// Long leases on the slots at which hints are stored, and for how many messages
+// ever: producers step over these slots, and consumers pass them, and store.
+func TestQueueHintsKeepUpBehindLeases(t *testing.T) {
+	for _, n := range []int{2, 3, 64, 100, 130} {
+		t.Run(fmt.Sprintf("%d slots", n), func(t *testing.T) {
+			a, q := heapQueue(t, QueueConfig{Slots: n, Room: 16})
+			other := attachQueue(t, a, 1)
+			msg := make([]byte, 16)
+			leases := 0
+			for i := range n {
+				if err := q.TryPut(msg); err != nil {
+					t.Fatal(err)
+				}
+				s, err := q.Take(nil, i%markEvery == 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if i%markEvery == 0 {
+					leases++
+				} else {
+					q.Discard(s)
+				}
+			}
+			for range 20 * max(n, markEvery) {
+				pass(t, q, 1)
+				pass(t, other, 1)
+				for _, h := range []*hint{&other.head, &other.tail} {
+					if lag := q.distance(*h.shared, h.load()); lag > 2*max(markEvery, n) {
+						t.Fatalf("the hint lags by %d", lag)
+					}
+				}
+			}
+			if err := checkQueue(a); err != nil {
+				t.Error(err)
+			}
+			exact(t, attachQueue(t, a, 2), n-leases, leases)
+		})
+	}
+}
+
+// A hint that is older than half of all laps seems to be further on. No walk is
+// led astray by it, and Check does not take it for damage.
+func TestQueueHintOfHalfTheLaps(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 64, 100} {
+		for _, age := range []uint32{1 << 29, 1<<30 - 1, 1 << 30, 1<<30 + 1, 1<<31 - 1<<21} {
+			t.Run(fmt.Sprintf("%d slots, %d laps", n, age), func(t *testing.T) {
+				c := QueueConfig{Slots: n, Room: 16, Rows: 8}
+				a, q := heapQueue(t, c)
+				c.initLap(a, uint64(age))
+				q = attachQueue(t, a, 0)
+				*q.head.shared, *q.tail.shared = 0, 0
+				if err := checkQueue(a); err != nil {
+					t.Error(err)
+				}
+				exact(t, q, n)
+				pass(t, q, 1)
+			})
 		}
 	}
 }

@@ -122,26 +122,23 @@ func (q *Queue) TryClaim() (Slot, error) {
 		return Slot{}, ErrShutdown
 	}
 	pos := q.tail.load()
-	if p, s := q.slot(posSlot(pos)), slotWord(lapTurn(pos), slotEmpty, 0); mem.Load64((*uint64)(p)) == s {
-		if s, ok := q.claim(pos, p, s); ok {
+	p, empty := q.slot(posSlot(pos)), slotWord(lapTurn(pos), slotEmpty, 0)
+	if mem.Load64((*uint64)(p)) == empty {
+		c := slotWord(lapTurn(pos), slotWriting, q.who)
+		if mem.CAS64((*uint64)(p), empty, c) { // H1
+			if q.inside(pos) {
+				q.tail.set(pos + 1)
+			} else {
+				q.reachedEdge(&q.tail, pos)
+			}
 			if q.gone() {
 				return Slot{}, ErrGone
 			}
-			return s, nil
+			q.raceAcquire(Slot{p, c})
+			return Slot{p, c}, nil
 		}
 	}
 	return q.walkAndClaim()
-}
-
-// claim is H1, of the slot at p, which was seen empty in pos's lap, with word s.
-func (q *Queue) claim(pos uint64, p unsafe.Pointer, s uint64) (Slot, bool) {
-	c := slotWord(lapTurn(pos), slotWriting, q.who)
-	if !mem.CAS64((*uint64)(p), s, c) {
-		return Slot{}, false
-	}
-	q.reached(&q.tail, pos)
-	q.raceAcquire(Slot{p, c})
-	return Slot{p, c}, true
 }
 
 //go:noinline
@@ -156,12 +153,15 @@ func (q *Queue) walkAndClaim() (Slot, error) {
 		s := mem.Load64((*uint64)(p))
 		switch d := ahead(s, w.p); {
 		case d == 0 && phaseOf(s) == slotEmpty:
-			if s, ok := q.claim(w.p, p, s); ok {
+			c := slotWord(turnOf(s), slotWriting, q.who)
+			if mem.CAS64((*uint64)(p), s, c) { // H1
+				q.reached(&q.tail, w.p)
 				q.walked(&w, q.next(w.p))
 				if q.gone() {
 					return Slot{}, ErrGone
 				}
-				return s, nil
+				q.raceAcquire(Slot{p, c})
+				return Slot{p, c}, nil
 			}
 		case d == 0 && phaseOf(s) == slotSealed:
 			q.stops(&w)
@@ -188,7 +188,11 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 		if p := q.slot(posSlot(pos)); mem.Load64((*uint64)(p)) == slotWord(lapTurn(pos), slotFull, 0) {
 			c := slotWord(lapTurn(pos), phase, q.who)
 			if mem.CAS64((*uint64)(p), slotWord(lapTurn(pos), slotFull, 0), c) {
-				q.reached(&q.head, pos)
+				if q.inside(pos) {
+					q.head.set(pos + 1)
+				} else {
+					q.reachedEdge(&q.head, pos)
+				}
 				return q.taken(Slot{p, c})
 			}
 		}

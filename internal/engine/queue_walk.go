@@ -127,14 +127,19 @@ func (h *hint) set(p uint64) {
 
 const markEvery = 64 // slots, and steps
 
-// reached is H3 of a process that has taken the slot at p, and H6.
+// reached is H3 of a process that has taken the slot at p, and H6. The fast paths
+// have it written out, since it is too much to be inlined.
 func (q *Queue) reached(h *hint, p uint64) {
-	if i := posSlot(p); i%markEvery != 0 && i+1 < q.n {
+	if q.inside(p) {
 		h.set(p + 1)
-		return
+	} else {
+		q.reachedEdge(h, p)
 	}
-	q.reachedEdge(h, p)
 }
+
+// inside reports that the position after p is p+1, and p none where a hint is
+// stored.
+func (q *Queue) inside(p uint64) bool { return posSlot(p)%markEvery != 0 && posSlot(p)+1 < q.n }
 
 //go:noinline
 func (q *Queue) reachedEdge(h *hint, p uint64) {

@@ -189,8 +189,8 @@ var queueWholeMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_look.go",
-		from:    "d < 0 || d == 0 && !passed(s) && phaseOf(s) != slotReturned {",
-		to:      "d < 0 {",
+		from:    "wrong(d) || d == 0 && !passed(s) && phaseOf(s) != slotReturned {",
+		to:      "wrong(d) {",
 		promise: "Check finds a message that head has passed",
 		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
 	},

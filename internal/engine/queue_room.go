@@ -28,7 +28,6 @@ func (q *Queue) stepOver(w *walk, s uint64) error {
 		}
 		q.mark(w.h, w.p)
 		w.p = q.next(w.p) // seen passed
-		w.over++
 	}
 	return nil
 }

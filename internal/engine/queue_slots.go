@@ -156,7 +156,6 @@ func (q *Queue) walkAndClaim() (Slot, error) {
 			c := slotWord(turnOf(s), slotWriting, q.who)
 			if mem.CAS64((*uint64)(p), s, c) { // H1
 				q.reached(&q.tail, w.p)
-				q.walked(&w, q.next(w.p))
 				if q.gone() {
 					return Slot{}, ErrGone
 				}
@@ -229,7 +228,6 @@ func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
 			c := slotWord(turnOf(s), phase, q.who)
 			if mem.CAS64((*uint64)(p), s, c) {
 				q.reached(&q.head, w.p)
-				q.walked(&w, q.next(w.p))
 				return q.taken(Slot{p, c})
 			}
 		case slotReading, slotLeased, slotDraining:

@@ -47,9 +47,7 @@ import (
 //	    again each 64 steps; the later one is taken
 //	H6  and stored by the claim (take) at each 64th slot, or by the step over
 //	    that slot, so that it lags by 64 and what is under way, however many
-//	    handles there are; and by a walk of 64 steps, or one that has found it
-//	    to lag by more. So it is never old enough to be taken for a later one,
-//	    as long as the queue is used
+//	    handles there are
 //
 // Why order holds: a claim at p needs all below p put-passed, seen by this
 // process or by one that stored the hint; and empty{lap of p} at the CAS says
@@ -169,9 +167,7 @@ type walk struct {
 	h     *hint
 	p     uint64
 	steps int
-	over  int  // slots stepped over
 	alone bool // it has been led astray by a hint, and reads none any more
-	stale bool // the region's hint lags by more than it should
 	look  bool // it stores nothing in the region, which may be mapped read-only
 
 	left  int    // turns until it is patient no longer
@@ -179,7 +175,7 @@ type walk struct {
 	again int    // how often it was filled
 }
 
-const mostPatience = 256 // a process that scribbles on the tail keeps nobody for ever
+const mostPatience = 16 // a process that scribbles on the tail keeps nobody for ever
 
 // walk begins one. In a corrupt queue, whose words may say anything, an attempt
 // is to end; in a live one a turn that decides nothing means that another
@@ -209,18 +205,11 @@ func (q *Queue) read(h *hint) (p uint64, ok bool) {
 	return position(lapTurn(s), posSlot(s)), posSlot(s) < q.n
 }
 
-// to goes on at p, or at the region's hint if that is later (H5). p is by a word,
-// and less than two laps behind the front: a hint that seems to be further on is
-// older than half of all laps.
+// to goes on at p, or at the region's hint if that is later (H5).
 func (q *Queue) to(w *walk, p uint64) {
 	if w.steps%markEvery == 0 && !w.alone {
 		if s, ok := q.read(w.h); ok {
-			switch d := laps(lapTurn(s), lapTurn(p)); {
-			case d > 3 || d < -3-int32(q.marks):
-				w.stale = true
-			case later(p, s) == s:
-				p = s
-			}
+			p = later(p, s)
 		}
 	}
 	w.steps++
@@ -239,18 +228,10 @@ func (q *Queue) back(w *walk, p uint64) bool {
 	return true
 }
 
-// stops is H3 of a walk that has ended where nothing can be taken, and H6.
+// stops is H3 of a walk that has ended where nothing can be taken.
 func (q *Queue) stops(w *walk) {
 	if w.h.load() != w.p {
 		w.h.set(w.p)
-	}
-	q.walked(w, w.p)
-}
-
-// walked is H6 of a walk that has come to p.
-func (q *Queue) walked(w *walk, p uint64) {
-	if (w.stale || w.steps+w.over >= markEvery) && mem.Load64(w.h.shared) != p {
-		mem.Release64(w.h.shared, p)
 	}
 }
 

@@ -25,36 +25,51 @@ func pass(t *testing.T, q *Queue, n int) {
 	}
 }
 
+// fill has q put n messages: 0, 1, …
+func fill(t *testing.T, q *Queue, n int) {
+	t.Helper()
+	msg := make([]byte, 16)
+	for i := range n {
+		binary.LittleEndian.PutUint64(msg, uint64(i))
+		if err := q.TryPut(msg); err != nil {
+			t.Fatalf("message %d of %d: %v", i, n, err)
+		}
+	}
+}
+
+// drain has q take n messages, that were filled in so many at a time.
+func drain(t *testing.T, q *Queue, n, fills int) {
+	t.Helper()
+	for i := range n {
+		s, err := q.TryTake()
+		if err != nil {
+			t.Fatalf("message %d of %d: %v", i, n, err)
+		}
+		if b, err := q.bytesOf(s); err != nil || binary.LittleEndian.Uint64(b) != uint64(i%max(fills, 1)) {
+			t.Fatalf("message %d: %v, %v", i, b, err)
+		}
+		q.Discard(s)
+	}
+}
+
 // exact expects that q puts, counts and takes messages in their order, and
 // finds the queue full and empty where it is; and at rest, but for leases.
 func exact(t *testing.T, q *Queue, room int, leases ...int) {
 	t.Helper()
-	msg := make([]byte, 16)
+	t.Helper()
 	for i := range room {
-		binary.LittleEndian.PutUint64(msg, uint64(i))
-		if err := q.TryPut(msg); err != nil {
-			t.Fatalf("message %d of %d: %v", i, room, err)
-		}
+		fill(t, q, 1)
 		if n := q.Len(); n != i+1 {
 			t.Fatalf("%d messages wait: Len %d", i+1, n)
 		}
 	}
-	if err := q.TryPut(msg); err != ErrFull {
+	if err := q.TryPut(make([]byte, 16)); err != ErrFull {
 		t.Fatalf("TryPut into a full queue = %v", err)
 	}
 	if q.roomy() || !q.more() || q.restNow() == atRest {
 		t.Fatalf("full: roomy %v, more %v, rest %d", q.roomy(), q.more(), q.restNow())
 	}
-	for i := range room {
-		s, err := q.TryTake()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if b, err := q.bytesOf(s); err != nil || binary.LittleEndian.Uint64(b) != uint64(i) {
-			t.Fatalf("message %d: %v, %v", i, b, err)
-		}
-		q.Discard(s)
-	}
+	drain(t, q, room, 1)
 	if _, err := q.TryTake(); err != ErrEmpty {
 		t.Fatalf("TryTake from an empty queue = %v", err)
 	}
@@ -73,11 +88,21 @@ func TestQueueIdleHandle(t *testing.T) {
 		for _, back := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%d slots, hints put back %v", n, back), func(t *testing.T) {
 				a, q := heapQueue(t, QueueConfig{Slots: n, Room: 16})
+				puts, takes, busy := attachQueue(t, a, 0), attachQueue(t, a, 0), attachQueue(t, a, 1)
 				head, tail := *q.head.shared, *q.tail.shared
-				pass(t, attachQueue(t, a, 1), 1<<18+16*n+5)
-				if back {
-					*q.head.shared, *q.tail.shared = head, tail
+				pass(t, busy, 1<<18+16*n+5)
+				putBack := func() {
+					if back {
+						*q.head.shared, *q.tail.shared = head, tail
+					}
 				}
+				putBack()
+				fill(t, busy, n-1)
+				putBack()
+				fill(t, puts, 1)
+				putBack()
+				drain(t, takes, n, n-1)
+				putBack()
 				exact(t, q, n)
 				quietQueue(t, a)
 			})
@@ -198,7 +223,7 @@ func TestQueueHintsKeepUpBehindLeases(t *testing.T) {
 // A hint that is older than half of all laps seems to be further on. No walk is
 // led astray by it, and Check does not take it for damage.
 func TestQueueHintOfHalfTheLaps(t *testing.T) {
-	for _, n := range []int{1, 2, 3, 64, 100} {
+	for _, n := range []int{1, 2, 3, 64, 100, 200} {
 		for _, age := range []uint32{1 << 29, 1<<30 - 1, 1 << 30, 1<<30 + 1, 1<<31 - 1<<21} {
 			t.Run(fmt.Sprintf("%d slots, %d laps", n, age), func(t *testing.T) {
 				c := QueueConfig{Slots: n, Room: 16, Rows: 8}
@@ -209,9 +234,58 @@ func TestQueueHintOfHalfTheLaps(t *testing.T) {
 				if err := checkQueue(a); err != nil {
 					t.Error(err)
 				}
+				puts, takes := attachQueue(t, a, 0), attachQueue(t, a, 0)
+				puts.tail.own, takes.head.own = position(age, 0), position(age, 0)
+				fill(t, q, n-1)
+				*q.head.shared, *q.tail.shared = 0, 0
+				fill(t, puts, 1)
+				drain(t, q, n-1, n)
+				*q.head.shared, *q.tail.shared = 0, 0
+				drain(t, takes, 1, 1)
 				exact(t, q, n)
 				pass(t, q, 1)
 			})
+		}
+	}
+}
+
+// A walk over more slots than lie between two looks at the region's hint, which
+// lags by them all: it is not put back by it.
+func TestQueueLongWalks(t *testing.T) {
+	for _, n := range []int{66, 200, 1000} {
+		a, q := heapQueue(t, QueueConfig{Slots: n, Room: 16})
+		puts, takes := attachQueue(t, a, 0), attachQueue(t, a, 0)
+		first := *q.tail.shared
+		fill(t, q, n-1)
+		*q.tail.shared = first
+		fill(t, puts, 1)
+		drain(t, q, n-1, n)
+		*q.head.shared = first
+		drain(t, takes, 1, 1)
+		quietQueue(t, a)
+	}
+}
+
+// A look that comes by a slot which is being written does not pass it.
+func TestQueueLooksPassNothingUnpublished(t *testing.T) {
+	for name, look := range map[string]func(q *Queue){
+		"Len":   func(q *Queue) { q.Len() },
+		"more":  func(q *Queue) { q.more() },
+		"roomy": func(q *Queue) { q.roomy() },
+		"rest":  func(q *Queue) { q.restNow() },
+	} {
+		a, q := heapQueue(t, QueueConfig{Slots: 3, Room: 16})
+		other := attachQueue(t, a, 1)
+		s, err := other.TryClaim()
+		if err != nil {
+			t.Fatal(err)
+		}
+		fill(t, other, 1)
+		look(q)
+		other.Publish(s)
+		s, err = q.TryTake()
+		if err != nil || q.Index(s) != 0 {
+			t.Errorf("%s: the first message taken is in slot %d: %v", name, q.Index(s), err)
 		}
 	}
 }

@@ -28,7 +28,7 @@ var queueSlotMutations = []mutation{
 		from:    "\t\t\tmem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))\n",
 		to:      "\t\t\treturn Slot{}, q.ended()\n",
 		promise: "a claim that raced with Shutdown is delivered before the end",
-		pkg:     "./internal/engine", run: "TestSimQueue$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimQueueClaimBesideShutdown$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/queue_slots.go",
@@ -109,21 +109,21 @@ var queueSlotMutations = []mutation{
 	}
 	return true`,
 		promise: "Join waits for what may become a message while it looks",
-		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideAWriter$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideTheBusy$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/queue_walk.go",
 		from:    "\tcase slotReading, slotLeased, slotDraining:\n\t\treturn true",
 		to:      "\tcase slotReading, slotLeased, slotDraining, slotWriting:\n\t\treturn true",
 		promise: "Len and wake-ups stop at what is being written",
-		pkg:     "./internal/engine", run: "TestSimQueueRecoveryBesideTheLiving$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestQueueLooksPassNothingUnpublished$",
 	},
 	{
 		file:    "internal/engine/queue_walk.go",
 		from:    "\tcase d > 0:\n\t\tq.to(w, later",
 		to:      "\tcase d > 1:\n\t\tq.to(w, later",
 		promise: "consumers pass what was stepped over",
-		pkg:     "./internal/engine", run: "TestQueueLenBehindLeases$",
+		pkg:     "./internal/engine", run: "TestSimQueueStepsOverManyLeases$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/queue_slots.go",

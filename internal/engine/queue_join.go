@@ -68,13 +68,15 @@ func (r rows) at(i uint32) *uint64 {
 }
 
 // got is G3.
-func (q *Queue) got() {
+func (q *Queue) got() { q.gotMany(1) }
+
+func (q *Queue) gotMany(n uint64) {
 	epoch := uint64(q.env.Self.Epoch) << rowBits
 	for {
 		v := mem.Load64(q.row)
 		if (v^epoch)>>rowBits == 0 {
-			if mem.Add64(q.row, 1)&rowCount > rowCount/2 { // 10^13 never done: stop counting
-				mem.Add64(q.row, ^uint64(0))
+			if mem.Add64(q.row, n)&rowCount > rowCount/2 { // 10^13 never done: stop counting
+				mem.Add64(q.row, -n)
 			}
 			return
 		}

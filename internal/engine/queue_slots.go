@@ -182,21 +182,36 @@ func (q *Queue) walkAndClaim() (Slot, error) {
 // take makes one attempt at a message: it becomes reading or leased by this
 // process. Else ErrEmpty, or io.EOF at the end.
 func (q *Queue) take(phase uint64) (Slot, error) {
-	if mem.Load64(q.state)&statePending == 0 {
-		pos := q.head.load()
-		if p := q.slot(posSlot(pos)); mem.Load64((*uint64)(p)) == slotWord(lapTurn(pos), slotFull, 0) {
-			c := slotWord(lapTurn(pos), phase, q.who)
-			if mem.CAS64((*uint64)(p), slotWord(lapTurn(pos), slotFull, 0), c) {
-				if q.inside(pos) {
-					q.head.set(pos + 1)
-				} else {
-					q.reachedEdge(&q.head, pos)
-				}
-				return q.taken(Slot{p, c})
-			}
-		}
+	if s, ok := q.takeHere(phase); ok {
+		return s, nil
 	}
 	return q.walkAndTake(phase)
+}
+
+// takeHere takes what is full where the process's own hint is, and nothing else.
+func (q *Queue) takeHere(phase uint64) (Slot, bool) {
+	if mem.Load64(q.state)&statePending != 0 {
+		return Slot{}, false
+	}
+	pos := q.head.load()
+	p, full := q.slot(posSlot(pos)), slotWord(lapTurn(pos), slotFull, 0)
+	if mem.Load64((*uint64)(p)) != full {
+		return Slot{}, false
+	}
+	s := Slot{p, slotWord(lapTurn(pos), phase, q.who)}
+	if !mem.CAS64((*uint64)(p), full, s.word) {
+		return Slot{}, false
+	}
+	if q.inside(pos) {
+		q.head.set(pos + 1)
+	} else {
+		q.reachedEdge(&q.head, pos)
+	}
+	if q.gone() {
+		return Slot{}, false
+	}
+	q.delivered(s)
+	return s, true
 }
 
 //go:noinline
@@ -251,17 +266,22 @@ func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
 	return Slot{}, ErrCorrupt
 }
 
-// taken counts the attempt of a message that was just claimed. The count is
-// the claimer's alone.
+// taken ends a take by a walk.
 func (q *Queue) taken(s Slot) (Slot, error) {
 	if q.gone() {
 		return Slot{}, ErrGone
 	}
+	q.delivered(s)
+	return s, nil
+}
+
+// delivered counts the attempt of a message that was just claimed. The count is
+// the claimer's alone.
+func (q *Queue) delivered(s Slot) {
 	q.raceAcquire(s)
 	if n := mem.Load32(s.attempts()); n != 1<<32-1 {
 		*s.attempts() = n + 1
 	}
-	return s, nil
 }
 
 // gone reports that there are zeroes in the region's place: a slot that was

@@ -122,8 +122,8 @@ var queueSlotMutations = []mutation{
 		file:    "internal/engine/queue_walk.go",
 		from:    "\tcase d > 0:\n\t\tq.to(w, later",
 		to:      "\tcase d > 1:\n\t\tq.to(w, later",
-		promise: "consumers pass what was stepped over",
-		pkg:     "./internal/engine", run: "TestSimQueueStepsOverManyLeases$", tags: "tandem_sim",
+		promise: "consumers pass what others have taken",
+		pkg:     "./internal/engine", run: "TestQueueLongWalks$",
 	},
 	{
 		file:    "internal/engine/queue_slots.go",

@@ -97,9 +97,18 @@ func (q *Queue) ReleaseRun(run []Slot) int {
 	return len(run)
 }
 
-// ReleasedInZeroes reports, of a slot in zeroes, that a reading was ended there by
-// a store. It was by the holder of the slot in the region when that went: what
-// others claim in the zeroes has turn 0.
+// ReleasedInZeroes reports, of a slot in zeroes, that the reading s was ended there
+// by a store. The slot is empty then, or what a call in the zeroes makes of such a
+// one, in the turn that the store gave it. A producer that had claimed it in the
+// region after this reading had ended there would leave it full, in that turn.
 func (q *Queue) ReleasedInZeroes(s Slot) bool {
-	return turnOf(mem.Load64(s.w())) == nextTurn(turnOf(s.word)) && nextTurn(turnOf(s.word)) != 0
+	w := mem.Load64(s.w())
+	if turn := nextTurn(turnOf(s.word)); turn == 0 || turnOf(w) != turn {
+		return false
+	}
+	switch phaseOf(w) {
+	case slotEmpty, slotWriting, slotSealed:
+		return true
+	}
+	return false
 }

@@ -20,7 +20,13 @@ func (q *Queue) stepOver(w *walk, s uint64) error {
 	for range k {
 		word := q.word(posSlot(w.p))
 		s := mem.Load64(word)
-		for steppable(s, w.p) && !mem.CAS64(word, s, slotWord(nextTurn(turnOf(s)), phaseOf(s), whoOf(s))) {
+		for steppable(s, w.p) {
+			if q.gone() { // else s was the region's, and in zeroes the CAS fails
+				return ErrGone
+			}
+			if mem.CAS64(word, s, slotWord(nextTurn(turnOf(s)), phaseOf(s), whoOf(s))) {
+				break
+			}
 			s = mem.Load64(word)
 		}
 		if d := ahead(s, w.p); !steppable(s, w.p) && (d < 0 || d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed)) {

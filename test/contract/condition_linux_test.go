@@ -105,12 +105,13 @@ func TestCondition(t *testing.T) {
 				a.Expect("ok", "cond.lock", "c", "own")
 			}
 			for _, end := range []string{"ok", "deadline", "canceled"} {
-				d := "60s"
+				var c *actor.Call
 				if end == "deadline" {
-					d = "50ms"
+					c = waitAndLose(a, b)
+				} else {
+					c = a.Begin("cond.wait", "c", "own", "60s")
+					b.Expect("ok", "cond.lock", "c", "own", "60s")
 				}
-				c := a.Begin("cond.wait", "c", "own", d)
-				b.Expect("ok", "cond.lock", "c", "own", "60s")
 				a.Expect("0", "cond.depth", "c", "own")
 				switch end {
 				case "ok":
@@ -368,4 +369,16 @@ func TestCondition(t *testing.T) {
 			c.Expect("ok")
 		})
 	})
+}
+
+// waitAndLose has a wait on c with a deadline, for as long as b needs to lock it
+// meanwhile: a Wait that ends before that has the lock again.
+func waitAndLose(a, b *actor.Actor) *actor.Call {
+	for d := 50 * time.Millisecond; ; d *= 2 {
+		c := a.Begin("cond.wait", "c", "own", d.String())
+		if b.Do("cond.lock", "c", "own", d.String()) == "ok" {
+			return c
+		}
+		c.Expect("deadline")
+	}
 }

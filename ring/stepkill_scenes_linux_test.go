@@ -31,7 +31,7 @@ type scene struct {
 	prepare func(q *numbers) ([]lent, error) // in the victim
 	does    effect
 	times   int
-	atOnce  bool // the victim notes all of them, or none
+	atOnce  bool                                // the victim notes all of them, or none
 	do      func(q *numbers, held []lent) error // notes each time
 
 	getters, putters int              // peers that are asleep in Get and in Put

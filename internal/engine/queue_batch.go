@@ -59,7 +59,10 @@ func (q *Queue) Stored(n int) {
 // TakeRun is Take of up to len(run) messages, at least one unless there is an
 // error, to be read and released together.
 func (q *Queue) TakeRun(by Sleeper, run []Slot) (int, error) {
-	s, err := q.Take(by, false)
+	s, err := q.take(slotReading)
+	if err == ErrEmpty && by != nil {
+		s, err = q.takeWait(by, slotReading)
+	}
 	if err != nil {
 		return 0, err
 	}
@@ -72,7 +75,7 @@ func (q *Queue) TakeRun(by Sleeper, run []Slot) (int, error) {
 		}
 		run[n] = s
 	}
-	if n > 1 && q.items.Armed() {
+	if q.items.Armed() {
 		q.passItems()
 	}
 	return n, nil

@@ -44,8 +44,8 @@ type simQueue struct {
 	attached map[*sim.Thread]*Queue
 	joining  map[*sim.Thread]*Queue
 	reading  map[*sim.Thread][]simReading // not yet known to be got
-	leased   map[*sim.Thread]simReading // not yet known to be acknowledged or given back
-	lastPut  map[*sim.Thread]int        // the latest beginning of a Put of what it took
+	leased   map[*sim.Thread]simReading   // not yet known to be acknowledged or given back
+	lastPut  map[*sim.Thread]int          // the latest beginning of a Put of what it took
 	closing  bool
 	rested   int    // the last step at which nothing was undone
 	last     uint32 // 1: the last consumer may begin

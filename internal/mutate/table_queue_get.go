@@ -173,7 +173,7 @@ var queueGetMutations = []mutation{
 		}
 `,
 		promise: "Join looks at slots before rows: a message moves from the one to the other",
-		pkg:     "./internal/engine", run: "TestSimQueue(Join)?$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideTheBusy$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/queue_join.go",

@@ -61,15 +61,6 @@ var queueWholeMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_recover.go",
-		from: `			to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
-		case slotReading`,
-		to: `			to = slotWord(turnOf(s.word), slotEmpty, 0)
-		case slotReading`,
-		promise: "a slot whose claim the tail has passed is a hole and not empty",
-		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
-	},
-	{
 		file:    "internal/engine/queue_recover.go",
 		from:    "for _, b := range []Bell{q.items, q.space, q.idle} { // R5",
 		to:      "for _, b := range []Bell{} { // R5",

@@ -15,16 +15,17 @@ func batchBesideSleeper(t *testing.T, capacity, n int) (early int) {
 	sim.Explore(t, runs, sim.Options{}, func(w *sim.World) {
 		_, a := sharedQueue[int64](w, &QueueOptions{Capacity: capacity}, 4)
 		returned := false
-		w.Process(0).Go("consumer", func(*sim.Thread) {
-			q := simQueue[int64](w.Process(0), a, nil)
-			if _, err := q.Get(sim.Context); err != nil {
+		p := w.Process(0)
+		sleeper := simQueue[int64](p, a, nil)
+		p.Go("consumer", func(*sim.Thread) {
+			if _, err := sleeper.Get(sim.Context); err != nil {
 				w.Fail("Get: %v", err)
 			}
 			if !returned {
 				early++
 			}
 		})
-		p := w.Process(1)
+		p = w.Process(1)
 		q := simQueue[int64](p, a, nil)
 		began := false
 		w.OnStuck(func() bool {

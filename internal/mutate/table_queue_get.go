@@ -218,7 +218,7 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_get.go",
-		from: `	q.space.Ring(q.wakes)
+		from: `	q.space.Ring(wakes)
 	if mem.Load64(q.state)`,
 		to:      "\tif mem.Load64(q.state)",
 		promise: "a slot that becomes free is told to producers",

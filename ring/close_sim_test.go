@@ -89,16 +89,25 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
 		produce := func(q *Queue[T], rounds int) func(*sim.Thread) {
 			return func(t *sim.Thread) {
 				for round := range rounds {
-					n := next
-					next++
+					n, k := next, 1
 					t.Context(true)
 					var err error
-					if round%3 == 2 {
-						err = q.TryPut(to(n))
-					} else {
+					switch round % 3 {
+					case 0:
+						next++
 						err = q.Put(sim.Context, to(n))
+					case 1:
+						next += 3
+						k, err = q.PutBatch(sim.Context, []T{to(n), to(n + 1), to(n + 2)})
+						for i := range k {
+							in = append(in, n+i)
+						}
+						k = 0
+					default:
+						next++
+						err = q.TryPut(to(n))
 					}
-					if err == nil {
+					if err == nil && k == 1 {
 						in = append(in, n)
 					}
 					if over(err) {
@@ -113,7 +122,18 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
 					t.Context(true)
 					var v T
 					var err error
-					switch (round + int(t.Process().Self.Index)) % 3 {
+					switch (round + int(t.Process().Self.Index)) % 4 {
+					case 3:
+						vs := make([]T, 3)
+						var k int
+						k, err = q.GetBatch(sim.Context, vs)
+						for _, v := range vs[:k] {
+							got(v)
+						}
+						if over(err) {
+							return
+						}
+						continue
 					case 0:
 						v, err = q.Get(sim.Context)
 					case 1:

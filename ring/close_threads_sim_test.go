@@ -47,11 +47,40 @@ func TestSimCloseThreads(t *testing.T) {
 		}
 		for n := range int64(3) {
 			p.Go("producer", func(*sim.Thread) {
-				if q.TryPut(n+1) == nil {
+				if n == 2 {
+					k, _ := q.PutBatch(sim.Context, []int64{3, 4})
+					for i := range k {
+						at[int64(3+i)]++
+					}
+				} else if q.TryPut(n+1) == nil {
 					at[n+1]++
 				}
 			})
 		}
+		p.Go("consumer of batches", func(t *sim.Thread) {
+			for range w.Rand.IntN(20) {
+				t.Step()
+			}
+			vs := make([]int64, 2)
+			t.Context(true)
+			k, _ := q.GetBatch(sim.Context, vs)
+			for _, v := range vs[:k] {
+				at[v]--
+			}
+		})
+		other := w.Process(3)
+		other.Immortal = true
+		more, n := simQueue[int64](other, a, nil), int64(100)
+		w.OnStuck(func() bool { // a batch waits
+			other.Go("more", func(*sim.Thread) {
+				if v, err := more.TryGet(); err == nil {
+					at[v]--
+				} else if n++; more.TryPut(n) == nil {
+					at[n]++
+				}
+			})
+			return true
+		})
 		for _, take := range takes {
 			p.Go("consumer", func(t *sim.Thread) {
 				for range w.Rand.IntN(20) {

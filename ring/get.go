@@ -77,24 +77,6 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 	return v, nil
 }
 
-// GetBatch gets one message into vs, waiting for it as Get does, and then as
-// many more as there are and vs has room for. It returns how many, at least
-// one unless there is an error; with an error those before it were got.
-func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
-	for i := range vs {
-		var err error
-		if i == 0 {
-			vs[i], err = q.Get(ctx)
-		} else if vs[i], err = q.TryGet(); err == q.made[opTryGet].now || err == q.made[opTryGet].end {
-			return i, nil
-		}
-		if err != nil {
-			return i, err
-		}
-	}
-	return len(vs), nil
-}
-
 // All yields messages as Get returns them, until the end of the queue. Any
 // other error than io.EOF is yielded once: after ErrCodec, which is of one
 // message, it goes on; after any other it ends. What was yielded has been got,

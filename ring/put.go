@@ -72,24 +72,6 @@ func (q *Queue[T]) TryPut(v T) error {
 	return nil
 }
 
-// PutBatch puts the first of vs, waiting for room as Put does, and then as
-// many of the others as there is room for. It returns how many it has put, at
-// least one unless there is an error; with an error those before it are put.
-func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
-	for i, v := range vs {
-		var err error
-		if i == 0 {
-			err = q.Put(ctx, v)
-		} else if err = q.TryPut(v); err == q.made[opTryPut].now {
-			return i, nil
-		}
-		if err != nil {
-			return i, err
-		}
-	}
-	return len(vs), nil
-}
-
 // putBytes is Put, or TryPut by op, of what does not lie in the slot as it is.
 //
 //go:noinline

@@ -153,11 +153,13 @@ func play(t *testing.T, s *stepkill.Stage, form string, sc scene) {
 		must(l.ack())
 		take(lent{n: l.n, attempt: l.attempt})
 	}
-	for i, p := range getters {
+	more := 0
+	for _, p := range getters {
 		until("a getter sleeps", func() bool {
-			if n := 300 + i; !shut && q.len() == 0 && !there[n] { // there is something for each, then
+			if n := 300 + more; !shut && q.len() == 0 && more < len(getters) { // there is something for each, then
 				must(putPatiently(ctx, q, n, take))
 				there[n] = true
+				more++
 			}
 			return p.Returned()
 		})
@@ -208,6 +210,9 @@ func play(t *testing.T, s *stepkill.Stage, form string, sc scene) {
 
 	// The account.
 	low, high := d.Note, min(d.Note+1, sc.times)
+	if sc.atOnce {
+		high = sc.times
+	}
 	if d.Returned {
 		low = sc.times
 	}

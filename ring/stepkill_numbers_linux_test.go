@@ -25,6 +25,9 @@ type numbers struct {
 	drop  func(ctx context.Context) error        // Get
 	lease func(ctx context.Context) (lent, error)
 
+	putBoth func(ctx context.Context) (int, error) // 101 and 102, as a batch
+	dropTwo func(ctx context.Context) (int, error) // GetBatch
+
 	shutdown func() error
 	taskDone func() error
 	join     func(context.Context) error
@@ -45,7 +48,7 @@ func numbered[T any](o ring.QueueOptions, pack func(n int) T, unpack func(T) (in
 		if err != nil {
 			return nil, err
 		}
-		ready := make([]T, 202)
+		ready, two := make([]T, 202), make([]T, 2)
 		for _, n := range []int{1, 2, 3, 101, 102, 200} {
 			ready[n] = pack(n)
 		}
@@ -65,6 +68,8 @@ func numbered[T any](o ring.QueueOptions, pack func(n int) T, unpack func(T) (in
 				d, err := q.Lease(ctx)
 				return lent{ack: d.Ack, nack: d.Nack}, err
 			},
+			putBoth: func(ctx context.Context) (int, error) { return q.PutBatch(ctx, ready[101:103]) },
+			dropTwo: func(ctx context.Context) (int, error) { return q.GetBatch(ctx, two) },
 			tryLease: func() (lent, error) {
 				d, err := q.TryLease()
 				if err != nil {
@@ -170,6 +175,12 @@ func rehearse(q *numbers) error {
 	}
 	if err := q.drop(background); err != nil {
 		return err
+	}
+	if n, err := q.dropTwo(background); err != nil || n != 2 {
+		return fmt.Errorf("GetBatch of two: %d, %w", n, err)
+	}
+	if n, err := q.putBoth(background); err != nil || n != 2 {
+		return fmt.Errorf("PutBatch of two: %d, %w", n, err)
 	}
 	for range 2 {
 		d, err := q.lease(background)

@@ -31,6 +31,7 @@ type scene struct {
 	prepare func(q *numbers) ([]lent, error) // in the victim
 	does    effect
 	times   int
+	atOnce  bool                                // the victim notes all of them, or none
 	do      func(q *numbers, held []lent) error // notes each time
 
 	getters, putters int              // peers that are asleep in Get and in Put
@@ -65,6 +66,24 @@ func getOne(q *numbers, _ []lent) error {
 func getTwo(q *numbers, _ []lent) error {
 	return times(2, func(int) error { return q.drop(background) })
 }
+
+// batches has the victim end a batch of n, in as many calls as it takes, and note
+// it when it is whole.
+func batches(n int, batch func(context.Context) (int, error)) error {
+	k, err := batch(background)
+	if err == nil && k != n {
+		err = fmt.Errorf("a batch of %d, not %d", k, n)
+	}
+	if err == nil {
+		stepkill.Note(n)
+	}
+	return err
+}
+
+func putBatch(q *numbers, _ []lent) error { return batches(2, q.putBoth) }
+func putFirst(q *numbers, _ []lent) error { return batches(1, q.putBoth) }
+func getBatch(q *numbers, _ []lent) error { return batches(2, q.dropTwo) }
+func getFirst(q *numbers, _ []lent) error { return batches(1, q.dropTwo) }
 
 func leaseAck(q *numbers, _ []lent) error {
 	return times(2, func(int) error {
@@ -141,6 +160,16 @@ var scenes = []scene{
 	{name: "get, leases out", n: 4, leased: 2, does: takes, times: 2, do: getTwo},
 	{name: "get, returned", n: 4, returned: 2, does: takes, times: 2, do: getTwo},
 	{name: "get, to the end", n: 1, shut: true, does: takes, times: 1, do: getToEnd},
+	{name: "put a batch, empty", does: puts, times: 2, atOnce: true, do: putBatch},
+	{name: "put a batch, room for one", n: 3, does: puts, times: 1, atOnce: true, do: putFirst},
+	{name: "put a batch, full", n: 4, does: puts, times: 1, atOnce: true, do: putFirst, wake: acksOne},
+	{name: "put a batch, getters asleep", does: puts, times: 2, atOnce: true, do: putBatch, getters: 2},
+	{name: "put a batch, leases out", n: 4, leased: 2, gotten: 2, does: puts, times: 2, atOnce: true, do: putBatch},
+	{name: "get a batch, part full", n: 3, does: takes, times: 2, atOnce: true, do: getBatch},
+	{name: "get a batch, empty", does: takes, times: 1, atOnce: true, do: getFirst, wake: putsOne},
+	{name: "get a batch, a putter asleep", n: 4, does: takes, times: 2, atOnce: true, do: getBatch, putters: 1},
+	{name: "get a batch, returned", n: 4, returned: 1, does: takes, times: 2, atOnce: true, do: getBatch},
+	{name: "get a batch, shut down", n: 2, shut: true, does: takes, times: 2, atOnce: true, do: getBatch},
 	{name: "lease and ack", n: 3, does: takes, times: 2, do: leaseAck},
 	{name: "lease and nack", n: 3, does: tries, times: 2, do: leaseNack},
 	{name: "lease, empty", does: tries, times: 2, do: leaseTwo, wake: putsAlso},

@@ -2,7 +2,7 @@
 """Prints a Tandem region as JSON: python3 read_region.py FILE
 
 FILE is a region, live or not, or a copy of one, gzipped or not. It is only
-read. Everything here comes from docs/layout.md, layout version 2.
+read. Everything here comes from docs/layout.md, layout version 3.
 """
 
 import functools
@@ -82,8 +82,8 @@ class Region:
         whole = Area(self, 0, self.end)
         if self.end < 4096 or whole.bytes(0, 8) != b"\x1a\nTANDEM":
             raise Damaged("not a region")
-        if whole.u32(8) != 2:
-            raise Damaged(f"layout version {whole.u32(8)}, this reads 2")
+        if whole.u32(8) != 3:
+            raise Damaged(f"layout version {whole.u32(8)}, this reads 3")
         self.whole = whole
         self.size, self.P, self.M = whole.u64(16), whole.u32(40), whole.u32(44)
         if not (1 <= self.P <= 1024 and 1 <= self.M <= 1 << 20 and self.size <= 1 << 46 and self.size == len(memory)

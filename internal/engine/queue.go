@@ -11,11 +11,20 @@ import (
 // Queue is a bounded queue of messages for any number of producers and
 // consumers: a ring of slots, each with a turn ([Vyukov's bounded MPMC queue]),
 // whose claims name their holders, so that a death at any instruction can be
-// repaired. This file has its words; queue_slots.go moves the slots, and
-// queue_room.go steps over some; queue_blocks.go keeps what is too long for a
-// slot; queue_put.go and queue_get.go are the operations; queue_join.go waits
-// until all is done; queue_recover.go takes back what the dead left; queue_look.go
-// shows and checks.
+// repaired. This file has its words; queue_walk.go finds the front, queue_slots.go
+// moves the slots, and queue_room.go steps over some; queue_blocks.go keeps what is
+// too long for a slot; queue_put.go, queue_get.go and queue_batch.go are the
+// operations; queue_join.go waits until all is done; queue_recover.go takes back
+// what the dead left; queue_look.go shows and checks.
+//
+// # Costs
+//
+// Put and Get where nobody is in the way: a CAS to claim and a CAS to publish; a
+// CAS to take, a locked add to the own row, a CAS to release. Batches: one CAS a
+// message on either side, and one locked instruction more for 64 that are put, two
+// for 32 that are gotten. No line is written by both sides but the slot's, and once
+// in 64 messages that of a hint; each looks at a bell of the other's, which is
+// written where one sleeps.
 //
 // # Slots
 //
@@ -47,33 +56,35 @@ import (
 // Every step is a CAS. Those of whom the word names, writing → full, reading →
 // empty or draining, draining → empty, no other live process takes: they fail only
 // in zeroes that have come in the region's place (object.Gate), and by that their
-// caller knows. All safety is in these words.
+// caller knows. In batches they are stores, and their caller asks (queue_batch.go).
+// All safety is in these words.
 //
-// # Head and tail
+// # Positions
 //
-// They say where to look, as {lap:36, slot:28}, and move one position at a
-// time by CAS from a value just read, by any process that sees that they may
-// (helping):
+// Where to look is said by hints of the tail and of the head, from which a walk
+// goes to the first position that is not passed; queue_walk.go has the rules,
+// H1 to H7, and why order holds. No claim rests on a hint:
 //
-//	I1  tail passes p only when turn(p) > lap, or = lap and phase not empty, sealed
-//	I2  head passes p only when turn(p) > lap, or = lap and phase reading, leased, draining
-//	I3  a producer claims only slot(tail), and only empty{lap of tail}
-//	I4  full: slot(tail) is of an older lap and cannot be stepped over. Empty:
-//	    slot(head) is empty{lap} or writing{lap}, or of an older lap
-//	I5  nobody acts on an older turn, except to step over
+//	I1  a producer claims only at the put front F, the first position p with
+//	    turn(p) < lap, or = lap and phase empty or sealed; and only empty{lap}
+//	I2  a consumer takes full messages only at the get front G, the first
+//	    position never passed by turn(p) > lap, or = lap and phase reading,
+//	    leased, draining
+//	I3  full: slot(F) is of an older lap and cannot be stepped over. Empty:
+//	    slot(G) is empty{lap} or writing{lap}, or of an older lap
+//	I4  nobody acts on an older turn, except to step over
 //
-// I4 holds although tail and head are read before the slot. By I1 and I2 neither
-// passes a slot in one of these states. So at the instant at which the slot was
-// read, tail and head still stood there.
+// I3 holds although a walk reads one slot after the other: what it has seen
+// passed stays passed, so at the instant at which the last slot was read the
+// front was there.
 //
-// An older lap's slot at the tail holds a message that is not done. If it is
-// leased or returned, which may be for long, the producer moves its turn into
-// the present lap: that position is void, and consumers pass it by I2. It does
-// so only after a look ahead has shown an empty slot that it can so reach;
-// thus leases cost room by their number and not by their position, and a full
-// queue burns no turns. Turns are compared by their signed difference; a stale
-// claim would need its claimer to be held up for 2^31 laps to the very lap, and
-// would then put one message out of order.
+// An older lap's slot at F holds a message that is not done. If it is leased or
+// returned, which may be for long, the producer moves its turn into the present
+// lap: that position is void, and walks pass it. It does so only after a look
+// ahead has shown an empty slot that it can so reach; thus leases cost room by
+// their number and not by their position, and a full queue burns no turns. A
+// stale claim would need its claimer to be held up for 2^31 laps to the very
+// lap, and would then put one message out of order.
 //
 // # Giving back
 //
@@ -134,6 +145,7 @@ type Queue struct {
 	env   Env
 	who   uint64 // claims of this process, to be or'ed into a slot's word
 	n     uint32 // slots
+	marks uint32 // laps less one between two marks of a hint
 	room  uint32 // bytes of a message that fit a slot
 	fixed bool   // all messages are of room bytes, and there are no blocks
 	most  uint32 // bytes of the longest message
@@ -142,8 +154,6 @@ type Queue struct {
 	config *uint32 // how many slots: never 0 in the region
 	stride uintptr
 	slots  unsafe.Pointer
-	head   *uint64
-	tail   *uint64
 	state  *uint64
 	rests  *uint64
 	row    *uint64
@@ -152,7 +162,9 @@ type Queue struct {
 
 	items, space, idle Bell
 
-	hint   atomic.Uint32 // slot where the next scan for returned ones begins
+	head, tail hint
+
+	scan   atomic.Uint32 // slot where the next scan for returned ones begins
 	heldAt atomic.Uint32 // and for any that is held
 	races  []uint64      // what the race detector knows slots by; else nil
 }
@@ -282,10 +294,10 @@ func (c QueueConfig) Init(a mem.Area) {
 func (c QueueConfig) initLap(a mem.Area, lap uint64) {
 	c.Init(a)
 	l, _ := c.withRows().layout()
-	*a.W64(queueTail) = lap << posBits
-	*a.W64(queueHead) = lap << posBits
+	*a.W64(queueTail) = position(uint32(lap), 0)
+	*a.W64(queueHead) = position(uint32(lap), 0)
 	for i := range uint64(c.Slots) {
-		*a.W64(l.slots + i*l.stride) = slotWord(lapTurn(lap<<posBits), slotEmpty, 0)
+		*a.W64(l.slots + i*l.stride) = slotWord(lapTurn(position(uint32(lap), 0)), slotEmpty, 0)
 	}
 }
 
@@ -316,12 +328,19 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 		env: env, who: whoBits(env.Self),
 		n: uint32(c.Slots), room: uint32(c.Room), fixed: c.Blocks == 0, most: uint32(c.MaxMessage), wakes: 1,
 		config: a.W32(queueSlots), stride: uintptr(l.stride), slots: a.Ptr(l.slots, uint64(c.Slots)*l.stride),
-		head: a.W64(queueHead), tail: a.W64(queueTail), state: a.W64(queueState), rests: a.W64(queueRests),
+		head: hint{shared: a.W64(queueHead)}, tail: hint{shared: a.W64(queueTail)},
+		state: a.W64(queueState), rests: a.W64(queueRests),
 		rows:  rows{a.Ptr(queueTable, rowsSize(c.Rows)), uint32(c.Rows)},
 		items: NewBell(a.W32(queueItems), env), space: NewBell(a.W32(queueSpace), env), idle: NewBell(a.W32(queueIdle), env),
 	}
 	if env.Self.Index >= uint32(c.Rows) {
 		return nil, ErrCorrupt
+	}
+	q.marks = markLaps(q.n)
+	for _, h := range []*hint{&q.head, &q.tail} {
+		if p, ok := q.read(h); ok {
+			h.own = p
+		}
 	}
 	q.row = q.rows.at(env.Self.Index)
 	if mem.RaceEnabled {
@@ -354,17 +373,17 @@ func (q *Queue) Len() int {
 		}
 		return n
 	}
-	h, t := mem.Load64(q.head), mem.Load64(q.tail)
-	if posSlot(h) >= q.n {
-		return 0
-	}
-	for range q.n { // each slot once, whatever lap it is of: head may lag by many
-		if untaken(mem.Load64(q.word(posSlot(h)))) { // also at t, which may lag
-			n++
-		} else if h == t {
-			break
+	p, s, ok := q.getFront()
+	for range q.n {
+		d := ahead(s, p)
+		if !ok || d < 0 || d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) {
+			break // the put front
 		}
-		h = q.next(h)
+		if untaken(s) {
+			n++
+		}
+		p = q.next(p)
+		s = mem.Load64(q.word(posSlot(p)))
 	}
 	return n
 }

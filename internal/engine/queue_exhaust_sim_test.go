@@ -52,7 +52,7 @@ const exhaustSeeds = uint64(1)
 func newSimQueue(t *testing.T, w *sim.World, c QueueConfig, kills bool) *simQueue {
 	q := &simQueue{T: t, w: w, c: c, msgs: map[int]*simMessage{}, kills: kills,
 		getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
-		joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread]simReading{}, leased: map[*sim.Thread]simReading{},
+		joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{},
 		lastPut: map[*sim.Thread]int{}}
 	q.a = mem.Heap(c.Size())
 	c.InitLap(q.a, NearWrap)

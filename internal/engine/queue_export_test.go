@@ -1,6 +1,10 @@
 package engine
 
-import "example.com/tandem/internal/mem"
+import (
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
 
 // For tests that cannot be in this package, since package sim imports it.
 
@@ -29,3 +33,12 @@ const (
 func (q *Queue) SlotIs(s Slot, phase uint64) bool {
 	return phaseOf(*s.w()) == phase && whoOf(*s.w()) == q.who
 }
+
+// Fill writes a message that lies in its slot.
+func (s Slot) Fill(msg []byte) {
+	*s.len() = uint32(len(msg))
+	mem.Copy(s.Body(), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(len(msg)))
+}
+
+// TakeHere takes one more message of a run.
+func (q *Queue) TakeHere() (Slot, bool) { return q.takeHere(slotReading) }

@@ -153,8 +153,11 @@ func (q *Queue) drain(s Slot) {
 }
 
 // finished is G6.
-func (q *Queue) finished() {
-	q.space.Ring(q.wakes)
+func (q *Queue) finished() { q.finishedMany(q.wakes) }
+
+// finishedMany is G6 of messages whose slots let so many producers go on.
+func (q *Queue) finishedMany(wakes int) {
+	q.space.Ring(wakes)
 	if mem.Load64(q.state)&stateShut != 0 {
 		q.items.Ring(-1)
 	}

@@ -22,15 +22,14 @@ import (
 //
 // A message that was put is in a slot that is held (writing to returned), or
 // counted in a row, or done; it goes slot → row → done or slot → done, never
-// back, and it enters its row before it leaves its slot. Hence, with a tail
-// that stands still,
+// back, and it enters its row before it leaves its slot. Hence
 //
-//	J1  T = tail
+//	J1  T = F, the put front, by a walk
 //	J2  no slot is held
 //	J3  every row is 0
-//	J4  slot(T) has not been claimed in T's lap (then tail is still T, by I1)
+//	J4  slot(T) has not been claimed in T's lap: F is still T
 //
-// prove that nothing was undone at the end of J3. For by I3 only slot(tail) is
+// prove that nothing was undone at the end of J3. For by I1 only slot(F) is
 // ever claimed, and a claimed slot never again is empty in that lap; so by J4
 // nobody claimed one between J1 and J4. A slot that J2 saw not held was not
 // claimed after, so at the end of J2 no message was in a slot, and none came
@@ -69,13 +68,15 @@ func (r rows) at(i uint32) *uint64 {
 }
 
 // got is G3.
-func (q *Queue) got() {
+func (q *Queue) got() { q.gotMany(1) }
+
+func (q *Queue) gotMany(n uint64) {
 	epoch := uint64(q.env.Self.Epoch) << rowBits
 	for {
 		v := mem.Load64(q.row)
 		if (v^epoch)>>rowBits == 0 {
-			if mem.Add64(q.row, 1)&rowCount > rowCount/2 { // 10^13 never done: stop counting
-				mem.Add64(q.row, ^uint64(0))
+			if mem.Add64(q.row, n)&rowCount > rowCount/2 { // 10^13 never done: stop counting
+				mem.Add64(q.row, -n)
 			}
 			return
 		}
@@ -147,9 +148,12 @@ func (q *Queue) restNow() int {
 		return busy // most often
 	}
 	for range 10 {
-		t := mem.Load64(q.tail) // J1
-		if posSlot(t) >= q.n {
-			return busy
+		if q.anyHeld() {
+			return busy // most often, and without a walk
+		}
+		t, _, ok := q.putFront() // J1
+		if !ok {
+			return unsure
 		}
 		if q.anyHeld() { // J2
 			return busy
@@ -160,10 +164,7 @@ func (q *Queue) restNow() int {
 			}
 		}
 		s := mem.Load64(q.word(posSlot(t))) // J4
-		d := ahead(s, t)
-		if d > 0 || d == 0 && phaseOf(s) != slotEmpty && phaseOf(s) != slotSealed {
-			mem.CAS64(q.tail, t, q.next(t)) // it lags, or a message came: I1
-		} else {
+		if d := ahead(s, t); d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) || undone(s, d) {
 			return atRest
 		}
 	}

@@ -98,11 +98,11 @@ func badQueue(format string, a ...any) error {
 func (c *queueCheck) read() {
 	q := c.q
 	for try := 0; try < 3 && !c.still; try++ {
-		c.h, c.t = mem.Load64(q.head), mem.Load64(q.tail)
+		c.h, c.t = mem.Load64(q.head.shared), mem.Load64(q.tail.shared)
 		for i := range q.n {
 			c.words[i] = mem.Load64(q.word(i))
 		}
-		c.still = mem.Load64(q.head) == c.h && mem.Load64(q.tail) == c.t
+		c.still = mem.Load64(q.head.shared) == c.h && mem.Load64(q.tail.shared) == c.t
 		for i := range q.n {
 			c.still = c.still && mem.Load64(q.word(i)) == c.words[i]
 		}
@@ -127,7 +127,11 @@ func (c *queueCheck) slot(i uint32, s uint64) error {
 		return badQueue("slot %d sealed, but the queue is not shut down", i)
 	}
 	if c.still {
-		if err := q.checkTurn(i, s, c.h, c.t); err != nil {
+		err := q.checkTurn(i, s, c.h, c.t)
+		if err == nil {
+			err = c.checkShape(i)
+		}
+		if err != nil {
 			return badQueue("slot %d, turn %d phase %d, with head %d.%d, tail %d.%d: %v", i, turnOf(s), ph,
 				lapTurn(c.h), posSlot(c.h), lapTurn(c.t), posSlot(c.t), err)
 		}
@@ -165,26 +169,33 @@ func (c *queueCheck) rest() error {
 	return nil
 }
 
-// checkTurn verifies I1 and I2 for a slot, and that its turn is no further on.
+// oldHint is how many laps behind a hint a slot may be for that to be wrong. A
+// hint that seems to be further on is older than half of all laps, and says nothing.
+const oldHint = 1 << 20
+
+// checkTurn verifies, for a slot, that what the hints say is passed is.
 func (q *Queue) checkTurn(i uint32, s, h, t uint64) error {
-	ph := phaseOf(s)
-	lap := t>>posBits - 1 // the last in which tail passed slot i
-	if i < posSlot(t) {
-		lap++
+	last := func(hint uint64) uint64 { // the last position of slot i before hint
+		if i < posSlot(hint) {
+			return position(lapTurn(hint), i)
+		}
+		return position(lapTurn(hint)-1, i)
 	}
-	switch d := ahead(s, lap<<posBits); {
-	case d < 0 || d == 0 && (ph == slotEmpty || ph == slotSealed):
+	wrong := func(d int32) bool { return d < 0 && d > -oldHint }
+	if d := ahead(s, last(t)); wrong(d) || d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) {
 		return fmt.Errorf("tail has passed it")
-	case d > 2, d == 2 && i != posSlot(t), d == 1 && ph != slotEmpty && ph != slotSealed && i != posSlot(t):
-		return fmt.Errorf("ahead of the tail")
 	}
-	lap = h>>posBits - 1
-	if i < posSlot(h) {
-		lap++
-	}
-	switch d := ahead(s, lap<<posBits); {
-	case d < 0 || d == 0 && (ph == slotEmpty || ph == slotWriting || ph == slotFull || ph == slotSealed):
+	if d := ahead(s, last(h)); wrong(d) || d == 0 && !passed(s) && phaseOf(s) != slotReturned {
 		return fmt.Errorf("head has passed it")
+	}
+	return nil
+}
+
+// checkShape is SHAPE, of slot i beside the one before it and the first.
+func (c *queueCheck) checkShape(i uint32) error {
+	k, first := passes(c.words[i]), passes(c.words[0])
+	if d := laps(first, k); d != 0 && d != 1 || i > 0 && laps(passes(c.words[i-1]), k) < 0 {
+		return fmt.Errorf("in lap %d, the first slot in %d", k, first)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	. "example.com/tandem/internal/engine"
@@ -42,9 +43,9 @@ type simQueue struct {
 	putting  map[*sim.Thread]int // bytes
 	attached map[*sim.Thread]*Queue
 	joining  map[*sim.Thread]*Queue
-	reading  map[*sim.Thread]simReading // not yet known to be got
-	leased   map[*sim.Thread]simReading // not yet known to be acknowledged or given back
-	lastPut  map[*sim.Thread]int        // the latest beginning of a Put of what it took
+	reading  map[*sim.Thread][]simReading // not yet known to be got
+	leased   map[*sim.Thread]simReading   // not yet known to be acknowledged or given back
+	lastPut  map[*sim.Thread]int          // the latest beginning of a Put of what it took
 	closing  bool
 	rested   int    // the last step at which nothing was undone
 	last     uint32 // 1: the last consumer may begin
@@ -72,9 +73,11 @@ func (o *simQueue) lost(m *simMessage) bool {
 	if m.mustCome {
 		return false
 	}
-	for t, r := range o.reading {
-		if r.m == m && !o.w.Alive(t.Process().Self) {
-			return true
+	for t, rs := range o.reading {
+		for _, r := range rs {
+			if r.m == m && !o.w.Alive(t.Process().Self) {
+				return true
+			}
 		}
 	}
 	return false
@@ -85,8 +88,10 @@ func (o *simQueue) ended() {
 	o.eof = true
 	for _, m := range o.msgs {
 		inHand := m.acking // a consumer has it, and has not noted that yet
-		for _, r := range o.reading {
-			inHand = inHand || r.m == m
+		for _, rs := range o.reading {
+			for _, r := range rs {
+				inHand = inHand || r.m == m
+			}
 		}
 		if m.put != 0 && !m.final && !inHand || m.mustCome {
 			o.w.Fail("EOF with message %d undone: %+v", m.id, *m)
@@ -96,10 +101,12 @@ func (o *simQueue) ended() {
 
 // died is called first thing in every recovery.
 func (o *simQueue) died(dead Self) {
-	for t, r := range o.reading {
-		if t.Process().Self == dead && o.holds(r, IsReading) {
-			r.m.mustCome = true
-			delete(o.reading, t)
+	for t, rs := range o.reading {
+		if t.Process().Self == dead {
+			o.reading[t] = slices.DeleteFunc(rs, func(r simReading) bool {
+				r.m.mustCome = o.holds(r, IsReading)
+				return r.m.mustCome
+			})
 		}
 	}
 	for t, r := range o.leased {

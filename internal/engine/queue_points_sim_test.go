@@ -42,6 +42,9 @@ func TestSimQueueReturnedBesideAScan(t *testing.T) {
 			}
 			leases = append(leases, q.Index(s))
 		}
+		if _, err := q.Take(nil, true); err != ErrEmpty { // its own hint is behind both
+			t.Fatal(err)
+		}
 		if err := other.Nack(leases[1]); err != nil { // pending, and then in vain
 			t.Fatal(err)
 		}
@@ -98,37 +101,65 @@ func TestSimQueueJoinBesideJoins(t *testing.T) {
 	}
 }
 
-// While a message is undone at every instant, no Join ends: one is put, by a
-// producer that was writing when Join looked at its slot, before the other is
-// done.
-func TestSimQueueJoinBesideAWriter(t *testing.T) {
-	for first := range uint32(2) {
-		for k := 1; ; k++ {
+// beforeTwo runs op with f before its access number k, and g before one that
+// comes n later.
+func beforeTwo(k, n int, f, g, op func()) (hadF, hadG bool) {
+	hadF = before(k, func() {
+		f()
+		mem.Point = func() {
+			if n--; n == 0 {
+				mem.Point, hadG = nil, true
+				g()
+			}
+		}
+	}, op)
+	return hadF, hadG
+}
+
+// While a message is undone at every instant, no Join ends. What has been got
+// is done when another is on lease; that one is done when a third has been put,
+// whose producer was writing when Join looked at its slot; or when it has itself
+// become one that was got.
+func TestSimQueueJoinBesideTheBusy(t *testing.T) {
+	for name, last := range map[string]func(q, third *Queue, writing, lease Slot){
+		"a writer": func(q, _ *Queue, writing, lease Slot) {
+			q.Publish(writing)
+			q.Ack(q.Index(lease))
+		},
+		"a getter": func(q, third *Queue, _, lease Slot) {
+			third.got()
+			q.Ack(q.Index(lease))
+		},
+	} {
+		for k, n := 1, 1; ; n++ {
 			a, q := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
-			other := attachQueue(t, a, 1)
-			if err := other.TryPut(make([]byte, 16)); err != nil {
-				t.Fatal(err)
-			}
-			lease, err := other.Take(nil, true)
-			if err != nil {
-				t.Fatal(err)
-			}
-			writing, err := other.TryClaim()
-			if err != nil {
-				t.Fatal(err)
-			}
-			q.heldAt.Store(first)
-			had := before(k, func() {
-				other.Publish(writing)
-				if err := other.Ack(q.Index(lease)); err != nil {
+			other, third := attachQueue(t, a, 1), attachQueue(t, a, 2)
+			var writing, lease Slot
+			var err error
+			q.heldAt.Store(1)
+			other.got()
+			hadF, hadG := beforeTwo(k, n, func() {
+				fill(t, third, 1)
+				if lease, err = other.Take(nil, true); err != nil {
 					t.Fatal(err)
 				}
-			}, func() { err = q.Join(&naps{}) })
+				if name == "a writer" {
+					if writing, err = other.TryClaim(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				if err := other.TaskDone(); err != nil {
+					t.Fatal(err)
+				}
+			}, func() { last(other, third, writing, lease) }, func() { err = q.Join(&naps{}) })
 			if !errors.Is(err, errNoNap) {
-				t.Errorf("put before access %d of a Join: it returns %v", k, err)
+				t.Errorf("%s: a lease before access %d of a Join, and %d later its end: Join returns %v", name, k, n, err)
 			}
-			if !had {
+			if !hadF {
 				break
+			}
+			if !hadG {
+				k, n = k+1, 0
 			}
 		}
 	}
@@ -281,6 +312,79 @@ func TestSimQueueRecoveryBesideTheLiving(t *testing.T) {
 			quietQueue(t, a)
 			if !had {
 				break
+			}
+		}
+	}
+}
+
+// A producer that has seen no Shutdown claims beside one: its message comes
+// before the end, or it is told ErrShutdown.
+func TestSimQueueClaimBesideShutdown(t *testing.T) {
+	for k := 1; ; k++ {
+		a, q := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
+		other := attachQueue(t, a, 1)
+		var end error
+		var err error
+		had := before(k, func() {
+			other.Shutdown()
+			_, end = other.Take(nil, false)
+		}, func() { err = q.TryPut(make([]byte, 16)) })
+		switch {
+		case !had:
+			return
+		case err == nil && end == io.EOF:
+			t.Errorf("shut down before access %d: put after the end", k)
+		case err != nil && err != ErrShutdown:
+			t.Errorf("shut down before access %d: %v", k, err)
+		}
+	}
+}
+
+// A walk in words that lead round and round ends soon, as ErrCorrupt.
+func TestSimQueueWalksInCircles(t *testing.T) {
+	const n = 4
+	for _, phase := range []uint64{slotEmpty, slotFull, slotLeased} {
+		_, q := heapQueue(t, QueueConfig{Slots: n, Room: 16})
+		for i := range uint32(n) {
+			*q.word(i) = slotWord(3*(i+1), phase, 0)
+		}
+		for _, op := range []func() error{
+			func() error { return q.TryPut(make([]byte, 16)) },
+			func() error { _, err := q.Take(nil, false); return err },
+		} {
+			steps := 0
+			mem.Point = func() { steps++ }
+			err := op()
+			mem.Point = nil
+			if err != ErrCorrupt || steps > 20*n {
+				t.Errorf("phase %d: %v after %d accesses", phase, err, steps)
+			}
+		}
+	}
+}
+
+// While a process scribbles on the slot that is to be claimed, or taken, an
+// attempt ends all the same: also while that process moves the tail.
+func TestSimQueueScribbledSlot(t *testing.T) {
+	for _, moves := range []bool{false, true} {
+		for _, phase := range []uint64{slotEmpty, slotFull} {
+			_, q := heapQueue(t, QueueConfig{Slots: 1, Room: 16})
+			s, steps := slotWord(turnOf(*q.word(0)), phase, 0), 0
+			mem.Point = func() { // each access finds another owner
+				steps++
+				*q.word(0) = s | uint64(steps)&whoMask
+				if moves {
+					*q.tail.shared++
+				}
+			}
+			var err error
+			if phase == slotEmpty {
+				err = q.TryPut(make([]byte, 16))
+			} else {
+				_, err = q.Take(nil, false)
+			}
+			if mem.Point = nil; err != ErrCorrupt || steps > 1<<23 && !moves {
+				t.Errorf("phase %d, tail moves %v: %v after %d accesses", phase, moves, err, steps)
 			}
 		}
 	}

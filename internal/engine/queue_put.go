@@ -115,12 +115,16 @@ func (q *Queue) Publish(s Slot) error {
 // InZeroes.
 func (s Slot) First() bool { return turnOf(s.word) == 0 }
 
-// InZeroes reports, of a slot in zeroes, that a message was published there. It
-// was by the holder of the slot in the region when that went: no call publishes
-// what it has claimed in zeroes (gone), and no other call finds its own claim
-// there.
+// InZeroes reports, of a slot in zeroes, that the message of claim s was published
+// there. It was by the holder of the slot in the region when that went: no call
+// publishes what it has claimed in zeroes (gone), no other call finds its own claim
+// there, and none moves a turn on there, but by ending a reading (stepOver).
 func (q *Queue) InZeroes(s Slot) bool {
-	switch phaseOf(mem.Load64(s.w())) {
+	w := mem.Load64(s.w())
+	if turnOf(w) != turnOf(s.word) {
+		return false
+	}
+	switch phaseOf(w) {
 	case slotFull, slotReading, slotLeased, slotReturned:
 		return true
 	}

@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"math/rand/v2"
 	"testing"
 
 	. "example.com/tandem/internal/engine"
@@ -50,12 +51,10 @@ func at(cond func() bool, f func()) {
 	mem.Point = point
 }
 
-// slotAt is the phase of the slot that a position word of the queue's is at,
-// and whether it is of the same lap.
-func slotAt(a mem.Area, position uint64) (phase uint64, present bool) {
-	p := *a.W64(position)
-	s := *a.W64(a.Size() - raceSlots*64 + p&(1<<28-1)*64)
-	return s >> 30 & 7, s>>33 == p>>28&(1<<31-1)
+// slotOf is a slot's phase and turn.
+func slotOf(a mem.Area, i uint64) (phase, turn uint64) {
+	s := *a.W64(a.Size() - raceSlots*64 + i*64)
+	return s >> 30 & 7, s >> 33
 }
 
 // A producer whom another is faster than each time, when it has just stepped
@@ -65,8 +64,9 @@ func TestSimQueueClaimLosesRaces(t *testing.T) {
 	slow, fast := attach(2), attach(3)
 	lost := 0
 	at(func() bool {
-		phase, present := slotAt(a, 256)
-		return lost < 300 && present && phase == 0 // it is about to claim it
+		phase, turn := slotOf(a, raceSlots-1)
+		_, before := slotOf(a, raceSlots-2)
+		return lost < 300 && phase == 0 && turn == before // it is about to claim it
 	}, func() {
 		lost++
 		if err := fast.TryPut(make([]byte, 16)); err != nil {
@@ -86,16 +86,17 @@ func TestSimQueueClaimLosesRaces(t *testing.T) {
 
 // And a consumer whom another is faster than, when it has just passed them.
 func TestSimQueueTakeLosesRaces(t *testing.T) {
-	_, a, attach := leasedQueue(t)
+	_, _, attach := leasedQueue(t)
 	slow, fast := attach(2), attach(3)
 	if err := fast.TryPut(make([]byte, 16)); err != nil {
 		t.Fatal(err)
 	}
-	lost := 0
+	lost, since := 0, 2*raceSlots
 	at(func() bool {
-		phase, present := slotAt(a, 384)
-		return lost < 600 && present && phase == 2 // it is about to take it
+		since++ // two accesses a slot
+		return lost < 600 && since > 2*(raceSlots-1)+rand.IntN(4)-2
 	}, func() {
+		since = 0
 		lost++
 		s, err := fast.Take(nil, false)
 		if err != nil {

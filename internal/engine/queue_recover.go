@@ -8,9 +8,8 @@ import "example.com/tandem/internal/mem"
 //
 //	R1  D's slots. writing → empty of the next turn, a hole. reading, leased →
 //	    returned. draining: R4. If any is returned: pending, since a process
-//	    that returned it may have died before it said so. Then head passes what it
-//	    may: each death can leave a hole with n-1 leases behind it that were
-//	    stepped over, and where nobody gets, nobody else would ever pass them
+//	    that returned it may have died before it said so. Hints are neither read
+//	    nor written: those that D stored are as good as any
 //	R2  D's row → 0: what it had got and not done is gone with it
 //	R3  D's blocks: which tags of D's are in slots? A message of D's that was
 //	    published stays in its slot until it is drained, D publishes no more,
@@ -65,7 +64,6 @@ func (q *Queue) recoverSlots(who uint64) map[uint64][]Slot {
 	if returned {
 		setPending(q.state)
 	}
-	q.follow()
 	return drains
 }
 
@@ -113,17 +111,6 @@ func (q *Queue) recoverBlocks(who uint64, drains map[uint64][]Slot) {
 			continue
 		}
 		mem.CAS64(o, tag, 0)
-	}
-}
-
-// follow has head pass what it may.
-func (q *Queue) follow() {
-	for range q.bound() {
-		h := mem.Load64(q.head)
-		if posSlot(h) >= q.n || !passable(mem.Load64(q.word(posSlot(h))), h) {
-			return
-		}
-		mem.CAS64(q.head, h, q.next(h)) // I2
 	}
 }
 

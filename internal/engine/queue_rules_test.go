@@ -108,10 +108,10 @@ func TestQueueCheckFinds(t *testing.T) {
 		"nothing pending":      func(q *Queue) { mem.And64(q.state, ^uint64(statePending)) },
 		"sealed in use":        func(q *Queue) { *q.word(2) = slotWord(turnOf(*q.word(2)), slotSealed, 0) },
 		"full, and somebody's": func(q *Queue) { *q.word(1) |= 7 },
-		"head too far":         func(q *Queue) { *q.head = *q.tail },
-		"tail too far":         func(q *Queue) { *q.tail = q.next(*q.tail) },
+		"head too far":         func(q *Queue) { *q.head.shared = q.tail.load() },
+		"tail too far":         func(q *Queue) { *q.tail.shared = q.tail.load() + 1 },
 		"tail behind":          func(q *Queue) { *q.word(2) = slotWord(turnOf(*q.word(2))+3, slotEmpty, 0) },
-		"head outside":         func(q *Queue) { *q.head = 3 },
+		"head outside":         func(q *Queue) { *q.head.shared = 3 },
 		"length":               func(q *Queue) { *Slot{p: q.slot(1)}.len() = 151 },
 		"left writing":         func(q *Queue) { *q.word(2) |= slotWriting<<30 | 7 },
 	} {

@@ -49,6 +49,12 @@ func (o *simQueue) parse(b []byte) *simMessage {
 func (o *simQueue) producer(q *Queue, n int) func(*sim.Thread) {
 	return func(t *sim.Thread) {
 		for range n {
+			if o.c.Blocks == 0 && o.w.Rand.IntN(3) == 0 {
+				if !o.putBatch(q, t) {
+					return
+				}
+				continue
+			}
 			size := o.c.Room
 			if o.c.Blocks > 0 {
 				size = 8 + o.w.Rand.IntN(o.c.MaxMessage-7)
@@ -146,7 +152,11 @@ func (o *simQueue) getter(q *Queue, n int) func(*sim.Thread) {
 				continue
 			}
 			attempt := s.Attempt()
-			o.reading[t], m.mustCome = simReading{m, q, s}, false
+			if o.c.Blocks == 0 && o.w.Rand.IntN(3) == 0 {
+				o.getRun(q, t, s, m)
+				continue
+			}
+			o.reading[t], m.mustCome = []simReading{{m, q, s}}, false
 			q.Release(s)
 			delete(o.reading, t)
 			o.delivered(t, m, attempt)
@@ -158,6 +168,80 @@ func (o *simQueue) getter(q *Queue, n int) func(*sim.Thread) {
 			if err := q.TaskDone(); err != nil {
 				o.w.Fail("TaskDone: %v", err)
 			}
+		}
+	}
+}
+
+// putBatch puts up to three as a batch, and reports whether more may come.
+func (o *simQueue) putBatch(q *Queue, t *sim.Thread) bool {
+	var put []*simMessage
+	began, goesOn := o.w.Steps(), true
+	t.Context(o.w.Rand.IntN(3) == 0)
+	for range 3 {
+		var s Slot
+		var err error
+		if len(put) > 0 {
+			s, err = q.TryClaim()
+		} else {
+			o.putting[t], o.attached[t] = o.c.Room, q
+			s, err = q.Claim(t)
+			delete(o.putting, t)
+		}
+		if err != nil {
+			if err != ErrShutdown && err != ErrFull && err != sim.ErrCanceled {
+				o.w.Fail("Claim: %v", err)
+			}
+			goesOn = err != ErrShutdown
+			break
+		}
+		o.next++
+		m := &simMessage{id: o.next, size: o.c.Room, began: began}
+		o.msgs[m.id] = m
+		s.Fill(o.encode(m))
+		q.Store(s)
+		put = append(put, m)
+	}
+	if len(put) > 0 {
+		q.Stored(len(put))
+	}
+	for _, m := range put {
+		m.put = o.w.Steps()
+	}
+	return goesOn
+}
+
+// getRun gets up to two messages more than s, which is m, as a run.
+func (o *simQueue) getRun(q *Queue, t *sim.Thread, s Slot, m *simMessage) {
+	run, got := []Slot{s}, []*simMessage{m}
+	for len(run) < 3 {
+		s, ok := q.TakeHere()
+		if !ok {
+			break
+		}
+		b, err := q.BytesOf(s)
+		if err != nil {
+			o.w.Fail("read: %v", err)
+		}
+		run, got = append(run, s), append(got, o.parse(b))
+	}
+	var attempts []int
+	for i, s := range run {
+		attempts = append(attempts, s.Attempt())
+		got[i].mustCome = false
+		o.reading[t] = append(o.reading[t], simReading{got[i], q, s})
+	}
+	if n := q.ReleaseRun(run); n != len(run) {
+		o.w.Fail("%d of %d released", n, len(run))
+	}
+	delete(o.reading, t)
+	for i, m := range got {
+		o.delivered(t, m, attempts[i])
+		m.final = true
+	}
+	for _, m := range got {
+		m.holder = nil // done, from before TaskDone
+		if err := q.TaskDone(); err != nil {
+			o.w.Fail("TaskDone: %v", err)
 		}
 	}
 }
@@ -270,7 +354,7 @@ func simulateQueue(t *testing.T, o sim.Options, mix simMix) func(*sim.World) {
 	return func(w *sim.World) {
 		q := &simQueue{T: t, w: w, c: mix.configs[w.Rand.IntN(len(mix.configs))], msgs: map[int]*simMessage{},
 			kills: o.KillEvery > 0, getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
-			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}}
+			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}}
 		q.a = mem.Heap(q.c.Size())
 		q.c.InitLap(q.a, NearWrap)
 

@@ -9,8 +9,8 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// The slots of a Queue and the two words that say where to look; queue.go has
-// the words and the rules, I1 to I5.
+// The slots of a Queue, and how they are claimed and taken; queue.go has
+// the words and the rules, I1 to I4.
 
 const (
 	slotEmpty = iota
@@ -41,7 +41,7 @@ func whoBits(s Self) uint64        { return uint64(s.Index)<<20 | uint64(s.Epoch
 func selfOf(who uint64) Self       { return Self{uint32(who >> 20), uint32(who & (1<<20 - 1))} }
 func posSlot(pos uint64) uint32    { return uint32(pos & (1<<posBits - 1)) }
 func lapTurn(pos uint64) uint32    { return uint32(pos >> posBits & (1<<turnBits - 1)) }
-func ahead(s, pos uint64) int32    { return int32((turnOf(s)-lapTurn(pos))<<1) >> 1 }
+func ahead(s, pos uint64) int32    { return laps(turnOf(s), lapTurn(pos)) }
 func untaken(s uint64) bool        { return phaseOf(s) == slotFull || phaseOf(s) == slotReturned }
 func steppable(s, pos uint64) bool { return ahead(s, pos) == -1 && lasting(s) }
 func lasting(s uint64) bool        { return phaseOf(s) == slotLeased || phaseOf(s) == slotReturned }
@@ -53,14 +53,6 @@ func held(s uint64) bool {
 		return false
 	}
 	return true
-}
-
-// next is the position after pos, the one step by which head and tail move.
-func (q *Queue) next(pos uint64) uint64 {
-	if posSlot(pos)+1 >= q.n {
-		return (pos>>posBits + 1) << posBits
-	}
-	return pos + 1
 }
 
 // slot is slot i, for i < n.
@@ -120,33 +112,50 @@ func setHint(h *atomic.Uint32, v uint32) {
 	mem.RaceEnable()
 }
 
-// bound bounds the turns of one attempt, so that in a corrupt queue, whose
-// head or tail may be wrong by any number of steps, it ends. In a live one a
-// turn that decides nothing means that another process got on meanwhile, but
-// for one: a turn that passes what is void. Of that there are n-1 for each
-// message if all other slots are on lease, so take counts only the turns since
-// the last message was put; in claim all of them are one turn (stepOver).
+// bound bounds what is tried again and again, so that it ends in a corrupt queue.
 func (q *Queue) bound() int { return 1<<20 + 16*int(q.n) }
 
 // TryClaim makes one attempt at a slot for a message: ErrFull, ErrShutdown or a
 // slot writing by this process, which owes it to publish at once.
 func (q *Queue) TryClaim() (Slot, error) {
-	for range q.bound() {
+	if mem.Load64(q.state)&stateShut != 0 {
+		return Slot{}, ErrShutdown
+	}
+	pos := q.tail.load()
+	p, empty := q.slot(posSlot(pos)), slotWord(lapTurn(pos), slotEmpty, 0)
+	if mem.Load64((*uint64)(p)) == empty {
+		c := slotWord(lapTurn(pos), slotWriting, q.who)
+		if mem.CAS64((*uint64)(p), empty, c) { // H1
+			if q.inside(pos) {
+				q.tail.set(pos + 1)
+			} else {
+				q.reachedEdge(&q.tail, pos)
+			}
+			if q.gone() {
+				return Slot{}, ErrGone
+			}
+			q.raceAcquire(Slot{p, c})
+			return Slot{p, c}, nil
+		}
+	}
+	return q.walkAndClaim()
+}
+
+//go:noinline
+func (q *Queue) walkAndClaim() (Slot, error) {
+	w := q.walk(&q.tail)
+	for q.goesOn(&w) {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return Slot{}, ErrShutdown
 		}
-		t := mem.Load64(q.tail)
-		i := posSlot(t)
-		if i >= q.n {
-			return Slot{}, ErrCorrupt
-		}
+		i := posSlot(w.p)
 		p := q.slot(i)
 		s := mem.Load64((*uint64)(p))
-		switch d := ahead(s, t); {
+		switch d := ahead(s, w.p); {
 		case d == 0 && phaseOf(s) == slotEmpty:
 			c := slotWord(turnOf(s), slotWriting, q.who)
-			if mem.CAS64((*uint64)(p), s, c) { // I3
-				mem.CAS64(q.tail, t, q.next(t))
+			if mem.CAS64((*uint64)(p), s, c) { // H1
+				q.reached(&q.tail, w.p)
 				if q.gone() {
 					return Slot{}, ErrGone
 				}
@@ -154,12 +163,16 @@ func (q *Queue) TryClaim() (Slot, error) {
 				return Slot{p, c}, nil
 			}
 		case d == 0 && phaseOf(s) == slotSealed:
+			q.stops(&w)
 			return Slot{}, ErrShutdown
-		case d >= 0:
-			mem.CAS64(q.tail, t, q.next(t)) // I1
-		default:
-			if err := q.stepOver(s, t); err != nil {
+		case undone(s, d):
+			q.stops(&w)
+			if err := q.stepOver(&w, s); err != nil {
 				return Slot{}, err
+			}
+		default:
+			if !q.toPut(&w, i, s, d) {
+				return Slot{}, q.lost()
 			}
 		}
 	}
@@ -169,75 +182,106 @@ func (q *Queue) TryClaim() (Slot, error) {
 // take makes one attempt at a message: it becomes reading or leased by this
 // process. Else ErrEmpty, or io.EOF at the end.
 func (q *Queue) take(phase uint64) (Slot, error) {
-	tail := ^uint64(0) // when left was full
-	for left := q.bound() / 4; ; left-- {
-		if left <= 0 {
-			t := mem.Load64(q.tail)
-			if t == tail {
-				return Slot{}, ErrCorrupt
-			}
-			left, tail = q.bound(), t
-		}
+	if s, ok := q.takeHere(phase); ok {
+		return s, nil
+	}
+	return q.walkAndTake(phase)
+}
+
+// takeHere takes what is full where the process's own hint is, and nothing else.
+func (q *Queue) takeHere(phase uint64) (Slot, bool) {
+	if mem.Load64(q.state)&statePending != 0 {
+		return Slot{}, false
+	}
+	pos := q.head.load()
+	p, full := q.slot(posSlot(pos)), slotWord(lapTurn(pos), slotFull, 0)
+	if mem.Load64((*uint64)(p)) != full {
+		return Slot{}, false
+	}
+	s := Slot{p, slotWord(lapTurn(pos), phase, q.who)}
+	if !mem.CAS64((*uint64)(p), full, s.word) {
+		return Slot{}, false
+	}
+	if q.inside(pos) {
+		q.head.set(pos + 1)
+	} else {
+		q.reachedEdge(&q.head, pos)
+	}
+	if q.gone() {
+		return Slot{}, false
+	}
+	q.delivered(s)
+	return s, true
+}
+
+//go:noinline
+func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
+	w := q.walk(&q.head)
+	for q.goesOn(&w) {
 		st := mem.Load64(q.state)
 		if st&statePending != 0 {
 			if s, ok := q.takeReturned(st, phase); ok {
 				return q.taken(s)
 			}
 		}
-		h := mem.Load64(q.head)
-		i := posSlot(h)
-		if i >= q.n {
-			return Slot{}, ErrCorrupt
-		}
+		i := posSlot(w.p)
 		p := q.slot(i)
 		s := mem.Load64((*uint64)(p))
-		d := ahead(s, h)
-		if d == 0 {
-			switch phaseOf(s) {
-			case slotFull, slotReturned:
-				c := slotWord(turnOf(s), phase, q.who)
-				if mem.CAS64((*uint64)(p), s, c) {
-					mem.CAS64(q.head, h, q.next(h))
-					return q.taken(Slot{p, c})
-				}
-				continue
-			case slotReading, slotLeased, slotDraining:
-				mem.CAS64(q.head, h, q.next(h)) // I2
-				continue
-			case slotWriting:
-				if q.linger((*uint64)(p), s) {
-					continue
-				}
-			case slotEmpty:
-				if st&stateShut != 0 {
-					mem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))
-					continue
-				}
-			case slotSealed:
-				return Slot{}, q.ended()
+		d := ahead(s, w.p)
+		if d != 0 {
+			if untakenLap(s, d) {
+				q.stops(&w)
+				return Slot{}, ErrEmpty
 			}
-		} else if d > 0 {
-			mem.CAS64(q.head, h, q.next(h)) // I2
+			if !q.toGet(&w, i, s, d) {
+				return Slot{}, q.lost()
+			}
 			continue
 		}
-		if d < -1 || d == -1 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) {
-			return Slot{}, ErrCorrupt // head passed it against I2
+		switch phaseOf(s) {
+		case slotFull, slotReturned:
+			c := slotWord(turnOf(s), phase, q.who)
+			if mem.CAS64((*uint64)(p), s, c) {
+				q.reached(&q.head, w.p)
+				return q.taken(Slot{p, c})
+			}
+		case slotReading, slotLeased, slotDraining:
+			q.toGet(&w, i, s, d)
+		case slotWriting:
+			q.stops(&w)
+			if !q.linger((*uint64)(p), s) {
+				return Slot{}, ErrEmpty
+			}
+		case slotEmpty:
+			q.stops(&w)
+			if st&stateShut == 0 {
+				return Slot{}, ErrEmpty
+			}
+			mem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))
+		case slotSealed:
+			q.stops(&w)
+			return Slot{}, q.ended()
 		}
-		return Slot{}, ErrEmpty // I4
 	}
+	return Slot{}, ErrCorrupt
 }
 
-// taken counts the attempt of a message that was just claimed. The count is
-// the claimer's alone.
+// taken ends a take by a walk.
 func (q *Queue) taken(s Slot) (Slot, error) {
 	if q.gone() {
 		return Slot{}, ErrGone
 	}
+	q.delivered(s)
+	return s, nil
+}
+
+// delivered counts the attempt of a message that was just claimed. The count is
+// the claimer's alone.
+func (q *Queue) delivered(s Slot) {
 	q.raceAcquire(s)
 	if n := mem.Load32(s.attempts()); n != 1<<32-1 {
 		*s.attempts() = n + 1
 	}
-	return s, nil
 }
 
 // gone reports that there are zeroes in the region's place: a slot that was
@@ -268,7 +312,7 @@ func (q *Queue) linger(w *uint64, s uint64) bool {
 //
 //go:noinline
 func (q *Queue) takeReturned(st, phase uint64) (Slot, bool) {
-	i := hintOf(&q.hint)
+	i := hintOf(&q.scan)
 	for range q.n {
 		if i >= q.n {
 			i = 0
@@ -277,7 +321,7 @@ func (q *Queue) takeReturned(st, phase uint64) (Slot, bool) {
 		for s := mem.Load64((*uint64)(p)); phaseOf(s) == slotReturned; s = mem.Load64((*uint64)(p)) {
 			c := slotWord(turnOf(s), phase, q.who)
 			if mem.CAS64((*uint64)(p), s, c) {
-				setHint(&q.hint, i+1)
+				setHint(&q.scan, i+1)
 				return Slot{p, c}, true
 			}
 		}
@@ -315,24 +359,8 @@ func (q *Queue) more() bool {
 	if mem.Load64(q.state)&statePending != 0 {
 		return true
 	}
-	// What head may pass, with a hole or two, can be more than n positions.
-	for h, left := mem.Load64(q.head), q.bound(); left > 0 && posSlot(h) < q.n; left-- {
-		if s := mem.Load64(q.word(posSlot(h))); !passable(s, h) {
-			return untaken(s)
-		}
-		h = q.next(h)
-	}
-	return false
-}
-
-// passable is I2: head may pass pos, whose slot's word is s. It stays so.
-func passable(s, pos uint64) bool {
-	switch d := ahead(s, pos); phaseOf(s) {
-	case slotReading, slotLeased, slotDraining:
-		return d >= 0
-	default:
-		return d > 0
-	}
+	p, s, ok := q.getFront()
+	return !ok || untaken(s) && ahead(s, p) == 0
 }
 
 // ended is io.EOF if nothing is left of a sealed queue, else ErrEmpty.

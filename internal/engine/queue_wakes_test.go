@@ -143,6 +143,9 @@ func TestQueueWakesWhoWaits(t *testing.T) {
 		"one of two messages is taken, by a try": {
 			func(w world) *Bell { put(w); put(w); return &w.q.items },
 			func(w world) { w.q.TryTake() }},
+		"a run of two of three messages is taken": {
+			func(w world) *Bell { put(w); put(w); put(w); return &w.q.items },
+			func(w world) { runOf(t, w.q, 2) }},
 		"a consumer gives up as a message comes": {
 			func(w world) *Bell { return &w.q.items },
 			func(w world) {

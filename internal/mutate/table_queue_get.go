@@ -147,8 +147,8 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_join.go",
-		from:    "\t\tif d > 0 || d == 0 && phaseOf(s) != slotEmpty && phaseOf(s) != slotSealed {",
-		to:      "\t\tif d > 0 && d < 0 {",
+		from:    "if d := ahead(s, t); d == 0 && (phaseOf(s) == slotEmpty || phaseOf(s) == slotSealed) || undone(s, d) {",
+		to:      "if d := ahead(s, t); d < 9 {",
 		promise: "Join does not end when a message came and was gotten while it looked (J4)",
 		pkg:     "./internal/engine", run: "TestSimQueueJoin$", tags: "tandem_sim",
 	},
@@ -173,7 +173,7 @@ var queueGetMutations = []mutation{
 		}
 `,
 		promise: "Join looks at slots before rows: a message moves from the one to the other",
-		pkg:     "./internal/engine", run: "TestSimQueue(Join)?$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideTheBusy$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/queue_join.go",
@@ -218,7 +218,7 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_get.go",
-		from: `	q.space.Ring(q.wakes)
+		from: `	q.space.Ring(wakes)
 	if mem.Load64(q.state)`,
 		to:      "\tif mem.Load64(q.state)",
 		promise: "a slot that becomes free is told to producers",

@@ -4,78 +4,31 @@ package main
 var queueSlotMutations = []mutation{
 	{
 		file:    "internal/engine/queue_slots.go",
-		from:    "\tfor h, left := mem.Load64(q.head), q.bound(); left",
-		to:      "\tfor h, left := mem.Load64(q.head), q.n; left",
-		promise: "a wake-up is passed on past any number of holes and leases",
-		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
-	},
-	{
-		file: "internal/engine/queue_room.go",
-		from: `	for range q.bound() {
-		t := mem.Load64(q.tail)`,
-		to: `	for range q.n {
-		t := mem.Load64(q.tail)`,
-		promise: "an empty queue is not said to be full after a death between the claim and the tail",
-		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
-	},
-	{
-		file:    "internal/engine/queue_slots.go",
 		from:    "func (q *Queue) bound() int { return 1<<20 + 16*int(q.n) }",
 		to:      "func (q *Queue) bound() int { return 256 }",
 		promise: "lost races do not make a healthy queue corrupt",
 		pkg:     "./internal/engine", run: "TestSimQueueClaimLosesRaces$", tags: "tandem_sim",
 	},
 	{
-		file:    "internal/engine/queue_slots.go",
-		from:    "\t\t\tif t == tail {",
-		to:      "\t\t\tif t == tail || tail > 0 {",
+		file:    "internal/engine/queue_walk.go",
+		from:    "if w.again++; t == w.seen ||",
+		to:      "if w.again++; t == w.seen || w.seen>>1 != ^uint64(0)>>1 ||",
 		promise: "what consumers pass is not charged while others put",
 		pkg:     "./internal/engine", run: "TestSimQueueTakeLosesRaces$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_room.go",
-		from: `			if mem.Load64(q.tail) == t {
-				return k, ErrCorrupt
-			}`,
-		to:      "",
-		promise: "no stepping over leads nowhere for ever in a corrupt queue",
-		pkg:     "./internal/engine", run: "TestSimQueueHostileSteps$", tags: "tandem_sim",
-	},
-	{
-		file: "internal/engine/queue_room.go",
-		from: `			if mem.Load64(q.tail) == t {
-				return k, ErrCorrupt
-			}
-			return k, nil`,
-		to:      "\t\t\treturn k, ErrCorrupt",
-		promise: "a producer that is overtaken while it looks ahead is told nothing wrong",
-		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=4", tags: "tandem_sim",
-	},
-	{
-		file: "internal/engine/queue_slots.go",
-		from: `	for range q.bound() {
-		if mem.Load64(q.state)&stateShut != 0 {
-			return Slot{}, ErrShutdown
-		}
-`,
-		to: `	for range q.bound() {
-`,
+		file:    "internal/engine/queue_slots.go",
+		from:    "\tif mem.Load64(q.state)&stateShut != 0 {\n\t\treturn Slot{}, ErrShutdown\n\t}\n\tpos := q.tail.load()",
+		to:      "\tpos := q.tail.load()",
 		promise: "nothing is put after Shutdown",
 		pkg:     "./internal/engine", run: "TestQueueFillAndDrain$",
 	},
 	{
-		file: "internal/engine/queue_slots.go",
-		from: `				if st&stateShut != 0 {
-					mem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))
-					continue
-				}
-`,
-		to: `				if st&stateShut != 0 {
-					return Slot{}, q.ended()
-				}
-`,
+		file:    "internal/engine/queue_slots.go",
+		from:    "\t\t\tmem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))\n",
+		to:      "\t\t\treturn Slot{}, q.ended()\n",
 		promise: "a claim that raced with Shutdown is delivered before the end",
-		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=0", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimQueueClaimBesideShutdown$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/queue_slots.go",
@@ -104,11 +57,9 @@ var queueSlotMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueReturnedBesideAScan$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_room.go",
-		from: `	k, err := q.reachable(t)
-	if err != nil {`,
-		to: `	k, err := int(q.n), error(nil)
-	if err != nil {`,
+		file:    "internal/engine/queue_room.go",
+		from:    "\tk, err := q.reachable(w.p)\n\tif err != nil {",
+		to:      "\tk, err := int(q.n), error(nil)\n\tif err != nil {",
 		promise: "a producer that finds no room steps over nothing",
 		pkg:     "./internal/engine", run: "TestQueueFullStepsOverNothing$",
 	},
@@ -158,39 +109,33 @@ var queueSlotMutations = []mutation{
 	}
 	return true`,
 		promise: "Join waits for what may become a message while it looks",
-		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideAWriter$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideTheBusy$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_slots.go",
-		from: `	case slotReading, slotLeased, slotDraining:
-		return d >= 0`,
-		to: `	case slotReading, slotLeased, slotDraining, slotWriting:
-		return d >= 0`,
-		promise: "head passes nothing that is being written",
-		pkg:     "./internal/engine", run: "TestSimQueueRecoveryBesideTheLiving$", tags: "tandem_sim",
+		file:    "internal/engine/queue_walk.go",
+		from:    "\tcase slotReading, slotLeased, slotDraining:\n\t\treturn true",
+		to:      "\tcase slotReading, slotLeased, slotDraining, slotWriting:\n\t\treturn true",
+		promise: "Len and wake-ups stop at what is being written",
+		pkg:     "./internal/engine", run: "TestQueueLooksPassNothingUnpublished$",
 	},
 	{
-		file: "internal/engine/queue_slots.go",
-		from: `		} else if d > 0 {
-			mem.CAS64(q.head, h, q.next(h)) // I2`,
-		to: `		} else if d > 1 {
-			mem.CAS64(q.head, h, q.next(h)) // I2`,
-		promise: "consumers pass what was stepped over",
-		pkg:     "./internal/engine", run: "TestQueueLenBehindLeases$",
+		file:    "internal/engine/queue_walk.go",
+		from:    "\tcase d > 0:\n\t\tq.to(w, later",
+		to:      "\tcase d > 1:\n\t\tq.to(w, later",
+		promise: "consumers pass what others have taken",
+		pkg:     "./internal/engine", run: "TestQueueLongWalks$",
 	},
 	{
 		file:    "internal/engine/queue_slots.go",
-		from:    "\t\t\t\tif q.linger((*uint64)(p), s) {",
-		to:      "\t\t\t\tif st == 1<<40 {",
+		from:    "\t\t\tif !q.linger((*uint64)(p), s) {",
+		to:      "\t\t\tif st != 1<<40 {",
 		promise: "a consumer that has seen the producer publish takes the message",
 		pkg:     "./internal/engine", run: "TestSimQueueLingers$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_slots.go",
-		from: `	case slotReading, slotLeased, slotDraining:
-		return d >= 0`,
-		to: `	case slotReading, slotDraining:
-		return d >= 0`,
+		file:    "internal/engine/queue_walk.go",
+		from:    "\tcase slotReading, slotLeased, slotDraining:\n\t\treturn true",
+		to:      "\tcase slotReading, slotDraining:\n\t\treturn true",
 		promise: "a wake-up is passed on past leases",
 		pkg:     "./internal/engine", run: "TestSimQueueSaysWhatItDoes$", tags: "tandem_sim",
 	},

@@ -4,18 +4,10 @@ package main
 var queueWholeMutations = []mutation{
 	{
 		file:    "internal/engine/queue.go",
-		from:    "\t\tif untaken(mem.Load64(q.word(posSlot(h)))) { // also",
-		to:      "\t\tif ahead(mem.Load64(q.word(posSlot(h))), h) == 0 && untaken(mem.Load64(q.word(posSlot(h)))) { // also",
-		promise: "Len is exact at rest, whatever head has to pass first",
-		pkg:     "./internal/engine", run: "TestQueueLenBehindLeases$",
-	},
-	{
-		file: "internal/engine/queue_recover.go",
-		from: `	q.follow()
-`,
-		to:      "",
-		promise: "head does not lag by the holes of the dead",
-		pkg:     "./internal/engine", run: "TestSimQueueTakeAfterDeaths$", tags: "tandem_sim",
+		from:    "\tp, s, ok := q.getFront()\n\tfor range q.n {",
+		to:      "\tp, ok := q.head.load(), true\n\ts := mem.Load64(q.word(posSlot(p)))\n\tfor range q.n {",
+		promise: "Len goes to the front before it counts",
+		pkg:     "./internal/engine", run: "TestQueueIdleHandle$",
 	},
 	{
 		file: "internal/engine/queue_recover.go",
@@ -66,15 +58,6 @@ var queueWholeMutations = []mutation{
 		from:    "if tag == 0 || drains[tag] == nil && ",
 		to:      "if tag == 0 || ",
 		promise: "blocks of a message that the dead was draining are freed",
-		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
-	},
-	{
-		file: "internal/engine/queue_recover.go",
-		from: `			to = slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
-		case slotReading`,
-		to: `			to = slotWord(turnOf(s.word), slotEmpty, 0)
-		case slotReading`,
-		promise: "a slot whose claim the tail has passed is a hole and not empty",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},
 	{
@@ -197,8 +180,8 @@ var queueWholeMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_look.go",
-		from:    "\tcase d < 0 || d == 0 && (ph == slotEmpty || ph == slotWriting || ph == slotFull || ph == slotSealed):",
-		to:      "\tcase d < 0:",
+		from:    "wrong(d) || d == 0 && !passed(s) && phaseOf(s) != slotReturned {",
+		to:      "wrong(d) {",
 		promise: "Check finds a message that head has passed",
 		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
 	},

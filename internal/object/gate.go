@@ -44,7 +44,8 @@ import (
 // that has it at G4. What that one goes on to leave in the zeroes no other
 // leaves there. Put and Get claim a slot, and end with a CAS from that claim:
 // in the zeroes it fails, but for one case that Gave decides
-// (engine.Slot.First). Once claims the run, and an RWMutex its writing: what is
+// (engine.Slot.First). Their batches end with stores, which succeed there, too: Gave
+// decides for each (InZeroes, ReleasedInZeroes). Once claims the run, and an RWMutex its writing: what is
 // found in the zeroes, of these, was done there, by the call that asks.
 //
 // A mutex. Its word is 0 whenever it is free, so goroutines do lock and unlock it in

@@ -38,7 +38,7 @@ func TestHeader(t *testing.T) {
 		text   string
 	}{
 		{"magic", func(b []byte) { b[0]++ }, 1 << 20, ErrNotRegion, "starts with"},
-		{"newer layout", func(b []byte) { b[8]++ }, 1 << 20, ErrVersion, "layout version 3, this build has 2"},
+		{"newer layout", func(b []byte) { b[8]++ }, 1 << 20, ErrVersion, "layout version 4, this build has 3"},
 		{"unknown flag", func(b []byte) { b[12] |= 4 }, 1 << 20, ErrVersion, "flags 0x5, this layout has 0x3"},
 		{"another flag", func(b []byte) { b[12] ^= 1 }, 1 << 20, ErrCorrupt, "sum"},
 		{"pages of another size", func(b []byte) { b[66]++ }, 1 << 20, ErrVersion, "made for pages"},

@@ -27,7 +27,7 @@ import (
 // written through them, but one by one, by its offset, as package mem does it.
 const (
 	layoutMagic   = 0x4d45444e41540a1a // "\x1a\nTANDEM": not text, and not any other format
-	layoutVersion = 2
+	layoutVersion = 3
 
 	// Bytes.
 	HeaderSize = 4096

@@ -26,6 +26,8 @@ type end struct {
 	put         func(context.Context, int64) error
 	get, tryGet func(context.Context) (int64, error)
 	lease       func(context.Context) (int64, func() error, error)
+	putAll      func(context.Context, []int64) (int, error)
+	getAll      func(context.Context, int) ([]int64, error)
 }
 
 var ends = map[string]func(r *shm.Region) (*end, error){
@@ -82,28 +84,49 @@ func endOf[T any](r *shm.Region, name string, to func(int64) T, from func(T) int
 			}
 			return from(d.Value()), d.Ack, nil
 		},
+		putAll: func(ctx context.Context, ns []int64) (int, error) {
+			vs := make([]T, len(ns))
+			for i, n := range ns {
+				vs[i] = to(n)
+			}
+			return q.PutBatch(ctx, vs)
+		},
+		getAll: func(ctx context.Context, most int) (ns []int64, err error) {
+			vs := make([]T, most)
+			k, err := q.GetBatch(ctx, vs)
+			for _, v := range vs[:k] {
+				ns = append(ns, from(v))
+			}
+			return ns, err
+		},
 	}, nil
 }
 
 func init() {
 	for name, open := range ends {
-		with := func(verb string, do func(*end, context.Context, *int64) error) {
+		withAll := func(verb string, do func(*end, context.Context) ([]int64, error)) {
 			deeds[name+"."+verb] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
 				e, err := open(r)
 				return func(ctx context.Context) error {
-					var n int64
-					err := do(e, ctx, &n)
-					if err == nil {
-						mu.Lock()
-						rep.Values = append(rep.Values, n)
-						mu.Unlock()
-					}
+					ns, err := do(e, ctx)
+					mu.Lock()
+					rep.Values = append(rep.Values, ns...)
+					mu.Unlock()
 					if errors.Is(err, ring.ErrEmpty) {
 						err = nil
 					}
 					return err
 				}, err
 			}
+		}
+		with := func(verb string, do func(*end, context.Context, *int64) error) {
+			withAll(verb, func(e *end, ctx context.Context) ([]int64, error) {
+				var n int64
+				if err := do(e, ctx, &n); err != nil {
+					return nil, err
+				}
+				return []int64{n}, nil
+			})
 		}
 		with("get", func(e *end, ctx context.Context, n *int64) (err error) { *n, err = e.get(ctx); return err })
 		with("tryget", func(e *end, ctx context.Context, n *int64) (err error) { *n, err = e.tryGet(ctx); return err })
@@ -116,6 +139,15 @@ func init() {
 		})
 		var next atomic.Int64
 		with("put", func(e *end, ctx context.Context, n *int64) error { *n = next.Add(1); return e.put(ctx, *n) })
+		withAll("putbatch", func(e *end, ctx context.Context) ([]int64, error) {
+			ns := make([]int64, 7)
+			for i := range ns {
+				ns[i] = next.Add(1)
+			}
+			n, err := e.putAll(ctx, ns)
+			return ns[:n], err
+		})
+		withAll("getbatch", func(e *end, ctx context.Context) ([]int64, error) { return e.getAll(ctx, 7) })
 	}
 }
 
@@ -123,7 +155,7 @@ func init() {
 // it is there if and only if its Put returned nil. Nothing is there twice.
 func TestQueues(t *testing.T) {
 	for name, open := range ends {
-		for _, verb := range []string{"get", "tryget", "lease", "put"} {
+		for _, verb := range []string{"get", "tryget", "getbatch", "lease", "put", "putbatch"} {
 			t.Run(name+"."+verb, func(t *testing.T) {
 				t.Parallel()
 				r, ctx := shmtest.Region(t), testproc.Watchdog(t)
@@ -142,7 +174,8 @@ func TestQueues(t *testing.T) {
 						}
 					}()
 				}
-				if verb == "put" {
+				puts := strings.HasPrefix(verb, "put")
+				if puts {
 					before = nil
 				}
 				leaving(t, r, name+"."+verb, before, func(t *testing.T, rep report) {
@@ -170,12 +203,12 @@ func TestQueues(t *testing.T) {
 						}
 						left++
 						switch had := seen[v]; {
-						case verb == "put" && had != "told", verb != "put" && had != "" || v < 0:
+						case puts && had != "told", !puts && had != "" || v < 0:
 							t.Errorf("message %d of the queue: %q from the leaver", v, had)
 						}
 						seen[v] = "left"
 					}
-					if verb == "put" && left != len(rep.Values) || verb != "put" && left+len(rep.Values) != int(n) {
+					if puts && left != len(rep.Values) || !puts && left+len(rep.Values) != int(n) {
 						t.Errorf("%d messages were left, and the leaver told of %d; %d were put here", left, len(rep.Values), n)
 					}
 				})

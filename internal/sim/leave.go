@@ -69,6 +69,7 @@ func (w *World) goings() {
 		if !p.going() || p.at > w.steps || w.recovery != nil && w.recovery.p == p || !p.gate.TryReplace() {
 			continue
 		}
+		w.flush(p)
 		p.gone = true
 		p.zeroes = map[unsafe.Pointer][]byte{}
 		for _, a := range w.shared {
@@ -146,6 +147,7 @@ func (s scheduler) Spin() bool { return s.w.cur.Spin() }
 func (s scheduler) Now() int64 { return s.w.Now() }
 
 func (w *World) begin() {
+	mem.Stores = w
 	if len(w.shared) > 0 {
 		mem.Where, mem.After = w.where, true
 		wait.Simulate(scheduler{w})
@@ -153,6 +155,6 @@ func (w *World) begin() {
 }
 
 func (w *World) finish() {
-	mem.Where, mem.After = nil, false
+	mem.Where, mem.After, mem.Stores, mem.Made = nil, false, nil, nil
 	wait.Simulate(nil)
 }

@@ -14,29 +14,29 @@ import (
 // Publishing without a fence where somebody may sleep, on a small made-up pair:
 // a producer stores a message by a release store and then looks whether anybody
 // sleeps; a consumer says that it sleeps and then looks for a message. Each may
-// miss the other, unless the consumer's barrier empties the producer's buffer in
+// miss the other, unless the consumer's membarrier empties the producer's buffer in
 // between. These tests show that the scheduler finds each way to leave it out.
 
-// A sleeper says when a consumer makes its barrier, and what else comes.
+// A sleeper says when a consumer makes its membarrier, and what else comes.
 type sleeper struct {
 	name     string
 	right    bool
-	before   bool // a barrier before it says that it sleeps
-	after    bool // a barrier after it
+	before   bool // a membarrier before it says that it sleeps
+	after    bool // a membarrier after it
 	found    bool // and that also where somebody else had said so already
-	stops    bool // the first consumer is stopped before its barrier
-	unheard  bool // the barrier does not reach the producer
+	stops    bool // the first consumer is stopped before its membarrier
+	unheard  bool // the membarrier does not reach the producer
 	exchange bool // the producer publishes by XCHG
 }
 
 var sleepers = []sleeper{
-	{name: "barrier after S", right: true, after: true, found: true},
-	{name: "no barrier"},
-	{name: "barrier before S", before: true},
-	{name: "the barrier does not reach the producer", after: true, found: true, unheard: true},
+	{name: "membarrier after S", right: true, after: true, found: true},
+	{name: "no membarrier"},
+	{name: "membarrier before S", before: true},
+	{name: "the membarrier does not reach the producer", after: true, found: true, unheard: true},
 	{name: "which publishes by XCHG", right: true, after: true, found: true, unheard: true, exchange: true},
-	{name: "stopped before its barrier", right: true, after: true, found: true, stops: true},
-	{name: "stopped before its barrier, and S found set is no reason for one", after: true, stops: true},
+	{name: "stopped before its membarrier", right: true, after: true, found: true, stops: true},
+	{name: "stopped before its membarrier, and S found set is no reason for one", after: true, stops: true},
 }
 
 const asleep = 1 // S of a bell
@@ -78,14 +78,14 @@ func (s sleeper) build(w *World) {
 					return
 				}
 				if s.before {
-					t.Barrier()
+					t.Membarrier()
 				}
 				v, found := arm(b)
 				if i == 0 && s.stops {
 					p.Stop(1_000_000)
 				}
 				if s.after && (s.found || !found) {
-					t.Barrier()
+					t.Membarrier()
 				}
 				if !waits() && look() {
 					return
@@ -145,7 +145,7 @@ func verdict(t *testing.T, right bool, wrong string, o Options, build func(w *Wo
 
 // Two who end the last two messages, each by a release store, each look whether
 // all is at rest; who finds it so tells him who waits for that. Each must fence
-// between its store and its look: no barrier of the sleeper's helps, for it is
+// between its store and its look: no membarrier of the sleeper's helps, for it is
 // the other waker's store that one of them does not see.
 func TestLastTwo(t *testing.T) {
 	for _, fence := range []bool{true, false} {
@@ -173,7 +173,7 @@ func TestLastTwo(t *testing.T) {
 					b := engine.NewBell(word, t.Env())
 					for {
 						v := b.Arm()
-						t.Barrier()
+						t.Membarrier()
 						if atRest() {
 							return
 						}
@@ -188,9 +188,9 @@ func TestLastTwo(t *testing.T) {
 // A message whose Put has returned is seen by a TryGet that begins then: a slot
 // in transit says no more than that its store may be late.
 func TestVerdictOnTransit(t *testing.T) {
-	for _, barrier := range []bool{true, false} {
-		t.Run(fmt.Sprint("barrier ", barrier), func(t *testing.T) {
-			verdict(t, barrier, "was put", Options{}, func(w *World) {
+	for _, membarrier := range []bool{true, false} {
+		t.Run(fmt.Sprint("membarrier ", membarrier), func(t *testing.T) {
+			verdict(t, membarrier, "was put", Options{}, func(w *World) {
 				a := mem.Heap(64)
 				slot, put := a.W64(0), false
 				w.Process(0).Go("producer", func(*Thread) {
@@ -202,8 +202,8 @@ func TestVerdictOnTransit(t *testing.T) {
 					t.Step()
 					was := put
 					s := mem.Load64(slot)
-					if s == 1 && barrier {
-						t.Barrier()
+					if s == 1 && membarrier {
+						t.Membarrier()
 						s = mem.Load64(slot)
 					}
 					if s != 2 && was {

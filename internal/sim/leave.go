@@ -143,8 +143,10 @@ func (s scheduler) SleepUntil(word *uint32, v uint32, limit int64, ends bool) er
 	}
 	return t.SleepUntil(word, v, limit)
 }
-func (s scheduler) Spin() bool { return s.w.cur.Spin() }
-func (s scheduler) Now() int64 { return s.w.Now() }
+func (s scheduler) Spin() bool       { return s.w.cur.Spin() }
+func (s scheduler) Now() int64       { return s.w.Now() }
+func (s scheduler) Membarrier() bool { return s.w.cur.Membarrier() }
+func (s scheduler) Reached() bool    { return !s.w.cur.p.Unreached }
 
 func (w *World) begin() {
 	mem.Stores = w

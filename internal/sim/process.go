@@ -13,7 +13,7 @@ import (
 type Process struct {
 	Self      engine.Self
 	Immortal  bool // no random kill takes it
-	Unreached bool // by a Barrier: it has not registered for it
+	Unreached bool // by a Membarrier: it is not registered
 
 	w      *World
 	alive  bool

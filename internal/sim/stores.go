@@ -21,7 +21,7 @@ import (
 // death before all stores of the dead are visible (the sign of it is a later
 // store of the same processor), and no zeroes come before those of all threads
 // of the process are (its processors answer the kernel's call, and that is a later
-// store of each). A Barrier empties those of all processes that it reaches.
+// store of each). A Membarrier empties those of all processes that it reaches.
 //
 // Late are stores to memory that mem.Heap has made for the world. Others are a
 // process's own, which its code may read without package mem.
@@ -135,10 +135,10 @@ func (t *Thread) drain() {
 	}
 }
 
-// Barrier is membarrier's MEMBARRIER_CMD_GLOBAL_EXPEDITED: it returns when each
+// Membarrier is membarrier's MEMBARRIER_CMD_GLOBAL_EXPEDITED: it returns when each
 // thread of the processes that it reaches has had its buffer empty since the call.
 // They are reached one after the other.
-func (t *Thread) Barrier() {
+func (t *Thread) Membarrier() bool {
 	w := t.w
 	w.point()
 	t.drain()
@@ -152,6 +152,7 @@ func (t *Thread) Barrier() {
 		w.point()
 	}
 	if w.trace != nil {
-		w.note(t.p, t.Name+": barrier")
+		w.note(t.p, t.Name+": membarrier")
 	}
+	return true
 }

@@ -96,14 +96,14 @@ func TestOneByOne(t *testing.T) {
 	}, func(l *litmus) bool { return l.r[0] == 0 && l.r[1] == 1 && l.r[2] == 0 })
 }
 
-// One side's barrier is a fence of the other's, too; of those that it reaches.
-func TestBarrier(t *testing.T) {
+// One side's membarrier is a fence of the other's, too; of those that it reaches.
+func TestMembarrier(t *testing.T) {
 	none := func(*Thread, *litmus) {}
-	barrier := func(t *Thread, _ *litmus) { t.Barrier() }
-	shows(t, false, storeBuffering(none, barrier), neitherSees)
+	membarrier := func(t *Thread, _ *litmus) { t.Membarrier() }
+	shows(t, false, storeBuffering(none, membarrier), neitherSees)
 	shows(t, true, storeBuffering(func(t *Thread, _ *litmus) {}, func(t *Thread, _ *litmus) {
 		t.World().procs[0].Unreached = true
-		t.Barrier()
+		t.Membarrier()
 	}), neitherSees)
 }
 

@@ -80,7 +80,7 @@ func (q *Queue[T]) Lease(ctx context.Context) (Delivery[T], error) {
 	if q.off() {
 		return Delivery[T]{}, q.fail(opLease, shm.ErrClosed)
 	}
-	s, err := q.eng.Take(nil, true)
+	s, err := q.eng.TryLease()
 	if err == ErrEmpty {
 		w := q.waiter(ctx)
 		s, err = q.eng.Take(w, true)

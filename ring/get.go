@@ -48,9 +48,9 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	v = *(*T)(body(s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
-	if !released {
+	if !released || q.closed.Load() && q.releasedInZeroes(s) {
 		var zero T
-		return zero, q.fail(opGet, shm.ErrCorrupt)
+		return zero, q.fail(opGet, shm.ErrClosed)
 	}
 	return v, nil
 }
@@ -60,7 +60,7 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 	if q.off() {
 		return v, q.fail(opTryGet, shm.ErrClosed)
 	}
-	s, err := q.eng.TryTake()
+	s, err := q.eng.Take(nil, false)
 	if err != nil {
 		return v, q.fail(opTryGet, err)
 	}
@@ -70,9 +70,9 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 	v = *(*T)(body(s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
-	if !released {
+	if !released || q.closed.Load() && q.releasedInZeroes(s) {
 		var zero T
-		return zero, q.fail(opTryGet, shm.ErrCorrupt)
+		return zero, q.fail(opTryGet, shm.ErrClosed)
 	}
 	return v, nil
 }
@@ -99,15 +99,15 @@ func (q *Queue[T]) getBytes(o operation, s engine.Slot) (v T, err error) {
 	b, err := q.read(s, &v)
 	if err != nil {
 		var zero T
-		if q.eng.Discard(s) {
+		if q.eng.Discard(s) && !(q.closed.Load() && q.releasedInZeroes(s)) {
 			return zero, q.core.Err(o.String(), err)
 		}
 		return zero, q.fail(o, err)
 	}
 	// Before a decoder runs, which may take its time.
-	if !q.eng.Release(s) {
+	if !q.eng.Release(s) || q.closed.Load() && q.releasedInZeroes(s) {
 		var zero T
-		return zero, q.fail(o, shm.ErrCorrupt)
+		return zero, q.fail(o, shm.ErrClosed)
 	}
 	done := func() { q.eng.TaskDone() } // nobody else can say that it is done
 	if err = q.decode(b, &v, done); err != nil {

@@ -38,7 +38,8 @@ type RegionState struct {
 	PageSize     int       `json:"page_size"`
 	Ephemeral    bool      `json:"ephemeral,omitempty"`
 	Anonymous    bool      `json:"anonymous,omitempty"`
-	Ended        bool      `json:"ended,omitempty"` // an ephemeral region whose last participant is gone
+	Unfenced     bool      `json:"unfenced,omitempty"` // a process that goes to sleep makes the fences of those that publish
+	Ended        bool      `json:"ended,omitempty"`    // an ephemeral region whose last participant is gone
 	Created      time.Time `json:"created"`
 	Boot         string    `json:"boot"`
 	ThisBoot     bool      `json:"this_boot"` // made since the system was started
@@ -199,6 +200,7 @@ func (a *attachment) regionState() RegionState {
 		PageSize:     int(mem.Load32(a.W32(region.HdrPageSize))),
 		Ephemeral:    a.Geo.Flags&region.FlagEphemeral != 0,
 		Anonymous:    a.Geo.Flags&region.FlagAnonymous != 0,
+		Unfenced:     a.Geo.Flags&region.FlagUnfenced != 0,
 		Ended:        mem.Load32(a.W32(region.HdrLife)) == region.LifeGone,
 		Created:      time.Unix(0, int64(mem.Load64(a.W64(region.HdrCreated)))),
 		Boot:         object.RegionID(boot).String(),

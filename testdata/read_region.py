@@ -108,6 +108,7 @@ class Region:
         w = self.whole
         return {
             "version": w.u32(8), "ephemeral": w.u32(12) & 1 != 0, "anonymous": w.u32(12) & 2 != 0,
+            "unfenced": w.u32(12) & 4 != 0,
             "size": self.size, "id": w.bytes(24, 16).hex(), "max_participants": self.P, "max_objects": self.M,
             "boot": w.bytes(48, 16).hex(), "page_size": w.u32(64), "created": w.i64(72), "inode": w.u64(80),
             "ended": w.u32(192) == 1, "heap": self.heap,

@@ -19,10 +19,9 @@ import (
 //
 // # Costs
 //
-// Put and Get where nobody is in the way: a CAS to claim and a CAS to publish; a
-// CAS to take, a locked add to the own row, a CAS to release. Batches: one CAS a
-// message on either side, and one locked instruction more for 64 that are put, two
-// for 32 that are gotten. No line is written by both sides but the slot's, and once
+// Put and Get where nobody is in the way: a CAS to claim and a store to publish; a
+// CAS to take, a locked add to the own row, a store to release. Batches: one CAS a
+// message on either side, and one locked add for 32 that are gotten. No line is written by both sides but the slot's, and once
 // in 64 messages that of a hint; each looks at a bell of the other's, which is
 // written where one sleeps.
 //
@@ -53,11 +52,8 @@ import (
 //	leased, returned{t} → the same{t+1}            stepped over by a producer
 //	empty{t} → sealed{t}
 //
-// Every step is a CAS. Those of whom the word names, writing → full, reading →
-// empty or draining, draining → empty, no other live process takes: they fail only
-// in zeroes that have come in the region's place (object.Gate), and by that their
-// caller knows. In batches they are stores, and their caller asks (queue_batch.go).
-// All safety is in these words.
+// Every step is a CAS, but for writing → full and reading → empty, which are stores
+// of the one that the word names (queue_store.go). All safety is in these words.
 //
 // # Positions
 //
@@ -161,6 +157,7 @@ type Queue struct {
 	pool   pool
 
 	items, space, idle Bell
+	unfenced           *atomic.Bool // how slots are stored: queue_store.go
 
 	head, tail hint
 
@@ -331,7 +328,11 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 		head: hint{shared: a.W64(queueHead)}, tail: hint{shared: a.W64(queueTail)},
 		state: a.W64(queueState), rests: a.W64(queueRests),
 		rows:  rows{a.Ptr(queueTable, rowsSize(c.Rows)), uint32(c.Rows)},
-		items: NewBell(a.W32(queueItems), env), space: NewBell(a.W32(queueSpace), env), idle: NewBell(a.W32(queueIdle), env),
+		items: patientBell(a.W32(queueItems), env), space: patientBell(a.W32(queueSpace), env), idle: patientBell(a.W32(queueIdle), env),
+		unfenced: &never,
+	}
+	if env.Unfenced != nil && env.Sync != nil {
+		q.unfenced = env.Unfenced
 	}
 	if env.Self.Index >= uint32(c.Rows) {
 		return nil, ErrCorrupt

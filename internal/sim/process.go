@@ -4,6 +4,7 @@ package sim
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"example.com/tandem/internal/engine"
@@ -44,7 +45,12 @@ func (w *World) Process(index int) *Process {
 
 // Env is what engines are given in this process.
 func (p *Process) Env() engine.Env {
-	return engine.Env{Self: p.Self, Wake: p.w.Wake, Here: p.gate.Here}
+	unfenced := new(atomic.Bool)
+	unfenced.Store(!p.Unreached)
+	return engine.Env{
+		Self: p.Self, Wake: p.w.Wake, Here: p.gate.Here,
+		Sync: func() bool { return p.w.cur == nil || p.w.cur.Membarrier() }, Unfenced: unfenced,
+	}
 }
 
 // Alive reports whether who is a process that has not been killed.

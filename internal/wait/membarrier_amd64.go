@@ -50,6 +50,13 @@ func Reach() {
 	reach.Do(func() { go register() })
 }
 
+// ReachedWord is where Reached is read from.
+func ReachedWord() *atomic.Bool { return &reached }
+
+// FencesOthers reports whether a region is to be made in which those who sleep make
+// the fences of those who publish.
+func FencesOthers() bool { return !simulated && sys.Membarrier() == nil }
+
 func register() { reached.Store(sys.RegisterMembarrier() == nil) }
 
 // Reached reports whether Membarriers reach this process.

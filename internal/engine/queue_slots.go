@@ -234,6 +234,9 @@ func (q *Queue) walkAndTake(phase uint64, sure bool) (Slot, error) {
 		if d != 0 {
 			if untakenLap(s, d) {
 				q.stops(&w)
+				if st&stateShut != 0 && q.sure(sure, &w) { // it may be the end
+					continue
+				}
 				return Slot{}, ErrEmpty
 			}
 			if !q.toGet(&w, i, s, d) {

@@ -36,8 +36,9 @@ import (
 // that is under way: by a call that has returned. So before TryGet says ErrEmpty of a
 // slot writing, or TryPut ErrFull over one reading, it makes the others' fences and
 // looks again: for each position anew on which it would say so, since what is put at
-// the next may have been put after those fences (sure). What shows empty, full or on
-// lease was moved by CAS. A call that waits makes them before it sleeps.
+// the next may have been put after those fences (sure). The same of ErrEmpty after
+// Shutdown, where it may be the end. What shows empty, full or on lease was moved by
+// CAS. A call that waits makes them before it sleeps.
 //
 // # Death
 //

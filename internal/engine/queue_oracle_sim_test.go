@@ -38,6 +38,7 @@ type simQueue struct {
 	msgs     map[int]*simMessage
 	next     int
 	eof      bool
+	stores   int  // how its processes store
 	kills    bool // of this world: the order is not looked at
 	getting  map[*sim.Thread]*Queue
 	putting  map[*sim.Thread]int // bytes

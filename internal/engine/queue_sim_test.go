@@ -13,12 +13,28 @@ import (
 	"example.com/tandem/internal/sim"
 )
 
+// How the processes of a world store: see queue_store.go.
+const (
+	storesUnfenced = iota
+	storesMixed
+	storesFenced
+	storesModes
+)
+
 // attach is one step, so that p does not die before it has threads.
 func (o *simQueue) attach(p *sim.Process) *Queue {
 	point := mem.Point
 	mem.Point = nil
 	defer func() { mem.Point = point }()
-	q, err := AttachQueue(o.a, p.Env())
+	env := p.Env()
+	switch o.stores {
+	case storesFenced:
+		env.Sync, env.Unfenced = nil, nil
+	case storesMixed: // some are not reached
+		p.Unreached = o.w.Rand.IntN(2) == 0
+		env = p.Env()
+	}
+	q, err := AttachQueue(o.a, env)
 	if err != nil {
 		o.w.Fail("attach: %v", err)
 	}
@@ -357,6 +373,7 @@ func simulateQueue(t *testing.T, o sim.Options, mix simMix) func(*sim.World) {
 			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}}
 		q.a = mem.Heap(q.c.Size())
 		q.c.InitLap(q.a, NearWrap)
+		q.stores = w.Rand.IntN(storesModes)
 
 		some := func() int {
 			if w.Rand.IntN(3) == 0 {

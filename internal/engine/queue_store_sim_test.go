@@ -81,9 +81,21 @@ func TestSimQueueTryGetSeesWhatWasPut(t *testing.T) {
 // A TryPut that begins when a Get has returned finds the room that it has made; a
 // TryGet that of the last message of a queue that was shut down, its end.
 func TestSimQueueTrySeesWhatWasTaken(t *testing.T) {
-	for _, shut := range []bool{false, true} {
-		exploreStoring(t, 8000, 1, func(s storing) {
+	for _, c := range []struct {
+		slots int
+		shut  bool
+	}{{1, false}, {2, false}, {1, true}, {2, true}} {
+		shut := c.shut
+		exploreStoring(t, 8000, c.slots, func(s storing) {
 			p, consumer := s.attach(0)
+			if c.slots == 2 && !shut { // room is behind a lease
+				if err := consumer.TryPut(make([]byte, 16)); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := consumer.Take(nil, true); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if err := consumer.TryPut(make([]byte, 16)); err != nil {
 				t.Fatal(err)
 			}

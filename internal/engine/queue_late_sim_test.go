@@ -3,6 +3,7 @@
 package engine_test
 
 import (
+	"io"
 	"testing"
 
 	. "example.com/tandem/internal/engine"
@@ -86,6 +87,47 @@ func TestSimQueueSeesWhatWasGot(t *testing.T) {
 			one(w, attach, 0, "consumer", func(_ *sim.Thread, q *Queue) {
 				getOne(w, q)
 				one(w, attach, 1, "producer", func(_ *sim.Thread, q *Queue) { putOne(w, q) })
+			})
+		})
+	}
+}
+
+// The room is behind a lease.
+func TestSimQueueSeesWhatWasGotBehindALease(t *testing.T) {
+	sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {
+		attach := lateQueue(w, 2)
+		full := attach(w.Process(7))
+		putOne(w, full)
+		if _, err := full.Take(nil, true); err != nil {
+			w.Fail("Take: %v", err)
+		}
+		putOne(w, full)
+		one(w, attach, 0, "consumer", func(_ *sim.Thread, q *Queue) {
+			getOne(w, q)
+			one(w, attach, 1, "producer", func(_ *sim.Thread, q *Queue) { putOne(w, q) })
+		})
+	})
+}
+
+// The last message has been thrown away: it is the end.
+func TestSimQueueSeesTheEnd(t *testing.T) {
+	for _, slots := range []int{1, 2} {
+		sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {
+			attach := lateQueue(w, slots)
+			full := attach(w.Process(7))
+			putOne(w, full)
+			full.Shutdown()
+			one(w, attach, 0, "consumer", func(_ *sim.Thread, q *Queue) {
+				s, err := q.Take(nil, false)
+				if err != nil {
+					w.Fail("Take: %v", err)
+				}
+				q.Discard(s)
+				one(w, attach, 1, "other", func(_ *sim.Thread, q *Queue) {
+					if _, err := q.Take(nil, false); err != io.EOF {
+						w.Fail("all is done, and Take: %v", err)
+					}
+				})
 			})
 		})
 	}

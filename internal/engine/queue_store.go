@@ -58,9 +58,12 @@ func (q *Queue) store(s Slot, to uint64) {
 	if q.unfenced.Load() {
 		mem.Release64(s.w(), to)
 	} else {
-		mem.Store64(s.w(), to)
+		storeFenced(s.w(), to)
 	}
 }
+
+//go:noinline
+func storeFenced(w *uint64, to uint64) { mem.Store64(w, to) }
 
 // fence is that of stores by Release64 which came before it, if others do not make
 // it.

@@ -82,7 +82,7 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
+		from: `	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() && !(q.sync() && q.roomy()) {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
 `,

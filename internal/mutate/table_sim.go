@@ -46,12 +46,4 @@ var simMutations = []mutation{
 		promise: "every schedule is run with late stores, too", pkg: "./internal/sim", run: "TestStoreBuffering$", tags: "tandem_sim"},
 	{file: "internal/sim/exhaust.go", from: "	if s.left > 0 {\n", to: "	if false {\n",
 		promise: "that a store becomes visible is a choice like another", pkg: "./internal/sim", run: "TestOneByOne$", tags: "tandem_sim"},
-	{file: "internal/engine/queue_put.go", from: "	if !mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotFull, 0)) { // P3\n		return ErrCorrupt\n	}\n", to: "	mem.Release64(s.w(), slotWord(turnOf(s.word), slotFull, 0))\n",
-		promise: "a consumer that begins when a Put has returned sees the message", pkg: "./internal/engine", run: "TestSimQueueSeesWhatWasPut$", tags: "tandem_sim"},
-	{file: "internal/engine/queue_put.go", from: "	if !mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotFull, 0)) { // P3\n		return ErrCorrupt\n	}\n", to: "	mem.Release64(s.w(), slotWord(turnOf(s.word), slotFull, 0))\n",
-		promise: "W2: what sleepers look at is visible before the look whether anybody sleeps", pkg: "./internal/engine", run: "TestSimQueueExhaust$/pg", tags: "tandem_sim"},
-	{file: "internal/engine/queue_get.go", from: "	if !mem.CAS64(s.w(), s.word, to) { // G5\n		return false\n	}\n", to: "	mem.Release64(s.w(), to)\n",
-		promise: "a producer that begins when a Get has returned sees the room", pkg: "./internal/engine", run: "TestSimQueueSeesWhatWasGot$", tags: "tandem_sim"},
-	{file: "internal/engine/queue_get.go", from: "	if !mem.CAS64(s.w(), s.word, to) { // G5\n		return false\n	}\n", to: "	mem.Release64(s.w(), to)\n",
-		promise: "of those that end the last messages side by side the last sees them all", pkg: "./internal/engine", run: "TestSimQueueJoinBesideDiscards$", tags: "tandem_sim"},
 }

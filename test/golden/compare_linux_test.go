@@ -15,7 +15,7 @@ func compare(t *testing.T, s *seen, g *shm.Snapshot) {
 	t.Helper()
 	h, r := &s.Header, &g.Region
 	want(t, "version", h.Version, r.Version)
-	want(t, "flags", []bool{h.Ephemeral, h.Anonymous, h.Ended}, []bool{r.Ephemeral, r.Anonymous, r.Ended})
+	want(t, "flags", []bool{h.Ephemeral, h.Anonymous, h.Unfenced, h.Ended}, []bool{r.Ephemeral, r.Anonymous, r.Unfenced, r.Ended})
 	want(t, "sizes", []int64{h.Size, int64(h.MaxParticipants), int64(h.MaxObjects), int64(h.PageSize)},
 		[]int64{r.Size, int64(r.Participants), int64(r.Objects), int64(r.PageSize)})
 	want(t, "id and boot", []string{h.ID, h.Boot}, []string{r.ID, r.Boot})

@@ -26,6 +26,7 @@ type seen struct {
 		Version         uint32
 		Ephemeral       bool
 		Anonymous       bool
+		Unfenced        bool
 		Ended           bool
 		Size            int64
 		ID              string

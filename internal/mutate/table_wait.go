@@ -82,4 +82,53 @@ var waitMutations = []mutation{
 		promise: "the end of its context ends a call of a queue that spins",
 		pkg:     "./ring", run: "TestSpinEnds$/^Get$/context",
 	},
+	{
+		file: "internal/wait/spin.go", from: `	n := min(1+p.paused/8, mem.PerMicro)`, to: `	n := mem.PerMicro`,
+		promise: "the first looks are near", pkg: "./internal/wait", run: "TestLooksGrowApart$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	n := min(1+p.paused/8, mem.PerMicro)`, to: `	n := 1`,
+		promise: "the later looks are further apart", pkg: "./internal/wait", run: "TestLooksGrowApart$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	n := min(1+p.paused/8, mem.PerMicro)`, to: `	n := 1 + p.paused/8`,
+		promise: "looks are a microsecond apart at most", pkg: "./internal/wait", run: "TestLooksGrowApart$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	if w.place == placeNone {
+		return
+	}
+	l := w.list
+`, to: `	l := w.list
+`,
+		promise: "a wait that spinning ends does not take the list's lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
+	},
+	{
+		file: "internal/wait/pool.go", from: `	if r := &free.ready[i]; r.Load() != nil {`, to: `	if r := &free.ready[i]; false {`,
+		promise: "a waiter is taken without a lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
+	},
+	{
+		file: "internal/wait/pool.go", from: `r.Load() == nil && `, to: `false && `,
+		promise: "a waiter is given back without a lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	if crowded {`, to: `	if false {`,
+		promise: "who spins yields, where as many spin as may run", pkg: "./internal/wait", run: "TestCrowdYields$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	p := &w.spin
+	p.leave()
+	if p.budget > 0 {
+`, to: `	p := &w.spin
+	if p.budget > 0 {
+`,
+		promise: "whose wait is over is not among those who spin", pkg: "./internal/wait", run: "TestCrowdYields$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	p.leave()
+	if p.budget > 0 && p.tells {
+`, to: `	if p.budget > 0 && p.tells {
+`,
+		promise: "who sleeps is not among those who spin", pkg: "./internal/wait", run: "TestSleeperLeavesTheCrowd$",
+	},
 }

@@ -112,7 +112,7 @@ var waitMutations = []mutation{
 		promise: "a waiter is given back without a lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `	if crowded {`, to: `	if false {`,
+		file: "internal/wait/spin.go", from: `	if crowded {`, to: `	if crowded && false {`,
 		promise: "who spins yields, where as many spin as may run", pkg: "./internal/wait", run: "TestCrowdYields$",
 	},
 	{
@@ -130,5 +130,14 @@ var waitMutations = []mutation{
 `, to: `	if p.budget > 0 && p.tells {
 `,
 		promise: "who sleeps is not among those who spin", pkg: "./internal/wait", run: "TestSleeperLeavesTheCrowd$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	w.spin.leave()
+	nudged`, to: `	nudged`,
+		promise: "whose context ends its goroutine is not among those who spin", pkg: "./internal/wait", run: "TestEndedGoroutineLeavesTheCrowd$",
+	},
+	{
+		file: "internal/engine/bell.go", from: `n%doneEvery != 0 && `, to: ``,
+		promise: "who spins looks now and then at all that he waits for", pkg: "./internal/engine", run: "TestSpinLooksAtAll$",
 	},
 }

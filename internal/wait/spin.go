@@ -209,7 +209,8 @@ func (p *spinning) leave() {
 
 // lookUp is what a waiter that spins for long does now and then: it lets others
 // run, in this process and in others (the partner may be waiting for this
-// processor), and sees whether the wait must end, which Sleep then says.
+// processor), and sees whether the wait must end, which Sleep then says. It is in
+// no crowd meanwhile: a context's method may end the goroutine.
 //
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {
@@ -217,12 +218,16 @@ func (w *Waiter) lookUp(now int64) bool {
 	sys.Yield()
 	w.spin.checks = now + int64(spinMost)
 	mem.RaceDisable()
+	w.spin.leave()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()
 	if nudged || w.list.Closed() || w.ctxErr() != nil || w.isOver() {
 		w.spin.state = spinYielded
 		return false
 	}
+	mem.RaceDisable()
+	w.spin.join()
+	mem.RaceEnable()
 	return true
 }
 

@@ -19,6 +19,9 @@ import (
 //
 // A call that spins sees what comes within some tens of nanoseconds; one that
 // sleeps is woken, which takes some 5 to 65 µs, and uses no processor meanwhile.
+// Where messages come in a stream, a call that spins may let up to four
+// microseconds pass after it has found none, so that many come. A lone message
+// does not wait for that.
 type Wait int
 
 const (

@@ -153,6 +153,7 @@ type Queue struct {
 	items, space, idle Bell
 
 	head, tail hint
+	gets, puts lull
 
 	scan   atomic.Uint32 // slot where the next scan for returned ones begins
 	heldAt atomic.Uint32 // and for any that is held

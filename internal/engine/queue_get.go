@@ -68,6 +68,7 @@ func (q *Queue) TryTake() (Slot, error) {
 // takeWait waits for a message. If nobody rang in a sleep, it has been a
 // while: then it looks back.
 func (q *Queue) takeWait(by Sleeper, phase uint64) (s Slot, err error) {
+	q.pause(by, &q.gets, q.head.load())
 	at := q.atHead()
 	if _, e := q.items.await(by, func() bool {
 		s, err = q.take(phase)

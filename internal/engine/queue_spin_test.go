@@ -5,9 +5,11 @@ import (
 	"testing"
 )
 
-// A driven is the Sleeper of a call that spins, and what others do meanwhile.
+// A driven is the Sleeper of a call that may let time pass, and what others do while
+// it spins.
 type driven struct {
 	t     *testing.T
+	awake bool
 	spins int
 	do    func(spin int)
 }
@@ -22,6 +24,7 @@ func (s *driven) Spin() bool {
 
 func (s *driven) Sleep(*uint32, uint32) error { return errAsleep }
 func (s *driven) Now() int64                  { return 1 }
+func (s *driven) Lulls() bool                 { return !s.awake }
 
 // A call that spins looks, now and then, at all that it waits for: what may come
 // without a change of the slot at the front.

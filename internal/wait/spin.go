@@ -154,6 +154,17 @@ func (w *Waiter) Spin() bool {
 	return true
 }
 
+// Lulls reports whether the call may let some microseconds pass without a look:
+// where it would spin, and the one it waits for has another processor.
+//
+//go:norace
+func (w *Waiter) Lulls() bool {
+	mem.RaceDisable()
+	ok := !simulated && w.spin.of.Mode() != Sleep && !processors.one.Load()
+	mem.RaceEnable()
+	return ok
+}
+
 //go:norace
 func (p *spinning) begin() {
 	d, tells := p.of.budget()

@@ -138,3 +138,22 @@ func TestSleeperLeavesTheCrowd(t *testing.T) {
 		}
 	}
 }
+
+// Only who would spin, beside others that run, lets time pass without a look.
+func TestLulls(t *testing.T) {
+	for _, tt := range []struct {
+		mode Mode
+		many bool
+		want bool
+	}{
+		{Adaptive, true, true}, {Spin, true, true}, {Sleep, true, false},
+		{Adaptive, false, false}, {Spin, false, false},
+	} {
+		have(t, tt.many)
+		wt := NewList().WaiterWith(background, NewSpinner(tt.mode))
+		if got := wt.Lulls(); got != tt.want {
+			t.Errorf("mode %d, many processors %v: Lulls = %v", tt.mode, tt.many, got)
+		}
+		wt.Done()
+	}
+}

@@ -196,8 +196,11 @@ func TestSimQueueStoppedGivingBack(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				over = interrupted(at, func() { stopped.Nack(stopped.Index(s)) })
 				q = attach(2)
+				if _, err := q.Take(nil, false); err != ErrEmpty { // from here on it does not walk over that slot
+					t.Fatal(err)
+				}
+				over = interrupted(at, func() { stopped.Nack(stopped.Index(s)) })
 				if back := len(LookQueue(a).Holders) == 0; !back {
 					q = nil // it is still on lease
 				}

@@ -92,15 +92,26 @@ func (b Bell) sleep(s Sleeper, v uint32, can bool, before int) error {
 // at since that sleep, and if the wake-up may have been meant for another, it is
 // for the caller to pass it on.
 func (b Bell) Await(s Sleeper, done func() bool) (slept bool, err error) {
-	return b.await(s, done, nil, nil)
+	return b.await(s, done, beside{})
 }
 
-// await is Await with what some need beside it, or nil: waits, a count of the
-// calls that slept, grows before the first sleep; unrung is called after each
-// sleep in which nobody rang.
-func (b Bell) await(s Sleeper, done func() bool, waits *uint64, unrung func()) (slept bool, err error) {
+// Beside done is what some need, or nil.
+type beside struct {
+	moved  func() bool // while one spins: if not, done is most likely not so
+	waits  *uint64     // a count of the calls that slept, which grows before the first sleep
+	unrung func()      // is called after each sleep in which nobody rang
+}
+
+// doneEvery is how many looks at what moves there are for one at all of done,
+// which may be so without a move.
+const doneEvery = 8
+
+func (b Bell) await(s Sleeper, done func() bool, o beside) (slept bool, err error) {
 	for sleeps := 0; ; {
-		for s.Spin() {
+		for n := 1; s.Spin(); n++ {
+			if o.moved != nil && n%doneEvery != 0 && !o.moved() {
+				continue
+			}
 			if done() {
 				return slept, nil
 			}
@@ -109,16 +120,16 @@ func (b Bell) await(s Sleeper, done func() bool, waits *uint64, unrung func()) (
 		if done() {       // B2
 			return slept, nil
 		}
-		if !slept && waits != nil {
-			mem.Add64(waits, 1)
+		if !slept && o.waits != nil {
+			mem.Add64(o.waits, 1)
 		}
 		slept = true
 		if err := b.sleep(s, v, can, sleeps); err != nil { // B3
 			return slept, err
 		}
 		sleeps++
-		if unrung != nil && mem.Load32(b.w) == v {
-			unrung()
+		if o.unrung != nil && mem.Load32(b.w) == v {
+			o.unrung()
 		}
 		if done() {
 			return slept, nil

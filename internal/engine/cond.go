@@ -227,7 +227,7 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 		ended := error(nil)
 		if !due() {
 			var slept bool
-			if slept, ended = c.bell.await(s, due, waits, nil); slept { // W3 to W5
+			if slept, ended = c.bell.await(s, due, beside{waits: waits}); slept { // W3 to W5
 				waits = nil
 			}
 		}

@@ -151,8 +151,8 @@ func (e *Event) WaitSince(s Sleeper, w uint64) error {
 		return nil
 	}
 	moved := func() bool { return mem.Load64(e.w) != w }
-	_, err := e.bell.await(s, moved, e.a.W64(eventWaits), nil) // E2 to E5
-	if err != nil && moved() {                                 // E5
+	_, err := e.bell.await(s, moved, beside{waits: e.a.W64(eventWaits)}) // E2 to E5
+	if err != nil && moved() {                                           // E5
 		return nil
 	}
 	return err // E6

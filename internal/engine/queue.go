@@ -160,6 +160,7 @@ type Queue struct {
 	unfenced           *atomic.Bool // how slots are stored: queue_store.go
 
 	head, tail hint
+	gets, puts lull
 
 	scan   atomic.Uint32 // slot where the next scan for returned ones begins
 	heldAt atomic.Uint32 // and for any that is held

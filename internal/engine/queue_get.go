@@ -85,14 +85,35 @@ func (q *Queue) TryLease() (Slot, error) {
 // takeWait waits for a message. If nobody rang in a sleep, it has been a
 // while: then it looks back.
 func (q *Queue) takeWait(by Sleeper, phase uint64) (s Slot, err error) {
+	q.pause(by, &q.gets, q.head.load())
+	at := q.atHead()
 	if _, e := q.items.await(by, func() bool {
 		s, err = q.take(phase)
+		at = q.atHead()
 		return err != ErrEmpty
-	}, nil, q.lookBack); e != nil {
+	}, beside{moved: func() bool { return at.moved() }, unrung: q.lookBack}); e != nil {
 		q.passItems() // it may have been woken as well
 		return Slot{}, e
 	}
 	return s, err
+}
+
+// A headLook is a look at the slot alone at which a walk has ended. Of a message
+// that was given back, and of the end of the queue, it says nothing.
+type headLook struct {
+	w *uint64
+	v uint64
+}
+
+func (q *Queue) atHead() headLook {
+	w := q.word(posSlot(q.head.load()))
+	return headLook{w, mem.Load64(w)}
+}
+
+// moved reports that a message is there, or soon.
+func (l *headLook) moved() bool {
+	v := mem.Load64(l.w)
+	return v != l.v || phaseOf(v) == slotFull
 }
 
 // passItems wakes one more consumer if it may succeed.

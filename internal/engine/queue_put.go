@@ -122,6 +122,7 @@ func (q *Queue) passSpace() {
 // awaitSpace waits for room, until tried has found some or a reason not to
 // wait. An error is the Sleeper's.
 func (q *Queue) awaitSpace(by Sleeper, tried func() bool) error {
+	q.pause(by, &q.puts, q.tail.load())
 	_, err := q.space.Await(by, tried)
 	if err != nil {
 		q.passSpace() // it may have been woken as well

@@ -4,8 +4,8 @@ package main
 var queueGetMutations = []mutation{
 	{
 		file:    "internal/engine/queue_get.go",
-		from:    "}, nil, q.lookBack); e != nil {",
-		to:      "}, nil, nil); e != nil {",
+		from:    ", unrung: q.lookBack}); e != nil {",
+		to:      "}); e != nil {",
 		promise: "a message whose giver-back is stopped comes to who waits",
 		pkg:     "./internal/engine", run: "TestSimQueueStoppedGivingBack$", tags: "tandem_sim",
 	},

@@ -4,7 +4,7 @@
 //
 //	go test -run XXX -bench . ./bench
 //	go test -run XXX -bench . ./bench -table    # and the tables of docs/performance.md at the end
-//	TANDEM_TESTS=bars go test -v -run 'TestBars$' ./bench    # what is promised of them
+//	TANDEM_TESTS=bars go test -v -run 'TestBars$' ./bench -table    # what is promised of them
 //
 // A benchmark is a contest. Its contestants run in turn, some 30 ms each, round
 // after round, so that a processor that slows down or wanders slows them all;

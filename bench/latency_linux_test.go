@@ -24,10 +24,15 @@ const longest = int64(time.Minute)
 
 func newTrips() *hdrhistogram.Histogram { return hdrhistogram.New(1, longest, 3) }
 
-func record(h *hdrhistogram.Histogram, all []trips) {
-	for _, t := range all {
-		h.RecordValues(min(t.ns, longest), t.count)
+// histogram is of the trips of some rounds.
+func histogram(of [][]trips, d distance) *hdrhistogram.Histogram {
+	h := newTrips()
+	for _, i := range d.rounds {
+		for _, t := range of[i] {
+			h.RecordValues(min(t.ns, longest), t.count)
+		}
 	}
+	return h
 }
 
 // A stopwatch times the trips of one side. Nil times none.
@@ -96,19 +101,22 @@ var percentiles = []percentile{
 var latencies []string
 
 func (c contest) latencies(r result) (rows []string) {
-	for _, l := range r.there {
-		if l.trips == nil {
-			continue
+	for _, d := range distances(r.line) {
+		for _, l := range r.there {
+			if l.trips == nil {
+				continue
+			}
+			by := l.plainName()
+			if !l.in.pinned {
+				by += ", unpinned"
+			}
+			row := fmt.Sprintf("| %s |%s %s |", c.what, d.column(r), by)
+			h := histogram(l.trips, d)
+			for _, p := range percentiles {
+				row += " " + figure(p.of(h)) + " |"
+			}
+			rows = append(rows, row)
 		}
-		by := strings.ReplaceAll(sized.ReplaceAllString(l.name, ""), "-", " ")
-		if !l.in.pinned {
-			by += ", unpinned"
-		}
-		row := fmt.Sprintf("| %s | %s |", c.what, by)
-		for _, p := range percentiles {
-			row += " " + figure(p.of(l.trips)) + " |"
-		}
-		rows = append(rows, row)
 	}
 	return rows
 }
@@ -125,9 +133,7 @@ func TestTrips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := newTrips()
-	record(h, all)
-	record(h, []trips{{2 * longest, 1}})
+	h := histogram([][]trips{all, {{7, 1_000_000}}, {{2 * longest, 1}}}, distance{"near", []int{0, 2}})
 	if n := h.TotalCount(); n != 1001 {
 		t.Errorf("%d trips, want 1001", n)
 	}

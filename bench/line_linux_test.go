@@ -40,8 +40,8 @@ func newProbe(b testing.TB, teams *teams) func() float64 {
 	}
 }
 
-// lineOf is the line of a round between two probes; not a number if they do not
-// agree on near or far.
+// lineOf is the line of a round between two probes; not a number if there were
+// none, or they do not agree on near or far.
 func lineOf(before, after float64) float64 {
 	if before < farFrom != (after < farFrom) {
 		return math.NaN()

@@ -41,8 +41,11 @@ func printTable(before string) {
 		fmt.Printf("\n| %s |%s ns | spread | beside it, in the same rounds: ns (Tandem is so many times as fast: median, middle half) |\n", t.title, line)
 		fmt.Printf("| --- |%s --- | --- | --- |\n%s\n", rule, strings.Join(table[t.kind], "\n"))
 	}
+	if len(barRows) > 0 {
+		fmt.Printf("\n| What is promised | line | it is (median, middle half) | at least | |\n| --- | --- | --- | --- | --- |\n%s\n", strings.Join(barRows, "\n"))
+	}
 	if len(latencies) > 0 {
-		fmt.Printf("\n| %s | by | p50 | p99 | p99.9 | max |\n| --- | --- | --- | --- | --- | --- |\n%s\n", percentilesTitle, strings.Join(latencies, "\n"))
+		fmt.Printf("\n| %s | line | by | p50 | p99 | p99.9 | max |\n| --- | --- | --- | --- | --- | --- | --- |\n%s\n", percentilesTitle, strings.Join(latencies, "\n"))
 	}
 }
 
@@ -74,16 +77,20 @@ func (c contest) row(d distance, r result) string {
 	for _, peer := range r.there[1:] {
 		beside = append(beside, fmt.Sprintf("%s %s (%s)", peer.title(ours.contestant), c.figure(d.of(peer.ns)), within(d.of(ratios(ours, peer)))))
 	}
-	where := ""
-	switch {
-	case c.kind == "free":
-	case d.known():
-		where = fmt.Sprintf(" %s, %s |", d.name, figure(median(d.of(r.line))))
-	default:
-		where = " changing |"
+	where := d.column(r)
+	if c.kind == "free" {
+		where = ""
 	}
 	spread := spread(d.of(ours.ns))
 	return fmt.Sprintf("| %s |%s %s | %.0f %% | %s |", c.what, where, c.figure(d.of(ours.ns)), spread, strings.Join(beside, ", "))
+}
+
+// column is where the processors were.
+func (d distance) column(r result) string {
+	if !d.known() {
+		return " changing |"
+	}
+	return fmt.Sprintf(" %s, %s |", d.name, figure(median(d.of(r.line))))
 }
 
 // figure is the median, and bytes a second where these count.
@@ -95,12 +102,16 @@ func (c contest) figure(ns []float64) string {
 	return s
 }
 
-// sized is the size at the end of a name, which stands in the row already.
-var sized = regexp.MustCompile(`-(8|64|4K|64K|1M)$`)
+// sized is a message's size in a name, which stands in the row already.
+var sized = regexp.MustCompile(`-(8|64|4K|64K|1M)\b`)
+
+func (l *lane) plainName() string {
+	return strings.ReplaceAll(sized.ReplaceAllString(l.name, ""), "-", " ")
+}
 
 // title is the contestant as a reader of the table knows it, beside ours.
 func (l *lane) title(ours contestant) string {
-	name := strings.ReplaceAll(sized.ReplaceAllString(l.name, ""), "-", " ")
+	name := l.plainName()
 	switch {
 	case l.in.language == "Python":
 		return "Python `" + l.name + "`"

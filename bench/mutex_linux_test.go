@@ -29,7 +29,7 @@ func BenchmarkMutexContended(b *testing.B) { mutexContended.run(b) }
 func BenchmarkMutexMany(b *testing.B) {
 	for _, n := range []int{1, 2, 4, 8, 16} {
 		b.Run(strconv.Itoa(n), func(b *testing.B) {
-			contest{what: fmt.Sprintf("`Mutex`, of %d, unpinned", n), kind: "contended", of: []contestant{
+			contest{what: fmt.Sprintf("`Mutex`, unpinned processes compete: %d", n), kind: "contended", of: []contestant{
 				{many("Go", n), "Mutex"}, {many("C", n), "pthread-robust"},
 			}}.run(b)
 		})

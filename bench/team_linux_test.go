@@ -77,7 +77,7 @@ func (p place) prefix() string {
 	switch {
 	case p == inPython:
 		return "Python-"
-	case p == twoFree || p == inCFree:
+	case p.processes > 1 && !p.pinned:
 		return "unpinned-"
 	}
 	return ""

@@ -32,14 +32,14 @@ var wordBatch = contest{what: "`Queue`, a stream of 8 bytes each, 32 at a time",
 
 func BenchmarkWordBatch(b *testing.B) { wordBatch.run(b) }
 
-var wordTrip = contest{what: "two `Queue`s, a round trip of 8 bytes", kind: "trip", of: []contestant{
+var wordTrip = contest{what: "two `Queue`s, a round trip of 8 bytes, unpinned", kind: "trip", of: []contestant{
 	{twoFree, "Queue-8"}, {two, "Queue-8"},
 	{inCFree, "mpmc-ring-8"}, {inC, "mpmc-ring-8"}, {inC, "spsc-ring-8"}, {inC, "locked-ring-8"},
 }}
 
 func BenchmarkWordTrip(b *testing.B) { wordTrip.run(b) }
 
-var wordTripSpin = contest{what: "two `Queue`s that `Spin`, a round trip of 8 bytes", kind: "trip", of: []contestant{
+var wordTripSpin = contest{what: "two `Queue`s that `Spin`, a round trip of 8 bytes, unpinned", kind: "trip", of: []contestant{
 	{twoFree, "Queue-8-Spin"}, {two, "Queue-8-Spin"}, {inCFree, "mpmc-ring-8"}, {inC, "mpmc-ring-8"},
 }}
 
@@ -47,7 +47,7 @@ func BenchmarkWordTripSpin(b *testing.B) { wordTripSpin.run(b) }
 
 // They never spin, as who waits in the kernel does.
 func BenchmarkWordTripSleep(b *testing.B) {
-	contest{what: "two `Queue`s that `Sleep`, a round trip of 8 bytes", kind: "trip", of: []contestant{
+	contest{what: "two `Queue`s that `Sleep`, a round trip of 8 bytes, unpinned", kind: "trip", of: []contestant{
 		{twoFree, "Queue-8-Sleep"}, {two, "Queue-8-Sleep"}, {inC, "locked-ring-8"}, {inC, "futex"},
 	}}.run(b)
 }

@@ -26,7 +26,7 @@ var bars = []bar{
 	{contest: manyToMany(4), against: "locked-ring", least: 1.5},
 	{contest: manyToMany(8), against: "locked-ring", least: 1.5},
 	{contest: manyGoroutines, against: "channel", least: 1.5},
-	{contest: wordBatch, against: "Queue-8", least: 2},
+	{contest: wordBatch, against: "Queue-8-by-1", least: 2},
 	{contest: wordBatch, against: "mpmc-ring-8", least: 2},
 	{contest: wordTrip, against: "mpmc-ring-8", least: 1 / 1.5},
 	{contest: wordTripSpin, against: "mpmc-ring-8", least: 1 / 1.5},

@@ -27,7 +27,7 @@ func BenchmarkWordStream(b *testing.B) { wordStream.run(b) }
 
 // Each message is an operation, and they come and go by up to 32.
 var wordBatch = contest{what: "`Queue`, a stream of 8 bytes each, 32 at a time", kind: "stream", of: []contestant{
-	{two, "Queue-8-by-32"}, {two, "Queue-8"}, {inC, "mpmc-ring-8"}, {inC, "spsc-ring-8"},
+	{two, "Queue-8-by-32"}, {two, "Queue-8-by-1"}, {inC, "mpmc-ring-8"}, {inC, "spsc-ring-8"},
 }}
 
 func BenchmarkWordBatch(b *testing.B) { wordBatch.run(b) }
@@ -97,6 +97,7 @@ func init() {
 			return done
 		}
 	}
+	jobs["stream/Queue-8-by-1"] = jobs["stream/Queue-8"]
 	jobs["stream/Queue-8-by-32"] = func(e *env) func(n int) int {
 		q := e.words("batches8", ring.Adaptive)
 		var batch [32]uint64

@@ -80,7 +80,7 @@ func (c *Cond) open(r, locks *shm.Region, name, field string, lock userLock) err
 		own := sharedOf(core)
 		e, err := engine.AttachCond(core.Area, core.Env, &own.line)
 		if err == nil && lock.lock.core == nil {
-			err = lock.find(locks, handle{core, own}, core.Field(fieldLock))
+			err = lock.find(locks, handleOn(core, own), core.Field(fieldLock))
 		}
 		return e, err
 	})

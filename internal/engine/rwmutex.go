@@ -205,7 +205,7 @@ func (l *RWMutex) LockNow() bool {
 		l.giveBack()
 		return false
 	}
-	mem.Store64(l.entered, l.m.me) // W3
+	mem.Release64(l.entered, l.m.me) // W3
 	return true
 }
 
@@ -227,7 +227,7 @@ func (l *RWMutex) TryLock() (bool, error) {
 		l.giveBack()
 		return false, ErrGone
 	}
-	mem.Store64(l.entered, l.m.me) // W3
+	mem.Release64(l.entered, l.m.me) // W3
 	return true, nil
 }
 
@@ -258,7 +258,7 @@ func (l *RWMutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 		l.giveBack()
 		return false, err
 	}
-	mem.Store64(l.entered, l.m.me) // W3
+	mem.Release64(l.entered, l.m.me) // W3
 	return suspect, nil
 }
 
@@ -335,7 +335,7 @@ func (l *RWMutex) Unlock() error {
 			return err
 		}
 	}
-	if !l.m.UnlockNow() { // W5
+	if !l.m.UnlockGuess() { // W5
 		// That nobody has it now is what was wanted.
 		if err := l.m.Unlock(); err != nil && err != ErrNotLocked {
 			return err

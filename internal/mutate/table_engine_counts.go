@@ -66,11 +66,35 @@ var engineCountMutations = []mutation{
 		to:      "",
 		promise: "overdue is said of one instant's share",
 		pkg:     "./internal/engine", run: "TestSimLedgerOverdue$", tags: "tandem_sim"},
-	{file: "internal/engine/ledger.go",
-		from:    "return mem.Load32(l.starving) == 0 && l.AddNow(d, most)",
-		to:      "return l.AddNow(d, most)",
-		promise: "TakeNow stands back for the starving",
+	{file: "internal/engine/semaphore.go",
+		from:    "return mem.Load32(s.starving) == 0 && s.AddGuess",
+		to:      "return s.AddGuess",
+		promise: "AcquireGuess stands back for the starving",
 		pkg:     "./internal/engine", run: "TestSimSemaphoreStarving$", tags: "tandem_sim"},
+	{file: "internal/engine/semaphore.go",
+		from:    "return mem.Load32(s.starving) == 0 && s.AddLook",
+		to:      "return s.AddLook",
+		promise: "AcquireLook stands back for the starving",
+		pkg:     "./internal/engine", run: "TestSimSemaphoreStarving$", tags: "tandem_sim"},
+	{file: "internal/engine/ledger_now.go",
+		from: `if t&ledgerTenant != l.me || uint(ledgerValue(t)+d) > uint(most) || !mem.CAS64(l.t, t, n) { // N2
+		return false
+	}
+	mem.Release64(&l.last, n)
+	return true
+}
+
+// AddLook`,
+		to: `if uint(ledgerValue(t)+d) > uint(most) || !mem.CAS64(l.t, t, n) {
+		return false
+	}
+	mem.Release64(&l.last, n)
+	return true
+}
+
+// AddLook`,
+		promise: "N2: who has left nothing there yet is not the tenant",
+		pkg:     "./internal/engine", run: "TestLedgerGuess$"},
 	{file: "internal/engine/ledger_recover.go",
 		from: `	mem.Store32(l.starving, 0)
 `,
@@ -113,7 +137,7 @@ var engineCountMutations = []mutation{
 	return true`,
 		to: `s.Bell.Ring(1) // V2
 	return true`,
-		promise: "V2: ReleaseNow wakes as many as it gives",
+		promise: "V2: ReleaseGuess wakes as many as it gives",
 		pkg:     "./internal/engine", run: "TestSimSemaphoreMixed$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/semaphore.go",
 		from: `s.Bell.Ring(n) // V2

@@ -59,6 +59,11 @@ import (
 // first for all: if R1 is, W2 finds the row; if W1 is, R2 finds the holder.
 // W2 looks only at rows whose used bit is set, which was before any R1.
 //
+// W3 is no fence. What entered says is asked after its writer's death, when all
+// that it has stored is there, and by its own process, in W4. Others are shown
+// it, if need be a moment later. W4 is a CAS, as somebody may unlock once too
+// often while the writer of another process is inside.
+//
 // No wake-up is lost, by the proof of Bell: what is looked at changes before
 // the ring. A writer in W2 looks at rows, and the process that makes one 0
 // rings (R3, R5). A reader in R4 looks at the mutex, and the process that frees

@@ -84,6 +84,19 @@ func (m *Mutex) lock(ctx context.Context) error {
 // does not block, but in a repair that [Mutex.OnOwnerDied] gave. An error, with
 // false, is Lock's.
 func (m *Mutex) TryLock() (bool, error) {
+	if m.closed == nil || !m.mu.LockGuess() {
+		return m.tryLock()
+	}
+	if mem.RaceEnabled || m.closed.Load() {
+		err := m.core.Locked("mutex.TryLock", nil, &m.mu)
+		return err == nil, err
+	}
+	m.keep()
+	return true, nil
+}
+
+//go:noinline
+func (m *Mutex) tryLock() (bool, error) {
 	ctx := context.Background()
 	err := m.readyNow()
 	if err == nil {

@@ -77,6 +77,16 @@ var engineLockMutations = []mutation{
 		to:      "	return true\n",
 		promise: "W3: LockNow says who is inside",
 		pkg:     "./internal/engine", run: "TestSimRWMutex$/alive", tags: "tandem_sim"},
+	{file: "internal/engine/rwmutex.go",
+		from: "	for !mem.CAS64(l.entered, l.m.me, 0) { // W4\n",
+		to: `	for {
+			if mem.Load64(l.entered) == l.m.me {
+				mem.Store64(l.entered, 0) // W4
+				break
+			}
+`,
+		promise: "W4: who unlocks once too often takes nothing from another process's writer",
+		pkg:     "./internal/engine", run: "TestSimRWMutexUnlockedTwice$", tags: "tandem_sim"},
 	{file: "internal/engine/mutex.go",
 		from:    "slept && now-start > patience",
 		to:      "slept",

@@ -13,8 +13,8 @@ import (
 // [Cond.Holder]. Two holders exclude each other, of one process too. A goroutine
 // that goes its own way needs a holder of its own: two that share one are one
 // to the lock, so neither waits for the other. A holder may be handed from one
-// goroutine to another, but two must not be in its calls at the same time (the
-// race detector tells of it): how deep it is would be anybody's guess.
+// goroutine to another, but two must not be in its calls at the same time: how
+// deep it is would be anybody's guess.
 //
 // It takes nothing any more when the handle is closed that it was made by, but
 // what it has it can still Unlock: nobody else could.
@@ -59,7 +59,10 @@ func newHolder(h handle, mu engine.RMutex) *Holder {
 	return n
 }
 
-// latest is last, which orders nothing of the user's; took makes it h.
+// The words below are the library's own: they order nothing of the user's, and
+// what orders them, where the user's program does, the race detector need not see.
+
+// latest is last; took makes it h.
 func (r *reentry) latest() *Holder {
 	mem.RaceDisable()
 	h := r.last.Load()
@@ -78,6 +81,8 @@ func (r *reentry) took(h *Holder) {
 func (h *Holder) has() bool { return h.own.latest() == h && h.mu.Mine() }
 
 // set makes the depth of h, which has the lock, another.
+//
+//go:norace
 func (h *Holder) set(depth int) {
 	h.depth = depth
 	h.mu.Show(h.number, depth)
@@ -85,6 +90,8 @@ func (h *Holder) set(depth int) {
 
 // again locks once more, if h has the lock. lost says that it did, and that
 // somebody took the lock from it.
+//
+//go:norace
 func (h *Holder) again() (ok, lost bool) {
 	if h.depth == 0 {
 		return false, false
@@ -103,6 +110,8 @@ func (h *Holder) took(depth int) {
 }
 
 // giveUp is for who unlocks the mutex itself. It returns how deep h had it.
+//
+//go:norace
 func (h *Holder) giveUp() int {
 	d := h.depth
 	h.depth = 0
@@ -206,7 +215,7 @@ func (h *Holder) Recover(ctx context.Context) (suspect bool, err error) {
 func (h *Holder) MarkConsistent() error {
 	err := h.made()
 	if err == nil {
-		if h.depth == 0 {
+		if h.deep() == 0 {
 			err = ErrNotOwner
 		} else {
 			err = h.core.Here(h.mu.MarkConsistent)
@@ -254,6 +263,9 @@ func (h *Holder) unlockSlow() error {
 	return h.core.Done("holder.Unlock", err)
 }
 
+// unlock is Unlock by who has looked whether the handle is closed.
+//
+//go:norace
 func (h *Holder) unlock() error {
 	if h.depth == 0 {
 		return ErrNotOwner
@@ -279,12 +291,13 @@ type undoing struct{ h *Holder }
 
 func (u undoing) Unlock() error { return u.h.unlock() }
 
-// Depth is how often h has locked and not yet unlocked. It does not block.
-//
 //go:norace
+func (h *Holder) deep() int { return h.depth }
+
+// Depth is how often h has locked and not yet unlocked. It does not block.
 func (h *Holder) Depth() int {
 	if h.core == nil || h.core.Closed.Load() {
 		return 0
 	}
-	return h.depth
+	return h.deep()
 }

@@ -60,8 +60,9 @@ import (
 // L1. All look again, and all who called Lock are told of A.
 //
 // since is only to be shown: since when the holder has it, CLOCK_MONOTONIC. A
-// slow lock writes the time, a fast one 0, which costs it nothing; then the
-// first to sleep on it writes the time it found it held, which is a bound.
+// slow lock writes the time, a fast one 0, if it is not 0 already, which costs it
+// a load; then the first to sleep on it writes the time it found it held, which is
+// a bound.
 //
 // That the word says whether somebody may be asleep, so that an Unlock without
 // sleepers makes no system call, is Drepper's second mutex ([Futexes Are Tricky]).

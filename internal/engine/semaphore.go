@@ -135,8 +135,8 @@ func (s *Semaphore) Release(n int) error {
 // GiveBack is Release of one that was taken, by a caller that is in the middle
 // of a Here.
 func (s *Semaphore) GiveBack() error {
-	bare := *s
-	bare.env = s.env.Bare()
+	bare := Semaphore{Ledger: Ledger{t: s.t, me: s.me, a: s.a, rows: s.rows, env: s.env.Bare(), starving: s.starving, Bell: s.Bell},
+		initial: s.initial, most: s.most} // without what s has left there, which others write
 	return bare.Release(1)
 }
 

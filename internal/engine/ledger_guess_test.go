@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync"
 	"testing"
 
 	"example.com/tandem/internal/mem"
@@ -54,6 +55,33 @@ func TestLedgerGuess(t *testing.T) {
 	}
 	if err := CheckLedger(a); err != nil {
 		t.Error(err)
+	}
+}
+
+// A permit is given back while others take and give: for the race detector.
+func TestSemaphoreGiveBackBesideOthers(t *testing.T) {
+	a := mem.Heap(SemaphoreSize(1))
+	InitSemaphore(a, 2)
+	s, err := AttachSemaphore(a, Env{Wake: func(*uint32, int) int { return 0 }}, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	for _, give := range []func() error{s.GiveBack, func() error { return s.Release(1) }} {
+		wg.Go(func() {
+			for range 200 {
+				if ok, err := s.TryAcquire(); !ok || err != nil {
+					t.Errorf("TryAcquire = %v, %v", ok, err)
+				}
+				if err := give(); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if v := s.Value(); v != 2 {
+		t.Errorf("%d permits, want 2", v)
 	}
 }
 

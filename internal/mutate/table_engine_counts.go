@@ -76,6 +76,15 @@ var engineCountMutations = []mutation{
 		to:      "return s.AddLook",
 		promise: "AcquireLook stands back for the starving",
 		pkg:     "./internal/engine", run: "TestSimSemaphoreStarving$", tags: "tandem_sim"},
+	{file: "internal/engine/semaphore.go",
+		from: `	bare := Semaphore{Ledger: Ledger{t: s.t, me: s.me, a: s.a, rows: s.rows, env: s.env.Bare(), starving: s.starving, Bell: s.Bell},
+		initial: s.initial, most: s.most} // without what s has left there, which others write
+`,
+		to: `	bare := *s
+	bare.env = s.env.Bare()
+`,
+		promise: "GiveBack copies nothing that others write",
+		pkg:     "./internal/engine", run: "TestSemaphoreGiveBackBesideOthers$", args: []string{"-race"}},
 	{file: "internal/engine/ledger_now.go",
 		from: `if t&ledgerTenant != l.me || uint(ledgerValue(t)+d) > uint(most) || !mem.CAS64(l.t, t, n) { // N2
 		return false

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"unsafe"
 
 	"example.com/tandem/internal/mem"
 )
@@ -106,6 +107,7 @@ type RWMutex struct {
 	gate     Bell
 	drain    Bell
 	rows     uint64
+	lines    unsafe.Pointer // the rows' lines
 	a        mem.Area
 }
 
@@ -170,9 +172,10 @@ func openRWMutex(a mem.Area, env Env) (*RWMutex, error) {
 	if err != nil {
 		return nil, err
 	}
+	rows := min((a.Size()-rwRows)/rwLine, MaxParticipants)
 	return &RWMutex{m: *m, entered: a.W64(rwEntered), starving: a.W32(rwStarving),
 		gate: NewBell(a.W32(rwGate), env), drain: NewBell(a.W32(rwDrain), env),
-		rows: min((a.Size()-rwRows)/rwLine, MaxParticipants), a: a}, nil
+		rows: rows, lines: a.Ptr(rwRows, rwLine*rows), a: a}, nil
 }
 
 func (l *RWMutex) line(i uint32) mem.Area { return l.a.Sub(rwRows+rwLine*uint64(i), rwLine) }
@@ -184,7 +187,7 @@ func (l *RWMutex) any(off uint64) bool {
 	for k := range uint32(l.rows+63) / 64 {
 		for b := mem.Load64(l.used(k)); b != 0; b &= b - 1 {
 			i := k*64 + uint32(bits.TrailingZeros64(b))
-			if uint64(i) < l.rows && mem.Load32(l.line(i).W32(off)) != 0 {
+			if uint64(i) < l.rows && mem.Load32((*uint32)(unsafe.Add(l.lines, rwLine*uint64(i)+off))) != 0 {
 				return true
 			}
 		}
@@ -203,7 +206,7 @@ func (l *RWMutex) reading() bool { return l.any(rwReaders) }
 // LockNow locks for writing if that takes no waiting and no asking. What every
 // Lock tries first.
 func (l *RWMutex) LockNow() bool {
-	if mem.Load32(l.starving) != 0 || !l.m.LockNow() {
+	if mem.Load32(l.starving) != 0 || !l.m.LockGuess() && !l.m.LockLook() {
 		return false
 	}
 	if l.reading() || !l.there() {

@@ -125,7 +125,7 @@ var engineCountMutations = []mutation{
 		from:    "if mem.CAS64(row, r, rowWord(0, rowSeq(r))) { // R3",
 		to:      "if mem.CAS64(row, r, 0) { // R3",
 		promise: "a row's numbers only grow, through a recovery too",
-		pkg:     "./internal/engine", run: "TestSimLedger$/accounts_killed", tags: "tandem_sim"},
+		pkg:     "./internal/engine", run: "TestSimLedger$/accounts_killed_soon", tags: "tandem_sim"},
 	{file: "internal/engine/ledger_recover.go",
 		from:    "return max(0, min(-h, most-value))",
 		to:      "return -h",

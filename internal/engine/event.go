@@ -129,6 +129,12 @@ func (e *Event) Unset() (was bool, err error) {
 // IsSet reports whether the event is set at this instant.
 func (e *Event) IsSet() bool { return mem.Load64(e.w)&eventSet != 0 }
 
+// Rose is E1 where a Wait is over by it: the event is set, and the word is legal.
+func (e *Event) Rose() bool {
+	w := mem.Load64(e.w)
+	return w&eventSet != 0 && eventLegal(w)
+}
+
 // Look is E1: the word, and whether the event is set.
 func (e *Event) Look() (w uint64, set bool) {
 	w = mem.Load64(e.w)

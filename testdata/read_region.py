@@ -87,7 +87,7 @@ class Region:
         self.whole = whole
         self.size, self.P, self.M = whole.u64(16), whole.u32(40), whole.u32(44)
         if not (1 <= self.P <= 1024 and 1 <= self.M <= 1 << 20 and self.size <= 1 << 46 and self.size == len(memory)
-                and self.size % whole.u32(64) == 0 and whole.u32(12) & ~3 == 0):
+                and self.size % whole.u32(64) == 0 and whole.u32(12) & ~7 == 0):
             raise Damaged("impossible header")
         if whole.u64(88) != fnv(whole.bytes(0, 24) + whole.bytes(40, 8) + whole.bytes(64, 8)):
             raise Damaged("the header's sum is another")

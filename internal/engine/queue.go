@@ -174,15 +174,15 @@ type QueueConfig struct {
 	Slots int // messages
 	Room  int // bytes of payload in a slot, at most 4096
 	// Without blocks every message is of Room bytes. With them one of up to
-	// Room bytes lies in its slot, and a longer one in a chain of blocks.
+	// Room bytes lies in its slot, and a longer one in blocks.
 	Blocks     int
 	BlockSize  int // 64 to 65536, a multiple of 64
 	MaxMessage int // bytes, at most Blocks·BlockSize
 	Rows       int // participants; 0: MaxParticipants
 }
 
-// The words of a queue. Its slots follow its rows; then the blocks' owners,
-// links and bytes.
+// The words of a queue. Its slots follow its rows; then the blocks' words, and
+// their bytes.
 //
 //	  0  config    written by Init, then read-only
 //	128  state     pending, shut down; bells: items, space, idle; rests
@@ -227,7 +227,7 @@ const (
 
 // A queueLayout is where a configuration puts things.
 type queueLayout struct {
-	stride, slots, owners, links, bytes, size uint64
+	stride, slots, heads, bytes, size uint64
 }
 
 func (c QueueConfig) layout() (l queueLayout, ok bool) {
@@ -244,9 +244,8 @@ func (c QueueConfig) layout() (l queueLayout, ok bool) {
 	up := func(x, to uint64) uint64 { return (x + to - 1) / to * to }
 	l.stride = up(slotBody+uint64(c.Room), 64)
 	l.slots = up(queueTable+rowsSize(c.Rows), 128)
-	l.owners = up(l.slots+uint64(c.Slots)*l.stride, 128)
-	l.links = up(l.owners+uint64(c.Blocks)*8, 128)
-	l.bytes = up(l.links+uint64(c.Blocks)*4, 128)
+	l.heads = up(l.slots+uint64(c.Slots)*l.stride, 128)
+	l.bytes = up(l.heads+uint64(c.Blocks)*headBytes, 128)
 	l.size = l.bytes + uint64(c.Blocks)*uint64(c.BlockSize)
 	return l, true
 }
@@ -277,6 +276,9 @@ func (c QueueConfig) Init(a mem.Area) {
 	for off, v := range map[uint64]int{queueSlots: c.Slots, queueRoom: c.Room, queueBlocks: c.Blocks,
 		queueBlock: c.BlockSize, queueMost: c.MaxMessage, queueRows: c.Rows} {
 		*a.W32(off) = uint32(v)
+	}
+	if l, ok := c.layout(); ok && c.Blocks > 0 {
+		c.initPool(a, l)
 	}
 }
 
@@ -338,7 +340,8 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 	}
 	if c.Blocks > 0 {
 		q.wakes = -1
-		q.pool.init(a, c, l, env.Self)
+		q.pool = newPool(a, c, l, env.Self)
+		q.pool.apart(env.Self)
 	}
 	return q, nil
 }

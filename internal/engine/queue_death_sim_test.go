@@ -35,7 +35,7 @@ func TestSimQueueDiesAnywhere(t *testing.T) {
 		},
 		"loan": func(q *Queue, msg []byte) {
 			if l, err := q.Loan(nil, len(msg)); err == nil {
-				copy(q.Lent(l), msg)
+				copy(q.LentBytes(l), msg)
 				if _, err := q.PutLoan(nil, l, len(msg)); err != nil {
 					q.DropLoan(l)
 				}
@@ -43,14 +43,14 @@ func TestSimQueueDiesAnywhere(t *testing.T) {
 		},
 		"a part of a loan": func(q *Queue, msg []byte) {
 			if l, err := q.Loan(nil, len(msg)); err == nil {
-				copy(q.Lent(l), msg)
+				copy(q.LentBytes(l), msg)
 				q.PutLoan(nil, l, 17)
 				q.DropLoan(l)
 			}
 		},
 		"a small part of a loan": func(q *Queue, msg []byte) {
 			if l, err := q.Loan(nil, len(msg)); err == nil {
-				copy(q.Lent(l), msg)
+				copy(q.LentBytes(l), msg)
 				q.PutLoan(nil, l, 9)
 			}
 		},

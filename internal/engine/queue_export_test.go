@@ -25,8 +25,8 @@ func (q *Queue) Fits(n int) bool {
 // FitsWhole reports whether a loan of n bytes could be had.
 func (q *Queue) FitsWhole(n int) bool { return q.pool.look(0, q.pool.blocks(uint32(n))).found }
 
-// Memory is what was lent, all of it.
-func (q *Queue) Lent(l Loan) []byte {
+// LentBytes is what was lent, all of it.
+func (q *Queue) LentBytes(l Loan) []byte {
 	return unsafe.Slice((*byte)(q.Memory(l)), int(l.blocks*q.pool.size))
 }
 

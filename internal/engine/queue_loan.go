@@ -65,6 +65,9 @@ func (q *Queue) Loan(by Sleeper, n int) (Loan, error) {
 // before.
 func (q *Queue) Memory(l Loan) unsafe.Pointer { return mem.Place(q.pool.at(l.first)) }
 
+// Lent reports whether the loan has not ended, nor is being put.
+func (q *Queue) Lent(l Loan) bool { return mem.Load64(q.pool.owner(l.first)) == l.tag }
+
 // own is LN2.
 func (q *Queue) own(l Loan) (Loan, error) {
 	to := l

@@ -1,0 +1,14 @@
+package ring
+
+import "example.com/tandem/internal/engine"
+
+// Loans is how many loans of the queue are out, in all processes.
+func (q *Queue[T]) Loans() (n int) {
+	ops, _ := engine.OpsOf(engine.KindQueue)
+	for _, h := range ops.Look(q.core.Area).Holders {
+		if h.What == "loan" {
+			n += h.N
+		}
+	}
+	return n
+}

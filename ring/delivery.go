@@ -166,10 +166,13 @@ func (q *Queue[T]) leased(o operation, s engine.Slot, d *Delivery[T]) (err error
 //go:noinline
 func (q *Queue[T]) leasedBytes(s engine.Slot, d *Delivery[T], slot int) error {
 	if q.form == raw || q.form == asBytes {
-		at, whole, err := q.eng.InPlace(s)
-		n, errLen := q.eng.Length(s)
-		if err = errors.Join(err, errLen); err != nil || q.form == raw && n != q.size {
+		n, err := q.eng.Length(s)
+		if err != nil || q.form == raw && n != q.size {
 			return shm.ErrCorrupt
+		}
+		at, whole, err := q.eng.InPlace(s, n)
+		if err != nil {
+			return err
 		}
 		if whole {
 			d.in = readAt(at, n)

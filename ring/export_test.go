@@ -12,3 +12,6 @@ func (q *Queue[T]) Loans() (n int) {
 	}
 	return n
 }
+
+// Out reports whether the collector would give the loan back.
+func (l Loan[T]) Out() bool { return l.own.out.core != nil }

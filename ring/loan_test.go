@@ -295,6 +295,59 @@ func TestLoanIsCollected(t *testing.T) {
 	}
 }
 
+// What has ended holds no queue in the collector's reach.
+func TestEndedLoanIsLetGo(t *testing.T) {
+	q := open[[]byte](t, region(t), "q", nil)
+	ctx := watchdog(t)
+	for what, end := range map[string]func(ring.Loan[[]byte]) error{
+		"Put":  func(l ring.Loan[[]byte]) error { return l.Put(ctx, 9) },
+		"Drop": ring.Loan[[]byte].Drop,
+	} {
+		l, err := q.Loan(ctx, 9)
+		testproc.OK(t, err)
+		if !l.Out() {
+			t.Error("the collector does not know of it")
+		}
+		testproc.OK(t, end(l))
+		if l.Out() {
+			t.Errorf("after %s the collector would give it back", what)
+		}
+	}
+}
+
+// What was lent or viewed stays mapped when nothing else of the region is left.
+func TestViewsStayMapped(t *testing.T) {
+	for what, of := range map[string]func(t *testing.T, q *ring.Queue[[]byte]) []byte{
+		"a loan": func(t *testing.T, q *ring.Queue[[]byte]) []byte {
+			l, err := q.Loan(watchdog(t), 5000)
+			testproc.OK(t, err)
+			return l.Bytes()
+		},
+		"a view": func(t *testing.T, q *ring.Queue[[]byte]) []byte {
+			testproc.OK(t, q.Put(watchdog(t), message(5000, 1)))
+			d, err := q.Lease(watchdog(t))
+			testproc.OK(t, err)
+			return d.View()
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			b := func() []byte {
+				r, err := shm.Anonymous(nil)
+				testproc.OK(t, err)
+				defer r.Close()
+				return of(t, open[[]byte](t, r, "q", nil))
+			}()
+			for range 20 {
+				runtime.GC()
+				time.Sleep(time.Millisecond) // for the cleanups, if there are any
+			}
+			if !bytes.Equal(b, make([]byte, 5000)) {
+				t.Error("it is not zeroes")
+			}
+		})
+	}
+}
+
 // A loan takes no place in the queue, and a message that is put by it is behind those
 // that were put meanwhile.
 func TestLoanHoldsUpNobody(t *testing.T) {

@@ -88,12 +88,12 @@ func (p *pool) giveBack(b uint32, tag uint64, n uint32) {
 
 // reclaim frees the piece at b, whose tag is of a dead process, and clears the
 // parts within it. It may be done twice, and by two: every step is a CAS from what
-// the dead one left.
-func (p *pool) reclaim(b uint32, tag uint64) {
+// the dead one left. It returns how many blocks it has gone over.
+func (p *pool) reclaim(b uint32, tag uint64) uint32 {
 	e := mem.Load64(p.extent(b))
 	k := p.length(b, e)
 	if k == 0 {
-		return
+		return 1 // damaged
 	}
 	for part := b + 1; part < b+k; part++ {
 		if mem.Load64(p.owner(part)) == tag {
@@ -104,6 +104,7 @@ func (p *pool) reclaim(b uint32, tag uint64) {
 		mem.CAS64(p.extent(b), e, e|extentLoose)
 	}
 	mem.CAS64(p.owner(b), tag, freed(k))
+	return k
 }
 
 // write copies a message into the pieces that were claimed for it.

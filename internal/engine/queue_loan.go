@@ -132,13 +132,13 @@ func (q *Queue) DropLoan(l Loan) error {
 	return nil
 }
 
-// InPlace is where a message that this process has taken lies, if it lies in one
-// piece of the pool. ErrCorrupt if it lies nowhere.
-func (q *Queue) InPlace(s Slot) (p unsafe.Pointer, whole bool, err error) {
-	if q.fixed || *s.len() <= q.room {
+// InPlace is where a message that this process has taken lies, of as many bytes as
+// Length said, if it lies in one piece of the pool. ErrCorrupt if it lies nowhere.
+func (q *Queue) InPlace(s Slot, n int) (p unsafe.Pointer, whole bool, err error) {
+	if n <= int(q.room) {
 		return nil, false, nil
 	}
-	p, whole = q.pool.whole(*s.first(), *s.tag(), *s.len())
+	p, whole = q.pool.whole(*s.first(), *s.tag(), uint32(n))
 	if p == nil {
 		return nil, false, ErrCorrupt
 	}

@@ -181,6 +181,33 @@ func TestSimQueueBlocksHeldForAMoment(t *testing.T) {
 	}
 }
 
+// What a claimer has until it has cut off what it does not need is not said to be
+// full by one who looks meanwhile: that one looks again, and again.
+func TestSimQueueLoosePieces(t *testing.T) {
+	c := QueueConfig{Slots: 4, Room: 16, Blocks: 4, BlockSize: 64, MaxMessage: 250}
+	put := 0
+	for k := 1; ; k++ {
+		a, q := heapQueue(t, c)
+		other := attachQueue(t, a, 1)
+		tag := other.pool.newTag()
+		*q.pool.owner(0) = tag // P1 of other
+		var err error
+		had := before(k, func() { other.pool.cut(0, 4, 1, tag, 0) }, func() { err = q.TryPut(make([]byte, 60)) })
+		if !had {
+			if err != ErrFull { // as of one who is stopped there
+				t.Errorf("never given back: %v", err)
+			}
+			break
+		}
+		if err == nil {
+			put++
+		}
+	}
+	if put < 20 {
+		t.Errorf("it looks for %d accesses", put)
+	}
+}
+
 // TryPut to a queue without a free slot holds no blocks for any moment.
 func TestSimQueueTryPutHoldsNoBlocks(t *testing.T) {
 	c := QueueConfig{Slots: 1, Room: 16, Blocks: 3, BlockSize: 64, MaxMessage: 190}

@@ -103,11 +103,13 @@ func (q *Queue) forget(dead Self) {
 
 // recoverBlocks is R3, and R4 for the blocks.
 func (q *Queue) recoverBlocks(who uint64, drains map[uint64][]Slot) {
-	keep := q.tagsOf(who)     // R3
-	for b := range q.pool.n { // R4
+	keep := q.tagsOf(who)               // R3
+	for b := uint32(0); b < q.pool.n; { // R4
 		tag := mem.Load64(q.pool.owner(b))
 		if tag != 0 && !isFree(tag) && (drains[tag] != nil || tagWho(tag) == who && !keep[tag]) {
-			q.pool.reclaim(b, tag)
+			b += q.pool.reclaim(b, tag)
+		} else {
+			b++
 		}
 	}
 }

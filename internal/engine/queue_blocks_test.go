@@ -46,6 +46,8 @@ func TestQueueClaimOfBlocks(t *testing.T) {
 		{"and round", []int{4, -4}, 4, 2, true, "HhFfHhhh", 0, nil},
 		{"a hint within a piece", []int{4, -4}, 2, 4, true, "HhhhHhhh", 0, nil},
 		{"joined", []int{1, 1, 1, 1, -4}, 0, 3, true, "HhhFHhhh", 0, nil},
+		{"a row round the hint", []int{2, 2, -4}, 2, 4, true, "HhhhHhhh", 0, nil},
+		{"gathered, a hint within a piece", []int{3, -1, 1, -3}, 1, 4, false, "HhhHHHhh", 0, nil},
 		{"joined and cut", []int{1, 3, -4}, 0, 2, true, "HhFfHhhh", 0, nil},
 		{"behind a short one", []int{1, -1, 1, 1, 4}, 0, 2, true, "FHHhFfff", 2, nil},
 		{"gathered", []int{1, -1, 1, -1, 1, -1, 1, -1}, 0, 3, false, "HHHHHHFH", 0, nil},

@@ -144,7 +144,7 @@ func TestSimQueueBlocksHeldForAMoment(t *testing.T) {
 	}{
 		"joins":   {(*Queue).shatter, 250},
 		"gathers": {func(q *Queue) { q.shatter(); q.claimAt(1) }, 190},
-		"cuts":    {func(q *Queue) {}, 60},
+		"cuts":    {func(q *Queue) {}, 60}, // by a loan, for a Put tells of room anyway
 	} {
 		t.Run(name, func(t *testing.T) {
 			tried := 0
@@ -163,7 +163,13 @@ func TestSimQueueBlocksHeldForAMoment(t *testing.T) {
 					if turnedAway = !third.pool.enough(2); turnedAway {
 						third.space.Arm() // and it falls asleep
 					}
-				}, func() { q.TryPut(make([]byte, world.bytes)) })
+				}, func() {
+					if name == "cuts" {
+						q.Loan(nil, world.bytes)
+					} else {
+						q.TryPut(make([]byte, world.bytes))
+					}
+				})
 				if !had {
 					break
 				}

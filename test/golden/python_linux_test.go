@@ -2,6 +2,7 @@ package golden
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -163,6 +164,7 @@ var contents = map[string]map[string]string{
 		"texts":   `full 0: "` + long("abc") + `", full 0: "` + strings.Repeat("x", 113) + `"`,
 		"jobs":    `returned 1: "job 3", full 0: "job 4", leased 1: "job 0"`,
 		"parts":   `full 0: "` + long("chained ") + `", leased 1: "` + strings.Repeat("part 0", 20) + `", leased 1: "` + strings.Repeat("part 2", 20) + `"`,
+		"lent":    `full 0: "` + hex.EncodeToString([]byte(long("lent")[:200])) + `"`,
 		"last":    `full 0: "0001feff"`,
 		"points":  `full 0: {"X":-1.5,"Y":2.0}`,
 		"people":  `full 0: "a2644e616d6563416461634167651824"`,

@@ -168,6 +168,10 @@ func puts(a *actor) {
 		testproc.Must(parts.Put(ctx, strings.Repeat(s, 20)))
 	}
 
+	lent := keep[*ring.Queue[[]byte]](a)(ring.OpenQueue[[]byte](a.r, "lent", texts))
+	l := must(lent.Loan(ctx, 300))
+	testproc.Must(l.Put(ctx, copy(l.Bytes(), long("lent")[:200]))) // and a block goes back
+
 	jobs := keep[*ring.Queue[string]](a)(ring.OpenQueue[string](a.r, "jobs", texts))
 	for _, s := range []string{"job 0", "job 1", "job 2", "job 3"} {
 		testproc.Must(jobs.Put(ctx, s))
@@ -217,6 +221,9 @@ func takes(a *actor) {
 		testproc.Must(parts.TaskDone())
 	}
 	testproc.Must(parts.Put(ctx, long("chained "))) // in two pieces
+
+	lent := keep[*ring.Queue[[]byte]](a)(ring.OpenQueue[[]byte](a.r, "lent", nil))
+	a.keep = append(a.keep, must(lent.Loan(ctx, 300))) // and never put
 }
 
 type point struct{ X, Y float32 }

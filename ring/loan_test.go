@@ -62,7 +62,7 @@ func TestLoanAndView(t *testing.T) {
 		if v := d.View(); !bytes.Equal(v, message(n, i)) || cap(v) != n && n > 112 {
 			t.Errorf("%d bytes: a view of %d, %d", n, len(v), cap(v))
 		}
-		if n > 112 && &d.View()[0] != &d.View()[0] {
+		if first, second := d.View(), d.View(); n > 112 && &first[0] != &second[0] {
 			t.Error("two views are two copies")
 		}
 		if v := d.Value(); !bytes.Equal(v, message(n, i)) {

@@ -238,7 +238,7 @@ var queueBlocksMutations = []mutation{
 		from:    "		q.pool.giveBack(own.first, own.tag, own.blocks)\n\t}\n\tif small",
 		to:      "	}\n\tif small",
 		promise: "a loan of which the message fits a slot goes back",
-		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestQueueLoan$",
 	},
 	{
 		file:    "internal/engine/queue_loan.go",

@@ -33,9 +33,9 @@ type Loan[T any] struct {
 // it is out, the memory goes back. One that is in is used again.
 type lending struct{ out *outstanding }
 
-// outstanding is what the collector gives back, once nothing reaches the lending.
+// outstanding is what the collector gives back, once nothing reaches the lending:
+// when no call that writes it is under way any more.
 type outstanding struct {
-	mu   sync.Mutex
 	core *object.Core // nil: nothing is out
 	eng  *engine.Queue
 	l    engine.Loan
@@ -60,11 +60,8 @@ func newLending() *lending {
 //
 //go:norace
 func (w *lending) lend(core *object.Core, eng *engine.Queue, l engine.Loan) {
-	mem.RaceDisable()
-	defer mem.RaceEnable()
-	w.out.mu.Lock()
-	defer w.out.mu.Unlock()
 	w.out.core, w.out.eng, w.out.l = core, eng, l
+	runtime.KeepAlive(w)
 }
 
 // ended is called by the one call that has ended the loan.
@@ -75,9 +72,8 @@ func (w *lending) ended() {
 	}
 }
 
+//go:norace
 func (o *outstanding) giveBack() {
-	o.mu.Lock()
-	defer o.mu.Unlock()
 	if o.core != nil {
 		o.core.Gate.Here(func() { o.eng.DropLoan(o.l) })
 		o.core.KeepAlive()

@@ -156,10 +156,11 @@ func isFree(owner uint64) bool   { return owner&blockFree != 0 }
 
 // newTag is a tag for one more message; never 0.
 func (p *pool) newTag() uint64 {
-	mem.RaceDisable()
-	defer mem.RaceEnable()
 	for {
-		if seq := tags.Add(1) << 1 & (1<<tagWhoShift - 1); seq != 0 {
+		mem.RaceDisable()
+		n := tags.Add(1)
+		mem.RaceEnable()
+		if seq := n << 1 & (1<<tagWhoShift - 1); seq != 0 {
 			return p.who<<tagWhoShift | seq
 		}
 	}

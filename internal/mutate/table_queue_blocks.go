@@ -116,8 +116,8 @@ var queueBlocksMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_blocks.go",
-		from:    "		if seq := tags.Add(1) << 1 & (1<<tagWhoShift - 1); seq != 0 {",
-		to:      "		if seq := tags.Load() << 1 & (1<<tagWhoShift - 1); seq != 1<<33 {",
+		from:    "		n := tags.Add(1)",
+		to:      "		n := tags.Load() | 1",
 		promise: "no tag is used for two messages",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},

@@ -259,7 +259,7 @@ func (q *Queue[T]) readInto(s engine.Slot, b *[]byte) error {
 	if err != nil {
 		return err
 	}
-	if cap(*b) < n {
+	if cap(*b) < n || *b == nil { // what is empty is not nil
 		*b, err = q.eng.Clone(s, n)
 		return err
 	}

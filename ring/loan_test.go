@@ -475,6 +475,11 @@ func TestGetInto(t *testing.T) {
 			t.Errorf("%d bytes fit %d, and are in new memory", n, had)
 		}
 	}
+	testproc.OK(t, q.Put(ctx, nil))
+	b = nil
+	if err := q.GetInto(ctx, &b); err != nil || b == nil || len(b) != 0 {
+		t.Errorf("an empty one: %v, %v", b, err)
+	}
 	texts := open[string](t, r, "texts", nil)
 	var s string
 	for _, want := range []string{"short", string(message(1000, 1)), ""} {

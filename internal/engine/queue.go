@@ -13,7 +13,7 @@ import (
 // whose claims name their holders, so that a death at any instruction can be
 // repaired. This file has its words; queue_walk.go finds the front, queue_slots.go
 // moves the slots, and queue_room.go steps over some; queue_blocks.go keeps what is too long for a
-// slot; queue_put.go and queue_get.go are the operations; queue_join.go waits
+// slot, and queue_loan.go lends room for it; queue_put.go and queue_get.go are the operations; queue_join.go waits
 // until all is done; queue_recover.go takes back what the dead left; queue_look.go
 // shows and checks.
 //

@@ -40,7 +40,9 @@ type QueueOptions struct {
 	// Buffer is how many bytes all messages may have together, where they are
 	// not plain; those of up to 112 bytes do not count. 0: 1 MiB, at least
 	// 2×MaxMessage. Put waits for either, room or bytes. It is kept in blocks
-	// of Buffer/Capacity bytes (256 to 4096), and a message takes whole blocks.
+	// of Buffer/Capacity bytes (256 to 4096), and a message takes whole blocks:
+	// neighbouring ones, as long as there are such, else those that there are.
+	// A loan takes neighbouring ones.
 	Buffer int
 
 	// MaxMessage is how many bytes one encoded message may have. 0: 64 KiB, or

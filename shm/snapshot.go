@@ -97,7 +97,7 @@ type Holder struct {
 	Dead      bool      `json:"dead,omitempty"`                // it has died, and is not recovered yet
 	Stopped   bool      `json:"stopped,omitempty"`             // it is stopped by a signal or a debugger, as far as this process can see
 	Elsewhere bool      `json:"other_pid_namespace,omitempty"` // as of Attached
-	What      string    `json:"what,omitempty"`                // "lease", "reading", "permit"
+	What      string    `json:"what,omitempty"`                // "lease", "loan", "reading", "permit"
 	N         int       `json:"n,omitempty"`                   // how many of that; calls that wait
 	Since     time.Time `json:"since,omitzero"`                // since then at least; zero: unknown. Of waits: the first of the calls
 }

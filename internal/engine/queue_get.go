@@ -189,7 +189,7 @@ func (q *Queue) finishBlocks(s Slot, to uint64) bool {
 }
 
 func (q *Queue) drain(s Slot) {
-	q.pool.free(*s.first(), *s.tag(), q.pool.blocks(min(*s.len(), q.most)))
+	q.pool.giveBack(*s.first(), *s.tag(), q.pool.blocks(min(*s.len(), q.most)))
 }
 
 // finished is G6.

@@ -55,10 +55,10 @@ func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() && !(q.sync() && q.roomy()) {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
-	first, err := q.claimBlocks(want, tag)
+	first, err := q.claimBlocks(want, tag, false)
 	if err == ErrFull && by != nil {
 		if e := q.awaitSpace(by, func() bool {
-			first, err = q.claimBlocks(want, tag)
+			first, err = q.claimBlocks(want, tag, false)
 			return err != ErrFull
 		}); e != nil {
 			err = e
@@ -70,7 +70,7 @@ func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	q.pool.write(first, msg)
 	s, err := q.Claim(by)
 	if err != nil {
-		q.pool.free(first, tag, want)
+		q.pool.giveBack(first, tag, want)
 		q.space.Ring(-1)
 		return s, err
 	}

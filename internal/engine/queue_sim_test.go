@@ -80,7 +80,9 @@ func (o *simQueue) producer(q *Queue, n int) func(*sim.Thread) {
 			o.msgs[m.id] = m
 			t.Context(o.w.Rand.IntN(3) == 0)
 			var err error
-			if o.w.Rand.IntN(4) == 0 {
+			if o.c.Blocks > 0 && o.w.Rand.IntN(3) == 0 {
+				err = o.putLoan(q, t, m)
+			} else if o.w.Rand.IntN(4) == 0 {
 				err = q.TryPut(o.encode(m))
 			} else {
 				o.putting[t], o.attached[t] = size, q
@@ -98,7 +100,7 @@ func (o *simQueue) producer(q *Queue, n int) func(*sim.Thread) {
 				if o.w.Rand.IntN(2) == 0 {
 					return // and nothing of its makes good what it left undone
 				}
-			case ErrFull:
+			case ErrFull, errDropped:
 				delete(o.msgs, m.id)
 			default:
 				o.w.Fail("Put: %v", err)
@@ -369,7 +371,7 @@ type simMix struct {
 func simulateQueue(t *testing.T, o sim.Options, mix simMix) func(*sim.World) {
 	return func(w *sim.World) {
 		q := &simQueue{T: t, w: w, c: mix.configs[w.Rand.IntN(len(mix.configs))], msgs: map[int]*simMessage{},
-			kills: o.KillEvery > 0, getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
+			kills: o.KillEvery > 0, getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, lending: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
 			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}}
 		q.a = mem.Heap(q.c.Size())
 		q.c.InitLap(q.a, NearWrap)

@@ -11,9 +11,9 @@
 // instructions.
 //
 // What a claim owns is no shared word as long as the claim stands: a message's
-// bytes, its length, tag, first block and count of deliveries in the slot, and
-// the links of its blocks (queue_put, queue_get, queue_slots and queue_blocks of
-// package engine; ring, for values that lie in the slot as they are). The owner
+// bytes, its length, tag, first block and count of deliveries in the slot (queue_put,
+// queue_get, queue_slots and queue_loan of package engine; ring, for values that
+// lie in the slot as they are, and for what is filled or read in place). The owner
 // may load and store it plainly, by the address that Place gives, and then the
 // scheduler does not stop there, nor is such a store late; Copy stops twice, and what
 // it stores is. That is enough: nobody else acts on what is owned between the CAS that

@@ -47,7 +47,7 @@ var closeMutations = []mutation{
 		promise: "a Put takes no other goroutine's claim in the zeroes for its own", pkg: "./ring", run: "TestSimClose(Queue|Threads)$", tags: "tandem_sim"},
 	{file: "ring/queue.go", from: "	if !q.core.Gate.Here(q.eng.Shutdown) {\n", to: "	if q.eng.Shutdown(); q.closed.Load() && !q.core.Gate.Gave(q.eng.IsShut) {\n",
 		promise: "a Shutdown that took effect says so, whatever another goroutine did in the zeroes", pkg: "./ring", run: "TestSimCloseShutdown$", tags: "tandem_sim"},
-	{file: "ring/delivery.go", from: "q.eng.Ack(d.slot) == nil {", to: "q.eng.Ack(d.slot) == nil && q.core.Seen(nil) == nil {",
+	{file: "ring/delivery.go", from: "q.eng.Ack(slot) == nil {", to: "q.eng.Ack(d.slot) == nil && q.core.Seen(nil) == nil {",
 		promise: "a message that does not decode, and was thrown away, is ErrCodec", pkg: "./ring", run: "TestSimCloseCodec$", tags: "tandem_sim"},
 	{file: "ring/delivery.go", from: "	if err == nil && q.closed.Load() {\n", to: "	if false {\n",
 		promise: "no lease in a closed region, whose value may be zeroes", pkg: "./ring", run: "TestSimCloseQueue$", tags: "tandem_sim"},

@@ -110,8 +110,15 @@ func compareQueue(t *testing.T, s *seenObject, g *shm.ObjectState) {
 	want(t, s.Name+": len, cap", []int{len(s.Messages), s.Slots}, []int{g.Len, g.Cap})
 	want(t, s.Name+": shut down", s.ShutDown, g.State != "")
 	var held, wanted []string
+	taken := map[string]int{}
 	for _, m := range s.Taken {
-		held = append(held, fmt.Sprint(strings.Replace(m.Phase, "leased", "lease", 1), who(m.Holder), 1))
+		taken[fmt.Sprint(strings.Replace(m.Phase, "leased", "lease", 1), who(m.Holder))]++
+	}
+	for of, n := range taken {
+		held = append(held, fmt.Sprint(of, n))
+	}
+	for _, l := range s.Lent {
+		held = append(held, fmt.Sprint("loan", who(&l.seenWho), l.Count))
 	}
 	for _, n := range s.NotDone {
 		held = append(held, fmt.Sprint("not done", who(&n.seenWho), n.Count))

@@ -42,7 +42,7 @@ type rwOracle struct {
 	abandoned bool // at the last check
 	reasons   map[engine.Self]bool
 	between   map[engine.Self]bool // died in a call
-	recovered []engine.Self // since the last check
+	recovered []engine.Self        // since the last check
 	writes    int
 }
 

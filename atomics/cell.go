@@ -1,7 +1,6 @@
 package atomics
 
 import (
-	"sync/atomic"
 	"unsafe"
 
 	"example.com/tandem/internal/engine"
@@ -20,7 +19,6 @@ type handle struct {
 	locker
 	base   unsafe.Pointer // the first cell
 	index  []struct{}     // as long as the row: indexing it is the check of an index
-	closed *atomic.Bool   // the core's, one step nearer
 	data   uint64         // the bits of a cell that count: no padding
 	padded bool           // some do not
 }

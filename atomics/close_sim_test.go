@@ -24,7 +24,7 @@ func TestSimCloseLock(t *testing.T) {
 	sim.ExploreClosing(t, 8000, sim.LockKind{Kind: engine.KindMutex, Size: engine.MutexSize, Init: engine.InitMutex,
 		Open: func(p *sim.Process, a mem.Area) sim.RobustLock {
 			core := p.Core(engine.KindMutex, a)
-			return &locker{core: core, mu: attach(a, core.Env), shared: sharedOf(core)}
+			return &locker{core: core, mu: attach(a, core.Env), shared: sharedOf(core), closed: core.Closed}
 		},
 		Owner: func(a mem.Area) (engine.Self, bool) { return attach(a, engine.Env{}).Owner() }})
 }

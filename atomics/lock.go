@@ -2,8 +2,11 @@ package atomics
 
 import (
 	"context"
+	"runtime"
+	"sync/atomic"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 )
 
@@ -16,6 +19,7 @@ type locker struct {
 	core   *object.Core
 	mu     *engine.Mutex
 	shared *shared
+	closed *atomic.Bool // the core's, one step nearer; nil before it was opened
 }
 
 // done is the Core's Done, of a method whose name is made only where it is needed.
@@ -64,8 +68,22 @@ func (l *locker) Close() error {
 // holder died and nobody has repaired since: see Recover. A context that has
 // ended makes no attempt.
 func (l *locker) Lock(ctx context.Context) error {
+	if l.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !l.mu.LockGuess() {
+		return l.lock(ctx)
+	}
+	if mem.RaceEnabled || l.closed.Load() {
+		return l.locked("Lock", nil)
+	}
+	runtime.KeepAlive(l)
+	return nil
+}
+
+// lock is Lock after a first look that was not enough.
+//
+//go:noinline
+func (l *locker) lock(ctx context.Context) error {
 	err := l.ready(ctx)
-	if err == nil && !l.mu.LockNow() {
+	if err == nil && !l.mu.LockLook() {
 		w := l.core.Waiter(ctx)
 		err = l.mu.Lock(w)
 		w.Done()
@@ -121,6 +139,15 @@ func (l *locker) MarkConsistent() error {
 // does not block. shm.ErrNotOwner if another process holds it and
 // shm.ErrNotLocked if nobody does; then nothing has changed.
 func (l *locker) Unlock() error {
+	if mem.RaceEnabled || l.closed == nil || l.closed.Load() || !l.mu.UnlockGuess() {
+		return l.unlock()
+	}
+	runtime.KeepAlive(l)
+	return nil
+}
+
+//go:noinline
+func (l *locker) unlock() error {
 	err := l.made()
 	if err == nil {
 		l.core.Release()

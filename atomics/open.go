@@ -167,10 +167,9 @@ func (q request) handle(r *shm.Region) (handle, error) {
 
 func (w *row) handle() handle {
 	return handle{
-		locker: locker{core: w.core, mu: w.mu, shared: sharedOf(w.core)},
+		locker: locker{core: w.core, mu: w.mu, shared: sharedOf(w.core), closed: w.core.Closed},
 		base:   w.base,
 		index:  make([]struct{}, w.n),
-		closed: w.core.Closed,
 		data:   w.typ.Mask(),
 		padded: w.typ.Mask() != ^uint64(0)>>(64-8*w.typ.Size),
 	}

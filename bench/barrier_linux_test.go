@@ -7,13 +7,13 @@ import (
 )
 
 func BenchmarkBarrierAlone(b *testing.B) {
-	contest{"`Barrier` of 1, Wait", "free", []contestant{
+	contest{what: "`Barrier` of 1, Wait", kind: "free", of: []contestant{
 		{here, "Barrier"}, {inC, "pthread-barrier"}, {inPython, "Barrier"},
 	}}.run(b)
 }
 
 func BenchmarkBarrierTrip(b *testing.B) {
-	contest{"`Barrier` of two processes, a round", "trip", []contestant{
+	contest{what: "`Barrier` of two processes, a round", kind: "trip", of: []contestant{
 		{two, "Barrier"}, {twoFree, "Barrier"}, {inC, "pthread-barrier"}, {inPython, "Barrier"},
 	}}.run(b)
 }
@@ -26,6 +26,7 @@ func (e *env) barrier(name string, parties int) func(n int) int {
 			if open(b.Wait(background)) == 0 {
 				zeroes++
 			}
+			e.trip()
 		}
 		return zeroes
 	}

@@ -9,15 +9,22 @@ import (
 )
 
 // Lock, Notify, Unlock, with nobody to hear it.
-func BenchmarkCondNobody(b *testing.B) {
-	contest{"`Cond`, Lock, Notify nobody and Unlock", "free", []contestant{
-		{here, "Cond"}, {here, "sync.Cond"}, {inC, "pthread-cond"}, {inPython, "Condition"},
+var condNobody = contest{what: "`Cond`, Lock, Notify nobody and Unlock", kind: "free", of: []contestant{
+	{here, "Cond"}, {here, "sync.Cond"}, {inC, "pthread-cond"}, {inPython, "Condition"},
+}}
+
+func BenchmarkCondNobody(b *testing.B) { condNobody.run(b) }
+
+// Notify alone, under a lock that is held all the while.
+func BenchmarkCondNotify(b *testing.B) {
+	contest{what: "`Cond`, Notify nobody", kind: "free", of: []contestant{
+		{here, "Cond-notify"}, {here, "sync.Cond-signal"}, {inC, "pthread-cond-signal"},
 	}}.run(b)
 }
 
 // Two processes in turn: each changes the turn, notifies and waits.
 func BenchmarkCondTrip(b *testing.B) {
-	contest{"`Cond`, a round trip", "trip", []contestant{
+	contest{what: "`Cond`, a round trip", kind: "trip", of: []contestant{
 		{two, "Cond"}, {twoFree, "Cond"}, {inC, "pthread-cond"}, {inPython, "Condition"},
 	}}.run(b)
 }
@@ -56,6 +63,29 @@ func init() {
 			return int(*c)
 		}
 	}
+	jobs["free/Cond-notify"] = func(e *env) func(n int) int {
+		m, cond := e.cond("n")
+		return func(n int) (done int) {
+			testproc.Must(m.Lock(background))
+			for range n {
+				if cond.Notify(1) == nil {
+					done++
+				}
+			}
+			testproc.Must(m.Unlock())
+			return done
+		}
+	}
+	jobs["free/sync.Cond-signal"] = func(*env) func(n int) int {
+		cond := gosync.NewCond(new(gosync.Mutex))
+		return func(n int) (done int) {
+			for range n {
+				cond.Signal()
+				done++
+			}
+			return done
+		}
+	}
 	jobs["trip/Cond"] = func(e *env) func(n int) int {
 		m, cond := e.cond("turns")
 		turn := e.counter("turn") // even turns are side 0's
@@ -69,6 +99,7 @@ func init() {
 				}
 				*turn++
 				testproc.Must(cond.Notify(1))
+				e.trip()
 			}
 			for *turn != goal {
 				testproc.Must(cond.Wait(background))

@@ -2,7 +2,7 @@ package bench_test
 
 import (
 	"flag"
-	"slices"
+	"math"
 	"strconv"
 	"strings"
 	"testing"
@@ -11,9 +11,10 @@ import (
 
 // A contest times contestants in turn. The first is ours.
 type contest struct {
-	what string // for the table
-	kind string // of job: "free", "contended", "trip", "stream"
-	of   []contestant
+	what  string // for the table
+	kind  string // of job: "free", "contended", "trip", "stream", …
+	of    []contestant
+	bytes int // of a message, where bytes are what counts
 }
 
 // A contestant does one job in one place.
@@ -26,7 +27,8 @@ type contestant struct {
 type outcome struct {
 	ns    int64
 	done  int     // operations
-	share float64 // of the side that got less, where two compete
+	share float64 // of the side that got least, where they compete
+	trips []trips // how long they took, if that was asked for
 }
 
 func (o outcome) perOp() float64 { return float64(o.ns) / float64(max(o.done, 1)) }
@@ -40,29 +42,37 @@ type lane struct {
 	n     int
 	ns    []float64 // an operation, in each round
 	share []float64
+	trips [][]trips // of each round; nil: it is not asked
 	total int
 }
 
-func (l *lane) turn(b *testing.B, kind string, n int) outcome {
+func (l *lane) turn(b testing.TB, job string, n int, how ...string) outcome {
 	b.Helper()
-	o, err := l.team.do(kind+"/"+l.name, n)
+	o, err := l.team.do(job, n, how...)
 	if err != nil {
 		b.Fatal(err)
 	}
 	if o.done != n {
-		b.Fatalf("%s/%s has done %d of %d", kind, l.name, o.done, n)
+		b.Fatalf("%s has done %d of %d", job, o.done, n)
 	}
 	return o
 }
 
 // turnTime is how long a turn takes, about.
-const turnTime = 30 * time.Millisecond
+func (c contest) turnTime() time.Duration {
+	for _, x := range c.of {
+		if x.in.processes > len(processors) { // each is to have several turns at a processor
+			return 120 * time.Millisecond
+		}
+	}
+	return 30 * time.Millisecond
+}
 
 // fit finds how many operations make a turn.
-func (l *lane) fit(b *testing.B, kind string) {
+func (c contest) fit(b testing.TB, l *lane) {
 	for l.n = 1; ; {
-		o := l.turn(b, kind, l.n)
-		more := float64(turnTime) / float64(max(o.ns, 1))
+		o := l.turn(b, c.kind+"/"+l.name, l.n)
+		more := float64(c.turnTime()) / float64(max(o.ns, 1))
 		l.n = max(1, int(float64(l.n)*min(more, 50)))
 		if more < 4 {
 			return
@@ -70,45 +80,72 @@ func (l *lane) fit(b *testing.B, kind string) {
 	}
 }
 
-// run holds the contest. Its lines are sub-benchmarks, which only report.
-func (c contest) run(b *testing.B) {
+// A result is what came of a contest.
+type result struct {
+	lanes []*lane // all
+	there []*lane // those that took part
+	line  []float64
+}
+
+// hold holds the contest: so many rounds, of n operations if that is not 0.
+func (c contest) hold(b testing.TB, rounds, n int) (r result) {
+	b.Helper()
 	if len(processors) < 2 {
 		b.Skip("two processors are needed")
 	}
 	teams := newTeams(b)
-	var lanes, there []*lane
 	for _, x := range c.of {
 		l := &lane{contestant: x}
 		l.team, l.why = teams.in(b, x.in)
-		if lanes = append(lanes, l); l.why == "" {
-			there = append(there, l)
+		if r.lanes = append(r.lanes, l); l.why != "" {
+			continue
 		}
-	}
-	rounds, n := benchtime(b)
-	for _, l := range there {
+		r.there = append(r.there, l)
+		if c.kind == "trip" && l.in.language != "Python" {
+			l.trips = [][]trips{}
+		}
 		if l.n = n; n == 0 {
-			l.fit(b, c.kind)
+			c.fit(b, l)
 		}
 	}
+	probe := math.NaN // of one process: it does not matter how far the other processor is
+	if c.kind != "free" {
+		probe = newProbe(b, teams)
+	}
+	before := probe()
 	for i := range rounds {
-		for k := range there {
-			l := there[(i+k)%len(there)] // nobody always follows the same one
-			o := l.turn(b, c.kind, l.n)
+		for k := range r.there {
+			l := r.there[(i+k)%len(r.there)] // nobody always follows the same one
+			o := l.turn(b, c.kind+"/"+l.name, l.n)
 			l.ns, l.total = append(l.ns, o.perOp()), l.total+o.done
 			l.share = append(l.share, o.share)
+			if l.trips != nil { // apart, for to look at a clock costs something
+				l.trips = append(l.trips, l.turn(b, c.kind+"/"+l.name, l.n, timed).trips)
+			}
 			if n == 0 { // the machine may have been another when the turn was fitted
-				l.n = min(max(int(float64(turnTime)/o.perOp()), l.n/2, 1), 2*l.n)
+				l.n = min(max(int(float64(c.turnTime())/o.perOp()), l.n/2, 1), 2*l.n)
 			}
 		}
+		after := probe()
+		r.line = append(r.line, lineOf(before, after))
+		before = after
 	}
-	for _, l := range lanes {
-		b.Run("by="+l.label(), func(b *testing.B) { l.report(b, there) })
+	return r
+}
+
+// run holds the contest. Its lines are sub-benchmarks, which only report.
+func (c contest) run(b *testing.B) {
+	rounds, n := c.benchtime(b)
+	r := c.hold(b, rounds, n)
+	for _, l := range r.lanes {
+		b.Run("by="+l.label(), func(b *testing.B) { c.report(b, l, r) })
 	}
-	table[c.kind] = append(table[c.kind], c.row(there))
+	table[c.kind] = append(table[c.kind], c.rows(r)...)
+	latencies = append(latencies, c.latencies(r)...)
 }
 
 // benchtime is -benchtime: so many rounds, of n operations if that is not 0.
-func benchtime(b *testing.B) (rounds, n int) {
+func (c contest) benchtime(b *testing.B) (rounds, n int) {
 	s := flag.Lookup("test.benchtime").Value.String()
 	if x, ok := strings.CutSuffix(s, "x"); ok {
 		n, err := strconv.Atoi(x)
@@ -121,53 +158,54 @@ func benchtime(b *testing.B) (rounds, n int) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	return max(5, int(d/turnTime)), 0
+	return max(5, int(d/c.turnTime())), 0
 }
 
 // mostN is where package testing ends its search for an N that takes long
 // enough, which with a report it never finds.
 const mostN = 1e9
 
-func (l *lane) report(b *testing.B, there []*lane) {
+func (c contest) report(b *testing.B, l *lane, r result) {
 	if l.why != "" {
 		b.Skip(l.why)
 	}
-	if _, n := benchtime(b); n > 0 || b.N == mostN {
+	if _, n := c.benchtime(b); n > 0 || b.N == mostN {
 		//lint:ignore SA3001 what is reported was measured in the rounds before, so often
 		b.N = l.total
 	}
 	b.ReportMetric(median(l.ns), "ns/op")
 	b.ReportMetric(spread(l.ns), "%-spread")
 	if s := median(l.share); s > 0 {
-		b.ReportMetric(s, "smaller-share")
+		b.ReportMetric(s, "smallest-share")
 	}
-	if l != there[0] {
+	if c.bytes > 0 {
+		b.ReportMetric(float64(c.bytes)/median(l.ns), "GB/s")
+	}
+	ds := distances(r.line)
+	if l.trips != nil {
+		h := histogram(l.trips, ds[0])
+		for _, p := range percentiles {
+			b.ReportMetric(p.of(h), p.name+"-ns")
+		}
+	}
+	if l != r.there[0] {
 		return
 	}
-	for _, peer := range there[1:] {
-		b.ReportMetric(faster(l, peer), "x-"+peer.label())
+	if c.kind != "free" && ds[0].known() {
+		b.ReportMetric(median(ds[0].of(r.line)), "ns-line-"+ds[0].name)
+	}
+	for _, peer := range r.there[1:] {
+		b.ReportMetric(median(ratios(l, peer)), "x-"+peer.label())
 	}
 }
 
 // label is the contestant's name, with the place where that is not obvious.
 func (l *lane) label() string { return l.in.prefix() + l.name }
 
-// faster is how many times as fast as peer l is.
-func faster(l, peer *lane) float64 {
-	var ratios []float64
+// ratios is how many times as fast as peer l is, in each round.
+func ratios(l, peer *lane) (xs []float64) {
 	for i := range l.ns {
-		ratios = append(ratios, peer.ns[i]/l.ns[i])
+		xs = append(xs, peer.ns[i]/l.ns[i])
 	}
-	return median(ratios)
-}
-
-func median(xs []float64) float64 {
-	xs = slices.Sorted(slices.Values(xs))
-	return (xs[len(xs)/2] + xs[(len(xs)-1)/2]) / 2
-}
-
-// spread is the width of the middle half, in percent of the median.
-func spread(xs []float64) float64 {
-	xs = slices.Sorted(slices.Values(xs))
-	return 100 * (xs[len(xs)*3/4] - xs[len(xs)/4]) / median(xs)
+	return xs
 }

@@ -96,6 +96,18 @@ func TestContestEndsWithItsContestant(t *testing.T) {
 		{"C", inC, "trip/pthread-cond", 0, false, "C (testdata/peers.c)"},
 		{"C, its child", inC, "trip/sem_t", 0, true, "C (testdata/peers.c)"},
 		{"C, its child, spinning", inC, "contended/pthread-robust", 0, true, "C (testdata/peers.c)"},
+		{"C, mpmc ring", inC, "stream/mpmc-ring-8", 0, false, "C (testdata/peers.c)"},
+		{"C, its child, spsc ring", inC, "stream/spsc-ring-64", 0, true, "C (testdata/peers.c)"},
+		{"C, its child, locked ring", inC, "trip/locked-ring-64", 0, true, "C (testdata/peers.c)"},
+		{"C, its child, memcpy ring", inC, "large/memcpy-ring-64K", 0, true, "C (testdata/peers.c)"},
+		{"C, the first of four", many("C", 4), "many/mpmc-ring", 0, false, "C (testdata/peers.c)"},
+		{"C, another of four", many("C", 4), "many/locked-ring", 0, true, "C (testdata/peers.c)"},
+		{"Go, at a line", two, "line/cache-line", 1, false, "Go, side 1 of 2, on processor"},
+		{"Go, batches", two, "stream/Queue-8-by-32", 1, false, "Go, side 1 of 2, on processor"},
+		{"Go, long messages", two, "large/Queue-Put-Get-64K", 0, false, "Go, side 0 of 2, on processor"},
+		{"Go, side 2 of 4", many("Go", 4), "many/Queue", 2, false, "Go, side 2 of 4 "},
+		{"Go, side 1 of 4", many("Go", 4), "contended/Mutex", 1, false, "Go, side 1 of 4 "},
+		{"goroutines at a queue", unpinned, "many/Queue-of-goroutines", 0, false, "Go ("},
 		{"Python alone", inPython, "free/Lock", 0, false, "Python (testdata/peers.py)"},
 		{"Python", inPython, "trip/Queue", 0, false, "Python (testdata/peers.py)"},
 		{"Python, its child", inPython, "trip/Semaphore", 0, true, "Python (testdata/peers.py)"},
@@ -187,32 +199,53 @@ func TestKilledBenchmarkLeavesNobody(t *testing.T) {
 	if len(processors) < 2 {
 		t.Skip("two processors are needed")
 	}
-	most := 1 + 2 + 2 + 1
-	for _, peers := range []string{"gcc", "python3"} {
-		if _, err := exec.LookPath(peers); err == nil {
-			most += 2
+	binary, why := peersInC.build()
+	inC := func(processes int) int {
+		if why != "" {
+			return 0
 		}
+		return processes
 	}
-	for n := 2; n <= most; n++ {
-		mark := fmt.Sprintf("TANDEM_BENCH_TEST=%d/%d", os.Getpid(), n)
-		cmd := exec.Command("/proc/self/exe", "-test.run=^$", "-test.bench=^BenchmarkSemaphoreTrip$", "-test.benchtime=1000000000x")
-		cmd.Env = append(os.Environ(), mark, "TMPDIR="+t.TempDir())
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		// Who was started by it, or by who was, has the mark.
-		marked := func() []process {
-			return processes(func(pid int) bool {
-				b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-				return strings.Contains("\x00"+string(b), "\x00"+mark+"\x00")
-			})
-		}
-		until(t, fmt.Sprintf("the benchmark has %d processes", n), func() bool { return len(marked()) >= n })
-		removeRegion(marked())
-		cmd.Process.Kill()
-		cmd.Wait()
-		until(t, fmt.Sprintf("killed at %d processes: none is left", n), func() bool { return len(marked()) == 0 })
+	inPython := 0
+	if _, err := exec.LookPath("python3"); err == nil {
+		inPython = 2
 	}
+	for _, tt := range []struct {
+		bench string
+		most  int
+		step  int
+	}{
+		{"^BenchmarkSemaphoreTrip$", 1 + 2 + 2 + 1 + inC(2) + inPython, 1},
+		{"^BenchmarkMany$/^4$", 1 + 8 + inC(8) + 2, 8},
+	} {
+		for n := 2; n < tt.most; n += tt.step {
+			killedAt(t, tt.bench, binary, n)
+		}
+		killedAt(t, tt.bench, binary, tt.most)
+	}
+}
+
+// killedAt kills a benchmark as soon as it has n processes. peers are compiled.
+func killedAt(t *testing.T, bench, peers string, n int) {
+	t.Helper()
+	mark := fmt.Sprintf("TANDEM_BENCH_TEST=%d/%s/%d", os.Getpid(), bench, n)
+	cmd := exec.Command("/proc/self/exe", "-test.run=^$", "-test.bench="+bench, "-test.benchtime=1000000000x", "-peers="+peers)
+	cmd.Env = append(os.Environ(), mark, "TMPDIR="+t.TempDir())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// Who was started by it, or by who was, has the mark.
+	marked := func() []process {
+		return processes(func(pid int) bool {
+			b, _ := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+			return strings.Contains("\x00"+string(b), "\x00"+mark+"\x00")
+		})
+	}
+	until(t, fmt.Sprintf("%s has %d processes", bench, n), func() bool { return len(marked()) >= n })
+	removeRegion(marked())
+	cmd.Process.Kill()
+	cmd.Wait()
+	until(t, fmt.Sprintf("%s, killed at %d processes: none is left", bench, n), func() bool { return len(marked()) == 0 })
 }
 
 // removeRegion takes away what a killed benchmark cannot: a worker's first

@@ -29,8 +29,10 @@ var jobs = map[string]job{}
 type env struct {
 	*shm.Region
 	dir   string // where sockets may be made; this place's
-	side  int    // 0 or 1
+	side  int    // 0 to sides-1
+	sides int
 	place string
+	watch *stopwatch // nil: nobody asks how long a trip took
 }
 
 // name is an object's name, which no other place's team has.
@@ -49,7 +51,7 @@ var worker = testproc.Role("worker", func(args []string) {
 	testproc.Must(err)
 	sides, err := strconv.Atoi(args[3])
 	testproc.Must(err)
-	e := &env{Region: r, dir: filepath.Dir(args[0]), side: side, place: args[1]}
+	e := &env{Region: r, dir: filepath.Dir(args[0]), side: side, sides: sides, place: args[1]}
 	gate := open(atomics.OpenValue(r, e.name("gate"), int64(0)))
 	ready := map[string]func(int) int{}
 	for passed := int64(0); ; {
@@ -58,6 +60,7 @@ var worker = testproc.Role("worker", func(args []string) {
 			return
 		}
 		name, count, _ := strings.Cut(line, " ")
+		count, how, _ := strings.Cut(count, " ")
 		n, err := strconv.Atoi(count)
 		testproc.Must(err)
 		if jobs[name] == nil {
@@ -66,13 +69,19 @@ var worker = testproc.Role("worker", func(args []string) {
 		if ready[name] == nil {
 			ready[name] = jobs[name](e)
 		}
+		if e.watch = nil; how == timed && side == 0 {
+			e.watch = &stopwatch{trips: newTrips()}
+		}
 		passed += int64(sides)
 		for atomics.Add(gate, 1); gate.Load() < passed; { // all begin at once
 			unix.Syscall(unix.SYS_SCHED_YIELD, 0, 0, 0)
 		}
 		start := time.Now()
+		if e.watch != nil {
+			e.watch.start = start
+		}
 		done := ready[name](n)
-		testproc.Say(time.Since(start).Nanoseconds(), done, 0)
+		testproc.Say(time.Since(start).Nanoseconds(), done, "0"+e.watch.String())
 	}
 })
 

@@ -90,7 +90,9 @@ func (m *member) keep(cpu int, out io.Reader, started chan<- error, fell chan<- 
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		for s := bufio.NewScanner(out); s.Scan(); {
+		s := bufio.NewScanner(out)
+		s.Buffer(nil, 1<<20) // a line may tell of many trips
+		for s.Scan() {
 			m.lines <- s.Text()
 		}
 	}()
@@ -182,9 +184,10 @@ func (t *team) join(tb testing.TB, name string, cpu int, cmd *exec.Cmd) {
 
 // do has the team do n operations. It ends when all have answered, when one of
 // them has ended instead, whoever waits for it, and after turnLimit.
-func (t *team) do(job string, n int) (all outcome, err error) {
+func (t *team) do(job string, n int, how ...string) (all outcome, err error) {
+	order := strings.Join(append([]string{job, strconv.Itoa(n)}, how...), " ")
 	for _, m := range t.members {
-		fmt.Fprintln(m.in, job, n) // who does not read any more has ended
+		fmt.Fprintln(m.in, order) // who does not read any more has ended
 	}
 	limit := time.After(turnLimit)
 	least := n
@@ -202,6 +205,7 @@ func (t *team) do(job string, n int) (all outcome, err error) {
 			return all, fmt.Errorf("%s of %d operations: %s says %q", job, n, m.name, line)
 		}
 		all.ns, all.done, all.share = max(all.ns, o.ns), all.done+o.done, o.share
+		all.trips = append(all.trips, o.trips...)
 		least = min(least, o.done)
 	}
 	if len(t.members) > 1 {
@@ -225,6 +229,10 @@ func (t *team) fallen(who *member) error {
 }
 
 func parse(line string, o *outcome) error {
-	_, err := fmt.Sscan(line, &o.ns, &o.done, &o.share)
+	if _, err := fmt.Sscan(line, &o.ns, &o.done, &o.share); err != nil {
+		return err
+	}
+	var err error
+	o.trips, err = parseTrips(strings.Fields(line)[3:])
 	return err
 }

@@ -1,6 +1,8 @@
 package bench_test
 
 import (
+	"fmt"
+	"strconv"
 	gosync "sync"
 	"testing"
 
@@ -8,24 +10,35 @@ import (
 	"example.com/tandem/sync"
 )
 
-func BenchmarkMutexFree(b *testing.B) {
-	contest{"`Mutex`, Lock and Unlock", "free", []contestant{
-		{here, "Mutex"}, {here, "sync.Mutex"},
-		{inC, "pthread-robust"}, {inC, "pthread-pshared"}, {inPython, "Lock"},
-	}}.run(b)
-}
+var mutexFree = contest{what: "`Mutex`, Lock and Unlock", kind: "free", of: []contestant{
+	{here, "Mutex"}, {here, "sync.Mutex"},
+	{inC, "pthread-robust"}, {inC, "pthread-pshared"}, {inPython, "Lock"},
+}}
+
+func BenchmarkMutexFree(b *testing.B) { mutexFree.run(b) }
 
 // Two loops of lock, counter++, unlock; an operation is either's.
-func BenchmarkMutexContended(b *testing.B) {
-	contest{"`Mutex`, two processes compete", "contended", []contestant{
-		{two, "Mutex"}, {twoFree, "Mutex"}, {unpinned, "sync.Mutex"},
-		{inC, "pthread-robust"}, {inC, "pthread-pshared"}, {inPython, "Lock"},
-	}}.run(b)
+var mutexContended = contest{what: "`Mutex`, two processes compete", kind: "contended", of: []contestant{
+	{two, "Mutex"}, {twoFree, "Mutex"}, {unpinned, "sync.Mutex"},
+	{inC, "pthread-robust"}, {inC, "pthread-pshared"}, {inPython, "Lock"},
+}}
+
+func BenchmarkMutexContended(b *testing.B) { mutexContended.run(b) }
+
+// The same by so many processes, on the processors there are.
+func BenchmarkMutexMany(b *testing.B) {
+	for _, n := range []int{1, 2, 4, 8, 16} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			contest{what: fmt.Sprintf("`Mutex`, unpinned processes compete: %d", n), kind: "contended", of: []contestant{
+				{many("Go", n), "Mutex"}, {many("C", n), "pthread-robust"},
+			}}.run(b)
+		})
+	}
 }
 
 // The same by two goroutines of one process.
 func BenchmarkMutexGoroutines(b *testing.B) {
-	contest{"`Mutex`, two goroutines compete", "contended", []contestant{
+	contest{what: "`Mutex`, two goroutines compete", kind: "contended", of: []contestant{
 		{unpinned, "Mutex-of-goroutines"}, {unpinned, "sync.Mutex"},
 	}}.run(b)
 }

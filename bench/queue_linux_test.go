@@ -14,27 +14,31 @@ import (
 )
 
 func BenchmarkQueueFree(b *testing.B) {
-	contest{"`Queue`, Put and Get of 64 bytes", "free", []contestant{
-		{here, "Queue"}, {here, "channel"}, {inPython, "Queue"},
+	contest{what: "`Queue`, Put and Get of 64 bytes", kind: "free", of: []contestant{
+		{here, "Queue"}, {here, "channel"}, {inC, "mpmc-ring-64"}, {inC, "locked-ring-64"}, {inPython, "Queue"},
 	}}.run(b)
 }
 
 // There and back again is one operation.
 func BenchmarkQueueTrip(b *testing.B) {
-	contest{"two `Queue`s, a round trip of 64 bytes", "trip", []contestant{
-		{two, "Queue"}, {twoFree, "Queue"}, {two, "unix-socket"}, {inC, "futex"}, {inPython, "Queue"}, {inPython, "Pipe"},
+	contest{what: "two `Queue`s, a round trip of 64 bytes", kind: "trip", of: []contestant{
+		{two, "Queue"}, {twoFree, "Queue"}, {inC, "mpmc-ring-64"}, {inC, "locked-ring-64"},
+		{two, "unix-socket"}, {inC, "futex"}, {inPython, "Queue"}, {inPython, "Pipe"},
 	}}.run(b)
 }
 
 // One process sends as fast as it can, one receives.
-func BenchmarkQueueStream(b *testing.B) {
-	contest{"`Queue`, a stream of 64 bytes each", "stream", []contestant{
-		{two, "Queue"}, {twoFree, "Queue"}, {two, "unix-socket"}, {inPython, "Queue"}, {inPython, "Pipe"},
-	}}.run(b)
-}
+var queueStream = contest{what: "`Queue`, a stream of 64 bytes each", kind: "stream", of: []contestant{
+	{two, "Queue"}, {twoFree, "Queue"},
+	{inC, "mpmc-ring-64"}, {inC, "spsc-ring-64"}, {inC, "locked-ring-64"},
+	{two, "unix-socket"}, {inPython, "Queue"}, {inPython, "Pipe"},
+}}
 
+func BenchmarkQueueStream(b *testing.B) { queueStream.run(b) }
+
+// As many messages as the rings in C have.
 func (e *env) queue(name string) *ring.Queue[message] {
-	return open(ring.OpenQueue[message](e.Region, e.name(name), nil))
+	return open(ring.OpenQueue[message](e.Region, e.name(name), &ring.QueueOptions{Capacity: 4096}))
 }
 
 func init() {
@@ -51,7 +55,7 @@ func init() {
 		}
 	}
 	jobs["free/channel"] = func(e *env) func(n int) int {
-		q := make(chan message, 1024)
+		q := make(chan message, 4096)
 		return func(n int) (done int) {
 			for i := range n {
 				select {
@@ -81,6 +85,7 @@ func init() {
 				if m, err := back.Get(background); err == nil && m.number() == i {
 					done++
 				}
+				e.trip()
 			}
 			return done
 		}
@@ -113,6 +118,7 @@ func init() {
 				} else if m.number() == i {
 					done++
 				}
+				e.trip()
 			}
 			return done
 		}

@@ -1,7 +1,9 @@
 package bench_test
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -16,17 +18,48 @@ func TestReport(t *testing.T) {
 	if s := spread([]float64{1, 2, 3, 4, 5, 6, 7, 8}); math.Abs(s-400/4.5) > 1e-9 {
 		t.Errorf("spread = %v", s)
 	}
-	if x := faster(ours, peer); x != 2 { // of 2, 4 and 1
-		t.Errorf("faster = %v", x)
+	if x := median(ratios(ours, peer)); x != 2 { // of 2, 4 and 1
+		t.Errorf("the median of ratios is %v", x)
 	}
 	for ns, want := range map[float64]string{0.31: "0.3", 9.96: "10", 999.4: "999", 999.6: "1,000", 27_482: "27,500", 1_234_567: "1,230,000"} {
 		if got := figure(ns); got != want {
 			t.Errorf("figure(%v) = %s, want %s", ns, got, want)
 		}
 	}
-	row := contest{what: "lock", kind: "contended"}.row([]*lane{ours, peer})
-	if want := "| lock | 20 | Python `Lock` 40 (2×) |"; row != want {
-		t.Errorf("row = %s, want %s", row, want)
+	r := result{there: []*lane{ours, peer}, line: []float64{120, 140, 130}}
+	rows := contest{what: "lock", kind: "contended"}.rows(r)
+	if want := []string{"| lock | near, 130 | 20 | 150 % | Python `Lock` 40 (2×, 1 to 4) |"}; !slices.Equal(rows, want) {
+		t.Errorf("rows = %q, want %q", rows, want)
+	}
+}
+
+// A round is near or far, or of neither, and each that there is enough of has a
+// row of its own.
+func TestDistances(t *testing.T) {
+	for _, x := range []struct{ before, after, want float64 }{{100, 140, 120}, {400, 600, 500}} {
+		if got := lineOf(x.before, x.after); got != x.want {
+			t.Errorf("between %v and %v: %v", x.before, x.after, got)
+		}
+	}
+	apart := lineOf(100, 600)
+	if !math.IsNaN(apart) || !math.IsNaN(lineOf(600, 100)) {
+		t.Errorf("a round in which the processors moved is %v", apart)
+	}
+	for _, tt := range []struct {
+		line []float64
+		want string
+	}{
+		{[]float64{100, 500, 100, apart, 500}, "[{near [0 2]} {far [1 4]}]"},
+		{[]float64{500, 500, 100, 500, 500}, "[{far [0 1 3 4]}]"},
+		{[]float64{apart, apart}, "[{ [0 1]}]"},
+	} {
+		if got := fmt.Sprint(distances(tt.line)); got != tt.want {
+			t.Errorf("distances of %v are %v, want %v", tt.line, got, tt.want)
+		}
+	}
+	x := []float64{1, 2, 3, 4, 5}
+	if got := (distance{"far", []int{1, 4}}).of(x); !slices.Equal(got, []float64{2, 5}) {
+		t.Errorf("of rounds 1 and 4: %v", got)
 	}
 }
 

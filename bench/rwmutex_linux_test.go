@@ -9,20 +9,20 @@ import (
 )
 
 func BenchmarkRWMutexRead(b *testing.B) {
-	contest{"`RWMutex`, RLock and RUnlock", "free", []contestant{
+	contest{what: "`RWMutex`, RLock and RUnlock", kind: "free", of: []contestant{
 		{here, "RWMutex-read"}, {here, "sync.RWMutex-read"}, {inC, "pthread-rwlock-read"},
 	}}.run(b)
 }
 
-func BenchmarkRWMutexWrite(b *testing.B) {
-	contest{"`RWMutex`, Lock and Unlock", "free", []contestant{
-		{here, "RWMutex-write"}, {here, "sync.RWMutex-write"}, {inC, "pthread-rwlock-write"},
-	}}.run(b)
-}
+var rwmutexWrite = contest{what: "`RWMutex`, Lock and Unlock", kind: "free", of: []contestant{
+	{here, "RWMutex-write"}, {here, "sync.RWMutex-write"}, {inC, "pthread-rwlock-write"},
+}}
+
+func BenchmarkRWMutexWrite(b *testing.B) { rwmutexWrite.run(b) }
 
 // Two processes that only read.
 func BenchmarkRWMutexReaders(b *testing.B) {
-	contest{"`RWMutex`, two processes read", "readers", []contestant{
+	contest{what: "`RWMutex`, two processes read", kind: "readers", of: []contestant{
 		{two, "RWMutex"}, {twoFree, "RWMutex"}, {unpinned, "sync.RWMutex"}, {inC, "pthread-rwlock"},
 	}}.run(b)
 }

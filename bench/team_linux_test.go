@@ -1,11 +1,13 @@
 package bench_test
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 
@@ -17,9 +19,10 @@ import (
 
 func TestMain(m *testing.M) {
 	testproc.RunRole()
+	before := load()
 	code := m.Run()
 	if *wantTable {
-		printTable()
+		printTable(before)
 	}
 	if peersInC.dir != "" {
 		os.RemoveAll(peersInC.dir)
@@ -41,24 +44,41 @@ var processors = func() (cpus []int) {
 	return cpus
 }()
 
-// A place is where a contestant runs.
-type place int
+// A place is where a contestant runs: so many processes of one language.
+type place struct {
+	language  string
+	processes int
+	pinned    bool // the first two to a processor each
+}
 
-const (
-	here     place = iota // one Go process, pinned
-	unpinned              // one Go process on all processors
-	two                   // two Go processes, each pinned
-	twoFree               // two Go processes on all processors
-	inC                   // testdata/peers.c
-	inPython              // testdata/peers.py
+var (
+	here     = place{"Go", 1, true}
+	unpinned = place{"Go", 1, false}
+	two      = place{"Go", 2, true}
+	twoFree  = place{"Go", 2, false}
+	inC      = place{"C", 2, true} // testdata/peers.c
+	inCFree  = place{"C", 2, false}
+	inPython = place{"Python", 2, true} // testdata/peers.py
 )
 
+// many are n processes on all processors.
+func many(language string, n int) place { return place{language, n, false} }
+
+// String is a part of objects' names.
+func (p place) String() string {
+	s := p.language + "-" + strconv.Itoa(p.processes)
+	if !p.pinned {
+		s += "-unpinned"
+	}
+	return s
+}
+
 func (p place) prefix() string {
-	switch p {
-	case twoFree:
-		return "unpinned-"
-	case inPython:
+	switch {
+	case p == inPython:
 		return "Python-"
+	case p.processes > 1 && !p.pinned:
+		return "unpinned-"
 	}
 	return ""
 }
@@ -79,56 +99,66 @@ func (ts *teams) in(b testing.TB, p place) (_ *team, why string) {
 	if t := ts.of[p]; t != nil {
 		return t, ""
 	}
-	t := newTeam(2)
+	t := newTeam(p.processes)
 	cpus := []string{strconv.Itoa(processors[0]), strconv.Itoa(processors[1])}
-	switch p {
-	case inC:
+	switch p.language {
+	case "C":
 		binary, why := peersInC.build()
 		if why != "" {
 			return nil, why
 		}
-		t.join(b, "C (testdata/peers.c)", -1, exec.Command(binary, cpus...))
-	case inPython:
+		if !p.pinned {
+			cpus = nil
+		}
+		t.join(b, "C (testdata/peers.c)", -1, exec.Command(binary, append([]string{strconv.Itoa(p.processes)}, cpus...)...))
+	case "Python":
 		python, err := exec.LookPath("python3")
 		if err != nil {
 			return nil, "python3 is not there"
 		}
 		t.join(b, "Python (testdata/peers.py)", -1, exec.Command(python, append([]string{"testdata/peers.py"}, cpus...)...))
-	case here, unpinned:
-		ts.start(b, t, p, 0, 1)
-	case two, twoFree:
-		ts.start(b, t, p, 0, 2)
-		ts.start(b, t, p, 1, 2)
+	default:
+		for side := range p.processes {
+			ts.start(b, t, p, side)
+		}
 	}
 	ts.of[p] = t
 	return t, ""
 }
 
 // start starts one side of a Go team.
-func (ts *teams) start(b testing.TB, t *team, p place, side, sides int) {
+func (ts *teams) start(b testing.TB, t *team, p place, side int) {
 	b.Helper()
 	name, cpu := "Go", -1
-	if sides > 1 {
-		name = fmt.Sprintf("Go, side %d of %d", side, sides)
+	if p.processes > 1 {
+		name = fmt.Sprintf("Go, side %d of %d", side, p.processes)
 	}
-	if p == here || p == two {
+	if p.pinned {
 		cpu = processors[side]
 		name += fmt.Sprintf(", on processor %d", cpu)
 	}
-	t.join(b, name, cpu, worker.Command(ts.region, fmt.Sprint(p), fmt.Sprint(side), fmt.Sprint(sides)))
+	t.join(b, name, cpu, worker.Command(ts.region, p.String(), strconv.Itoa(side), strconv.Itoa(p.processes)))
 }
 
-var peersInC cProgram
+var (
+	peersInC cProgram
+	compiled = flag.String("peers", "", "the program of testdata/*.c, where it is compiled already")
+)
 
 // A cProgram is compiled once.
 type cProgram struct {
-	once sync.Once
-	dir  string
-	why  string
+	once   sync.Once
+	binary string
+	dir    string // of ours
+	why    string // there is none
 }
 
 func (c *cProgram) build() (binary, why string) {
 	c.once.Do(func() {
+		if *compiled != "" {
+			c.binary = *compiled
+			return
+		}
 		gcc, err := exec.LookPath("gcc")
 		if err != nil {
 			c.why = "gcc is not there"
@@ -138,10 +168,20 @@ func (c *cProgram) build() (binary, why string) {
 			c.why = err.Error()
 			return
 		}
-		out, err := exec.Command(gcc, "-O2", "-o", filepath.Join(c.dir, "peers"), "testdata/peers.c", "-lpthread").CombinedOutput()
+		sources, _ := filepath.Glob("testdata/*.c")
+		c.binary = filepath.Join(c.dir, "peers")
+		args := append([]string{"-O2", "-o", c.binary}, sources...)
+		out, err := exec.Command(gcc, append(args, "-lpthread")...).CombinedOutput()
 		if err != nil {
 			c.why = fmt.Sprintf("gcc: %v\n%s", err, out)
 		}
 	})
-	return filepath.Join(c.dir, "peers"), c.why
+	return c.binary, c.why
+}
+
+// load is the machine's, of the last minute.
+func load() string {
+	b, _ := os.ReadFile("/proc/loadavg")
+	one, _, _ := strings.Cut(string(b), " ")
+	return one
 }

@@ -8,7 +8,7 @@ import (
 )
 
 func BenchmarkValueFree(b *testing.B) {
-	contest{"`Value[int64]`, Add", "free", []contestant{
+	contest{what: "`Value[int64]`, Add", kind: "free", of: []contestant{
 		{here, "Value"}, {here, "atomic.Int64"}, {inC, "fetch_add"}, {inPython, "Value"},
 	}}.run(b)
 }

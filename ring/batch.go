@@ -134,7 +134,7 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		}
 		if n += k; k < len(run) {
 			clear(vs[n : n+len(run)-k])
-			return n, q.fail(opGet, shm.ErrCorrupt)
+			return n, q.fail(opGet, shm.ErrClosed)
 		}
 	}
 	q.core.KeepAlive()
@@ -155,12 +155,4 @@ func (q *Queue[T]) getEach(ctx context.Context, vs []T) (int, error) {
 		}
 	}
 	return len(vs), nil
-}
-
-// releasedInZeroes reports, of a slot that was released by a store while the region
-// was closed, that this was in the zeroes that came in its place.
-//
-//go:noinline
-func (q *Queue[T]) releasedInZeroes(s engine.Slot) bool {
-	return !q.core.Gate.Gave(func() bool { return q.eng.ReleasedInZeroes(s) })
 }

@@ -34,15 +34,51 @@ func simQueue[T any](p *sim.Process, a mem.Area, fields []object.Field) *Queue[T
 // calls of those who closed the region said that it is, once.
 func TestSimCloseQueue(t *testing.T) {
 	t.Run("slots", func(t *testing.T) {
-		simCloseQueue(t, func(n int) int64 { return int64(n + 1) }, func(v int64) int { return int(v) - 1 })
+		simCloseQueue(t, func(n int) int64 { return int64(n + 1) }, func(v int64) int { return int(v) - 1 }, simCalls[int64]{})
 	})
 	t.Run("blocks", func(t *testing.T) {
 		simCloseQueue(t, func(n int) string { return fmt.Sprintf("%0*d", 60+100*(n%3), n+1) }, func(v string) int {
 			n := 0
 			fmt.Sscanf(v, "%d", &n)
 			return n - 1
+		}, simCalls[string]{})
+	})
+	t.Run("loans", func(t *testing.T) {
+		simCloseQueue(t, func(n int) []byte { return fmt.Appendf(nil, "%0*d", 60+100*(n%3), n+1) }, func(v []byte) int {
+			n := 0
+			fmt.Sscanf(string(v), "%d", &n)
+			return n - 1
+		}, simCalls[[]byte]{
+			put: func(q *Queue[[]byte], v []byte) error {
+				l, err := q.Loan(sim.Context, 300)
+				if err != nil {
+					return err
+				}
+				if err = l.Put(sim.Context, copy(l.Bytes(), v)); err != nil {
+					l.Drop() // or it is as in a process that is closing
+				}
+				return err
+			},
+			get: func(q *Queue[[]byte]) (v []byte, err error) {
+				v = make([]byte, 3)
+				err = q.GetInto(sim.Context, &v)
+				return v, err
+			},
+			value: func(d Delivery[[]byte]) []byte {
+				if d.Attempt()%2 == 0 {
+					return d.Value()
+				}
+				return append([]byte(nil), d.View()...)
+			},
 		})
 	})
+}
+
+// simCalls are other calls than Put, Get and Value to do what these do.
+type simCalls[T any] struct {
+	put   func(q *Queue[T], v T) error
+	get   func(q *Queue[T]) (T, error)
+	value func(d Delivery[T]) T
 }
 
 // sharedQueue makes the memory of a queue that all processes of w share, for so
@@ -67,7 +103,14 @@ func sharedQueue[T any](w *sim.World, opts *QueueOptions, rows int) (f form, a m
 	return f, a
 }
 
-func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
+func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int, calls simCalls[T]) {
+	if calls.put == nil {
+		calls = simCalls[T]{
+			put:   func(q *Queue[T], v T) error { return q.Put(sim.Context, v) },
+			get:   func(q *Queue[T]) (T, error) { return q.Get(sim.Context) },
+			value: Delivery[T].Value,
+		}
+	}
 	o := sim.Options{CloseEvery: 60, MaxCloses: 4, StopEvery: 600, MaxStops: 1, SpuriousEvery: 300, CancelEvery: 300}
 	sim.Explore(t, 8000, o, func(w *sim.World) {
 		opts := QueueOptions{Capacity: 1 + w.Rand.IntN(3), MaxMessage: 512, Buffer: 2048}
@@ -95,7 +138,7 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
 					switch round % 3 {
 					case 0:
 						next++
-						err = q.Put(sim.Context, to(n))
+						err = calls.put(q, to(n))
 					case 1:
 						next += 3
 						k, err = q.PutBatch(sim.Context, []T{to(n), to(n + 1), to(n + 2)})
@@ -135,21 +178,24 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
 						}
 						continue
 					case 0:
-						v, err = q.Get(sim.Context)
+						v, err = calls.get(q)
 					case 1:
 						v, err = q.TryGet()
 					default:
 						var d Delivery[T]
 						if d, err = q.Lease(sim.Context); err == nil {
-							if n := from(d.Value()); n < 0 || n >= next {
-								w.Fail("a lease on %v, which nobody put", d.Value())
-							}
-							if v = d.Value(); round%4 == 3 {
-								if err = d.Nack(); err == nil {
-									continue
-								}
+							v = calls.value(d)
+							back := round%4 == 3
+							if back {
+								err = d.Nack()
 							} else {
 								err = d.Ack()
+							}
+							if n := from(v); err == nil && (n < 0 || n >= next) { // else it may be of the zeroes
+								w.Fail("a lease on %v, which nobody put", v)
+							}
+							if back && err == nil {
+								continue
 							}
 						}
 					}
@@ -210,6 +256,11 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int) {
 			}
 			for n, k := range seen {
 				return fmt.Errorf("message %d, whose Put did not return nil, came %d times", n, k)
+			}
+			for _, h := range ops.Look(a).Holders {
+				if h.What == "loan" {
+					return fmt.Errorf("%d loans are out, of %v", h.N, h.Who)
+				}
 			}
 			return ops.Check(a)
 		})

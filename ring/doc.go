@@ -27,6 +27,17 @@
 // back: from Get and Lease for a second, from TryGet, TryLease and Len until the
 // queue has gone round once, or it goes on.
 //
+// # Large messages
+//
+// Put copies a message into the region, and Get copies it out into memory of its own.
+// [Queue.GetInto] copies it into memory that the caller has. What is large need not
+// be copied at all: [Queue.Loan] lends memory of the region, to be filled in place,
+// and [Delivery.View] shows a leased message where it is. That is for []byte, and by
+// [Loan.Ptr] and [Delivery.Ptr] for a plain T that is larger than a slot. A loan holds
+// no place in the queue, so one who is slow to fill it, or dies, holds up nobody; but
+// it takes room of Buffer, which waits for its end or its holder's. In a region that
+// was closed loans and views are zeroes of the process's own.
+//
 // # Order
 //
 // If one Put returned before another began, its message comes first. Two Puts

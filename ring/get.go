@@ -3,7 +3,9 @@ package ring
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"io/fs"
 	"iter"
 	"unsafe"
 
@@ -48,11 +50,53 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	v = *(*T)(body(s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
-	if !released {
+	if !released || q.closed.Load() && q.releasedInZeroes(s) {
 		var zero T
-		return zero, q.fail(opGet, shm.ErrCorrupt)
+		return zero, q.fail(opGet, shm.ErrClosed)
 	}
 	return v, nil
+}
+
+// GetInto is Get into what *dst has already, and allocates nothing where that is
+// enough: of a []byte its capacity, which is replaced where it is too small; of a
+// T that goes by a codec whatever the codec reuses. By CBOR what the message has
+// is overwritten, and what it has not stays as it was: keys of a map, and fields
+// that the sender left out. A string is new memory.
+//
+// It ends as Get does, and what *dst then has after an error is of no use. A process
+// that dies in it leaves what one leaves that dies in Get.
+func (q *Queue[T]) GetInto(ctx context.Context, dst *T) error {
+	if err := ctx.Err(); err != nil {
+		return q.fail(opGetInto, err)
+	}
+	if dst == nil {
+		return q.fail(opGetInto, fmt.Errorf("nothing to get it into: %w", fs.ErrInvalid))
+	}
+	if q.off() {
+		return q.fail(opGetInto, shm.ErrClosed)
+	}
+	s, err := q.eng.TryTake()
+	if err != nil {
+		if err != ErrEmpty {
+			return q.fail(opGetInto, err)
+		}
+		w := q.waiter(ctx)
+		s, err = q.eng.Take(w, false)
+		w.Done()
+		if err != nil {
+			return q.fail(opGetInto, err)
+		}
+	}
+	if q.form != inSlot {
+		return q.getBytesInto(opGetInto, s, dst)
+	}
+	*dst = *(*T)(body(s))
+	released := q.eng.Release(s)
+	q.core.KeepAlive()
+	if !released || q.closed.Load() && q.releasedInZeroes(s) {
+		return q.fail(opGetInto, shm.ErrClosed)
+	}
+	return nil
 }
 
 // TryGet is Get without waiting: ErrEmpty where Get would. It never blocks.
@@ -60,7 +104,7 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 	if q.off() {
 		return v, q.fail(opTryGet, shm.ErrClosed)
 	}
-	s, err := q.eng.TryTake()
+	s, err := q.eng.Take(nil, false)
 	if err != nil {
 		return v, q.fail(opTryGet, err)
 	}
@@ -70,9 +114,9 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 	v = *(*T)(body(s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
-	if !released {
+	if !released || q.closed.Load() && q.releasedInZeroes(s) {
 		var zero T
-		return zero, q.fail(opTryGet, shm.ErrCorrupt)
+		return zero, q.fail(opTryGet, shm.ErrClosed)
 	}
 	return v, nil
 }
@@ -96,68 +140,136 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 //
 //go:noinline
 func (q *Queue[T]) getBytes(o operation, s engine.Slot) (v T, err error) {
-	b, err := q.read(s, &v)
-	if err != nil {
-		var zero T
-		if q.eng.Discard(s) {
-			return zero, q.core.Err(o.String(), err)
+	switch q.form {
+	case raw:
+		return q.getRaw(o, s)
+	case asBytes, asText:
+		var b []byte
+		if b, err = q.clone(s); err == nil {
+			setBytes(q.form, unsafe.Pointer(&v), b)
 		}
-		return zero, q.fail(o, err)
+		if err = q.got(o, s, err); err != nil {
+			var zero T
+			return zero, err
+		}
+		return v, nil
 	}
-	// Before a decoder runs, which may take its time.
-	if !q.eng.Release(s) {
+	return q.getDecoded(o, s)
+}
+
+// getRaw is apart, so that its v is no garbage.
+//
+//go:noinline
+func (q *Queue[T]) getRaw(o operation, s engine.Slot) (v T, err error) {
+	if err = q.got(o, s, q.readRaw(s, unsafe.Pointer(&v))); err != nil {
 		var zero T
-		return zero, q.fail(o, shm.ErrCorrupt)
+		return zero, err
 	}
-	done := func() { q.eng.TaskDone() } // nobody else can say that it is done
-	if err = q.decode(b, &v, done); err != nil {
-		done()
-		var zero T
-		return zero, q.core.Err(o.String(), err)
-	}
-	q.core.KeepAlive()
 	return v, nil
 }
 
-// read copies a message out: into *v, or into a buffer that decode gives back.
-func (q *Queue[T]) read(s engine.Slot, v *T) (*[]byte, error) {
+//go:noinline
+func (q *Queue[T]) getDecoded(o operation, s engine.Slot) (v T, err error) {
+	if err = q.getBytesInto(o, s, &v); err != nil {
+		var zero T
+		return zero, err
+	}
+	return v, nil
+}
+
+// getBytesInto is the rest of GetInto for what does not lie in the slot as it is.
+//
+//go:noinline
+func (q *Queue[T]) getBytesInto(o operation, s engine.Slot, dst *T) error {
+	switch q.form {
+	case raw:
+		return q.got(o, s, q.readRaw(s, unsafe.Pointer(dst)))
+	case asBytes:
+		return q.got(o, s, q.readInto(s, (*[]byte)(unsafe.Pointer(dst))))
+	case asText:
+		b, err := q.clone(s)
+		setBytes(asText, unsafe.Pointer(dst), b)
+		return q.got(o, s, err)
+	}
+	b := takeBuffer()
+	err := q.readInto(s, b)
+	if err = q.got(o, s, err); err != nil { // before a decoder runs, which may take its time
+		giveBuffer(b)
+		return err
+	}
+	done := func() { q.eng.TaskDone() } // nobody else can say that it is done
+	if err = q.decode(b, dst, done); err != nil {
+		done()
+		return q.core.Err(o.String(), err)
+	}
+	q.core.KeepAlive()
+	return nil
+}
+
+// got ends the reading of a message; err is what came of that. One that could not be
+// read is gone.
+func (q *Queue[T]) got(o operation, s engine.Slot, err error) error {
+	if err != nil {
+		if q.eng.Discard(s) && !(q.closed.Load() && q.releasedInZeroes(s)) {
+			return q.core.Err(o.String(), err)
+		}
+		return q.fail(o, err)
+	}
+	released := q.eng.Release(s)
+	q.core.KeepAlive()
+	if !released || q.closed.Load() && q.releasedInZeroes(s) {
+		return q.fail(o, shm.ErrClosed)
+	}
+	return nil
+}
+
+// readRaw copies a message out that is a T as it is.
+func (q *Queue[T]) readRaw(s engine.Slot, dst unsafe.Pointer) error {
+	n, err := q.eng.Length(s)
+	if err == nil && n != q.size {
+		err = shm.ErrCorrupt
+	}
+	if err != nil {
+		return err
+	}
+	return q.eng.Read(s, unsafe.Slice((*byte)(dst), n))
+}
+
+// readInto copies a message into *b, or into new memory if that is too short.
+func (q *Queue[T]) readInto(s engine.Slot, b *[]byte) error {
+	n, err := q.eng.Length(s)
+	if err != nil {
+		return err
+	}
+	if cap(*b) < n || *b == nil { // what is empty is not nil
+		*b, err = q.eng.Clone(s, n)
+		return err
+	}
+	*b = (*b)[:n]
+	return q.eng.Read(s, *b)
+}
+
+// clone copies a message into new memory.
+func (q *Queue[T]) clone(s engine.Slot) ([]byte, error) {
 	n, err := q.eng.Length(s)
 	if err != nil {
 		return nil, err
 	}
-	switch q.form {
-	case raw:
-		if n != q.size {
-			return nil, shm.ErrCorrupt
-		}
-		return nil, q.eng.Read(s, unsafe.Slice((*byte)(unsafe.Pointer(v)), n))
-	case asBytes:
-		b := make([]byte, n)
-		*(*[]byte)(unsafe.Pointer(v)) = b
-		return nil, q.eng.Read(s, b)
-	case asText:
-		b := make([]byte, n)
-		*(*string)(unsafe.Pointer(v)) = unsafe.String(unsafe.SliceData(b), n)
-		return nil, q.eng.Read(s, b)
-	}
-	b := takeBuffer()
-	if cap(*b) < n {
-		*b = make([]byte, n)
-	}
-	*b = (*b)[:n]
-	if err := q.eng.Read(s, *b); err != nil {
-		giveBuffer(b)
-		return nil, err
-	}
-	return b, nil
+	return q.eng.Clone(s, n)
 }
 
-// decode sets *v from what read returned. If the user's decoder does not return,
+// setBytes makes b the []byte or the string at v.
+func setBytes(f form, v unsafe.Pointer, b []byte) {
+	if f == asBytes {
+		*(*[]byte)(v) = b
+	} else {
+		*(*string)(v) = unsafe.String(unsafe.SliceData(b), len(b))
+	}
+}
+
+// decode sets *v from a buffer, which it gives back. If the user's decoder does not return,
 // but panics or ends its goroutine, the message is lost, and that goes on.
 func (q *Queue[T]) decode(b *[]byte, v *T, lost func()) error {
-	if b == nil {
-		return nil
-	}
 	returned := false
 	defer func() {
 		if !returned {

@@ -13,10 +13,14 @@ const (
 	opPut operation = iota // the first ones have answers
 	opTryPut
 	opGet
+	opGetInto
 	opTryGet
 	opLease
 	opTryLease
+	opLoan
+	opLoanPut
 
+	opLoanDrop
 	opAck
 	opNack
 	opTaskDone
@@ -25,7 +29,7 @@ const (
 	opClose
 	opMarshal
 
-	answering = opTryLease + 1
+	answering = opLoanPut + 1
 )
 
 // answers are what an operation says again and again to those who poll: not now,
@@ -40,9 +44,13 @@ var operations = [...]struct {
 	opPut:      {"queue.Put", answers{nil, ErrShutdown}},
 	opTryPut:   {"queue.TryPut", answers{ErrFull, ErrShutdown}},
 	opGet:      {"queue.Get", answers{nil, io.EOF}},
+	opGetInto:  {"queue.GetInto", answers{nil, io.EOF}},
 	opTryGet:   {"queue.TryGet", answers{ErrEmpty, io.EOF}},
 	opLease:    {"queue.Lease", answers{nil, io.EOF}},
 	opTryLease: {"queue.TryLease", answers{ErrEmpty, io.EOF}},
+	opLoan:     {"queue.Loan", answers{nil, ErrShutdown}},
+	opLoanPut:  {"loan.Put", answers{nil, ErrShutdown}},
+	opLoanDrop: {name: "loan.Drop"},
 	opAck:      {name: "delivery.Ack"},
 	opNack:     {name: "delivery.Nack"},
 	opTaskDone: {name: "queue.TaskDone"},

@@ -16,10 +16,16 @@ import (
 )
 
 // Wait says how a handle waits. It is the handle's and not the object's.
+//
+// A call that spins sees what comes within some tens of nanoseconds; one that
+// sleeps is woken, which takes some 5 to 65 µs, and uses no processor meanwhile.
+// Where messages come in a stream, a call that spins may let up to four
+// microseconds pass after it has found none, so that many come. A lone message
+// does not wait for that.
 type Wait int
 
 const (
-	Adaptive = Wait(wait.Adaptive) // spin, as far as that paid lately, then sleep
+	Adaptive = Wait(wait.Adaptive) // spin for up to 40 µs, as far as that paid lately, then sleep
 	Spin     = Wait(wait.Spin)     // latency above all: spin for a second before a sleep
 	Sleep    = Wait(wait.Sleep)    // a processor saved above all: do not spin
 )
@@ -34,7 +40,9 @@ type QueueOptions struct {
 	// Buffer is how many bytes all messages may have together, where they are
 	// not plain; those of up to 112 bytes do not count. 0: 1 MiB, at least
 	// 2×MaxMessage. Put waits for either, room or bytes. It is kept in blocks
-	// of Buffer/Capacity bytes (256 to 4096), and a message takes whole blocks.
+	// of Buffer/Capacity bytes (256 to 4096), and a message takes whole blocks:
+	// neighbouring ones, as long as there are such, else those that there are.
+	// A loan takes neighbouring ones.
 	Buffer int
 
 	// MaxMessage is how many bytes one encoded message may have. 0: 64 KiB, or

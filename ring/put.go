@@ -43,10 +43,10 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 		}
 	}
 	*(*T)(body(s)) = v
-	err = q.eng.Publish(s)
+	q.eng.Publish(s)
 	q.core.KeepAlive()
-	if err != nil || s.First() && q.closed.Load() && q.inZeroes(s) {
-		return q.fail(opPut, shm.ErrCorrupt)
+	if q.closed.Load() && q.inZeroes(s) {
+		return q.fail(opPut, shm.ErrClosed)
 	}
 	return nil
 }
@@ -59,15 +59,15 @@ func (q *Queue[T]) TryPut(v T) error {
 	if q.off() {
 		return q.fail(opTryPut, shm.ErrClosed)
 	}
-	s, err := q.eng.TryClaim()
+	s, err := q.eng.Claim(nil)
 	if err != nil {
 		return q.fail(opTryPut, err)
 	}
 	*(*T)(body(s)) = v
-	err = q.eng.Publish(s)
+	q.eng.Publish(s)
 	q.core.KeepAlive()
-	if err != nil || s.First() && q.closed.Load() && q.inZeroes(s) {
-		return q.fail(opTryPut, shm.ErrCorrupt)
+	if q.closed.Load() && q.inZeroes(s) {
+		return q.fail(opTryPut, shm.ErrClosed)
 	}
 	return nil
 }
@@ -107,7 +107,7 @@ func (q *Queue[T]) putBytes(ctx context.Context, o operation, v T) error {
 		s, err = q.eng.PutSlot(w, msg)
 		w.Done()
 	}
-	if err == nil && s.First() && q.closed.Load() && q.inZeroes(s) {
+	if err == nil && q.closed.Load() && q.inZeroes(s) {
 		err = shm.ErrClosed
 	}
 	return q.done(o, err)

@@ -246,12 +246,19 @@ func (q *Queue[T]) done(o operation, err error) error {
 	return nil
 }
 
-// inZeroes reports, of a slot that was published in its first lap while the region
-// was closed, that this was in the zeroes that came in its place.
+// inZeroes reports, of a message that was published while the region was closed, that
+// it was in the zeroes that came in its place.
 //
 //go:noinline
 func (q *Queue[T]) inZeroes(s engine.Slot) bool {
 	return !q.core.Gate.Gave(func() bool { return q.eng.InZeroes(s) })
+}
+
+// releasedInZeroes is the same of a reading that was ended.
+//
+//go:noinline
+func (q *Queue[T]) releasedInZeroes(s engine.Slot) bool {
+	return !q.core.Gate.Gave(func() bool { return q.eng.ReleasedInZeroes(s) })
 }
 
 // fail makes the error of an operation, or has it made already.

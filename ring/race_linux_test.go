@@ -15,6 +15,7 @@ import (
 type raceHandles struct {
 	ints, one *ring.Queue[int64] // of four slots, and of one that is full
 	text      *ring.Queue[string]
+	bytes     *ring.Queue[[]byte]
 	jobs      *ring.Queue[job]
 }
 
@@ -32,6 +33,55 @@ var racePairs = []racetest.Pair[raceHandles]{
 		Name:   "Put, Get of long text",
 		First:  func(x *int, h raceHandles) { *x = 1; testproc.Must(h.text.Put(bg, strings.Repeat("x", 5000))) },
 		Second: func(x *int, h raceHandles) { _, err := h.text.Get(bg); testproc.Must(err); racetest.Sink = *x },
+	}, {
+		Name: "Put of a loan, GetInto",
+		First: func(x *int, h raceHandles) {
+			*x = 1
+			l, err := h.bytes.Loan(bg, 5000)
+			testproc.Must(err)
+			testproc.Must(l.Put(bg, 5000))
+		},
+		Second: func(x *int, h raceHandles) {
+			var b []byte
+			testproc.Must(h.bytes.GetInto(bg, &b))
+			racetest.Sink = *x
+		},
+	}, {
+		Name: "Put of a loan, View",
+		First: func(x *int, h raceHandles) {
+			l, err := h.bytes.Loan(bg, 5000)
+			testproc.Must(err)
+			*x = 1
+			testproc.Must(l.Put(bg, 5000))
+		},
+		Second: func(x *int, h raceHandles) {
+			d, err := h.bytes.Lease(bg)
+			testproc.Must(err)
+			d.View()
+			racetest.Sink = *x
+			testproc.Must(d.Ack())
+		},
+	}, {
+		Name: "two Values of one lease",
+		First: func(x *int, h raceHandles) {
+			testproc.Must(h.bytes.Put(bg, make([]byte, 5000)))
+			d, err := h.bytes.Lease(bg)
+			testproc.Must(err)
+			done := make(chan byte)
+			go func() { done <- d.Value()[4999] }()
+			racetest.Sink = int(d.Value()[4999]) + int(<-done)
+			flag.Come()
+		},
+		Second: func(x *int, h raceHandles) { flag.Wait() },
+	}, {
+		Name:  "Loan, Drop; Loan, Drop",
+		First: func(x *int, h raceHandles) { *x = 1; lendAndDrop(h); flag.Come() },
+		Second: func(x *int, h raceHandles) {
+			flag.Wait()
+			lendAndDrop(h)
+			racetest.Sink = *x
+		},
+		Race: true,
 	}, {
 		Name:  "Put, Lease of CBOR",
 		First: func(x *int, h raceHandles) { *x = 1; testproc.Must(h.jobs.Put(bg, job{URL: "x"})) },
@@ -106,6 +156,12 @@ var racePairs = []racetest.Pair[raceHandles]{
 	},
 }
 
+func lendAndDrop(h raceHandles) {
+	l, err := h.bytes.Loan(bg, 5000)
+	testproc.Must(err)
+	testproc.Must(l.Drop())
+}
+
 // two puts two messages, leases the first, calls f and acknowledges.
 func two(h raceHandles, f func()) {
 	testproc.Must(h.ints.Put(bg, 1))
@@ -124,6 +180,8 @@ var racer = racetest.Role("racer", racePairs, func() (h raceHandles) {
 	h.one, err = ring.OpenQueue[int64](r, "one", &ring.QueueOptions{Capacity: 1})
 	testproc.Must(err)
 	h.text, err = ring.OpenQueue[string](r, "text", nil)
+	testproc.Must(err)
+	h.bytes, err = ring.OpenQueue[[]byte](r, "bytes", nil)
 	testproc.Must(err)
 	h.jobs, err = ring.OpenQueue[job](r, "jobs", nil)
 	testproc.Must(err)

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strconv"
-	"strings"
 
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
@@ -98,17 +96,13 @@ var stepForms = map[string]openNumbers{
 			}
 			return int(v[0]), nil
 		}),
+	// It is filled and read in place.
+	"loan": inPlace,
 	// It takes two of eight blocks. It is blank but for its number at both
 	// ends: each change of a byte is one more instruction to die at.
 	"blocks": numbered(ring.QueueOptions{Capacity: 2 * holds, Buffer: 4096, MaxMessage: 1024},
-		func(n int) string { return fmt.Sprintf("%03d%s%03d", n, strings.Repeat("\x00", 894), n) },
-		func(s string) (int, error) {
-			n, err := strconv.Atoi(s[:min(len(s), 3)])
-			if err != nil || s != fmt.Sprintf("%03d%s%03d", n, strings.Repeat("\x00", 894), n) {
-				return 0, fmt.Errorf("torn message %q", s)
-			}
-			return n, nil
-		}),
+		func(n int) string { return blank(n, 900) },
+		func(s string) (int, error) { return unblank(s) }),
 }
 
 // sceneOps has the victims of all scenes in all forms; a victim needs them

@@ -94,6 +94,10 @@ func (a *attachment) init(v regionFile, writable bool) error {
 	copy(a.id[:], a.Bytes(region.HdrID, 16))
 	a.list = wait.NewList()
 	a.env = engine.Env{Wake: wait.Wake}
+	if v.h.Flags&region.FlagUnfenced != 0 && writable {
+		wait.Reach()
+		a.env.Sync, a.env.Unfenced = wait.Membarrier, wait.ReachedWord()
+	}
 	a.cores = map[uint32]weak.Pointer[object.Core]{}
 	return nil
 }

@@ -17,6 +17,7 @@ import (
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/wait"
 )
 
 // Create makes a region and attaches to it. If something has its name already
@@ -132,6 +133,9 @@ func (o *Options) plan() (region.Header, error) {
 	h := region.Header{Geometry: g, Boot: sys.BootID(), Created: time.Now()}
 	if o.Ephemeral {
 		h.Flags |= region.FlagEphemeral
+	}
+	if wait.FencesOthers() {
+		h.Flags |= region.FlagUnfenced
 	}
 	rand.Read(h.ID[:])
 	return h, nil
@@ -254,7 +258,7 @@ func anonymous(o *Options) (*Region, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.Flags = region.FlagAnonymous // it is ephemeral by nature
+	h.Flags = h.Flags&^region.FlagEphemeral | region.FlagAnonymous // it is ephemeral by nature
 	f, err := sys.Memfd("tandem")
 	if err != nil {
 		return nil, err

@@ -38,7 +38,8 @@ type RegionState struct {
 	PageSize     int       `json:"page_size"`
 	Ephemeral    bool      `json:"ephemeral,omitempty"`
 	Anonymous    bool      `json:"anonymous,omitempty"`
-	Ended        bool      `json:"ended,omitempty"` // an ephemeral region whose last participant is gone
+	Unfenced     bool      `json:"unfenced,omitempty"` // a process that goes to sleep makes the fences of those that publish
+	Ended        bool      `json:"ended,omitempty"`    // an ephemeral region whose last participant is gone
 	Created      time.Time `json:"created"`
 	Boot         string    `json:"boot"`
 	ThisBoot     bool      `json:"this_boot"` // made since the system was started
@@ -96,7 +97,7 @@ type Holder struct {
 	Dead      bool      `json:"dead,omitempty"`                // it has died, and is not recovered yet
 	Stopped   bool      `json:"stopped,omitempty"`             // it is stopped by a signal or a debugger, as far as this process can see
 	Elsewhere bool      `json:"other_pid_namespace,omitempty"` // as of Attached
-	What      string    `json:"what,omitempty"`                // "lease", "reading", "permit"
+	What      string    `json:"what,omitempty"`                // "lease", "loan", "reading", "permit"
 	N         int       `json:"n,omitempty"`                   // how many of that; calls that wait
 	Since     time.Time `json:"since,omitzero"`                // since then at least; zero: unknown. Of waits: the first of the calls
 }
@@ -199,6 +200,7 @@ func (a *attachment) regionState() RegionState {
 		PageSize:     int(mem.Load32(a.W32(region.HdrPageSize))),
 		Ephemeral:    a.Geo.Flags&region.FlagEphemeral != 0,
 		Anonymous:    a.Geo.Flags&region.FlagAnonymous != 0,
+		Unfenced:     a.Geo.Flags&region.FlagUnfenced != 0,
 		Ended:        mem.Load32(a.W32(region.HdrLife)) == region.LifeGone,
 		Created:      time.Unix(0, int64(mem.Load64(a.W64(region.HdrCreated)))),
 		Boot:         object.RegionID(boot).String(),

@@ -35,6 +35,7 @@ func (s *Snapshot) writeRegion(b io.Writer) {
 	}
 	add(r.Ephemeral, "ephemeral")
 	add(r.Anonymous, "anonymous")
+	add(r.Unfenced, "unfenced")
 	add(r.Ended, "ended")
 	add(!r.ThisBoot, "of another boot")
 	fmt.Fprintf(b, "region %s  id %s  layout %d  %s", visible.Text(r.Name), r.ID, r.Version, strings.Join(is, ", "))

@@ -16,7 +16,7 @@ import (
 // becomes zeroes to one after the other.
 
 func simHandle(p *sim.Process, k engine.Kind, a mem.Area) handle {
-	return handle{core: p.Core(k, a), own: new(shared)}
+	return handleOn(p.Core(k, a), new(shared))
 }
 
 func check[T any](v T, err error) T {

@@ -80,7 +80,7 @@ func (c *Cond) open(r, locks *shm.Region, name, field string, lock userLock) err
 		own := sharedOf(core)
 		e, err := engine.AttachCond(core.Area, core.Env, &own.line)
 		if err == nil && lock.lock.core == nil {
-			err = lock.find(locks, handle{core, own}, core.Field(fieldLock))
+			err = lock.find(locks, handleOn(core, own), core.Field(fieldLock))
 		}
 		return e, err
 	})
@@ -185,6 +185,15 @@ func (c *Cond) Notify(n int) error { return c.notify("cond.Notify", n) }
 func (c *Cond) NotifyAll() error { return c.notify("cond.NotifyAll", math.MaxInt) }
 
 func (c *Cond) notify(op string, n int) error {
+	if mem.RaceEnabled || c.closed == nil || n < 0 || !c.has() || !c.cond.Idle() || c.closed.Load() {
+		return c.notifySlow(op, n)
+	}
+	c.keep()
+	return nil
+}
+
+//go:noinline
+func (c *Cond) notifySlow(op string, n int) error {
 	err := c.readyNow()
 	if err == nil && n < 0 {
 		err = fmt.Errorf("%d notifications: %w", n, fs.ErrInvalid)

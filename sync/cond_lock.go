@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"example.com/tandem/internal/engine"
-	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
@@ -110,9 +109,12 @@ func (g *userLock) ownOf(c handle) error {
 
 var errHeldByAnother = fmt.Errorf("%w by the caller: %w", ErrNotLocked, ErrNotOwner)
 
-// held is an error unless the caller holds the lock, as far as one can see.
+// has reports whether the caller holds the lock, as far as one can see.
+func (g *userLock) has() bool { return (!g.again || g.who() != nil) && g.mu.Mine() }
+
+// held is an error unless has.
 func (g *userLock) held() error {
-	if g.again && g.who() == nil || !g.mu.Mine() {
+	if !g.has() {
 		if _, ok := g.mu.Owner(); ok {
 			return errHeldByAnother
 		}
@@ -125,10 +127,8 @@ func (g *userLock) held() error {
 //
 //go:norace
 func (g *userLock) who() *Holder {
-	mem.RaceDisable()
-	h := g.lock.own.holder.Load()
-	mem.RaceEnable()
-	if g.holder != nil && h != g.holder {
+	h := g.lock.own.latest()
+	if h == nil || h.depth == 0 || g.holder != nil && h != g.holder {
 		return nil
 	}
 	return h
@@ -139,7 +139,7 @@ func (g *userLock) who() *Holder {
 type grip struct {
 	*userLock
 	h     *Holder
-	depth int64
+	depth int
 
 	core *object.Core // the Cond's
 	ctx  context.Context

@@ -74,11 +74,11 @@ func (e *Event) IsSet() bool {
 	if e.core == nil {
 		return false
 	}
-	set := e.ev.IsSet() && !e.core.Closed.Load()
+	set := e.ev.IsSet() && !e.closed.Load()
 	if set {
 		e.core.Acquire()
 	}
-	e.core.KeepAlive()
+	e.keep()
 	return set
 }
 
@@ -86,6 +86,15 @@ func (e *Event) IsSet() bool {
 // means that it is, or was at some time during the call. An error means that it
 // was not: ctx's, or shm.ErrClosed. A context that has ended makes no attempt.
 func (e *Event) Wait(ctx context.Context) error {
+	if mem.RaceEnabled || e.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !e.ev.Rose() || e.closed.Load() {
+		return e.wait(ctx)
+	}
+	e.keep()
+	return nil
+}
+
+//go:noinline
+func (e *Event) wait(ctx context.Context) error {
 	err := e.ready(ctx)
 	if err == nil {
 		if first, set := e.ev.Look(); !set { // one look, or a pulse could pass between two

@@ -2,6 +2,7 @@ package sync
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 
 	"example.com/tandem/internal/engine"
@@ -12,9 +13,15 @@ import (
 // A handle is what all types of this package have in common: the object they
 // are a handle on. How each of their calls begins and ends is the Core's.
 type handle struct {
-	core *object.Core
-	own  *shared
+	core   *object.Core
+	own    *shared
+	closed *atomic.Bool // the core's, one step nearer; nil before it was opened
 }
+
+func handleOn(c *object.Core, own *shared) handle { return handle{c, own, c.Closed} }
+
+// keep holds the mapping to here, as Core.KeepAlive does.
+func (h *handle) keep() { runtime.KeepAlive(h) }
 
 // shared is what all handles of this process on one object have in common.
 type shared struct {
@@ -52,7 +59,7 @@ func open[E any](h *handle, to *E, r *shm.Region, s object.Spec, attach func(*ob
 		return err
 	})
 	if err == nil {
-		h.core, h.own, *to = core, sharedOf(core), *e
+		*h, *to = handleOn(core, sharedOf(core)), *e
 	}
 	return err
 }

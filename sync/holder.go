@@ -6,12 +6,15 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
 )
 
 // A Holder is one call chain's claim on a reentrant lock: [RMutex.NewHolder], or
 // [Cond.Holder]. Two holders exclude each other, of one process too. A goroutine
 // that goes its own way needs a holder of its own: two that share one are one
-// to the lock, so neither waits for the other.
+// to the lock, so neither waits for the other. A holder may be handed from one
+// goroutine to another, but two must not be in its calls at the same time: how
+// deep it is would be anybody's guess.
 //
 // It takes nothing any more when the handle is closed that it was made by, but
 // what it has it can still Unlock: nobody else could.
@@ -29,14 +32,20 @@ type Holder struct {
 	handle
 	mu     engine.RMutex
 	number uint32
-	depth  atomic.Int64
+	depth  int // how often it has locked and not unlocked: for its call chain alone
 }
 
 // reentry is what this process knows of one reentrant lock. It is private: to
 // the others the process has the lock, or has not.
+//
+// The mutex's word says whether this process has the lock, last which holder of
+// its took it, and that holder's depth, whether it still has it. Each holder
+// writes last when it has the mutex, if another was the last, and its depth; so
+// that to lock and unlock takes no more than the mutex does, and to lock again
+// takes nothing. What last says while the depth is 0 is of no meaning.
 type reentry struct {
-	holder atomic.Pointer[Holder] // who has it, between locking and unlocking the shared word
-	made   atomic.Uint32
+	last atomic.Pointer[Holder]
+	made atomic.Uint32
 }
 
 //go:norace
@@ -50,77 +59,62 @@ func newHolder(h handle, mu engine.RMutex) *Holder {
 	return n
 }
 
-// The counts below are the library's own: they order nothing of the user's.
+// The words below are the library's own: they order nothing of the user's, and
+// what orders them, where the user's program does, the race detector need not see.
 
-// again locks once more, if h holds the lock. lost says that it did, and that
-// somebody took the lock from it, as an operator can.
+// latest is last; took makes it h.
+func (r *reentry) latest() *Holder {
+	mem.RaceDisable()
+	h := r.last.Load()
+	mem.RaceEnable()
+	return h
+}
+
+func (r *reentry) took(h *Holder) {
+	mem.RaceDisable()
+	r.last.Store(h)
+	mem.RaceEnable()
+}
+
+// has reports whether h, which has locked, has the lock: an operator can take it
+// away.
+func (h *Holder) has() bool { return h.own.latest() == h && h.mu.Mine() }
+
+// set makes the depth of h, which has the lock, another.
+//
+//go:norace
+func (h *Holder) set(depth int) {
+	h.depth = depth
+	h.mu.Show(h.number, depth)
+}
+
+// again locks once more, if h has the lock. lost says that it did, and that
+// somebody took the lock from it.
 //
 //go:norace
 func (h *Holder) again() (ok, lost bool) {
-	mem.RaceDisable()
-	defer mem.RaceEnable()
-	for {
-		d := h.depth.Load()
-		if d == 0 || !h.mu.Mine() {
-			return false, d != 0
-		}
-		if h.depth.CompareAndSwap(d, d+1) {
-			h.mu.Show(h.number, int(d+1))
-			return true, false
-		}
+	if h.depth == 0 {
+		return false, false
 	}
-}
-
-// took enters that h has the lock, to a depth.
-//
-//go:norace
-func (h *Holder) took(depth int64) {
-	mem.RaceDisable()
-	h.own.holder.Store(h)
-	h.depth.Store(depth)
-	h.mu.Show(h.number, int(depth))
-	mem.RaceEnable()
-}
-
-// left is how deep h is after one Unlock; ok is false if it holds nothing. At
-// 0 the mutex is to be unlocked, unless another holder has it by now.
-//
-//go:norace
-func (h *Holder) left() (depth int64, ok bool) {
-	mem.RaceDisable()
-	defer mem.RaceEnable()
-	for {
-		d := h.depth.Load()
-		if d == 0 {
-			return 0, false
-		}
-		if !h.depth.CompareAndSwap(d, d-1) {
-			continue
-		}
-		if d > 1 {
-			h.mu.Show(h.number, int(d-1))
-			return d - 1, true
-		}
-		return 0, h.own.holder.CompareAndSwap(h, nil)
+	if !h.has() {
+		return false, true
 	}
+	h.set(h.depth + 1)
+	return true, false
 }
 
-// giveUp is left, to the full depth, which it returns.
+// took enters that h has taken the mutex, to a depth.
+func (h *Holder) took(depth int) {
+	h.own.took(h)
+	h.set(depth)
+}
+
+// giveUp is for who unlocks the mutex itself. It returns how deep h had it.
 //
 //go:norace
-func (h *Holder) giveUp() int64 {
-	mem.RaceDisable()
-	d := h.depth.Swap(0)
-	h.own.holder.CompareAndSwap(h, nil)
-	mem.RaceEnable()
-	return d
-}
-
-//go:norace
-func (h *Holder) deep() int64 {
-	mem.RaceDisable()
-	d := h.depth.Load()
-	mem.RaceEnable()
+func (h *Holder) giveUp() int {
+	d := h.depth
+	h.depth = 0
 	return d
 }
 
@@ -131,25 +125,25 @@ func (h *Holder) deep() int64 {
 // (see Recover), ErrNotOwner if an operator took the lock from h, or
 // shm.ErrClosed. A context that has ended makes no attempt.
 func (h *Holder) Lock(ctx context.Context) error {
-	if mem.RaceEnabled || h.core == nil || ctx.Err() != nil || !h.lockNow() {
+	if mem.RaceEnabled || h.closed == nil || !object.Endless(ctx) && ctx.Err() != nil {
 		return h.lock(ctx)
 	}
-	if h.core.Closed.Load() {
+	if h.depth == 0 {
+		if !h.mu.LockGuess() {
+			return h.lock(ctx)
+		}
+		if h.own.latest() != h {
+			h.own.took(h)
+		}
+	} else if !h.has() {
+		return h.lock(ctx)
+	}
+	h.set(h.depth + 1)
+	if h.closed.Load() {
 		return h.core.Locked("holder.Lock", nil, undoing{h})
 	}
-	h.core.KeepAlive()
+	h.keep()
 	return nil
-}
-
-func (h *Holder) lockNow() bool {
-	if ok, lost := h.again(); ok || lost {
-		return ok
-	}
-	if !h.mu.LockNow() {
-		return false
-	}
-	h.took(1)
-	return true
 }
 
 // lock is Lock after a first look that was not enough.
@@ -160,7 +154,7 @@ func (h *Holder) lock(ctx context.Context) error {
 	if err == nil {
 		if ok, lost := h.again(); lost {
 			err = ErrNotOwner
-		} else if !ok && mem.RaceEnabled && h.mu.LockNow() { // Lock has not tried
+		} else if !ok && h.mu.LockLook() {
 			h.took(1)
 		} else if !ok {
 			w := h.core.Waiter(ctx)
@@ -234,6 +228,34 @@ func (h *Holder) MarkConsistent() error {
 // ErrNotOwner if h does not have it, whether another has it or not; then
 // nothing has changed.
 func (h *Holder) Unlock() error {
+	if mem.RaceEnabled || h.closed == nil || h.closed.Load() || h.depth == 0 {
+		return h.unlockSlow()
+	}
+	if h.depth > 1 {
+		h.set(h.depth - 1)
+	} else if !h.freed() {
+		return h.unlockSlow()
+	}
+	h.keep()
+	return nil
+}
+
+// freed unlocks the mutex if h, whose depth is 1, has it and nobody is to be woken.
+// The depth is 0 before: then last says nothing of h, whoever has the mutex next.
+func (h *Holder) freed() bool {
+	if h.own.latest() != h {
+		return false
+	}
+	h.depth = 0
+	if h.mu.UnlockGuess() {
+		return true
+	}
+	h.depth = 1
+	return false
+}
+
+//go:noinline
+func (h *Holder) unlockSlow() error {
 	err := h.made()
 	if err == nil {
 		err = h.core.Here(h.unlock)
@@ -241,13 +263,20 @@ func (h *Holder) Unlock() error {
 	return h.core.Done("holder.Unlock", err)
 }
 
+// unlock is Unlock by who has looked whether the handle is closed.
+//
+//go:norace
 func (h *Holder) unlock() error {
-	d, ok := h.left()
-	if !ok {
+	if h.depth == 0 {
 		return ErrNotOwner
 	}
-	if d > 0 {
+	if h.depth > 1 {
+		h.set(h.depth - 1)
 		return nil
+	}
+	h.depth = 0
+	if h.own.latest() != h { // it was taken from h, and another has it by now
+		return ErrNotOwner
 	}
 	h.core.Release()
 	err := h.mu.Unlock()
@@ -262,10 +291,13 @@ type undoing struct{ h *Holder }
 
 func (u undoing) Unlock() error { return u.h.unlock() }
 
+//go:norace
+func (h *Holder) deep() int { return h.depth }
+
 // Depth is how often h has locked and not yet unlocked. It does not block.
 func (h *Holder) Depth() int {
 	if h.core == nil || h.core.Closed.Load() {
 		return 0
 	}
-	return int(h.deep())
+	return h.deep()
 }

@@ -24,6 +24,9 @@ func TestHolderLostToAnother(t *testing.T) {
 	if err := other.Lock(context.Background()); err != nil {
 		t.Fatal(err)
 	}
+	if err := h.Lock(context.Background()); !errors.Is(err, ErrNotOwner) {
+		t.Errorf("Lock, once more, of what another holder has by now = %v", err)
+	}
 	if err := h.Unlock(); !errors.Is(err, ErrNotOwner) {
 		t.Errorf("Unlock of what another holder has by now = %v", err)
 	}

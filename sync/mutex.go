@@ -54,13 +54,13 @@ func (m *Mutex) open(r *shm.Region, name string) error {
 // it), or [shm.ErrClosed]. A context that has ended makes no attempt. A process
 // that dies in Lock holds the mutex, which is abandoned then, or does not.
 func (m *Mutex) Lock(ctx context.Context) error {
-	if m.core == nil || ctx.Err() != nil || !m.mu.LockNow() {
+	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.mu.LockGuess() {
 		return m.lock(ctx)
 	}
-	if mem.RaceEnabled || m.core.Closed.Load() {
+	if mem.RaceEnabled || m.closed.Load() {
 		return m.core.Locked("mutex.Lock", nil, &m.mu)
 	}
-	m.core.KeepAlive()
+	m.keep()
 	return nil
 }
 
@@ -69,7 +69,7 @@ func (m *Mutex) Lock(ctx context.Context) error {
 //go:noinline
 func (m *Mutex) lock(ctx context.Context) error {
 	err := m.ready(ctx)
-	if err == nil {
+	if err == nil && !m.mu.LockLook() {
 		w := m.core.Waiter(ctx)
 		err = m.mu.Lock(w)
 		w.Done()
@@ -84,6 +84,19 @@ func (m *Mutex) lock(ctx context.Context) error {
 // does not block, but in a repair that [Mutex.OnOwnerDied] gave. An error, with
 // false, is Lock's.
 func (m *Mutex) TryLock() (bool, error) {
+	if m.closed == nil || !m.mu.LockGuess() {
+		return m.tryLock()
+	}
+	if mem.RaceEnabled || m.closed.Load() {
+		err := m.core.Locked("mutex.TryLock", nil, &m.mu)
+		return err == nil, err
+	}
+	m.keep()
+	return true, nil
+}
+
+//go:noinline
+func (m *Mutex) tryLock() (bool, error) {
 	ctx := context.Background()
 	err := m.readyNow()
 	if err == nil {
@@ -143,10 +156,10 @@ func (m *Mutex) OnOwnerDied(repair func(context.Context) error) { m.answer.set(r
 // if nobody does; then nothing has changed. A process that dies in Unlock has
 // freed the mutex, or holds it, and it is abandoned.
 func (m *Mutex) Unlock() error {
-	if mem.RaceEnabled || m.core == nil || m.core.Closed.Load() || !m.mu.UnlockNow() {
+	if mem.RaceEnabled || m.closed == nil || m.closed.Load() || !m.mu.UnlockGuess() {
 		return m.unlock()
 	}
-	m.core.KeepAlive()
+	m.keep()
 	return nil
 }
 

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -22,6 +23,7 @@ import (
 type Once struct {
 	handle
 	once engine.Once
+	done atomic.Bool // this handle has seen, in the region, that it is done: for good
 }
 
 // OpenOnce finds the once called name in r, or makes it, not done. It blocks
@@ -35,6 +37,7 @@ func OpenOnce(r *shm.Region, name string) (*Once, error) {
 }
 
 func (o *Once) open(r *shm.Region, name string) error {
+	o.done.Store(false) // of what the handle was on before
 	return open(&o.handle, &o.once, r, object.Spec{Op: "sync.OpenOnce", Kind: engine.KindOnce, Name: name,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, engine.OnceSize, engine.InitOnce, nil
@@ -58,7 +61,23 @@ func (o *Once) open(r *shm.Region, name string) error {
 //
 // An fn that calls Do of the same Once waits for itself, until its ctx ends.
 func (o *Once) Do(ctx context.Context, fn func(context.Context) error) error {
+	if object.Endless(ctx) && o.done.Load() && !o.closed.Load() {
+		return nil
+	}
+	if o.done.Load() && !o.closed.Load() && ctx.Err() == nil {
+		return nil
+	}
+	return o.do(ctx, fn)
+}
+
+// do is Do after a first look that was not enough.
+//
+//go:noinline
+func (o *Once) do(ctx context.Context, fn func(context.Context) error) error {
 	if o.core != nil && ctx.Err() == nil && o.once.Done() && !o.core.Closed.Load() {
+		if !mem.RaceEnabled { // which is to be told each time
+			o.done.Store(true)
+		}
 		o.core.Acquire()
 		o.core.KeepAlive()
 		return nil

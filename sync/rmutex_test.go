@@ -140,26 +140,33 @@ func TestRMutexContextEnds(t *testing.T) {
 }
 
 // Holders of several goroutines, each locking once, twice or three times, and
-// a count that only the lock guards; and goroutines that share a holder, which
-// is wrong, and lets the others in no more than it should.
+// a count that only the lock guards; and a holder that two goroutines hand to
+// each other, unlocked and locked.
 func TestRMutexHammer(t *testing.T) {
 	m := rmutex(t, shmtest.Region(t), "m")
 	ctx := patience(t)
 	count, inside := 0, atomic.Int32{}
 	var wg gosync.WaitGroup
-	shared := m.NewHolder()
+	handed := make(chan *sync.Holder, 1)
+	handed <- m.NewHolder()
 	for range 2 {
 		wg.Go(func() {
 			for range 200 {
-				if err := shared.Lock(ctx); err != nil {
-					t.Error(err)
+				h := <-handed
+				if h.Depth() == 0 {
+					if err := h.Lock(ctx); err != nil {
+						t.Error(err)
+					}
+					if inside.Add(1) != 1 {
+						t.Error("two holders inside")
+					}
+				} else {
+					inside.Add(-1)
+					if err := h.Unlock(); err != nil {
+						t.Error(err)
+					}
 				}
-				if inside.Load() != 0 {
-					t.Error("two holders inside")
-				}
-				if err := shared.Unlock(); err != nil {
-					t.Error(err)
-				}
+				handed <- h
 			}
 		})
 	}

@@ -66,13 +66,13 @@ func (m *RWMutex) open(r *shm.Region, name string) error {
 // lock is abandoned (see Recover, and OnOwnerDied, which may answer it), or
 // shm.ErrClosed. A context that has ended makes no attempt.
 func (m *RWMutex) Lock(ctx context.Context) error {
-	if m.core == nil || m.core.Closed.Load() || ctx.Err() != nil || !m.rw.LockNow() {
+	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.rw.LockNow() {
 		return m.lock(ctx)
 	}
-	if mem.RaceEnabled || m.core.Closed.Load() {
+	if mem.RaceEnabled || m.closed.Load() {
 		return m.wlocked("rwmutex.Lock", nil)
 	}
-	m.core.KeepAlive()
+	m.keep()
 	return nil
 }
 
@@ -156,14 +156,14 @@ func (m *RWMutex) OnOwnerDied(repair func(context.Context) error) { m.answer.set
 // not block. ErrNotOwner if another process writes and ErrNotLocked if nobody
 // does; then nothing has changed.
 func (m *RWMutex) Unlock() error {
-	if mem.RaceEnabled || m.core == nil || m.core.Closed.Load() {
+	if mem.RaceEnabled || m.closed == nil || m.closed.Load() {
 		return m.unlock()
 	}
 	err := m.rw.Unlock()
 	if err != nil {
 		return m.core.Done("rwmutex.Unlock", err)
 	}
-	m.core.KeepAlive()
+	m.keep()
 	return nil
 }
 
@@ -188,13 +188,13 @@ func (m *RWMutex) Owner() (shm.Participant, bool) { return m.participant(m.rw.Ow
 // lock is abandoned (OnOwnerDied may answer it), or shm.ErrClosed. A context
 // that has ended makes no attempt.
 func (m *RWMutex) RLock(ctx context.Context) error {
-	if m.core == nil || ctx.Err() != nil || !m.rw.RLockNow() {
+	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.rw.RLockNow() {
 		return m.rlock(ctx)
 	}
-	if mem.RaceEnabled || m.core.Closed.Load() {
+	if mem.RaceEnabled || m.closed.Load() {
 		return m.core.Locked("rwmutex.RLock", nil, reading{m})
 	}
-	m.core.KeepAlive()
+	m.keep()
 	return nil
 }
 
@@ -238,10 +238,10 @@ func (m *RWMutex) TryRLock() (bool, error) {
 // does not block. If this process does not read: ErrNotLocked if nobody does,
 // else ErrNotOwner; then nothing has changed.
 func (m *RWMutex) RUnlock() error {
-	if mem.RaceEnabled || m.core == nil || m.core.Closed.Load() || !m.rw.RUnlockNow() {
+	if mem.RaceEnabled || m.closed == nil || m.closed.Load() || !m.rw.RUnlockNow() {
 		return m.runlock()
 	}
-	m.core.KeepAlive()
+	m.keep()
 	return nil
 }
 

@@ -138,13 +138,14 @@ func (p *permits) op(method string) string {
 //
 // A process that dies in it has taken a permit, which comes back, or it has not.
 func (p *permits) Acquire(ctx context.Context) error {
-	if mem.RaceEnabled || p.core == nil || ctx.Err() != nil || !p.sem.AcquireNow() { // not of zeroes: they have no tenant
+	if mem.RaceEnabled || p.closed == nil || !object.Endless(ctx) && ctx.Err() != nil ||
+		!p.sem.AcquireGuess() { // not of zeroes: they have no tenant
 		return p.acquireSlow(ctx)
 	}
-	if p.core.Closed.Load() {
+	if p.closed.Load() {
 		return p.took("Acquire", nil)
 	}
-	p.core.KeepAlive()
+	p.keep()
 	return nil
 }
 
@@ -153,7 +154,7 @@ func (p *permits) Acquire(ctx context.Context) error {
 //go:noinline
 func (p *permits) acquireSlow(ctx context.Context) error {
 	err := p.ready(ctx)
-	if err == nil {
+	if err == nil && !p.sem.AcquireLook() {
 		w := p.core.Waiter(ctx)
 		err = p.sem.Acquire(w)
 		w.Done()
@@ -184,14 +185,14 @@ func (p *permits) ends(method string, err error) error {
 // TryAcquire takes a permit if there is one, and reports whether it did. It
 // does not block. An error, with false, is Acquire's.
 func (p *permits) TryAcquire() (bool, error) {
-	if mem.RaceEnabled || p.core == nil || !p.sem.AcquireNow() {
+	if mem.RaceEnabled || p.closed == nil || !p.sem.AcquireGuess() {
 		return p.tryAcquire()
 	}
-	if p.core.Closed.Load() {
+	if p.closed.Load() {
 		err := p.took("TryAcquire", nil)
 		return err == nil, err
 	}
-	p.core.KeepAlive()
+	p.keep()
 	return true, nil
 }
 
@@ -213,10 +214,10 @@ func (p *permits) tryAcquire() (bool, error) {
 // semaphore says of more than it was made with, is ErrOverRelease. Then nothing
 // has changed. A process that dies in it has given all of them, or none.
 func (p *permits) Release(n int) error {
-	if mem.RaceEnabled || p.core == nil || p.core.Closed.Load() || !p.sem.ReleaseNow(n) {
+	if mem.RaceEnabled || p.closed == nil || p.closed.Load() || !p.sem.ReleaseGuess(n) {
 		return p.releaseSlow(n)
 	}
-	p.core.KeepAlive()
+	p.keep()
 	return nil
 }
 

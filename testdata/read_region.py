@@ -87,7 +87,7 @@ class Region:
         self.whole = whole
         self.size, self.P, self.M = whole.u64(16), whole.u32(40), whole.u32(44)
         if not (1 <= self.P <= 1024 and 1 <= self.M <= 1 << 20 and self.size <= 1 << 46 and self.size == len(memory)
-                and self.size % whole.u32(64) == 0 and whole.u32(12) & ~3 == 0):
+                and self.size % whole.u32(64) == 0 and whole.u32(12) & ~7 == 0):
             raise Damaged("impossible header")
         if whole.u64(88) != fnv(whole.bytes(0, 24) + whole.bytes(40, 8) + whole.bytes(64, 8)):
             raise Damaged("the header's sum is another")
@@ -108,6 +108,7 @@ class Region:
         w = self.whole
         return {
             "version": w.u32(8), "ephemeral": w.u32(12) & 1 != 0, "anonymous": w.u32(12) & 2 != 0,
+            "unfenced": w.u32(12) & 4 != 0,
             "size": self.size, "id": w.bytes(24, 16).hex(), "max_participants": self.P, "max_objects": self.M,
             "boot": w.bytes(48, 16).hex(), "page_size": w.u32(64), "created": w.i64(72), "inode": w.u64(80),
             "ended": w.u32(192) == 1, "heap": self.heap,
@@ -464,9 +465,8 @@ def look_queue(a, f):
         raise Damaged("impossible queue")
     stride, L = up(16 + room, 64), up(R, 8) // 8
     slots = up(512 + 64 * L, 128)
-    owners = up(slots + N * stride, 128)
-    links = up(owners + 8 * K, 128)
-    blocks = up(links + 4 * K, 128)
+    heads = up(slots + N * stride, 128)
+    blocks = up(heads + 16 * K, 128)
     if blocks + K * block > a.size:
         raise Damaged("the queue's words end too early")
 
@@ -475,11 +475,37 @@ def look_queue(a, f):
             return a.bytes(s + 16, n)
         tag, b, found = a.u64(s + 16), a.u32(s + 24), b""
         while len(found) < n:
-            if b >= K or a.u64(owners + 8 * b) != tag:
-                raise Damaged("a block that is not the message's")
-            found += a.bytes(blocks + b * block, min(block, n - len(found)))
-            b = a.u32(links + 4 * b)
+            if b >= K or a.u64(heads + 16 * b) != tag:
+                raise Damaged("a piece that is not the message's")
+            extent = a.u64(heads + 16 * b + 8)
+            length = bits(extent, 0, 31)
+            if not 0 < length <= K - b:
+                raise Damaged("a piece of an impossible length")
+            found += a.bytes(blocks + b * block, min(length * block, n - len(found)))
+            b = extent >> 32
         return found
+
+    def lent():
+        """The pieces that are in no slot: how many each process has."""
+        held, tags, n = [(b, o) for b, _, o in pieces() if o & 1 == 0], set(), {}
+        for i in range(N):
+            s = slots + i * stride
+            if bits(a.u64(s), 30, 3) not in (0, 1, 7) and a.u32(s + 12) > room:
+                tags.add(a.u64(s + 16))
+        for b, tag in held:
+            if tag not in tags and a.u64(heads + 16 * b) == tag:
+                n[tag >> 34] = n.get(tag >> 34, 0) + 1
+        return [{"index": who >> 20, "epoch": bits(who, 0, 20), "count": n[who]} for who in sorted(n)]
+
+    def pieces():
+        """The pool's pieces: block, length, owner."""
+        b = 0
+        while b < K:
+            owner, length = a.u64(heads + 16 * b), bits(a.u64(heads + 16 * b + 8), 0, 31)
+            if owner == 0 or not 0 < length <= K - b:
+                raise Damaged("pieces that do not tile the blocks")
+            yield b, length, owner
+            b += length
 
     def slot(i):
         s = slots + i * stride
@@ -521,10 +547,11 @@ def look_queue(a, f):
     bells = [a.u32(136 + 4 * k) for k in range(3)]
     return {
         "slots": N, "room": room, "blocks": K, "block_size": block, "longest": longest,
-        "used_blocks": sum(a.u64(owners + 8 * b) != 0 for b in range(K)),
+        "used_blocks": sum(length for _, length, owner in pieces() if owner & 1 == 0),
         "shut_down": bits(state, 1, 1) == 1, "pending": bits(state, 0, 1) == 1,
         "head": [head >> 28, bits(head, 0, 28)], "tail": [tail >> 28, bits(tail, 0, 28)],
         "phases": phases, "not_done": rows, "waiters": any(b & 1 for b in bells),
+        "lent": lent(),
         "messages": [m for *_, m in found if m["phase"] in ("full", "returned")],
         "taken": [m for *_, m in found if m["phase"] in ("reading", "leased")],
     }

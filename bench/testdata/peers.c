@@ -1,54 +1,49 @@
-// What C offers between processes, to be timed beside Tandem: pthread's mutex,
-// rwlock, condition and barrier, sem_t, and two words to sleep on by futex.
+// What C offers between processes, to be timed beside Tandem: locks.c has
+// pthread's, sem_t and a bare futex; rings.c and blocks.c have queues as one
+// writes them where nobody dies.
 //
-// A line "JOB N" on standard input asks for N operations; the answer is
-// "NANOSECONDS DONE SHARE": how long they took, how many were done and, where
-// two processes compete for them, the smaller one's share. The arguments are
-// the processors: this process's, and that of the other one where two are needed.
+// The arguments are how many processes there are to be and, if each is to be
+// pinned, their processors. A line "JOB N" on standard input asks for N
+// operations; the answer is "NANOSECONDS DONE SHARE": how long they took, how
+// many were done and, where processes compete for them, the smallest one's
+// share. "JOB N timed" asks for round trips, and how often each took how many
+// nanoseconds follows, "NANOSECONDS:TIMES", rounded to a 512th.
 //
-// Of the two neither outlives the other: each waits for the other in many ways,
-// none of which knows that somebody died.
+// No process outlives another: each waits for others in many ways, none of
+// which knows that somebody died.
 #define _GNU_SOURCE
-#include <linux/futex.h>
-#include <pthread.h>
+#include "peers.h"
+
 #include <sched.h>
-#include <semaphore.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
-#define LINE _Alignas(128)
+enum { MOST = 64 };
 
 typedef struct {
-	LINE pthread_mutex_t pshared;
-	LINE pthread_mutex_t robust;
-	LINE pthread_rwlock_t rw;
-	LINE pthread_cond_t cond;
-	LINE pthread_barrier_t alone, both;
-	LINE sem_t sem;
-	LINE sem_t ping;
-	LINE sem_t pong;
-	LINE uint32_t word[2]; // the number of the last ping, of the last pong
-	LINE long turn;
-	LINE long counter;
 	LINE uint32_t arrived; // at the gate, ever
-	LINE long done[2];
-	LINE uint64_t ns[2];
-} shared;
+	struct {
+		LINE long done;
+		uint64_t ns;
+	} of[MOST];
+} results;
 
-static shared *s;
+static results *s;
 
-static void die(const char *what) {
+int sides, timed;
+
+void die(const char *what) {
 	perror(what);
 	exit(1);
 }
+
+void give_way(void) { sched_yield(); }
 
 static uint64_t now(void) {
 	struct timespec t;
@@ -63,292 +58,150 @@ static void pin(int cpu) {
 	if (sched_setaffinity(0, sizeof set, &set)) die("sched_setaffinity");
 }
 
-static void make(void) {
-	s = mmap(NULL, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (s == MAP_FAILED) die("mmap");
-	pthread_mutexattr_t m;
-	pthread_mutexattr_init(&m);
-	pthread_mutexattr_setpshared(&m, PTHREAD_PROCESS_SHARED);
-	pthread_mutex_init(&s->pshared, &m);
-	pthread_mutexattr_setrobust(&m, PTHREAD_MUTEX_ROBUST);
-	pthread_mutex_init(&s->robust, &m);
-	pthread_rwlockattr_t rw;
-	pthread_rwlockattr_init(&rw);
-	pthread_rwlockattr_setpshared(&rw, PTHREAD_PROCESS_SHARED);
-	pthread_rwlock_init(&s->rw, &rw);
-	pthread_condattr_t c;
-	pthread_condattr_init(&c);
-	pthread_condattr_setpshared(&c, PTHREAD_PROCESS_SHARED);
-	pthread_cond_init(&s->cond, &c);
-	pthread_barrierattr_t b;
-	pthread_barrierattr_init(&b);
-	pthread_barrierattr_setpshared(&b, PTHREAD_PROCESS_SHARED);
-	pthread_barrier_init(&s->alone, &b, 1);
-	pthread_barrier_init(&s->both, &b, 2);
-	sem_init(&s->sem, 1, 1);
-	sem_init(&s->ping, 1, 0);
-	sem_init(&s->pong, 1, 0);
+void *share(size_t size) {
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED) die("mmap");
+	memset(p, 0, size);
+	return p;
 }
 
-static void acquire(sem_t *p) { while (sem_wait(p)) {} }
-
-// Alone, each n times; they return how many times it was done.
-
-static long free_pshared(long n) {
-	s->counter = 0;
-	for (long i = 0; i < n; i++) {
-		pthread_mutex_lock(&s->pshared);
-		s->counter++;
-		pthread_mutex_unlock(&s->pshared);
-	}
-	return s->counter;
+void make_mutex(pthread_mutex_t *m, int robust) {
+	pthread_mutexattr_t a;
+	pthread_mutexattr_init(&a);
+	pthread_mutexattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
+	if (robust) pthread_mutexattr_setrobust(&a, PTHREAD_MUTEX_ROBUST);
+	pthread_mutex_init(m, &a);
 }
 
-static long free_robust(long n) {
-	s->counter = 0;
-	for (long i = 0; i < n; i++) {
-		pthread_mutex_lock(&s->robust);
-		s->counter++;
-		pthread_mutex_unlock(&s->robust);
-	}
-	return s->counter;
+void make_cond(pthread_cond_t *c) {
+	pthread_condattr_t a;
+	pthread_condattr_init(&a);
+	pthread_condattr_setpshared(&a, PTHREAD_PROCESS_SHARED);
+	pthread_cond_init(c, &a);
 }
 
-static long free_sem(long n) {
-	s->counter = 0;
-	for (long i = 0; i < n; i++) {
-		acquire(&s->sem);
-		s->counter++;
-		sem_post(&s->sem);
-	}
-	return s->counter;
+// How often a trip took how long. Up to 1023 ns each number has its count, from
+// there on each 512th of a power of two.
+static uint32_t times[56 * 512];
+static uint64_t since;
+
+void note(void) {
+	uint64_t t = now(), ns = t - since;
+	int k = 0;
+	while (ns >> k > 1023) k++;
+	times[512 * k + (int)(ns >> k)]++;
+	since = t;
 }
 
-static long free_read(long n) {
-	long done = 0;
-	for (long i = 0; i < n; i++) {
-		done += !pthread_rwlock_rdlock(&s->rw);
-		pthread_rwlock_unlock(&s->rw);
-	}
-	return done;
-}
-
-static long free_write(long n) {
-	s->counter = 0;
-	for (long i = 0; i < n; i++) {
-		pthread_rwlock_wrlock(&s->rw);
-		s->counter++;
-		pthread_rwlock_unlock(&s->rw);
-	}
-	return s->counter;
-}
-
-static long free_cond(long n) {
-	s->counter = 0;
-	for (long i = 0; i < n; i++) {
-		pthread_mutex_lock(&s->pshared);
-		s->counter++;
-		pthread_cond_signal(&s->cond);
-		pthread_mutex_unlock(&s->pshared);
-	}
-	return s->counter;
-}
-
-static long free_barrier(long n) {
-	long done = 0;
-	for (long i = 0; i < n; i++)
-		done += pthread_barrier_wait(&s->alone) == PTHREAD_BARRIER_SERIAL_THREAD;
-	return done;
-}
-
-static long free_add(long n) {
-	long *p = &s->counter;
-	*p = 0;
-	for (long i = 0; i < n; i++) __atomic_fetch_add(p, 1, __ATOMIC_SEQ_CST);
-	return *p;
-}
-
-// Two processes. side is 0 or 1; they return what this side has done.
-
-static long fight_mutex(pthread_mutex_t *m, long n) {
-	for (long mine = 0;; mine++) {
-		pthread_mutex_lock(m);
-		int over = s->counter == n;
-		s->counter += !over;
-		pthread_mutex_unlock(m);
-		if (over) return mine;
+static void tell_times(void) {
+	for (int i = 0; i < (int)(sizeof times / sizeof *times); i++) {
+		int k = i < 1024 ? 0 : i / 512 - 1;
+		if (times[i]) printf(" %llu:%u", (unsigned long long)(i - 512 * k) << k, times[i]);
 	}
 }
 
-static long fight_pshared(int side, long n) { (void)side; return fight_mutex(&s->pshared, n); }
-static long fight_robust(int side, long n) { (void)side; return fight_mutex(&s->robust, n); }
-
-static long fight_sem(int side, long n) {
-	(void)side;
-	for (long mine = 0;; mine++) {
-		acquire(&s->sem);
-		int over = s->counter == n;
-		s->counter += !over;
-		sem_post(&s->sem);
-		if (over) return mine;
-	}
+static const job *find(const char *name) {
+	const job *all[] = {lock_jobs, ring_jobs, block_jobs};
+	for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+		for (const job *j = all[i]; j->name; j++)
+			if (!strcmp(j->name, name)) return j;
+	fprintf(stderr, "no job %s\n", name);
+	exit(1);
 }
 
-static long read_both(int side, long n) {
-	long done = 0;
-	for (long i = side; i < n; i += 2) {
-		pthread_rwlock_rdlock(&s->rw);
-		done += 1 - s->turn;
-		pthread_rwlock_unlock(&s->rw);
-	}
-	return done;
-}
-
-static void sleep_while(uint32_t *w, uint32_t v) {
-	while (__atomic_load_n(w, __ATOMIC_ACQUIRE) == v) syscall(SYS_futex, w, FUTEX_WAIT, v, NULL, NULL, 0);
-}
-
-static void tell(uint32_t *w) {
-	__atomic_fetch_add(w, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, w, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
-static long trip_futex(int side, long n) {
-	uint32_t last = s->word[1]; // which side 1 alone changes, after its first wait
-	for (long i = 0; i < n; i++) {
-		if (side == 0) {
-			tell(&s->word[0]);
-			sleep_while(&s->word[1], last++);
-		} else {
-			sleep_while(&s->word[0], last++);
-			tell(&s->word[1]);
-		}
-	}
-	return side == 0 ? n : 0;
-}
-
-static long trip_sem(int side, long n) {
-	for (long i = 0; i < n; i++) {
-		if (side == 0) {
-			sem_post(&s->ping);
-			acquire(&s->pong);
-		} else {
-			acquire(&s->ping);
-			sem_post(&s->pong);
-		}
-	}
-	return side == 0 ? n : 0;
-}
-
-// Even turns are side 0's, odd ones side 1's; the last is even.
-static long trip_cond(int side, long n) {
-	pthread_mutex_lock(&s->pshared);
-	for (long i = 0; i < n; i++) {
-		while (s->turn % 2 != side) pthread_cond_wait(&s->cond, &s->pshared);
-		s->turn++;
-		pthread_cond_signal(&s->cond);
-	}
-	while (s->turn != 2 * n) pthread_cond_wait(&s->cond, &s->pshared);
-	pthread_mutex_unlock(&s->pshared);
-	return side == 0 ? n : 0;
-}
-
-static long trip_barrier(int side, long n) {
-	long last = 0;
-	for (long i = 0; i < n; i++) last += pthread_barrier_wait(&s->both) == PTHREAD_BARRIER_SERIAL_THREAD;
-	(void)side;
-	return last; // one of the two each round
-}
-
-static const struct {
-	const char *name;
-	long (*alone)(long n);
-	long (*two)(int side, long n);
-} jobs[] = {
-	{"free/pthread-pshared", free_pshared, NULL},
-	{"free/pthread-robust", free_robust, NULL},
-	{"free/sem_t", free_sem, NULL},
-	{"free/pthread-rwlock-read", free_read, NULL},
-	{"free/pthread-rwlock-write", free_write, NULL},
-	{"free/pthread-cond", free_cond, NULL},
-	{"free/pthread-barrier", free_barrier, NULL},
-	{"free/fetch_add", free_add, NULL},
-	{"contended/pthread-pshared", NULL, fight_pshared},
-	{"contended/pthread-robust", NULL, fight_robust},
-	{"contended/sem_t", NULL, fight_sem},
-	{"readers/pthread-rwlock", NULL, read_both},
-	{"trip/futex", NULL, trip_futex},
-	{"trip/sem_t", NULL, trip_sem},
-	{"trip/pthread-cond", NULL, trip_cond},
-	{"trip/pthread-barrier", NULL, trip_barrier},
-};
-
-typedef struct { int job; long n; } order;
+typedef struct { const job *job; long n; int timed; } order;
 
 static void run(int side, order o) {
-	if (jobs[o.job].two) { // both begin at once
-		uint32_t all = (__atomic_fetch_add(&s->arrived, 1, __ATOMIC_SEQ_CST) / 2 + 1) * 2;
+	if (o.job->together) { // all begin at once
+		uint32_t n = (uint32_t)sides;
+		uint32_t all = (__atomic_fetch_add(&s->arrived, 1, __ATOMIC_SEQ_CST) / n + 1) * n;
 		while (__atomic_load_n(&s->arrived, __ATOMIC_ACQUIRE) < all) sched_yield();
 	}
-	uint64_t start = now();
-	s->done[side] = jobs[o.job].two ? jobs[o.job].two(side, o.n) : jobs[o.job].alone(o.n);
-	s->ns[side] = now() - start;
+	timed = o.timed && side == 0;
+	uint64_t start = since = now();
+	s->of[side].done = o.job->together ? o.job->together(side, o.n) : o.job->alone(o.n);
+	s->of[side].ns = now() - start;
+}
+
+static void other(int side, int orders, int over) {
+	order o;
+	while (read(orders, &o, sizeof o) == sizeof o) {
+		run(side, o);
+		if (write(over, "", 1) != 1) die("write");
+	}
+}
+
+static void answer(void) {
+	long done = 0, least = s->of[0].done;
+	uint64_t ns = 0;
+	for (int i = 0; i < sides; i++) {
+		done += s->of[i].done;
+		if (s->of[i].done < least) least = s->of[i].done;
+		if (s->of[i].ns > ns) ns = s->of[i].ns;
+	}
+	int compete = sides > 1 && done > 0;
+	printf("%llu %ld %.3f", (unsigned long long)ns, done, compete ? (double)least / (double)done : 0);
+	if (timed) tell_times();
+	printf("\n");
+	fflush(stdout);
 }
 
 static void child_ended(int signum) {
-	static const char what[] = "the other process has ended\n";
+	static const char what[] = "another process has ended\n";
 	(void)signum;
 	_exit(write(2, what, sizeof what - 1) < 0 ? 2 : 1);
 }
 
 int main(int argc, char **argv) {
-	if (argc != 3) return 2;
-	make();
+	if (argc < 2 || (sides = atoi(argv[1])) < 1 || sides > MOST || (argc > 2 && argc < 2 + sides)) return 2;
+	s = share(sizeof *s);
+	make_locks();
+	make_rings();
+	make_blocks();
 	struct sigaction ended = {.sa_handler = child_ended, .sa_flags = SA_NOCLDSTOP};
 	if (sigaction(SIGCHLD, &ended, NULL)) die("sigaction");
 	pid_t parent = getpid();
-	int orders[2], over[2];
-	if (pipe(orders) || pipe(over)) die("pipe");
-	pid_t child = fork();
-	if (child < 0) die("fork");
-	if (child == 0) {
+	int orders[MOST][2], over[2];
+	if (pipe(over)) die("pipe");
+	for (int side = 1; side < sides; side++) {
+		if (pipe(orders[side])) die("pipe");
+		pid_t child = fork();
+		if (child < 0) die("fork");
+		if (child) {
+			close(orders[side][0]);
+			continue;
+		}
 		if (prctl(PR_SET_PDEATHSIG, SIGKILL)) die("prctl");
 		if (getppid() != parent) return 1; // it ended before that
 		close(0); // the orders and the answers are the parent's
 		close(1);
-		close(orders[1]);
 		close(over[0]);
-		pin(atoi(argv[2]));
-		order o;
-		while (read(orders[0], &o, sizeof o) == sizeof o) {
-			run(1, o);
-			if (write(over[1], "", 1) != 1) die("write");
-		}
+		for (int i = 1; i <= side; i++) close(orders[i][1]);
+		if (argc > 2) pin(atoi(argv[2 + side]));
+		other(side, orders[side][0], over[1]);
 		return 0;
 	}
-	close(orders[0]);
 	close(over[1]);
-	pin(atoi(argv[1]));
-	char line[128], name[64], c;
-	order o;
-	while (fgets(line, sizeof line, stdin) && sscanf(line, "%63s %ld", name, &o.n) == 2) {
-		const int count = sizeof jobs / sizeof *jobs;
-		for (o.job = 0; o.job < count && strcmp(jobs[o.job].name, name); o.job++) {}
-		if (o.job == count) {
-			fprintf(stderr, "no job %s\n", name);
-			return 1;
-		}
-		s->counter = s->turn = s->done[1] = 0;
-		s->ns[1] = 0;
-		int two = jobs[o.job].two != NULL;
-		if (two && write(orders[1], &o, sizeof o) != sizeof o) die("write");
+	if (argc > 2) pin(atoi(argv[2]));
+	char line[128], name[64], word[16], c;
+	for (;;) {
+		order o = {0};
+		if (!fgets(line, sizeof line, stdin)) break;
+		int fields = sscanf(line, "%63s %ld %15s", name, &o.n, word);
+		if (fields < 2) break;
+		o.timed = fields == 3;
+		o.job = find(name);
+		reset_locks();
+		memset(times, 0, sizeof times);
+		memset(s->of, 0, sizeof s->of);
+		int others = o.job->together ? sides : 1;
+		for (int side = 1; side < others; side++)
+			if (write(orders[side][1], &o, sizeof o) != sizeof o) die("write");
 		run(0, o);
-		if (two && read(over[0], &c, 1) != 1) die("read");
-		long done = s->done[0] + s->done[1];
-		long less = s->done[0] < s->done[1] ? s->done[0] : s->done[1];
-		uint64_t ns = s->ns[0] > s->ns[1] ? s->ns[0] : s->ns[1];
-		printf("%llu %ld %.3f\n", (unsigned long long)ns, done, done ? (double)less / (double)done : 0);
-		fflush(stdout);
+		for (int side = 1; side < others; side++)
+			if (read(over[0], &c, 1) != 1) die("read");
+		answer();
 	}
+	signal(SIGCHLD, SIG_IGN); // at the end the others end, too
 	return 0;
 }

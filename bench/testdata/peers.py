@@ -1,6 +1,6 @@
 """What Python's multiprocessing offers, to be timed beside Tandem.
 
-It speaks as peers.c does, and ends as it does: a line "JOB N" on standard input asks for N
+It speaks as peers.c does, but of no trip alone, and ends as it does: a line "JOB N" on standard input asks for N
 operations; the answer is "NANOSECONDS DONE SHARE". The arguments are the two
 processors.
 """

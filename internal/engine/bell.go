@@ -1,6 +1,10 @@
 package engine
 
-import "example.com/tandem/internal/mem"
+import (
+	"time"
+
+	"example.com/tandem/internal/mem"
+)
 
 // A Bell is the word that sleepers of one condition sleep on: an eventcount
 // (Reed and Kanodia, CACM 22(2), 1979) that costs the waker a load when nobody
@@ -38,9 +42,19 @@ import "example.com/tandem/internal/mem"
 // of the dead bumps every bell of every object that it had open, whatever S
 // says (rule 5). A sleeper that leaves without having looked after its sleep
 // (its context ended) rings once more, as it may have been the one woken.
+//
+// # Wakers without a fence
+//
+// Where W1 is a store-release, W3 may be done before others see it (amd64). Then W2
+// is the sleeper's, if that is a patient one: between B1 and B2 it makes the fences
+// of all wakers (Env.Sync). A waker whose W3 came before that has its W1 seen by
+// B2; one whose W3 comes after it finds S. It makes its own each time, also where B1
+// found S set and had nothing to do: the one that set it may have been stopped
+// before its Sync. One that cannot make it sleeps in slices.
 type Bell struct {
-	w   *uint32
-	env Env
+	w       *uint32
+	env     Env
+	patient bool
 }
 
 const (
@@ -49,7 +63,28 @@ const (
 	bellSeq    = 1 << 2
 )
 
-func NewBell(w *uint32, env Env) Bell { return Bell{w, env} }
+func NewBell(w *uint32, env Env) Bell { return Bell{w: w, env: env} }
+
+// patientBell is one whose wakers need no fence.
+func patientBell(w *uint32, env Env) Bell { return Bell{w: w, env: env, patient: env.Sync != nil} }
+
+// arm is B1, and W2 for the wakers. can: they have had it.
+func (b Bell) arm() (v uint32, can bool) {
+	v = b.Arm()
+	return v, !b.patient || b.env.Sync()
+}
+
+// slice is how long one sleeps at first that cannot make the wakers' fences. Their
+// stores are seen within microseconds, as a rule; each look after it comes later.
+const slice = time.Millisecond
+
+// sleep is B3, of a sleeper that has slept so often before.
+func (b Bell) sleep(s Sleeper, v uint32, can bool, before int) error {
+	if can {
+		return s.Sleep(b.w, v)
+	}
+	return sleepUntil(s, b.w, v, s.Now()+int64(slice)<<min(before, 8))
+}
 
 // Await waits by s until done, which the caller has just found not to be so. It
 // looks after each spin, between B1 and B3, and after each sleep. It reports
@@ -57,32 +92,44 @@ func NewBell(w *uint32, env Env) Bell { return Bell{w, env} }
 // at since that sleep, and if the wake-up may have been meant for another, it is
 // for the caller to pass it on.
 func (b Bell) Await(s Sleeper, done func() bool) (slept bool, err error) {
-	return b.await(s, done, nil, nil)
+	return b.await(s, done, beside{})
 }
 
-// await is Await with what some need beside it, or nil: waits, a count of the
-// calls that slept, grows before the first sleep; unrung is called after each
-// sleep in which nobody rang.
-func (b Bell) await(s Sleeper, done func() bool, waits *uint64, unrung func()) (slept bool, err error) {
-	for {
-		for s.Spin() {
+// Beside done is what some need, or nil.
+type beside struct {
+	moved  func() bool // while one spins: if not, done is most likely not so
+	waits  *uint64     // a count of the calls that slept, which grows before the first sleep
+	unrung func()      // is called after each sleep in which nobody rang
+}
+
+// doneEvery is how many looks at what moves there are for one at all of done,
+// which may be so without a move.
+const doneEvery = 8
+
+func (b Bell) await(s Sleeper, done func() bool, o beside) (slept bool, err error) {
+	for sleeps := 0; ; {
+		for n := 1; s.Spin(); n++ {
+			if o.moved != nil && n%doneEvery != 0 && !o.moved() {
+				continue
+			}
 			if done() {
 				return slept, nil
 			}
 		}
-		v := b.Arm() // B1
-		if done() {  // B2
+		v, can := b.arm() // B1
+		if done() {       // B2
 			return slept, nil
 		}
-		if !slept && waits != nil {
-			mem.Add64(waits, 1)
+		if !slept && o.waits != nil {
+			mem.Add64(o.waits, 1)
 		}
 		slept = true
-		if err := s.Sleep(b.w, v); err != nil { // B3
+		if err := b.sleep(s, v, can, sleeps); err != nil { // B3
 			return slept, err
 		}
-		if unrung != nil && mem.Load32(b.w) == v {
-			unrung()
+		sleeps++
+		if o.unrung != nil && mem.Load32(b.w) == v {
+			o.unrung()
 		}
 		if done() {
 			return slept, nil
@@ -111,7 +158,8 @@ func (b Bell) Word() *uint32 { return b.w }
 func (b Bell) Armed() bool { return mem.Load32(b.w)&bellAsleep != 0 }
 
 // Ring is W3 to W6: wakes up to n sleepers if there may be any. What they
-// look at was changed before by a fenced store, an XCHG or a CAS (W1, W2).
+// look at was changed before by a fenced store, an XCHG or a CAS (W1, W2); of a
+// patient one, by a store-release.
 func (b Bell) Ring(n int) {
 	if mem.Load32(b.w)&bellAsleep != 0 {
 		b.ring(n)

@@ -91,6 +91,7 @@ type Cond struct {
 	env  Env
 	mine uint64 // this process's epoch, as in its row
 	row  *uint64
+	few  *uint64 // the rows in use, if they are 64 at most; else nil
 	bell Bell
 	line *CondLine
 }
@@ -163,7 +164,11 @@ func openCond(a mem.Area, env Env) (*Cond, error) {
 	if !a.Has(0, CondSize(1)) {
 		return nil, fmt.Errorf("cond of %d bytes: %w", a.Size(), ErrCorrupt)
 	}
-	return &Cond{a: a, env: env, rows: int(min((a.Size()-condRows)/condLine, MaxParticipants))}, nil
+	c := &Cond{a: a, env: env, rows: int(min((a.Size()-condRows)/condLine, MaxParticipants))}
+	if c.rows <= 64 {
+		c.few = a.W64(condUsed)
+	}
+	return c, nil
 }
 
 // CondOwn is the part of a Cond that is a reentrant lock of its own.
@@ -227,7 +232,7 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 		ended := error(nil)
 		if !due() {
 			var slept bool
-			if slept, ended = c.bell.await(s, due, waits, nil); slept { // W3 to W5
+			if slept, ended = c.bell.await(s, due, beside{waits: waits}); slept { // W3 to W5
 				waits = nil
 			}
 		}

@@ -223,13 +223,14 @@ func useQueue(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 		return
 	}
 	var held []int
+	var lent []Loan
 	msg := make([]byte, min(q.MaxMessage(), 4096))
 	for range 20 {
 		n := len(msg)
 		if !q.Holds(n) {
 			n = r.IntN(n + 1)
 		}
-		switch wreck(); r.IntN(10) {
+		switch wreck(); r.IntN(14) {
 		case 0, 1, 2:
 			q.TryPut(msg[:n])
 		case 3:
@@ -265,6 +266,35 @@ func useQueue(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 		case 9:
 			if r.IntN(8) == 0 {
 				q.Shutdown()
+			}
+		case 10, 11:
+			if l, err := q.Loan(&tired{}, n); err == nil {
+				wreck()
+				mem.Copy(q.Memory(l), unsafe.Pointer(&msg[0]), uintptr(n))
+				lent = append(lent, l)
+			}
+		case 12:
+			for _, l := range lent {
+				if wreck(); r.IntN(2) == 0 {
+					q.PutLoan(&tired{}, l, r.IntN(int(l.blocks*q.pool.size)))
+				} else {
+					q.DropLoan(l)
+				}
+				q.Lent(l)
+			}
+			lent = nil
+		case 13:
+			if s, err := q.Take(nil, true); err == nil {
+				wreck()
+				if n, err := q.Length(s); err == nil {
+					wreck()
+					if p, whole, err := q.InPlace(s, n); err == nil && whole {
+						wreck()
+						mem.Copy(unsafe.Pointer(&msg[0]), p, uintptr(n))
+					}
+					q.Clone(s, n)
+				}
+				held = append(held, q.Index(s))
 			}
 		}
 	}

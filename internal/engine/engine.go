@@ -3,6 +3,7 @@ package engine
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"example.com/tandem/internal/mem"
 )
@@ -30,6 +31,14 @@ type Env struct {
 	// process that has closed the region there may be zeroes in its place. nil: it
 	// is, always. f does not wait.
 	Here func(f func()) bool
+	// Sync makes the fences of those who publish without one, for a caller that is
+	// about to sleep, or to say that there is nothing: what they have stored before
+	// it can be seen after it. It reports whether it could. nil: nobody publishes
+	// without a fence in this region.
+	Sync func() bool
+	// Unfenced says that the Syncs of all processes reach this one, so that it
+	// may publish without a fence. nil: they do not.
+	Unfenced *atomic.Bool
 }
 
 // Within is the Env of a caller that uses the memory by a mapping that may go.

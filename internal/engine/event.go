@@ -129,6 +129,12 @@ func (e *Event) Unset() (was bool, err error) {
 // IsSet reports whether the event is set at this instant.
 func (e *Event) IsSet() bool { return mem.Load64(e.w)&eventSet != 0 }
 
+// Rose is E1 where a Wait is over by it: the event is set, and the word is legal.
+func (e *Event) Rose() bool {
+	w := mem.Load64(e.w)
+	return w&eventSet != 0 && eventLegal(w)
+}
+
 // Look is E1: the word, and whether the event is set.
 func (e *Event) Look() (w uint64, set bool) {
 	w = mem.Load64(e.w)
@@ -151,8 +157,8 @@ func (e *Event) WaitSince(s Sleeper, w uint64) error {
 		return nil
 	}
 	moved := func() bool { return mem.Load64(e.w) != w }
-	_, err := e.bell.await(s, moved, e.a.W64(eventWaits), nil) // E2 to E5
-	if err != nil && moved() {                                 // E5
+	_, err := e.bell.await(s, moved, beside{waits: e.a.W64(eventWaits)}) // E2 to E5
+	if err != nil && moved() {                                           // E5
 		return nil
 	}
 	return err // E6

@@ -58,6 +58,9 @@ func TestEventLook(t *testing.T) {
 				t.Errorf("%s of word %#x = %v", name, tt.word, err)
 			}
 		}
+		if e.Rose() {
+			t.Errorf("a Wait is over by word %#x", tt.word)
+		}
 	}
 	if _, err := engine.AttachEvent(mem.Heap(engine.EventSize-8), engine.Env{}); !errors.Is(err, engine.ErrCorrupt) {
 		t.Errorf("Attach to too few bytes = %v", err)

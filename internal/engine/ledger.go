@@ -30,7 +30,7 @@ import (
 // others', stays what it is: the base. So the tenant's next change is one CAS,
 // and value and share change at once:
 //
-//	N1 load T, mine  N2 CAS T to {value+δ, me, seq+1}
+//	N1 load T, mine  N2 CAS T to {value+δ, me, seq+1}     (ledger_now.go)
 //
 // Before another becomes the tenant, the last one's share is in its row:
 //
@@ -87,6 +87,7 @@ type Ledger struct {
 	env  Env
 
 	starving *uint32
+	last     uint64 // private: T as this use of the ledger left it (ledger_now.go)
 
 	// Bell is for those who wait for a change of the value.
 	Bell Bell
@@ -211,15 +212,6 @@ func (m *Limits) overdue(h int) bool {
 	return (m.HeldMin != 0 || m.HeldMax != 0) && (h < m.HeldMin || h > m.HeldMax)
 }
 
-// AddNow is Add where that takes one CAS: this participant is the tenant, and
-// the value stays within 0 and most, which is at most LedgerMax. What changes
-// that look at no share try first. d is no larger than LedgerMax either way.
-func (l *Ledger) AddNow(d, most int) bool {
-	t := mem.Load64(l.t) // N1
-	return t&ledgerTenant == l.me && uint(ledgerValue(t)+d) <= uint(most) &&
-		mem.CAS64(l.t, t, t+ledgerSeqOne+uint64(d)) // N2
-}
-
 // Add changes the value by d, in this participant's name, all or nothing. It
 // never waits. The caller rings the bell for those who may wait for it.
 func (l *Ledger) Add(d int, m Limits) (Outcome, error) { return l.add(l.env.Self.Index, d, m) }
@@ -258,14 +250,13 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 				continue
 			}
 		}
-		if ok, err := l.env.change(l.t, t, t&^ledgerTenant|tenant+ledgerSeqOne+uint64(d)); ok || err != nil { // N2, A6
+		n := t&^ledgerTenant | tenant + ledgerSeqOne + uint64(d)
+		if ok, err := l.env.change(l.t, t, n); ok || err != nil { // N2, A6
+			mem.Release64(&l.last, n)
 			return Done, err
 		}
 	}
 }
-
-// TakeNow is AddNow, for a call that stands back if somebody is starving.
-func (l *Ledger) TakeNow(d, most int) bool { return mem.Load32(l.starving) == 0 && l.AddNow(d, most) }
 
 // Wait is Add, which waits by s while the value is too low or too high.
 func (l *Ledger) Wait(s Sleeper, d int, m Limits) (o Outcome, err error) {

@@ -18,6 +18,7 @@ func TestSimLedger(t *testing.T) {
 	}{
 		{"alive", sim.Options{}},
 		{"killed", sim.Options{KillEvery: 150, MaxKills: 5}},
+		{"killed soon", sim.Options{KillEvery: 40, MaxKills: 8}},
 		{"cancelled", sim.Options{CancelEvery: 80, SpuriousEvery: 200}},
 		{"all", sim.Options{KillEvery: 200, MaxKills: 4, CancelEvery: 100, SpuriousEvery: 300}},
 		{"stopped", sim.Options{KillEvery: 300, MaxKills: 3, StopEvery: 100, MaxStops: 3, StopFor: 300, Timers: true}},

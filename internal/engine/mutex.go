@@ -35,7 +35,7 @@ import (
 // The word is all there is to see, so a sleeper that compares its low half
 // compares everything (rule 5), and the CAS that takes it says who did (rule 1).
 //
-//	L1 free: CAS in the owner, other bits kept           U1 W clear: CAS out the owner: free
+//	L1 free: CAS in the owner, other bits kept           U1 W clear: CAS out the owner: free   (mutex_now.go)
 //	L2 held: CAS in W                                    U2 CAS out the owner, sequence+1; O in if S and not A
 //	L3 sleep while the low half is L2's                  U3 wake one (of an offer: two, the other in case one is stopped)
 //	L4 woken: L1, or L2 with S after patience            U4 nobody was asleep: withdraw the offer and U3 again,
@@ -60,8 +60,9 @@ import (
 // L1. All look again, and all who called Lock are told of A.
 //
 // since is only to be shown: since when the holder has it, CLOCK_MONOTONIC. A
-// slow lock writes the time, a fast one 0, which costs it nothing; then the
-// first to sleep on it writes the time it found it held, which is a bound.
+// slow lock writes the time, a fast one 0, if it is not 0 already, which costs it
+// a load; then the first to sleep on it writes the time it found it held, which is
+// a bound.
 //
 // That the word says whether somebody may be asleep, so that an Unlock without
 // sleepers makes no system call, is Drepper's second mutex ([Futexes Are Tricky]).
@@ -77,6 +78,7 @@ type Mutex struct {
 	a     mem.Area
 	env   Env
 	me    uint64 // owner and epoch of this process
+	free  uint64 // private: the word as it last was when it was free (mutex_now.go)
 }
 
 // MutexSize is the size of a Mutex in bytes.
@@ -159,28 +161,10 @@ func (m *Mutex) TryLock() (bool, error) {
 	}
 }
 
-// LockNow takes the mutex if that takes no waiting and no asking: it is
-// neither held nor abandoned nor offered. What every Lock tries first.
-func (m *Mutex) LockNow() bool {
-	w := mem.Load64(m.w)
-	if w&(mutexHolder|mutexAbandoned|mutexOffered) != 0 || !mem.CAS64(m.w, w, w|m.me) {
-		return false
-	}
-	mem.Hint64(m.since, 0)
-	return true
-}
-
-// UnlockNow frees the mutex if this process holds it and nobody has to be
-// woken. What every Unlock tries first.
-func (m *Mutex) UnlockNow() bool {
-	w := mem.Load64(m.w)
-	return w&(mutexHolder|mutexWaiters) == m.me && mem.CAS64(m.w, w, w&^mutexHolder) // U1
-}
-
 // Lock takes the mutex, and waits for it by s. An error means not held:
 // ErrOwnerDied at once while the mutex is abandoned, or what s says.
-// Its first look is the first turn of the wait: callers try LockNow before they
-// make an s.
+// Its first look is the first turn of the wait: callers try LockGuess and
+// LockLook before they make an s.
 func (m *Mutex) Lock(s Sleeper) error {
 	_, err := m.lock(s, false)
 	return err
@@ -222,6 +206,7 @@ func (m *Mutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 				continue
 			}
 			m.took(slept, now)
+			m.learn(w)
 			return w&mutexAbandoned != 0, nil
 		}
 		if s.Spin() {
@@ -336,6 +321,7 @@ func (m *Mutex) unlockSlow(w uint64) bool {
 	if !mem.CAS64(m.w, w, n) { // U2
 		return false
 	}
+	m.learn(n)
 	if offer {
 		if m.env.Wake(m.futex, 2) != 0 { // U3
 			mem.Add64(m.a.W64(mutexOffers), 1)

@@ -33,10 +33,11 @@ func TestSimMutex(t *testing.T) {
 type mutexOracle struct {
 	w      *sim.World
 	a      mem.Area
-	holder *sim.Thread // between Lock's return and Unlock's call
-	dirty  bool        // abandoned, as somebody was told
-	held   bool        // at the last check
-	freed  int64       // since when it may be free
+	lasts  map[engine.Self]*engine.Mutex // a process's handle, that its threads share
+	holder *sim.Thread                   // between Lock's return and Unlock's call
+	dirty  bool                          // abandoned, as somebody was told
+	held   bool                          // at the last check
+	freed  int64                         // since when it may be free
 }
 
 func (o *mutexOracle) took(t *sim.Thread, suspect bool) {
@@ -76,7 +77,7 @@ func (o *mutexOracle) check() error {
 }
 
 func newMutexOracle(w *sim.World) *mutexOracle {
-	o := &mutexOracle{w: w, a: mem.Heap(engine.MutexSize)}
+	o := &mutexOracle{w: w, a: mem.Heap(engine.MutexSize), lasts: map[engine.Self]*engine.Mutex{}}
 	engine.InitMutex(o.a)
 	w.Always(o.check)
 	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
@@ -110,7 +111,7 @@ func lock(t *sim.Thread, l interface {
 
 // unlock unlocks as a handle does.
 func unlock(m *engine.Mutex) error {
-	if m.UnlockNow() {
+	if m.UnlockGuess() {
 		return nil
 	}
 	return m.Unlock()
@@ -139,12 +140,23 @@ func (o *mutexOracle) process(index int) {
 	}
 }
 
-func (o *mutexOracle) round(t *sim.Thread) {
-	w := o.w
+// handle is the process's that lasts, and remembers, or one of its own.
+func (o *mutexOracle) handle(t *sim.Thread) *engine.Mutex {
+	self := t.Process().Self
+	if m := o.lasts[self]; m != nil && o.w.Rand.IntN(4) > 0 {
+		return m
+	}
 	m, err := engine.AttachMutex(o.a, t.Env())
 	if err != nil {
-		w.Fail("attach: %v", err)
+		o.w.Fail("attach: %v", err)
 	}
+	o.lasts[self] = m
+	return m
+}
+
+func (o *mutexOracle) round(t *sim.Thread) {
+	w := o.w
+	m, err := o.handle(t), error(nil)
 	t.Context(w.Rand.IntN(2) == 0)
 	suspect := false
 	switch w.Rand.IntN(8) {

@@ -13,18 +13,17 @@ import (
 // whose claims name their holders, so that a death at any instruction can be
 // repaired. This file has its words; queue_walk.go finds the front, queue_slots.go
 // moves the slots, and queue_room.go steps over some; queue_blocks.go keeps what is
-// too long for a slot; queue_put.go, queue_get.go and queue_batch.go are the
+// too long for a slot, and queue_loan.go lends room for it; queue_put.go, queue_get.go and queue_batch.go are the
 // operations; queue_join.go waits until all is done; queue_recover.go takes back
 // what the dead left; queue_look.go shows and checks.
 //
 // # Costs
 //
-// Put and Get where nobody is in the way: a CAS to claim and a CAS to publish; a
-// CAS to take, a locked add to the own row, a CAS to release. Batches: one CAS a
-// message on either side, and one locked instruction more for 64 that are put, two
-// for 32 that are gotten. No line is written by both sides but the slot's, and once
-// in 64 messages that of a hint; each looks at a bell of the other's, which is
-// written where one sleeps.
+// Put and Get where nobody is in the way: a CAS to claim and a store to publish; a
+// CAS to take, a locked add to the own row, a store to release. Batches: one CAS a
+// message on either side, and one locked add for 32 that are gotten. No line is
+// written by both sides but the slot's, and once in 64 messages that of a hint; each
+// looks at a bell of the other's, which is written where one sleeps.
 //
 // # Slots
 //
@@ -53,11 +52,8 @@ import (
 //	leased, returned{t} → the same{t+1}            stepped over by a producer
 //	empty{t} → sealed{t}
 //
-// Every step is a CAS. Those of whom the word names, writing → full, reading →
-// empty or draining, draining → empty, no other live process takes: they fail only
-// in zeroes that have come in the region's place (object.Gate), and by that their
-// caller knows. In batches they are stores, and their caller asks (queue_batch.go).
-// All safety is in these words.
+// Every step is a CAS, but for writing → full and reading → empty, which are stores
+// of the one that the word names (queue_store.go). All safety is in these words.
 //
 // # Positions
 //
@@ -161,8 +157,10 @@ type Queue struct {
 	pool   pool
 
 	items, space, idle Bell
+	unfenced           *atomic.Bool // how slots are stored: queue_store.go
 
 	head, tail hint
+	gets, puts lull
 
 	scan   atomic.Uint32 // slot where the next scan for returned ones begins
 	heldAt atomic.Uint32 // and for any that is held
@@ -184,15 +182,15 @@ type QueueConfig struct {
 	Slots int // messages
 	Room  int // bytes of payload in a slot, at most 4096
 	// Without blocks every message is of Room bytes. With them one of up to
-	// Room bytes lies in its slot, and a longer one in a chain of blocks.
+	// Room bytes lies in its slot, and a longer one in blocks.
 	Blocks     int
 	BlockSize  int // 64 to 65536, a multiple of 64
 	MaxMessage int // bytes, at most Blocks·BlockSize
 	Rows       int // participants; 0: MaxParticipants
 }
 
-// The words of a queue. Its slots follow its rows; then the blocks' owners,
-// links and bytes.
+// The words of a queue. Its slots follow its rows; then the blocks' words, and
+// their bytes.
 //
 //	  0  config    written by Init, then read-only
 //	128  state     pending, shut down; bells: items, space, idle; rests
@@ -237,7 +235,7 @@ const (
 
 // A queueLayout is where a configuration puts things.
 type queueLayout struct {
-	stride, slots, owners, links, bytes, size uint64
+	stride, slots, heads, bytes, size uint64
 }
 
 func (c QueueConfig) layout() (l queueLayout, ok bool) {
@@ -254,9 +252,8 @@ func (c QueueConfig) layout() (l queueLayout, ok bool) {
 	up := func(x, to uint64) uint64 { return (x + to - 1) / to * to }
 	l.stride = up(slotBody+uint64(c.Room), 64)
 	l.slots = up(queueTable+rowsSize(c.Rows), 128)
-	l.owners = up(l.slots+uint64(c.Slots)*l.stride, 128)
-	l.links = up(l.owners+uint64(c.Blocks)*8, 128)
-	l.bytes = up(l.links+uint64(c.Blocks)*4, 128)
+	l.heads = up(l.slots+uint64(c.Slots)*l.stride, 128)
+	l.bytes = up(l.heads+uint64(c.Blocks)*headBytes, 128)
 	l.size = l.bytes + uint64(c.Blocks)*uint64(c.BlockSize)
 	return l, true
 }
@@ -287,6 +284,9 @@ func (c QueueConfig) Init(a mem.Area) {
 	for off, v := range map[uint64]int{queueSlots: c.Slots, queueRoom: c.Room, queueBlocks: c.Blocks,
 		queueBlock: c.BlockSize, queueMost: c.MaxMessage, queueRows: c.Rows} {
 		*a.W32(off) = uint32(v)
+	}
+	if l, ok := c.layout(); ok && c.Blocks > 0 {
+		c.initPool(a, l)
 	}
 }
 
@@ -331,7 +331,11 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 		head: hint{shared: a.W64(queueHead)}, tail: hint{shared: a.W64(queueTail)},
 		state: a.W64(queueState), rests: a.W64(queueRests),
 		rows:  rows{a.Ptr(queueTable, rowsSize(c.Rows)), uint32(c.Rows)},
-		items: NewBell(a.W32(queueItems), env), space: NewBell(a.W32(queueSpace), env), idle: NewBell(a.W32(queueIdle), env),
+		items: patientBell(a.W32(queueItems), env), space: patientBell(a.W32(queueSpace), env), idle: patientBell(a.W32(queueIdle), env),
+		unfenced: &never,
+	}
+	if env.Unfenced != nil && env.Sync != nil {
+		q.unfenced = env.Unfenced
 	}
 	if env.Self.Index >= uint32(c.Rows) {
 		return nil, ErrCorrupt
@@ -348,7 +352,8 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 	}
 	if c.Blocks > 0 {
 		q.wakes = -1
-		q.pool.init(a, c, l, env.Self)
+		q.pool = newPool(a, c, l, env.Self)
+		q.pool.apart(env.Self)
 	}
 	return q, nil
 }

@@ -7,9 +7,8 @@ import "example.com/tandem/internal/mem"
 //
 // # Put
 //
-// P1 to P3 one message after the other, then P4 once. P3 is a store-release and
-// not a CAS; one locked instruction after the last store is the fence for them
-// all (W2 of Bell).
+// P1 to P3 one message after the other, then P4 once. Where a publisher makes its
+// own fence (queue_store.go), one after the last store is for them all.
 //
 //	B1  a producer holds one claim at most, so it never waits with a claim held:
 //	    two batches that each had claimed half a ring would wait for ever for each
@@ -20,8 +19,7 @@ import "example.com/tandem/internal/mem"
 //
 // # Get
 //
-// G1 for a run of messages, G2, G3 once, G5 for each by a store-release, the
-// fence, G6 once.
+// G1 for a run of messages, G2, G3 once, G5 for each, the fence, G6 once.
 //
 //	B4  after the first message a run takes only what is full at its own hint: it
 //	    neither walks nor lingers with messages in its hands, nor waits
@@ -29,16 +27,6 @@ import "example.com/tandem/internal/mem"
 //	    Join looks at slots first and rows second
 //	B6  what is still reading when the consumer dies comes back, and its row is
 //	    forgotten; what was released is gone with it
-//
-// # Stores in place of CASes
-//
-// A slot writing or reading is moved by nobody but its holder and, when that is
-// dead, by recovery. A store of the dead that has left its processor is seen before
-// the death can be proven: either is a store of the same thread, in order. So a
-// store is as good as the CAS, but for one thing: it succeeds in zeroes as well.
-// So a call that has stored, and then sees that the region is closed, asks where
-// it did (InZeroes, ReleasedInZeroes). It was in the region if the handle was not
-// closed yet when that was looked at after the store.
 
 // Store is Publish of one message of a batch: Stored is due when it was the last.
 func (q *Queue) Store(s Slot) {
@@ -49,8 +37,8 @@ func (q *Queue) Store(s Slot) {
 
 // Stored tells consumers of n messages that were stored.
 func (q *Queue) Stored(n int) {
-	mem.Or64(&q.tail.own, 0) // the fence
-	q.items.Ring(n)          // P4
+	q.fence()
+	q.items.Ring(n) // P4
 	if q.space.Armed() {
 		q.passSpace()
 	}
@@ -95,23 +83,7 @@ func (q *Queue) ReleaseRun(run []Slot) int {
 			break
 		}
 	}
-	mem.Or64(&q.head.own, 0) // the fence
+	q.fence()
 	q.finishedMany(len(run))
 	return len(run)
-}
-
-// ReleasedInZeroes reports, of a slot in zeroes, that the reading s was ended there
-// by a store. The slot is empty then, or what a call in the zeroes makes of such a
-// one, in the turn that the store gave it. A producer that had claimed it in the
-// region after this reading had ended there would leave it full, in that turn.
-func (q *Queue) ReleasedInZeroes(s Slot) bool {
-	w := mem.Load64(s.w())
-	if turn := nextTurn(turnOf(s.word)); turn == 0 || turnOf(w) != turn {
-		return false
-	}
-	switch phaseOf(w) {
-	case slotEmpty, slotWriting, slotSealed:
-		return true
-	}
-	return false
 }

@@ -99,6 +99,9 @@ func TestQueueRunInZeroes(t *testing.T) {
 		if n != 0 {
 			t.Errorf("lap %d: %d of 3 are said to be released in the region", lap, n)
 		}
+		if zeroes(a); q.Release(run[0]) && !q.ReleasedInZeroes(run[0]) {
+			t.Errorf("lap %d: one is said to be released in the region", lap)
+		}
 	}
 }
 

@@ -33,6 +33,32 @@ func TestSimQueueDiesAnywhere(t *testing.T) {
 				take(q, true, func(s Slot) { q.Ack(q.Index(s)) })
 			}
 		},
+		"loan": func(q *Queue, msg []byte) {
+			if l, err := q.Loan(nil, len(msg)); err == nil {
+				copy(q.LentBytes(l), msg)
+				if _, err := q.PutLoan(nil, l, len(msg)); err != nil {
+					q.DropLoan(l)
+				}
+			}
+		},
+		"a part of a loan": func(q *Queue, msg []byte) {
+			if l, err := q.Loan(nil, len(msg)); err == nil {
+				copy(q.LentBytes(l), msg)
+				q.PutLoan(nil, l, 17)
+				q.DropLoan(l)
+			}
+		},
+		"a small part of a loan": func(q *Queue, msg []byte) {
+			if l, err := q.Loan(nil, len(msg)); err == nil {
+				copy(q.LentBytes(l), msg)
+				q.PutLoan(nil, l, 9)
+			}
+		},
+		"loan dropped": func(q *Queue, msg []byte) {
+			if l, err := q.Loan(nil, len(msg)); err == nil {
+				q.DropLoan(l)
+			}
+		},
 		"give up": func(q *Queue, msg []byte) { q.TryPut(msg); q.Put(&waiter{sleep: 1}, msg) },
 	}
 	for _, c := range []QueueConfig{
@@ -121,7 +147,7 @@ func (d dying) whole(a mem.Area, least int) error {
 		if err != nil {
 			return err
 		}
-		if seen[b[0]] || string(b) != string(d.message(int(b[0]))) {
+		if seen[b[0]] || string(b) != string(d.message(int(b[0]))[:len(b)]) {
 			return fmt.Errorf("torn, or twice: %x", b)
 		}
 		seen[b[0]] = true

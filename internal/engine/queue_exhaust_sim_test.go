@@ -12,8 +12,8 @@ import (
 )
 
 // Tiny worlds under every schedule with a preemption or two, of which one
-// may be a kill. Each letter is a process: p puts one message, P two, g gets
-// two, l leases two, j joins, s shuts down.
+// may be a kill. Each letter is a process: p puts one message, P two, o one that
+// was lent, O two, d drops one, g gets two, l leases two, j joins, s shuts down.
 func TestSimQueueExhaust(t *testing.T) {
 	one, two := QueueConfig{Slots: 1, Room: 16, Rows: 8}, QueueConfig{Slots: 2, Room: 16, Rows: 8}
 	blocks := QueueConfig{Slots: 2, Room: 16, Rows: 8, Blocks: 3, BlockSize: 64, MaxMessage: 150}
@@ -38,6 +38,10 @@ func TestSimQueueExhaust(t *testing.T) {
 		{"Plj", two, 1, 0},
 		{"PPg", blocks, 1, 0},
 		{"pPl", blocks, 1, 1},
+		{"oog", blocks, 1, 1},
+		{"Oog", blocks, 1, 1},
+		{"Oo", blocks, 2, 0},
+		{"dPg", blocks, 1, 1},
 	} {
 		t.Run(tt.roles+" "+tt.c.String(), func(t *testing.T) {
 			for seed := range exhaustSeeds {
@@ -51,7 +55,7 @@ const exhaustSeeds = uint64(1)
 
 func newSimQueue(t *testing.T, w *sim.World, c QueueConfig, kills bool) *simQueue {
 	q := &simQueue{T: t, w: w, c: c, msgs: map[int]*simMessage{}, kills: kills,
-		getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
+		getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, lending: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
 		joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{},
 		lastPut: map[*sim.Thread]int{}}
 	q.a = mem.Heap(c.Size())
@@ -82,6 +86,8 @@ func tinyQueue(t *testing.T, c QueueConfig, roles string, kills bool) func(*sim.
 				p.Go("producer", q.producer(e, 1))
 			case 'P':
 				p.Go("producer", q.producer(e, 2))
+			case 'o', 'O', 'd':
+				p.Go("lender", q.lender(e, map[rune]int{'o': 1, 'O': 2, 'd': 1}[r], r == 'd'))
 			case 'g':
 				p.Go("getter", q.getter(e, 2))
 			case 'l':

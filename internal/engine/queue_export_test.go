@@ -19,7 +19,30 @@ func (c QueueConfig) Message(i int) []byte              { return c.message(i) }
 
 // Fits reports whether a message of n bytes could be put.
 func (q *Queue) Fits(n int) bool {
-	return q.roomy() && (uint32(n) <= q.room || q.pool.enough(0, q.pool.blocks(uint32(n))))
+	return q.roomy() && (uint32(n) <= q.room || q.pool.enough(q.pool.blocks(uint32(n))))
+}
+
+// FitsWhole reports whether a loan of n bytes could be had.
+func (q *Queue) FitsWhole(n int) bool { return q.pool.look(0, q.pool.blocks(uint32(n))).found }
+
+// LentBytes is what was lent, all of it.
+func (q *Queue) LentBytes(l Loan) []byte {
+	return unsafe.Slice((*byte)(q.Memory(l)), int(l.blocks*q.pool.size))
+}
+
+// enough reports whether so many blocks are free, in whatever pieces.
+func (p *pool) enough(want uint32) bool { return p.look(0, p.n+1).all >= want }
+
+// shatter makes the pool one of pieces of a block, all free.
+func (q *Queue) shatter() {
+	for b := range q.pool.n {
+		*q.pool.owner(b), *q.pool.extent(b) = freed(1), 1|extentLoose
+	}
+}
+
+// claimAt takes the piece at b, for good.
+func (q *Queue) claimAt(b uint32) {
+	*q.pool.owner(b), *q.pool.extent(b) = q.pool.newTag(), uint64(uint32(*q.pool.extent(b))&extentMask)
 }
 
 const NearWrap = nearWrap

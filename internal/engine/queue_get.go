@@ -12,7 +12,7 @@ import (
 //	G2  the message is copied out
 //	G3  this process's row + 1: one more that it has got and not done
 //	G4  its blocks, if it has any: CAS → draining; freed
-//	G5  CAS → empty of the next turn
+//	G5  store empty of the next turn, see queue_store.go
 //	G6  ring space; after Shutdown items, for the end may have come
 //
 // A consumer that dies before G4 or G5 has not got it: it is returned, and the
@@ -23,26 +23,34 @@ import (
 // that keep its turn of the moment.
 
 // Take makes a message this process's own, leased or to be read and released.
-// Without a Sleeper it makes one attempt. ErrEmpty; io.EOF after Shutdown when none is left
-// and none is out.
+// Without a Sleeper it makes one attempt, and ErrEmpty is sure. io.EOF after Shutdown
+// when none is left and none is out.
 func (q *Queue) Take(by Sleeper, lease bool) (Slot, error) {
 	phase := uint64(slotReading)
 	if lease {
 		phase = slotLeased
 	}
 	s, err := q.take(phase)
-	if err == ErrEmpty && by != nil {
+	switch {
+	case err == ErrEmpty && by != nil:
 		s, err = q.takeWait(by, phase)
+	case err == ErrEmpty && q.env.Sync != nil:
+		s, err = q.walkAndTake(phase, true)
 	}
 	if err == nil {
-		if q.items.Armed() {
-			q.passItems()
-		}
-		if lease && q.space.Armed() {
-			q.passLeased()
-		}
+		q.passOn(lease)
 	}
 	return s, err
+}
+
+// passOn wakes others, of a process that has taken what it may have been woken for.
+func (q *Queue) passOn(lease bool) {
+	if q.items.Armed() {
+		q.passItems()
+	}
+	if lease && q.space.Armed() {
+		q.passLeased()
+	}
 }
 
 // passLeased wakes a producer that may now step over what was just leased, to
@@ -56,11 +64,20 @@ func (q *Queue) passLeased() {
 	}
 }
 
-// TryTake is Take's one attempt at a message to be read and released.
+// TryTake is Take's first attempt at a message to be read and released, TryLease
+// at one to be leased: ErrEmpty is not sure.
 func (q *Queue) TryTake() (Slot, error) {
 	s, err := q.take(slotReading)
-	if err == nil && q.items.Armed() {
-		q.passItems()
+	if err == nil {
+		q.passOn(false)
+	}
+	return s, err
+}
+
+func (q *Queue) TryLease() (Slot, error) {
+	s, err := q.take(slotLeased)
+	if err == nil {
+		q.passOn(true)
 	}
 	return s, err
 }
@@ -68,14 +85,35 @@ func (q *Queue) TryTake() (Slot, error) {
 // takeWait waits for a message. If nobody rang in a sleep, it has been a
 // while: then it looks back.
 func (q *Queue) takeWait(by Sleeper, phase uint64) (s Slot, err error) {
+	q.pause(by, &q.gets, q.head.load())
+	at := q.atHead()
 	if _, e := q.items.await(by, func() bool {
 		s, err = q.take(phase)
+		at = q.atHead()
 		return err != ErrEmpty
-	}, nil, q.lookBack); e != nil {
+	}, beside{moved: func() bool { return at.moved() }, unrung: q.lookBack}); e != nil {
 		q.passItems() // it may have been woken as well
 		return Slot{}, e
 	}
 	return s, err
+}
+
+// A headLook is a look at the slot alone at which a walk has ended. Of a message
+// that was given back, and of the end of the queue, it says nothing.
+type headLook struct {
+	w *uint64
+	v uint64
+}
+
+func (q *Queue) atHead() headLook {
+	w := q.word(posSlot(q.head.load()))
+	return headLook{w, mem.Load64(w)}
+}
+
+// moved reports that a message is there, or soon.
+func (l *headLook) moved() bool {
+	v := mem.Load64(l.w)
+	return v != l.v || phaseOf(v) == slotFull
 }
 
 // passItems wakes one more consumer if it may succeed.
@@ -111,8 +149,8 @@ func (q *Queue) Read(s Slot, dst []byte) error {
 }
 
 // Release ends the reading of a message that was got. TaskDone is still due. It
-// reports false if the slot is not this reading's any more, and the message was
-// not got: in a whole region only if there are zeroes in its place by now.
+// reports false if the message was not got, since there are zeroes in the region's
+// place by now; one doubt is left, see ReleasedInZeroes.
 func (q *Queue) Release(s Slot) bool {
 	q.got() // G3
 	return q.finish(s)
@@ -129,7 +167,9 @@ func (q *Queue) finish(s Slot) bool {
 	if !q.fixed && *s.len() > q.room {
 		return q.finishBlocks(s, to)
 	}
-	if !mem.CAS64(s.w(), s.word, to) { // G5
+	if to != 0 {
+		q.store(s, to) // G5
+	} else if !mem.CAS64(s.w(), s.word, to) { // a store would not be seen in zeroes
 		return false
 	}
 	q.finished()
@@ -149,7 +189,7 @@ func (q *Queue) finishBlocks(s Slot, to uint64) bool {
 }
 
 func (q *Queue) drain(s Slot) {
-	q.pool.free(*s.first(), *s.tag(), q.pool.blocks(min(*s.len(), q.most)))
+	q.pool.giveBack(*s.first(), *s.tag(), q.pool.blocks(min(*s.len(), q.most)))
 }
 
 // finished is G6.

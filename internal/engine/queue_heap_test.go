@@ -24,12 +24,12 @@ func TestQueueOnTheHeap(t *testing.T) {
 			all.Go(func() {
 				q := attachQueue(t, a, 7)
 				for dead := uint32(0); !ended.Load(); dead++ {
-					lookQueue(a)
 					q.Len()
 					runtime.Gosched()
 					if mem.RaceEnabled && c.Blocks > 0 {
-						continue // they read a slot first and then ask whether it stood still
+						continue // what follows reads a slot first and then asks whether it stood still
 					}
+					lookQueue(a)
 					if err := recoverQueue(a, q.env, Self{dead % 8, 9}); err != nil {
 						t.Error(err)
 					}

@@ -106,12 +106,12 @@ func (q *Queue) TaskDone() error {
 // Join waits until nothing is undone.
 func (q *Queue) Join(by Sleeper) error {
 	began := uint32(mem.Add64(q.rests, 1<<32))
-	for {
-		seq := q.idle.Arm()
+	for sleeps := 0; ; sleeps++ {
+		seq, can := q.idle.arm()
 		if uint32(mem.Load64(q.rests)) != began || q.restNow() == atRest {
 			return nil
 		}
-		if err := by.Sleep(q.idle.Word(), seq); err != nil {
+		if err := q.idle.sleep(by, seq, can, sleeps); err != nil {
 			return err
 		}
 	}
@@ -121,6 +121,7 @@ func (q *Queue) Join(by Sleeper) error {
 //
 //go:noinline
 func (q *Queue) tellRest() {
+	mem.Or64(&q.tail.own, 0) // F3
 	for range 4 {
 		v := mem.Load64(q.rests)
 		switch q.restNow() {

@@ -33,6 +33,9 @@ func lookQueue(a mem.Area) Look {
 			holdings[Holding{Who: Self{i, uint32(v >> rowBits)}, What: "not done"}] = int(v & rowCount)
 		}
 	}
+	for who, n := range q.loans() {
+		holdings[Holding{Who: who, What: "loan"}] = n
+	}
 	for h, n := range holdings {
 		h.N = n
 		l.Holders = append(l.Holders, h)
@@ -70,6 +73,11 @@ func checkQueueAt(a mem.Area, quiet bool) error {
 	}
 	for i, s := range c.words {
 		if err := c.slot(uint32(i), s); err != nil {
+			return err
+		}
+	}
+	if !q.fixed {
+		if err := c.blocks(); err != nil {
 			return err
 		}
 	}
@@ -158,14 +166,6 @@ func (c *queueCheck) rest() error {
 	if c.returned && mem.Load64(q.state)&statePending == 0 {
 		return badQueue("a returned message and nothing pending")
 	}
-	for b := range q.pool.n {
-		if tag := mem.Load64(q.pool.owner(b)); tag != 0 {
-			if c.tags[tag] == 0 {
-				return badQueue("block %d lost: tag %#x", b, tag)
-			}
-			c.tags[tag]--
-		}
-	}
 	return nil
 }
 
@@ -198,27 +198,4 @@ func (c *queueCheck) checkShape(i uint32) error {
 		return fmt.Errorf("in lap %d, the first slot in %d", k, first)
 	}
 	return nil
-}
-
-// checkChain follows a message's blocks, if it has any: n of them.
-func (q *Queue) checkChain(s Slot) (tag uint64, n uint32, err error) {
-	size, tag, b := mem.Load32(s.len()), mem.Load64(s.tag()), mem.Load32(s.first())
-	if size > q.most {
-		err = fmt.Errorf("%d bytes of at most %d", size, q.most)
-	} else if size > q.room && phaseOf(s.word) != slotDraining {
-		n = q.pool.blocks(size)
-		seen := map[uint32]bool{}
-		for k := range n {
-			if b >= q.pool.n || seen[b] || mem.Load64(q.pool.owner(b)) != tag {
-				err = fmt.Errorf("block %d of %d is not its own", k, n)
-				break
-			}
-			seen[b] = true
-			b = mem.Load32(q.pool.link(b))
-		}
-	}
-	if mem.Load64(s.w()) != s.word {
-		return 0, 0, nil // it moved on meanwhile
-	}
-	return tag, n, err
 }

@@ -38,9 +38,11 @@ type simQueue struct {
 	msgs     map[int]*simMessage
 	next     int
 	eof      bool
+	stores   int  // how its processes store
 	kills    bool // of this world: the order is not looked at
 	getting  map[*sim.Thread]*Queue
 	putting  map[*sim.Thread]int // bytes
+	lending  map[*sim.Thread]int // bytes
 	attached map[*sim.Thread]*Queue
 	joining  map[*sim.Thread]*Queue
 	reading  map[*sim.Thread][]simReading // not yet known to be got
@@ -57,8 +59,13 @@ type simReading struct {
 	s Slot
 }
 
-// always notes when nothing is certainly undone.
+// always verifies what holds at any instant, and notes when nothing is certainly undone.
 func (o *simQueue) always() error {
+	if o.c.Blocks > 0 {
+		if err := TiledQueue(o.a); err != nil {
+			return err
+		}
+	}
 	for _, m := range o.msgs {
 		if m.put != 0 && !m.acking && (!m.final || m.holder != nil) {
 			return nil
@@ -154,6 +161,12 @@ func (o *simQueue) stuck() bool {
 	for t, n := range o.putting {
 		if o.w.Alive(t.Process().Self) && o.attached[t].Fits(n) {
 			o.w.Fail("%v sleeps, and %d bytes would fit", t, n)
+			return true
+		}
+	}
+	for t, n := range o.lending {
+		if o.w.Alive(t.Process().Self) && o.attached[t].FitsWhole(n) {
+			o.w.Fail("%v sleeps, and a loan of %d bytes would fit", t, n)
 			return true
 		}
 	}

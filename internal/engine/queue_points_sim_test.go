@@ -165,37 +165,83 @@ func TestSimQueueJoinBesideTheBusy(t *testing.T) {
 	}
 }
 
-// A producer that does not get all blocks tells those who were turned away by
-// what it held for a moment.
+// A producer that does not get all blocks, or cuts what it has, tells those who
+// were turned away by what it held for a moment.
 func TestSimQueueBlocksHeldForAMoment(t *testing.T) {
-	c := QueueConfig{Slots: 3, Room: 16, Blocks: 3, BlockSize: 64, MaxMessage: 190}
-	tried := 0
+	c := QueueConfig{Slots: 4, Room: 16, Blocks: 4, BlockSize: 64, MaxMessage: 250}
+	for name, world := range map[string]struct {
+		pieces func(q *Queue)
+		bytes  int
+	}{
+		"joins":   {(*Queue).shatter, 250},
+		"gathers": {func(q *Queue) { q.shatter(); q.claimAt(1) }, 190},
+		"cuts":    {func(q *Queue) {}, 60}, // by a loan, for a Put tells of room anyway
+	} {
+		t.Run(name, func(t *testing.T) {
+			tried := 0
+			for k := 1; ; k++ {
+				a, q := heapQueue(t, c)
+				world.pieces(q)
+				other, third := attachQueue(t, a, 1), attachQueue(t, a, 2)
+				wakes := countWakes(q)
+				turnedAway := false
+				had := before(k, func() {
+					if world.bytes > 64 {
+						if _, err := other.claimBlocks(1, other.pool.newTag(), false); err != nil {
+							return
+						}
+					}
+					if turnedAway = !third.pool.enough(2); turnedAway {
+						third.space.Arm() // and it falls asleep
+					}
+				}, func() {
+					if name == "cuts" {
+						q.Loan(nil, world.bytes)
+					} else {
+						q.TryPut(make([]byte, world.bytes))
+					}
+				})
+				if !had {
+					break
+				}
+				if turnedAway && q.pool.enough(2) {
+					tried++
+					if wakes[q.space.Word()] == 0 {
+						t.Errorf("disturbed before access %d: nobody was woken", k)
+					}
+				}
+			}
+			if tried == 0 {
+				t.Error("nobody was ever turned away")
+			}
+		})
+	}
+}
+
+// What a claimer has until it has cut off what it does not need is not said to be
+// full by one who looks meanwhile: that one looks again, and again.
+func TestSimQueueLoosePieces(t *testing.T) {
+	c := QueueConfig{Slots: 4, Room: 16, Blocks: 4, BlockSize: 64, MaxMessage: 250}
+	put := 0
 	for k := 1; ; k++ {
 		a, q := heapQueue(t, c)
-		other, third := attachQueue(t, a, 1), attachQueue(t, a, 2)
-		wakes := countWakes(q)
-		turnedAway := false
+		other := attachQueue(t, a, 1)
+		tag := other.pool.newTag()
+		*q.pool.owner(0) = tag // P1 of other
 		var err error
-		had := before(k, func() {
-			if _, err := other.claimBlocks(1, other.pool.newTag()); err != nil {
-				return
-			}
-			if turnedAway = !third.pool.enough(0, 2); turnedAway {
-				third.space.Arm() // and it falls asleep
-			}
-		}, func() { err = q.TryPut(make([]byte, 190)) })
+		had := before(k, func() { other.pool.cut(0, 4, 1, tag, 0) }, func() { err = q.TryPut(make([]byte, 60)) })
 		if !had {
+			if err != ErrFull { // as of one who is stopped there
+				t.Errorf("never given back: %v", err)
+			}
 			break
 		}
-		if turnedAway && err == ErrFull {
-			tried++
-			if wakes[q.space.Word()] == 0 {
-				t.Errorf("disturbed before access %d: nobody was woken", k)
-			}
+		if err == nil {
+			put++
 		}
 	}
-	if tried == 0 {
-		t.Error("nobody was ever turned away")
+	if put < 20 {
+		t.Errorf("it looks for %d accesses", put)
 	}
 }
 
@@ -209,7 +255,7 @@ func TestSimQueueTryPutHoldsNoBlocks(t *testing.T) {
 	var point func()
 	point = func() {
 		mem.Point = nil
-		if !q.pool.enough(0, 3) {
+		if !q.pool.enough(3) {
 			t.Error("it holds a block")
 		}
 		mem.Point = point

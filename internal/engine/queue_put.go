@@ -11,7 +11,7 @@ import (
 //	P0  blocks, if it is long: claimed and filled
 //	P1  the slot at the tail: empty → writing
 //	P2  the message's bytes, or where its blocks are
-//	P3  publish: CAS writing → full
+//	P3  publish: store full, see queue_store.go
 //	P4  ring items; pass on space
 //
 // A producer that dies before P3 has put nothing. One that is stopped between
@@ -45,19 +45,20 @@ func (q *Queue) PutSlot(by Sleeper, msg []byte) (Slot, error) {
 	}
 	*s.len() = n
 	mem.Copy(s.Body(), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
-	return s, q.Publish(s)
+	q.Publish(s)
+	return s, nil
 }
 
 func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
 	want, tag := q.pool.blocks(n), q.pool.newTag()
-	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() {
+	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() && !(q.sync() && q.roomy()) {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
-	first, err := q.claimBlocks(want, tag)
+	first, err := q.claimBlocks(want, tag, false)
 	if err == ErrFull && by != nil {
 		if e := q.awaitSpace(by, func() bool {
-			first, err = q.claimBlocks(want, tag)
+			first, err = q.claimBlocks(want, tag, false)
 			return err != ErrFull
 		}); e != nil {
 			err = e
@@ -69,18 +70,22 @@ func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	q.pool.write(first, msg)
 	s, err := q.Claim(by)
 	if err != nil {
-		q.pool.free(first, tag, want)
+		q.pool.giveBack(first, tag, want)
 		q.space.Ring(-1)
 		return s, err
 	}
 	*s.len(), *s.tag(), *s.first() = n, tag, first
-	return s, q.Publish(s)
+	q.Publish(s)
+	return s, nil
 }
 
 // Claim takes a slot, which is to be filled and published at once. Without
-// a Sleeper it makes one attempt.
+// a Sleeper it makes one attempt, and ErrFull is sure.
 func (q *Queue) Claim(by Sleeper) (s Slot, err error) {
 	s, err = q.TryClaim()
+	if err == ErrFull && by == nil && q.env.Sync != nil {
+		return q.walkAndClaim(true)
+	}
 	if err != ErrFull || by == nil {
 		return s, err
 	}
@@ -93,42 +98,16 @@ func (q *Queue) Claim(by Sleeper) (s Slot, err error) {
 	return s, err
 }
 
-// Publish makes the message in a claimed slot everybody's. ErrCorrupt if it is
-// not claimed any more, and the message is nowhere: in a whole region only if
-// there are zeroes in its place by now. nil leaves one doubt, see InZeroes.
-func (q *Queue) Publish(s Slot) error {
+// Publish makes the message in a claimed slot everybody's. One doubt is left, see
+// InZeroes.
+func (q *Queue) Publish(s Slot) {
 	*s.attempts() = 0
 	q.raceRelease(s)
-	if !mem.CAS64(s.w(), s.word, slotWord(turnOf(s.word), slotFull, 0)) { // P3
-		return ErrCorrupt
-	}
+	q.store(s, slotWord(turnOf(s.word), slotFull, 0)) // P3
 	q.items.Ring(1)
 	if q.space.Armed() {
 		q.passSpace()
 	}
-	return nil
-}
-
-// First reports that a slot was claimed in its first lap, where it was 0 before,
-// as it is in zeroes: the one case in which another's claim there can look like s,
-// for Publish to take for it. A producer that sees that the region is gone asks
-// InZeroes.
-func (s Slot) First() bool { return turnOf(s.word) == 0 }
-
-// InZeroes reports, of a slot in zeroes, that the message of claim s was published
-// there. It was by the holder of the slot in the region when that went: no call
-// publishes what it has claimed in zeroes (gone), no other call finds its own claim
-// there, and none moves a turn on there, but by ending a reading (stepOver).
-func (q *Queue) InZeroes(s Slot) bool {
-	w := mem.Load64(s.w())
-	if turnOf(w) != turnOf(s.word) {
-		return false
-	}
-	switch phaseOf(w) {
-	case slotFull, slotReading, slotLeased, slotReturned:
-		return true
-	}
-	return false
 }
 
 // passSpace wakes one more producer if it may succeed.
@@ -143,6 +122,7 @@ func (q *Queue) passSpace() {
 // awaitSpace waits for room, until tried has found some or a reason not to
 // wait. An error is the Sleeper's.
 func (q *Queue) awaitSpace(by Sleeper, tried func() bool) error {
+	q.pause(by, &q.puts, q.tail.load())
 	_, err := q.space.Await(by, tried)
 	if err != nil {
 		q.passSpace() // it may have been woken as well

@@ -11,12 +11,12 @@ import "example.com/tandem/internal/mem"
 //	    that returned it may have died before it said so. Hints are neither read
 //	    nor written: those that D stored are as good as any
 //	R2  D's row → 0: what it had got and not done is gone with it
-//	R3  D's blocks: which tags of D's are in slots? A message of D's that was
+//	R3  D's pieces: which tags of D's are in slots? A message of D's that was
 //	    published stays in its slot until it is drained, D publishes no more,
-//	    and its writing slots are holes by now. So a block with a tag of D's
+//	    and its writing slots are holes by now. So a piece with a tag of D's
 //	    that no slot has, belongs to nothing
-//	R4  free those, and the blocks of the slots that D left draining; then
-//	    these slots → empty of the next turn
+//	R4  free those, and the pieces of the slots that D left draining, from the
+//	    pool's first block on; then these slots → empty of the next turn
 //	R5  bump the bells
 func recoverQueue(a mem.Area, env Env, dead Self) error {
 	q, err := AttachQueue(a, env)
@@ -103,14 +103,14 @@ func (q *Queue) forget(dead Self) {
 
 // recoverBlocks is R3, and R4 for the blocks.
 func (q *Queue) recoverBlocks(who uint64, drains map[uint64][]Slot) {
-	keep := q.tagsOf(who)     // R3
-	for b := range q.pool.n { // R4
-		o := q.pool.owner(b)
-		tag := mem.Load64(o)
-		if tag == 0 || drains[tag] == nil && (tagWho(tag) != who || keep[tag]) {
-			continue
+	keep := q.tagsOf(who)               // R3
+	for b := uint32(0); b < q.pool.n; { // R4
+		tag := mem.Load64(q.pool.owner(b))
+		if tag != 0 && !isFree(tag) && (drains[tag] != nil || tagWho(tag) == who && !keep[tag]) {
+			b += q.pool.reclaim(b, tag)
+		} else {
+			b++
 		}
-		mem.CAS64(o, tag, 0)
 	}
 }
 

@@ -97,12 +97,16 @@ func TestQueueRefusesAStranger(t *testing.T) {
 func TestQueueCheckFinds(t *testing.T) {
 	c := QueueConfig{Slots: 3, Room: 16, Blocks: 7, BlockSize: 64, MaxMessage: 150}
 	for name, damage := range map[string]func(q *Queue){
-		"another's tag": func(q *Queue) { mem.Store64(q.pool.owner(*Slot{p: q.slot(1)}.first()), 1<<40) },
-		"block lost":    func(q *Queue) { mem.Store64(q.pool.owner(6), 1<<40) },
-		"a free block":  func(q *Queue) { mem.Store64(q.pool.owner(*Slot{p: q.slot(1)}.first()), 0) },
+		"another's tag":           func(q *Queue) { mem.Store64(q.pool.owner(*Slot{p: q.slot(1)}.first()), 1<<40) },
+		"block lost":              func(q *Queue) { mem.Store64(q.pool.owner(6), 1<<40) },
+		"a free piece":            func(q *Queue) { mem.Store64(q.pool.owner(*Slot{p: q.slot(1)}.first()), freed(3)) },
+		"a longer free piece":     func(q *Queue) { mem.Store64(q.pool.owner(6), freed(2)) },
+		"a part left behind":      func(q *Queue) { mem.Store64(q.pool.owner(1), *Slot{p: q.slot(0)}.tag()) },
+		"a free piece in another": func(q *Queue) { mem.Store64(q.pool.owner(2), freed(1)) },
+		"no piece":                func(q *Queue) { mem.Store64(q.pool.owner(*Slot{p: q.slot(1)}.first()), 0) },
 		"one tag, two messages": func(q *Queue) {
 			s := Slot{p: q.slot(0)}
-			q.pool.free(*s.first(), *s.tag(), 3)
+			q.pool.giveBack(*s.first(), *s.tag(), 3)
 			copySlot(q, 0, 1)
 		},
 		"nothing pending":      func(q *Queue) { mem.And64(q.state, ^uint64(statePending)) },

@@ -13,12 +13,28 @@ import (
 	"example.com/tandem/internal/sim"
 )
 
+// How the processes of a world store: see queue_store.go.
+const (
+	storesUnfenced = iota
+	storesMixed
+	storesFenced
+	storesModes
+)
+
 // attach is one step, so that p does not die before it has threads.
 func (o *simQueue) attach(p *sim.Process) *Queue {
 	point := mem.Point
 	mem.Point = nil
 	defer func() { mem.Point = point }()
-	q, err := AttachQueue(o.a, p.Env())
+	env := p.Env()
+	switch o.stores {
+	case storesFenced:
+		env.Sync, env.Unfenced = nil, nil
+	case storesMixed: // some are not reached
+		p.Unreached = o.w.Rand.IntN(2) == 0
+		env = p.Env()
+	}
+	q, err := AttachQueue(o.a, env)
 	if err != nil {
 		o.w.Fail("attach: %v", err)
 	}
@@ -64,7 +80,9 @@ func (o *simQueue) producer(q *Queue, n int) func(*sim.Thread) {
 			o.msgs[m.id] = m
 			t.Context(o.w.Rand.IntN(3) == 0)
 			var err error
-			if o.w.Rand.IntN(4) == 0 {
+			if o.c.Blocks > 0 && o.w.Rand.IntN(3) == 0 {
+				err = o.putLoan(q, t, m)
+			} else if o.w.Rand.IntN(4) == 0 {
 				err = q.TryPut(o.encode(m))
 			} else {
 				o.putting[t], o.attached[t] = size, q
@@ -82,7 +100,7 @@ func (o *simQueue) producer(q *Queue, n int) func(*sim.Thread) {
 				if o.w.Rand.IntN(2) == 0 {
 					return // and nothing of its makes good what it left undone
 				}
-			case ErrFull:
+			case ErrFull, errDropped:
 				delete(o.msgs, m.id)
 			default:
 				o.w.Fail("Put: %v", err)
@@ -353,10 +371,11 @@ type simMix struct {
 func simulateQueue(t *testing.T, o sim.Options, mix simMix) func(*sim.World) {
 	return func(w *sim.World) {
 		q := &simQueue{T: t, w: w, c: mix.configs[w.Rand.IntN(len(mix.configs))], msgs: map[int]*simMessage{},
-			kills: o.KillEvery > 0, getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
+			kills: o.KillEvery > 0, getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, lending: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
 			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}}
 		q.a = mem.Heap(q.c.Size())
 		q.c.InitLap(q.a, NearWrap)
+		q.stores = w.Rand.IntN(storesModes)
 
 		some := func() int {
 			if w.Rand.IntN(3) == 0 {

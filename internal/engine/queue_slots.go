@@ -138,11 +138,11 @@ func (q *Queue) TryClaim() (Slot, error) {
 			return Slot{p, c}, nil
 		}
 	}
-	return q.walkAndClaim()
+	return q.walkAndClaim(false)
 }
 
 //go:noinline
-func (q *Queue) walkAndClaim() (Slot, error) {
+func (q *Queue) walkAndClaim(sure bool) (Slot, error) {
 	w := q.walk(&q.tail)
 	for q.goesOn(&w) {
 		if mem.Load64(q.state)&stateShut != 0 {
@@ -168,6 +168,9 @@ func (q *Queue) walkAndClaim() (Slot, error) {
 		case undone(s, d):
 			q.stops(&w)
 			if err := q.stepOver(&w, s); err != nil {
+				if err == ErrFull && phaseOf(s) != slotFull && q.sure(sure, &w) {
+					continue
+				}
 				return Slot{}, err
 			}
 		default:
@@ -185,7 +188,7 @@ func (q *Queue) take(phase uint64) (Slot, error) {
 	if s, ok := q.takeHere(phase); ok {
 		return s, nil
 	}
-	return q.walkAndTake(phase)
+	return q.walkAndTake(phase, false)
 }
 
 // takeHere takes what is full where the process's own hint is, and nothing else.
@@ -215,7 +218,7 @@ func (q *Queue) takeHere(phase uint64) (Slot, bool) {
 }
 
 //go:noinline
-func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
+func (q *Queue) walkAndTake(phase uint64, sure bool) (Slot, error) {
 	w := q.walk(&q.head)
 	for q.goesOn(&w) {
 		st := mem.Load64(q.state)
@@ -231,6 +234,9 @@ func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
 		if d != 0 {
 			if untakenLap(s, d) {
 				q.stops(&w)
+				if st&stateShut != 0 && q.sure(sure, &w) { // it may be the end
+					continue
+				}
 				return Slot{}, ErrEmpty
 			}
 			if !q.toGet(&w, i, s, d) {
@@ -249,7 +255,7 @@ func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
 			q.toGet(&w, i, s, d)
 		case slotWriting:
 			q.stops(&w)
-			if !q.linger((*uint64)(p), s) {
+			if !q.linger((*uint64)(p), s) && !q.sure(sure, &w) {
 				return Slot{}, ErrEmpty
 			}
 		case slotEmpty:
@@ -260,7 +266,9 @@ func (q *Queue) walkAndTake(phase uint64) (Slot, error) {
 			mem.CAS64((*uint64)(p), s, slotWord(turnOf(s), slotSealed, 0))
 		case slotSealed:
 			q.stops(&w)
-			return Slot{}, q.ended()
+			if err := q.ended(); err != ErrEmpty || !q.sure(sure, &w) {
+				return Slot{}, err
+			}
 		}
 	}
 	return Slot{}, ErrCorrupt

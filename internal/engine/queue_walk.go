@@ -167,8 +167,9 @@ type walk struct {
 	h     *hint
 	p     uint64
 	steps int
-	alone bool // it has been led astray by a hint, and reads none any more
-	look  bool // it stores nothing in the region, which may be mapped read-only
+	alone bool   // it has been led astray by a hint, and reads none any more
+	look  bool   // it stores nothing in the region, which may be mapped read-only
+	sure  uint64 // the position, plus one, at which it has had the others' fences
 
 	left  int    // turns until it is patient no longer
 	seen  uint64 // the region's tail when left was full

@@ -227,9 +227,9 @@ func TestQueueHintOfHalfTheLaps(t *testing.T) {
 		for _, age := range []uint32{1 << 29, 1<<30 - 1, 1 << 30, 1<<30 + 1, 1<<31 - 1<<21} {
 			t.Run(fmt.Sprintf("%d slots, %d laps", n, age), func(t *testing.T) {
 				c := QueueConfig{Slots: n, Room: 16, Rows: 8}
-				a, q := heapQueue(t, c)
+				a, _ := heapQueue(t, c)
 				c.initLap(a, uint64(age))
-				q = attachQueue(t, a, 0)
+				q := attachQueue(t, a, 0)
 				*q.head.shared, *q.tail.shared = 0, 0
 				if err := checkQueue(a); err != nil {
 					t.Error(err)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/bits"
+	"unsafe"
 
 	"example.com/tandem/internal/mem"
 )
@@ -59,6 +60,11 @@ import (
 // first for all: if R1 is, W2 finds the row; if W1 is, R2 finds the holder.
 // W2 looks only at rows whose used bit is set, which was before any R1.
 //
+// W3 is no fence. What entered says is asked after its writer's death, when all
+// that it has stored is there, and by its own process, in W4. Others are shown
+// it, if need be a moment later. W4 is a CAS, as somebody may unlock once too
+// often while the writer of another process is inside.
+//
 // No wake-up is lost, by the proof of Bell: what is looked at changes before
 // the ring. A writer in W2 looks at rows, and the process that makes one 0
 // rings (R3, R5). A reader in R4 looks at the mutex, and the process that frees
@@ -101,6 +107,7 @@ type RWMutex struct {
 	gate     Bell
 	drain    Bell
 	rows     uint64
+	lines    unsafe.Pointer // the rows' lines
 	a        mem.Area
 }
 
@@ -165,9 +172,10 @@ func openRWMutex(a mem.Area, env Env) (*RWMutex, error) {
 	if err != nil {
 		return nil, err
 	}
+	rows := min((a.Size()-rwRows)/rwLine, MaxParticipants)
 	return &RWMutex{m: *m, entered: a.W64(rwEntered), starving: a.W32(rwStarving),
 		gate: NewBell(a.W32(rwGate), env), drain: NewBell(a.W32(rwDrain), env),
-		rows: min((a.Size()-rwRows)/rwLine, MaxParticipants), a: a}, nil
+		rows: rows, lines: a.Ptr(rwRows, rwLine*rows), a: a}, nil
 }
 
 func (l *RWMutex) line(i uint32) mem.Area { return l.a.Sub(rwRows+rwLine*uint64(i), rwLine) }
@@ -179,7 +187,7 @@ func (l *RWMutex) any(off uint64) bool {
 	for k := range uint32(l.rows+63) / 64 {
 		for b := mem.Load64(l.used(k)); b != 0; b &= b - 1 {
 			i := k*64 + uint32(bits.TrailingZeros64(b))
-			if uint64(i) < l.rows && mem.Load32(l.line(i).W32(off)) != 0 {
+			if uint64(i) < l.rows && mem.Load32((*uint32)(unsafe.Add(l.lines, rwLine*uint64(i)+off))) != 0 {
 				return true
 			}
 		}
@@ -198,14 +206,14 @@ func (l *RWMutex) reading() bool { return l.any(rwReaders) }
 // LockNow locks for writing if that takes no waiting and no asking. What every
 // Lock tries first.
 func (l *RWMutex) LockNow() bool {
-	if mem.Load32(l.starving) != 0 || !l.m.LockNow() {
+	if mem.Load32(l.starving) != 0 || !l.m.LockGuess() && !l.m.LockLook() {
 		return false
 	}
 	if l.reading() || !l.there() {
 		l.giveBack()
 		return false
 	}
-	mem.Store64(l.entered, l.m.me) // W3
+	mem.Release64(l.entered, l.m.me) // W3
 	return true
 }
 
@@ -227,7 +235,7 @@ func (l *RWMutex) TryLock() (bool, error) {
 		l.giveBack()
 		return false, ErrGone
 	}
-	mem.Store64(l.entered, l.m.me) // W3
+	mem.Release64(l.entered, l.m.me) // W3
 	return true, nil
 }
 
@@ -258,7 +266,7 @@ func (l *RWMutex) lock(s Sleeper, repair bool) (suspect bool, err error) {
 		l.giveBack()
 		return false, err
 	}
-	mem.Store64(l.entered, l.m.me) // W3
+	mem.Release64(l.entered, l.m.me) // W3
 	return suspect, nil
 }
 
@@ -335,7 +343,7 @@ func (l *RWMutex) Unlock() error {
 			return err
 		}
 	}
-	if !l.m.UnlockNow() { // W5
+	if !l.m.UnlockGuess() { // W5
 		// That nobody has it now is what was wanted.
 		if err := l.m.Unlock(); err != nil && err != ErrNotLocked {
 			return err

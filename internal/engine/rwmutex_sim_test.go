@@ -41,7 +41,8 @@ type rwOracle struct {
 	dirty     bool // somebody was told, and nobody has repaired
 	abandoned bool // at the last check
 	reasons   map[engine.Self]bool
-	recovered []engine.Self // since the last check
+	between   map[engine.Self]bool // died in a call
+	recovered []engine.Self        // since the last check
 	writes    int
 }
 
@@ -55,10 +56,14 @@ const (
 
 func newRWOracle(w *sim.World) *rwOracle {
 	o := &rwOracle{w: w, a: mem.Heap(engine.RWMutexSize(simRows)), readers: map[*sim.Thread]bool{},
-		threads: map[engine.Self]int{}, reasons: map[engine.Self]bool{}}
+		threads: map[engine.Self]int{}, reasons: map[engine.Self]bool{}, between: map[engine.Self]bool{}}
 	engine.InitRWMutex(o.a)
 	w.Always(o.check)
 	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
+		if o.between[dead] && o.inside() == dead { // by now all that it stored is seen
+			o.untold, o.reasons[dead] = true, true
+		}
+		delete(o.between, dead)
 		if err := rwOps.Recover(o.a, t.Env(), dead); err != nil {
 			w.Fail("recovery: %v", err)
 		}
@@ -107,8 +112,11 @@ func (o *rwOracle) died(t *sim.Thread, at int) {
 	if at == rwWrites {
 		o.writer = nil
 	}
-	if at == rwWrites || at == rwBetween && o.inside() == self {
+	switch at {
+	case rwWrites:
 		o.untold, o.reasons[self] = true, true
+	case rwBetween:
+		o.between[self] = true
 	}
 }
 

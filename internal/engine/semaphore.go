@@ -84,9 +84,17 @@ func openSemaphore(a mem.Area, bounded bool) (*Semaphore, mem.Area, error) {
 	return s, a.Sub(semaphoreLine, a.Size()-semaphoreLine), nil
 }
 
-// AcquireNow is Acquire where that is one CAS: there is a permit, nobody is
-// starving, and this participant made the last change. What every Acquire tries first.
-func (s *Semaphore) AcquireNow() bool { return s.TakeNow(-1, LedgerMax) }
+// AcquireGuess is Acquire where that is one CAS, and nothing to be looked at but
+// whether somebody is starving. What every Acquire tries first.
+func (s *Semaphore) AcquireGuess() bool {
+	return mem.Load32(s.starving) == 0 && s.AddGuess(-1, LedgerMax)
+}
+
+// AcquireLook is Acquire where that is one CAS: there is a permit, nobody is
+// starving, and this participant made the last change. What every Acquire tries next.
+func (s *Semaphore) AcquireLook() bool {
+	return mem.Load32(s.starving) == 0 && s.AddLook(-1, LedgerMax)
+}
 
 // TryAcquire takes a permit if there is one.
 func (s *Semaphore) TryAcquire() (bool, error) {
@@ -100,9 +108,10 @@ func (s *Semaphore) Acquire(by Sleeper) error {
 	return err
 }
 
-// ReleaseNow is Release where that is one CAS and nobody has to be woken.
-func (s *Semaphore) ReleaseNow(n int) bool {
-	if uint(n-1) >= uint(s.most) || !s.AddNow(n, s.most) { // V1
+// ReleaseGuess is Release where that is one CAS and nothing to be looked at but
+// whether somebody has to be woken. What every Release tries first.
+func (s *Semaphore) ReleaseGuess(n int) bool {
+	if uint(n-1) >= uint(s.most) || !s.AddGuess(n, s.most) { // V1
 		return false
 	}
 	s.Bell.Ring(n) // V2
@@ -126,8 +135,8 @@ func (s *Semaphore) Release(n int) error {
 // GiveBack is Release of one that was taken, by a caller that is in the middle
 // of a Here.
 func (s *Semaphore) GiveBack() error {
-	bare := *s
-	bare.env = s.env.Bare()
+	bare := Semaphore{Ledger: Ledger{t: s.t, me: s.me, a: s.a, rows: s.rows, env: s.env.Bare(), starving: s.starving, Bell: s.Bell},
+		initial: s.initial, most: s.most} // without what s has left there, which others write
 	return bare.Release(1)
 }
 

@@ -16,7 +16,9 @@ func At(p unsafe.Pointer, size uint64) Area { return Area{p, size} }
 func Heap(size uint64) Area {
 	b := make([]byte, size+128)
 	off := -uintptr(unsafe.Pointer(&b[0])) & 127
-	return Area{unsafe.Pointer(&b[off]), size}
+	a := Area{unsafe.Pointer(&b[off]), size}
+	made(a)
+	return a
 }
 
 func (a Area) Size() uint64 { return a.size }

@@ -18,6 +18,14 @@ import "sync/atomic"
 func FenceLoad()  { atomic.LoadUint32(&fence.word) }
 func FenceStore() { atomic.LoadUint32(&fence.word) }
 
+// Fence keeps loads that follow from being satisfied before all stores before it
+// are visible to all others. Any locked instruction does that; this one is to a
+// word that nobody else has.
+func Fence() {
+	var word uint32
+	atomic.AddUint32(&word, 1)
+}
+
 // fence.word is never written, on a line of its own so that it stays cached.
 var fence struct {
 	_    [64]byte

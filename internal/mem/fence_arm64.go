@@ -16,3 +16,11 @@ func FenceLoad()
 //
 //go:noescape
 func FenceStore()
+
+// Fence keeps loads that follow from being satisfied before all stores before it
+// are visible to all others. After a store by this package's functions, which
+// are STLR, and before a load by them, LDAR, the processor does that by itself.
+// DMB ISH.
+//
+//go:noescape
+func Fence()

@@ -11,3 +11,8 @@ TEXT ·FenceLoad(SB), NOSPLIT, $0-0
 TEXT ·FenceStore(SB), NOSPLIT, $0-0
 	DMB $0xa // ISHST
 	RET
+
+// func Fence()
+TEXT ·Fence(SB), NOSPLIT, $0-0
+	DMB $0xb // ISH
+	RET

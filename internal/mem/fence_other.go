@@ -6,6 +6,7 @@ import "sync/atomic"
 
 var fenceWord atomic.Uint32
 
-// FenceLoad and FenceStore are full fences: an atomic read-modify-write.
+// All are full fences: an atomic read-modify-write.
 func FenceLoad()  { fenceWord.Add(0) }
 func FenceStore() { fenceWord.Add(0) }
+func Fence()      { fenceWord.Add(0) }

@@ -2,8 +2,9 @@
 
 package mem
 
-// The simulation runs one thread at a time, in program order: a fence is one
-// more place where another thread may run.
+// The simulation runs one thread at a time, in program order, and shows its
+// stores in that order: these two are one more place where another thread may
+// run. Fence is in buffer_sim.go.
 
 func FenceLoad()  { point() }
 func FenceStore() { point() }

@@ -1,4 +1,4 @@
-//go:build !race && !tandem_sim
+//go:build !race && !tandem_fenced && !tandem_sim
 
 package mem
 

@@ -9,7 +9,7 @@ import "time"
 // It is not inlined, and nothing that spins is nosplit, for its prologue is
 // where a stop-the-world gets in: assembly is never a safe point, and a loop
 // round the bare stub delayed the collector by seconds. For the same reason n
-// is small: see RelaxMicro.
+// is small: PerMicro at most.
 //
 //go:noinline
 func Relax(n int) { pause(n) }
@@ -17,11 +17,11 @@ func Relax(n int) { pause(n) }
 // RelaxMicro relaxes for about a microsecond, or less.
 //
 //go:noinline
-func RelaxMicro() { pause(perMicro) }
+func RelaxMicro() { pause(PerMicro) }
 
-// perMicro is how many pauses fit in a microsecond: some 7 to 70, measured,
+// PerMicro is how many pauses fit in a microsecond: some 7 to 70, measured,
 // since processors differ by a factor of ten and virtual machines by more.
-var perMicro = calibrate()
+var PerMicro = calibrate()
 
 func calibrate() int {
 	const n = 64

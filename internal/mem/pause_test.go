@@ -12,7 +12,7 @@ func TestRelaxMicro(t *testing.T) {
 		RelaxMicro()
 		best = min(best, time.Since(start))
 	}
-	t.Logf("%d pauses take %v", perMicro, best)
+	t.Logf("%d pauses take %v", PerMicro, best)
 	if best > 10*time.Microsecond {
 		t.Errorf("RelaxMicro takes %v: a stop-the-world waits that long", best)
 	}

@@ -1,4 +1,4 @@
-//go:build !race && !tandem_sim && !amd64
+//go:build !race && !tandem_fenced && !tandem_sim && !amd64
 
 package mem
 

@@ -45,22 +45,40 @@ func Place(p unsafe.Pointer) unsafe.Pointer {
 func at32(p *uint32) *uint32 { point(); return (*uint32)(Place(unsafe.Pointer(p))) }
 func at64(p *uint64) *uint64 { point(); return (*uint64)(Place(unsafe.Pointer(p))) }
 
-func Load32(p *uint32) uint32     { return atomic.LoadUint32(at32(p)) }
-func Load64(p *uint64) uint64     { return atomic.LoadUint64(at64(p)) }
-func Store32(p *uint32, v uint32) { atomic.StoreUint32(at32(p), v); after() }
-func Store64(p *uint64, v uint64) { atomic.StoreUint64(at64(p), v); after() }
+// locked32 and locked64 are at32 and at64 of a locked instruction.
+func locked32(p *uint32) *uint32 { Fence(); return (*uint32)(Place(unsafe.Pointer(p))) }
+func locked64(p *uint64) *uint64 { Fence(); return (*uint64)(Place(unsafe.Pointer(p))) }
+
+func Load32(p *uint32) uint32 {
+	p = at32(p)
+	if v, ok := own(unsafe.Pointer(p), 4); ok {
+		return uint32(v)
+	}
+	return atomic.LoadUint32(p)
+}
+
+func Load64(p *uint64) uint64 {
+	p = at64(p)
+	if v, ok := own(unsafe.Pointer(p), 8); ok {
+		return v
+	}
+	return atomic.LoadUint64(p)
+}
+
+func Store32(p *uint32, v uint32) { atomic.StoreUint32(locked32(p), v); after() }
+func Store64(p *uint64, v uint64) { atomic.StoreUint64(locked64(p), v); after() }
 func CAS32(p *uint32, old, new uint32) bool {
-	return done(atomic.CompareAndSwapUint32(at32(p), old, new))
+	return done(atomic.CompareAndSwapUint32(locked32(p), old, new))
 }
 func CAS64(p *uint64, old, new uint64) bool {
-	return done(atomic.CompareAndSwapUint64(at64(p), old, new))
+	return done(atomic.CompareAndSwapUint64(locked64(p), old, new))
 }
-func Add32(p *uint32, d uint32) uint32  { return done(atomic.AddUint32(at32(p), d)) }
-func Add64(p *uint64, d uint64) uint64  { return done(atomic.AddUint64(at64(p), d)) }
-func Swap32(p *uint32, v uint32) uint32 { return done(atomic.SwapUint32(at32(p), v)) }
-func Swap64(p *uint64, v uint64) uint64 { return done(atomic.SwapUint64(at64(p), v)) }
-func Or64(p *uint64, m uint64) uint64   { return done(atomic.OrUint64(at64(p), m)) }
-func And64(p *uint64, m uint64) uint64  { return done(atomic.AndUint64(at64(p), m)) }
+func Add32(p *uint32, d uint32) uint32  { return done(atomic.AddUint32(locked32(p), d)) }
+func Add64(p *uint64, d uint64) uint64  { return done(atomic.AddUint64(locked64(p), d)) }
+func Swap32(p *uint32, v uint32) uint32 { return done(atomic.SwapUint32(locked32(p), v)) }
+func Swap64(p *uint64, v uint64) uint64 { return done(atomic.SwapUint64(locked64(p), v)) }
+func Or64(p *uint64, m uint64) uint64   { return done(atomic.OrUint64(locked64(p), m)) }
+func And64(p *uint64, m uint64) uint64  { return done(atomic.AndUint64(locked64(p), m)) }
 
 func done[T any](v T) T {
 	after()
@@ -69,21 +87,3 @@ func done[T any](v T) T {
 
 // Between is where threads come between each other that share private memory.
 func Between() { point() }
-
-// Copy is two accesses: a death or another thread may come between the halves.
-func Copy(dst, src unsafe.Pointer, n uintptr) {
-	point()
-	half(dst, src, 0, n/2)
-	point()
-	half(dst, src, n/2, n)
-}
-
-func half(dst, src unsafe.Pointer, from, to uintptr) {
-	d, s := unsafe.Slice((*byte)(Place(dst)), to), unsafe.Slice((*byte)(Place(src)), to)
-	copy(d[from:], s[from:])
-}
-
-func Zero(p unsafe.Pointer, n uintptr) {
-	point()
-	clear(unsafe.Slice((*byte)(Place(p)), n))
-}

@@ -42,6 +42,7 @@ var areas = []area{
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},
+	{"sim", simMutations},
 	{"harness", harnessMutations},
 	{"user", userMutations},
 }

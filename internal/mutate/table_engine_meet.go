@@ -3,7 +3,7 @@ package main
 // Of the Bell, and what is waited for by it: Event, Once and Barrier.
 var engineMeetMutations = []mutation{
 	{file: "internal/engine/bell.go",
-		from:    "if done() {  // B2",
+		from:    "if done() {       // B2",
 		to:      "if false {  // B2",
 		promise: "E3: look again after the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimEvent$/alive", tags: "tandem_sim"},
@@ -169,7 +169,7 @@ var engineMeetMutations = []mutation{
 		promise: "a call that waits for a round looks at B again when the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimBarrierLeaverStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/bell.go",
-		from:    "if done() {  // B2",
+		from:    "if done() {       // B2",
 		to:      "if false {  // B2",
 		promise: "W1: look again when the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_alive", tags: "tandem_sim"},
@@ -306,7 +306,7 @@ var engineMeetMutations = []mutation{
 		promise: "B1: nobody goes to sleep on a quiet bell",
 		pkg:     "./internal/engine", run: "TestSimBell$/stopped", tags: "tandem_sim"},
 	{file: "internal/engine/bell.go",
-		from:    "s.Sleep(b.w, v); err != nil { // B3",
+		from:    "b.sleep(s, v, can, sleeps); err != nil { // B3",
 		to:      "s.Sleep(b.w, v); err != nil && !done() { // B3",
 		promise: "an error ends a wait without another look",
 		pkg:     "./internal/engine", run: "TestAwaitErrorIsTheLastLook$"},

@@ -63,7 +63,7 @@ var lifeMutations = []mutation{
 	{file: "shm/snapshot_who.go", from: "Elsewhere: p.Elsewhere}", to: "}", promise: "a process that holds something is told from the processes of this namespace", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
 	{file: "shm/snapshot_text.go", from: "visible.Text(h.Name)", to: "h.Name", promise: "a process that keeps the directory from being checked is named by text", pkg: "./shm", run: "TestNamesAreShownAsText$"},
 	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.P64(region.RecPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.P64(region.RecPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
-	{file: "internal/region/header.go", from: "flags, knownFlags, ErrVersion)", to: "flags, knownFlags, ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
+	{file: "internal/region/header.go", from: "flags, knownFlags(), ErrVersion)", to: "flags, knownFlags(), ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
 
 	// What hangs hangs alone.
 	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tswitch", to: "\tcase <-context.Background().Done():\n\t\tswitch", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},

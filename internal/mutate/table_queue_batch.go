@@ -4,7 +4,7 @@ package main
 var queueBatchMutations = []mutation{
 	{
 		file:    "internal/engine/queue_batch.go",
-		from:    "\tq.items.Ring(n)          // P4\n",
+		from:    "\tq.items.Ring(n) // P4\n",
 		to:      "",
 		promise: "B3: consumers are told of a batch",
 		pkg:     "./internal/engine", run: "TestQueueBatchRings$",
@@ -31,14 +31,14 @@ var queueBatchMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueRunInZeroes$",
 	},
 	{
-		file:    "internal/engine/queue_batch.go",
+		file:    "internal/engine/queue_store.go",
 		from:    "\tcase slotEmpty, slotWriting, slotSealed:\n",
 		to:      "\tcase slotEmpty, slotWriting, slotSealed, slotFull:\n",
 		promise: "a message stored in zeroes is not taken for the release before it",
 		pkg:     "./internal/engine", run: "TestQueueRunBeforeZeroes$",
 	},
 	{
-		file:    "internal/engine/queue_put.go",
+		file:    "internal/engine/queue_store.go",
 		from:    "\tif turnOf(w) != turnOf(s.word) {\n",
 		to:      "\tif turnOf(w)+1 < turnOf(s.word) {\n",
 		promise: "a message stored in zeroes is not taken for that of another lap",

@@ -4,8 +4,8 @@ package main
 var queueGetMutations = []mutation{
 	{
 		file:    "internal/engine/queue_get.go",
-		from:    "}, nil, q.lookBack); e != nil {",
-		to:      "}, nil, nil); e != nil {",
+		from:    ", unrung: q.lookBack}); e != nil {",
+		to:      "}); e != nil {",
 		promise: "a message whose giver-back is stopped comes to who waits",
 		pkg:     "./internal/engine", run: "TestSimQueueStoppedGivingBack$", tags: "tandem_sim",
 	},
@@ -18,7 +18,7 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/bell.go",
-		from:    "if done() {  // B2",
+		from:    "if done() {       // B2",
 		to:      "if false {  // B2",
 		promise: "a consumer, and a producer, looks again when the bell is armed",
 		pkg:     "./internal/engine", run: "TestSimQueue$/kills=0,stops=0", tags: "tandem_sim",
@@ -117,18 +117,18 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_get.go",
-		from: `		if q.items.Armed() {
-			q.passItems()
-		}
-		if lease`,
-		to:      "\t\tif lease",
+		from: `	if q.items.Armed() {
+		q.passItems()
+	}
+	if lease`,
+		to:      "\tif lease",
 		promise: "a consumer that takes one message passes the wake-up on for the next",
 		pkg:     "./internal/engine", run: "TestQueueWakesWhoWaits$",
 	},
 	{
 		file: "internal/engine/queue_get.go",
-		from: `	if err == nil && q.items.Armed() {
-		q.passItems()
+		from: `	if err == nil {
+		q.passOn(false)
 	}
 `,
 		to:      "",
@@ -137,9 +137,9 @@ var queueGetMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_get.go",
-		from: `		if lease && q.space.Armed() {
-			q.passLeased()
-		}
+		from: `	if lease && q.space.Armed() {
+		q.passLeased()
+	}
 `,
 		to:      "",
 		promise: "a lease that makes room is told to producers",

@@ -127,7 +127,7 @@ var queueSlotMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_slots.go",
-		from:    "\t\t\tif !q.linger((*uint64)(p), s) {",
+		from:    "\t\t\tif !q.linger((*uint64)(p), s) && !q.sure(sure, &w) {",
 		to:      "\t\t\tif st != 1<<40 {",
 		promise: "a consumer that has seen the producer publish takes the message",
 		pkg:     "./internal/engine", run: "TestSimQueueLingers$", tags: "tandem_sim",

@@ -48,15 +48,15 @@ var queueWholeMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_recover.go",
-		from:    "(tagWho(tag) != who || keep[tag])",
-		to:      "(tagWho(tag) != who || keep == nil)",
+		from:    "tagWho(tag) == who && !keep[tag])",
+		to:      "tagWho(tag) == who && keep != nil)",
 		promise: "the messages of a dead producer that were published are whole",
 		pkg:     "./internal/engine", run: "TestSimQueue$/kills=3,stops=0", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/queue_recover.go",
-		from:    "if tag == 0 || drains[tag] == nil && ",
-		to:      "if tag == 0 || ",
+		from:    "(drains[tag] != nil || ",
+		to:      "(",
 		promise: "blocks of a message that the dead was draining are freed",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
 	},
@@ -135,15 +135,6 @@ var queueWholeMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueStopped$", tags: "tandem_sim",
 	},
 	{
-		file: "internal/engine/queue_look.go",
-		from: `			if c.tags[tag] == 0 {
-				return badQueue(`,
-		to: `			if false {
-				return badQueue(`,
-		promise: "Check finds a block that was lost",
-		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
-	},
-	{
 		file:    "internal/engine/queue_look.go",
 		from:    "\tif ph == slotSealed && mem.Load64(q.state)&stateShut == 0 {",
 		to:      "\tif ph == slotSealed && mem.Load64(q.state)&stateShut == 9 {",
@@ -169,13 +160,6 @@ var queueWholeMutations = []mutation{
 		from:    "\t\tif c.tags[tag] != 0 {",
 		to:      "\t\tif c.tags[tag] == 1<<30 {",
 		promise: "Check finds two messages in the same blocks",
-		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
-	},
-	{
-		file:    "internal/engine/queue_look.go",
-		from:    "\t\t\tif b >= q.pool.n || seen[b] || mem.Load64(q.pool.owner(b)) != tag {",
-		to:      "\t\t\tif b >= q.pool.n || seen[b] {",
-		promise: "Check finds a block that is another's",
 		pkg:     "./internal/engine", run: "TestQueueCheckFinds$",
 	},
 	{

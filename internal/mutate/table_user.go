@@ -4,7 +4,7 @@ package main
 var userMutations = []mutation{
 	{file: "ring/delivery.go", from: "func() { q.eng.Ack(slot) }", to: "func() {}",
 		promise: "a message whose decoder panics does not stay on lease", pkg: "./ring", run: "TestDecoderPanics$"},
-	{file: "ring/get.go", from: "	if err = q.decode(b, &v, done); err != nil {", to: "	if err = q.decode(b, &v, func() {}); err != nil {",
+	{file: "ring/get.go", from: "	if err = q.decode(b, dst, done); err != nil {", to: "	if err = q.decode(b, dst, func() {}); err != nil {",
 		promise: "a message whose decoder panics counts as done", pkg: "./ring", run: "TestDecoderPanics$"},
 	{file: "ring/get.go", from: "		if !returned {\n			lost()\n", to: "		if returned {\n			lost()\n",
 		promise: "only one whose decoder does not return is lost", pkg: "./ring", run: "TestDecoderPanics$|TestCodec$"},

@@ -82,4 +82,143 @@ var waitMutations = []mutation{
 		promise: "the end of its context ends a call of a queue that spins",
 		pkg:     "./ring", run: "TestSpinEnds$/^Get$/context",
 	},
+	{
+		file:    "internal/sys/membarrier_linux.go",
+		from:    "{ return membarrier(membarrierRegisterGlobalExpedited) }",
+		to:      "{ return membarrier(membarrierGlobalExpedited) }",
+		promise: "who registers is reached",
+		pkg:     "./internal/sys", run: "TestMembarrier$",
+	},
+	{
+		file:    "internal/wait/membarrier_amd64.go",
+		from:    "	return sys.Membarrier() == nil\n",
+		to:      "	return true\n",
+		promise: "a membarrier is a fence of others",
+		pkg:     "./internal/wait", run: "TestMembarrierReachesOthers$",
+		env: []string{"TANDEM_TESTS=long"},
+	},
+	{
+		file:    "internal/sys/membarrier_linux.go",
+		from:    "	if noMembarrier {\n",
+		to:      "	if false && noMembarrier {\n",
+		promise: "TANDEM_FORCE=nomembarrier takes it away",
+		pkg:     "./internal/sys", run: "TestMembarrier$",
+	},
+	{
+		file:    "internal/wait/membarrier_amd64.go",
+		from:    "reached.Store(sys.RegisterMembarrier() == nil)",
+		to:      "reached.Store(sys.RegisterMembarrier() != sys.Membarrier() || true)",
+		promise: "who cannot register is not reached",
+		pkg:     "./internal/wait", run: "TestMembarrier$",
+	},
+	{
+		file:    "internal/wait/membarrier_amd64.go",
+		from:    "	return sys.Membarrier() == nil\n",
+		to:      "	return sys.Membarrier() == nil || true\n",
+		promise: "who has no membarrier is told",
+		pkg:     "./internal/wait", run: "TestMembarrier$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	n := min(1+p.paused/8, mem.PerMicro)`, to: `	n := mem.PerMicro`,
+		promise: "the first looks are near", pkg: "./internal/wait", run: "TestLooksGrowApart$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	n := min(1+p.paused/8, mem.PerMicro)`, to: `	n := 1`,
+		promise: "the later looks are further apart", pkg: "./internal/wait", run: "TestLooksGrowApart$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	n := min(1+p.paused/8, mem.PerMicro)`, to: `	n := 1 + p.paused/8`,
+		promise: "looks are a microsecond apart at most", pkg: "./internal/wait", run: "TestLooksGrowApart$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	if w.place == placeNone {
+		return
+	}
+	l := w.list
+`, to: `	l := w.list
+`,
+		promise: "a wait that spinning ends does not take the list's lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
+	},
+	{
+		file: "internal/wait/pool.go", from: `	if r := &free.ready[i]; r.Load() != nil {`, to: `	if r := &free.ready[i]; false {`,
+		promise: "a waiter is taken without a lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
+	},
+	{
+		file: "internal/wait/pool.go", from: `r.Load() == nil && `, to: `false && `,
+		promise: "a waiter is given back without a lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	if crowded {`, to: `	if crowded && false {`,
+		promise: "who spins yields, where as many spin as may run", pkg: "./internal/wait", run: "TestCrowdYields$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	p := &w.spin
+	p.leave()
+	if p.budget > 0 {
+`, to: `	p := &w.spin
+	if p.budget > 0 {
+`,
+		promise: "whose wait is over is not among those who spin", pkg: "./internal/wait", run: "TestCrowdYields$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	p.leave()
+	if p.budget > 0 && p.tells {
+`, to: `	if p.budget > 0 && p.tells {
+`,
+		promise: "who sleeps is not among those who spin", pkg: "./internal/wait", run: "TestSleeperLeavesTheCrowd$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `	w.spin.leave()
+	nudged`, to: `	nudged`,
+		promise: "whose context ends its goroutine is not among those who spin", pkg: "./internal/wait", run: "TestEndedGoroutineLeavesTheCrowd$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `w.spin.of.Mode() != Sleep && `, to: ``,
+		promise: "in mode Sleep nobody lets time pass by spinning", pkg: "./internal/wait", run: "TestLulls$",
+	},
+	{
+		file: "internal/wait/spin.go", from: ` && !processors.one.Load()
+	mem.RaceEnable()
+	return ok`, to: `
+	mem.RaceEnable()
+	return ok`,
+		promise: "on one processor nobody lets time pass by spinning", pkg: "./internal/wait", run: "TestLulls$",
+	},
+	{
+		file: "internal/engine/bell.go", from: `n%doneEvery != 0 && `, to: ``,
+		promise: "who spins looks now and then at all that he waits for", pkg: "./internal/engine", run: "TestSpinLooksAtAll$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `	case came < 2: // gone
+`, to: ``,
+		promise: "a lull goes when one has come", pkg: "./internal/engine", run: "TestLullFollowsTheRuns$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `	case came < was*lullSeveral:
+		micros = was / 2
+`, to: ``,
+		promise: "a lull shrinks while few come", pkg: "./internal/engine", run: "TestLullFollowsTheRuns$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `came >= lullSeveral || a.due()`, to: `a.due()`,
+		promise: "a lull is tried at once where several came", pkg: "./internal/engine", run: "TestLullFollowsTheRuns$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `		a.every.Store(0)
+		a.left.Store(0)
+`, to: ``,
+		promise: "what has paid is tried again at once", pkg: "./internal/engine", run: "TestLullFollowsTheRuns$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `min(lullMost, n/(4*lullSeveral))`, to: `uint32(lullMost)`,
+		promise: "no lull is so long that the others stand still", pkg: "./internal/engine", run: "TestLullOfSmallRings$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `	every := min(2*a.every.Load()+1, lullRare)`, to: `	every := uint32(1)`,
+		promise: "what does not pay is tried seldom", pkg: "./internal/engine", run: "TestLoneMessagesMeetNoLull$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `	if !ok || !s.Lulls() {`, to: `	if !ok || false && s.Lulls() {`,
+		promise: "who does not spin has no lull", pkg: "./internal/engine", run: "TestLullIsTheSleepers$",
+	},
 }

@@ -59,6 +59,7 @@ type Core struct {
 	whole   *Core        // of a handle
 	closing atomic.Bool  // Close was called
 	ended   atomic.Bool  // Close has come so far that waits end
+	pinned  atomic.Bool  // of a whole one: Pin was called
 
 	// Shared is what the typed package keeps once for all its handles on the
 	// object in this process (OnOwnerDied is not among it: that is the handle's).

@@ -65,8 +65,8 @@ func DecodeHeader(b *[128]byte, fileSize uint64) (h Header, err error) {
 		return h, fmt.Errorf("the header says %d bytes, the file has %d: %w", size, fileSize, ErrCorrupt)
 	}
 	flags := le.Uint32(b[hdrFlags:])
-	if flags&^uint32(knownFlags) != 0 { // whose sum may be another, too
-		return h, fmt.Errorf("flags %#x, this layout has %#x: %w", flags, knownFlags, ErrVersion)
+	if flags&^knownFlags() != 0 { // whose sum may be another, too
+		return h, fmt.Errorf("flags %#x, this build has %#x: %w", flags, knownFlags(), ErrVersion)
 	}
 	g, err := NewGeometry(size, le.Uint32(b[hdrParticipants:]), le.Uint32(b[hdrObjects:]))
 	if err == nil && size%uint64(sys.PageSize()) != 0 {

@@ -2,6 +2,7 @@ package region
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"strings"
 	"testing"
@@ -39,7 +40,7 @@ func TestHeader(t *testing.T) {
 	}{
 		{"magic", func(b []byte) { b[0]++ }, 1 << 20, ErrNotRegion, "starts with"},
 		{"newer layout", func(b []byte) { b[8]++ }, 1 << 20, ErrVersion, "layout version 4, this build has 3"},
-		{"unknown flag", func(b []byte) { b[12] |= 4 }, 1 << 20, ErrVersion, "flags 0x5, this layout has 0x3"},
+		{"unknown flag", func(b []byte) { b[12] |= 8 }, 1 << 20, ErrVersion, fmt.Sprintf("flags 0x9, this build has %#x", knownFlags())},
 		{"another flag", func(b []byte) { b[12] ^= 1 }, 1 << 20, ErrCorrupt, "sum"},
 		{"pages of another size", func(b []byte) { b[66]++ }, 1 << 20, ErrVersion, "made for pages"},
 		{"file cut", func([]byte) {}, 1<<20 - page, ErrCorrupt, "the header says 1048576 bytes"},

@@ -1,6 +1,7 @@
 package region
 
 import (
+	"runtime"
 	"structs"
 	"unsafe"
 
@@ -47,8 +48,16 @@ const (
 const (
 	FlagEphemeral = 1 << 0 // it ends with its last participant
 	FlagAnonymous = 1 << 1 // a memfd
-	knownFlags    = FlagEphemeral | FlagAnonymous
+	FlagUnfenced  = 1 << 2 // those who sleep make the fences of those who publish
 )
+
+// knownFlags are those of this build.
+func knownFlags() uint32 {
+	if runtime.GOARCH != "amd64" { // nobody there knows of others' fences
+		return FlagEphemeral | FlagAnonymous
+	}
+	return FlagEphemeral | FlagAnonymous | FlagUnfenced
+}
 
 // LifeGone is the header's life once an ephemeral region has ended.
 const LifeGone = 1

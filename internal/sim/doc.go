@@ -28,8 +28,10 @@
 // # Model
 //
 // Threads are coroutines; exactly one runs. Every access through package mem,
-// every futex wait and every wake is a scheduling point, and memory is
-// sequentially consistent, as the accesses that package mem offers are.
+// every futex wait and every wake is a scheduling point. Memory is that of amd64
+// (TSO): a store without a fence becomes visible to others some steps later, in
+// the order of its thread's stores, and its thread finds it at once (mem.Buffer).
+// stores.go says when that is, and what waits for it: fences, futex calls, deaths.
 // A wait compares and enqueues in one step, as the kernel does under its
 // bucket's lock.
 //

@@ -25,9 +25,11 @@ type deviation struct {
 	o  option
 }
 
-// An option is to let a thread run, or to kill the process of the running one.
+// An option is to let a thread run, to make its oldest store visible, or to kill
+// the process of the running one.
 type option struct {
 	thread int // its number
+	show   bool
 	kill   bool
 	cost   int // 1, but 0 where some thread must be chosen
 }
@@ -38,6 +40,9 @@ type option struct {
 // the same. Most errors need no more than two preemptions, and they are found
 // for certain where Explore finds them by luck; but only in tiny worlds: the
 // number of runs grows as the n-th power of that of the steps.
+//
+// A world in which stores may be late is run so twice: with all visible at once,
+// and with each as late as can be; then that one becomes visible is one of the n.
 func Exhaust(tb testing.TB, seed uint64, n int, o Options, build func(*World)) {
 	tb.Helper()
 	if err := TryExhaust(seed, n, o, build); err != nil {
@@ -48,9 +53,10 @@ func Exhaust(tb testing.TB, seed uint64, n int, o Options, build func(*World)) {
 // TryExhaust is Exhaust for a test that expects a failure: it returns it.
 func TryExhaust(seed uint64, n int, o Options, build func(*World)) error {
 	start, runs, steps := time.Now(), 0, 0
+	late, unfenced := 0, false
 	run := func(plan []deviation, left int, tr *trace) (*World, error) {
 		w := New(seed, o)
-		w.sched = &schedule{plan: plan, left: left}
+		w.sched, w.late = &schedule{plan: plan, left: left}, late
 		for e := range w.due {
 			w.due[e] = 1 << 62
 		}
@@ -59,6 +65,7 @@ func TryExhaust(seed uint64, n int, o Options, build func(*World)) error {
 		err := w.Run()
 		runs++
 		steps += w.steps
+		unfenced = unfenced || w.unfenced > 0
 		return w, err
 	}
 	var explore func(plan []deviation, n int) error
@@ -67,7 +74,7 @@ func TryExhaust(seed uint64, n int, o Options, build func(*World)) error {
 		if err != nil {
 			tr := &trace{}
 			run(plan, n, tr)
-			return fmt.Errorf("%w\nits schedule: %v; its last steps:\n%v", err, plan, tr)
+			return fmt.Errorf("%w\nits schedule: %v, stores late: %v; its last steps:\n%v", err, plan, late != 0, tr)
 		}
 		for _, d := range w.sched.seen {
 			if err := explore(append(plan[:len(plan):len(plan)], d), n-d.o.cost); err != nil {
@@ -77,6 +84,10 @@ func TryExhaust(seed uint64, n int, o Options, build func(*World)) error {
 		return nil
 	}
 	err := explore(nil, n)
+	if err == nil && unfenced {
+		late = 1
+		err = explore(nil, n)
+	}
 	if testing.Verbose() {
 		fmt.Printf("    seed %d: %d runs, %d steps a run on average, %.1f s\n", seed, runs, steps/runs, time.Since(start).Seconds())
 	}
@@ -108,6 +119,11 @@ func (s *schedule) note(w *World, now *Thread, cost int) {
 	for _, t := range w.threads {
 		if t != now && t.parked == nil && !t.p.stopped() {
 			s.seen = append(s.seen, deviation{s.n, option{thread: t.number, cost: cost}})
+		}
+	}
+	if s.left > 0 {
+		for _, t := range w.holding {
+			s.seen = append(s.seen, deviation{s.n, option{thread: t.number, show: true, cost: 1}})
 		}
 	}
 	if w.kills < w.o.MaxKills && !now.p.Immortal && s.left > 0 && cost > 0 {
@@ -144,6 +160,15 @@ func (w *World) decide() *Thread {
 		now.p.Kill()
 		w.startRecovery()
 		return w.decide()
+	}
+	if o.show {
+		for _, t := range w.holding {
+			if t.number == o.thread {
+				w.show(t)
+				w.look()
+				return w.decide()
+			}
+		}
 	}
 	for _, t := range w.threads {
 		if t.number == o.thread {

@@ -69,6 +69,7 @@ func (w *World) goings() {
 		if !p.going() || p.at > w.steps || w.recovery != nil && w.recovery.p == p || !p.gate.TryReplace() {
 			continue
 		}
+		w.flush(p)
 		p.gone = true
 		p.zeroes = map[unsafe.Pointer][]byte{}
 		for _, a := range w.shared {
@@ -142,10 +143,13 @@ func (s scheduler) SleepUntil(word *uint32, v uint32, limit int64, ends bool) er
 	}
 	return t.SleepUntil(word, v, limit)
 }
-func (s scheduler) Spin() bool { return s.w.cur.Spin() }
-func (s scheduler) Now() int64 { return s.w.Now() }
+func (s scheduler) Spin() bool       { return s.w.cur.Spin() }
+func (s scheduler) Now() int64       { return s.w.Now() }
+func (s scheduler) Membarrier() bool { return s.w.cur.Membarrier() }
+func (s scheduler) Reached() bool    { return !s.w.cur.p.Unreached }
 
 func (w *World) begin() {
+	mem.Stores = w
 	if len(w.shared) > 0 {
 		mem.Where, mem.After = w.where, true
 		wait.Simulate(scheduler{w})
@@ -153,6 +157,6 @@ func (w *World) begin() {
 }
 
 func (w *World) finish() {
-	mem.Where, mem.After = nil, false
+	mem.Where, mem.After, mem.Stores, mem.Made = nil, false, nil, nil
 	wait.Simulate(nil)
 }

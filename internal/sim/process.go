@@ -4,6 +4,7 @@ package sim
 
 import (
 	"fmt"
+	"sync/atomic"
 	"unsafe"
 
 	"example.com/tandem/internal/engine"
@@ -11,8 +12,9 @@ import (
 
 // A Process is a simulated participant.
 type Process struct {
-	Self     engine.Self
-	Immortal bool // no random kill takes it
+	Self      engine.Self
+	Immortal  bool // no random kill takes it
+	Unreached bool // by a Membarrier: it is not registered
 
 	w      *World
 	alive  bool
@@ -43,7 +45,12 @@ func (w *World) Process(index int) *Process {
 
 // Env is what engines are given in this process.
 func (p *Process) Env() engine.Env {
-	return engine.Env{Self: p.Self, Wake: p.w.Wake, Here: p.gate.Here}
+	unfenced := new(atomic.Bool)
+	unfenced.Store(!p.Unreached)
+	return engine.Env{
+		Self: p.Self, Wake: p.w.Wake, Here: p.gate.Here,
+		Sync: func() bool { return p.w.cur == nil || p.w.cur.Membarrier() }, Unfenced: unfenced,
+	}
 }
 
 // Alive reports whether who is a process that has not been killed.
@@ -121,6 +128,9 @@ func (p *Process) Stop(steps int) {
 // Wake is the simulated FUTEX_WAKE.
 func (w *World) Wake(word *uint32, n int) int {
 	w.point()
+	for w.Drain() {
+		w.point()
+	}
 	word = (*uint32)(w.where(unsafe.Pointer(word)))
 	woken := 0
 	for (n < 0 || woken < n) && len(w.queues[word]) > 0 {
@@ -212,9 +222,13 @@ func pick[T any](w *World, all []*T, ok func(*T) bool) (found *T) {
 }
 
 // startRecovery gives the first dead process's recovery to some survivor, if
-// nobody is at it.
+// nobody is at it. Nobody has proof of a death before all stores of the dead are
+// visible, nor of that of a recoverer.
 func (w *World) startRecovery() {
-	if len(w.dead) == 0 || w.recovery != nil {
+	if len(w.dead) == 0 || w.recovery != nil || w.holder(w.dead[0]) != nil {
+		return
+	}
+	if w.recoverer != nil && !w.recoverer.alive && w.holder(w.recoverer) != nil {
 		return
 	}
 	if w.onDeath == nil {
@@ -234,6 +248,7 @@ func (w *World) startRecovery() {
 		p.Immortal = true
 	}
 	dead := w.dead[0].Self
+	w.recoverer = p
 	w.recovery = p.Go(fmt.Sprintf("recovery of %v", w.dead[0]), func(t *Thread) {
 		w.onDeath(t, dead)
 		w.recovered()
@@ -243,7 +258,7 @@ func (w *World) startRecovery() {
 func (w *World) recovered() {
 	p := w.dead[0]
 	w.dead = w.dead[1:]
-	w.recovery = nil
+	w.recovery, w.recoverer = nil, nil
 	w.note(p, "recovered")
 	for _, f := range w.onRecovered {
 		f(p.Self)

@@ -119,11 +119,13 @@ func TestRunsAreReproducible(t *testing.T) {
 	run := func(seed uint64) (log []int) {
 		w := New(seed, Options{KillEvery: 50, MaxKills: 1, StopEvery: 50, MaxStops: 2, CancelEvery: 50, SpuriousEvery: 50, Timers: true})
 		var word uint32
+		late := mem.Heap(64).W64(0)
 		for i := range 3 {
 			w.Process(i).Go("t", func(t *Thread) {
 				t.Context(true)
 				for n := range 20 {
-					log = append(log, i*100+n)
+					log = append(log, i*100+n, int(mem.Load64(late)))
+					mem.Release64(late, uint64(i*100+n))
 					t.SleepUntil(&word, mem.Load32(&word), t.Now()+1e6)
 					mem.Add32(&word, 1)
 					t.Env().Wake(&word, 1)

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 )
 
@@ -37,6 +38,8 @@ type Thread struct {
 
 	cancellable bool
 	ctxErr      error
+
+	stores mem.Buffer
 
 	second bool // it goes by the second mapping of a process that leaves
 }
@@ -138,6 +141,7 @@ func (t *Thread) Sleep(word *uint32, v uint32) error {
 func (t *Thread) SleepUntil(word *uint32, v uint32, limit int64) error {
 	w := t.w
 	w.point()
+	t.drain()
 	for {
 		if t.p.closed() {
 			return object.ErrClosed

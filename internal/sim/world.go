@@ -34,21 +34,22 @@ type World struct {
 	Seed uint64
 	Rand *rand.Rand // for tests too: all randomness of a run comes from its seed
 
-	o        Options
-	procs    []*Process
-	epochs   map[uint32]uint32
-	threads  []*Thread
-	cur      *Thread
-	steps    int
-	next     int // the step at which the running thread gives way
-	due      [events]int
-	kills    int
-	closes   int
-	stops    int
-	skipped  int64 // nanoseconds that time jumped
-	queues   map[*uint32][]*Thread
-	dead     []*Process // killed and not yet recovered, first first
-	recovery *Thread
+	o         Options
+	procs     []*Process
+	epochs    map[uint32]uint32
+	threads   []*Thread
+	cur       *Thread
+	steps     int
+	next      int // the step at which the running thread gives way
+	due       [events]int
+	kills     int
+	closes    int
+	stops     int
+	skipped   int64 // nanoseconds that time jumped
+	queues    map[*uint32][]*Thread
+	dead      []*Process // killed and not yet recovered, first first
+	recovery  *Thread
+	recoverer *Process // whose thread that is, or the last one was
 
 	mode       int // how the next thread is chosen
 	run        int // mean steps between two choices
@@ -58,6 +59,12 @@ type World struct {
 	last       *Thread // the one that ran last, under a schedule
 	randomWake bool
 	shared     []mem.Area // what a process that leaves has zeroes for
+
+	heaps    []mem.Area // what its processes may share
+	late     int        // mean steps until a store without a fence is visible; 0: none
+	lateness *rand.Rand // a world without such stores is the same, whatever their lateness
+	holding  []*Thread  // with stores that are not visible
+	unfenced int        // stores that were late, or could have been
 
 	onDeath     func(*Thread, engine.Self)
 	onRecovered []func(dead engine.Self)
@@ -105,6 +112,10 @@ func New(seed uint64, o Options) *World {
 	w.mode = w.Rand.IntN(modes)
 	w.run = 2 + w.Rand.IntN(1<<(1+w.Rand.IntN(7)))
 	w.randomWake = w.Rand.IntN(4) == 0
+	if r := rand.New(rand.NewPCG(seed, 0x73746f726573)); r.IntN(4) != 0 {
+		w.late, w.lateness = 1<<(1+r.IntN(7)), r
+	}
+	mem.Made = func(a mem.Area) { w.heaps = append(w.heaps, a) }
 	for e := range w.due {
 		w.again(e)
 	}
@@ -164,6 +175,10 @@ func (w *World) Run() error {
 	}()
 	for w.err == nil {
 		w.happen()
+		if w.showDue() {
+			w.look()
+			continue
+		}
 		w.startRecovery()
 		t := w.choose()
 		if t == nil {
@@ -173,11 +188,7 @@ func (w *World) Run() error {
 			break
 		}
 		w.resume(t)
-		for _, f := range w.always {
-			if err := f(); err != nil && w.err == nil {
-				w.err = err
-			}
-		}
+		w.look()
 	}
 	if w.err == nil {
 		for _, f := range w.atEnd {
@@ -190,6 +201,15 @@ func (w *World) Run() error {
 		return fmt.Errorf("seed %d, step %d: %w", w.Seed, w.steps, w.err)
 	}
 	return nil
+}
+
+// look is at what must always hold.
+func (w *World) look() {
+	for _, f := range w.always {
+		if err := f(); err != nil && w.err == nil {
+			w.err = err
+		}
+	}
 }
 
 // point is what mem.Point is set to.
@@ -228,7 +248,7 @@ func (w *World) resume(t *Thread) {
 	for _, d := range w.due {
 		w.next = min(w.next, d)
 	}
-	w.next = min(w.next, w.nextGone())
+	w.next = min(w.next, w.nextGone(), w.nextDue())
 	w.next = max(w.next, w.steps+1)
 	w.cur = t
 	t.woken = false
@@ -285,10 +305,15 @@ func (w *World) drop(t *Thread) {
 	}
 }
 
-// advance is called when nobody can run: time jumps to the next limit or the
-// next end of a stop. It reports false at the end, with err set if there are
-// sleepers.
+// advance is called when nobody can run: stores become visible, or time jumps to
+// the next limit or the next end of a stop. It reports false at the end, with err
+// set if there are sleepers.
 func (w *World) advance() bool {
+	if t := w.holder(nil); t != nil {
+		w.show(t)
+		w.look()
+		return true
+	}
 	var limit *Thread
 	for _, t := range w.threads {
 		if t.parked != nil && t.limit != 0 && !t.p.stopped() && (limit == nil || t.limit < limit.limit) {

@@ -2,7 +2,9 @@ package stormtest
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -16,16 +18,14 @@ import (
 )
 
 // Producers put numbered tasks, some into a queue whose messages lie in their
-// slots and some into one whose messages lie in blocks; consumers lease them,
+// slots and some into one whose messages lie in blocks, where some are filled and
+// read in place; consumers lease them,
 // put a result into a third queue and acknowledge. A producer notes in a cell
 // how far it has put. At the end each task that was noted has a result, and one
 // that has several has them with different Attempts.
 type (
-	word struct{ Producer, Seq int64 } // in a slot
-	text struct {                      // in blocks
-		Producer, Seq int64
-		Padding       string
-	}
+	word    struct{ Producer, Seq int64 } // in a slot
+	text    = []byte                      // in blocks: producer, sequence, and then x
 	outcome struct {
 		Producer, Seq int64
 		Attempt       int64 // 0 where it was got, not leased
@@ -71,7 +71,37 @@ func newText(producer int, seq int64) text {
 	if seq%3 == 0 {
 		n = rand.IntN(len(padding))
 	}
-	return text{int64(producer), seq, padding[:n]}
+	b := binary.LittleEndian.AppendUint64(nil, uint64(producer))
+	return append(binary.LittleEndian.AppendUint64(b, uint64(seq)), padding[:n]...)
+}
+
+func ofWord(w word) (outcome, bool) { return outcome{Producer: w.Producer, Seq: w.Seq}, true }
+
+// ofText is false of what is not whole.
+func ofText(b text) (outcome, bool) {
+	if len(b) < 16 || strings.Trim(string(b[16:]), "x") != "" {
+		return outcome{}, false
+	}
+	return outcome{Producer: int64(binary.LittleEndian.Uint64(b)), Seq: int64(binary.LittleEndian.Uint64(b[8:]))}, true
+}
+
+// lend puts b by a loan that is longer, now and then at the second attempt.
+func lend(q *ring.Queue[text], b text) error {
+	for {
+		l, err := q.Loan(context.Background(), len(b)+rand.IntN(1000))
+		if err != nil {
+			return err
+		}
+		n := copy(l.Bytes(), b)
+		if rand.IntN(8) > 0 {
+			if err = l.Put(context.Background(), n); err == nil {
+				return nil
+			}
+		}
+		if errDrop := l.Drop(); err != nil || errDrop != nil {
+			return errors.Join(err, errDrop)
+		}
+	}
 }
 
 // A Putter is a producer. It outlives the region, and its handles: a Put that
@@ -111,6 +141,8 @@ func (p *Putter) put(q *Queues) (n int, err error) {
 		return q.texts.PutBatch(bg, []text{newText(p.Me, seq), newText(p.Me, seq+1), newText(p.Me, seq+2)})
 	case inSlots:
 		err = q.words.Put(bg, word{int64(p.Me), seq})
+	case seq%2 == 0:
+		err = lend(q.texts, newText(p.Me, seq))
 	default:
 		err = q.texts.Put(bg, newText(p.Me, seq))
 	}
@@ -139,9 +171,11 @@ func (c *Taker) Work(q *Queues) error {
 	for {
 		var err error
 		if c.Words {
-			err = take(c, q, q.words, func(w word) outcome { return outcome{Producer: w.Producer, Seq: w.Seq} })
+			err = take(c, q, q.words, ofWord, ring.Delivery[word].Value)
+		} else if rand.IntN(2) == 0 {
+			err = take(c, q, q.texts, ofText, ring.Delivery[text].Value)
 		} else {
-			err = take(c, q, q.texts, func(w text) outcome { return outcome{Producer: w.Producer, Seq: w.Seq} })
+			err = take(c, q, q.texts, ofText, ring.Delivery[text].View)
 		}
 		if err != nil {
 			return err
@@ -162,7 +196,7 @@ func (c *Taker) tell(q *Queues) error {
 }
 
 // take takes one.
-func take[T any](c *Taker, q *Queues, from *ring.Queue[T], of func(T) outcome) error {
+func take[T any](c *Taker, q *Queues, from *ring.Queue[T], of func(T) (outcome, bool), seen func(ring.Delivery[T]) T) error {
 	bg := context.Background()
 	if c.owes {
 		if err := from.TaskDone(); err != nil {
@@ -174,11 +208,14 @@ func take[T any](c *Taker, q *Queues, from *ring.Queue[T], of func(T) outcome) e
 		return err
 	}
 	if !c.Kills && rand.IntN(3) == 0 {
-		v, err := from.Get(bg)
-		if err != nil {
+		var v T
+		if err := from.GetInto(bg, &v); err != nil {
 			return err
 		}
-		o := of(v)
+		o, ok := of(v)
+		if !ok {
+			return fmt.Errorf("got a torn message: %v", v)
+		}
 		o.Done = true
 		c.due, c.owes = &o, true
 		return nil
@@ -187,7 +224,14 @@ func take[T any](c *Taker, q *Queues, from *ring.Queue[T], of func(T) outcome) e
 	if err != nil {
 		return err
 	}
-	o := of(d.Value())
+	v := seen(d)
+	o, ok := of(v)
+	if !ok { // of the zeroes, unless it is acknowledged
+		if err := d.Ack(); err != nil {
+			return err
+		}
+		return fmt.Errorf("leased a torn message: %v", v)
+	}
 	o.Attempt = int64(d.Attempt())
 	c.due = &o
 	if c.Kills {

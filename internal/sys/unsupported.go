@@ -89,6 +89,11 @@ func Map(f *os.File, n uintptr, writable bool) (unsafe.Pointer, error) {
 	return nil, errors.ErrUnsupported
 }
 
+// membarrier_linux.go
+
+func RegisterMembarrier() error { return errors.ErrUnsupported }
+func Membarrier() error         { return errors.ErrUnsupported }
+
 // ofd_linux.go
 
 func Lock(f *os.File, off, n int64, exclusive bool) error { return errors.ErrUnsupported }

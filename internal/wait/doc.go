@@ -19,6 +19,9 @@
 // List.Nudge end a sleep through its nudge word (waiter.go), or, where the
 // kernel has no futex_waitv, by insistence (insist.go).
 //
+// Who publishes need not fence before the look whether anybody sleeps, if who goes
+// to sleep makes a Membarrier (membarrier_amd64.go).
+//
 // What a process's calls sleep on stands on its Board (board.go), where the
 // region has one, so that others can tell who waits for what.
 //

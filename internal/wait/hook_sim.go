@@ -8,6 +8,8 @@ type Scheduler interface {
 	SleepUntil(word *uint32, v uint32, limit int64, ends bool) error
 	Spin() bool
 	Now() int64
+	Membarrier() bool
+	Reached() bool
 }
 
 var (

@@ -57,10 +57,8 @@ type List struct {
 
 // Stats counts what the sleepers of a list did, since it was made.
 type Stats struct {
-	Waits     uint64 // blocking calls that spun or slept
-	SpinsPaid uint64 // those of them that never slept
-	Sleeps    uint64 // sleeps in the kernel
-	Rescues   uint64 // sleeps that ended by the slow re-look, with the word changed: a wake-up was lost or late
+	Sleeps  uint64 // sleeps in the kernel
+	Rescues uint64 // sleeps that ended by the slow re-look, with the word changed: a wake-up was lost or late
 }
 
 // NewList makes an empty list.

@@ -2,13 +2,16 @@ package wait
 
 import (
 	"sync"
+	"sync/atomic"
 	"unsafe"
 )
 
 // Waiters are never freed: a context's callback, or somebody who insists, may
 // hold one long after its Done. There are as many as there were ever blocking
-// calls at once.
+// calls at once. Some lie ready, and are taken and given back without the lock.
 var free struct {
+	ready [8]atomic.Pointer[Waiter]
+
 	mu    sync.Mutex
 	head  *Waiter
 	made  int
@@ -24,6 +27,13 @@ const (
 
 //go:norace
 func takeWaiter() *Waiter {
+	for i := range free.ready {
+		if r := &free.ready[i]; r.Load() != nil {
+			if w := r.Swap(nil); w != nil {
+				return w
+			}
+		}
+	}
 	free.mu.Lock()
 	defer free.mu.Unlock()
 	if w := free.head; w != nil {
@@ -43,6 +53,11 @@ func takeWaiter() *Waiter {
 
 //go:norace
 func giveWaiter(w *Waiter) {
+	for i := range free.ready {
+		if r := &free.ready[i]; r.Load() == nil && r.CompareAndSwap(nil, w) {
+			return
+		}
+	}
 	free.mu.Lock()
 	w.next = free.head
 	free.head = w

@@ -59,13 +59,16 @@ func (s *Spinner) SetMode(m Mode) { s.mode.Store(int32(m)) }
 func (s *Spinner) Mode() Mode { return Mode(s.mode.Load()) }
 
 // observe enters one spin into the average of some four. Two at once may count
-// as one.
+// as one. Where spinning always pays there is nothing to write.
 func (s *Spinner) observe(paid bool) {
 	v := s.vain.Load()
-	if paid {
-		v -= (v + 3) / 4
-	} else {
+	switch {
+	case !paid:
 		v += (vainMost - v + 3) / 4
+	case v == 0:
+		return
+	default:
+		v -= (v + 3) / 4
 	}
 	s.vain.Store(v)
 }
@@ -96,9 +99,11 @@ func (s *Spinner) budget() (d time.Duration, tells bool) {
 type spinning struct {
 	of     *Spinner
 	state  int8
-	asleep bool  // there was a Sleep
 	tells  bool  // that the spin was in vain says something
-	start  int64 // of the spin, if budget is not 0
+	joined bool  // it is counted in crowd
+	paused int   // PAUSEs so far, and looks
+	clock  int   // paused, when the clock is read next
+	start  int64 // of the spin, once the clock was read
 	budget int64
 	checks int64 // when one who spins for long looks up
 }
@@ -110,8 +115,15 @@ const (
 )
 
 // Spin follows each fruitless look and says whether to look again before one
-// sleeps. It relaxes for about a microsecond while the budget lasts, then
-// yields the processor once, then says no.
+// sleeps. It relaxes while the budget lasts, then yields the processor once, then
+// says no.
+//
+// The first looks are a PAUSE apart, and the later ones by an eighth of what the
+// wait has taken so far, up to a microsecond: what comes is seen soon after, by
+// the measure of how long it took to come, and what takes long is not disturbed
+// by looks, each of which takes a line away from who is about to write it. Of the
+// clock and of anything that is not the Waiter's own the first microsecond knows
+// nothing.
 //
 //go:norace
 func (w *Waiter) Spin() bool {
@@ -129,10 +141,10 @@ func (w *Waiter) Spin() bool {
 		}
 		fallthrough
 	case spinOn:
-		mem.RelaxMicro()
-		now := sys.MonotonicNow()
-		if now-p.start < p.budget {
-			return now < p.checks || w.lookUp(now)
+		n := min(1+p.paused/8, mem.PerMicro)
+		mem.Relax(n)
+		if p.paused += n + 1; p.paused < p.clock || w.goesOn() {
+			return true
 		}
 	default:
 		return false
@@ -142,21 +154,74 @@ func (w *Waiter) Spin() bool {
 	return true
 }
 
+// Lulls reports whether the call may let some microseconds pass without a look:
+// where it would spin, and the one it waits for has another processor.
+//
+//go:norace
+func (w *Waiter) Lulls() bool {
+	mem.RaceDisable()
+	ok := !simulated && w.spin.of.Mode() != Sleep && !processors.one.Load()
+	mem.RaceEnable()
+	return ok
+}
+
 //go:norace
 func (p *spinning) begin() {
-	p.state = spinOn
 	d, tells := p.of.budget()
-	p.budget, p.tells = int64(d), tells
-	if d == 0 {
-		return
+	p.state, p.tells, p.budget = spinOn, tells, int64(d)
+	p.paused, p.clock, p.start = 0, mem.PerMicro, 0
+}
+
+// goesOn reads the clock, about once a microsecond.
+//
+//go:norace
+func (w *Waiter) goesOn() bool {
+	p := &w.spin
+	now := sys.MonotonicNow()
+	p.clock = p.paused + mem.PerMicro
+	mem.RaceDisable()
+	if p.start == 0 {
+		p.start = now
+		p.checks = now + int64(spinMost)
+		if !processors.manyAt(now) {
+			p.budget = min(p.budget, int64(spinGlance))
+		}
+		p.join()
 	}
-	p.start = sys.MonotonicNow()
-	p.checks = p.start + int64(spinMost)
+	crowded := crowd.Load() >= processors.running.Load()
+	mem.RaceEnable()
+	if now-p.start >= p.budget {
+		return false
+	}
+	if crowded {
+		runtime.Gosched()
+	}
+	return now < p.checks || w.lookUp(now)
+}
+
+// crowd is how many goroutines of this process spin, and have for more than a
+// microsecond. If they are as many as may run at a time, then whom they wait
+// for may be one that cannot: they yield after each look.
+var crowd atomic.Int32
+
+//go:norace
+func (p *spinning) join() {
+	crowd.Add(1)
+	p.joined = true
+}
+
+//go:norace
+func (p *spinning) leave() {
+	if p.joined {
+		crowd.Add(-1)
+		p.joined = false
+	}
 }
 
 // lookUp is what a waiter that spins for long does now and then: it lets others
 // run, in this process and in others (the partner may be waiting for this
-// processor), and sees whether the wait must end, which Sleep then says.
+// processor), and sees whether the wait must end, which Sleep then says. It is in
+// no crowd meanwhile: a context's method may end the goroutine.
 //
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {
@@ -164,12 +229,16 @@ func (w *Waiter) lookUp(now int64) bool {
 	sys.Yield()
 	w.spin.checks = now + int64(spinMost)
 	mem.RaceDisable()
+	w.spin.leave()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()
 	if nudged || w.list.Closed() || w.ctxErr() != nil || w.isOver() {
 		w.spin.state = spinYielded
 		return false
 	}
+	mem.RaceDisable()
+	w.spin.join()
+	mem.RaceEnable()
 	return true
 }
 
@@ -192,7 +261,7 @@ func (w *Waiter) ctxErr() (err error) {
 //
 //go:norace
 func (p *spinning) again(alarmed bool) {
-	p.asleep = true
+	p.leave()
 	if p.budget > 0 && p.tells {
 		p.of.observe(false)
 	}
@@ -203,31 +272,25 @@ func (p *spinning) again(alarmed bool) {
 	}
 }
 
-// learn is the end of the wait: if a spin is under way, it paid. A
-// call that was posted is unposted.
+// learn is the end of the wait: if a spin is under way, it paid. A call that was
+// posted is unposted. A wait that never slept takes no lock here.
 //
 //go:norace
 func (w *Waiter) learn() {
 	p := &w.spin
-	paid := p.budget > 0
-	if paid {
+	p.leave()
+	if p.budget > 0 {
 		p.of.observe(true)
 	}
-	if !paid && !p.asleep && p.state == spinFresh {
-		return // there was no wait
+	if w.place == placeNone {
+		return
 	}
 	l := w.list
 	l.mu.Lock()
-	l.stats.Waits++
-	if paid && !p.asleep {
-		l.stats.SpinsPaid++
-	}
-	if w.place != placeNone {
-		if l.closed.Load() { // what the board stands in is not the region any more
-			w.place, w.ahead, w.behind = placeNone, nil, nil
-		} else {
-			l.unpost(w)
-		}
+	if l.closed.Load() { // what the board stands in is not the region any more
+		w.place, w.ahead, w.behind = placeNone, nil, nil
+	} else {
+		l.unpost(w)
 	}
 	l.mu.Unlock()
 }
@@ -238,15 +301,22 @@ func (w *Waiter) learn() {
 var processors procs
 
 type procs struct {
-	until atomic.Int64 // ask again then
-	one   atomic.Bool
+	until   atomic.Int64 // ask again then
+	one     atomic.Bool
+	running atomic.Int32 // GOMAXPROCS
 }
 
 const askProcessors = 100 * time.Millisecond
 
-func (p *procs) many() bool {
-	if now := sys.MonotonicNow(); now >= p.until.Load() {
-		p.one.Store(runtime.GOMAXPROCS(0) == 1 || sys.Processors() == 1)
+// many does without the clock as long as there were several when somebody asked
+// last: a spin of more than a microsecond asks.
+func (p *procs) many() bool { return !p.one.Load() || p.manyAt(sys.MonotonicNow()) }
+
+func (p *procs) manyAt(now int64) bool {
+	if now >= p.until.Load() {
+		n := runtime.GOMAXPROCS(0)
+		p.running.Store(int32(n))
+		p.one.Store(n == 1 || sys.Processors() == 1)
 		p.until.Store(now + int64(askProcessors))
 	}
 	return !p.one.Load()

@@ -75,6 +75,7 @@ func TestSpinnerLearns(t *testing.T) {
 
 // have has the process take itself for one that has many processors, or one.
 func have(t *testing.T, many bool) {
+	processors.many() // how many may run
 	processors.one.Store(!many)
 	processors.until.Store(math.MaxInt64)
 	t.Cleanup(func() { processors.until.Store(0) })
@@ -150,9 +151,6 @@ func TestWaitsTeach(t *testing.T) {
 	wait(false, 1)
 	if vain() >= v {
 		t.Error("a spin and then success do not count")
-	}
-	if s := l.Stats(); s.Waits != 3 || s.SpinsPaid != 1 {
-		t.Errorf("%+v, want 3 waits, of which 1 spin paid", s)
 	}
 }
 

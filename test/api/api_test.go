@@ -290,6 +290,14 @@ var (
 	_ func(ring.Delivery[msg]) error                                          = ring.Delivery[msg].Ack
 	_ func(ring.Delivery[msg]) error                                          = ring.Delivery[msg].Nack
 	_ func(ring.Delivery[msg]) int                                            = ring.Delivery[msg].Attempt
+	_ func(*ring.Queue[msg], ctx, *msg) error                                 = (*ring.Queue[msg]).GetInto
+	_ func(*ring.Queue[msg], ctx, int) (ring.Loan[msg], error)                = (*ring.Queue[msg]).Loan
+	_ func(ring.Loan[msg]) []byte                                             = ring.Loan[msg].Bytes
+	_ func(ring.Loan[msg]) *msg                                               = ring.Loan[msg].Ptr
+	_ func(ring.Loan[msg], ctx, int) error                                    = ring.Loan[msg].Put
+	_ func(ring.Loan[msg]) error                                              = ring.Loan[msg].Drop
+	_ func(ring.Delivery[msg]) []byte                                         = ring.Delivery[msg].View
+	_ func(ring.Delivery[msg]) *msg                                           = ring.Delivery[msg].Ptr
 	_ func(*ring.Queue[msg]) error                                            = (*ring.Queue[msg]).TaskDone
 	_ func(*ring.Queue[msg], ctx) error                                       = (*ring.Queue[msg]).Join
 	_ func(*ring.Queue[msg]) error                                            = (*ring.Queue[msg]).Shutdown

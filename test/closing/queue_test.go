@@ -51,6 +51,7 @@ var ends = map[string]func(r *shm.Region) (*end, error){
 			return n
 		})
 	},
+	"lent": lent,
 	"short": func(r *shm.Region) (*end, error) {
 		return endOf(r, "short", func(n int64) []byte { return strconv.AppendInt(nil, n, 10) }, func(v []byte) int64 {
 			n, err := strconv.ParseInt(string(v), 10, 64)
@@ -60,6 +61,50 @@ var ends = map[string]func(r *shm.Region) (*end, error){
 			return n
 		})
 	},
+}
+
+// lent fills and reads in place.
+func lent(r *shm.Region) (*end, error) {
+	q, err := ring.OpenQueue[[]byte](r, "lent", &ring.QueueOptions{Capacity: 400, Buffer: 2 << 20})
+	if err != nil {
+		return nil, err
+	}
+	from := func(v []byte) int64 {
+		n, err := strconv.ParseInt(strings.TrimSuffix(string(v), long), 10, 64)
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	return &end{
+		put: func(ctx context.Context, n int64) error {
+			l, err := q.Loan(ctx, 2000)
+			if err != nil {
+				return err
+			}
+			err = l.Put(ctx, copy(l.Bytes(), strconv.FormatInt(n, 10)+long))
+			if err != nil {
+				l.Drop()
+			}
+			return err
+		},
+		get: func(ctx context.Context) (int64, error) {
+			var v []byte
+			err := q.GetInto(ctx, &v)
+			return from(v), err
+		},
+		tryGet: func(context.Context) (int64, error) {
+			v, err := q.TryGet()
+			return from(v), err
+		},
+		lease: func(ctx context.Context) (int64, func() error, error) {
+			d, err := q.Lease(ctx)
+			if err != nil {
+				return 0, nil, err
+			}
+			return from(d.View()), d.Ack, nil
+		},
+	}, nil
 }
 
 func endOf[T any](r *shm.Region, name string, to func(int64) T, from func(T) int64) (*end, error) {

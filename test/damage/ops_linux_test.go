@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"strings"
 	gosync "sync"
 	"time"
@@ -293,6 +294,17 @@ func (u *user) slice() error {
 	return nil
 }
 
+// lendable says whether a T can be lent, and what loans are of.
+func lendable[T any]() (size func(*rand.Rand) int, ok bool) {
+	switch t := reflect.TypeFor[T](); {
+	case t == reflect.TypeFor[[]byte]():
+		return func(r *rand.Rand) int { return r.IntN(3000) }, true
+	case t == reflect.TypeFor[page]():
+		return func(*rand.Rand) int { return 1 }, true
+	}
+	return nil, false
+}
+
 func queue[T any](u *user, name string, message func(i int) T) error {
 	q, err := ring.OpenQueue[T](u.r, name, nil)
 	if err != nil {
@@ -331,6 +343,45 @@ func queue[T any](u *user, name string, message func(i int) T) error {
 			d := held[0]
 			held = held[u.rnd.IntN(2):]
 			return end.f(d)
+		})
+	}
+	into := new(T)
+	u.add(name+" GetInto", func(ctx context.Context) error { return q.GetInto(ctx, into) })
+	u.try(name+" View", func() error {
+		if len(held) > 0 {
+			wish(held[0].View())
+			wish(held[0].Ptr())
+		}
+		return nil
+	})
+	if size, ok := lendable[T](); ok {
+		var out []ring.Loan[T]
+		u.add(name+" Loan", func(ctx context.Context) error {
+			l, err := q.Loan(ctx, size(u.rnd))
+			if err != nil {
+				return err
+			}
+			clear(l.Bytes())
+			if p := l.Ptr(); p != nil {
+				*p = next()
+			}
+			out = append(out, l)
+			return nil
+		})
+		u.add(name+" Loan's end", func(ctx context.Context) error {
+			if len(out) == 0 {
+				return nil
+			}
+			l := out[0]
+			out = out[u.rnd.IntN(2):]
+			if u.rnd.IntN(3) == 0 {
+				return l.Drop()
+			}
+			n := len(l.Bytes())
+			if l.Ptr() != nil {
+				n = 1
+			}
+			return l.Put(ctx, n)
 		})
 	}
 	u.try(name+" TaskDone", q.TaskDone)

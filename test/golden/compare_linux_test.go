@@ -15,7 +15,7 @@ func compare(t *testing.T, s *seen, g *shm.Snapshot) {
 	t.Helper()
 	h, r := &s.Header, &g.Region
 	want(t, "version", h.Version, r.Version)
-	want(t, "flags", []bool{h.Ephemeral, h.Anonymous, h.Ended}, []bool{r.Ephemeral, r.Anonymous, r.Ended})
+	want(t, "flags", []bool{h.Ephemeral, h.Anonymous, h.Unfenced, h.Ended}, []bool{r.Ephemeral, r.Anonymous, r.Unfenced, r.Ended})
 	want(t, "sizes", []int64{h.Size, int64(h.MaxParticipants), int64(h.MaxObjects), int64(h.PageSize)},
 		[]int64{r.Size, int64(r.Participants), int64(r.Objects), int64(r.PageSize)})
 	want(t, "id and boot", []string{h.ID, h.Boot}, []string{r.ID, r.Boot})
@@ -110,8 +110,15 @@ func compareQueue(t *testing.T, s *seenObject, g *shm.ObjectState) {
 	want(t, s.Name+": len, cap", []int{len(s.Messages), s.Slots}, []int{g.Len, g.Cap})
 	want(t, s.Name+": shut down", s.ShutDown, g.State != "")
 	var held, wanted []string
+	taken := map[string]int{}
 	for _, m := range s.Taken {
-		held = append(held, fmt.Sprint(strings.Replace(m.Phase, "leased", "lease", 1), who(m.Holder), 1))
+		taken[fmt.Sprint(strings.Replace(m.Phase, "leased", "lease", 1), who(m.Holder))]++
+	}
+	for of, n := range taken {
+		held = append(held, fmt.Sprint(of, n))
+	}
+	for _, l := range s.Lent {
+		held = append(held, fmt.Sprint("loan", who(&l.seenWho), l.Count))
 	}
 	for _, n := range s.NotDone {
 		held = append(held, fmt.Sprint("not done", who(&n.seenWho), n.Count))

@@ -2,6 +2,7 @@ package golden
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -26,6 +27,7 @@ type seen struct {
 		Version         uint32
 		Ephemeral       bool
 		Anonymous       bool
+		Unfenced        bool
 		Ended           bool
 		Size            int64
 		ID              string
@@ -93,6 +95,10 @@ type seenObject struct {
 		seenWho
 		Count int
 	} `json:"not_done"`
+	Lent []struct {
+		seenWho
+		Count int
+	} `json:"lent"`
 	Messages, Taken []struct {
 		Slot       int
 		Phase      string
@@ -158,6 +164,8 @@ var contents = map[string]map[string]string{
 		"pages":   "full 0: [-1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,19]",
 		"texts":   `full 0: "` + long("abc") + `", full 0: "` + strings.Repeat("x", 113) + `"`,
 		"jobs":    `returned 1: "job 3", full 0: "job 4", leased 1: "job 0"`,
+		"parts":   `full 0: "` + long("chained ") + `", leased 1: "` + strings.Repeat("part 0", 20) + `", leased 1: "` + strings.Repeat("part 2", 20) + `"`,
+		"lent":    `full 0: "` + hex.EncodeToString([]byte(long("lent")[:200])) + `"`,
 		"last":    `full 0: "0001feff"`,
 		"points":  `full 0: {"X":-1.5,"Y":2.0}`,
 		"people":  `full 0: "a2644e616d6563416461634167651824"`,

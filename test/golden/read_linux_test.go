@@ -158,6 +158,19 @@ func TestReadQueue(t *testing.T) {
 		want(t, "Ack", d.Ack(), nil)
 	}
 
+	parts := check(ring.OpenQueue[string](r, "parts", nil))(t)
+	for _, text := range []string{strings.Repeat("part 0", 20), strings.Repeat("part 2", 20), long("chained ")} {
+		want(t, "part", check(parts.Get(ctx))(t), text)
+	}
+
+	lent := check(ring.OpenQueue[[]byte](r, "lent", nil))(t)
+	d := check(lent.Lease(ctx))(t)
+	want(t, "lent", string(d.View()), long("lent")[:200])
+	want(t, "Ack", d.Ack(), nil)
+	for range 2 { // the loan has come back
+		want(t, "another", lent.TryPut([]byte(long("more"))), nil)
+	}
+
 	last := check(ring.OpenQueue[[]byte](r, "last", nil))(t)
 	wantErr(t, "Put after Shutdown", last.Put(ctx, nil), ring.ErrShutdown)
 	want(t, "last", check(last.Get(ctx))(t), []byte{0, 1, 254, 255})

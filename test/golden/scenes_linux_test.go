@@ -163,6 +163,15 @@ func puts(a *actor) {
 	testproc.Must(words.TaskDone())
 	testproc.Must(words.Put(ctx, strings.Repeat("x", 113))) // one byte too many for a slot
 
+	parts := keep[*ring.Queue[string]](a)(ring.OpenQueue[string](a.r, "parts", &ring.QueueOptions{Capacity: 8, Buffer: 1024, MaxMessage: 300}))
+	for _, s := range []string{"part 0", "part 1", "part 2", "part 3"} { // a block each, of four
+		testproc.Must(parts.Put(ctx, strings.Repeat(s, 20)))
+	}
+
+	lent := keep[*ring.Queue[[]byte]](a)(ring.OpenQueue[[]byte](a.r, "lent", texts))
+	l := must(lent.Loan(ctx, 300))
+	testproc.Must(l.Put(ctx, copy(l.Bytes(), long("lent")[:200]))) // and a block goes back
+
 	jobs := keep[*ring.Queue[string]](a)(ring.OpenQueue[string](a.r, "jobs", texts))
 	for _, s := range []string{"job 0", "job 1", "job 2", "job 3"} {
 		testproc.Must(jobs.Put(ctx, s))
@@ -203,6 +212,18 @@ func takes(a *actor) {
 	testproc.Must(must(jobs.TryLease()).Nack()) // job 1
 	words := keep[*ring.Queue[string]](a)(ring.OpenQueue[string](a.r, "texts", nil))
 	must(words.Get(ctx)) // short, and never TaskDone
+
+	// What is got leaves two free blocks between two that are leased.
+	parts := keep[*ring.Queue[string]](a)(ring.OpenQueue[string](a.r, "parts", nil))
+	for range 2 {
+		must(parts.TryLease())
+		must(parts.Get(ctx))
+		testproc.Must(parts.TaskDone())
+	}
+	testproc.Must(parts.Put(ctx, long("chained "))) // in two pieces
+
+	lent := keep[*ring.Queue[[]byte]](a)(ring.OpenQueue[[]byte](a.r, "lent", nil))
+	a.keep = append(a.keep, must(lent.Loan(ctx, 300))) // and never put
 }
 
 type point struct{ X, Y float32 }

@@ -74,6 +74,7 @@ func queueCalls(wait string) map[string]func(bg, any) error {
 		"TryPut":   func(ctx bg, h any) error { return h.(queue).TryPut("x") },
 		"Get":      func(ctx bg, h any) error { return first(h.(queue).Get(ctx)) },
 		"TryGet":   func(ctx bg, h any) error { return first(h.(queue).TryGet()) },
+		"GetInto":  func(ctx bg, h any) error { return h.(queue).GetInto(ctx, new(string)) },
 		"Lease":    func(ctx bg, h any) error { return first(h.(queue).Lease(ctx)) },
 		"TryLease": func(ctx bg, h any) error { return first(h.(queue).TryLease()) },
 		"Join":     func(ctx bg, h any) error { return h.(queue).Join(ctx) },
@@ -81,6 +82,9 @@ func queueCalls(wait string) map[string]func(bg, any) error {
 		"Shutdown": func(ctx bg, h any) error { return h.(queue).Shutdown() },
 	}
 }
+
+// A sheet lies in blocks, of which a queue for one has as many as that takes.
+type sheet [500]byte
 
 func openQueue(r *shm.Region) (queue, error) {
 	return ring.OpenQueue[string](r, "object", &ring.QueueOptions{Capacity: 1})
@@ -134,8 +138,16 @@ var kinds = map[string]kind{
 		lockCalls, holdLock, "Lock", freeLock},
 	"array": {open(func(r *shm.Region) (*atomics.Array[int32], error) { return atomics.OpenArray[int32](r, "object", 3) }),
 		lockCalls, holdLock, "Lock", freeLock},
-	"queue, full":            {open(openQueue), queueCalls(""), put, "Put", get},
-	"queue, to be joined":    {open(openQueue), queueCalls(""), put, "Join", get},
-	"queue, empty":           {open(openQueue), queueCalls(""), nil, "Get", nil},
+	"queue, full":         {open(openQueue), queueCalls(""), put, "Put", get},
+	"queue, to be joined": {open(openQueue), queueCalls(""), put, "Join", get},
+	"queue, empty":        {open(openQueue), queueCalls(""), nil, "Get", nil},
+	"queue, empty, into":  {open(openQueue), queueCalls(""), nil, "GetInto", nil},
+	"queue, nothing to lend": {open(func(r *shm.Region) (*ring.Queue[sheet], error) {
+		return ring.OpenQueue[sheet](r, "object", &ring.QueueOptions{Capacity: 1})
+	}), map[string]func(bg, any) error{
+		"Loan": func(ctx bg, h any) error { return first(h.(*ring.Queue[sheet]).Loan(ctx, 1)) },
+	}, func(ctx bg, h any) error { return h.(*ring.Queue[sheet]).Put(ctx, sheet{}) }, "Loan", func(h any) error {
+		return first(h.(*ring.Queue[sheet]).TryGet())
+	}},
 	"queue, empty, by lease": {open(openQueue), queueCalls(""), nil, "Lease", nil},
 }

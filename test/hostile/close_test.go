@@ -30,6 +30,7 @@ func TestCloseUnderEverything(t *testing.T) {
 		r := testproc.Get(shm.Create(name, &shm.Options{Size: 8 << 20}))(t)
 		ctx := testproc.Watchdog(t)
 		words := testproc.Get(ring.OpenQueue[int64](r, "words", &ring.QueueOptions{Capacity: 4}))(t)
+		loans := testproc.Get(ring.OpenQueue[[]byte](r, "loans", &ring.QueueOptions{Capacity: 4}))(t)
 		texts := testproc.Get(ring.OpenQueue[string](r, "texts", &ring.QueueOptions{Capacity: 4}))(t)
 		idle := testproc.Get(ring.OpenQueue[int64](r, "idle", nil))(t)
 		mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
@@ -68,7 +69,18 @@ func TestCloseUnderEverything(t *testing.T) {
 			"PutText": func() error {
 				return texts.Put(ctx, "twenty bytes of text, and so many more that it lies in blocks of its own, outside of the slot, somewhere")
 			},
-			"GetText":  func() error { return one(texts.Get(ctx)) },
+			"GetText": func() error { return one(texts.Get(ctx)) },
+			"GetInto": func() error { var b []byte; return loans.GetInto(ctx, &b) },
+			"View":    func() error { d, err := loans.Lease(ctx); d.View(); return errors.Join(err, d.Ack()) },
+			"Lend": func() error {
+				l, err := loans.Loan(ctx, 5000)
+				if err != nil {
+					return err
+				}
+				clear(l.Bytes())
+				return l.Put(ctx, 4000)
+			},
+			"Drop":     func() error { l, err := loans.Loan(ctx, 5000); return errors.Join(err, l.Drop()) },
 			"Nack":     func() error { d, err := texts.Lease(ctx); return errors.Join(err, d.Nack()) },
 			"Join":     func() error { return texts.Join(ctx) },
 			"TaskDone": func() error { return ignore(words.TaskDone(), ring.ErrOverDone) },

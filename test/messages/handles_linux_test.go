@@ -26,6 +26,8 @@ func TestClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := testproc.Get(q.Lease(ctx))(t)
+	bytes := testproc.Get(ring.OpenQueue[[]byte](r, "bytes", nil))(t)
+	l := testproc.Get(bytes.Loan(ctx, 1))(t)
 	if err := r.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -42,6 +44,10 @@ func TestClosed(t *testing.T) {
 		"queue.Shutdown feed/jobs":          q.Shutdown,
 		"queue.MarshalBinary feed/jobs":     func() error { return second(q.MarshalBinary()) },
 		"delivery.Ack feed/jobs":            d.Ack,
+		"queue.GetInto feed/jobs":           func() error { return q.GetInto(ctx, new(tick)) },
+		"queue.Loan feed/bytes":             func() error { return second(bytes.Loan(ctx, 1)) },
+		"loan.Put feed/bytes":               func() error { return l.Put(ctx, 1) },
+		"loan.Drop feed/bytes":              l.Drop,
 		"value.Lock feed/hits":              func() error { return hits.Lock(ctx) },
 		"sync.OpenMutex feed/accounts":      mutex(r, "accounts"),
 		"ring.OpenQueue feed/jobs":          queue[tick](r, "jobs", nil),
@@ -90,6 +96,8 @@ func TestZeroHandles(t *testing.T) {
 		{"PutBatch", func() error { return second(q.PutBatch(ctx, []int{1})) }, fs.ErrInvalid, "queue.Put" + noQueue},
 		{"Get", func() error { return second(q.Get(ctx)) }, fs.ErrInvalid, "queue.Get" + noQueue},
 		{"TryGet", func() error { return second(q.TryGet()) }, fs.ErrInvalid, "queue.TryGet" + noQueue},
+		{"GetInto", func() error { return q.GetInto(ctx, new(int)) }, fs.ErrInvalid, "queue.GetInto" + noQueue},
+		{"Loan", func() error { return second(q.Loan(ctx, 1)) }, fs.ErrInvalid, "queue.Loan" + noQueue},
 		{"Lease", func() error { return second(q.Lease(ctx)) }, fs.ErrInvalid, "queue.Lease" + noQueue},
 		{"TryLease", func() error { return second(q.TryLease()) }, fs.ErrInvalid, "queue.TryLease" + noQueue},
 		{"TaskDone", q.TaskDone, fs.ErrInvalid, "queue.TaskDone" + noQueue},

@@ -121,6 +121,9 @@ func TestOperations(t *testing.T) {
 	mu := testproc.Get(tsync.OpenMutex(r, "accounts"))(t)
 	q := testproc.Get(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 1}))(t)
 	text := testproc.Get(ring.OpenQueue[string](r, "text", &ring.QueueOptions{MaxMessage: 100, Buffer: 4096}))(t)
+	large := testproc.Get(ring.OpenQueue[[200]byte](r, "large", nil))(t)
+	bytes := testproc.Get(ring.OpenQueue[[]byte](r, "bytes", &ring.QueueOptions{MaxMessage: 100, Buffer: 4096}))(t)
+	l := testproc.Get(bytes.Loan(ctx, 7))(t)
 	coded := testproc.Get(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))(t)
 	hits := testproc.Get(atomics.OpenValue(r, "hits", int64(3)))(t)
 	unchanged(t, r)
@@ -135,6 +138,18 @@ func TestOperations(t *testing.T) {
 		{"put, ended", func() error { return q.Put(ended(), tick{}) }, ctxErr, "queue.Put feed/jobs: context canceled"},
 		{"get, ended", func() error { return second(q.Get(ended())) }, ctxErr, "queue.Get feed/jobs: context canceled"},
 		{"join, ended", func() error { return q.Join(ended()) }, ctxErr, "queue.Join feed/jobs: context canceled"},
+		{"get into nothing", func() error { return q.GetInto(ctx, nil) }, fs.ErrInvalid, "queue.GetInto feed/jobs: nothing to get it into: invalid argument"},
+		{"get into, ended", func() error { return q.GetInto(ended(), new(tick)) }, ctxErr, "queue.GetInto feed/jobs: context canceled"},
+		{"loan, ended", func() error { return second(q.Loan(ended(), 1)) }, ctxErr, "queue.Loan feed/jobs: context canceled"},
+		{"loan of what is small", func() error { return second(q.Loan(ctx, 1)) }, shm.ErrNotPlain, "queue.Loan feed/jobs: a loan of messages_test.tick, which lies in its slot: type is not plain"},
+		{"loan of a string", func() error { return second(text.Loan(ctx, 1)) }, shm.ErrNotPlain, "queue.Loan feed/text: a loan of string, which has no memory of its own in a message: type is not plain"},
+		{"loan of two", func() error { return second(large.Loan(ctx, 2)) }, fs.ErrInvalid, "queue.Loan feed/large: a loan of 2, of a plain type it is of 1: invalid argument"},
+		{"loan of less than nothing", func() error { return second(bytes.Loan(ctx, -1)) }, fs.ErrInvalid, "queue.Loan feed/bytes: a loan of -1 bytes: invalid argument"},
+		{"loan of too much", func() error { return second(bytes.Loan(ctx, 101)) }, ring.ErrTooLarge, "queue.Loan feed/bytes: a loan of 101 bytes, at most 100: message is too large"},
+		{"put more than is lent", func() error { return l.Put(ctx, 8) }, fs.ErrInvalid, "loan.Put feed/bytes: a message of 8 in a loan of 7: invalid argument"},
+		{"put a loan, ended", func() error { return l.Put(ended(), 1) }, ctxErr, "loan.Put feed/bytes: context canceled"},
+		{"put a zero Loan", func() error { return ring.Loan[int]{}.Put(ctx, 1) }, shm.ErrNotOwner, "loan.Put: a zero Loan: not held by this process"},
+		{"drop a zero Loan", func() error { return ring.Loan[int]{}.Drop() }, shm.ErrNotOwner, "loan.Drop: a zero Loan: not held by this process"},
 		{"a zero Delivery", func() error { return ring.Delivery[int]{}.Ack() }, shm.ErrNotOwner, "delivery.Ack: a zero Delivery: not held by this process"},
 		{"unlock", func() error { return mu.Unlock() }, tsync.ErrNotLocked, "mutex.Unlock feed/accounts: not locked"},
 		{"mark", func() error { return mu.MarkConsistent() }, tsync.ErrNotLocked, "mutex.MarkConsistent feed/accounts: not locked"},
@@ -151,10 +166,17 @@ func TestEnds(t *testing.T) {
 	}
 	check(t, []row{{"full", func() error { return q.TryPut(tick{}) }, ring.ErrFull, "queue.TryPut feed/jobs: queue is full"}})
 	d := testproc.Get(q.Lease(ctx))(t)
-	if err := errors.Join(d.Ack(), q.Shutdown()); err != nil {
+	bytes := testproc.Get(ring.OpenQueue[[]byte](r, "bytes", nil))(t)
+	l, other := testproc.Get(bytes.Loan(ctx, 1))(t), testproc.Get(bytes.Loan(ctx, 1))(t)
+	if err := errors.Join(d.Ack(), q.Shutdown(), l.Put(ctx, 1), bytes.Shutdown()); err != nil {
 		t.Fatal(err)
 	}
 	check(t, []row{
+		{"put a loan twice", func() error { return l.Put(ctx, 1) }, shm.ErrNotOwner, "loan.Put feed/bytes: put or dropped before: not held by this process"},
+		{"drop after put", l.Drop, shm.ErrNotOwner, "loan.Drop feed/bytes: put or dropped before: not held by this process"},
+		{"put a loan", func() error { return other.Put(ctx, 1) }, ring.ErrShutdown, "loan.Put feed/bytes: queue is shut down"},
+		{"loan", func() error { return second(bytes.Loan(ctx, 1)) }, ring.ErrShutdown, "queue.Loan feed/bytes: queue is shut down"},
+		{"get into", func() error { return q.GetInto(ctx, new(tick)) }, io.EOF, "queue.GetInto feed/jobs: EOF"},
 		{"ack twice", d.Ack, shm.ErrNotOwner, "delivery.Ack feed/jobs: acknowledged or given back before: not held by this process"},
 		{"nack after", d.Nack, shm.ErrNotOwner, "delivery.Nack feed/jobs: acknowledged or given back before: not held by this process"},
 		{"put", func() error { return q.Put(ctx, tick{}) }, ring.ErrShutdown, "queue.Put feed/jobs: queue is shut down"},

@@ -1,0 +1,103 @@
+package engine
+
+import (
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// sleeps is a Sleeper that notes up to when it was to sleep, and ends after some.
+type sleeps struct {
+	until []int64
+	most  int
+}
+
+func (s *sleeps) Spin() bool { return false }
+func (s *sleeps) Now() int64 { return 1000 }
+func (s *sleeps) Sleep(w *uint32, v uint32) error {
+	return s.SleepUntil(w, v, 0)
+}
+func (s *sleeps) SleepUntil(_ *uint32, _ uint32, limit int64) error {
+	if s.until = append(s.until, limit); len(s.until) == s.most {
+		return errNoNap
+	}
+	return nil
+}
+
+// waits is each operation that sleeps, and what it sleeps on.
+var waits = map[string]func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) error){
+	"Take": func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) error) {
+		return &q.items, func(by Sleeper) error { _, err := q.Take(by, true); return err }
+	},
+	"TakeRun": func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) error) {
+		return &q.items, func(by Sleeper) error { _, err := q.TakeRun(by, make([]Slot, 2)); return err }
+	},
+	"Put": func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) error) {
+		fill(t, q, q.Cap())
+		return &q.space, func(by Sleeper) error { return q.Put(by, make([]byte, 16)) }
+	},
+	"Join": func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) error) {
+		fill(t, q, 1)
+		return &q.idle, q.Join
+	},
+}
+
+// A sleeper makes the others' fences when it has said that it sleeps, each time, and
+// also where another has said so before.
+func TestQueueSleeperMakesTheFences(t *testing.T) {
+	for name, start := range waits {
+		for _, armed := range []bool{false, true} {
+			a, _ := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
+			syncs, early := 0, 0
+			var bell *Bell
+			q, err := AttachQueue(a, Env{Self: Self{0, 1}, Wake: func(*uint32, int) int { return 0 }, Unfenced: new(atomic.Bool),
+				Sync: func() bool {
+					if syncs++; !bell.Armed() {
+						early++
+					}
+					return true
+				}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			bell, op := start(t, q)
+			if armed {
+				bell.Arm()
+			}
+			by := &sleeps{most: 3}
+			if err := op(by); err != errNoNap || syncs != 3 || early != 0 {
+				t.Errorf("%s, armed before %v: %v, with %d fences in %d sleeps, %d too early", name, armed, err, syncs, len(by.until), early)
+			}
+			for _, limit := range by.until {
+				if limit != 0 {
+					t.Errorf("%s sleeps up to %d", name, limit)
+				}
+			}
+		}
+	}
+}
+
+// One that cannot make them sleeps in slices, which grow.
+func TestQueueSleepsInSlices(t *testing.T) {
+	for name, start := range waits {
+		a, _ := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
+		q, err := AttachQueue(a, Env{Self: Self{0, 1}, Wake: func(*uint32, int) int { return 0 },
+			Unfenced: new(atomic.Bool), Sync: func() bool { return false }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, op := start(t, q)
+		by := &sleeps{most: 20}
+		if err := op(by); err != errNoNap {
+			t.Errorf("%s: %v", name, err)
+		}
+		last := int64(0)
+		for i, limit := range by.until {
+			d := limit - by.Now()
+			if d <= 0 || d < last || i == 0 && d > int64(time.Millisecond) || d > int64(time.Second) {
+				t.Errorf("%s: sleep %d of %v, after one of %v", name, i, time.Duration(d), time.Duration(last))
+			}
+			last = d
+		}
+	}
+}

@@ -1,0 +1,5 @@
+//go:build tandem_fenced
+
+package mem
+
+const fenced = true

@@ -1,0 +1,17 @@
+package ring
+
+import "example.com/tandem/internal/engine"
+
+// Loans is how many loans of the queue are out, in all processes.
+func (q *Queue[T]) Loans() (n int) {
+	ops, _ := engine.OpsOf(engine.KindQueue)
+	for _, h := range ops.Look(q.core.Area).Holders {
+		if h.What == "loan" {
+			n += h.N
+		}
+	}
+	return n
+}
+
+// Out reports whether the collector would give the loan back.
+func (l Loan[T]) Out() bool { return l.own.out.core != nil }

@@ -1,4 +1,4 @@
-//go:build tandem_fenced
+//go:build amd64 && !race && !tandem_sim && tandem_fenced
 
 package mem
 

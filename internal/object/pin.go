@@ -18,11 +18,12 @@ var pinned struct {
 func (c *Core) Pin() {
 	w := c.Whole()
 	mem.RaceDisable() // or all who call it would be in each other's order
-	defer mem.RaceEnable()
-	if w.pinned.Load() || w.Mapping == nil {
+	done := w.pinned.Load() || w.Mapping == nil
+	mem.RaceEnable()
+	if done {
 		return
 	}
-	pinned.Lock()
+	pinned.Lock() // the first ones are in each other's order, since it guards a map
 	defer pinned.Unlock()
 	if pinned.mappings == nil {
 		pinned.mappings = map[any]bool{}

@@ -485,9 +485,31 @@ def look_queue(a, f):
             b = extent >> 32
         return found
 
-    def lent():
+    def pieces():
+        """The pool's pieces, [(block, length, owner)], if it stands still for long enough to be read twice, else None."""
+        why = None
+        for _ in range(TRIES):
+            words = a.bytes(heads, 16 * K)
+            if a.bytes(heads, 16 * K) != words:
+                continue
+            found, b = [], 0
+            while b < K:
+                owner, extent = struct.unpack_from("<2Q", words, 16 * b)
+                length = bits(extent, 0, 31)
+                if owner == 0 or not 0 < length <= K - b:
+                    break
+                found.append((b, length, owner))
+                b += length
+            if b == K:
+                return found
+            why = Damaged("pieces that do not tile the blocks")
+        if why:
+            raise why
+        return None
+
+    def lent(pool):
         """The pieces that are in no slot: how many each process has."""
-        held, tags, n = [(b, o) for b, _, o in pieces() if o & 1 == 0], set(), {}
+        held, tags, n = [(b, o) for b, _, o in pool if o & 1 == 0], set(), {}
         for i in range(N):
             s = slots + i * stride
             if bits(a.u64(s), 30, 3) not in (0, 1, 7) and a.u32(s + 12) > room:
@@ -496,16 +518,6 @@ def look_queue(a, f):
             if tag not in tags and a.u64(heads + 16 * b) == tag:
                 n[tag >> 34] = n.get(tag >> 34, 0) + 1
         return [{"index": who >> 20, "epoch": bits(who, 0, 20), "count": n[who]} for who in sorted(n)]
-
-    def pieces():
-        """The pool's pieces: block, length, owner."""
-        b = 0
-        while b < K:
-            owner, length = a.u64(heads + 16 * b), bits(a.u64(heads + 16 * b + 8), 0, 31)
-            if owner == 0 or not 0 < length <= K - b:
-                raise Damaged("pieces that do not tile the blocks")
-            yield b, length, owner
-            b += length
 
     def slot(i):
         s = slots + i * stride
@@ -545,13 +557,14 @@ def look_queue(a, f):
         if bits(v, 0, 44):
             rows.append({"index": i, "epoch": v >> 44, "count": bits(v, 0, 44)})
     bells = [a.u32(136 + 4 * k) for k in range(3)]
+    pool = pieces()
     return {
         "slots": N, "room": room, "blocks": K, "block_size": block, "longest": longest,
-        "used_blocks": sum(length for _, length, owner in pieces() if owner & 1 == 0),
+        "used_blocks": None if pool is None else sum(length for _, length, owner in pool if owner & 1 == 0),
         "shut_down": bits(state, 1, 1) == 1, "pending": bits(state, 0, 1) == 1,
         "head": [head >> 28, bits(head, 0, 28)], "tail": [tail >> 28, bits(tail, 0, 28)],
         "phases": phases, "not_done": rows, "waiters": any(b & 1 for b in bells),
-        "lent": lent(),
+        "lent": None if pool is None else lent(pool),
         "messages": [m for *_, m in found if m["phase"] in ("full", "returned")],
         "taken": [m for *_, m in found if m["phase"] in ("reading", "leased")],
     }

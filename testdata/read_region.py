@@ -334,9 +334,11 @@ def look_rwmutex(a, _):
     writer = bits(entered, 0, 11)
     rows = []
     for i in range((a.size - 384) // 128):
-        row, passed = a.u64(384 + 128 * i), a.u32(392 + 128 * i)
+        at = 384 + 128 * i
+        row, passed = a.u64(at), a.u32(at + 8)
         if row & 0xffffffff or passed:
-            if not bits(a.u64(256 + i // 64 * 8), i % 64, 1):
+            # A recovery empties the row first, then says that it is not in use.
+            if not bits(a.u64(256 + i // 64 * 8), i % 64, 1) and (a.u64(at), a.u32(at + 8)) == (row, passed):
                 raise Damaged(f"row {i} is not in use")
             rows.append({"index": i, "epoch": row >> 32, "readers": row & 0xffffffff, "passed_over": passed})
     m = mutex(a)

@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bytes"
 	"encoding/binary"
 	"testing"
 
@@ -28,6 +29,8 @@ type way struct {
 
 var ways = []way{
 	{"Put-Get", 0, putBytes, getBytes},
+	{"Put-GetInto", 0.5, putBytes, getBytesInto},
+	{"Loan-View", 1, loanBytes, viewBytes},
 }
 
 func largeBars() (all []bar) {
@@ -57,6 +60,47 @@ func getBytes(q *ring.Queue[[]byte], size int) func() int {
 	}
 }
 
+func getBytesInto(q *ring.Queue[[]byte], size int) func() int {
+	var m []byte
+	return func() int {
+		testproc.Must(q.GetInto(background, &m))
+		if len(m) != size {
+			return -1
+		}
+		return int(binary.LittleEndian.Uint64(m))
+	}
+}
+
+// loanBytes writes all of a message where it is to lie, and viewBytes reads all of it
+// there: what the ring's users do before memcpy and after.
+func loanBytes(q *ring.Queue[[]byte], size int) func(i int) {
+	m := make([]byte, size)
+	return func(i int) {
+		binary.LittleEndian.PutUint64(m, uint64(i))
+		l := open(q.Loan(background, size))
+		testproc.Must(l.Put(background, copy(l.Bytes(), m)))
+	}
+}
+
+func viewBytes(q *ring.Queue[[]byte], size int) func() int {
+	return func() int {
+		d := open(q.Lease(background))
+		m, i := d.View(), -1
+		if len(m) == size && bytes.Count(m[8:], []byte{0}) == size-8 {
+			i = int(binary.LittleEndian.Uint64(m))
+		}
+		testproc.Must(d.Ack())
+		return i
+	}
+}
+
+// A message that is read in place is as long as it likes.
+var longView = contest{what: "`Delivery.View`, of a message of 1 MiB", kind: "free", of: []contestant{
+	{here, "View-of-1-MiB"}, {here, "View-of-64-B"},
+}}
+
+func BenchmarkView(b *testing.B) { longView.run(b) }
+
 func large(way, size string, bytes int) contest {
 	return contest{what: "`Queue[[]byte]`, " + way + " of " + size + "iB", kind: "large", bytes: bytes, of: []contestant{
 		{two, "Queue-" + way + "-" + size}, {twoFree, "Queue-" + way + "-" + size}, {inC, "memcpy-ring-" + size},
@@ -72,6 +116,21 @@ func BenchmarkLarge(b *testing.B) {
 }
 
 func init() {
+	for name, size := range map[string]int{"View-of-1-MiB": 1 << 20, "View-of-64-B": 64} {
+		jobs["free/"+name] = func(e *env) func(n int) int {
+			q := open(ring.OpenQueue[[]byte](e.Region, e.name(name), &ring.QueueOptions{Buffer: 2 << 20, MaxMessage: 1 << 20}))
+			testproc.Must(q.Put(background, make([]byte, size)))
+			d := open(q.Lease(background))
+			return func(n int) (done int) {
+				for range n {
+					if len(d.View()) == size {
+						done++
+					}
+				}
+				return done
+			}
+		}
+	}
 	for _, way := range ways {
 		for _, size := range sizes {
 			jobs["large/Queue-"+way.name+"-"+size.name] = func(e *env) func(n int) int {

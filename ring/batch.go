@@ -5,6 +5,7 @@ import (
 	"io"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
 
@@ -40,15 +41,14 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 		}
 		var s engine.Slot
 		if s, err = q.eng.TryClaim(); err != nil {
-			if err != ErrFull || n > 0 {
+			if n > 0 {
 				break
 			}
-			w := q.waiter(ctx)
-			s, err = q.eng.Claim(w)
-			w.Done()
-			if err != nil {
-				break
+			if err := q.putWait(ctx, v, err); err != nil {
+				return 0, err
 			}
+			n, told = 1, 1
+			continue
 		}
 		*(*T)(body(s)) = v
 		q.eng.Store(s)
@@ -101,6 +101,12 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		return 0, q.fail(opGet, err)
 	}
 	var slots [getRun]engine.Slot
+	var w *wait.Waiter
+	defer func() {
+		if w != nil { // not with slots in hand: it runs what is the context's
+			w.Done()
+		}
+	}()
 	n := 0
 	for n < len(vs) {
 		if q.closed.Load() {
@@ -109,9 +115,8 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		run := slots[:min(getRun, len(vs)-n)]
 		k, err := q.eng.TakeRun(nil, run)
 		if err == ErrEmpty && n == 0 {
-			w := q.waiter(ctx)
+			w = q.waiter(ctx)
 			k, err = q.eng.TakeRun(w, run)
-			w.Done()
 		}
 		if err != nil {
 			if n > 0 && (err == ErrEmpty || err == io.EOF) {
@@ -120,8 +125,9 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 			return n, q.fail(opGet, err)
 		}
 		run = run[:k]
-		for i, s := range run {
-			vs[n+i] = *(*T)(body(s))
+		into := vs[n:][:len(run)]
+		for i := range into {
+			into[i] = *(*T)(body(run[i]))
 		}
 		k = q.eng.ReleaseRun(run)
 		if q.closed.Load() {
@@ -133,7 +139,7 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 			}
 		}
 		if n += k; k < len(run) {
-			clear(vs[n : n+len(run)-k])
+			clear(into[k:])
 			return n, q.fail(opGet, shm.ErrClosed)
 		}
 	}

@@ -34,15 +34,7 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	}
 	s, err := q.eng.TryTake()
 	if err != nil {
-		if err != ErrEmpty {
-			return v, q.fail(opGet, err)
-		}
-		w := q.waiter(ctx)
-		s, err = q.eng.Take(w, false)
-		w.Done()
-		if err != nil {
-			return v, q.fail(opGet, err)
-		}
+		return q.getWait(ctx, err)
 	}
 	if q.form != inSlot {
 		return q.getBytes(opGet, s)
@@ -77,26 +69,55 @@ func (q *Queue[T]) GetInto(ctx context.Context, dst *T) error {
 	}
 	s, err := q.eng.TryTake()
 	if err != nil {
-		if err != ErrEmpty {
-			return q.fail(opGetInto, err)
-		}
-		w := q.waiter(ctx)
-		s, err = q.eng.Take(w, false)
-		w.Done()
-		if err != nil {
-			return q.fail(opGetInto, err)
-		}
+		return q.getIntoWait(ctx, dst, err)
 	}
+	return q.takeInto(opGetInto, s, dst)
+}
+
+// takeInto is take for GetInto.
+func (q *Queue[T]) takeInto(o operation, s engine.Slot, dst *T) error {
 	if q.form != inSlot {
-		return q.getBytesInto(opGetInto, s, dst)
+		return q.getBytesInto(o, s, dst)
 	}
 	*dst = *(*T)(body(s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
 	if !released || q.closed.Load() && q.releasedInZeroes(s) {
-		return q.fail(opGetInto, shm.ErrClosed)
+		return q.fail(o, shm.ErrClosed)
 	}
 	return nil
+}
+
+// getWait is the rest of Get after a first attempt that ended with err.
+//
+//go:noinline
+func (q *Queue[T]) getWait(ctx context.Context, err error) (v T, _ error) {
+	if err != ErrEmpty {
+		return v, q.fail(opGet, err)
+	}
+	w := q.waiter(ctx)
+	defer w.Done() // not with a slot in hand: it runs what is the context's
+	s, err := q.eng.Take(w, false)
+	if err != nil {
+		return v, q.fail(opGet, err)
+	}
+	return q.take(opGet, s)
+}
+
+// getIntoWait is the same of GetInto.
+//
+//go:noinline
+func (q *Queue[T]) getIntoWait(ctx context.Context, dst *T, err error) error {
+	if err != ErrEmpty {
+		return q.fail(opGetInto, err)
+	}
+	w := q.waiter(ctx)
+	defer w.Done()
+	s, err := q.eng.Take(w, false)
+	if err != nil {
+		return q.fail(opGetInto, err)
+	}
+	return q.takeInto(opGetInto, s, dst)
 }
 
 // TryGet is Get without waiting: ErrEmpty where Get would. It never blocks.
@@ -108,15 +129,20 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 	if err != nil {
 		return v, q.fail(opTryGet, err)
 	}
+	return q.take(opTryGet, s)
+}
+
+// take ends the getting of a message that was claimed. Get has it written out.
+func (q *Queue[T]) take(o operation, s engine.Slot) (v T, err error) {
 	if q.form != inSlot {
-		return q.getBytes(opTryGet, s)
+		return q.getBytes(o, s)
 	}
 	v = *(*T)(body(s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
 	if !released || q.closed.Load() && q.releasedInZeroes(s) {
 		var zero T
-		return zero, q.fail(opTryGet, shm.ErrClosed)
+		return zero, q.fail(o, shm.ErrClosed)
 	}
 	return v, nil
 }

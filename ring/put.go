@@ -32,15 +32,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	}
 	s, err := q.eng.TryClaim()
 	if err != nil {
-		if err != ErrFull {
-			return q.fail(opPut, err)
-		}
-		w := q.waiter(ctx)
-		s, err = q.eng.Claim(w)
-		w.Done()
-		if err != nil {
-			return q.fail(opPut, err)
-		}
+		return q.putWait(ctx, v, err)
 	}
 	*(*T)(body(s)) = v
 	q.eng.Publish(s)
@@ -49,6 +41,26 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 		return q.fail(opPut, shm.ErrClosed)
 	}
 	return nil
+}
+
+// putWait is the rest of Put after a first attempt that ended with err.
+//
+//go:noinline
+func (q *Queue[T]) putWait(ctx context.Context, v T, err error) error {
+	if err != ErrFull {
+		return q.fail(opPut, err)
+	}
+	w := q.waiter(ctx)
+	s, err := q.eng.Claim(w)
+	if err == nil {
+		*(*T)(body(s)) = v
+		q.eng.Publish(s)
+		if q.closed.Load() && q.inZeroes(s) {
+			err = shm.ErrClosed
+		}
+	}
+	w.Done() // not with a slot in hand: it runs what is the context's
+	return q.done(opPut, err)
 }
 
 // TryPut is Put without waiting: ErrFull where Put would. It never blocks.

@@ -77,7 +77,7 @@ func (l *List) WaiterWith(ctx context.Context, s *Spinner) *Waiter {
 //go:norace
 func (w *Waiter) Done() {
 	if w.stop != nil {
-		w.stop()
+		unlisten(w.stop)
 	}
 	mem.RaceDisable()
 	w.learn()
@@ -90,6 +90,24 @@ func (w *Waiter) Done() {
 	if fault != nil {
 		panic(fault)
 	}
+}
+
+// unlisten calls stop, which may be a user's. If that does not return, but panics or
+// ends its goroutine, so does the process: the call may have taken a lock, a permit or
+// a turn by now, which nobody would give back as long as the process lives.
+func unlisten(stop func() bool) {
+	returned := false
+	defer func() {
+		if !returned {
+			fault := recover()
+			if fault == nil {
+				fault = "the stop of a context's AfterFunc has ended its goroutine"
+			}
+			go panic(fault)
+		}
+	}()
+	stop()
+	returned = true
 }
 
 // Fault is what a method of the context panicked with, which ended the wait; nil

@@ -1,0 +1,90 @@
+package machine
+
+import (
+	"testing"
+
+	"golang.org/x/arch/x86/x86asm"
+)
+
+//go:noinline
+func claim() bool { return len(sink) > 0 }
+
+//go:noinline
+func publish(n int) { sink = sink[:min(n, len(sink))] }
+
+//go:noinline
+func other() {}
+
+var sink = make([]int, 4)
+
+func bare(a, b int) {
+	if claim() {
+		publish(a + b)
+	}
+}
+
+func indexed(a []int, b int) {
+	if claim() {
+		publish(a[b])
+	}
+}
+
+func calling(a, b int) {
+	if !claim() {
+		other()
+		return
+	}
+	if a < b {
+		other()
+	}
+	publish(b)
+}
+
+func failing(a, b int) {
+	if !claim() {
+		other()
+		if !claim() {
+			return
+		}
+	}
+	publish(a)
+}
+
+// What lies between two calls is told, and what lies beside them is not.
+func TestBetween(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		f       any
+		panicky bool
+	}{
+		{"bare", bare, false},
+		{"indexed", indexed, true},
+		{"calling", calling, false},
+		{"failing", failing, false},
+	} {
+		code, err := Code(tt.f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := []string{".claim"}
+		between := Between(code, from, []string{".publish"})
+		if len(between) == 0 {
+			t.Errorf("%s: nothing", tt.name)
+		}
+		var others, panics int
+		for _, i := range between {
+			switch {
+			case i.Panics():
+				panics++
+			case i.Op == x86asm.CALL:
+				others++
+			}
+		}
+		if panics > 0 != tt.panicky {
+			t.Errorf("%s: %d calls that panic", tt.name, panics)
+		}
+		if want := tt.name == "calling"; others > 0 != want {
+			t.Errorf("%s: %d other calls", tt.name, others)
+		}
+	}
+}

@@ -97,6 +97,7 @@ func (a *attachment) init(v regionFile, writable bool) error {
 	if v.h.Flags&region.FlagUnfenced != 0 && writable {
 		wait.Reach()
 		a.env.Sync, a.env.Unfenced = wait.Membarrier, wait.ReachedWord()
+		a.env.Misses = wait.MissesSome()
 	}
 	a.cores = map[uint32]weak.Pointer[object.Core]{}
 	return nil

@@ -50,7 +50,9 @@ import (
 // of all wakers (Env.Sync). A waker whose W3 came before that has its W1 seen by
 // B2; one whose W3 comes after it finds S. It makes its own each time, also where B1
 // found S set and had nothing to do: the one that set it may have been stopped
-// before its Sync. One that cannot make it sleeps in slices.
+// before its Sync. One that cannot make it sleeps in slices. And one whose Sync may
+// have missed a waker begins with a slice, after which each W1 that came before its
+// B1 is visible, and each W3 that comes after finds S.
 type Bell struct {
 	w       *uint32
 	env     Env
@@ -80,7 +82,7 @@ const slice = time.Millisecond
 
 // sleep is B3, of a sleeper that has slept so often before.
 func (b Bell) sleep(s Sleeper, v uint32, can bool, before int) error {
-	if can {
+	if can && !(b.patient && b.env.Misses && before == 0) {
 		return s.Sleep(b.w, v)
 	}
 	return sleepUntil(s, b.w, v, s.Now()+int64(slice)<<min(before, 8))

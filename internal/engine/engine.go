@@ -36,6 +36,9 @@ type Env struct {
 	// it can be seen after it. It reports whether it could. nil: nobody publishes
 	// without a fence in this region.
 	Sync func() bool
+	// Misses says that a Sync may miss somebody for whom Unfenced holds (package sys has
+	// why): so nobody rests on it alone.
+	Misses bool
 	// Unfenced says that the Syncs of all processes reach this one, so that it
 	// may publish without a fence. nil: they do not.
 	Unfenced *atomic.Bool

@@ -5,6 +5,7 @@ package engine_test
 import (
 	"io"
 	"testing"
+	"time"
 
 	. "example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -159,6 +160,43 @@ func TestSimQueueJoinBesideDiscards(t *testing.T) {
 		p.Go("joiner", func(t *sim.Thread) {
 			if err := q.Join(t); err != nil {
 				w.Fail("Join: %v", err)
+			}
+		})
+	})
+}
+
+// A producer that no Membarrier reaches, though it stores as one that is reached, is
+// found by the first look after a moment.
+func TestSimQueueFindsTheMissed(t *testing.T) {
+	sim.Exhaust(t, 1, 2, sim.Options{Timers: true, NsStep: 1000}, func(w *sim.World) {
+		c := QueueConfig{Slots: 2, Room: 16, Rows: 8}
+		a := mem.Heap(c.Size())
+		c.InitLap(a, NearWrap)
+		attach := func(p *sim.Process) *Queue {
+			env := p.Env()
+			env.Misses = true
+			q, err := AttachQueue(a, env)
+			if err != nil {
+				w.Fail("attach: %v", err)
+			}
+			return q
+		}
+		p := w.Process(0)
+		p.Missed, p.Immortal = true, true
+		put := attach(p)
+		p.Go("producer", func(*sim.Thread) { putOne(w, put) })
+		p = w.Process(1)
+		p.Immortal = true
+		get := attach(p)
+		p.Go("consumer", func(t *sim.Thread) {
+			from := t.Now()
+			s, err := get.Take(t, false)
+			if err != nil {
+				w.Fail("Take: %v", err)
+			}
+			get.Release(s)
+			if long := time.Duration(t.Now() - from); long > 100*time.Millisecond {
+				w.Fail("it took %v", long)
 			}
 		})
 	})

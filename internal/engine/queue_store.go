@@ -38,7 +38,9 @@ import (
 // looks again: for each position anew on which it would say so, since what is put at
 // the next may have been put after those fences (sure). The same of ErrEmpty after
 // Shutdown, where it may be the end. What shows empty, full or on lease was moved by
-// CAS. A call that waits makes them before it sleeps.
+// CAS. A call that waits makes them before it sleeps. A call that cannot make them,
+// and one whose fences miss somebody, rests on time: four microseconds, and what the
+// system call takes.
 //
 // # Death
 //
@@ -77,8 +79,19 @@ func (q *Queue) fence() {
 var never atomic.Bool
 
 // sync makes the fences of others, and reports whether something can be seen that
-// could not before.
-func (q *Queue) sync() bool { return q.env.Sync != nil && q.env.Sync() }
+// could not before. Where that cannot be done it gives their stores time: no store
+// stays in a processor for as long.
+func (q *Queue) sync() bool {
+	if q.env.Sync == nil {
+		return false
+	}
+	if !q.env.Sync() {
+		for range 4 {
+			mem.RelaxMicro()
+		}
+	}
+	return true
+}
 
 // sure is sync for a verdict at w's position, if that is to be sure and has had
 // none yet.

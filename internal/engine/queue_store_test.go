@@ -77,6 +77,31 @@ func TestQueueSleeperMakesTheFences(t *testing.T) {
 	}
 }
 
+// One whose fences may miss somebody looks again a moment later, once.
+func TestQueueFirstSleepIsShort(t *testing.T) {
+	for name, start := range waits {
+		a, _ := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
+		q, err := AttachQueue(a, Env{Self: Self{0, 1}, Wake: func(*uint32, int) int { return 0 },
+			Unfenced: new(atomic.Bool), Sync: func() bool { return true }, Misses: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, op := start(t, q)
+		by := &sleeps{most: 4}
+		if err := op(by); err != errNoNap {
+			t.Errorf("%s: %v", name, err)
+		}
+		if d := by.until[0] - by.Now(); d <= 0 || d > int64(time.Millisecond) {
+			t.Errorf("%s: the first sleep is of %v", name, time.Duration(d))
+		}
+		for _, limit := range by.until[1:] {
+			if limit != 0 {
+				t.Errorf("%s sleeps up to %d", name, limit)
+			}
+		}
+	}
+}
+
 // One that cannot make them sleeps in slices, which grow.
 func TestQueueSleepsInSlices(t *testing.T) {
 	for name, start := range waits {
@@ -99,5 +124,42 @@ func TestQueueSleepsInSlices(t *testing.T) {
 			}
 			last = d
 		}
+	}
+}
+
+// One that cannot make them gives what is under way time before it says that there is
+// nothing, or no room, and looks again.
+func TestQueueVerdictWithoutFences(t *testing.T) {
+	a, _ := heapQueue(t, QueueConfig{Slots: 1, Room: 16})
+	var late func()
+	attach := func(index uint32, sync func() bool) *Queue {
+		q, err := AttachQueue(a, Env{Self: Self{index, 1}, Wake: func(*uint32, int) int { return 0 }, Unfenced: new(atomic.Bool), Sync: sync})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return q
+	}
+	other := attach(0, nil)
+	q := attach(1, func() bool { late(); return false })
+
+	s, err := other.TryClaim()
+	if err != nil {
+		t.Fatal(err)
+	}
+	late = func() { other.Publish(s) }
+	got, err := q.Take(nil, false)
+	if err != nil {
+		t.Fatalf("Take of what is put: %v", err)
+	}
+	q.Release(got)
+
+	late = func() {}
+	fill(t, other, 1)
+	if s, err = other.Take(nil, false); err != nil {
+		t.Fatal(err)
+	}
+	late = func() { other.Release(s) }
+	if err := q.TryPut(make([]byte, 16)); err != nil {
+		t.Fatalf("TryPut where there is room: %v", err)
 	}
 }

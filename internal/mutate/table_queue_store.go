@@ -26,10 +26,17 @@ var queueStoreMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/bell.go",
-		from:    "\tif can {\n\t\treturn s.Sleep",
-		to:      "\tif true {\n\t\treturn s.Sleep",
+		from:    "\tif can && !(b.patient",
+		to:      "\tif !(b.patient",
 		promise: "one that cannot make the publishers' fences sleeps in slices",
 		pkg:     "./internal/engine", run: "TestQueueSleepsInSlices$",
+	},
+	{
+		file:    "internal/engine/bell.go",
+		from:    "b.env.Misses && before == 0",
+		to:      "false",
+		promise: "where those may miss somebody, the first sleep of a call is a slice",
+		pkg:     "./internal/engine", run: "TestSimQueueFindsTheMissed$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/queue_join.go",

@@ -15,6 +15,7 @@ type Process struct {
 	Self      engine.Self
 	Immortal  bool // no random kill takes it
 	Unreached bool // by a Membarrier: it is not registered
+	Missed    bool // by each, though it is registered
 
 	w      *World
 	alive  bool

@@ -143,7 +143,7 @@ func (t *Thread) Membarrier() bool {
 	w.point()
 	t.drain()
 	for _, x := range append([]*Thread(nil), w.holding...) {
-		if x.p.Unreached {
+		if x.p.Unreached || x.p.Missed {
 			continue
 		}
 		for !x.stores.Empty() {

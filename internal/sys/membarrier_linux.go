@@ -24,6 +24,14 @@ func RegisterMembarrier() error { return membarrier(membarrierRegisterGlobalExpe
 // stopped, and have one before they go on. It is a full barrier for the caller, who
 // need not be registered. A quarter of a microsecond where no processor runs such a
 // thread, else an interrupt of it.
+//
+// It may miss one. The kernel keeps for each processor whether it runs a registered
+// process, and notes that at the registration, and when the processor changes to
+// another address space. One that ran this process last and was idle when that
+// registered does not change its address space when it goes on with it, so it is
+// missed until another process has run there (kernel/sched/membarrier.c,
+// sync_runqueues_membarrier_state and membarrier_switch_mm; Linux 5.4 to 6.12 at
+// least). Nobody may rest on a Membarrier alone.
 func Membarrier() error { return membarrier(membarrierGlobalExpedited) }
 
 func membarrier(command uintptr) error {

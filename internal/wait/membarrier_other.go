@@ -14,5 +14,7 @@ func ReachedWord() *atomic.Bool { return new(atomic.Bool) }
 // FencesOthers reports that no region is made so.
 func FencesOthers() bool { return false }
 
+func MissesSome() bool { return false }
+
 func Reached() bool    { return !simulated || hook.Reached() }
 func Membarrier() bool { return !simulated || hook.Membarrier() }

@@ -11,6 +11,7 @@ import (
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/wait"
 )
 
 // Close ends this handle, and with the last handle of the process its part in
@@ -94,7 +95,9 @@ func Detach(k object.RegionKey) error {
 //	3  the region is mapped a second time, for what follows; or, if there is
 //	   no address space for that, what others are told through
 //	4  the first mapping becomes zeroes of this process's own, in one step:
-//	   no operation that is still under way can write to the region
+//	   no operation that is still under way can write to the region; and what
+//	   one has stored before is visible, also where the processors were told of
+//	   the zeroes without an interrupt
 //	5  what this process held is recovered through the second mapping, as a
 //	   guard does for the dead, and memory that only it had open is given back
 //	6  the record is freed, then its byte
@@ -124,6 +127,7 @@ func (a *attachment) close() error {
 		}
 		return errors.Join(zerr, err)
 	}
+	wait.FenceOwn()
 	defer a.release()
 	if err != nil {
 		return a.leaveToOthers(err)

@@ -10,6 +10,9 @@ import (
 const (
 	membarrierGlobalExpedited         = 1 << 1
 	membarrierRegisterGlobalExpedited = 1 << 2
+
+	membarrierPrivateExpedited         = 1 << 3
+	membarrierRegisterPrivateExpedited = 1 << 4
 )
 
 // RegisterMembarrier has the Membarriers of all processes reach this one's threads,
@@ -17,7 +20,12 @@ const (
 // several threads it waits until each processor has come by the kernel's scheduler,
 // some 10 to 50 ms; after the first time it takes a microsecond. Since Linux 4.16,
 // unless a sandbox forbids it; TANDEM_FORCE=nomembarrier makes it fail.
-func RegisterMembarrier() error { return membarrier(membarrierRegisterGlobalExpedited) }
+func RegisterMembarrier() error {
+	if err := membarrier(membarrierRegisterPrivateExpedited); err != nil {
+		return err
+	}
+	return membarrier(membarrierRegisterGlobalExpedited)
+}
 
 // Membarrier returns when each thread of a registered process that was running has
 // had a full memory fence since the call; those that were not had one when they
@@ -33,6 +41,11 @@ func RegisterMembarrier() error { return membarrier(membarrierRegisterGlobalExpe
 // sync_runqueues_membarrier_state and membarrier_switch_mm; Linux 5.4 to 6.12 at
 // least). Nobody may rest on a Membarrier alone.
 func Membarrier() error { return membarrier(membarrierGlobalExpedited) }
+
+// MembarrierOwn is Membarrier for the threads of this process, which must have
+// registered. It misses none: the kernel looks at what each processor runs at that
+// moment.
+func MembarrierOwn() error { return membarrier(membarrierPrivateExpedited) }
 
 func membarrier(command uintptr) error {
 	if noMembarrier {

@@ -22,8 +22,11 @@ func TestMembarrier(t *testing.T) {
 		t.Errorf("register = %v, barrier = %v", register, barrier)
 	}
 	const getRegistrations = 1 << 9
-	if got, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, getRegistrations, 0, 0); register == nil && errno == 0 && got != membarrierRegisterGlobalExpedited {
+	if got, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, getRegistrations, 0, 0); register == nil && errno == 0 && got != membarrierRegisterGlobalExpedited|membarrierRegisterPrivateExpedited {
 		t.Errorf("registered for %#x", got)
+	}
+	if err := MembarrierOwn(); err != register {
+		t.Errorf("of its own threads: %v", err)
 	}
 	if barrier != nil {
 		t.Logf("this system has none: %v", barrier)

@@ -70,6 +70,14 @@ func Reached() bool {
 	return reached.Load()
 }
 
+// FenceOwn has each thread of this process make a full fence, if the process is one that
+// stores without any: what its threads have stored up to now is visible after it.
+func FenceOwn() {
+	if !simulated && reached.Load() {
+		sys.MembarrierOwn()
+	}
+}
+
 // MissesSome reports whether a Membarrier may miss somebody who is reached.
 func MissesSome() bool { return !simulated }
 

@@ -14,6 +14,8 @@ func ReachedWord() *atomic.Bool { return new(atomic.Bool) }
 // FencesOthers reports that no region is made so.
 func FencesOthers() bool { return false }
 
+func FenceOwn() {}
+
 func MissesSome() bool { return false }
 
 func Reached() bool    { return !simulated || hook.Reached() }

@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
 )
 
@@ -26,8 +27,8 @@ import (
 // A process that dies in Get has taken the message, or has left it in the
 // queue for the next one.
 func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
-	if err := ctx.Err(); err != nil {
-		return v, q.fail(opGet, err)
+	if !object.Endless(ctx) && ctx.Err() != nil {
+		return v, q.fail(opGet, ctx.Err())
 	}
 	if q.off() {
 		return v, q.fail(opGet, shm.ErrClosed)

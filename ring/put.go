@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
 )
 
@@ -21,8 +22,8 @@ import (
 //
 // A process that dies in Put has put the whole message, or nothing.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
-	if err := ctx.Err(); err != nil {
-		return q.fail(opPut, err)
+	if !object.Endless(ctx) && ctx.Err() != nil {
+		return q.fail(opPut, ctx.Err())
 	}
 	if q.form != inSlot {
 		return q.putBytes(ctx, opPut, v)

@@ -58,7 +58,8 @@ func TestBarrierLeavesOnce(t *testing.T) {
 	})
 	mine.Arriving = func(int) {
 		others.Abort()
-		engine.NewBell(area.W32(left), engine.Env{Wake: none}).Arm()
+		bell := engine.NewBell(area.W32(left), engine.Env{Wake: none})
+		bell.Arm()
 	}
 	b.eng = *mine
 	if _, err := b.Wait(context.Background()); !errors.Is(err, ErrBroken) {

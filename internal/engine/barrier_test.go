@@ -235,7 +235,8 @@ func TestBarrierSlotNotLeft(t *testing.T) {
 		"abort": func(b *engine.Barrier, a mem.Area) error { b.Abort(); return nil },
 		"kick": func(b *engine.Barrier, a mem.Area) error { // and its slot is free
 			*a.W64(256) = 2 << 31
-			engine.NewBell(a.W32(140), f.env(2, 1)).Bump()
+			bell := engine.NewBell(a.W32(140), f.env(2, 1))
+			bell.Bump()
 			return nil
 		},
 		"its death": func(b *engine.Barrier, a mem.Area) error {

@@ -71,7 +71,7 @@ func NewBell(w *uint32, env Env) Bell { return Bell{w: w, env: env} }
 func patientBell(w *uint32, env Env) Bell { return Bell{w: w, env: env, patient: env.Sync != nil} }
 
 // arm is B1, and W2 for the wakers. can: they have had it.
-func (b Bell) arm() (v uint32, can bool) {
+func (b *Bell) arm() (v uint32, can bool) {
 	v = b.Arm()
 	return v, !b.patient || b.env.Sync()
 }
@@ -81,7 +81,7 @@ func (b Bell) arm() (v uint32, can bool) {
 const slice = time.Millisecond
 
 // sleep is B3, of a sleeper that has slept so often before.
-func (b Bell) sleep(s Sleeper, v uint32, can bool, before int) error {
+func (b *Bell) sleep(s Sleeper, v uint32, can bool, before int) error {
 	if can && !(b.patient && b.env.Misses && before == 0) {
 		return s.Sleep(b.w, v)
 	}
@@ -93,7 +93,7 @@ func (b Bell) sleep(s Sleeper, v uint32, can bool, before int) error {
 // whether it slept. An error is s's and comes at once: then done was not looked
 // at since that sleep, and if the wake-up may have been meant for another, it is
 // for the caller to pass it on.
-func (b Bell) Await(s Sleeper, done func() bool) (slept bool, err error) {
+func (b *Bell) Await(s Sleeper, done func() bool) (slept bool, err error) {
 	return b.await(s, done, beside{})
 }
 
@@ -108,7 +108,7 @@ type beside struct {
 // which may be so without a move.
 const doneEvery = 8
 
-func (b Bell) await(s Sleeper, done func() bool, o beside) (slept bool, err error) {
+func (b *Bell) await(s Sleeper, done func() bool, o beside) (slept bool, err error) {
 	for sleeps := 0; ; {
 		for n := 1; s.Spin(); n++ {
 			if o.moved != nil && n%doneEvery != 0 && !o.moved() {
@@ -141,7 +141,7 @@ func (b Bell) await(s Sleeper, done func() bool, o beside) (slept bool, err erro
 
 // Arm is B1. The caller looks once more and then sleeps on Word while it is
 // the value returned.
-func (b Bell) Arm() uint32 {
+func (b *Bell) Arm() uint32 {
 	for {
 		v := mem.Load32(b.w)
 		if v&(bellAsleep|bellQuiet) == bellAsleep {
@@ -154,22 +154,22 @@ func (b Bell) Arm() uint32 {
 }
 
 // Word is what a sleeper sleeps on.
-func (b Bell) Word() *uint32 { return b.w }
+func (b *Bell) Word() *uint32 { return b.w }
 
 // Armed reports S: whether Ring would do anything.
-func (b Bell) Armed() bool { return mem.Load32(b.w)&bellAsleep != 0 }
+func (b *Bell) Armed() bool { return mem.Load32(b.w)&bellAsleep != 0 }
 
 // Ring is W3 to W6: wakes up to n sleepers if there may be any. What they
 // look at was changed before by a fenced store, an XCHG or a CAS (W1, W2); of a
 // patient one, by a store-release.
-func (b Bell) Ring(n int) {
+func (b *Bell) Ring(n int) {
 	if mem.Load32(b.w)&bellAsleep != 0 {
 		b.ring(n)
 	}
 }
 
 //go:noinline
-func (b Bell) ring(n int) {
+func (b *Bell) ring(n int) {
 	for {
 		v := mem.Load32(b.w)
 		if v&bellAsleep == 0 {
@@ -192,7 +192,7 @@ func (b Bell) ring(n int) {
 
 // Bump changes the sequence whatever S says and wakes everybody: recovery's
 // ring.
-func (b Bell) Bump() {
+func (b *Bell) Bump() {
 	mem.Add32(b.w, bellSeq)
 	b.env.Wake(b.w, -1)
 }

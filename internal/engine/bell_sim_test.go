@@ -33,7 +33,8 @@ func simBell(w *sim.World) {
 	a := mem.Heap(128)
 	tokens, shut, word := a.W64(0), a.W64(8), a.W32(64)
 	w.OnDeath(func(t *sim.Thread, dead engine.Self) {
-		engine.NewBell(word, t.Env()).Bump()
+		bell := engine.NewBell(word, t.Env())
+		bell.Bump()
 	})
 	telling := map[*sim.Process]bool{} // of one token
 	producers := 1 + w.Rand.IntN(3)
@@ -83,7 +84,8 @@ func simBell(w *sim.World) {
 		closer.Immortal = true
 		closer.Go("closer", func(t *sim.Thread) {
 			mem.Store64(shut, 1)
-			engine.NewBell(word, t.Env()).Ring(-1)
+			bell := engine.NewBell(word, t.Env())
+			bell.Ring(-1)
 		})
 		return true
 	})

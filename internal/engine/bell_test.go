@@ -120,7 +120,8 @@ func TestAwaitErrorIsTheLastLook(t *testing.T) {
 	var w uint32
 	looks := 0
 	s := &nap{}
-	slept, err := NewBell(&w, Env{}).Await(s, func() bool { looks++; return false })
+	b := NewBell(&w, Env{})
+	slept, err := b.Await(s, func() bool { looks++; return false })
 	if !slept || err != errAsleep || looks != 2 {
 		t.Errorf("Await = %v, %v after %d looks: not slept, its sleeper's error, and 2", slept, err, looks)
 	}

@@ -86,7 +86,8 @@ func (c *Cond) round(begin, n, share int) (given, last int, err error) {
 			if k <= 0 || !mem.CAS64(row, r, r+uint64(k)) { // N2; it fails if the process is dead
 				continue
 			}
-			c.bellOf(i).Ring(-1) // N3
+			bell := c.bellOf(i)
+			bell.Ring(-1) // N3
 			given, last = given+k, i
 		}
 	}
@@ -191,7 +192,8 @@ func (c *Cond) redo() error {
 	if !ok {
 		return ErrCorrupt
 	}
-	c.bellOf(j).Ring(-1) // H6
+	bell := c.bellOf(j)
+	bell.Ring(-1) // H6
 	return nil
 }
 

@@ -182,7 +182,7 @@ func lookEvent(a mem.Area) (l Look) {
 	}
 	w := mem.Load64(a.W64(0))
 	l.Value = fmt.Sprint(w / eventGen)
-	if NewBell(a.W32(eventBell), Env{}).Armed() {
+	if bell := NewBell(a.W32(eventBell), Env{}); bell.Armed() {
 		l.Waiters = 1
 	}
 	switch {

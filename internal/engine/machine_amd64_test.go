@@ -20,10 +20,9 @@ func TestMachineCode(t *testing.T) {
 		{"takeHere: the claim", (*Queue).takeHere, 1},
 		{"Publish", (*Queue).Publish, 0},
 		{"Store", (*Queue).Store, 0},
-		{"store", (*Queue).store, 0},
 		{"set", (*hint).set, 0},
 		{"storeFenced", storeFenced, 1},
-		{"Bell.Ring", Bell.Ring, 0},
+		{"Bell.Ring", (*Bell).Ring, 0},
 	} {
 		code, err := machine.Code(tt.f)
 		if err != nil {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"testing"
 
 	"example.com/tandem/internal/mem"
@@ -99,8 +100,12 @@ func TestQueueRunInZeroes(t *testing.T) {
 		if n != 0 {
 			t.Errorf("lap %d: %d of 3 are said to be released in the region", lap, n)
 		}
-		if zeroes(a); q.Release(run[0]) && !q.ReleasedInZeroes(run[0]) {
-			t.Errorf("lap %d: one is said to be released in the region", lap)
+		for _, unfenced := range []bool{false, true} {
+			q.unfenced = new(atomic.Bool)
+			q.unfenced.Store(unfenced)
+			if zeroes(a); q.Release(run[0]) && !q.ReleasedInZeroes(run[0]) {
+				t.Errorf("lap %d, unfenced %v: one is said to be released in the region", lap, unfenced)
+			}
 		}
 	}
 }

@@ -67,7 +67,13 @@ func (q *Queue) passLeased() {
 // TryTake is Take's first attempt at a message to be read and released, TryLease
 // at one to be leased: ErrEmpty is not sure.
 func (q *Queue) TryTake() (Slot, error) {
-	s, err := q.take(slotReading)
+	if s, ok := q.takeHere(slotReading); ok {
+		if q.items.Armed() {
+			q.passItems()
+		}
+		return s, nil
+	}
+	s, err := q.walkAndTake(slotReading, false)
 	if err == nil {
 		q.passOn(false)
 	}
@@ -153,7 +159,17 @@ func (q *Queue) Read(s Slot, dst []byte) error {
 // place by now; one doubt is left, see ReleasedInZeroes.
 func (q *Queue) Release(s Slot) bool {
 	q.got() // G3
-	return q.finish(s)
+	to := slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
+	if to == 0 || !q.fixed || !q.unfenced.Load() {
+		return q.finish(s)
+	}
+	q.raceRelease(s) // finish, as it mostly is
+	mem.Release64(s.w(), to)
+	q.space.Ring(1)
+	if mem.Load64(q.state)&stateShut != 0 || q.idle.Armed() {
+		q.tellEnd()
+	}
+	return true
 }
 
 // Discard ends the reading of a message that is nobody's: it counts as done.
@@ -168,7 +184,11 @@ func (q *Queue) finish(s Slot) bool {
 		return q.finishBlocks(s, to)
 	}
 	if to != 0 {
-		q.store(s, to) // G5
+		if q.unfenced.Load() { // G5
+			mem.Release64(s.w(), to)
+		} else {
+			storeFenced(s.w(), to)
+		}
 	} else if !mem.CAS64(s.w(), s.word, to) { // a store would not be seen in zeroes
 		return false
 	}
@@ -198,6 +218,15 @@ func (q *Queue) finished() { q.finishedMany(q.wakes) }
 // finishedMany is G6 of messages whose slots let so many producers go on.
 func (q *Queue) finishedMany(wakes int) {
 	q.space.Ring(wakes)
+	if mem.Load64(q.state)&stateShut != 0 || q.idle.Armed() {
+		q.tellEnd()
+	}
+}
+
+// tellEnd wakes those that wait for the end of the queue, or for rest.
+//
+//go:noinline
+func (q *Queue) tellEnd() {
 	if mem.Load64(q.state)&stateShut != 0 {
 		q.items.Ring(-1)
 	}

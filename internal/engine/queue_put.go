@@ -103,7 +103,11 @@ func (q *Queue) Claim(by Sleeper) (s Slot, err error) {
 func (q *Queue) Publish(s Slot) {
 	*s.attempts() = 0
 	q.raceRelease(s)
-	q.store(s, slotWord(turnOf(s.word), slotFull, 0)) // P3
+	if w := slotWord(turnOf(s.word), slotFull, 0); q.unfenced.Load() { // P3
+		mem.Release64(s.w(), w)
+	} else {
+		storeFenced(s.w(), w)
+	}
 	q.items.Ring(1)
 	if q.space.Armed() {
 		q.passSpace()

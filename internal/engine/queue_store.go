@@ -55,15 +55,8 @@ import (
 // it did (object.Gate.Gave): InZeroes, ReleasedInZeroes. It was in the region if the
 // handle was not closed yet when that was looked at after the store.
 
-// store is P3, or G5.
-func (q *Queue) store(s Slot, to uint64) {
-	if q.unfenced.Load() {
-		mem.Release64(s.w(), to)
-	} else {
-		storeFenced(s.w(), to)
-	}
-}
-
+// storeFenced is F2, where q.unfenced does not say F1.
+//
 //go:noinline
 func storeFenced(w *uint64, to uint64) { mem.Store64(w, to) }
 

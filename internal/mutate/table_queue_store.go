@@ -53,10 +53,24 @@ var queueStoreMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueSleeperMakesTheFences$",
 	},
 	{
-		file:    "internal/engine/queue_store.go",
-		from:    "\tif q.unfenced.Load() {\n\t\tmem.Release64",
-		to:      "\tif true {\n\t\tmem.Release64",
+		file:    "internal/engine/queue_put.go",
+		from:    "; q.unfenced.Load() { // P3",
+		to:      "; true { // P3",
 		promise: "F2: a process that others' fences do not reach makes its own",
+		pkg:     "./internal/engine", run: "TestSimQueue$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_get.go",
+		from:    "\t\tif q.unfenced.Load() { // G5",
+		to:      "\t\tif true { // G5",
+		promise: "F2: so does one that ends a reading",
+		pkg:     "./internal/engine", run: "TestSimQueue$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_get.go",
+		from:    "!q.fixed || !q.unfenced.Load()",
+		to:      "!q.fixed",
+		promise: "F2: so does one that ends a reading, in a hurry",
 		pkg:     "./internal/engine", run: "TestSimQueue$", tags: "tandem_sim",
 	},
 	{
@@ -131,9 +145,16 @@ var queueStoreMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_get.go",
-		from:    "\tif to != 0 {\n\t\tq.store(s, to) // G5\n",
-		to:      "\tif true {\n\t\tq.store(s, to) // G5\n",
+		from:    "\tif to != 0 {\n\t\tif q.unfenced",
+		to:      "\tif true {\n\t\tif q.unfenced",
 		promise: "a reading that leaves a slot 0 does not end in zeroes: a single one",
+		pkg:     "./internal/engine", run: "TestQueueRunInZeroes$",
+	},
+	{
+		file:    "internal/engine/queue_get.go",
+		from:    "\tif to == 0 || !q.fixed",
+		to:      "\tif !q.fixed",
+		promise: "a reading that leaves a slot 0 does not end in zeroes: one in a hurry",
 		pkg:     "./internal/engine", run: "TestQueueRunInZeroes$",
 	},
 	{

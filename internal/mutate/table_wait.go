@@ -84,8 +84,8 @@ var waitMutations = []mutation{
 	},
 	{
 		file:    "internal/sys/membarrier_linux.go",
-		from:    "{ return membarrier(membarrierRegisterGlobalExpedited) }",
-		to:      "{ return membarrier(membarrierGlobalExpedited) }",
+		from:    "\treturn membarrier(membarrierRegisterGlobalExpedited)",
+		to:      "\treturn membarrier(membarrierGlobalExpedited)",
 		promise: "who registers is reached",
 		pkg:     "./internal/sys", run: "TestMembarrier$",
 	},

@@ -111,7 +111,8 @@ func (s sleeper) build(w *World) {
 		}
 		w.Process(5).Go("closer", func(t *Thread) {
 			mem.Store64(shut, 1)
-			engine.NewBell(word, t.Env()).Ring(-1)
+			bell := engine.NewBell(word, t.Env())
+			bell.Ring(-1)
 		})
 		return true
 	})

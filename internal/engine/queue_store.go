@@ -48,6 +48,11 @@ import (
 // proven: both are stores of one thread, in order. One that has not left it was
 // never made.
 //
+// A process whose byte somebody unlocked for it (a program that closes descriptors which
+// are not its own) is taken for dead and is not. A CAS of its would fail
+// after that; its store does not, and may come over what the slot has become: one
+// slot is damaged then, as by any process that writes where it must not.
+//
 // # Zeroes
 //
 // A CAS fails in the zeroes that come in the place of a closed region, a store does

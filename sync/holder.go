@@ -294,9 +294,11 @@ func (u undoing) Unlock() error { return u.h.unlock() }
 //go:norace
 func (h *Holder) deep() int { return h.depth }
 
-// Depth is how often h has locked and not yet unlocked. It does not block.
+// Depth is how often h has locked and not yet unlocked: 0 once the region is closed,
+// but not by Close of the handle that h was made by, after which h can Unlock still. It
+// does not block.
 func (h *Holder) Depth() int {
-	if h.core == nil || h.core.Closed.Load() {
+	if h.core == nil || h.core.Gate.Closed() {
 		return 0
 	}
 	return h.deep()

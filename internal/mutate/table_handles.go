@@ -30,6 +30,8 @@ var handleMutations = []mutation{
 		promise: "a Notify to nobody says nothing through a closed handle", pkg: "./sync", run: "TestClosedHandleMeetsNobody$"},
 	{file: "sync/semaphore.go", from: "	if p.closed.Load() {\n		return p.took(\"Acquire\", nil)\n	}\n", to: "",
 		promise: "no permit is taken through a closed handle", pkg: "./test/handles", run: "TestClosedSemaphore$"},
+	{file: "sync/holder.go", from: "if h.core == nil || h.core.Gate.Closed() {", to: "if h.core == nil || h.core.Closed.Load() {",
+		promise: "a holder's depth is to be seen as long as it can unlock", pkg: "./sync", run: "TestClosedHandleMeetsNobody$"},
 	{file: "sync/holder.go", from: "err = h.core.Here(h.unlock)", to: "err = h.core.Still(h.unlock)",
 		promise: "a Holder unlocks what it has", pkg: "./test/handles", run: "TestClaimsOutliveTheHandle$"},
 	{file: "sync/cond.go", from: "errors.Is(err, shm.ErrClosed) && c.core.Gate.Closed() {", to: "errors.Is(err, shm.ErrClosed) {",

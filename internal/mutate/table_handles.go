@@ -32,6 +32,8 @@ var handleMutations = []mutation{
 		promise: "no permit is taken through a closed handle", pkg: "./test/handles", run: "TestClosedSemaphore$"},
 	{file: "sync/holder.go", from: "if h.core == nil || h.core.Gate.Closed() {", to: "if h.core == nil || h.core.Closed.Load() {",
 		promise: "a holder's depth is to be seen as long as it can unlock", pkg: "./sync", run: "TestClosedHandleMeetsNobody$"},
+	{file: "sync/holder.go", from: "		h.calls++\n", to: "",
+		promise: "the race detector reports a holder that goroutines share", pkg: "./sync", run: "TestRaceDetectorLocks$/Holder", args: []string{"-race"}},
 	{file: "sync/holder.go", from: "err = h.core.Here(h.unlock)", to: "err = h.core.Still(h.unlock)",
 		promise: "a Holder unlocks what it has", pkg: "./test/handles", run: "TestClaimsOutliveTheHandle$"},
 	{file: "sync/cond.go", from: "errors.Is(err, shm.ErrClosed) && c.core.Gate.Closed() {", to: "errors.Is(err, shm.ErrClosed) {",

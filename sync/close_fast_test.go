@@ -61,7 +61,14 @@ func TestClosedHandleMeetsNobody(t *testing.T) {
 	if e.IsSet() {
 		t.Error("IsSet through a closed handle")
 	}
-	must(t, deep.Unlock()) // which is one Lock's
+	for _, want := range []int{1, 0} { // which is one Lock's
+		if d := deep.Depth(); d != want {
+			t.Errorf("a holder of a closed handle is %d deep, want %d", d, want)
+		}
+		if want > 0 {
+			must(t, deep.Unlock())
+		}
+	}
 	for name, l := range map[string]interface{ TryLock() (bool, error) }{"mutex": mutex(t, r, "m"), "rwmutex": rwmutex(t, r, "rw"),
 		"rmutex": rmutex(t, r, "rm").NewHolder(), "the one that was locked again": rmutex(t, r, "again").NewHolder()} {
 		if ok, err := l.TryLock(); !ok || err != nil {

@@ -146,7 +146,8 @@ func (c *Cond) wait(ctx context.Context) (*grip, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err = c.cond.Wait(g, g); g.fault != nil {
+	err = c.cond.Wait(g, g)
+	if g.awake(); g.fault != nil {
 		panic(g.fault)
 	}
 	return g, err

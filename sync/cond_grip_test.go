@@ -2,8 +2,10 @@ package sync
 
 import (
 	"context"
+	"errors"
 	"testing"
 
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/shm/shmtest"
 )
 
@@ -46,4 +48,40 @@ func TestCondGrip(t *testing.T) {
 		}
 	}
 	has(nil, 0)
+}
+
+// A Wait from which the lock was taken says so, and is neither inside nor waiting any
+// more, and another has the lock as before.
+func TestCondGripLost(t *testing.T) {
+	r, ctx := shmtest.Region(t), context.Background()
+	c, err := OpenCond(r, "c", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	h, other := c.Holder(), c.Holder()
+	for range 2 {
+		if err := h.Lock(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g, err := c.grip(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.Store64(c.lock.core.Area.W64(0), 0)
+	if err := c.cond.Wait(g, g); !errors.Is(err, ErrNotLocked) {
+		t.Errorf("Wait = %v", err)
+	}
+	if g.awake(); h.Depth() != 0 || h.mu.Mine() {
+		t.Errorf("depth %d, the word is ours %v", h.Depth(), h.mu.Mine())
+	}
+	if err := other.Lock(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.cond.Notify(1); n != 0 || err != nil {
+		t.Errorf("Notify = %d, %v: nobody waits", n, err)
+	}
+	if err := other.Unlock(); err != nil {
+		t.Error(err)
+	}
 }

@@ -171,14 +171,22 @@ func (g *grip) Unlock() error {
 	g.lock.core.Release()
 	err := g.mu.Unlock()
 	if err != nil {
-		g.Done()
+		g.awake()
 	}
 	return err
 }
 
+// awake says that the call waits for nothing but the lock any more.
+func (g *grip) awake() {
+	if g.Waiter != nil {
+		g.fault = g.Fault() // which has its turn when the lock is back
+		g.Done()
+		g.Waiter = nil
+	}
+}
+
 func (g *grip) Lock() (suspect bool, err error) {
-	g.fault = g.Fault() // which has its turn when the lock is back
-	g.Done()            // from here on it waits for the lock, and nothing else
+	g.awake()
 	if g.Over() {
 		return false, g.without()
 	}

@@ -14,7 +14,9 @@ import (
 // that goes its own way needs a holder of its own: two that share one are one
 // to the lock, so neither waits for the other. A holder may be handed from one
 // goroutine to another, but two must not be in its calls at the same time: how
-// deep it is would be anybody's guess.
+// deep it is would be anybody's guess, and one of two that unlock it can free the
+// lock that another holder has by then. The race detector reports a holder that is
+// not handed over, but shared.
 //
 // It takes nothing any more when the handle is closed that it was made by, but
 // what it has it can still Unlock: nobody else could.
@@ -33,6 +35,7 @@ type Holder struct {
 	mu     engine.RMutex
 	number uint32
 	depth  int // how often it has locked and not unlocked: for its call chain alone
+	calls  int // for the race detector: its call chain alone writes it
 }
 
 // reentry is what this process knows of one reentrant lock. It is private: to
@@ -74,6 +77,14 @@ func (r *reentry) took(h *Holder) {
 	mem.RaceDisable()
 	r.last.Store(h)
 	mem.RaceEnable()
+}
+
+// used lets the race detector see a call of h's. Where a Cond looks at a holder, or gives
+// up and takes back what that has, is none.
+func (h *Holder) used() {
+	if mem.RaceEnabled {
+		h.calls++
+	}
 }
 
 // has reports whether h, which has locked, has the lock: an operator can take it
@@ -150,6 +161,7 @@ func (h *Holder) Lock(ctx context.Context) error {
 //
 //go:noinline
 func (h *Holder) lock(ctx context.Context) error {
+	h.used()
 	err := h.ready(ctx)
 	if err == nil {
 		if ok, lost := h.again(); lost {
@@ -170,6 +182,7 @@ func (h *Holder) lock(ctx context.Context) error {
 // TryLock takes the lock if no other holder has it, and reports whether it
 // did. It does not block. An error, with false, is Lock's.
 func (h *Holder) TryLock() (bool, error) {
+	h.used()
 	err := h.readyNow()
 	if err == nil {
 		ok, lost := h.again()
@@ -191,6 +204,7 @@ func (h *Holder) TryLock() (bool, error) {
 // [Mutex.Recover] does, and blocks as [Holder.Lock] does. Where h has it already it
 // locks once more.
 func (h *Holder) Recover(ctx context.Context) (suspect bool, err error) {
+	h.used()
 	err = h.ready(ctx)
 	if err == nil {
 		if ok, lost := h.again(); lost {
@@ -256,6 +270,7 @@ func (h *Holder) freed() bool {
 
 //go:noinline
 func (h *Holder) unlockSlow() error {
+	h.used()
 	err := h.made()
 	if err == nil {
 		err = h.core.Here(h.unlock)
@@ -294,9 +309,11 @@ func (u undoing) Unlock() error { return u.h.unlock() }
 //go:norace
 func (h *Holder) deep() int { return h.depth }
 
-// Depth is how often h has locked and not yet unlocked. It does not block.
+// Depth is how often h has locked and not yet unlocked: 0 once the region is closed,
+// but not by Close of the handle that h was made by, after which h can Unlock still. It
+// does not block.
 func (h *Holder) Depth() int {
-	if h.core == nil || h.core.Closed.Load() {
+	if h.core == nil || h.core.Gate.Closed() {
 		return 0
 	}
 	return h.deep()

@@ -93,7 +93,8 @@ func (m *RWMutex) lock(ctx context.Context) error {
 }
 
 // TryLock locks for writing if nobody reads or writes, and reports whether it
-// did. It does not block. An error, with false, is Lock's.
+// did. It does not block. An error, with false, is Lock's. Of calls of TryLock and
+// TryRLock that meet each other, and nobody else, one is true.
 func (m *RWMutex) TryLock() (bool, error) {
 	ctx := context.Background()
 	err := m.readyNow()
@@ -214,7 +215,8 @@ func (m *RWMutex) rlock(ctx context.Context) error {
 }
 
 // TryRLock locks for reading if nobody writes or waits to, and reports whether
-// it did. It does not block. An error, with false, is RLock's.
+// it did. It does not block. An error, with false, is RLock's. Where it meets TryLock
+// see there.
 func (m *RWMutex) TryRLock() (bool, error) {
 	ctx := context.Background()
 	err := m.readyNow()

@@ -164,7 +164,7 @@ func (p *permits) acquireSlow(ctx context.Context) error {
 
 // took ends a call that took a permit, if err is nil.
 func (p *permits) took(method string, err error) error {
-	if err == nil && p.core.Closed.Load() && p.core.Gate.Here(func() { p.sem.GiveBack() }) {
+	if err == nil && p.core.Closed.Load() && p.core.Gate.Undo(func() { p.sem.GiveBack() }) {
 		err = shm.ErrClosed // else the region went with the permit taken
 	}
 	if err == nil {

@@ -85,6 +85,11 @@ import (
 // not. Recovery gets to a Cond after it has been to all locks.
 //
 // A stopped waiter keeps its grant. Nobody waits for it: Notify never sleeps.
+//
+// Of a call inside, l may be taken: by another goroutine of its process that
+// unlocks it, or by an operator. Up to W2 that call then changes its row beside the
+// holder of l; so a change of a row that fails is tried again, unless D is set. At W2
+// the call is told. It takes l, to leave, and passes on what it was given.
 type Cond struct {
 	a    mem.Area
 	rows int
@@ -137,6 +142,10 @@ const (
 	condEpochBits = 23
 
 	condActive = 1
+
+	// How often a change of a row is tried. One that fails shows that another is
+	// inside without l, or that the process is dead.
+	condTries = 64
 )
 
 // CondSize is the size of a Cond for so many participants.
@@ -226,7 +235,7 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 	waits := c.a.W64(condWaits) // grows once for each call
 	for {
 		if err := l.Unlock(); err != nil { // W2
-			c.drop(w, l)
+			c.withdraw(w, l)
 			return err
 		}
 		ended := error(nil)
@@ -264,23 +273,28 @@ func (c *Cond) Wait(s Sleeper, l CondLock) error {
 // join is C1 and C2.
 func (c *Cond) join() (*condWaiter, error) {
 	i := int(c.env.Self.Index)
-	if used, bit := c.used(i); mem.Load64(used)&bit == 0 {
-		mem.Or64(used, bit)
+	for range condTries {
+		if used, bit := c.used(i); mem.Load64(used)&bit == 0 {
+			mem.Or64(used, bit)
+		}
+		r := mem.Load64(c.row)
+		switch {
+		case r == 0:
+			mem.Store64(c.a.W64(condRows+condLine*uint64(i)+condEpoch), uint64(c.env.Self.Epoch))
+		case !c.own(r):
+			return nil, ErrCorrupt
+		case condWaitingOf(r) == condMost:
+			return nil, errTooManyWaiters
+		}
+		if mem.CAS64(c.row, r, (r|c.mine)+condWaiting) { // C1
+			return c.line.join(), nil // C2
+		}
 	}
-	r := mem.Load64(c.row)
-	switch {
-	case r == 0:
-		mem.Store64(c.a.W64(condRows+condLine*uint64(i)+condEpoch), uint64(c.env.Self.Epoch))
-	case !condLegal(r) || r>>40 != c.mine>>40:
-		return nil, ErrCorrupt
-	case condWaitingOf(r) == condMost:
-		return nil, errTooManyWaiters
-	}
-	if !mem.CAS64(c.row, r, (r|c.mine)+condWaiting) { // C1
-		return nil, ErrCorrupt // all who may change it are dead, or hold l
-	}
-	return c.line.join(), nil // C2
+	return nil, ErrCorrupt
 }
+
+// own reports whether r is what a row of this process's with waiters looks like.
+func (c *Cond) own(r uint64) bool { return r != 0 && condLegal(r) && r>>40 == c.mine>>40 }
 
 // due reports whether there is a reason to take l and look, for w, which
 // waits: C5, C6, and what there is to heal.
@@ -308,24 +322,36 @@ func (c *Cond) decide(w *condWaiter, l CondLock, end bool) (told, left bool, err
 		return false, true, err
 	}
 	r := mem.Load64(c.row)
-	if r == 0 || !condLegal(r) || r>>40 != c.mine>>40 {
-		c.line.leave(w)
-		return false, true, ErrCorrupt
-	}
-	if told = c.line.first(w, condGrantedOf(r)); !told && !end {
+	if told = c.line.first(w, condGrantedOf(r)); c.own(r) && !told && !end {
 		return false, false, nil
 	}
-	c.line.leave(w)                              // C3
-	if !mem.CAS64(c.row, r, condLeft(r, told)) { // C4
+	if !c.leave(w, r, told) {
 		return false, true, ErrCorrupt
 	}
 	return told, true, nil
 }
 
-// condLeft is r with one waiter less.
+// leave is C3 and C4. r is the row, and told whether w is notified in it. It reports
+// false if the row is corrupt.
+func (c *Cond) leave(w *condWaiter, r uint64, told bool) bool {
+	c.line.leave(w) // C3
+	for range condTries {
+		if !c.own(r) {
+			break
+		}
+		if mem.CAS64(c.row, r, condLeft(r, told)) { // C4
+			return true
+		}
+		r = mem.Load64(c.row)
+	}
+	return false
+}
+
+// condLeft is r with one waiter less, and one grant if that was notified. Where all
+// are notified the one that leaves is.
 func condLeft(r uint64, told bool) uint64 {
 	n := r - condWaiting
-	if told {
+	if g := condGrantedOf(r); told && g > 0 || g == condWaitingOf(r) {
 		n--
 	}
 	if condWaitingOf(n) == 0 {
@@ -334,24 +360,27 @@ func condLeft(r uint64, told bool) uint64 {
 	return n
 }
 
-// drop takes w out as far as that can be done: l cannot be had, since it is
-// corrupt or was taken from its holder, or rows are corrupt. Where the process
-// is leaving the row stays as it is: recovery deals its grants to others.
+// withdraw takes w out whose call does not hold l any more: W2 says so. Rows are not
+// changed without l, so it is taken for that; and what w was given goes to another.
+func (c *Cond) withdraw(w *condWaiter, l CondLock) {
+	if _, err := l.Lock(); err != nil {
+		c.drop(w, l)
+		return
+	}
+	if told, _, err := c.decide(w, l, true); told && err == nil {
+		c.Notify(1)
+	}
+	l.Unlock()
+}
+
+// drop takes w out as far as that can be done: l cannot be had, or rows are corrupt.
+// Where the process is leaving the row stays as it is: recovery deals its grants to
+// others.
 func (c *Cond) drop(w *condWaiter, l CondLock) {
 	if l.Over() {
 		c.line.leave(w)
 		return
 	}
-	for {
-		r := mem.Load64(c.row)
-		ok := r != 0 && condLegal(r) && r>>40 == c.mine>>40
-		if ok {
-			told := c.line.first(w, condGrantedOf(r)) || condGrantedOf(r) == condWaitingOf(r)
-			if !mem.CAS64(c.row, r, condLeft(r, told)) {
-				continue
-			}
-		}
-		c.line.leave(w)
-		return
-	}
+	r := mem.Load64(c.row)
+	c.leave(w, r, c.line.first(w, condGrantedOf(r)))
 }

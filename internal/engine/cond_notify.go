@@ -77,21 +77,37 @@ func (c *Cond) round(begin, n, share int) (given, last int, err error) {
 	last = begin
 	for _, part := range [2][2]int{{begin, c.rows}, {0, begin}} {
 		for i := c.next(part[0]); i < part[1] && given < n; i = c.next(i + 1) {
-			row := c.rowOf(i)
-			r := mem.Load64(row)
-			if !condLegal(r) {
-				return given, last, ErrCorrupt
+			k, err := c.grant(c.rowOf(i), min(share, n-given)) // N2
+			if err != nil {
+				return given, last, err
 			}
-			k := min(condRoom(r), share, n-given)
-			if k <= 0 || !mem.CAS64(row, r, r+uint64(k)) { // N2; it fails if the process is dead
-				continue
+			if k > 0 {
+				bell := c.bellOf(i)
+				bell.Ring(-1) // N3
+				given, last = given+k, i
 			}
-			bell := c.bellOf(i)
-			bell.Ring(-1) // N3
-			given, last = given+k, i
 		}
 	}
 	return given, last, nil
+}
+
+// grant is N2: it gives n grants to a row, or as many as it has room for: none if the
+// process is dead.
+func (c *Cond) grant(row *uint64, n int) (int, error) {
+	for range condTries {
+		r := mem.Load64(row)
+		if !condLegal(r) {
+			return 0, ErrCorrupt
+		}
+		k := min(condRoom(r), n)
+		if k <= 0 {
+			return 0, nil
+		}
+		if mem.CAS64(row, r, r+uint64(k)) {
+			return k, nil
+		}
+	}
+	return 0, ErrCorrupt
 }
 
 // heal deals what was granted to the dead to those who live, and takes the

@@ -48,6 +48,13 @@ import (
 // lock, or finds it taken by another, whose Unlock has to wake; or it gives up
 // (L5).
 //
+// The sequence has 17 bits. A process that is stopped before U4, while others make an
+// exact multiple of 131072 slow Unlocks and recoveries, finds its U2's word again, made
+// by another's U2, and clears W over those who sleep by then. They sleep on until a
+// call that finds the mutex held sets W anew, or until they look by themselves, after
+// half a second or so (Sleeper). That is all: exclusion does not rest on the sequence,
+// as a CAS that takes the mutex finds it free, whatever its age.
+//
 // An offer is not ownership. It ends by being taken, by L5, by U4 or by
 // recovery, and S ends with it. Nobody has to prove that an offer was meant for
 // him: U3 may have woken a call that slept only because of the offer, so any call

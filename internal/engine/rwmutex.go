@@ -53,12 +53,18 @@ import (
 //	R5 leaving: row - 1 by CAS, never       W4 leaving: CAS entered to 0
 //	   below 0; if now 0, ring drain        W5 unlock the mutex
 //	                                        W6 ring gate, for all
+//	R6 TryRLock, after R3: the mutex        W7 TryLock, for W2: rows are 0 after
+//	   is not held any more: R1                W5: W1
 //
 // Never a writer with a reader: R1 and R2 against W1 and W2 are Dekker's. All
 // four are sequentially consistent, and R1 and W1 are full fences (amd64: LOCK;
 // arm64: LDADDAL and CASAL, which LDAR does not pass). So of R1 and W1 one is
 // first for all: if R1 is, W2 finds the row; if W1 is, R2 finds the holder.
 // W2 looks only at rows whose used bit is set, which was before any R1.
+//
+// Of several Trys that meet, and nobody else, one gets it. One that reads may step in,
+// and out again, because of one that writes, and that may give up because of the row
+// that it saw. If R3 is before W5, W7 sees that; else R6 sees W5.
 //
 // W3 is no fence. What entered says is asked after its writer's death, when all
 // that it has stored is there, and by its own process, in W4. Others are shown
@@ -220,16 +226,18 @@ func (l *RWMutex) LockNow() bool {
 // TryLock locks for writing if nobody is inside. It is not taken when it is
 // abandoned: ErrOwnerDied.
 func (l *RWMutex) TryLock() (bool, error) {
-	if mem.Load64(l.m.w)&(mutexHolder|mutexAbandoned) == 0 && l.reading() {
-		return false, nil // and no reader has noticed
-	}
-	ok, err := l.m.TryLock() // W1
-	if !ok || err != nil {
-		return false, err
-	}
-	if l.reading() { // W2
-		l.giveBack()
-		return false, nil
+	for {
+		if mem.Load64(l.m.w)&(mutexHolder|mutexAbandoned) == 0 && l.reading() { // W7
+			return false, nil // and no reader has noticed
+		}
+		ok, err := l.m.TryLock() // W1
+		if !ok || err != nil {
+			return false, err
+		}
+		if !l.reading() { // W2
+			break
+		}
+		l.giveBack() // W5, W6
 	}
 	if !l.there() {
 		l.giveBack()

@@ -39,22 +39,25 @@ func (l *RWMutex) stepOut() {
 // TryRLock locks for reading if nobody writes. While it is abandoned it is
 // not: ErrOwnerDied.
 func (l *RWMutex) TryRLock() (bool, error) {
-	if l.RLockNow() {
-		return true, nil
+	for !l.RLockNow() {
+		w := mem.Load64(l.m.w) // R6
+		switch {
+		case !mutexLegal(w):
+			return false, ErrCorrupt
+		case w&mutexAbandoned != 0:
+			return false, ErrOwnerDied
+		}
+		switch n := mem.Load64(l.row) - l.base; {
+		case n > rwMost:
+			return false, ErrCorrupt
+		case n == rwMost:
+			return false, errReaders
+		}
+		if w&mutexOwner != 0 {
+			return false, nil
+		}
 	}
-	switch w := mem.Load64(l.m.w); {
-	case !mutexLegal(w):
-		return false, ErrCorrupt
-	case w&mutexAbandoned != 0:
-		return false, ErrOwnerDied
-	}
-	switch n := mem.Load64(l.row) - l.base; {
-	case n > rwMost:
-		return false, ErrCorrupt
-	case n == rwMost:
-		return false, errReaders
-	}
-	return false, nil
+	return true, nil
 }
 
 // RLock locks for reading, and waits by s while somebody writes, or waits to.

@@ -45,24 +45,25 @@ var engineCondMutations = []mutation{
 		promise: "a context that ends ends the wait",
 		pkg:     "./internal/engine", run: "TestSimCond$/cancelled", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
-		from: `	c.line.leave(w)                              // C3
-	if !mem.CAS64(c.row, r, condLeft(r, told)) { // C4
-		return false, true, ErrCorrupt
-	}
+		from: `	c.line.leave(w) // C3
+	for range condTries {
+		if !c.own(r) {
+			break
+		}
+		if mem.CAS64(c.row, r, condLeft(r, told)) { // C4
 `,
-		to: `	if !mem.CAS64(c.row, r, condLeft(r, told)) { // C4
-		return false, true, ErrCorrupt
-	}
-	c.line.leave(w) // C3
+		to: `	for range condTries {
+		if !c.own(r) {
+			break
+		}
+		if mem.CAS64(c.row, r, condLeft(r, told)) { // C4
+			c.line.leave(w) // C3
 `,
 		promise: "C3 before C4: a notified waiter never looks as if it were not",
 		pkg:     "./internal/engine", run: "TestSimCondExhaustTwo$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
-		from: `if told {
-		n--
-	}
-`,
-		to:      "",
+		from:    "told && g > 0 || g == condWaitingOf(r)",
+		to:      "g == condWaitingOf(r)",
 		promise: "C4: a grant is taken",
 		pkg:     "./internal/engine", run: "TestSimCond$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
@@ -81,10 +82,35 @@ var engineCondMutations = []mutation{
 		promise: "a call that waits takes the lock and heals when the dead had grants",
 		pkg:     "./internal/engine", run: "TestSimCondPromises$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
-		from:    "told := c.line.first(w, condGrantedOf(r)) || condGrantedOf(r) == condWaitingOf(r)",
-		to:      "told := condGrantedOf(r) == condWaitingOf(r)",
+		from:    "	c.leave(w, r, c.line.first(w, condGrantedOf(r)))",
+		to:      "	c.leave(w, r, false)",
 		promise: "a waiter that cannot have the lock takes its grant with it",
 		pkg:     "./internal/engine", run: "TestCondLockGone$"},
+	{file: "internal/engine/cond.go",
+		from:    "			c.withdraw(w, l)",
+		to:      "			c.drop(w, l)",
+		promise: "a waiter from which the lock was taken leaves with the lock held",
+		pkg:     "./internal/engine", run: "TestSimCondRobbed$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from:    "told && err == nil {\n		c.Notify(1)",
+		to:      "told && err == nil {\n		c.Notify(0)",
+		promise: "a waiter from which the lock was taken passes on what it was given",
+		pkg:     "./internal/engine", run: "TestSimCondRobbed$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from:    "	for range condTries {\n		if used, bit",
+		to:      "	for range 1 {\n		if used, bit",
+		promise: "C1 is tried again: another may be inside without the lock",
+		pkg:     "./internal/engine", run: "TestSimCondRobbed$", tags: "tandem_sim"},
+	{file: "internal/engine/cond.go",
+		from:    "	for range condTries {\n		if !c.own(r) {",
+		to:      "	for range 1 {\n		if !c.own(r) {",
+		promise: "C4 is tried again: another may be inside without the lock",
+		pkg:     "./internal/engine", run: "TestSimCondRobbed$", tags: "tandem_sim"},
+	{file: "internal/engine/cond_notify.go",
+		from:    "	for range condTries {\n		r := mem.Load64(row)",
+		to:      "	for range 1 {\n		r := mem.Load64(row)",
+		promise: "N2 is tried again: another may be inside without the lock",
+		pkg:     "./internal/engine", run: "TestSimCondRobbed$", tags: "tandem_sim"},
 	{file: "internal/engine/cond_notify.go",
 		from: `if err := c.heal(); err != nil { // N1
 		return 0, err

@@ -56,8 +56,8 @@ var waitMutations = []mutation{
 	},
 	{
 		file:    "internal/wait/spin.go",
-		from:    ` || w.ctxErr() != nil || `,
-		to:      ` || `,
+		from:    ` || err != nil || `,
+		to:      ` || err != nil && false || `,
 		promise: "the end of its context ends a spin of mode Spin",
 		pkg:     "./internal/wait", run: "TestSpinModeHears$",
 	},
@@ -77,8 +77,8 @@ var waitMutations = []mutation{
 	},
 	{
 		file:    "internal/wait/spin.go",
-		from:    ` || w.ctxErr() != nil || `,
-		to:      ` || `,
+		from:    ` || err != nil || `,
+		to:      ` || err != nil && false || `,
 		promise: "the end of its context ends a call of a queue that spins",
 		pkg:     "./ring", run: "TestSpinEnds$/^Get$/context",
 	},
@@ -166,11 +166,6 @@ var waitMutations = []mutation{
 `, to: `	if p.budget > 0 && p.tells {
 `,
 		promise: "who sleeps is not among those who spin", pkg: "./internal/wait", run: "TestSleeperLeavesTheCrowd$",
-	},
-	{
-		file: "internal/wait/spin.go", from: `	w.spin.leave()
-	nudged`, to: `	nudged`,
-		promise: "whose context ends its goroutine is not among those who spin", pkg: "./internal/wait", run: "TestEndedGoroutineLeavesTheCrowd$",
 	},
 	{
 		file: "internal/wait/spin.go", from: `w.spin.of.Mode() != Sleep && `, to: ``,

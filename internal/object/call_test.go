@@ -35,6 +35,12 @@ func (w *world) gone() {
 	w.Gate.Replace(func() error { return nil })
 }
 
+// refused is what one leaves for which there were no zeroes.
+func (w *world) refused() {
+	w.Gate.Shut()
+	w.Gate.Replace(func() error { return errors.New("refused") })
+}
+
 type unlock func() error
 
 func (f unlock) Unlock() error { return f() }
@@ -90,6 +96,8 @@ func TestCallsUnderClose(t *testing.T) {
 			"region is closed", "op r/o: region is closed", "", "", "", "op r/o: region is closed", "op r/o: region is closed"},
 		{"region", func(w *world, c *Core) { w.gone() },
 			"region is closed", "op r/o: region is closed", "region is closed", "region is closed", "region is closed", "op r/o: region is closed", ""},
+		{"region, refused", func(w *world, c *Core) { w.refused() },
+			"region is closed", "op r/o: region is closed", "region is closed", "region is closed", "region is closed", "op r/o: region is closed", "op r/o: region is closed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := newWorld()
@@ -117,6 +125,31 @@ func TestCallsUnderClose(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// What a call has changed stands, and what it takes back it takes back, as long as there
+// are no zeroes: before Close has come to them, and where they were refused.
+func TestEffectsUnderClose(t *testing.T) {
+	for name, tt := range map[string]struct {
+		close        func(w *world)
+		here, region bool
+	}{
+		"begun":   {func(w *world) { w.Gate.Shut() }, true, true},
+		"refused": {(*world).refused, false, true},
+		"zeroes":  {(*world).gone, false, false},
+	} {
+		w, undone := newWorld(), 0
+		tt.close(w)
+		if here := w.Gate.Here(func() {}); here != tt.here || w.Gate.Stands() != here {
+			t.Errorf("%s: Here %v, Stands %v, want %v", name, here, w.Gate.Stands(), tt.here)
+		}
+		if gave := w.Gate.Gave(func() bool { return true }); gave != tt.region {
+			t.Errorf("%s: Gave %v, want %v", name, gave, tt.region)
+		}
+		if undo := w.Gate.Undo(func() { undone++ }); undo != tt.region || (undone == 1) != tt.region {
+			t.Errorf("%s: Undo %v, called %d times, want %v", name, undo, undone, tt.region)
+		}
 	}
 }
 

@@ -42,11 +42,10 @@ import (
 // not set, says that the claim was in the region. So a call that goes on has
 // what no other of the process has, and of each thing there is one call at most
 // that has it at G4. What that one goes on to leave in the zeroes no other
-// leaves there. Put and Get claim a slot, and end with a CAS from that claim:
-// in the zeroes it fails, but for one case that Gave decides
-// (engine.Slot.First). Their batches end with stores, which succeed there, too: Gave
-// decides for each (InZeroes, ReleasedInZeroes). Once claims the run, and an RWMutex its writing: what is
-// found in the zeroes, of these, was done there, by the call that asks.
+// leaves there. Put and Get claim a slot, and pass it on by a store, which succeeds in
+// the zeroes, too: Gave decides for each (InZeroes, ReleasedInZeroes in
+// internal/engine/queue_store.go). Once claims the run, and an RWMutex its writing: what
+// is found in the zeroes, of these, was done there, by the call that asks.
 //
 // A mutex. Its word is 0 whenever it is free, so goroutines do lock and unlock it in
 // the zeroes. But each Lock that does sees G3, and goes to unlock what it finds
@@ -65,10 +64,15 @@ import (
 //
 // What a call is in the middle of at G4, it has not done, as if the process
 // had died there: Close recovers it as a death is recovered.
+//
+// Where the kernel refuses the zeroes nothing is recovered. gone is set, and what a
+// call has had an effect on is the region all the same: what gave stands, and what took
+// is given back (Undo).
 type Gate struct {
-	closed atomic.Bool
-	mu     sync.RWMutex
-	gone   bool
+	closed  atomic.Bool
+	mu      sync.RWMutex
+	gone    bool
+	refused bool // G4 failed: what a call has changed is in the region
 
 	flagsMu sync.Mutex
 	flags   map[*atomic.Bool]struct{} // what else is set at G1
@@ -120,7 +124,9 @@ func (g *Gate) Replace(replace func() error) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.gone = true // also if it fails: nobody can tell how far it came
-	return replace()
+	err := replace()
+	g.refused = err != nil
+	return err
 }
 
 // Here runs f while the region is still there, and reports whether it is; else
@@ -135,6 +141,18 @@ func (g *Gate) Here(f func()) bool {
 	return true
 }
 
+// Undo is Here of a call that takes back what it has just done: where the zeroes were
+// refused it did that in the region.
+func (g *Gate) Undo(f func()) bool {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.gone && !g.refused {
+		return false
+	}
+	f()
+	return true
+}
+
 // Took ends a call that has taken a lock, and has seen that the region was
 // closed meanwhile. giveBack unlocks it, and reports whether it was there to be
 // unlocked. Took reports whether the caller has it.
@@ -143,7 +161,7 @@ func (g *Gate) Here(f func()) bool {
 func (g *Gate) Took(giveBack func() bool) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return !giveBack() && g.gone
+	return !giveBack() && g.gone && !g.refused
 }
 
 // Gave ends a call that has changed what it had claimed in the region, and has
@@ -155,7 +173,7 @@ func (g *Gate) Took(giveBack func() bool) bool {
 func (g *Gate) Gave(inZeroes func() bool) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	return !g.gone || !inZeroes()
+	return !g.gone || g.refused || !inZeroes()
 }
 
 // Stands ends a call that has seen that the region was closed meanwhile, and of

@@ -220,8 +220,8 @@ func (p *spinning) leave() {
 
 // lookUp is what a waiter that spins for long does now and then: it lets others
 // run, in this process and in others (the partner may be waiting for this
-// processor), and sees whether the wait must end, which Sleep then says. It is in
-// no crowd meanwhile: a context's method may end the goroutine.
+// processor), and sees whether the wait must end, which Sleep then says. It finds a
+// fault of the context's, too: the caller's next look may find what it waits for.
 //
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {
@@ -229,30 +229,14 @@ func (w *Waiter) lookUp(now int64) bool {
 	sys.Yield()
 	w.spin.checks = now + int64(spinMost)
 	mem.RaceDisable()
-	w.spin.leave()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()
-	if nudged || w.list.Closed() || w.ctxErr() != nil || w.isOver() {
+	err, _ := w.asked((*Waiter).ctxErr)
+	if nudged || w.list.Closed() || err != nil || w.isOver() {
 		w.spin.state = spinYielded
 		return false
 	}
-	mem.RaceDisable()
-	w.spin.join()
-	mem.RaceEnable()
 	return true
-}
-
-// ctxErr is the context's error. If that panics Sleep has to find it, too: the
-// caller's next look may find what it waits for.
-//
-//go:norace
-func (w *Waiter) ctxErr() (err error) {
-	defer func() {
-		if recover() != nil {
-			err = errFault
-		}
-	}()
-	return w.ctx.Err()
 }
 
 // again is the end of a Sleep, and of the spin before it, which was in vain. A

@@ -1,7 +1,6 @@
 package wait
 
 import (
-	"context"
 	"runtime"
 	"sync/atomic"
 	"testing"
@@ -92,30 +91,6 @@ func TestCrowdYields(t *testing.T) {
 	if n := crowd.Load(); n != 0 {
 		t.Errorf("%d in the crowd when the wait is over", n)
 	}
-}
-
-// A goroutine that the method of a context ends while it spins is in no crowd.
-func TestEndedGoroutineLeavesTheCrowd(t *testing.T) {
-	have(t, true)
-	done := make(chan bool)
-	go func() {
-		defer close(done)
-		wt := NewList().WaiterWith(exits{background}, NewSpinner(Spin))
-		for wt.Spin() {
-		}
-	}()
-	<-done
-	if n := crowd.Load(); n != 0 {
-		t.Errorf("%d in the crowd", n)
-	}
-}
-
-// exits is a context whose Err ends the goroutine.
-type exits struct{ context.Context }
-
-func (exits) Err() error {
-	runtime.Goexit()
-	return nil
 }
 
 // Who sleeps is not in the crowd, and spins anew when it is awake.

@@ -123,13 +123,25 @@ func (w *Waiter) Fault() (fault any) {
 // and the waiter has claims in the region, which it ends as for any error.
 var errFault = errors.New("a method of the context panicked")
 
-// caught is deferred around calls of ctx's methods.
+// asked is what f returns, which calls methods of the context. What they panic with is
+// fault. If one ends its goroutine, so does the process: what the call has claimed by
+// now nobody would give back as long as the process lives.
 //
 //go:norace
-func (w *Waiter) caught(err *error) {
-	if p := recover(); p != nil {
-		w.fault, *err = p, errFault
-	}
+func (w *Waiter) asked(f func(*Waiter) error) (err error, fault any) {
+	returned := false
+	defer func() {
+		if returned {
+			return
+		}
+		if fault = recover(); fault == nil {
+			go panic("a method of a context has ended its goroutine")
+		}
+		err = errFault
+	}()
+	err = f(w)
+	returned = true
+	return err, nil
 }
 
 // Since is when the call first slept, in CLOCK_MONOTONIC nanoseconds; 0: it has
@@ -195,8 +207,13 @@ func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 //
 //go:norace
 func (w *Waiter) arm() (err error) {
-	defer w.caught(&err)
 	w.armed = true
+	err, w.fault = w.asked((*Waiter).listen)
+	return err
+}
+
+//go:norace
+func (w *Waiter) listen() error {
 	if w.ctx.Done() == nil {
 		return nil
 	}
@@ -236,14 +253,13 @@ func (w *Waiter) isOver() bool {
 //
 //go:norace
 func (w *Waiter) ended() (err error) {
-	defer w.caught(&err)
 	if w.fault != nil {
 		return errFault
 	}
 	if !w.armed || w.stop == nil {
 		return nil
 	}
-	if err := w.ctx.Err(); err != nil {
+	if err, w.fault = w.asked((*Waiter).ctxErr); err != nil {
 		return err
 	}
 	if w.deadline != 0 && sys.MonotonicNow() >= w.deadline {
@@ -251,6 +267,9 @@ func (w *Waiter) ended() (err error) {
 	}
 	return nil
 }
+
+//go:norace
+func (w *Waiter) ctxErr() error { return w.ctx.Err() }
 
 // sleep is S2 and S3.
 //

@@ -144,11 +144,16 @@ func (q *Queue[T]) lendable(n int) (int, error) {
 // at is where the memory is; nil after Put and Drop. After Close of the region it is
 // in zeroes of this process's own.
 func (l Loan[T]) at() unsafe.Pointer {
-	if l.q == nil || !l.q.eng.Lent(l.l) && !l.q.core.Gate.Closed() {
+	if l.q == nil || !l.q.eng.Lent(l.l) && !l.q.gone() {
 		return nil
 	}
 	return l.q.eng.Memory(l.l)
 }
+
+// gone reports whether there are zeroes in the region's place. A Close comes to that
+// some time after it has begun, or never if it fails; until then what has ended is
+// another's.
+func (q *Queue[T]) gone() bool { return q.core.Gate.Closed() && q.eng.Gone() }
 
 // Bytes returns the memory that was lent, for a T that is []byte, else nil. It is the
 // loan's until Put or Drop, and as long as l is reachable; afterwards Bytes is nil, and

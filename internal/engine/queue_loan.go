@@ -68,6 +68,10 @@ func (q *Queue) Memory(l Loan) unsafe.Pointer { return mem.Place(q.pool.at(l.fir
 // Lent reports whether the loan has not ended, nor is being put.
 func (q *Queue) Lent(l Loan) bool { return mem.Load64(q.pool.owner(l.first)) == l.tag }
 
+// Gone reports whether there are zeroes in the region's place. They come all at once:
+// who has found them in one word finds them in all from then on.
+func (q *Queue) Gone() bool { return q.gone() }
+
 // own is LN2.
 func (q *Queue) own(l Loan) (Loan, error) {
 	to := l

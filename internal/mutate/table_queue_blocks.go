@@ -277,10 +277,17 @@ var queueBlocksMutations = []mutation{
 	},
 	{
 		file:    "ring/loan.go",
-		from:    "!l.q.eng.Lent(l.l) && !l.q.core.Gate.Closed() {",
+		from:    "!l.q.eng.Lent(l.l) && !l.q.gone() {",
 		to:      "!l.q.eng.Lent(l.l) {",
 		promise: "a loan is zeroes after Close, and not nothing",
 		pkg:     "./ring", run: "TestLoanAndViewAfterClose$",
+	},
+	{
+		file:    "ring/loan.go",
+		from:    "return q.core.Gate.Closed() && q.eng.Gone() }",
+		to:      "return q.core.Gate.Closed() }",
+		promise: "a loan that has ended has no memory of the region, while that is being closed neither",
+		pkg:     "./ring", run: "TestLoanWhileClosing$",
 	},
 	{
 		file:    "ring/loan.go",

@@ -79,7 +79,9 @@ import (
 // few times (claimBlocks), as a consumer lingers at a slot that is being written. A
 // process that is stopped there keeps that much from the others until it goes on
 // or dies. One that waits is woken: whoever gives back what it had for a moment
-// rings space.
+// rings space. Who takes a piece and keeps all of it rings for nobody; so one that
+// has seen room and lost it to others goes on looking, until it sees none. It loses
+// to a CAS of theirs each time: somebody gets on.
 //
 // # Death
 //
@@ -196,7 +198,7 @@ type sight struct {
 	row   uint32 // where free pieces in a row begin that have as many blocks as wanted
 	found bool   // there are such
 	all   uint32 // blocks that are free, as far as it has looked
-	loose bool   // somebody holds a piece that is loose
+	loose bool   // somebody holds a piece that is loose, or takes or frees one
 }
 
 // look goes round the pool from block b on until it has found what is wanted: to
@@ -217,7 +219,9 @@ func (p *pool) look(b, want uint32) (s sight) {
 			}
 		} else {
 			run = 0
-			if o != 0 && !isFree(o) {
+			if isFree(o) {
+				s.loose = true // its words are of before and after
+			} else if o != 0 {
 				e := mem.Load64(p.extent(b))
 				s.loose = s.loose || e&extentLoose != 0
 				k = p.length(b, e)
@@ -239,7 +243,8 @@ type claim struct {
 	first uint32
 	ok    bool
 	stirs bool // it has held for a moment what is free again: others may have failed for that
-	again bool // it has failed for what others held for a moment
+	lost  bool // there was enough, and others were faster
+	loose bool // there was not, and others hold something that may be free in a moment
 }
 
 // claim takes want blocks: a piece, or pieces if it need not be whole.
@@ -251,12 +256,11 @@ func (p *pool) claim(want uint32, tag uint64, whole bool) (c claim) {
 	s := p.look(start, want)
 	switch {
 	case s.found:
-		c = p.piece(s.row, want, tag)
+		return p.piece(s.row, want, tag)
 	case !whole && s.all >= want:
-		c = p.gather(start, want, tag)
+		return p.gather(start, want, tag)
 	}
-	c.again = c.again || s.loose
-	return c
+	return claim{loose: s.loose}
 }
 
 // piece claims want blocks from b on, where free pieces were seen in a row.
@@ -264,13 +268,13 @@ func (p *pool) piece(b, want uint32, tag uint64) (c claim) {
 	o := mem.Load64(p.owner(b))
 	have := p.free(b, o)
 	if have == 0 || !mem.CAS64(p.owner(b), o, tag) { // P1
-		return claim{again: true}
+		return claim{lost: true}
 	}
 	for have < want {
 		k := p.join(b, have, tag)
 		if k == 0 {
 			mem.CAS64(p.owner(b), tag, freed(have))
-			return claim{stirs: true, again: true}
+			return claim{stirs: true, lost: true}
 		}
 		have += k
 	}

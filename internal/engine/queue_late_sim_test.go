@@ -119,6 +119,22 @@ func TestSimQueueSeesWhatWasGotByLongPuts(t *testing.T) {
 	})
 }
 
+// A queue that was shut down while it was empty is not full.
+func TestSimQueueShutIsNotFull(t *testing.T) {
+	sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {
+		attach := lateQueueOf(w, QueueConfig{Slots: 1, Room: 16, Rows: 8, Blocks: 2, BlockSize: 64, MaxMessage: 64})
+		one(w, attach, 0, "producer of a long one", func(_ *sim.Thread, q *Queue) {
+			if err := q.TryPut(make([]byte, 64)); err != nil && err != ErrShutdown {
+				w.Fail("TryPut: %v", err)
+			}
+		})
+		one(w, attach, 1, "consumer", func(_ *sim.Thread, q *Queue) {
+			q.Shutdown()
+			q.Take(nil, false)
+		})
+	})
+}
+
 // The room is behind a lease.
 func TestSimQueueSeesWhatWasGotBehindALease(t *testing.T) {
 	sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {

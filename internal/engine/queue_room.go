@@ -78,12 +78,12 @@ func (q *Queue) roomAt(p, s uint64, ok bool) int {
 func (q *Queue) roomy() bool { return q.findRoom() != noRoom }
 
 // full reports that there is no room, and is sure of it (queue_store.go): it makes the
-// others' fences before it says so of a position of the front, of each anew.
+// others' fences before it says so of a position of the front, of each anew. An end is not full.
 func (q *Queue) full() bool {
 	sure := ^uint64(0)
 	for range q.bound() {
 		p, s, ok := q.putFront()
-		if q.roomAt(p, s, ok) != noRoom {
+		if q.roomAt(p, s, ok) != noRoom || phaseOf(s) == slotSealed {
 			return false
 		}
 		if p == sure || phaseOf(s) == slotFull || !q.sync() {

@@ -46,7 +46,8 @@ import (
 //	       P3  extent: the length wanted, not loose. By this store the part is a
 //	           piece, of the same holder
 //	       P4  CAS owner of the rest: tag → free. Then ring space
-//	join   J1  CAS owner of the next piece: free → tag
+//	join   J1  CAS owner of the next piece: free → tag. If it is longer than the
+//	           longest message: P2 to P4 of the rest
 //	       J2  extent: longer by it. By this store it is a part
 //	       J3  owner of the part: 0
 //	free   F1  extent: loose. CAS owner: tag → free, with the length
@@ -69,19 +70,21 @@ import (
 // Messages fit as long as their blocks, together, are no more than there are:
 // a chain takes every free one. A loan has to lie in one piece, and so waits
 // for a row of free ones. The pool begins as pieces for the longest message,
-// and no claim leaves a longer one behind.
+// and no claim leaves a longer one behind: it cuts the rest, too. One that dies after
+// J2 leaves a piece of less than twice that length; of which no longer one comes, since
+// whoever joins it cuts it first.
 //
 // # Stops, and what is said to be full
 //
 // From P1 to P4, three stores, and while it joins or gathers, a claimer has more
-// than it keeps: less than twice the longest message, unless it gathers. A claimer that
-// finds no room and has seen a loose piece in somebody's hand looks again a
-// few times (claimBlocks), as a consumer lingers at a slot that is being written. A
-// process that is stopped there keeps that much from the others until it goes on
-// or dies. One that waits is woken: whoever gives back what it had for a moment
-// rings space. Who takes a piece and keeps all of it rings for nobody; so one that
-// has seen room and lost it to others goes on looking, until it sees none. It loses
-// to a CAS of theirs each time: somebody gets on.
+// than it keeps: less than twice the longest message, unless it gathers, or joins what
+// one left that died so: then less than three times. A claimer that finds no room and
+// has seen a loose piece in somebody's hand looks again a few times (claimBlocks), as a
+// consumer lingers at a slot that is being written. A process that is stopped there
+// keeps that much from the others until it goes on or dies. One that waits is woken:
+// whoever gives back what it had for a moment rings space. Who takes a piece and keeps
+// all of it rings for nobody; so one that has seen room and lost it to others goes on
+// looking, until it sees none. It loses to a CAS of theirs each time: somebody gets on.
 //
 // # Death
 //
@@ -303,15 +306,28 @@ func (p *pool) join(b, have uint32, tag uint64) uint32 {
 	if k == 0 || !mem.CAS64(p.owner(next), o, tag) { // J1
 		return 0
 	}
+	if k > p.most {
+		p.cut(next, k, p.most, tag, extentLoose)
+		k = p.most
+	}
 	mem.Release64(p.extent(b), uint64(have+k|extentLoose)) // J2
 	mem.Release64(p.owner(next), 0)                        // J3
 	return k
 }
 
-// cut gives back what the piece of have blocks at b has beyond k.
+// cut gives back what the piece of have blocks at b has beyond k, in pieces for the
+// longest message.
 //
 //go:noinline
 func (p *pool) cut(b, have, k uint32, tag uint64, loose uint32) {
+	for ; have-k > p.most; have -= p.most {
+		p.cutOne(b, have, have-p.most, tag, extentLoose)
+	}
+	p.cutOne(b, have, k, tag, loose)
+}
+
+// cutOne is P2 to P4.
+func (p *pool) cutOne(b, have, k uint32, tag uint64, loose uint32) {
 	rest := b + k
 	mem.Release64(p.extent(rest), uint64(have-k|extentLoose)) // P2
 	mem.Release64(p.owner(rest), tag)                         // P2

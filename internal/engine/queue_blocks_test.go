@@ -148,6 +148,45 @@ func TestQueueBlocksDoNotCrumble(t *testing.T) {
 	}
 }
 
+// Claimers die, one after the other, each when it has joined a piece to what it had.
+// What is free is never in a much longer piece than it was, which one that is stopped
+// could keep from all others; and the next claim cuts that, too.
+func TestQueueDeathsWhileJoining(t *testing.T) {
+	const most = 4
+	c := QueueConfig{Slots: 4, Room: 16, Blocks: 40, BlockSize: 64, MaxMessage: most * 64}
+	a, q := heapQueue(t, c)
+	q.CutInto(3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4)
+	longest := func() (n uint32) {
+		for b := range q.pool.n {
+			if isFree(*q.pool.owner(b)) {
+				n = max(n, uint32(*q.pool.extent(b))&extentMask)
+			}
+		}
+		return n
+	}
+	dead := attachQueue(t, a, 1)
+	for b := uint32(33); b < 36; b -= 3 {
+		tag := dead.pool.newTag()
+		mem.Store64(dead.pool.owner(b), tag) // P1
+		if dead.pool.join(b, 3, tag) == 0 {
+			t.Fatalf("nothing to join at %d: %s", b+3, q.pieces())
+		}
+		if err := recoverQueue(a, q.env, Self{1, 1}); err != nil {
+			t.Fatal(err)
+		}
+		quietQueue(t, a)
+		if n := longest(); n >= 2*most {
+			t.Fatalf("a free piece has %d blocks: %s", n, q.pieces())
+		}
+	}
+	if _, err := q.claimBlocks(1, q.pool.newTag(), true); err != nil {
+		t.Fatal(err)
+	}
+	if n := longest(); n > most {
+		t.Errorf("a free piece has %d blocks after a claim: %s", n, q.pieces())
+	}
+}
+
 // A chain that was damaged, so that it leads into another message's or out of
 // the pool, harms no other message, however it ends: what is read of it is
 // ErrCorrupt, and no block is freed but its own.

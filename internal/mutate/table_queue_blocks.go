@@ -53,6 +53,20 @@ var queueBlocksMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_blocks.go",
+		from:    "	if k > p.most {\n",
+		to:      "	if k > p.n {\n",
+		promise: "deaths of claimers do not make the pool one piece, which one that is stopped keeps from all",
+		pkg:     "./internal/engine", run: "TestQueueDeathsWhileJoining$",
+	},
+	{
+		file:    "internal/engine/queue_blocks.go",
+		from:    "	for ; have-k > p.most; have",
+		to:      "	for ; have-k > p.n; have",
+		promise: "no claim leaves a longer piece than the longest message has",
+		pkg:     "./internal/engine", run: "TestQueueDeathsWhileJoining$",
+	},
+	{
+		file:    "internal/engine/queue_blocks.go",
 		from:    "	if k == 0 || !mem.CAS64(p.owner(next), o, tag) { // J1",
 		to:      "	if k == 0 { // J1",
 		promise: "J1: what is joined is claimed",

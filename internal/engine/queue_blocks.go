@@ -34,9 +34,9 @@ import (
 //	L       loose: free, or of a holder that may give part of it back at once
 //	next    the chain's next piece, but in its last
 //
-// A tag names the producer and is never used for two messages, so all pieces of
-// a message are known by it, without the chain. The owner says whose the piece
-// is and only its CAS moves it from one to another. The extent is the holder's.
+// A tag names the producer, and no two messages have the same (queue_blocks_tags.go):
+// all pieces of a message are known by it, without the chain. The owner says whose the
+// piece is and only its CAS moves it from one to another. The extent is the holder's.
 //
 // # Steps
 //
@@ -58,7 +58,7 @@ import (
 // around it or before it, of whom that is (P3, J2), and has a tag then. So a CAS
 // from free is right whenever it succeeds, however old the look before it: it
 // compares the length as well, and needs no count against ABA. A tag that was
-// read is compared with one that is never used again.
+// read is used again after 2^33 others, if at all.
 //
 // A claimer cuts what is too long and joins what is too short, after a look has
 // shown that the pieces in a row will do. It gives back what it has if others are
@@ -107,6 +107,7 @@ type pool struct {
 	bytes   unsafe.Pointer
 	who     uint64
 	hint    atomic.Uint32 // block where the next search begins
+	stretch atomic.Pointer[stretch]
 }
 
 const (
@@ -117,10 +118,6 @@ const (
 	extentNext  = 32
 	headBytes   = 16
 )
-
-// tags counts this process's messages in blocks, in all queues, so that no
-// handle begins anew.
-var tags atomic.Uint64
 
 func newPool(a mem.Area, c QueueConfig, l queueLayout, self Self) pool {
 	n := uint64(c.Blocks)
@@ -158,18 +155,6 @@ func (p *pool) at(b uint32) unsafe.Pointer {
 func tagWho(tag uint64) uint64   { return tag >> tagWhoShift }
 func freed(length uint32) uint64 { return uint64(length)<<1 | blockFree }
 func isFree(owner uint64) bool   { return owner&blockFree != 0 }
-
-// newTag is a tag for one more message; never 0.
-func (p *pool) newTag() uint64 {
-	for {
-		mem.RaceDisable()
-		n := tags.Add(1)
-		mem.RaceEnable()
-		if seq := n << 1 & (1<<tagWhoShift - 1); seq != 0 {
-			return p.who<<tagWhoShift | seq
-		}
-	}
-}
 
 // blocks is how many a message of n bytes takes: one at least.
 func (p *pool) blocks(n uint32) uint32 { return max((n+p.size-1)/p.size, 1) }

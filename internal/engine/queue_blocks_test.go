@@ -67,7 +67,7 @@ func TestQueueClaimOfBlocks(t *testing.T) {
 			for _, k := range tt.begin {
 				if k < 0 {
 					k = -k
-					*q.pool.owner(b), *q.pool.extent(b) = q.pool.newTag(), uint64(k)
+					*q.pool.owner(b), *q.pool.extent(b) = q.newTag(), uint64(k)
 				} else {
 					*q.pool.owner(b), *q.pool.extent(b) = freed(uint32(k)), uint64(k|extentLoose)
 				}
@@ -75,7 +75,7 @@ func TestQueueClaimOfBlocks(t *testing.T) {
 			}
 			before := q.pieces()
 			setHint(&q.pool.hint, tt.from)
-			tag := q.pool.newTag()
+			tag := q.newTag()
 			first, err := q.claimBlocks(tt.want, tag, tt.whole)
 			if err != tt.failed {
 				t.Fatalf("claim = %v, want %v", err, tt.failed)
@@ -135,7 +135,7 @@ func TestQueueBlocksDoNotCrumble(t *testing.T) {
 			q.Release(s)
 		}
 		for range 2 {
-			if _, err := q.claimBlocks(32, q.pool.newTag(), true); err != nil {
+			if _, err := q.claimBlocks(32, q.newTag(), true); err != nil {
 				t.Fatalf("round %d: %v: %s", round, err, q.pieces())
 			}
 		}
@@ -166,7 +166,7 @@ func TestQueueDeathsWhileJoining(t *testing.T) {
 	}
 	dead := attachQueue(t, a, 1)
 	for b := uint32(33); b < 36; b -= 3 {
-		tag := dead.pool.newTag()
+		tag := dead.newTag()
 		mem.Store64(dead.pool.owner(b), tag) // P1
 		if dead.pool.join(b, 3, tag) == 0 {
 			t.Fatalf("nothing to join at %d: %s", b+3, q.pieces())
@@ -179,7 +179,7 @@ func TestQueueDeathsWhileJoining(t *testing.T) {
 			t.Fatalf("a free piece has %d blocks: %s", n, q.pieces())
 		}
 	}
-	if _, err := q.claimBlocks(1, q.pool.newTag(), true); err != nil {
+	if _, err := q.claimBlocks(1, q.newTag(), true); err != nil {
 		t.Fatal(err)
 	}
 	if n := longest(); n > most {
@@ -272,7 +272,7 @@ func TestQueueWriteStopsAtABadLink(t *testing.T) {
 	c := QueueConfig{Slots: 4, Room: 16, Blocks: 12, BlockSize: 64, MaxMessage: 190}
 	for _, bad := range []uint64{1 << 63, 1<<63 | 1, extentMask, 0} {
 		_, q := heapQueue(t, c)
-		tag := q.pool.newTag()
+		tag := q.newTag()
 		first, err := q.claimBlocks(3, tag, false)
 		if err != nil {
 			t.Fatal(err)

@@ -54,7 +54,7 @@ func (q *Queue) CutInto(lengths ...uint32) {
 
 // claimAt takes the piece at b, for good.
 func (q *Queue) claimAt(b uint32) {
-	*q.pool.owner(b), *q.pool.extent(b) = q.pool.newTag(), uint64(uint32(*q.pool.extent(b))&extentMask)
+	*q.pool.owner(b), *q.pool.extent(b) = q.newTag(), uint64(uint32(*q.pool.extent(b))&extentMask)
 }
 
 const NearWrap = nearWrap

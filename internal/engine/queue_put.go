@@ -51,7 +51,7 @@ func (q *Queue) PutSlot(by Sleeper, msg []byte) (Slot, error) {
 
 func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
-	want, tag := q.pool.blocks(n), q.pool.newTag()
+	want, tag := q.pool.blocks(n), q.newTag()
 	if by == nil && mem.Load64(q.state)&stateShut == 0 && q.full() {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}

@@ -129,11 +129,32 @@ var queueBlocksMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimQueueLoosePieces$", tags: "tandem_sim",
 	},
 	{
-		file:    "internal/engine/queue_blocks.go",
+		file:    "internal/engine/queue_blocks_tags.go",
 		from:    "		n := tags.Add(1)",
 		to:      "		n := tags.Load() | 1",
 		promise: "no tag is used for two messages",
 		pkg:     "./internal/engine", run: "TestSimQueueDiesAnywhere$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_blocks_tags.go",
+		from:    "(n < tagRound || !q.tagged(",
+		to:      "(n > 0 || !q.tagged(",
+		promise: "a tag that comes round is not given again while a piece or a slot has it",
+		pkg:     "./internal/engine", run: "TestQueueTagsComeRound$",
+	},
+	{
+		file:    "internal/engine/queue_blocks_tags.go",
+		from:    "				s.taken[o] = true\n",
+		to:      "				_ = o\n",
+		promise: "no message has the tag of a loan",
+		pkg:     "./internal/engine", run: "TestQueueTagsComeRound$",
+	},
+	{
+		file:    "internal/engine/queue_blocks_tags.go",
+		from:    "			s.taken[t] = true\n",
+		to:      "			_ = t\n",
+		promise: "a message that is put does not lose its blocks to one that is done and has its tag",
+		pkg:     "./internal/engine", run: "TestQueueTagsComeRound$",
 	},
 	{
 		file:    "internal/engine/queue_blocks_chain.go",

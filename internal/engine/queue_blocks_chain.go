@@ -88,7 +88,9 @@ func (p *pool) giveBack(b uint32, tag uint64, n uint32) {
 
 // reclaim frees the piece at b, whose tag is of a dead process, and clears the
 // parts within it. It may be done twice, and by two: every step is a CAS from what
-// the dead one left. It returns how many blocks it has gone over.
+// the dead one left. An owner is so for certain, by its tag; an extent may be that of
+// a message which came there since, and is as long: it shows L then, without need, and
+// others look a few times more. It returns how many blocks it has gone over.
 func (p *pool) reclaim(b uint32, tag uint64) uint32 {
 	e := mem.Load64(p.extent(b))
 	k := p.length(b, e)

@@ -20,8 +20,10 @@ import (
 // meanwhile, and so holds up nobody, however long it takes; it takes room of the
 // queue's Buffer. Copies of a Loan are the same loan.
 //
-// It ends with Put or Drop. If the process dies or closes the region before, or
-// nothing in the process reaches the Loan any more, the memory goes back.
+// It ends with Put or Drop. If the process dies or closes the region before, the
+// memory goes back; and so it does some time after nothing in the process reaches the
+// Loan any more. What is kept of Loans that have ended may put that last off: so keep
+// them no longer than others.
 type Loan[T any] struct {
 	q   *Queue[T]
 	l   engine.Loan
@@ -30,7 +32,9 @@ type Loan[T any] struct {
 }
 
 // A lending is what a Loan is reached by: when nothing reaches it any more while
-// it is out, the memory goes back. One that is in is used again.
+// it is out, the memory goes back. One that is in is used again, so that a loan
+// allocates nothing; a copy of an ended Loan that the program has kept reaches the one
+// of another, then, which goes back no sooner than that copy.
 type lending struct{ out *outstanding }
 
 // outstanding is what the collector gives back, once nothing reaches the lending:

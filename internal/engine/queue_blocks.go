@@ -186,7 +186,7 @@ type sight struct {
 	row   uint32 // where free pieces in a row begin that have as many blocks as wanted
 	found bool   // there are such
 	all   uint32 // blocks that are free, as far as it has looked
-	loose bool   // somebody holds a piece that is loose, or takes or frees one
+	loose bool   // somebody holds a piece that is loose, or changes some
 }
 
 // look goes round the pool from block b on until it has found what is wanted: to
@@ -207,9 +207,9 @@ func (p *pool) look(b, want uint32) (s sight) {
 			}
 		} else {
 			run = 0
-			if isFree(o) {
-				s.loose = true // its words are of before and after
-			} else if o != 0 {
+			if o == 0 || isFree(o) {
+				s.loose = true // it has changed under this look
+			} else {
 				e := mem.Load64(p.extent(b))
 				s.loose = s.loose || e&extentLoose != 0
 				k = p.length(b, e)

@@ -73,6 +73,38 @@ func TestSimQueueBlocksLostToOthers(t *testing.T) {
 	}
 }
 
+// One who joins what there is comes between any two accesses of one who looks, and gives
+// it back soon after, since he wanted more: that is not said to be full.
+func TestSimQueueLookBesideAClaim(t *testing.T) {
+	c := QueueConfig{Slots: 4, Room: 16, Blocks: 4, BlockSize: 64, MaxMessage: 256}
+	for k := 1; ; k++ {
+		a, q := heapQueue(t, c)
+		q.shatter()
+		other := attachQueue(t, a, 1)
+		tag := other.newTag()
+		n, has := 0, uint32(0)
+		var point func()
+		point = func() {
+			mem.Point = nil
+			if n++; n == k && mem.CAS64(q.pool.owner(0), freed(1), tag) { // P1
+				for has = 1; other.pool.join(0, has, tag) != 0; has++ {
+				}
+			} else if n == k+5 && has != 0 {
+				mem.CAS64(q.pool.owner(0), tag, freed(has))
+			}
+			mem.Point = point
+		}
+		mem.Point = point
+		err := q.TryPut(make([]byte, 100))
+		if mem.Point = nil; err != nil {
+			t.Errorf("taken before access %d: %v", k, err)
+		}
+		if n < k {
+			break
+		}
+	}
+}
+
 // beforeCalls calls f before the first access of each call of a method of the pool's.
 func beforeCalls(f func(function string)) {
 	last := ""

@@ -11,6 +11,13 @@ var queueBlocksMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_blocks.go",
+		from:    "				s.loose = true // it has changed under this look\n",
+		to:      "",
+		promise: "what changes hands under a look is not said to be held",
+		pkg:     "./internal/engine", run: "TestSimQueueLookBesideAClaim$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_blocks.go",
 		from:    "		if left == 0 && run == 0 {",
 		to:      "		if left == 0 {",
 		promise: "a row in which the look began is seen whole",

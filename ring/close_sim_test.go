@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"reflect"
 	"testing"
+	"unsafe"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -56,6 +57,8 @@ func TestSimCloseQueue(t *testing.T) {
 				}
 				if err = l.Put(sim.Context, copy(l.Bytes(), v)); err != nil {
 					l.Drop() // or it is as in a process that is closing
+				} else if p := unsafe.SliceData(l.Bytes()); p != nil && within(q.core.Area, unsafe.Pointer(p)) {
+					return errors.New("what was put is its memory still")
 				}
 				return err
 			},
@@ -72,6 +75,11 @@ func TestSimCloseQueue(t *testing.T) {
 			},
 		})
 	})
+}
+
+// within reports whether p is of the area, and not of zeroes in its place.
+func within(a mem.Area, p unsafe.Pointer) bool {
+	return uintptr(p)-uintptr(a.Ptr(0, 0)) < uintptr(a.Size())
 }
 
 // simCalls are other calls than Put, Get and Value to do what these do.

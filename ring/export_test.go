@@ -13,5 +13,8 @@ func (q *Queue[T]) Loans() (n int) {
 	return n
 }
 
+// Shut begins a Close of the region, which goes no further.
+func (q *Queue[T]) Shut() { q.core.Gate.Shut() }
+
 // Out reports whether the collector would give the loan back.
 func (l Loan[T]) Out() bool { return l.own.out.core != nil }

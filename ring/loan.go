@@ -20,8 +20,10 @@ import (
 // meanwhile, and so holds up nobody, however long it takes; it takes room of the
 // queue's Buffer. Copies of a Loan are the same loan.
 //
-// It ends with Put or Drop. If the process dies or closes the region before, or
-// nothing in the process reaches the Loan any more, the memory goes back.
+// It ends with Put or Drop. If the process dies or closes the region before, the
+// memory goes back; and so it does some time after nothing in the process reaches the
+// Loan any more. What is kept of Loans that have ended may put that last off: so keep
+// them no longer than others.
 type Loan[T any] struct {
 	q   *Queue[T]
 	l   engine.Loan
@@ -30,7 +32,9 @@ type Loan[T any] struct {
 }
 
 // A lending is what a Loan is reached by: when nothing reaches it any more while
-// it is out, the memory goes back. One that is in is used again.
+// it is out, the memory goes back. One that is in is used again, so that a loan
+// allocates nothing; a copy of an ended Loan that the program has kept reaches the one
+// of another, then, which goes back no sooner than that copy.
 type lending struct{ out *outstanding }
 
 // outstanding is what the collector gives back, once nothing reaches the lending:
@@ -144,11 +148,16 @@ func (q *Queue[T]) lendable(n int) (int, error) {
 // at is where the memory is; nil after Put and Drop. After Close of the region it is
 // in zeroes of this process's own.
 func (l Loan[T]) at() unsafe.Pointer {
-	if l.q == nil || !l.q.eng.Lent(l.l) && !l.q.core.Gate.Closed() {
+	if l.q == nil || !l.q.eng.Lent(l.l) && !l.q.gone() {
 		return nil
 	}
 	return l.q.eng.Memory(l.l)
 }
+
+// gone reports whether there are zeroes in the region's place. A Close comes to that
+// some time after it has begun, or never if it fails; until then what has ended is
+// another's.
+func (q *Queue[T]) gone() bool { return q.core.Gate.Closed() && q.eng.Gone() }
 
 // Bytes returns the memory that was lent, for a T that is []byte, else nil. It is the
 // loan's until Put or Drop, and as long as l is reachable; afterwards Bytes is nil, and

@@ -158,6 +158,35 @@ func TestLoanAndViewAfterClose(t *testing.T) {
 	}
 }
 
+// A Close that has begun: until there are zeroes, what has ended is somebody else's
+// memory, and what has not is the loan's still.
+func TestLoanWhileClosing(t *testing.T) {
+	ctx := watchdog(t)
+	for what, end := range map[string]func(put, drop func() error) error{
+		"Put":     func(put, _ func() error) error { return put() },
+		"Drop":    func(_, drop func() error) error { return drop() },
+		"nothing": func(_, _ func() error) error { return nil },
+	} {
+		r, err := shm.Anonymous(nil)
+		testproc.OK(t, err)
+		defer r.Close()
+		q, pages := open[[]byte](t, r, "q", nil), open[sheet](t, r, "pages", nil)
+		l, err := q.Loan(ctx, 5000)
+		testproc.OK(t, err)
+		pl, err := pages.Loan(ctx, 1)
+		testproc.OK(t, err)
+		testproc.OK(t, end(func() error { return l.Put(ctx, 5000) }, l.Drop))
+		testproc.OK(t, end(func() error { return pl.Put(ctx, 1) }, pl.Drop))
+		q.Shut()
+		if got, want := l.Bytes() != nil, what == "nothing"; got != want {
+			t.Errorf("after %s it has bytes: %v", what, got)
+		}
+		if got, want := pl.Ptr() != nil, what == "nothing"; got != want {
+			t.Errorf("after %s it has a pointer: %v", what, got)
+		}
+	}
+}
+
 // Close of the handle: a loan can be dropped, not put.
 func TestLoanOfAClosedHandle(t *testing.T) {
 	r, ctx := region(t), watchdog(t)

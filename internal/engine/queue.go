@@ -117,10 +117,10 @@ import (
 //
 // Nobody spins for a process that is stopped, and nothing is lost by it. At
 // writing, which lasts a few stores, it hides what was put after. At reading
-// or draining it keeps its slot, and producers have no room once the tail has
-// come round to it. Both last until it goes on or dies, and while it is writing
-// or reading the queue is neither done nor at its end. Giving back, between the
-// slot and pending, it hides that one message: from calls that wait, until a
+// or draining it keeps its slot, of a batch up to 32, and producers have no room
+// once the tail has come round to one. Both last until it goes on or dies, and while
+// it is writing or reading the queue is neither done nor at its end. Giving back,
+// between the slot and pending, it hides that one message: from calls that wait, until a
 // sleep ends for which nobody rang, after which all slots are looked at; from
 // calls that try, and from Len, until the tail comes round to the slot. Where
 // messages flow the one happens, else the other. A rest that it alone has seen

@@ -34,9 +34,9 @@ import (
 //	L       loose: free, or of a holder that may give part of it back at once
 //	next    the chain's next piece, but in its last
 //
-// A tag names the producer and is never used for two messages, so all pieces of
-// a message are known by it, without the chain. The owner says whose the piece
-// is and only its CAS moves it from one to another. The extent is the holder's.
+// A tag names the producer, and no two messages have the same (queue_blocks_tags.go):
+// all pieces of a message are known by it, without the chain. The owner says whose the
+// piece is and only its CAS moves it from one to another. The extent is the holder's.
 //
 // # Steps
 //
@@ -46,7 +46,8 @@ import (
 //	       P3  extent: the length wanted, not loose. By this store the part is a
 //	           piece, of the same holder
 //	       P4  CAS owner of the rest: tag → free. Then ring space
-//	join   J1  CAS owner of the next piece: free → tag
+//	join   J1  CAS owner of the next piece: free → tag. If it is longer than the
+//	           longest message: P2 to P4 of the rest
 //	       J2  extent: longer by it. By this store it is a part
 //	       J3  owner of the part: 0
 //	free   F1  extent: loose. CAS owner: tag → free, with the length
@@ -57,7 +58,7 @@ import (
 // around it or before it, of whom that is (P3, J2), and has a tag then. So a CAS
 // from free is right whenever it succeeds, however old the look before it: it
 // compares the length as well, and needs no count against ABA. A tag that was
-// read is compared with one that is never used again.
+// read is used again after 2^33 others, if at all.
 //
 // A claimer cuts what is too long and joins what is too short, after a look has
 // shown that the pieces in a row will do. It gives back what it has if others are
@@ -69,17 +70,21 @@ import (
 // Messages fit as long as their blocks, together, are no more than there are:
 // a chain takes every free one. A loan has to lie in one piece, and so waits
 // for a row of free ones. The pool begins as pieces for the longest message,
-// and no claim leaves a longer one behind.
+// and no claim leaves a longer one behind: it cuts the rest, too. One that dies after
+// J2 leaves a piece of less than twice that length; of which no longer one comes, since
+// whoever joins it cuts it first.
 //
 // # Stops, and what is said to be full
 //
 // From P1 to P4, three stores, and while it joins or gathers, a claimer has more
-// than it keeps: less than twice the longest message, unless it gathers. A claimer that
-// finds no room and has seen a loose piece in somebody's hand looks again a
-// few times (claimBlocks), as a consumer lingers at a slot that is being written. A
-// process that is stopped there keeps that much from the others until it goes on
-// or dies. One that waits is woken: whoever gives back what it had for a moment
-// rings space.
+// than it keeps: less than twice the longest message, unless it gathers, or joins what
+// one left that died so: then less than three times. A claimer that finds no room and
+// has seen a loose piece in somebody's hand looks again a few times (claimBlocks), as a
+// consumer lingers at a slot that is being written. A process that is stopped there
+// keeps that much from the others until it goes on or dies. One that waits is woken:
+// whoever gives back what it had for a moment rings space. Who takes a piece and keeps
+// all of it rings for nobody; so one that has seen room and lost it to others goes on
+// looking, until it sees none. It loses to a CAS of theirs each time: somebody gets on.
 //
 // # Death
 //
@@ -102,6 +107,7 @@ type pool struct {
 	bytes   unsafe.Pointer
 	who     uint64
 	hint    atomic.Uint32 // block where the next search begins
+	stretch atomic.Pointer[stretch]
 }
 
 const (
@@ -112,10 +118,6 @@ const (
 	extentNext  = 32
 	headBytes   = 16
 )
-
-// tags counts this process's messages in blocks, in all queues, so that no
-// handle begins anew.
-var tags atomic.Uint64
 
 func newPool(a mem.Area, c QueueConfig, l queueLayout, self Self) pool {
 	n := uint64(c.Blocks)
@@ -154,18 +156,6 @@ func tagWho(tag uint64) uint64   { return tag >> tagWhoShift }
 func freed(length uint32) uint64 { return uint64(length)<<1 | blockFree }
 func isFree(owner uint64) bool   { return owner&blockFree != 0 }
 
-// newTag is a tag for one more message; never 0.
-func (p *pool) newTag() uint64 {
-	for {
-		mem.RaceDisable()
-		n := tags.Add(1)
-		mem.RaceEnable()
-		if seq := n << 1 & (1<<tagWhoShift - 1); seq != 0 {
-			return p.who<<tagWhoShift | seq
-		}
-	}
-}
-
 // blocks is how many a message of n bytes takes: one at least.
 func (p *pool) blocks(n uint32) uint32 { return max((n+p.size-1)/p.size, 1) }
 
@@ -196,7 +186,7 @@ type sight struct {
 	row   uint32 // where free pieces in a row begin that have as many blocks as wanted
 	found bool   // there are such
 	all   uint32 // blocks that are free, as far as it has looked
-	loose bool   // somebody holds a piece that is loose
+	loose bool   // somebody holds a piece that is loose, or changes some
 }
 
 // look goes round the pool from block b on until it has found what is wanted: to
@@ -217,7 +207,9 @@ func (p *pool) look(b, want uint32) (s sight) {
 			}
 		} else {
 			run = 0
-			if o != 0 && !isFree(o) {
+			if o == 0 || isFree(o) {
+				s.loose = true // it has changed under this look
+			} else {
 				e := mem.Load64(p.extent(b))
 				s.loose = s.loose || e&extentLoose != 0
 				k = p.length(b, e)
@@ -239,7 +231,8 @@ type claim struct {
 	first uint32
 	ok    bool
 	stirs bool // it has held for a moment what is free again: others may have failed for that
-	again bool // it has failed for what others held for a moment
+	lost  bool // there was enough, and others were faster
+	loose bool // there was not, and others hold something that may be free in a moment
 }
 
 // claim takes want blocks: a piece, or pieces if it need not be whole.
@@ -251,12 +244,11 @@ func (p *pool) claim(want uint32, tag uint64, whole bool) (c claim) {
 	s := p.look(start, want)
 	switch {
 	case s.found:
-		c = p.piece(s.row, want, tag)
+		return p.piece(s.row, want, tag)
 	case !whole && s.all >= want:
-		c = p.gather(start, want, tag)
+		return p.gather(start, want, tag)
 	}
-	c.again = c.again || s.loose
-	return c
+	return claim{loose: s.loose}
 }
 
 // piece claims want blocks from b on, where free pieces were seen in a row.
@@ -264,13 +256,13 @@ func (p *pool) piece(b, want uint32, tag uint64) (c claim) {
 	o := mem.Load64(p.owner(b))
 	have := p.free(b, o)
 	if have == 0 || !mem.CAS64(p.owner(b), o, tag) { // P1
-		return claim{again: true}
+		return claim{lost: true}
 	}
 	for have < want {
 		k := p.join(b, have, tag)
 		if k == 0 {
 			mem.CAS64(p.owner(b), tag, freed(have))
-			return claim{stirs: true, again: true}
+			return claim{stirs: true, lost: true}
 		}
 		have += k
 	}
@@ -299,15 +291,28 @@ func (p *pool) join(b, have uint32, tag uint64) uint32 {
 	if k == 0 || !mem.CAS64(p.owner(next), o, tag) { // J1
 		return 0
 	}
+	if k > p.most {
+		p.cut(next, k, p.most, tag, extentLoose)
+		k = p.most
+	}
 	mem.Release64(p.extent(b), uint64(have+k|extentLoose)) // J2
 	mem.Release64(p.owner(next), 0)                        // J3
 	return k
 }
 
-// cut gives back what the piece of have blocks at b has beyond k.
+// cut gives back what the piece of have blocks at b has beyond k, in pieces for the
+// longest message.
 //
 //go:noinline
 func (p *pool) cut(b, have, k uint32, tag uint64, loose uint32) {
+	for ; have-k > p.most; have -= p.most {
+		p.cutOne(b, have, have-p.most, tag, extentLoose)
+	}
+	p.cutOne(b, have, k, tag, loose)
+}
+
+// cutOne is P2 to P4.
+func (p *pool) cutOne(b, have, k uint32, tag uint64, loose uint32) {
 	rest := b + k
 	mem.Release64(p.extent(rest), uint64(have-k|extentLoose)) // P2
 	mem.Release64(p.owner(rest), tag)                         // P2

@@ -46,7 +46,7 @@ func (p *pool) gather(b, want uint32, tag uint64) (c claim) {
 		}
 	}
 	p.giveBack(first, tag, got)
-	return claim{stirs: c.stirs || got > 0, again: true}
+	return claim{stirs: c.stirs || got > 0, lost: true}
 }
 
 // chain makes b the piece after last.
@@ -88,7 +88,9 @@ func (p *pool) giveBack(b uint32, tag uint64, n uint32) {
 
 // reclaim frees the piece at b, whose tag is of a dead process, and clears the
 // parts within it. It may be done twice, and by two: every step is a CAS from what
-// the dead one left. It returns how many blocks it has gone over.
+// the dead one left. An owner is so for certain, by its tag; an extent may be that of
+// a message which came there since, and is as long: it shows L then, without need, and
+// others look a few times more. It returns how many blocks it has gone over.
 func (p *pool) reclaim(b uint32, tag uint64) uint32 {
 	e := mem.Load64(p.extent(b))
 	k := p.length(b, e)
@@ -148,11 +150,16 @@ func (p *pool) whole(b uint32, tag uint64, n uint32) (unsafe.Pointer, bool) {
 	return p.at(b), uint64(k)*uint64(p.size) >= uint64(n)
 }
 
+// looseLooks is how often a claimer looks that sees too little, and something loose.
+const looseLooks = 8
+
 // claimBlocks makes one attempt at a message's blocks: ErrFull or ErrShutdown
-// if it does not get them. A few looks make it: what others hold for a moment is
-// not said to be full.
+// if it does not get them. It ends with a look that has seen too little. As long as
+// there is enough and others are faster it goes on: they ring for nobody if they
+// keep all that they took.
 func (q *Queue) claimBlocks(want uint32, tag uint64, whole bool) (uint32, error) {
-	for try := range 8 {
+	loose := 0
+	for try := range q.bound() {
 		if mem.Load64(q.state)&stateShut != 0 {
 			return 0, ErrShutdown
 		}
@@ -166,17 +173,19 @@ func (q *Queue) claimBlocks(want uint32, tag uint64, whole bool) (uint32, error)
 		if c.ok {
 			return c.first, nil
 		}
-		if !c.again {
-			break
+		if c.lost {
+			loose = 0
+		} else if loose++; !c.loose || loose == looseLooks {
+			return 0, ErrFull
 		}
 		if try < 2 {
 			mem.Relax(1 + try)
 			continue
 		}
 		// The claimers part by waiting unequally long.
-		for range uint64(try+1) * (tag * 0x9e3779b97f4a7c15 >> 62) {
+		for range min(uint64(try)+1, 8) * ((tag + uint64(try)) * 0x9e3779b97f4a7c15 >> 62) {
 			runtime.Gosched()
 		}
 	}
-	return 0, ErrFull
+	return 0, ErrCorrupt
 }

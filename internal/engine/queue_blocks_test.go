@@ -67,7 +67,7 @@ func TestQueueClaimOfBlocks(t *testing.T) {
 			for _, k := range tt.begin {
 				if k < 0 {
 					k = -k
-					*q.pool.owner(b), *q.pool.extent(b) = q.pool.newTag(), uint64(k)
+					*q.pool.owner(b), *q.pool.extent(b) = q.newTag(), uint64(k)
 				} else {
 					*q.pool.owner(b), *q.pool.extent(b) = freed(uint32(k)), uint64(k|extentLoose)
 				}
@@ -75,7 +75,7 @@ func TestQueueClaimOfBlocks(t *testing.T) {
 			}
 			before := q.pieces()
 			setHint(&q.pool.hint, tt.from)
-			tag := q.pool.newTag()
+			tag := q.newTag()
 			first, err := q.claimBlocks(tt.want, tag, tt.whole)
 			if err != tt.failed {
 				t.Fatalf("claim = %v, want %v", err, tt.failed)
@@ -135,7 +135,7 @@ func TestQueueBlocksDoNotCrumble(t *testing.T) {
 			q.Release(s)
 		}
 		for range 2 {
-			if _, err := q.claimBlocks(32, q.pool.newTag(), true); err != nil {
+			if _, err := q.claimBlocks(32, q.newTag(), true); err != nil {
 				t.Fatalf("round %d: %v: %s", round, err, q.pieces())
 			}
 		}
@@ -145,6 +145,45 @@ func TestQueueBlocksDoNotCrumble(t *testing.T) {
 			}
 		}
 		quietQueue(t, a)
+	}
+}
+
+// Claimers die, one after the other, each when it has joined a piece to what it had.
+// What is free is never in a much longer piece than it was, which one that is stopped
+// could keep from all others; and the next claim cuts that, too.
+func TestQueueDeathsWhileJoining(t *testing.T) {
+	const most = 4
+	c := QueueConfig{Slots: 4, Room: 16, Blocks: 40, BlockSize: 64, MaxMessage: most * 64}
+	a, q := heapQueue(t, c)
+	q.CutInto(3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 4)
+	longest := func() (n uint32) {
+		for b := range q.pool.n {
+			if isFree(*q.pool.owner(b)) {
+				n = max(n, uint32(*q.pool.extent(b))&extentMask)
+			}
+		}
+		return n
+	}
+	dead := attachQueue(t, a, 1)
+	for b := uint32(33); b < 36; b -= 3 {
+		tag := dead.newTag()
+		mem.Store64(dead.pool.owner(b), tag) // P1
+		if dead.pool.join(b, 3, tag) == 0 {
+			t.Fatalf("nothing to join at %d: %s", b+3, q.pieces())
+		}
+		if err := recoverQueue(a, q.env, Self{1, 1}); err != nil {
+			t.Fatal(err)
+		}
+		quietQueue(t, a)
+		if n := longest(); n >= 2*most {
+			t.Fatalf("a free piece has %d blocks: %s", n, q.pieces())
+		}
+	}
+	if _, err := q.claimBlocks(1, q.newTag(), true); err != nil {
+		t.Fatal(err)
+	}
+	if n := longest(); n > most {
+		t.Errorf("a free piece has %d blocks after a claim: %s", n, q.pieces())
 	}
 }
 
@@ -233,7 +272,7 @@ func TestQueueWriteStopsAtABadLink(t *testing.T) {
 	c := QueueConfig{Slots: 4, Room: 16, Blocks: 12, BlockSize: 64, MaxMessage: 190}
 	for _, bad := range []uint64{1 << 63, 1<<63 | 1, extentMask, 0} {
 		_, q := heapQueue(t, c)
-		tag := q.pool.newTag()
+		tag := q.newTag()
 		first, err := q.claimBlocks(3, tag, false)
 		if err != nil {
 			t.Fatal(err)

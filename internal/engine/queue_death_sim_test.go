@@ -102,6 +102,37 @@ func TestSimQueueDiesAnywhere(t *testing.T) {
 	}
 }
 
+// A claimer died before, and what it left is longer than any message: one that cuts it,
+// at either end of a row, dies before each access, and its recoverer.
+func TestSimQueueDiesAtALongPiece(t *testing.T) {
+	c := QueueConfig{Slots: 3, Room: 16, Rows: 3, Blocks: 13, BlockSize: 64, MaxMessage: 190}
+	for _, pieces := range [][]uint32{{1, 5, 3, 3, 1}, {5, 3, 3, 2}, {2, 5, 5, 1}} {
+		d := dying{t, c}
+		for at := 1; ; at++ {
+			a := mem.Heap(c.Size())
+			c.InitLap(a, NearWrap)
+			dead := d.attach(a, 1)
+			dead.CutInto(pieces...)
+			over := interrupted(at, func() { dead.TryPut(d.message(9)) })
+			if err := TiledQueue(a); err != nil {
+				t.Fatalf("%v, died before access %d: %v", pieces, at, err)
+			}
+			for recovered, from := false, 1; !recovered; from++ {
+				b := mem.Heap(c.Size())
+				copy(b.Bytes(0, b.Size()), a.Bytes(0, a.Size()))
+				recovered = interrupted(from, func() { d.recover(b) })
+				d.recover(b)
+				if err := d.whole(b, 0); err != nil {
+					t.Fatalf("%v, died before access %d, its recoverer before access %d: %v", pieces, at, from, err)
+				}
+			}
+			if over {
+				break
+			}
+		}
+	}
+}
+
 type dying struct {
 	*testing.T
 	c QueueConfig

@@ -40,9 +40,21 @@ func (q *Queue) shatter() {
 	}
 }
 
+// CutInto makes the pool one of free pieces of such lengths.
+func (q *Queue) CutInto(lengths ...uint32) {
+	b := uint32(0)
+	for _, k := range lengths {
+		for i := b; i < b+k; i++ {
+			*q.pool.owner(i) = 0
+		}
+		*q.pool.owner(b), *q.pool.extent(b) = freed(k), uint64(k|extentLoose)
+		b += k
+	}
+}
+
 // claimAt takes the piece at b, for good.
 func (q *Queue) claimAt(b uint32) {
-	*q.pool.owner(b), *q.pool.extent(b) = q.pool.newTag(), uint64(uint32(*q.pool.extent(b))&extentMask)
+	*q.pool.owner(b), *q.pool.extent(b) = q.newTag(), uint64(uint32(*q.pool.extent(b))&extentMask)
 }
 
 const NearWrap = nearWrap

@@ -16,7 +16,10 @@ import (
 // visible later: tiny worlds under every schedule, with stores late.
 
 func lateQueue(w *sim.World, slots int) (attach func(*sim.Process) *Queue) {
-	c := QueueConfig{Slots: slots, Room: 16, Rows: 8}
+	return lateQueueOf(w, QueueConfig{Slots: slots, Room: 16, Rows: 8})
+}
+
+func lateQueueOf(w *sim.World, c QueueConfig) (attach func(*sim.Process) *Queue) {
 	a := mem.Heap(c.Size())
 	c.InitLap(a, NearWrap)
 	return func(p *sim.Process) *Queue {
@@ -91,6 +94,46 @@ func TestSimQueueSeesWhatWasGot(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The same for what lies in blocks, which are claimed first: there is room when the
+// producer begins, at the first slot, and from before another puts there at the second.
+func TestSimQueueSeesWhatWasGotByLongPuts(t *testing.T) {
+	sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {
+		attach := lateQueueOf(w, QueueConfig{Slots: 2, Room: 16, Rows: 8, Blocks: 2, BlockSize: 64, MaxMessage: 64})
+		full := attach(w.Process(7))
+		for range 2 {
+			putOne(w, full)
+		}
+		one(w, attach, 0, "consumer", func(_ *sim.Thread, q *Queue) {
+			getOne(w, q)
+			one(w, attach, 1, "producer of a long one", func(_ *sim.Thread, q *Queue) {
+				if err := q.TryPut(make([]byte, 64)); err != nil {
+					w.Fail("TryPut: %v", err)
+				}
+			})
+			one(w, attach, 2, "other consumer", func(_ *sim.Thread, q *Queue) {
+				getOne(w, q)
+				one(w, attach, 3, "other producer", func(_ *sim.Thread, q *Queue) { putOne(w, q) })
+			})
+		})
+	})
+}
+
+// A queue that was shut down while it was empty is not full.
+func TestSimQueueShutIsNotFull(t *testing.T) {
+	sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {
+		attach := lateQueueOf(w, QueueConfig{Slots: 1, Room: 16, Rows: 8, Blocks: 2, BlockSize: 64, MaxMessage: 64})
+		one(w, attach, 0, "producer of a long one", func(_ *sim.Thread, q *Queue) {
+			if err := q.TryPut(make([]byte, 64)); err != nil && err != ErrShutdown {
+				w.Fail("TryPut: %v", err)
+			}
+		})
+		one(w, attach, 1, "consumer", func(_ *sim.Thread, q *Queue) {
+			q.Shutdown()
+			q.Take(nil, false)
+		})
+	})
 }
 
 // The room is behind a lease.

@@ -14,7 +14,8 @@ import (
 //
 //	LN1  the piece is claimed, under a tag of its own, whole
 //	LN2  an end: CAS owner: the loan's tag → another. One call has it by that,
-//	     whatever copies of the loan there are, for no tag is used twice
+//	     whatever copies of the loan there are, for its tag is used again after
+//	     2^33 others, if at all
 //
 //	Put  LN3  a slot, as for any message, which may be waited for
 //	     LN4  what the message does not need is cut off; one that fits its slot
@@ -44,7 +45,7 @@ func (q *Queue) Loan(by Sleeper, n int) (Loan, error) {
 	if q.fixed || n < 0 || uint64(n) > uint64(q.most) {
 		return Loan{}, ErrTooLarge
 	}
-	l := Loan{blocks: q.pool.blocks(uint32(n)), tag: q.pool.newTag()}
+	l := Loan{blocks: q.pool.blocks(uint32(n)), tag: q.newTag()}
 	first, err := q.claimBlocks(l.blocks, l.tag, true) // LN1
 	if err == ErrFull && by != nil {
 		if e := q.awaitSpace(by, func() bool {
@@ -68,10 +69,14 @@ func (q *Queue) Memory(l Loan) unsafe.Pointer { return mem.Place(q.pool.at(l.fir
 // Lent reports whether the loan has not ended, nor is being put.
 func (q *Queue) Lent(l Loan) bool { return mem.Load64(q.pool.owner(l.first)) == l.tag }
 
+// Gone reports whether there are zeroes in the region's place. They come all at once:
+// who has found them in one word finds them in all from then on.
+func (q *Queue) Gone() bool { return q.gone() }
+
 // own is LN2.
 func (q *Queue) own(l Loan) (Loan, error) {
 	to := l
-	to.tag = q.pool.newTag()
+	to.tag = q.newTag()
 	if l.tag == 0 || l.first >= q.pool.n || !mem.CAS64(q.pool.owner(l.first), l.tag, to.tag) {
 		return Loan{}, ErrNoLoan
 	}

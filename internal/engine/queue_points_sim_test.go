@@ -187,7 +187,7 @@ func TestSimQueueBlocksHeldForAMoment(t *testing.T) {
 				turnedAway := false
 				had := before(k, func() {
 					if world.bytes > 64 {
-						if _, err := other.claimBlocks(1, other.pool.newTag(), false); err != nil {
+						if _, err := other.claimBlocks(1, other.newTag(), false); err != nil {
 							return
 						}
 					}
@@ -226,7 +226,7 @@ func TestSimQueueLoosePieces(t *testing.T) {
 	for k := 1; ; k++ {
 		a, q := heapQueue(t, c)
 		other := attachQueue(t, a, 1)
-		tag := other.pool.newTag()
+		tag := other.newTag()
 		*q.pool.owner(0) = tag // P1 of other
 		var err error
 		had := before(k, func() { other.pool.cut(0, 4, 1, tag, 0) }, func() { err = q.TryPut(make([]byte, 60)) })

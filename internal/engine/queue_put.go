@@ -51,8 +51,8 @@ func (q *Queue) PutSlot(by Sleeper, msg []byte) (Slot, error) {
 
 func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	n := uint32(len(msg))
-	want, tag := q.pool.blocks(n), q.pool.newTag()
-	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() && !(q.sync() && q.roomy()) {
+	want, tag := q.pool.blocks(n), q.newTag()
+	if by == nil && mem.Load64(q.state)&stateShut == 0 && q.full() {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
 	first, err := q.claimBlocks(want, tag, false)

@@ -61,8 +61,9 @@ const (
 
 // findRoom reports whether, and how, a producer might get a slot: whom to wake
 // for. It is roomHere if that cannot be said.
-func (q *Queue) findRoom() int {
-	p, s, ok := q.putFront()
+func (q *Queue) findRoom() int { return q.roomAt(q.putFront()) }
+
+func (q *Queue) roomAt(p, s uint64, ok bool) int {
 	switch {
 	case !ok || ahead(s, p) == 0 && phaseOf(s) == slotEmpty:
 		return roomHere
@@ -75,3 +76,20 @@ func (q *Queue) findRoom() int {
 }
 
 func (q *Queue) roomy() bool { return q.findRoom() != noRoom }
+
+// full reports that there is no room, and is sure of it (queue_store.go): it makes the
+// others' fences before it says so of a position of the front, of each anew. An end is not full.
+func (q *Queue) full() bool {
+	sure := ^uint64(0)
+	for range q.bound() {
+		p, s, ok := q.putFront()
+		if q.roomAt(p, s, ok) != noRoom || phaseOf(s) == slotSealed {
+			return false
+		}
+		if p == sure || phaseOf(s) == slotFull || !q.sync() {
+			return true
+		}
+		sure = p
+	}
+	return true
+}

@@ -20,6 +20,7 @@ func TestLocked(t *testing.T) {
 		{"Fence", Fence, true},
 		{"Store64", func() { Store64(&word, 1) }, true},
 		{"CAS64", func() { CAS64(&word, 1, 2) }, true},
+		{"Or64", func() { Or64(&word, 0) }, true}, // though it changes nothing
 		{"Load64", func() { Load64(&word) }, false},
 		{"Release64", func() { Release64(&word, 1) }, fenced},
 		{"Hint64", func() { Hint64(&word, 1) }, fenced},

@@ -50,13 +50,27 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `	if by == nil && mem.Load64(q.state)&stateShut == 0 && !q.roomy() && !(q.sync() && q.roomy()) {
+		from: `	if by == nil && mem.Load64(q.state)&stateShut == 0 && q.full() {
 		return Slot{}, ErrFull // before blocks are held in vain
 	}
 `,
 		to:      "",
 		promise: "TryPut to a full queue holds no blocks, which another may want",
 		pkg:     "./internal/engine", run: "TestSimQueueTryPutHoldsNoBlocks$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_room.go",
+		from:    "if p == sure || phaseOf(s)",
+		to:      "if sure != ^uint64(0) || phaseOf(s)",
+		promise: "a long TryPut is sure of ErrFull for each position anew",
+		pkg:     "./internal/engine", run: "TestSimQueueSeesWhatWasGotByLongPuts$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/queue_room.go",
+		from:    "|| !q.sync() {",
+		to:      "|| true {",
+		promise: "a long TryPut does not say ErrFull of a slot that was got",
+		pkg:     "./internal/engine", run: "TestSimQueueSeesWhatWasGotByLongPuts$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/queue_put.go",

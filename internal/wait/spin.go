@@ -231,7 +231,7 @@ func (w *Waiter) lookUp(now int64) bool {
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()
-	err, _ := w.asked((*Waiter).ctxErr)
+	_, err := w.asked((*Waiter).ctxErr)
 	if nudged || w.list.Closed() || err != nil || w.isOver() {
 		w.spin.state = spinYielded
 		return false

@@ -128,7 +128,7 @@ var errFault = errors.New("a method of the context panicked")
 // now nobody would give back as long as the process lives.
 //
 //go:norace
-func (w *Waiter) asked(f func(*Waiter) error) (err error, fault any) {
+func (w *Waiter) asked(f func(*Waiter) error) (fault any, err error) {
 	returned := false
 	defer func() {
 		if returned {
@@ -141,7 +141,7 @@ func (w *Waiter) asked(f func(*Waiter) error) (err error, fault any) {
 	}()
 	err = f(w)
 	returned = true
-	return err, nil
+	return nil, err
 }
 
 // Since is when the call first slept, in CLOCK_MONOTONIC nanoseconds; 0: it has
@@ -208,7 +208,7 @@ func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 //go:norace
 func (w *Waiter) arm() (err error) {
 	w.armed = true
-	err, w.fault = w.asked((*Waiter).listen)
+	w.fault, err = w.asked((*Waiter).listen)
 	return err
 }
 
@@ -259,7 +259,7 @@ func (w *Waiter) ended() (err error) {
 	if !w.armed || w.stop == nil {
 		return nil
 	}
-	if err, w.fault = w.asked((*Waiter).ctxErr); err != nil {
+	if w.fault, err = w.asked((*Waiter).ctxErr); err != nil {
 		return err
 	}
 	if w.deadline != 0 && sys.MonotonicNow() >= w.deadline {

@@ -151,7 +151,7 @@ func (q *Queue[T]) leased(o operation, s engine.Slot, d *Delivery[T]) (err error
 	}
 	if err == nil && q.closed.Load() {
 		err = shm.ErrClosed // Close of the region gives it to another
-		q.core.Gate.Here(func() { q.eng.Nack(slot) })
+		q.core.Gate.Undo(func() { q.eng.Nack(slot) })
 	}
 	if err = q.done(o, err); err != nil {
 		*d = Delivery[T]{}

@@ -79,7 +79,7 @@ func (w *lending) ended() {
 //go:norace
 func (o *outstanding) giveBack() {
 	if o.core != nil {
-		o.core.Gate.Here(func() { o.eng.DropLoan(o.l) })
+		o.core.Gate.Undo(func() { o.eng.DropLoan(o.l) })
 		o.core.KeepAlive()
 	}
 }
@@ -114,7 +114,7 @@ func (q *Queue[T]) Loan(ctx context.Context, n int) (Loan[T], error) {
 	}
 	if err == nil && q.closed.Load() {
 		err = shm.ErrClosed
-		q.core.Gate.Here(func() { q.eng.DropLoan(l) })
+		q.core.Gate.Undo(func() { q.eng.DropLoan(l) })
 	}
 	if err != nil {
 		return Loan[T]{}, q.fail(opLoan, err)

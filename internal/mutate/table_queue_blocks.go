@@ -312,7 +312,7 @@ var queueBlocksMutations = []mutation{
 	},
 	{
 		file:    "ring/loan.go",
-		from:    "		o.core.Gate.Here(func() { o.eng.DropLoan(o.l) })\n",
+		from:    "		o.core.Gate.Undo(func() { o.eng.DropLoan(o.l) })\n",
 		to:      "",
 		promise: "a loan that nothing reaches goes back",
 		pkg:     "./ring", run: "TestLoanIsCollected$", args: []string{"-test.timeout=20s"},

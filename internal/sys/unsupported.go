@@ -93,7 +93,7 @@ func Map(f *os.File, n uintptr, writable bool) (unsafe.Pointer, error) {
 
 func RegisterMembarrier() error { return errors.ErrUnsupported }
 func Membarrier() error         { return errors.ErrUnsupported }
-func MembarrierOwn() error         { return errors.ErrUnsupported }
+func MembarrierOwn() error      { return errors.ErrUnsupported }
 
 // ofd_linux.go
 

@@ -50,7 +50,7 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 			n, told = 1, 1
 			continue
 		}
-		*(*T)(body(s)) = v
+		*(*T)(body(q.eng, s)) = v
 		q.eng.Store(s)
 		if q.closed.Load() && q.inZeroes(s) {
 			err = shm.ErrClosed
@@ -127,7 +127,7 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		run = run[:k]
 		into := vs[n:][:len(run)]
 		for i := range into {
-			into[i] = *(*T)(body(run[i]))
+			into[i] = *(*T)(body(q.eng, run[i]))
 		}
 		k = q.eng.ReleaseRun(run)
 		if q.closed.Load() {

@@ -101,7 +101,7 @@ func TestSimCloseThreads(t *testing.T) {
 				if err != nil {
 					break
 				}
-				at[*(*int64)(s.Body())]--
+				at[*(*int64)(eng.Body(s))]--
 				eng.Ack(eng.Index(s))
 			}
 			for v, n := range at {

@@ -142,9 +142,9 @@ func (q *Queue[T]) Leases(ctx context.Context) iter.Seq2[Delivery[T], error] {
 // leased makes d the delivery of a slot that was leased.
 func (q *Queue[T]) leased(o operation, s engine.Slot, d *Delivery[T]) (err error) {
 	slot := q.eng.Index(s)
-	d.attempt = s.Attempt()
+	d.attempt = q.eng.Attempt(s)
 	if q.form == inSlot {
-		*(*T)(unsafe.Pointer(&d.small)) = *(*T)(body(s))
+		*(*T)(unsafe.Pointer(&d.small)) = *(*T)(body(q.eng, s))
 	} else if err = q.leasedBytes(s, d, slot); err != nil && q.eng.Ack(slot) == nil { // or it would be in everybody's way for ever
 		*d = Delivery[T]{}
 		return q.core.Err(o.String(), err) // and nobody else is told

@@ -40,7 +40,7 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	if q.form != inSlot {
 		return q.getBytes(opGet, s)
 	}
-	v = *(*T)(body(s))
+	v = *(*T)(body(q.eng, s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
 	if !released || q.closed.Load() && q.releasedInZeroes(s) {
@@ -80,7 +80,7 @@ func (q *Queue[T]) takeInto(o operation, s engine.Slot, dst *T) error {
 	if q.form != inSlot {
 		return q.getBytesInto(o, s, dst)
 	}
-	*dst = *(*T)(body(s))
+	*dst = *(*T)(body(q.eng, s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
 	if !released || q.closed.Load() && q.releasedInZeroes(s) {
@@ -138,7 +138,7 @@ func (q *Queue[T]) take(o operation, s engine.Slot) (v T, err error) {
 	if q.form != inSlot {
 		return q.getBytes(o, s)
 	}
-	v = *(*T)(body(s))
+	v = *(*T)(body(q.eng, s))
 	released := q.eng.Release(s)
 	q.core.KeepAlive()
 	if !released || q.closed.Load() && q.releasedInZeroes(s) {

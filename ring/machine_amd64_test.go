@@ -16,7 +16,7 @@ type words [4]uint64
 // or wait, or run anything else; and nothing that is locked.
 func TestNothingBetweenClaimAndPublish(t *testing.T) {
 	// In a batch one claim comes after the other's store, or after what that has shown.
-	batch := []string{".TryClaim", ".Stored", ".putWait", ".inZeroes"}
+	batch := []string{".TryClaim", ".Store", ".Stored", ".putWait", ".inZeroes"}
 	claims, takes := []string{".TryClaim", ".Claim"}, []string{".TryTake", ".Take"}
 	for _, tt := range []struct {
 		name, method string

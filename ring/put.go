@@ -35,7 +35,7 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if err != nil {
 		return q.putWait(ctx, v, err)
 	}
-	*(*T)(body(s)) = v
+	*(*T)(body(q.eng, s)) = v
 	q.eng.Publish(s)
 	q.core.KeepAlive()
 	if q.closed.Load() && q.inZeroes(s) {
@@ -54,7 +54,7 @@ func (q *Queue[T]) putWait(ctx context.Context, v T, err error) error {
 	w := q.waiter(ctx)
 	s, err := q.eng.Claim(w)
 	if err == nil {
-		*(*T)(body(s)) = v
+		*(*T)(body(q.eng, s)) = v
 		q.eng.Publish(s)
 		if q.closed.Load() && q.inZeroes(s) {
 			err = shm.ErrClosed
@@ -76,7 +76,7 @@ func (q *Queue[T]) TryPut(v T) error {
 	if err != nil {
 		return q.fail(opTryPut, err)
 	}
-	*(*T)(body(s)) = v
+	*(*T)(body(q.eng, s)) = v
 	q.eng.Publish(s)
 	q.core.KeepAlive()
 	if q.closed.Load() && q.inZeroes(s) {

@@ -283,4 +283,4 @@ func (q *Queue[T]) fail(o operation, err error) error {
 // body is where a message's bytes lie. Generic code is compiled where a user
 // uses it, and there the compiler inlines a function of a third package only
 // if this package's own, not generic code has it inlined as well.
-func body(s engine.Slot) unsafe.Pointer { return s.Body() }
+func body(q *engine.Queue, s engine.Slot) unsafe.Pointer { return q.Body(s) }

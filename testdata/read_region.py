@@ -466,15 +466,19 @@ def look_queue(a, f):
     if not (1 <= N <= 1 << 28 and room <= 4096 and 1 <= R <= 1024 and K <= 1 << 28):
         raise Damaged("impossible queue")
     stride, L = up(16 + room, 64), up(R, 8) // 8
+    small = K == 0 and room <= 24
+    if small:
+        stride = 16 if room <= 8 else 32
     slots = up(512 + 64 * L, 128)
-    heads = up(slots + N * stride, 128)
+    counts = up(slots + N * stride, 128)
+    heads = up(counts + 4 * N, 128) if small else counts
     blocks = up(heads + 16 * K, 128)
     if blocks + K * block > a.size:
         raise Damaged("the queue's words end too early")
 
     def body(s, n):
         if n <= room:
-            return a.bytes(s + 16, n)
+            return a.bytes(s + (8 if small else 16), n)
         tag, b, found = a.u64(s + 16), a.u32(s + 24), b""
         while len(found) < n:
             if b >= K or a.u64(heads + 16 * b) != tag:
@@ -530,25 +534,25 @@ def look_queue(a, f):
                 return word, phase, None, 0
             try:
                 n = min(a.u32(s + 12), longest) if K else room
-                deliveries, raw = a.u32(s + 8), body(s, n)
+                again, raw = a.u32(counts + 4 * i if small else s + 8), body(s, n)
             except Damaged:
                 if a.u64(s) == word:
                     raise
                 continue
             if a.u64(s) == word:
-                return word, phase, raw, deliveries
+                return word, phase, raw, again
         raise Damaged(f"slot {i} does not stand still")
 
     state, head, tail = a.u64(128), a.u64(384), a.u64(256)
     found, phases = [], {}
     for i in range(N):
-        word, phase, raw, deliveries = slot(i)
+        word, phase, raw, again = slot(i)
         phases[PHASES[phase]] = phases.get(PHASES[phase], 0) + 1
         if raw is None:
             continue
         d = bits((word >> 33) - (head >> 28), 0, 31)
         d -= d >> 30 << 31
-        m = {"slot": i, "phase": PHASES[phase], "deliveries": deliveries, "length": len(raw), "message": decoded(f, raw)}
+        m = {"slot": i, "phase": PHASES[phase], "again": again, "length": len(raw), "message": decoded(f, raw)}
         if phase in (3, 4):
             m["holder"] = {"index": bits(word, 20, 10), "epoch": bits(word, 0, 20)}
         found.append((phase != 5, d, i, m))

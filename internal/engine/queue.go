@@ -11,11 +11,12 @@ import (
 // Queue is a bounded queue of messages for any number of producers and
 // consumers: a ring of slots, each with a turn ([Vyukov's bounded MPMC queue]),
 // whose claims name their holders, so that a death at any instruction can be
-// repaired. This file has its words; queue_walk.go finds the front, queue_slots.go
-// moves the slots, and queue_room.go steps over some; queue_blocks.go keeps what is
-// too long for a slot, and queue_loan.go lends room for it; queue_put.go, queue_get.go and queue_batch.go are the
-// operations; queue_join.go waits until all is done; queue_recover.go takes back
-// what the dead left; queue_look.go shows and checks.
+// repaired. This file has its rules, queue_layout.go its words; queue_walk.go finds
+// the front, queue_slots.go moves the slots, and queue_room.go steps over some;
+// queue_blocks.go keeps what is too long for a slot, and queue_loan.go lends room
+// for it; queue_put.go, queue_get.go and queue_batch.go are the operations;
+// queue_join.go waits until all is done; queue_recover.go takes back what the dead
+// left; queue_look.go shows and checks.
 //
 // # Costs
 //
@@ -23,7 +24,8 @@ import (
 // CAS to take, a locked add to the own row, a store to release. Batches: one CAS a
 // message on either side, and one locked add for 32 that are gotten. No line is
 // written by both sides but the slot's, and once in 64 messages that of a hint; each
-// looks at a bell of the other's, which is written where one sleeps.
+// looks at a bell of the other's, which is written where one sleeps. A line goes there
+// and back once for the slots that are in it: four of messages of a word.
 //
 // # Slots
 //
@@ -149,6 +151,9 @@ type Queue struct {
 
 	config *uint32 // how many slots: never 0 in the region
 	stride uintptr
+	body   uintptr
+	counts unsafe.Pointer // of the slots; nil: each is in its slot
+	shift  uint8
 	slots  unsafe.Pointer
 	state  *uint64
 	rests  *uint64
@@ -177,145 +182,6 @@ var (
 	// io.EOF is the end of a queue that was shut down.
 )
 
-// QueueConfig is what a queue is made with, and keeps.
-type QueueConfig struct {
-	Slots int // messages
-	Room  int // bytes of payload in a slot, at most 4096
-	// Without blocks every message is of Room bytes. With them one of up to
-	// Room bytes lies in its slot, and a longer one in blocks.
-	Blocks     int
-	BlockSize  int // 64 to 65536, a multiple of 64
-	MaxMessage int // bytes, at most Blocks·BlockSize
-	Rows       int // participants; 0: MaxParticipants
-}
-
-// The words of a queue. Its slots follow its rows; then the blocks' words, and
-// their bytes.
-//
-//	  0  config    written by Init, then read-only
-//	128  state     pending, shut down; bells: items, space, idle; rests
-//	256  tail
-//	384  head
-//	512  rows      see queue_join.go
-const (
-	queueSlots  = 0
-	queueRoom   = 4
-	queueBlocks = 8
-	queueBlock  = 12
-	queueMost   = 16
-	queueRows   = 20
-
-	queueState = 128
-	queueItems = 136
-	queueSpace = 140
-	queueIdle  = 144
-	queueRests = 152
-	queueTail  = 256
-	queueHead  = 384
-	queueTable = 512
-)
-
-// Bits of the state word: {generation:62, shut, pending}.
-const (
-	statePending = 1 << iota
-	stateShut
-	stateGen
-)
-
-// A slot is its word, a count of deliveries (u32 @8), the message's length
-// (u32 @12, where it varies), and its bytes, or in their place the tag of its
-// blocks (u64 @16) and the first of them (u32 @24).
-const (
-	slotAttempts = 8
-	slotLen      = 12
-	slotBody     = 16
-	slotTag      = 16
-	slotFirst    = 24
-)
-
-// A queueLayout is where a configuration puts things.
-type queueLayout struct {
-	stride, slots, heads, bytes, size uint64
-}
-
-func (c QueueConfig) layout() (l queueLayout, ok bool) {
-	if c.Slots < 1 || c.Slots > 1<<posBits || c.Room < 0 || c.Room > 4096 || c.Rows < 1 || c.Rows > MaxParticipants {
-		return l, false
-	}
-	if c.Blocks != 0 && (c.Blocks < 1 || c.Blocks > 1<<28 || c.BlockSize < 64 || c.BlockSize > 1<<16 || c.BlockSize%64 != 0 ||
-		c.Room < 16 || c.MaxMessage < 1 || uint64(c.MaxMessage) > uint64(c.Blocks)*uint64(c.BlockSize) || c.MaxMessage > 1<<31-1) {
-		return l, false
-	}
-	if c.Blocks == 0 && (c.BlockSize != 0 || c.MaxMessage != c.Room) {
-		return l, false
-	}
-	up := func(x, to uint64) uint64 { return (x + to - 1) / to * to }
-	l.stride = up(slotBody+uint64(c.Room), 64)
-	l.slots = up(queueTable+rowsSize(c.Rows), 128)
-	l.heads = up(l.slots+uint64(c.Slots)*l.stride, 128)
-	l.bytes = up(l.heads+uint64(c.Blocks)*headBytes, 128)
-	l.size = l.bytes + uint64(c.Blocks)*uint64(c.BlockSize)
-	return l, true
-}
-
-func (c QueueConfig) withRows() QueueConfig {
-	if c.Rows == 0 {
-		c.Rows = MaxParticipants
-	}
-	if c.Blocks == 0 {
-		c.MaxMessage = c.Room
-	}
-	return c
-}
-
-// Size is how many bytes the queue needs; 0 if it cannot be made.
-func (c QueueConfig) Size() uint64 {
-	l, ok := c.withRows().layout()
-	if !ok {
-		return 0
-	}
-	return l.size
-}
-
-// Init writes the queue's words, on zeroed memory of Size bytes: empty, no
-// sleepers, lap 0.
-func (c QueueConfig) Init(a mem.Area) {
-	c = c.withRows()
-	for off, v := range map[uint64]int{queueSlots: c.Slots, queueRoom: c.Room, queueBlocks: c.Blocks,
-		queueBlock: c.BlockSize, queueMost: c.MaxMessage, queueRows: c.Rows} {
-		*a.W32(off) = uint32(v)
-	}
-	if l, ok := c.layout(); ok && c.Blocks > 0 {
-		c.initPool(a, l)
-	}
-}
-
-// initLap is Init for tests: as if lap laps had passed.
-func (c QueueConfig) initLap(a mem.Area, lap uint64) {
-	c.Init(a)
-	l, _ := c.withRows().layout()
-	*a.W64(queueTail) = position(uint32(lap), 0)
-	*a.W64(queueHead) = position(uint32(lap), 0)
-	for i := range uint64(c.Slots) {
-		*a.W64(l.slots + i*l.stride) = slotWord(lapTurn(position(uint32(lap), 0)), slotEmpty, 0)
-	}
-}
-
-// queueConfig reads and checks the configuration of a queue.
-func queueConfig(a mem.Area) (c QueueConfig, l queueLayout, err error) {
-	if !a.Has(0, queueTable) {
-		return c, l, ErrCorrupt
-	}
-	word := func(off uint64) int { return int(mem.Load32(a.W32(off))) }
-	c = QueueConfig{Slots: word(queueSlots), Room: word(queueRoom), Blocks: word(queueBlocks),
-		BlockSize: word(queueBlock), MaxMessage: word(queueMost), Rows: word(queueRows)}
-	l, ok := c.layout()
-	if !ok || l.size > a.Size() {
-		return c, l, ErrCorrupt
-	}
-	return c, l, nil
-}
-
 // AttachQueue is a process's use of a queue. It writes nothing, and keeps its
 // own copy of the configuration, so that nothing that happens to the region
 // later leads it astray.
@@ -328,6 +194,7 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 		env: env, who: whoBits(env.Self),
 		n: uint32(c.Slots), room: uint32(c.Room), fixed: c.Blocks == 0, most: uint32(c.MaxMessage), wakes: 1,
 		config: a.W32(queueSlots), stride: uintptr(l.stride), slots: a.Ptr(l.slots, uint64(c.Slots)*l.stride),
+		body: uintptr(l.body), shift: l.shift,
 		head: hint{shared: a.W64(queueHead)}, tail: hint{shared: a.W64(queueTail)},
 		state: a.W64(queueState), rests: a.W64(queueRests),
 		rows:  rows{a.Ptr(queueTable, rowsSize(c.Rows)), uint32(c.Rows)},
@@ -341,6 +208,9 @@ func AttachQueue(a mem.Area, env Env) (*Queue, error) {
 		return nil, ErrCorrupt
 	}
 	q.marks = markLaps(q.n)
+	if l.shift != 0 {
+		q.counts = a.Ptr(l.counts, 4*uint64(c.Slots))
+	}
 	for _, h := range []*hint{&q.head, &q.tail} {
 		if p, ok := q.read(h); ok {
 			h.own = p

@@ -30,7 +30,7 @@ import "example.com/tandem/internal/mem"
 
 // Store is Publish of one message of a batch: Stored is due when it was the last.
 func (q *Queue) Store(s Slot) {
-	*s.attempts() = 0
+	q.first(s)
 	q.raceRelease(s)
 	mem.Release64(s.w(), slotWord(turnOf(s.word), slotFull, 0)) // P3
 }

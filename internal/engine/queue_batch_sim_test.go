@@ -32,7 +32,7 @@ func (o *simQueue) putBatch(q *Queue, t *sim.Thread) bool {
 		o.next++
 		m := &simMessage{id: o.next, size: o.c.Room, began: began}
 		o.msgs[m.id] = m
-		s.Fill(o.encode(m))
+		q.Fill(s, o.encode(m))
 		q.Store(s)
 		put = append(put, m)
 	}
@@ -61,7 +61,7 @@ func (o *simQueue) getRun(q *Queue, t *sim.Thread, s Slot, m *simMessage) {
 	}
 	var attempts []int
 	for i, s := range run {
-		attempts = append(attempts, s.Attempt())
+		attempts = append(attempts, q.Attempt(s))
 		got[i].mustCome = false
 		o.reading[t] = append(o.reading[t], simReading{got[i], q, s})
 	}

@@ -70,9 +70,11 @@ func (q *Queue) SlotIs(s Slot, phase uint64) bool {
 }
 
 // Fill writes a message that lies in its slot.
-func (s Slot) Fill(msg []byte) {
-	*s.len() = uint32(len(msg))
-	mem.Copy(s.Body(), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(len(msg)))
+func (q *Queue) Fill(s Slot, msg []byte) {
+	if !q.fixed {
+		*s.len() = uint32(len(msg))
+	}
+	mem.Copy(q.Body(s), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(len(msg)))
 }
 
 // TakeHere takes one more message of a run.

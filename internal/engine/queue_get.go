@@ -8,7 +8,7 @@ import (
 
 // Getting a message:
 //
-//	G1  the slot: full or returned → reading, and one attempt more
+//	G1  the slot: full or returned → reading; of what was returned, one attempt more
 //	G2  the message is copied out
 //	G3  this process's row + 1: one more that it has got and not done
 //	G4  its blocks, if it has any: CAS → draining; freed
@@ -149,7 +149,7 @@ func (q *Queue) Read(s Slot, dst []byte) error {
 		return q.pool.read(*s.first(), *s.tag(), dst)
 	}
 	if len(dst) > 0 {
-		mem.Copy(unsafe.Pointer(unsafe.SliceData(dst)), s.Body(), uintptr(len(dst)))
+		mem.Copy(unsafe.Pointer(unsafe.SliceData(dst)), q.Body(s), uintptr(len(dst)))
 	}
 	return nil
 }

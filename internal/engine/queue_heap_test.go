@@ -71,7 +71,7 @@ func TestQueueOnTheHeap(t *testing.T) {
 							t.Error(err)
 							return
 						}
-						switch i := s.Attempt(); {
+						switch i := q.Attempt(s); {
 						case !lease:
 							q.Release(s)
 							err = q.TaskDone()

@@ -108,7 +108,7 @@ func (q *Queue) publishLoan(s Slot, own Loan, n, need uint32) {
 	*s.len() = n
 	small := n <= q.room
 	if small { // LN4
-		mem.Copy(s.Body(), q.pool.at(own.first), uintptr(n))
+		mem.Copy(q.Body(s), q.pool.at(own.first), uintptr(n))
 	} else {
 		if need < own.blocks {
 			q.pool.cut(own.first, own.blocks, need, own.tag, 0)
@@ -152,7 +152,7 @@ func (q *Queue) InPlace(s Slot, n int) (p unsafe.Pointer, whole bool, err error)
 // not zeroed before.
 func (q *Queue) Clone(s Slot, n int) ([]byte, error) {
 	if n <= int(q.room) {
-		return mem.Clone(s.Body(), n), nil
+		return mem.Clone(q.Body(s), n), nil
 	}
 	p, whole := q.pool.whole(*s.first(), *s.tag(), uint32(n))
 	if whole {

@@ -43,8 +43,10 @@ func (q *Queue) PutSlot(by Sleeper, msg []byte) (Slot, error) {
 	if err != nil {
 		return s, err
 	}
-	*s.len() = n
-	mem.Copy(s.Body(), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
+	if !q.fixed {
+		*s.len() = n
+	}
+	mem.Copy(q.Body(s), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
 	q.Publish(s)
 	return s, nil
 }
@@ -101,7 +103,7 @@ func (q *Queue) Claim(by Sleeper) (s Slot, err error) {
 // Publish makes the message in a claimed slot everybody's. One doubt is left, see
 // InZeroes.
 func (q *Queue) Publish(s Slot) {
-	*s.attempts() = 0
+	q.first(s)
 	q.raceRelease(s)
 	if w := slotWord(turnOf(s.word), slotFull, 0); q.unfenced.Load() { // P3
 		mem.Release64(s.w(), w)

@@ -72,14 +72,79 @@ func TestQueueAttemptsStayAtTheirMost(t *testing.T) {
 	if err := q.TryPut(make([]byte, 16)); err != nil {
 		t.Fatal(err)
 	}
-	*(Slot{p: q.slot(0)}).attempts() = 1<<32 - 2
-	for range 3 {
+	*q.count(Slot{p: q.slot(0)}) = 1<<32 - 3
+	for i := range 3 {
 		s, err := q.Take(nil, true)
-		if err != nil || s.Attempt() != 1<<32-1 {
-			t.Errorf("attempt %d, %v", s.Attempt(), err)
+		if err != nil || q.Attempt(s) != min(1<<32-2+i, 1<<32-1) {
+			t.Errorf("attempt %d, %v", q.Attempt(s), err)
 		}
 		if err := q.Nack(q.Index(s)); err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A slot's count is that slot's, wherever it lies, and begins anew with a message.
+func TestQueueAttemptsBeginAnew(t *testing.T) {
+	for _, c := range []QueueConfig{
+		{Slots: 3, Room: 0}, {Slots: 3, Room: 8}, {Slots: 3, Room: 9}, {Slots: 3, Room: 24}, {Slots: 3, Room: 25},
+		{Slots: 3, Room: 16, Blocks: 4, BlockSize: 64, MaxMessage: 64},
+	} {
+		_, q := heapQueue(t, c)
+		msg := make([]byte, c.Room)
+		for range 2 { // laps
+			for i := range 3 {
+				if err := q.TryPut(msg); err != nil {
+					t.Fatal(err)
+				}
+				for attempt := 1; attempt <= i+1; attempt++ {
+					s, err := q.Take(nil, true)
+					if err != nil || q.Attempt(s) != attempt {
+						t.Fatalf("%+v: message %d: attempt %d, want %d, %v", c, i, q.Attempt(s), attempt, err)
+					}
+					end := q.Nack
+					if attempt == i+1 {
+						end = q.Ack
+					}
+					if err := end(q.Index(s)); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			if err := q.TryPut(msg); err != nil { // no lap is as the one before
+				t.Fatal(err)
+			}
+			s, err := q.Take(nil, false)
+			if err != nil || q.Attempt(s) != 1 {
+				t.Fatalf("%+v: attempt %d of another's slot, %v", c, q.Attempt(s), err)
+			}
+			q.Release(s)
+		}
+		var held []Slot
+		for range 3 {
+			s, err := q.PutSlot(nil, msg)
+			if err == nil {
+				s, err = q.Take(nil, true)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			held = append(held, s)
+		}
+		for k := range held {
+			for range k {
+				if err := q.Nack(q.Index(held[k])); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := q.Take(nil, true); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		for k, s := range held {
+			if q.Attempt(s) != k+1 {
+				t.Errorf("%+v: beside others, attempt %d, want %d", c, q.Attempt(s), k+1)
+			}
 		}
 	}
 }

@@ -169,7 +169,7 @@ func (o *simQueue) getter(q *Queue, n int) func(*sim.Thread) {
 			} else if err != nil {
 				continue
 			}
-			attempt := s.Attempt()
+			attempt := q.Attempt(s)
 			if o.c.Blocks == 0 && o.w.Rand.IntN(3) == 0 {
 				o.getRun(q, t, s, m)
 				continue
@@ -199,7 +199,7 @@ func (o *simQueue) lessee(q *Queue, n int) func(*sim.Thread) {
 			} else if err != nil {
 				continue
 			}
-			o.delivered(t, m, s.Attempt())
+			o.delivered(t, m, q.Attempt(s))
 			o.leased[t] = simReading{m, q, s}
 			if n == 1 && o.w.Rand.IntN(2) == 0 {
 				return // it holds the lease until all have come to rest

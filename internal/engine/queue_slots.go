@@ -65,20 +65,36 @@ type Slot struct {
 	word uint64 // as claimed
 }
 
-// Body is where the message's bytes lie, if they lie in the slot.
-func (s Slot) Body() unsafe.Pointer { return s.at(slotBody) }
-
-func (s Slot) w() *uint64        { return (*uint64)(s.p) }
-func (s Slot) attempts() *uint32 { return (*uint32)(s.at(slotAttempts)) }
-func (s Slot) len() *uint32      { return (*uint32)(s.at(slotLen)) }
-func (s Slot) tag() *uint64      { return (*uint64)(s.at(slotTag)) }
-func (s Slot) first() *uint32    { return (*uint32)(s.at(slotFirst)) }
+func (s Slot) w() *uint64     { return (*uint64)(s.p) }
+func (s Slot) len() *uint32   { return (*uint32)(s.at(slotLen)) }
+func (s Slot) tag() *uint64   { return (*uint64)(s.at(slotTag)) }
+func (s Slot) first() *uint32 { return (*uint32)(s.at(slotFirst)) }
 
 // at is where the owned part of a slot is.
 func (s Slot) at(off uintptr) unsafe.Pointer { return mem.Place(unsafe.Add(s.p, off)) }
 
+// Body is where the message's bytes lie, if they lie in the slot.
+func (q *Queue) Body(s Slot) unsafe.Pointer { return s.at(q.body) }
+
+// count is of how often a message was given back and taken again. It is of whoever has
+// the slot.
+func (q *Queue) count(s Slot) *uint32 {
+	if q.counts == nil {
+		return (*uint32)(s.at(slotCount))
+	}
+	return (*uint32)(mem.Place(unsafe.Add(q.counts, (uintptr(s.p)-uintptr(q.slots))>>q.shift)))
+}
+
+// first begins the count of a message that is put. As a rule the last one in its
+// slot was not given back, and there is nothing to write.
+func (q *Queue) first(s Slot) {
+	if n := q.count(s); *n != 0 {
+		*n = 0
+	}
+}
+
 // Attempt counts the deliveries of a message that was taken, this one included.
-func (s Slot) Attempt() int { return int(*s.attempts()) }
+func (q *Queue) Attempt(s Slot) int { return int(*q.count(s)) + 1 }
 
 // Index is the slot's number.
 func (q *Queue) Index(s Slot) int { return int((uintptr(s.p) - uintptr(q.slots)) / q.stride) }
@@ -213,7 +229,7 @@ func (q *Queue) takeHere(phase uint64) (Slot, bool) {
 	if q.gone() {
 		return Slot{}, false
 	}
-	q.delivered(s)
+	q.raceAcquire(s)
 	return s, true
 }
 
@@ -224,7 +240,7 @@ func (q *Queue) walkAndTake(phase uint64, sure bool) (Slot, error) {
 		st := mem.Load64(q.state)
 		if st&statePending != 0 {
 			if s, ok := q.takeReturned(st, phase); ok {
-				return q.taken(s)
+				return q.taken(s, true)
 			}
 		}
 		i := posSlot(w.p)
@@ -249,7 +265,7 @@ func (q *Queue) walkAndTake(phase uint64, sure bool) (Slot, error) {
 			c := slotWord(turnOf(s), phase, q.who)
 			if mem.CAS64((*uint64)(p), s, c) {
 				q.reached(&q.head, w.p)
-				return q.taken(Slot{p, c})
+				return q.taken(Slot{p, c}, phaseOf(s) == slotReturned)
 			}
 		case slotReading, slotLeased, slotDraining:
 			q.toGet(&w, i, s, d)
@@ -274,22 +290,19 @@ func (q *Queue) walkAndTake(phase uint64, sure bool) (Slot, error) {
 	return Slot{}, ErrCorrupt
 }
 
-// taken ends a take by a walk.
-func (q *Queue) taken(s Slot) (Slot, error) {
+// taken ends a take by a walk, of a message that is had again or for the first time.
+// The count is the claimer's alone.
+func (q *Queue) taken(s Slot, again bool) (Slot, error) {
 	if q.gone() {
 		return Slot{}, ErrGone
 	}
-	q.delivered(s)
-	return s, nil
-}
-
-// delivered counts the attempt of a message that was just claimed. The count is
-// the claimer's alone.
-func (q *Queue) delivered(s Slot) {
 	q.raceAcquire(s)
-	if n := mem.Load32(s.attempts()); n != 1<<32-1 {
-		*s.attempts() = n + 1
+	if again {
+		if n := q.count(s); *n < 1<<32-2 {
+			*n++
+		}
 	}
+	return s, nil
 }
 
 // gone reports that there are zeroes in the region's place: a slot that was

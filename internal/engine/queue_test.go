@@ -118,8 +118,8 @@ func TestQueueFillAndDrain(t *testing.T) {
 				quietQueue(t, a)
 				for i := range n {
 					b, s, err := q.get(nil)
-					if err != nil || !bytes.Equal(b, c.message(lap*100+i)) || s.Attempt() != 1 {
-						t.Fatalf("message %d: %v, %v, attempt %d", i, b, err, s.Attempt())
+					if err != nil || !bytes.Equal(b, c.message(lap*100+i)) || q.Attempt(s) != 1 {
+						t.Fatalf("message %d: %v, %v, attempt %d", i, b, err, q.Attempt(s))
 					}
 					if err := q.TaskDone(); err != nil {
 						t.Fatal(err)
@@ -205,8 +205,8 @@ func TestQueueStepsOverLeases(t *testing.T) {
 				t.Errorf("Len %d", q.Len())
 			}
 			b, s, err := q.get(nil)
-			if err != nil || !bytes.Equal(b, c.message(0)) || s.Attempt() != 2 {
-				t.Errorf("%v, %v, attempt %d", b, err, s.Attempt())
+			if err != nil || !bytes.Equal(b, c.message(0)) || q.Attempt(s) != 2 {
+				t.Errorf("%v, %v, attempt %d", b, err, q.Attempt(s))
 			}
 			if _, _, err := q.get(nil); err != io.EOF {
 				t.Error(err)
@@ -226,8 +226,8 @@ func TestQueueAckNack(t *testing.T) {
 				}
 				for attempt := 1; ; attempt++ {
 					s, err := q.Take(nil, true)
-					if err != nil || s.Attempt() != attempt {
-						t.Fatal(err, s.Attempt())
+					if err != nil || q.Attempt(s) != attempt {
+						t.Fatal(err, q.Attempt(s))
 					}
 					if q.Len() != 0 || q.restNow() != busy {
 						t.Errorf("leased: Len %d", q.Len())
@@ -323,10 +323,10 @@ func BenchmarkQueueEngine(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		*(*pair)(s.Body()) = pair{1, 2}
+		*(*pair)(q.Body(s)) = pair{1, 2}
 		q.Publish(s)
 		s, err = q.Take(nil, false)
-		if err != nil || *(*pair)(s.Body()) != (pair{1, 2}) {
+		if err != nil || *(*pair)(q.Body(s)) != (pair{1, 2}) {
 			b.Fatal(err)
 		}
 		q.Release(s)

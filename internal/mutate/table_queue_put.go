@@ -42,11 +42,18 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `	*s.attempts() = 0
+		from: `	q.first(s)
 `,
 		to:      "",
 		promise: "attempts are counted for each message anew",
-		pkg:     "./internal/engine", run: "TestQueueFillAndDrain$",
+		pkg:     "./internal/engine", run: "TestQueueAttemptsBeginAnew$",
+	},
+	{
+		file:    "internal/engine/queue_slots.go",
+		from:    "(uintptr(s.p)-uintptr(q.slots))>>q.shift",
+		to:      "(uintptr(s.p)-uintptr(q.slots))>>q.shift&^7",
+		promise: "each slot has a count of its own",
+		pkg:     "./internal/engine", run: "TestQueueAttemptsBeginAnew$",
 	},
 	{
 		file: "internal/engine/queue_put.go",

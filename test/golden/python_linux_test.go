@@ -100,11 +100,11 @@ type seenObject struct {
 		Count int
 	} `json:"lent"`
 	Messages, Taken []struct {
-		Slot       int
-		Phase      string
-		Deliveries int
-		Holder     *seenWho
-		Message    json.RawMessage
+		Slot    int
+		Phase   string
+		Again   int
+		Holder  *seenWho
+		Message json.RawMessage
 	}
 }
 
@@ -160,11 +160,11 @@ var contents = map[string]map[string]string{
 	},
 	"held": {"guarded": "[8]"},
 	"queue": {
-		"numbers": "full 0: 1099511627779, full 0: 1099511627780",
+		"numbers": "returned 1: 1099511627779, full 0: 1099511627780",
 		"pages":   "full 0: [-1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,19]",
 		"texts":   `full 0: "` + long("abc") + `", full 0: "` + strings.Repeat("x", 113) + `"`,
-		"jobs":    `returned 1: "job 3", full 0: "job 4", leased 1: "job 0"`,
-		"parts":   `full 0: "` + long("chained ") + `", leased 1: "` + strings.Repeat("part 0", 20) + `", leased 1: "` + strings.Repeat("part 2", 20) + `"`,
+		"jobs":    `returned 0: "job 3", full 0: "job 4", leased 0: "job 0"`,
+		"parts":   `full 0: "` + long("chained ") + `", leased 0: "` + strings.Repeat("part 0", 20) + `", leased 0: "` + strings.Repeat("part 2", 20) + `"`,
 		"lent":    `full 0: "` + hex.EncodeToString([]byte(long("lent")[:200])) + `"`,
 		"last":    `full 0: "0001feff"`,
 		"points":  `full 0: {"X":-1.5,"Y":2.0}`,
@@ -198,7 +198,7 @@ func (o *seenObject) text(t *testing.T) string {
 	}
 	var ms []string
 	for _, m := range append(o.Messages, o.Taken...) {
-		ms = append(ms, fmt.Sprintf("%s %d: %s", m.Phase, m.Deliveries, compact(t, m.Message)))
+		ms = append(ms, fmt.Sprintf("%s %d: %s", m.Phase, m.Again, compact(t, m.Message)))
 	}
 	return strings.Join(ms, ", ")
 }

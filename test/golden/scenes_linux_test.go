@@ -152,6 +152,10 @@ func puts(a *actor) {
 			must(numbers.Get(ctx)) // and never TaskDone
 		}
 	}
+	for range 2 {
+		d := must(numbers.Lease(ctx))
+		testproc.Must(d.Nack())
+	}
 	pages := keep[*ring.Queue[[20]int64]](a)(ring.OpenQueue[[20]int64](a.r, "pages", &ring.QueueOptions{Capacity: 2}))
 	testproc.Must(pages.Put(ctx, [20]int64{0: -1, 19: 19})) // longer than a slot
 

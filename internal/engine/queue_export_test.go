@@ -79,3 +79,12 @@ func (q *Queue) Fill(s Slot, msg []byte) {
 
 // TakeHere takes one more message of a run.
 func (q *Queue) TakeHere() (Slot, bool) { return q.takeHere(slotReading) }
+
+// SlotWord is the word of slot i of the queue in a.
+func SlotWord(a mem.Area, i uint64) *uint64 {
+	_, l, err := queueConfig(a)
+	if err != nil {
+		panic(err)
+	}
+	return a.W64(l.slots + i*l.stride)
+}

@@ -53,7 +53,7 @@ func at(cond func() bool, f func()) {
 
 // slotOf is a slot's phase and turn.
 func slotOf(a mem.Area, i uint64) (phase, turn uint64) {
-	s := *a.W64(a.Size() - raceSlots*64 + i*64)
+	s := *SlotWord(a, i)
 	return s >> 30 & 7, s >> 33
 }
 

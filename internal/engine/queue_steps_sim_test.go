@@ -147,7 +147,7 @@ func TestSimQueueHostileSteps(t *testing.T) {
 			if next(n) < odd {
 				w = word(lap+next(2000)-next(4), next(8))
 			}
-			mem.Store64(a.W64(a.Size()-(n-i)*64), w)
+			mem.Store64(SlotWord(a, i), w)
 		}
 		for _, f := range []func() error{
 			func() error { return q.TryPut(make([]byte, 16)) },

@@ -23,7 +23,7 @@ func (u *user) primitives(open func(name string, do func() error)) {
 		if err != nil {
 			return err
 		}
-		return u.cond("own", c, c.Holder())
+		return u.cond("own", c, func() lock { return c.Holder() })
 	})
 	open("of", func() error {
 		m, err := sync.OpenMutex(u.r, "of-lock")
@@ -34,7 +34,7 @@ func (u *user) primitives(open func(name string, do func() error)) {
 		if err != nil {
 			return err
 		}
-		return u.cond("of", c, m)
+		return u.cond("of", c, func() lock { return m })
 	})
 	open("permits", func() error {
 		s, err := sync.OpenSemaphore(u.r, "permits", -1)
@@ -115,9 +115,11 @@ func (u *user) rwmutex(name string) error {
 }
 
 // cond's Wait takes its lock back for as long as that takes, and if somebody
-// scribbles on the lock that is for ever: it is left to Close.
-func (u *user) cond(name string, c *sync.Cond, l lock) error {
+// scribbles on the lock that is for ever: it is left to Close. mine is the lock, or a
+// holder of it for one call.
+func (u *user) cond(name string, c *sync.Cond, mine func() lock) error {
 	locked := func(ctx context.Context, f func() error) error {
+		l := mine() // which one that was left may still be in a call of
 		if _, err := l.Recover(ctx); err != nil {
 			return err
 		}

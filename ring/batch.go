@@ -64,6 +64,9 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	if n > told {
 		q.eng.Stored(n - told)
 	}
+	if q.eng.Tight() {
+		q.eng.GiveWay(q.spinner.Lulls())
+	}
 	if err != nil && (err != ErrFull || n == 0) {
 		return n, q.fail(opPut, err)
 	}

@@ -37,6 +37,9 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	}
 	*(*T)(body(q.eng, s)) = v
 	q.eng.Publish(s)
+	if q.eng.Tight() {
+		q.eng.GiveWay(q.spinner.Lulls())
+	}
 	q.core.KeepAlive()
 	if q.closed.Load() && q.inZeroes(s) {
 		return q.fail(opPut, shm.ErrClosed)

@@ -141,13 +141,14 @@ import (
 // [Vyukov's bounded MPMC queue]: https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue
 type Queue struct {
 	env   Env
-	who   uint64 // claims of this process, to be or'ed into a slot's word
-	n     uint32 // slots
-	marks uint32 // laps less one between two marks of a hint
-	room  uint32 // bytes of a message that fit a slot
-	fixed bool   // all messages are of room bytes, and there are no blocks
-	most  uint32 // bytes of the longest message
-	wakes int    // how many producers a free slot wakes
+	who   uint64      // claims of this process, to be or'ed into a slot's word
+	n     uint32      // slots
+	tight atomic.Bool // little room is left, and this process is putting
+	marks uint32      // laps less one between two marks of a hint
+	room  uint32      // bytes of a message that fit a slot
+	fixed bool        // all messages are of room bytes, and there are no blocks
+	most  uint32      // bytes of the longest message
+	wakes int         // how many producers a free slot wakes
 
 	config *uint32 // how many slots: never 0 in the region
 	stride uintptr

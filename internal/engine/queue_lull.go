@@ -70,6 +70,37 @@ func (q *Queue) pause(by Sleeper, a *lull, p uint64) {
 	}
 }
 
+// A producer that finds the ring full is late: it has then come up to the consumer, and
+// claims each slot when that has just left it. So where little room is left, by the
+// consumers' hint, which is looked at once in 64 messages, a Put ends some microseconds
+// later: until a quarter of the ring is free, tightMost at most. The messages
+// before its own take longer than that in any case.
+const (
+	tightLeast = 1024 // slots of a ring in which it pays
+	tightMost  = 16   // microseconds
+)
+
+// Tight reports that a Put which has ended is to give way.
+func (q *Queue) Tight() bool { return q.tight.Load() }
+
+// GiveWay is the end of such a Put, if that may let some microseconds pass.
+//
+//go:noinline
+func (q *Queue) GiveWay(lulls bool) {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	q.tight.Store(false)
+	for n := 0; lulls && n < tightMost && q.lead(q.tail.load()) > q.n-q.n/4; n++ {
+		mem.RelaxMicro()
+	}
+}
+
+// lead is how many positions p is beyond the region's hint of the head.
+func (q *Queue) lead(p uint64) uint32 {
+	h, _ := q.read(&q.head)
+	return q.between(h, p)
+}
+
 // between is how many positions lie from one to another, and n at most.
 func (q *Queue) between(from, to uint64) uint32 {
 	switch d := laps(lapTurn(to), lapTurn(from)); {

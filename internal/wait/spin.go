@@ -159,8 +159,15 @@ func (w *Waiter) Spin() bool {
 //
 //go:norace
 func (w *Waiter) Lulls() bool {
+	return w.spin.of.Lulls()
+}
+
+// Lulls is the same of a call that has no Waiter.
+//
+//go:norace
+func (s *Spinner) Lulls() bool {
 	mem.RaceDisable()
-	ok := !simulated && w.spin.of.Mode() != Sleep && !processors.one.Load()
+	ok := !simulated && s.Mode() != Sleep && !processors.one.Load()
 	mem.RaceEnable()
 	return ok
 }

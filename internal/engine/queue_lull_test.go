@@ -153,3 +153,44 @@ func TestLullIsTheSleepers(t *testing.T) {
 		}
 	}
 }
+
+// A producer gives way in a ring that is nearly full, and if that is large enough for
+// both sides to be apart.
+func TestQueueGivesWay(t *testing.T) {
+	msg := make([]byte, 8)
+	for _, n := range []int{tightLeast - 1, tightLeast, 2*tightLeast + 1} {
+		_, q := heapQueue(t, QueueConfig{Slots: n, Room: 8})
+		at := 0
+		for i := 1; q.TryPut(msg) == nil; i++ {
+			if q.Tight() && at == 0 {
+				at = i
+			}
+		}
+		if n < tightLeast {
+			if at != 0 {
+				t.Errorf("of %d slots: with %d messages", n, at)
+			}
+			continue
+		}
+		if least := n - n/8; at < least || at > least+2*markEvery {
+			t.Errorf("of %d slots: with %d messages, want some %d", n, at, least)
+		}
+		if q.GiveWay(false); q.Tight() {
+			t.Error("it gives way more than once")
+		}
+		for range n / 2 {
+			if err := discard(q); err != nil {
+				t.Fatal(err)
+			}
+		}
+		q.GiveWay(true) // there is room: it ends at once, or after tightMost
+		for range n / 4 {
+			if err := q.TryPut(msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if q.Tight() {
+			t.Errorf("of %d slots: with three quarters", n)
+		}
+	}
+}

@@ -3,6 +3,13 @@ package main
 // Putting into a queue, and the blocks of long messages.
 var queuePutMutations = []mutation{
 	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "q.lead(p) > q.n-q.n/8",
+		to:      "q.lead(p) > 0",
+		promise: "a producer gives way in a ring that is nearly full, and in no other",
+		pkg:     "./internal/engine", run: "TestQueueGivesWay$",
+	},
+	{
 		file: "internal/engine/queue_put.go",
 		from: `		q.pool.giveBack(first, tag, want)
 		q.space.Ring(-1)

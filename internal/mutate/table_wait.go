@@ -168,7 +168,7 @@ var waitMutations = []mutation{
 		promise: "who sleeps is not among those who spin", pkg: "./internal/wait", run: "TestSleeperLeavesTheCrowd$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `w.spin.of.Mode() != Sleep && `, to: ``,
+		file: "internal/wait/spin.go", from: `s.Mode() != Sleep && `, to: ``,
 		promise: "in mode Sleep nobody lets time pass by spinning", pkg: "./internal/wait", run: "TestLulls$",
 	},
 	{

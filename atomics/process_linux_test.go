@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
 
@@ -137,7 +136,7 @@ func TestHolderKilled(t *testing.T) {
 	if err := v.MarkConsistent(); !errors.Is(err, shm.ErrNotOwner) {
 		t.Errorf("MarkConsistent of what a child holds = %v", err)
 	}
-	c.Signal(syscall.SIGSTOP)
+	c.Freeze()
 	if ok, err := v.TryLock(); ok || err != nil {
 		t.Errorf("TryLock of what a stopped child holds = %v, %v", ok, err)
 	}

@@ -133,7 +133,7 @@ func TestTheDeafAreWaitedForOnce(t *testing.T) {
 	c := user.Start(t, path)
 	c.Say("a")
 	c.Expect("used a")
-	c.Signal(syscall.SIGSTOP)
+	c.Freeze()
 	if err := r.Remove("a"); err != nil {
 		t.Fatal(err)
 	}

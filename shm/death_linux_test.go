@@ -188,7 +188,7 @@ func TestStoppedIsNotDead(t *testing.T) {
 	defer r.Close()
 	c := holder.Start(t, path, "0", "")
 	c.Expect("held")
-	c.Signal(syscall.SIGSTOP)
+	c.Freeze()
 	m, _, err := lockable(r, "m")
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	gosync "sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -98,7 +97,7 @@ func TestWaitsAreShown(t *testing.T) {
 	}
 	shmtest.AwaitWaiting(t, r, "m", 6)
 	shmtest.AwaitWaiting(t, r, "other", 2)
-	stops.Signal(syscall.SIGSTOP)
+	stops.Freeze()
 
 	s := snapshotOf(t, r)
 	for name, want := range map[string]map[int]int{

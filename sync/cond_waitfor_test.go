@@ -117,7 +117,8 @@ func TestCondHammer(t *testing.T) {
 			})
 		}
 		c, l := claim()
-		for n := range 2000 {
+		for n := 0; n < 2000 || promised == 0; n++ {
+			must(t, ctx.Err())
 			must(t, l.Lock(background))
 			all, notified := condWaiting(t, r, "c")
 			promised += min(1+n%3, all-notified)

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"syscall"
 	"testing"
 
 	"example.com/tandem/atomics"
@@ -201,7 +200,7 @@ func build(t testing.TB) []byte {
 	}
 	c := third.Start(t, path)
 	c.Expect("done")
-	a.Signal(syscall.SIGSTOP) // neither recovers the other in the image
+	a.Freeze() // neither recovers the other in the image
 	image, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)

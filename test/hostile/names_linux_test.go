@@ -229,7 +229,7 @@ func TestStoppedConsumer(t *testing.T) {
 	}
 	c := guest.Start(t, r.Name())
 	c.Expect("first 1")
-	c.Signal(syscall.SIGSTOP)
+	c.Freeze()
 	n := effort.Or(20_000, 2000)
 	for i := range n {
 		if err := q.Put(ctx, fmt.Sprint(i)); err != nil {

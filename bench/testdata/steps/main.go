@@ -33,13 +33,13 @@ var hows = []struct {
 	put  func(a Args)
 	take func(a Args)
 }{
-	{"alone", 1_000_000, func(a Args) {
+	{"alone", 3_000_000, func(a Args) {
 		for i := range a.N {
 			check(a.Out.Put(ctx, uint64(i)))
 			must(a.Out.Get(ctx))
 		}
 	}, nil},
-	{"stream", 1_000_000, func(a Args) {
+	{"stream", 10_000_000, func(a Args) {
 		for i := range a.N {
 			check(a.Out.Put(ctx, uint64(i)))
 		}
@@ -48,7 +48,7 @@ var hows = []struct {
 			must(a.Out.Get(ctx))
 		}
 	}},
-	{"batches", 1_000_000, func(a Args) {
+	{"batches", 10_000_000, func(a Args) {
 		vs := make([]uint64, 32)
 		for n := 0; n < a.N; {
 			n += must(a.Out.PutBatch(ctx, vs[:min(len(vs), a.N-n)]))
@@ -59,7 +59,7 @@ var hows = []struct {
 			n += must(a.Out.GetBatch(ctx, vs))
 		}
 	}},
-	{"trip", 60_000, func(a Args) {
+	{"trip", 200_000, func(a Args) {
 		for i := range a.N {
 			check(a.Out.Put(ctx, uint64(i)))
 			must(a.Back.Get(ctx))

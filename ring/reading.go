@@ -2,6 +2,7 @@ package ring
 
 import (
 	"sync"
+	"sync/atomic"
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
@@ -25,6 +26,7 @@ type place struct {
 // A reading is what the copies of a Delivery have in common. One that was only read
 // in place is used again by another Delivery, with another gen.
 type reading struct {
+	open   atomic.Uint64 // gen and 1, while it was viewed and is not over
 	mu     sync.Mutex
 	gen    uint32
 	viewed bool
@@ -52,12 +54,16 @@ func readAt(at unsafe.Pointer, n int) place {
 func (p place) view() bool {
 	mem.RaceDisable()
 	defer mem.RaceEnable()
+	if p.r.open.Load() == uint64(p.gen)<<1|1 {
+		return true
+	}
 	p.r.mu.Lock()
 	defer p.r.mu.Unlock()
 	if p.r.gen != p.gen || p.r.over {
 		return false
 	}
 	p.r.viewed = true
+	p.r.open.Store(uint64(p.gen)<<1 | 1)
 	return true
 }
 
@@ -86,6 +92,7 @@ func (p place) end(made func() any) {
 	if p.r.gen != p.gen || p.r.over {
 		return
 	}
+	p.r.open.Store(0)
 	if !p.r.viewed && p.r.copy == nil {
 		p.r.copy = made()
 	}

@@ -27,8 +27,10 @@ import (
 // A process that dies in Get has taken the message, or has left it in the
 // queue for the next one.
 func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
-	if !object.Endless(ctx) && ctx.Err() != nil {
-		return v, q.fail(opGet, ctx.Err())
+	if !object.Endless(ctx) {
+		if err := ctx.Err(); err != nil {
+			return v, q.fail(opGet, err)
+		}
 	}
 	if q.off() {
 		return v, q.fail(opGet, shm.ErrClosed)

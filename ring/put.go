@@ -24,8 +24,10 @@ import (
 //
 // A process that dies in Put has put the whole message, or nothing.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
-	if !object.Endless(ctx) && ctx.Err() != nil {
-		return q.fail(opPut, ctx.Err())
+	if !object.Endless(ctx) {
+		if err := ctx.Err(); err != nil {
+			return q.fail(opPut, err)
+		}
 	}
 	if q.form != inSlot {
 		return q.putBytes(ctx, opPut, v)

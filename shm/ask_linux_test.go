@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"syscall"
@@ -22,8 +23,7 @@ var user = testproc.Role("user", func(args []string) {
 		}
 		m, core, err := lockable(r.Existing(), name)
 		testproc.Must(err)
-		_, err = m.TryLock()
-		testproc.Must(err)
+		testproc.Must(m.Lock(r.a.list.Waiter(context.Background()))) // others are told to use it too
 		testproc.Must(m.Unlock())
 		core.KeepAlive()
 		testproc.Say("used", name)

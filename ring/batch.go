@@ -64,8 +64,8 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	if n > told {
 		q.eng.Stored(n - told)
 	}
-	if q.eng.Tight() {
-		q.eng.GiveWay(q.spinner.Lulls())
+	if q.eng.PutsLate() {
+		q.eng.PutLate(q.spinner.Lulls())
 	}
 	if err != nil && (err != ErrFull || n == 0) {
 		return n, q.fail(opPut, err)
@@ -103,6 +103,9 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, q.fail(opGet, err)
 	}
+	if q.eng.GetsLate() {
+		q.eng.GetLate(q.spinner.Lulls())
+	}
 	var slots [getRun]engine.Slot
 	var w *wait.Waiter
 	defer func() {
@@ -117,6 +120,9 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		}
 		run := slots[:min(getRun, len(vs)-n)]
 		k, err := q.eng.TakeRun(nil, run)
+		if err == ErrEmpty && n == 0 && q.soon() {
+			k, err = q.eng.TakeRun(nil, run)
+		}
 		if err == ErrEmpty && n == 0 {
 			w = q.waiter(ctx)
 			k, err = q.eng.TakeRun(w, run)

@@ -35,6 +35,9 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	if q.off() {
 		return v, q.fail(opGet, shm.ErrClosed)
 	}
+	if q.eng.GetsLate() {
+		q.eng.GetLate(q.spinner.Lulls())
+	}
 	s, err := q.eng.TryTake()
 	if err != nil {
 		return q.getWait(ctx, err)
@@ -70,6 +73,9 @@ func (q *Queue[T]) GetInto(ctx context.Context, dst *T) error {
 	if q.off() {
 		return q.fail(opGetInto, shm.ErrClosed)
 	}
+	if q.eng.GetsLate() {
+		q.eng.GetLate(q.spinner.Lulls())
+	}
 	s, err := q.eng.TryTake()
 	if err != nil {
 		return q.getIntoWait(ctx, dst, err)
@@ -98,6 +104,11 @@ func (q *Queue[T]) getWait(ctx context.Context, err error) (v T, _ error) {
 	if err != ErrEmpty {
 		return v, q.fail(opGet, err)
 	}
+	if q.soon() {
+		if s, err := q.eng.TryTake(); err == nil {
+			return q.take(opGet, s)
+		}
+	}
 	w := q.waiter(ctx)
 	defer w.Done() // not with a slot in hand: it runs what is the context's
 	s, err := q.eng.Take(w, false)
@@ -114,6 +125,11 @@ func (q *Queue[T]) getIntoWait(ctx context.Context, dst *T, err error) error {
 	if err != ErrEmpty {
 		return q.fail(opGetInto, err)
 	}
+	if q.soon() {
+		if s, err := q.eng.TryTake(); err == nil {
+			return q.takeInto(opGetInto, s, dst)
+		}
+	}
 	w := q.waiter(ctx)
 	defer w.Done()
 	s, err := q.eng.Take(w, false)
@@ -121,6 +137,15 @@ func (q *Queue[T]) getIntoWait(ctx context.Context, dst *T, err error) error {
 		return q.fail(opGetInto, err)
 	}
 	return q.takeInto(opGetInto, s, dst)
+}
+
+// soon is the first of a wait for a message, and whether that has come.
+func (q *Queue[T]) soon() bool {
+	if !q.eng.Soon(q.spinner.Lulls(), q.spinner.Looks()) {
+		return false
+	}
+	q.spinner.Seen()
+	return true
 }
 
 // TryGet is Get without waiting: ErrEmpty where Get would. It never blocks.

@@ -41,8 +41,8 @@ func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	}
 	*(*T)(body(q.eng, s)) = v
 	q.eng.Publish(s)
-	if q.eng.Tight() {
-		q.eng.GiveWay(q.spinner.Lulls())
+	if q.eng.PutsLate() {
+		q.eng.PutLate(q.spinner.Lulls())
 	}
 	q.core.KeepAlive()
 	if q.closed.Load() && q.inZeroes(s) {

@@ -51,8 +51,9 @@ import (
 // B2; one whose W3 comes after it finds S. It makes its own each time, also where B1
 // found S set and had nothing to do: the one that set it may have been stopped
 // before its Sync. One that cannot make it sleeps in slices. And one whose Sync may
-// have missed a waker begins with a slice, after which each W1 that came before its
-// B1 is visible, and each W3 that comes after finds S.
+// have missed a waker sleeps for a slice first, after which each W1 that came before its
+// B1 is visible, and each W3 that comes after finds S: as long as S stays set, so that
+// there is another slice whenever B1's value is not the one that it last slept on.
 type Bell struct {
 	w       *uint32
 	env     Env
@@ -80,12 +81,29 @@ func (b *Bell) arm() (v uint32, can bool) {
 // stores are seen within microseconds, as a rule; each look after it comes later.
 const slice = time.Millisecond
 
-// sleep is B3, of a sleeper that has slept so often before.
-func (b *Bell) sleep(s Sleeper, v uint32, can bool, before int) error {
-	if can && !(b.patient && b.env.Misses && before == 0) {
+// sliced is how one call has slept so far.
+type sliced struct {
+	n     int
+	v     uint32 // of the last
+	since int64  // when v was first slept on, after which nobody rang
+}
+
+// sleep is B3.
+func (b *Bell) sleep(s Sleeper, v uint32, can bool, z *sliced) error {
+	if can && !(b.patient && b.env.Misses) {
 		return s.Sleep(b.w, v)
 	}
-	return sleepUntil(s, b.w, v, s.Now()+int64(slice)<<min(before, 8))
+	now, grown := s.Now(), min(z.n, 8)
+	if can {
+		grown = 0
+		if z.n == 0 || v != z.v {
+			z.v, z.since = v, now
+		} else if now-z.since >= int64(slice) {
+			return s.Sleep(b.w, v)
+		}
+	}
+	z.n++
+	return sleepUntil(s, b.w, v, now+int64(slice)<<grown)
 }
 
 // Await waits by s until done, which the caller has just found not to be so. It
@@ -109,7 +127,8 @@ type beside struct {
 const doneEvery = 8
 
 func (b *Bell) await(s Sleeper, done func() bool, o beside) (slept bool, err error) {
-	for sleeps := 0; ; {
+	var z sliced
+	for {
 		for n := 1; s.Spin(); n++ {
 			if o.moved != nil && n%doneEvery != 0 && !o.moved() {
 				continue
@@ -126,10 +145,9 @@ func (b *Bell) await(s Sleeper, done func() bool, o beside) (slept bool, err err
 			mem.Add64(o.waits, 1)
 		}
 		slept = true
-		if err := b.sleep(s, v, can, sleeps); err != nil { // B3
+		if err := b.sleep(s, v, can, &z); err != nil { // B3
 			return slept, err
 		}
-		sleeps++
 		if o.unrung != nil && mem.Load32(b.w) == v {
 			o.unrung()
 		}

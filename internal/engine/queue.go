@@ -141,14 +141,13 @@ import (
 // [Vyukov's bounded MPMC queue]: https://www.1024cores.net/home/lock-free-algorithms/queues/bounded-mpmc-queue
 type Queue struct {
 	env   Env
-	who   uint64      // claims of this process, to be or'ed into a slot's word
-	n     uint32      // slots
-	tight atomic.Bool // little room is left, and this process is putting
-	marks uint32      // laps less one between two marks of a hint
-	room  uint32      // bytes of a message that fit a slot
-	fixed bool        // all messages are of room bytes, and there are no blocks
-	most  uint32      // bytes of the longest message
-	wakes int         // how many producers a free slot wakes
+	who   uint64 // claims of this process, to be or'ed into a slot's word
+	n     uint32 // slots
+	marks uint32 // laps less one between two marks of a hint
+	room  uint32 // bytes of a message that fit a slot
+	fixed bool   // all messages are of room bytes, and there are no blocks
+	most  uint32 // bytes of the longest message
+	wakes int    // how many producers a free slot wakes
 
 	config *uint32 // how many slots: never 0 in the region
 	stride uintptr
@@ -167,6 +166,8 @@ type Queue struct {
 
 	head, tail hint
 	gets, puts lull
+
+	getsApart, putsApart apart
 
 	scan   atomic.Uint32 // slot where the next scan for returned ones begins
 	heldAt atomic.Uint32 // and for any that is held

@@ -106,12 +106,13 @@ func (q *Queue) TaskDone() error {
 // Join waits until nothing is undone.
 func (q *Queue) Join(by Sleeper) error {
 	began := uint32(mem.Add64(q.rests, 1<<32))
-	for sleeps := 0; ; sleeps++ {
+	var z sliced
+	for {
 		seq, can := q.idle.arm()
 		if uint32(mem.Load64(q.rests)) != began || q.restNow() == atRest {
 			return nil
 		}
-		if err := q.idle.sleep(by, seq, can, sleeps); err != nil {
+		if err := q.idle.sleep(by, seq, can, &z); err != nil {
 			return err
 		}
 	}

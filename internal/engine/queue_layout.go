@@ -52,10 +52,10 @@ const (
 // first of them (u32 @24). The count is of how often the message was given back and
 // taken again.
 //
-// Where all messages are of one length, and short, slots are small, for what two
-// processes pass to each other costs both of them so much a line: the word, and
-// the bytes (@8), in 16 bytes or 32; and the counts, which nobody changes as a rule,
-// lie apart.
+// Where all messages are of one length, slots are small, for what two processes pass to
+// each other costs both of them so much a line: up to the next multiple of 16 bytes.
+// Where they are short, a slot is the word, and the bytes (@8), in 16 bytes or 32; and
+// the counts, which nobody changes as a rule, lie apart.
 const (
 	slotCount = 8
 	slotLen   = 12
@@ -88,6 +88,9 @@ func (c QueueConfig) layout() (l queueLayout, ok bool) {
 	}
 	up := func(x, to uint64) uint64 { return (x + to - 1) / to * to }
 	l.body, l.stride = slotBody, up(slotBody+uint64(c.Room), 64)
+	if c.Blocks == 0 {
+		l.stride = up(slotBody+uint64(c.Room), 16)
+	}
 	apart := uint64(0)
 	if c.Blocks == 0 && c.Room <= smallRoom {
 		l.body, l.stride, l.shift, apart = smallBody, 32, 3, 4*uint64(c.Slots)

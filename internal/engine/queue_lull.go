@@ -35,7 +35,7 @@ type lull struct {
 	micros atomic.Uint32
 	left   atomic.Uint32 // fruitless looks until it is tried
 	every  atomic.Uint32 // of them between two trials
-	from   uint64        // the position of the last fruitless look
+	from   uint64        // the position of the last fruitless look, plus one
 	_      [128 - 24]byte
 }
 
@@ -56,62 +56,53 @@ type LullSleeper interface {
 //
 //go:noinline
 func (q *Queue) pause(by Sleeper, a *lull, p uint64) {
-	s, ok := by.(LullSleeper)
-	if !ok || !s.Lulls() {
-		return
+	if s, ok := by.(LullSleeper); ok && s.Lulls() {
+		q.letPass(a, p)
 	}
+}
+
+// letPass is pause of one who may, and reports whether time was let pass. A second look
+// at p tells no more than the first.
+func (q *Queue) letPass(a *lull, p uint64) bool {
 	mem.RaceDisable()
+	defer mem.RaceEnable()
 	from := atomic.LoadUint64(&a.from)
-	mem.Release64(&a.from, p)
-	micros := a.next(q.between(from, p), q.n)
-	mem.RaceEnable()
+	if from == p+1 {
+		return false
+	}
+	mem.Release64(&a.from, p+1)
+	came := uint32(0)
+	if from != 0 {
+		came = q.between(from-1, p)
+	}
+	micros := a.next(came, q.n)
 	for range micros {
 		mem.RelaxMicro()
 	}
+	return micros > 0
 }
 
-// A producer that finds the ring full is late: it has then come up to the consumer, and
-// claims each slot when that has just left it. So where little room is left, by the
-// consumers' hint, which is looked at once in 64 messages, a Put ends some microseconds
-// later: until a quarter of the ring is free, tightMost at most. The messages
-// before its own take longer than that in any case.
-const (
-	tightLeast = 1024 // slots of a ring in which it pays
-	tightMost  = 16   // microseconds
-)
-
-// Tight reports that a Put which has ended is to give way.
-func (q *Queue) Tight() bool { return q.tight.Load() }
-
-// GiveWay is the end of such a Put, if that may let some microseconds pass.
+// Soon is what one does after a fruitless look at the head, before it has a Waiter: it
+// lets time pass, if it may and that pays, or looks at the slot alone for so many PAUSEs,
+// the first ones apart, the later ones by an eighth of what there were. It reports
+// whether a message is there.
 //
 //go:noinline
-func (q *Queue) GiveWay(lulls bool) {
-	mem.RaceDisable()
-	defer mem.RaceEnable()
-	q.tight.Store(false)
-	for n := 0; lulls && n < tightMost && q.lead(q.tail.load()) > q.n-q.n/4; n++ {
-		mem.RelaxMicro()
+func (q *Queue) Soon(lulls bool, looks int) bool {
+	at := q.head.load()
+	p, full := q.word(posSlot(at)), slotWord(lapTurn(at), slotFull, 0)
+	if lulls && q.letPass(&q.gets, at) {
+		return mem.Load64(p) == full
 	}
-}
-
-// lead is how many positions p is beyond the region's hint of the head.
-func (q *Queue) lead(p uint64) uint32 {
-	h, _ := q.read(&q.head)
-	return q.between(h, p)
-}
-
-// between is how many positions lie from one to another, and n at most.
-func (q *Queue) between(from, to uint64) uint32 {
-	switch d := laps(lapTurn(to), lapTurn(from)); {
-	case d == 0 && posSlot(to) >= posSlot(from):
-		return posSlot(to) - posSlot(from)
-	case d == 1 && posSlot(to) < posSlot(from):
-		return q.n - posSlot(from) + posSlot(to)
-	case d < 0 || d == 0:
-		return 0
+	for paused := 0; paused < looks; {
+		if mem.Load64(p) == full {
+			return true
+		}
+		n := 1 + paused/8
+		mem.Relax(n)
+		paused += n
 	}
-	return q.n
+	return false
 }
 
 // next is the lull after so many came, in a ring of n slots.

@@ -154,43 +154,51 @@ func TestLullIsTheSleepers(t *testing.T) {
 	}
 }
 
-// A producer gives way in a ring that is nearly full, and if that is large enough for
-// both sides to be apart.
-func TestQueueGivesWay(t *testing.T) {
-	msg := make([]byte, 8)
-	for _, n := range []int{tightLeast - 1, tightLeast, 2*tightLeast + 1} {
-		_, q := heapQueue(t, QueueConfig{Slots: n, Room: 8})
-		at := 0
-		for i := 1; q.TryPut(msg) == nil; i++ {
-			if q.Tight() && at == 0 {
-				at = i
-			}
+// A second fruitless look at the same position is no other: it changes no lull.
+func TestLullCountsALookOnce(t *testing.T) {
+	_, q := heapQueue(t, QueueConfig{Slots: 4096, Room: 8})
+	s := &driven{t: t}
+	q.gets.every.Store(7)
+	q.gets.left.Store(5)
+	for range 3 {
+		q.pause(s, &q.gets, 100)
+	}
+	if n := q.gets.left.Load(); n != 4 {
+		t.Errorf("3 looks at one position count as %d", 5-n)
+	}
+}
+
+// Who has no Waiter yet looks at the slot alone, sees what comes, and ends if nothing
+// does; and where there is a lull it does not look meanwhile.
+func TestQueueSoon(t *testing.T) {
+	_, q := heapQueue(t, QueueConfig{Slots: 4096, Room: 8})
+	put := func() {
+		if err := q.TryPut(make([]byte, 8)); err != nil {
+			t.Fatal(err)
 		}
-		if n < tightLeast {
-			if at != 0 {
-				t.Errorf("of %d slots: with %d messages", n, at)
-			}
-			continue
-		}
-		if least := n - n/8; at < least || at > least+2*markEvery {
-			t.Errorf("of %d slots: with %d messages, want some %d", n, at, least)
-		}
-		if q.GiveWay(false); q.Tight() {
-			t.Error("it gives way more than once")
-		}
-		for range n / 2 {
-			if err := discard(q); err != nil {
-				t.Fatal(err)
-			}
-		}
-		q.GiveWay(true) // there is room: it ends at once, or after tightMost
-		for range n / 4 {
-			if err := q.TryPut(msg); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if q.Tight() {
-			t.Errorf("of %d slots: with three quarters", n)
-		}
+	}
+	if q.Soon(false, 100) {
+		t.Error("something is there in an empty queue")
+	}
+	put()
+	if !q.Soon(false, 1) {
+		t.Error("nothing is there after a Put")
+	}
+	if q.Soon(false, 0) {
+		t.Error("it looks where it is not to")
+	}
+	if err := discard(q); err != nil {
+		t.Fatal(err)
+	}
+	came := make(chan bool)
+	go func() { came <- q.Soon(false, 1<<40) }()
+	put()
+	if !<-came {
+		t.Error("it does not see what comes")
+	}
+	q.gets.micros.Store(1)
+	q.gets.from = q.head.load() + 1 - 100 // so many have come since
+	if !q.Soon(true, 0) || q.gets.micros.Load() != 2 {
+		t.Errorf("a lull of %d µs, or nothing there after it", q.gets.micros.Load())
 	}
 }

@@ -39,8 +39,8 @@ import (
 // the next may have been put after those fences (sure). The same of ErrEmpty after
 // Shutdown, where it may be the end. What shows empty, full or on lease was moved by
 // CAS. A call that waits makes them before it sleeps. A call that cannot make them,
-// and one whose fences miss somebody, rests on time: four microseconds, and what the
-// system call takes.
+// and one whose fences may miss somebody, gives those stores four microseconds. (Len
+// makes no fences: it may be short of what is so under way, for nanoseconds.)
 //
 // # Death
 //
@@ -83,7 +83,7 @@ func (q *Queue) sync() bool {
 	if q.env.Sync == nil {
 		return false
 	}
-	if !q.env.Sync() {
+	if !q.env.Sync() || q.env.Misses {
 		for range 4 {
 			mem.RelaxMicro()
 		}

@@ -8,17 +8,24 @@ import (
 
 // sleeps is a Sleeper that notes up to when it was to sleep, and ends after some.
 type sleeps struct {
-	until []int64
-	most  int
+	until  []int64
+	most   int
+	now    int64
+	asleep func(n int) // is called in the n-th
 }
 
 func (s *sleeps) Spin() bool { return false }
-func (s *sleeps) Now() int64 { return 1000 }
+func (s *sleeps) Now() int64 { return 1000 + s.now }
 func (s *sleeps) Sleep(w *uint32, v uint32) error {
 	return s.SleepUntil(w, v, 0)
 }
 func (s *sleeps) SleepUntil(_ *uint32, _ uint32, limit int64) error {
-	if s.until = append(s.until, limit); len(s.until) == s.most {
+	s.until = append(s.until, max(0, limit-s.Now()))
+	s.now = max(s.now, limit-1000)
+	if s.asleep != nil {
+		s.asleep(len(s.until))
+	}
+	if len(s.until) == s.most {
 		return errNoNap
 	}
 	return nil
@@ -77,28 +84,58 @@ func TestQueueSleeperMakesTheFences(t *testing.T) {
 	}
 }
 
-// One whose fences may miss somebody looks again a moment later, once.
+// One whose fences may miss somebody looks again a moment later: once, and anew where
+// the bell was rung, for then it was clear for some time.
 func TestQueueFirstSleepIsShort(t *testing.T) {
 	for name, start := range waits {
-		a, _ := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
-		q, err := AttachQueue(a, Env{Self: Self{0, 1}, Wake: func(*uint32, int) int { return 0 },
-			Unfenced: new(atomic.Bool), Sync: func() bool { return true }, Misses: true})
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, op := start(t, q)
-		by := &sleeps{most: 4}
-		if err := op(by); err != errNoNap {
-			t.Errorf("%s: %v", name, err)
-		}
-		if d := by.until[0] - by.Now(); d <= 0 || d > int64(time.Millisecond) {
-			t.Errorf("%s: the first sleep is of %v", name, time.Duration(d))
-		}
-		for _, limit := range by.until[1:] {
-			if limit != 0 {
-				t.Errorf("%s sleeps up to %d", name, limit)
+		for _, tt := range []struct {
+			ring int // in this sleep
+			want []bool
+		}{
+			{0, []bool{true, false, false, false, false}},
+			{1, []bool{true, true, false, false, false}},
+			{3, []bool{true, false, false, true, false}},
+		} {
+			a, _ := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
+			q, err := AttachQueue(a, Env{Self: Self{0, 1}, Wake: func(*uint32, int) int { return 1 },
+				Unfenced: new(atomic.Bool), Sync: func() bool { return true }, Misses: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			bell, op := start(t, q)
+			by := &sleeps{most: len(tt.want), asleep: func(n int) {
+				if n == tt.ring {
+					bell.Ring(1)
+				}
+			}}
+			if err := op(by); err != errNoNap {
+				t.Errorf("%s: %v", name, err)
+			}
+			for i, short := range tt.want {
+				if d := by.until[i]; short && (d <= 0 || d > int64(time.Millisecond)) || !short && d != 0 {
+					t.Errorf("%s, rung in sleep %d: sleep %d is of %v", name, tt.ring, i+1, time.Duration(d))
+				}
 			}
 		}
+	}
+}
+
+// A slice that was cut short is none.
+func TestQueueSliceIsWhole(t *testing.T) {
+	a, _ := heapQueue(t, QueueConfig{Slots: 2, Room: 16})
+	q, err := AttachQueue(a, Env{Self: Self{0, 1}, Wake: func(*uint32, int) int { return 1 },
+		Unfenced: new(atomic.Bool), Sync: func() bool { return true }, Misses: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	by := &sleeps{most: 3}
+	by.asleep = func(n int) {
+		if n == 1 {
+			by.now = int64(slice) / 2
+		}
+	}
+	if _, err := q.Take(by, false); err != errNoNap || by.until[1] == 0 || by.until[2] != 0 {
+		t.Errorf("%v, sleeps of %v", err, by.until)
 	}
 }
 
@@ -118,7 +155,7 @@ func TestQueueSleepsInSlices(t *testing.T) {
 		}
 		last := int64(0)
 		for i, limit := range by.until {
-			d := limit - by.Now()
+			d := limit
 			if d <= 0 || d < last || i == 0 && d > int64(time.Millisecond) || d > int64(time.Second) {
 				t.Errorf("%s: sleep %d of %v, after one of %v", name, i, time.Duration(d), time.Duration(last))
 			}

@@ -143,9 +143,7 @@ func (q *Queue) inside(p uint64) bool { return posSlot(p)%markEvery != 0 && posS
 func (q *Queue) reachedEdge(h *hint, p uint64) {
 	h.set(q.next(p))
 	q.mark(h, p)
-	if h == &q.tail && q.n >= tightLeast && posSlot(p)%markEvery == 0 && q.lead(p) > q.n-q.n/8 {
-		q.tight.Store(true)
-	}
+	q.tooClose(h, p)
 }
 
 // mark is H6, at a position that the process has passed. A ring of fewer slots

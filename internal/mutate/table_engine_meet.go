@@ -306,7 +306,7 @@ var engineMeetMutations = []mutation{
 		promise: "B1: nobody goes to sleep on a quiet bell",
 		pkg:     "./internal/engine", run: "TestSimBell$/stopped", tags: "tandem_sim"},
 	{file: "internal/engine/bell.go",
-		from:    "b.sleep(s, v, can, sleeps); err != nil { // B3",
+		from:    "b.sleep(s, v, can, &z); err != nil { // B3",
 		to:      "s.Sleep(b.w, v); err != nil && !done() { // B3",
 		promise: "an error ends a wait without another look",
 		pkg:     "./internal/engine", run: "TestAwaitErrorIsTheLastLook$"},

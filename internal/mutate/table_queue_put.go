@@ -3,11 +3,46 @@ package main
 // Putting into a queue, and the blocks of long messages.
 var queuePutMutations = []mutation{
 	{
-		file:    "internal/engine/queue_walk.go",
-		from:    "q.lead(p) > q.n-q.n/8",
-		to:      "q.lead(p) > 0",
+		file:    "internal/engine/queue_apart.go",
+		from:    "p) > q.n-q.n/8",
+		to:      "p) > 0",
 		promise: "a producer gives way in a ring that is nearly full, and in no other",
-		pkg:     "./internal/engine", run: "TestQueueGivesWay$",
+		pkg:     "./internal/engine", run: "TestQueueEndsKeepApart$",
+	},
+	{
+		file:    "internal/engine/queue_apart.go",
+		from:    "q.shared(&q.tail)) < apartClose",
+		to:      "q.shared(&q.tail)) < q.n",
+		promise: "a consumer gives way where the producers are close, and nowhere else",
+		pkg:     "./internal/engine", run: "TestQueueEndsKeepApart$",
+	},
+	{
+		file:    "internal/engine/queue_apart.go",
+		from:    "q.n < apartLeast || ",
+		to:      "",
+		promise: "nobody gives way in a small ring",
+		pkg:     "./internal/engine", run: "TestQueueEndsKeepApart$",
+	},
+	{
+		file:    "internal/engine/queue_apart.go",
+		from:    "	a.due.Store(false)\n",
+		to:      "",
+		promise: "one gives way once for one occasion",
+		pkg:     "./internal/engine", run: "TestQueueEndsKeepApart$",
+	},
+	{
+		file:    "internal/engine/queue_apart.go",
+		from:    "min(2*a.every.Load()+1, apartRare)",
+		to:      "uint32(1)",
+		promise: "one gives way seldom to those that stand still",
+		pkg:     "./internal/engine", run: "TestQueueGivesWayToThoseThatMove$",
+	},
+	{
+		file:    "internal/engine/queue_apart.go",
+		from:    "	a.every.Store(0)\n}",
+		to:      "}",
+		promise: "one gives way again to those that move",
+		pkg:     "./internal/engine", run: "TestQueueGivesWayToThoseThatMove$",
 	},
 	{
 		file: "internal/engine/queue_put.go",

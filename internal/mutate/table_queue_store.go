@@ -33,10 +33,24 @@ var queueStoreMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/bell.go",
-		from:    "b.env.Misses && before == 0",
-		to:      "false",
+		from:    "if can && !(b.patient && b.env.Misses) {",
+		to:      "if can {",
 		promise: "where those may miss somebody, the first sleep of a call is a slice",
 		pkg:     "./internal/engine", run: "TestSimQueueFindsTheMissed$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/bell.go",
+		from:    "if z.n == 0 || v != z.v {",
+		to:      "if z.n == 0 {",
+		promise: "and so is the first since the bell was rung",
+		pkg:     "./internal/engine", run: "TestQueueFirstSleepIsShort$",
+	},
+	{
+		file:    "internal/engine/bell.go",
+		from:    "} else if now-z.since >= int64(slice) {",
+		to:      "} else {",
+		promise: "a slice that was cut short is followed by another",
+		pkg:     "./internal/engine", run: "TestQueueSliceIsWhole$",
 	},
 	{
 		file:    "internal/engine/queue_join.go",

@@ -172,12 +172,25 @@ var waitMutations = []mutation{
 		promise: "in mode Sleep nobody lets time pass by spinning", pkg: "./internal/wait", run: "TestLulls$",
 	},
 	{
-		file: "internal/wait/spin.go", from: ` && !processors.one.Load()
-	mem.RaceEnable()
-	return ok`, to: `
-	mem.RaceEnable()
-	return ok`,
-		promise: "on one processor nobody lets time pass by spinning", pkg: "./internal/wait", run: "TestLulls$",
+		file: "internal/wait/spin.go", from: ` && (!processors.one.Load() || s.vain.Load() < vainMost/4)`, to: ``,
+		promise: "on one processor nobody lets time pass where spinning was in vain", pkg: "./internal/wait", run: "TestLulls$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `s.Mode() == Sleep || s.vain.Load() >= vainMost/4 {`, to: `s.Mode() == Sleep {`,
+		promise: "nobody looks before it has a waiter where that was in vain", pkg: "./internal/wait", run: "TestLulls$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `			p.yields = now + int64(spinYield)
+`, to: ``,
+		promise: "who spins on its only processor yields it", pkg: "./internal/wait", run: "TestSpinnerYieldsItsProcessor$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `p.of.observe(p.yield == 0 || p.yield != p.paused)`, to: `p.of.observe(true)`,
+		promise: "what a yield brings was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerYieldsItsProcessor$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `p.of.observe(p.yield == 0 || p.yield != p.paused)`, to: `p.of.observe(p.yield == 0)`,
+		promise: "what comes after a yield was", pkg: "./internal/wait", run: "TestSpinnerYieldsItsProcessor$",
 	},
 	{
 		file: "internal/engine/bell.go", from: `n%doneEvery != 0 && `, to: ``,
@@ -213,7 +226,15 @@ var waitMutations = []mutation{
 		promise: "what does not pay is tried seldom", pkg: "./internal/engine", run: "TestLoneMessagesMeetNoLull$",
 	},
 	{
-		file: "internal/engine/queue_lull.go", from: `	if !ok || !s.Lulls() {`, to: `	if !ok || false && s.Lulls() {`,
+		file: "internal/engine/queue_lull.go", from: `; ok && s.Lulls() {`, to: `; ok && (s.Lulls() || true) {`,
 		promise: "who does not spin has no lull", pkg: "./internal/engine", run: "TestLullIsTheSleepers$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `	if from == p+1 {`, to: `	if false {`,
+		promise: "a look is counted once", pkg: "./internal/engine", run: "TestLullCountsALookOnce$",
+	},
+	{
+		file: "internal/engine/queue_lull.go", from: `	if lulls && q.letPass(&q.gets, at) {`, to: `	if false {`,
+		promise: "a lull comes before the looks", pkg: "./internal/engine", run: "TestQueueSoon$",
 	},
 }

@@ -24,13 +24,17 @@ const (
 // is only whether spinning paid: that a sleep was short does not say that a
 // spin would have paid, for the partner may be waiting for this very processor.
 //
-// A process with one processor only (of the system, or for its goroutines) may
-// wait for a process that has another: it glances, which is over before a sleep
-// would be, and as long as that is in vain it does so in one wait of spinProbe
-// and sleeps at once in the others.
+// A process with one processor only (of the system, by its affinity, or for its
+// goroutines) may wait for one that has another, or for one that waits for this very
+// processor; which of them nothing says. So it yields its processor again and again
+// while it spins: then it is a few microseconds until the one runs, and the other is
+// seen as soon as by anybody. What is there when a yield returns came by that, and not
+// by spinning: a sleep would have been as good. Where it never comes otherwise one
+// sleeps at once, but for one wait in spinProbe.
 const (
 	spinMost   = 40 * time.Microsecond
 	spinGlance = 2 * time.Microsecond
+	spinYield  = 4 * time.Microsecond
 	spinEver   = time.Second
 	spinProbe  = 16
 )
@@ -80,17 +84,14 @@ func (s *Spinner) budget() (d time.Duration, tells bool) {
 	if mode == Sleep {
 		return 0, false
 	}
-	if mode == Spin && many {
+	if mode == Spin {
 		return spinEver, true
 	}
-	hopeful := s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%spinProbe == 0
-	switch {
-	case many && hopeful:
+	switch hopeful := s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%spinProbe == 0; {
+	case hopeful:
 		return spinMost, true
 	case many:
 		return spinGlance, false
-	case hopeful:
-		return spinGlance, true
 	}
 	return 0, false
 }
@@ -106,6 +107,8 @@ type spinning struct {
 	start  int64 // of the spin, once the clock was read
 	budget int64
 	checks int64 // when one who spins for long looks up
+	yields int64 // when one with a single processor yields it; never, if 0
+	yield  int   // paused, when it last did
 }
 
 const (
@@ -155,7 +158,8 @@ func (w *Waiter) Spin() bool {
 }
 
 // Lulls reports whether the call may let some microseconds pass without a look:
-// where it would spin, and the one it waits for has another processor.
+// where it would spin, and the one it waits for has another processor, as far as is
+// known.
 //
 //go:norace
 func (w *Waiter) Lulls() bool {
@@ -167,9 +171,29 @@ func (w *Waiter) Lulls() bool {
 //go:norace
 func (s *Spinner) Lulls() bool {
 	mem.RaceDisable()
-	ok := !simulated && s.Mode() != Sleep && !processors.one.Load()
+	ok := !simulated && s.Mode() != Sleep && (!processors.one.Load() || s.vain.Load() < vainMost/4)
 	mem.RaceEnable()
 	return ok
+}
+
+// Looks is how long, in PAUSEs, a call looks at what it waits for before it has a Waiter:
+// what comes so soon costs no more. Seen is when that was not in vain.
+//
+//go:norace
+func (s *Spinner) Looks() int {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	if simulated || s.Mode() == Sleep || s.vain.Load() >= vainMost/4 {
+		return 0
+	}
+	return mem.PerMicro
+}
+
+//go:norace
+func (s *Spinner) Seen() {
+	mem.RaceDisable()
+	s.observe(true)
+	mem.RaceEnable()
 }
 
 //go:norace
@@ -177,6 +201,7 @@ func (p *spinning) begin() {
 	d, tells := p.of.budget()
 	p.state, p.tells, p.budget = spinOn, tells, int64(d)
 	p.paused, p.clock, p.start = 0, mem.PerMicro, 0
+	p.yields, p.yield = 0, 0
 }
 
 // goesOn reads the clock, about once a microsecond.
@@ -191,7 +216,7 @@ func (w *Waiter) goesOn() bool {
 		p.start = now
 		p.checks = now + int64(spinMost)
 		if !processors.manyAt(now) {
-			p.budget = min(p.budget, int64(spinGlance))
+			p.yields = now + int64(spinYield)
 		}
 		p.join()
 	}
@@ -203,7 +228,13 @@ func (w *Waiter) goesOn() bool {
 	if crowded {
 		runtime.Gosched()
 	}
-	return now < p.checks || w.lookUp(now)
+	if now >= p.checks {
+		return w.lookUp(now)
+	}
+	if p.yields != 0 && now >= p.yields {
+		p.giveUp(now)
+	}
+	return true
 }
 
 // crowd is how many goroutines of this process spin, and have for more than a
@@ -225,6 +256,16 @@ func (p *spinning) leave() {
 	}
 }
 
+// giveUp yields the processor to another process.
+//
+//go:norace
+func (p *spinning) giveUp(now int64) {
+	sys.Yield()
+	if p.yields != 0 {
+		p.yields, p.yield = now+int64(spinYield), p.paused
+	}
+}
+
 // lookUp is what a waiter that spins for long does now and then: it lets others
 // run, in this process and in others (the partner may be waiting for this
 // processor), and sees whether the wait must end, which Sleep then says. It finds a
@@ -233,7 +274,7 @@ func (p *spinning) leave() {
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {
 	runtime.Gosched()
-	sys.Yield()
+	w.spin.giveUp(now)
 	w.spin.checks = now + int64(spinMost)
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
@@ -263,15 +304,16 @@ func (p *spinning) again(alarmed bool) {
 	}
 }
 
-// learn is the end of the wait: if a spin is under way, it paid. A call that was
-// posted is unposted. A wait that never slept takes no lock here.
+// learn is the end of the wait: if a spin is under way it paid, unless a yield brought
+// what it waited for. A call that was posted is unposted. A wait that never slept takes
+// no lock here.
 //
 //go:norace
 func (w *Waiter) learn() {
 	p := &w.spin
 	p.leave()
 	if p.budget > 0 {
-		p.of.observe(true)
+		p.of.observe(p.yield == 0 || p.yield != p.paused)
 	}
 	if w.place == placeNone {
 		return
@@ -287,8 +329,7 @@ func (w *Waiter) learn() {
 }
 
 // processors remembers for a while whether this process may run on several
-// processors, and does. If not, a spin keeps all of its own goroutines from
-// running, and where the system has one processor, everybody.
+// processors, and does. If not, a spin may keep whom it waits for from running.
 var processors procs
 
 type procs struct {

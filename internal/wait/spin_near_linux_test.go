@@ -114,21 +114,37 @@ func TestSleeperLeavesTheCrowd(t *testing.T) {
 	}
 }
 
-// Only who would spin, beside others that run, lets time pass without a look.
+// Only who would spin, beside others that run, lets time pass without a look, and
+// looks for a moment before it is a waiter.
 func TestLulls(t *testing.T) {
 	for _, tt := range []struct {
-		mode Mode
-		many bool
-		want bool
+		mode         Mode
+		many         bool
+		vain         int32
+		lulls, looks bool
 	}{
-		{Adaptive, true, true}, {Spin, true, true}, {Sleep, true, false},
-		{Adaptive, false, false}, {Spin, false, false},
+		{Adaptive, true, 0, true, true}, {Spin, true, 0, true, true}, {Sleep, true, 0, false, false},
+		{Adaptive, true, vainMost, true, false},
+		{Adaptive, false, 0, true, true}, {Spin, false, 0, true, true}, {Sleep, false, 0, false, false},
+		{Adaptive, false, vainMost / 4, false, false}, {Spin, false, vainMost, false, false},
 	} {
 		have(t, tt.many)
-		wt := NewList().WaiterWith(background, NewSpinner(tt.mode))
-		if got := wt.Lulls(); got != tt.want {
-			t.Errorf("mode %d, many processors %v: Lulls = %v", tt.mode, tt.many, got)
+		s := NewSpinner(tt.mode)
+		s.vain.Store(tt.vain)
+		wt := NewList().WaiterWith(background, s)
+		if lulls, looks := wt.Lulls(), s.Looks() > 0; lulls != tt.lulls || looks != tt.looks {
+			t.Errorf("mode %d, many processors %v, vain %d: Lulls %v, Looks %v", tt.mode, tt.many, tt.vain, lulls, looks)
 		}
 		wt.Done()
+	}
+}
+
+// A look that was not in vain counts as a spin that paid.
+func TestSeenCounts(t *testing.T) {
+	s := NewSpinner(Adaptive)
+	s.observe(false)
+	v := s.vain.Load()
+	if s.Seen(); s.vain.Load() >= v {
+		t.Errorf("vain %d, and %d when it was seen", v, s.vain.Load())
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 type raceHandles struct {
 	ints, one *ring.Queue[int64] // of four slots, and of one that is full
+	large     *ring.Queue[int64] // whose ends keep apart
 	text      *ring.Queue[string]
 	bytes     *ring.Queue[[]byte]
 	jobs      *ring.Queue[job]
@@ -125,6 +126,37 @@ var racePairs = []racetest.Pair[raceHandles]{
 		Second: func(x *int, h raceHandles) { flag.Wait(); testproc.Must(h.ints.Put(bg, 2)); racetest.Sink = *x },
 		Race:   true,
 	}, {
+		Name: "Puts, Put, with little room left",
+		First: func(x *int, h raceHandles) {
+			*x = 1
+			for range h.large.Cap() - 1 {
+				testproc.Must(h.large.Put(bg, 1))
+			}
+			flag.Come()
+		},
+		Second: func(x *int, h raceHandles) { flag.Wait(); testproc.Must(h.large.Put(bg, 2)); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name: "Gets, Get, with little left",
+		First: func(x *int, h raceHandles) {
+			for range h.large.Cap() {
+				testproc.Must(h.large.Put(bg, 1))
+			}
+			*x = 1
+			for range h.large.Cap() - 1 {
+				_, err := h.large.Get(bg)
+				testproc.Must(err)
+			}
+			flag.Come()
+		},
+		Second: func(x *int, h raceHandles) {
+			flag.Wait()
+			_, err := h.large.Get(bg)
+			testproc.Must(err)
+			*x = 2
+		},
+		Race: true,
+	}, {
 		Name: "Put, Put of long text",
 		First: func(x *int, h raceHandles) {
 			*x = 1
@@ -178,6 +210,8 @@ var racer = racetest.Role("racer", racePairs, func() (h raceHandles) {
 	h.ints, err = ring.OpenQueue[int64](r, "ints", &ring.QueueOptions{Capacity: 4})
 	testproc.Must(err)
 	h.one, err = ring.OpenQueue[int64](r, "one", &ring.QueueOptions{Capacity: 1})
+	testproc.Must(err)
+	h.large, err = ring.OpenQueue[int64](r, "large", &ring.QueueOptions{Capacity: 1024})
 	testproc.Must(err)
 	h.text, err = ring.OpenQueue[string](r, "text", nil)
 	testproc.Must(err)

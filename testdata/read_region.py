@@ -465,7 +465,7 @@ def look_queue(a, f):
     N, room, K, block, longest, R = (a.u32(4 * k) for k in range(6))
     if not (1 <= N <= 1 << 28 and room <= 4096 and 1 <= R <= 1024 and K <= 1 << 28):
         raise Damaged("impossible queue")
-    stride, L = up(16 + room, 64), up(R, 8) // 8
+    stride, L = up(16 + room, 64 if K else 16), up(R, 8) // 8
     small = K == 0 and room <= 24
     if small:
         stride = 16 if room <= 8 else 32

@@ -162,6 +162,7 @@ var contents = map[string]map[string]string{
 	"queue": {
 		"numbers": "returned 1: 1099511627779, full 0: 1099511627780",
 		"pages":   "full 0: [-1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,19]",
+		"weeks":   "full 0: [0,0,0,0,0,0,7], full 0: [0,0,0,0,0,0,-7]",
 		"texts":   `full 0: "` + long("abc") + `", full 0: "` + strings.Repeat("x", 113) + `"`,
 		"jobs":    `returned 0: "job 3", full 0: "job 4", leased 0: "job 0"`,
 		"parts":   `full 0: "` + long("chained ") + `", leased 0: "` + strings.Repeat("part 0", 20) + `", leased 0: "` + strings.Repeat("part 2", 20) + `"`,

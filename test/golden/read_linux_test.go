@@ -142,6 +142,9 @@ func TestReadQueue(t *testing.T) {
 
 	pages := check(ring.OpenQueue[[20]int64](r, "pages", nil))(t)
 	want(t, "pages", check(pages.Get(ctx))(t), [20]int64{0: -1, 19: 19})
+	weeks := check(ring.OpenQueue[[7]int64](r, "weeks", nil))(t)
+	want(t, "weeks", check(weeks.Get(ctx))(t), [7]int64{6: 7})
+	want(t, "weeks 2", check(weeks.Get(ctx))(t), [7]int64{6: -7})
 	words := check(ring.OpenQueue[string](r, "texts", nil))(t)
 	want(t, "texts 2", check(words.Get(ctx))(t), long("abc"))
 	want(t, "texts 3", check(words.Get(ctx))(t), strings.Repeat("x", 113))

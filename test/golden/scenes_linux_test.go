@@ -159,6 +159,10 @@ func puts(a *actor) {
 	pages := keep[*ring.Queue[[20]int64]](a)(ring.OpenQueue[[20]int64](a.r, "pages", &ring.QueueOptions{Capacity: 2}))
 	testproc.Must(pages.Put(ctx, [20]int64{0: -1, 19: 19})) // longer than a slot
 
+	weeks := keep[*ring.Queue[[7]int64]](a)(ring.OpenQueue[[7]int64](a.r, "weeks", &ring.QueueOptions{Capacity: 2}))
+	testproc.Must(weeks.Put(ctx, [7]int64{6: 7}))
+	testproc.Must(weeks.Put(ctx, [7]int64{6: -7}))
+
 	words := keep[*ring.Queue[string]](a)(ring.OpenQueue[string](a.r, "texts", texts))
 	for _, s := range []string{long("gone"), "short", long("abc")} {
 		testproc.Must(words.Put(ctx, s))

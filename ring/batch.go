@@ -3,9 +3,8 @@ package ring
 import (
 	"context"
 	"io"
+	"unsafe"
 
-	"example.com/tandem/internal/engine"
-	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
 
@@ -32,43 +31,32 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, q.fail(opPut, err)
 	}
-	n, told := 0, 0
-	var err error
-	for _, v := range vs { // v is a copy: nothing can fail between claim and store
+	n := 0
+	for n < len(vs) {
 		if q.closed.Load() {
-			err = shm.ErrClosed
-			break
+			return n, q.fail(opPut, shm.ErrClosed)
 		}
-		var s engine.Slot
-		if s, err = q.eng.TryClaim(); err != nil {
-			if n > 0 {
-				break
-			}
-			if err := q.putWait(ctx, v, err); err != nil {
+		k, last, err := q.eng.PutRun(unsafe.Pointer(&vs[n]), min(putRun, len(vs)-n))
+		n += k
+		if k > 0 && q.closed.Load() && q.inZeroes(last) {
+			return n - 1, q.fail(opPut, shm.ErrClosed)
+		}
+		switch {
+		case err == nil:
+			continue
+		case n > 0 && err != ErrFull:
+			return n, q.fail(opPut, err)
+		case n == 0:
+			if err := q.putWait(ctx, vs[0], err); err != nil {
 				return 0, err
 			}
-			n, told = 1, 1
+			n = 1
 			continue
 		}
-		*(*T)(body(q.eng, s)) = v
-		q.eng.Store(s)
-		if q.closed.Load() && q.inZeroes(s) {
-			err = shm.ErrClosed
-			break
-		}
-		if n++; n-told == putRun {
-			q.eng.Stored(n - told)
-			told = n
-		}
-	}
-	if n > told {
-		q.eng.Stored(n - told)
+		break
 	}
 	if q.eng.PutsLate() {
 		q.eng.PutLate(q.spinner.Lulls())
-	}
-	if err != nil && (err != ErrFull || n == 0) {
-		return n, q.fail(opPut, err)
 	}
 	q.core.KeepAlive()
 	return n, nil
@@ -103,52 +91,55 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, q.fail(opGet, err)
 	}
+	if q.off() {
+		return 0, q.fail(opGet, shm.ErrClosed)
+	}
 	if q.eng.GetsLate() {
 		q.eng.GetLate(q.spinner.Lulls())
 	}
-	var slots [getRun]engine.Slot
-	var w *wait.Waiter
-	defer func() {
-		if w != nil { // not with slots in hand: it runs what is the context's
-			w.Done()
-		}
-	}()
-	n := 0
+	n, err := q.getRuns(vs)
+	if n > 0 || err != nil {
+		return n, err
+	}
+	if vs[0], err = q.Get(ctx); err != nil {
+		return 0, err
+	}
+	n, err = q.getRuns(vs[1:])
+	return n + 1, err
+}
+
+// getRuns gets what is there.
+func (q *Queue[T]) getRuns(vs []T) (n int, err error) {
 	for n < len(vs) {
 		if q.closed.Load() {
 			return n, q.fail(opGet, shm.ErrClosed)
 		}
-		run := slots[:min(getRun, len(vs)-n)]
-		k, err := q.eng.TakeRun(nil, run)
-		if err == ErrEmpty && n == 0 && q.soon() {
-			k, err = q.eng.TakeRun(nil, run)
-		}
-		if err == ErrEmpty && n == 0 {
-			w = q.waiter(ctx)
-			k, err = q.eng.TakeRun(w, run)
-		}
-		if err != nil {
-			if n > 0 && (err == ErrEmpty || err == io.EOF) {
+		run := q.eng.TakeRun(unsafe.Pointer(&vs[n]), min(getRun, len(vs)-n))
+		if run.Len() == 0 { // nothing, or one that was given back
+			s, err := q.eng.TryTake()
+			if err == ErrEmpty || err == io.EOF {
 				break
 			}
-			return n, q.fail(opGet, err)
+			if err != nil {
+				return n, q.fail(opGet, err)
+			}
+			if vs[n], err = q.take(opGet, s); err != nil {
+				return n, err
+			}
+			n++
+			continue
 		}
-		run = run[:k]
-		into := vs[n:][:len(run)]
-		for i := range into {
-			into[i] = *(*T)(body(q.eng, run[i]))
-		}
-		k = q.eng.ReleaseRun(run)
+		k := q.eng.ReleaseRun(run)
 		if q.closed.Load() {
-			for i, s := range run[:k] {
-				if q.releasedInZeroes(s) {
+			for i := range k {
+				if q.releasedInZeroes(q.eng.At(run, i)) {
 					k = i
 					break
 				}
 			}
 		}
-		if n += k; k < len(run) {
-			clear(into[k:])
+		if n += k; k < run.Len() {
+			clear(vs[n:][:run.Len()-k])
 			return n, q.fail(opGet, shm.ErrClosed)
 		}
 	}

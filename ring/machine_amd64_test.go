@@ -15,8 +15,6 @@ type words [4]uint64
 // Between the claim of a slot and its publishing there is nothing that could fail,
 // or wait, or run anything else; and nothing that is locked.
 func TestNothingBetweenClaimAndPublish(t *testing.T) {
-	// In a batch one claim comes after the other's store, or after what that has shown.
-	batch := []string{".TryClaim", ".Store", ".Stored", ".putWait", ".inZeroes"}
 	claims, takes := []string{".TryClaim", ".Claim"}, []string{".TryTake", ".Take"}
 	for _, tt := range []struct {
 		name, method string
@@ -28,8 +26,6 @@ func TestNothingBetweenClaimAndPublish(t *testing.T) {
 		{"TryPut of a word", ".TryPut", (*Queue[uint64]).TryPut, claims, []string{".Publish"}},
 		{"TryPut of a struct", ".TryPut", (*Queue[words]).TryPut, claims, []string{".Publish"}},
 		{"Put of a word, after a wait", ".putWait", (*Queue[uint64]).putWait, claims, []string{".Publish"}},
-		{"PutBatch of words", ".PutBatch", (*Queue[uint64]).PutBatch, claims, batch},
-		{"PutBatch of structs", ".PutBatch", (*Queue[words]).PutBatch, claims, batch},
 		{"Get of a word", ".Get", (*Queue[uint64]).Get, takes, []string{".Release"}},
 		{"Get of a struct", ".Get", (*Queue[words]).Get, takes, []string{".Release"}},
 		{"Get of a word, after a wait", ".take", (*Queue[uint64]).take, nil, []string{".Release"}},

@@ -3,74 +3,73 @@
 package engine_test
 
 import (
+	"unsafe"
+
 	. "example.com/tandem/internal/engine"
 	"example.com/tandem/internal/sim"
 )
 
 // putBatch puts up to three as a batch, and reports whether more may come.
 func (o *simQueue) putBatch(q *Queue, t *sim.Thread) bool {
-	var put []*simMessage
-	began, goesOn := o.w.Steps(), true
-	t.Context(o.w.Rand.IntN(3) == 0)
-	for range 3 {
-		var s Slot
-		var err error
-		if len(put) > 0 {
-			s, err = q.TryClaim()
-		} else {
-			o.putting[t], o.attached[t] = o.c.Room, q
-			s, err = q.Claim(t)
-			delete(o.putting, t)
-		}
-		if err != nil {
-			if err != ErrShutdown && err != ErrFull && err != sim.ErrCanceled {
-				o.w.Fail("Claim: %v", err)
-			}
-			goesOn = err != ErrShutdown
-			break
-		}
+	const most = 3
+	size := o.c.Room
+	bytes := make([]byte, 0, most*size)
+	var msgs []*simMessage
+	for range most {
 		o.next++
-		m := &simMessage{id: o.next, size: o.c.Room, began: began}
+		m := &simMessage{id: o.next, size: size, began: o.w.Steps()}
 		o.msgs[m.id] = m
-		q.Fill(s, o.encode(m))
-		q.Store(s)
-		put = append(put, m)
+		msgs = append(msgs, m)
+		bytes = append(bytes, o.encode(m)...)
 	}
-	if len(put) > 0 {
-		q.Stored(len(put))
+	n, _, err := q.PutRun(unsafe.Pointer(&bytes[0]), most)
+	if n == 0 && err == ErrFull {
+		t.Context(o.w.Rand.IntN(3) == 0)
+		o.putting[t], o.attached[t] = size, q
+		err = q.Put(t, bytes[:size])
+		delete(o.putting, t)
+		if err == nil {
+			n = 1
+		}
 	}
-	for _, m := range put {
-		m.put = o.w.Steps()
+	if err != nil && err != ErrShutdown && err != ErrFull && err != sim.ErrCanceled {
+		o.w.Fail("PutRun: %v", err)
 	}
-	return goesOn
+	for i, m := range msgs {
+		if i < n {
+			m.put = o.w.Steps()
+		} else {
+			delete(o.msgs, m.id)
+		}
+	}
+	return err != ErrShutdown
 }
 
-// getRun gets up to two messages more than s, which is m, as a run.
-func (o *simQueue) getRun(q *Queue, t *sim.Thread, s Slot, m *simMessage) {
-	run, got := []Slot{s}, []*simMessage{m}
-	for len(run) < 3 {
-		s, ok := q.TakeHere()
-		if !ok {
-			break
+// getRun gets up to three messages as a run, and reports whether there were any.
+func (o *simQueue) getRun(q *Queue, t *sim.Thread) bool {
+	const most = 3
+	size := o.c.Room
+	bytes := make([]byte, most*size)
+	run := q.TakeRun(unsafe.Pointer(&bytes[0]), most)
+	var got []*simMessage
+	for i := range run.Len() {
+		m, s := o.parse(bytes[i*size:][:size]), q.At(run, i)
+		if n := q.Attempt(s); n != 1 {
+			o.w.Fail("message %d of a run came with attempt %d", m.id, n)
 		}
-		b, err := q.BytesOf(s)
-		if err != nil {
-			o.w.Fail("read: %v", err)
-		}
-		run, got = append(run, s), append(got, o.parse(b))
+		m.mustCome = false
+		got = append(got, m)
+		o.reading[t] = append(o.reading[t], simReading{m, q, s})
 	}
-	var attempts []int
-	for i, s := range run {
-		attempts = append(attempts, q.Attempt(s))
-		got[i].mustCome = false
-		o.reading[t] = append(o.reading[t], simReading{got[i], q, s})
+	if run.Len() == 0 {
+		return false
 	}
-	if n := q.ReleaseRun(run); n != len(run) {
-		o.w.Fail("%d of %d released", n, len(run))
+	if n := q.ReleaseRun(run); n != run.Len() {
+		o.w.Fail("%d of %d released", n, run.Len())
 	}
 	delete(o.reading, t)
-	for i, m := range got {
-		o.delivered(t, m, attempts[i])
+	for _, m := range got {
+		o.delivered(t, m, 1)
 		m.final = true
 	}
 	for _, m := range got {
@@ -79,4 +78,5 @@ func (o *simQueue) getRun(q *Queue, t *sim.Thread, s Slot, m *simMessage) {
 			o.w.Fail("TaskDone: %v", err)
 		}
 	}
+	return true
 }

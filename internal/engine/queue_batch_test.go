@@ -3,19 +3,32 @@ package engine
 import (
 	"sync/atomic"
 	"testing"
+	"unsafe"
 
 	"example.com/tandem/internal/mem"
 )
 
 // runOf takes n messages as a run.
-func runOf(t *testing.T, q *Queue, n int) []Slot {
+func runOf(t *testing.T, q *Queue, n int) Run {
 	t.Helper()
-	run := make([]Slot, n)
-	k, err := q.TakeRun(nil, run)
-	if err != nil || k != n {
-		t.Fatalf("TakeRun = %d, %v, want %d", k, err, n)
+	bytes := make([]byte, (n+1)*int(q.room))
+	run := q.TakeRun(unsafe.Pointer(&bytes[0]), n)
+	if run.Len() != n {
+		t.Fatalf("TakeRun = %d, want %d", run.Len(), n)
 	}
-	return run[:k]
+	return run
+}
+
+// putRun puts n messages, whose first bytes are from, from+1, ….
+func putRun(t *testing.T, q *Queue, from byte, n int) {
+	t.Helper()
+	bytes := make([]byte, (n+1)*int(q.room))
+	for i := range n {
+		bytes[i*int(q.room)] = from + byte(i)
+	}
+	if k, _, err := q.PutRun(unsafe.Pointer(&bytes[0]), n); k != n || err != nil {
+		t.Fatalf("PutRun = %d, %v, want %d", k, err, n)
+	}
 }
 
 // A batch rings once, for as many as it has messages.
@@ -24,17 +37,7 @@ func TestQueueBatchRings(t *testing.T) {
 	wakes := countWakes(q)
 	q.items.Arm()
 	q.space.Arm()
-	for range 3 {
-		s, err := q.TryClaim()
-		if err != nil {
-			t.Fatal(err)
-		}
-		q.Store(s)
-	}
-	if wakes[q.items.Word()] != 0 {
-		t.Error("a message rings before the batch is over")
-	}
-	if q.Stored(3); wakes[q.items.Word()] == 0 {
+	if putRun(t, q, 0, 3); wakes[q.items.Word()] == 0 {
 		t.Error("nobody is told of a batch")
 	}
 	run := runOf(t, q, 3)
@@ -62,21 +65,64 @@ func TestQueueRunEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	fill(t, q, 1)
-	run := make([]Slot, 3)
-	if n, err := q.TakeRun(nil, run); n != 1 || err != nil {
-		t.Fatalf("TakeRun before a slot that is being written = %d, %v", n, err)
+	bytes := make([]byte, 3*16)
+	run := q.TakeRun(unsafe.Pointer(&bytes[0]), 3)
+	if run.Len() != 1 {
+		t.Fatalf("TakeRun before a slot that is being written = %d", run.Len())
 	}
-	run = run[:1]
 	other.Publish(s)
 	if q.ReleaseRun(run); *q.row&rowCount != 1 {
 		t.Errorf("the row is %d", *q.row&rowCount)
 	}
 	run = runOf(t, q, 2)
-	if q.Index(run[0]) != 1 || q.Index(run[1]) != 2 {
-		t.Errorf("slots %d, %d came", q.Index(run[0]), q.Index(run[1]))
+	if q.Index(q.At(run, 0)) != 1 || q.Index(q.At(run, 1)) != 2 {
+		t.Errorf("slots %d, %d came", q.Index(q.At(run, 0)), q.Index(q.At(run, 1)))
 	}
 	q.ReleaseRun(run)
 	quietQueue(t, a)
+}
+
+// A batch that comes to a full ring, or to the end of the queue, has put what went
+// before; and messages of each length go through, round the ring's end, whole.
+func TestQueueRunsOfEachLength(t *testing.T) {
+	for _, room := range []int{0, 1, 7, 8, 9, 24, 25, 64, 127, runBytes} {
+		_, q := heapQueue(t, QueueConfig{Slots: 5, Room: room})
+		next, want := byte(1), byte(1)
+		for range 4 {
+			put := make([]byte, 8*room+1)
+			for i := range 7 * room {
+				put[i] = next + byte(i/room)
+			}
+			k, last, err := q.PutRun(unsafe.Pointer(&put[0]), 7)
+			if k != 5-q.Len()+k || err != ErrFull || k == 0 || phaseOf(*last.w()) != slotFull {
+				t.Fatalf("%d bytes: PutRun = %d, %v", room, k, err)
+			}
+			next += byte(k)
+			got := make([]byte, 8*room+1)
+			run := q.TakeRun(unsafe.Pointer(&got[0]), 3)
+			if run.Len() != 3 || q.ReleaseRun(run) != 3 {
+				t.Fatalf("%d bytes: a run of %d", room, run.Len())
+			}
+			for i := range 3 * room {
+				if got[i] != want+byte(i/room) {
+					t.Fatalf("%d bytes: byte %d is %d, want %d", room, i, got[i], want+byte(i/room))
+				}
+			}
+			want += 3
+		}
+		q.Shutdown()
+		msg := make([]byte, room+1)
+		if k, _, err := q.PutRun(unsafe.Pointer(&msg[0]), 1); k != 0 || err != ErrShutdown {
+			t.Errorf("%d bytes: PutRun after Shutdown = %d, %v", room, k, err)
+		}
+	}
+	msg := make([]byte, 4096)
+	for _, c := range []QueueConfig{{Slots: 4, Room: runBytes + 1}, {Slots: 4, Room: 16, Blocks: 4, BlockSize: 64, MaxMessage: 100}} {
+		_, q := heapQueue(t, c)
+		if k, _, err := q.PutRun(unsafe.Pointer(&msg[0]), 1); k != 0 || err != ErrTooLarge {
+			t.Errorf("PutRun of what is longer = %d, %v", k, err)
+		}
+	}
 }
 
 // zeroes makes a queue's memory what is there when its region is gone.
@@ -94,7 +140,7 @@ func TestQueueRunInZeroes(t *testing.T) {
 		run := runOf(t, q, 3)
 		zeroes(a)
 		n := q.ReleaseRun(run)
-		for n > 0 && q.ReleasedInZeroes(run[n-1]) {
+		for n > 0 && q.ReleasedInZeroes(q.At(run, n-1)) {
 			n--
 		}
 		if n != 0 {
@@ -103,7 +149,7 @@ func TestQueueRunInZeroes(t *testing.T) {
 		for _, unfenced := range []bool{false, true} {
 			q.unfenced = new(atomic.Bool)
 			q.unfenced.Store(unfenced)
-			if zeroes(a); q.Release(run[0]) && !q.ReleasedInZeroes(run[0]) {
+			if zeroes(a); q.Release(q.At(run, 0)) && !q.ReleasedInZeroes(q.At(run, 0)) {
 				t.Errorf("lap %d, unfenced %v: one is said to be released in the region", lap, unfenced)
 			}
 		}
@@ -122,11 +168,11 @@ func TestQueueRunBeforeZeroes(t *testing.T) {
 		t.Fatal(err)
 	}
 	zeroes(a)
-	if q.ReleasedInZeroes(run[0]) || q.InZeroes(s) {
+	if q.ReleasedInZeroes(q.At(run, 0)) || q.InZeroes(s) {
 		t.Error("seen in zeroes, where nothing is")
 	}
-	q.Store(s)
-	if q.ReleasedInZeroes(run[0]) || !q.InZeroes(s) {
+	q.Publish(s)
+	if q.ReleasedInZeroes(q.At(run, 0)) || !q.InZeroes(s) {
 		t.Error("a message stored in zeroes is taken for the release before it")
 	}
 	if s.word = slotWord(turnOf(s.word)-1, slotWriting, q.who); q.InZeroes(s) {

@@ -69,17 +69,6 @@ func (q *Queue) SlotIs(s Slot, phase uint64) bool {
 	return phaseOf(*s.w()) == phase && whoOf(*s.w()) == q.who
 }
 
-// Fill writes a message that lies in its slot.
-func (q *Queue) Fill(s Slot, msg []byte) {
-	if !q.fixed {
-		*s.len() = uint32(len(msg))
-	}
-	mem.Copy(q.Body(s), unsafe.Pointer(unsafe.SliceData(msg)), uintptr(len(msg)))
-}
-
-// TakeHere takes one more message of a run.
-func (q *Queue) TakeHere() (Slot, bool) { return q.takeHere(slotReading) }
-
 // SlotWord is the word of slot i of the queue in a.
 func SlotWord(a mem.Area, i uint64) *uint64 {
 	_, l, err := queueConfig(a)

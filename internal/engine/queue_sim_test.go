@@ -163,6 +163,9 @@ func (o *simQueue) take(q *Queue, t *sim.Thread, lease bool) (Slot, *simMessage,
 func (o *simQueue) getter(q *Queue, n int) func(*sim.Thread) {
 	return func(t *sim.Thread) {
 		for ; n > 0; n-- {
+			if o.c.Blocks == 0 && o.w.Rand.IntN(3) == 0 && o.getRun(q, t) {
+				continue
+			}
 			s, m, err := o.take(q, t, false)
 			if err == io.EOF {
 				return
@@ -170,10 +173,6 @@ func (o *simQueue) getter(q *Queue, n int) func(*sim.Thread) {
 				continue
 			}
 			attempt := q.Attempt(s)
-			if o.c.Blocks == 0 && o.w.Rand.IntN(3) == 0 {
-				o.getRun(q, t, s, m)
-				continue
-			}
 			o.reading[t], m.mustCome = []simReading{{m, q, s}}, false
 			q.Release(s)
 			delete(o.reading, t)

@@ -36,9 +36,6 @@ var waits = map[string]func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) err
 	"Take": func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) error) {
 		return &q.items, func(by Sleeper) error { _, err := q.Take(by, true); return err }
 	},
-	"TakeRun": func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) error) {
-		return &q.items, func(by Sleeper) error { _, err := q.TakeRun(by, make([]Slot, 2)); return err }
-	},
 	"Put": func(t *testing.T, q *Queue) (*Bell, func(by Sleeper) error) {
 		fill(t, q, q.Cap())
 		return &q.space, func(by Sleeper) error { return q.Put(by, make([]byte, 16)) }

@@ -26,6 +26,12 @@ func Copy(dst, src unsafe.Pointer, n uintptr) {
 	half(dst, src, n/2, n)
 }
 
+// CopyWord is Copy of 8 bytes.
+func CopyWord(dst, src unsafe.Pointer) { Copy(dst, src, 8) }
+
+// CopyShort is Copy of few bytes.
+func CopyShort(dst, src unsafe.Pointer, n uintptr) { Copy(dst, src, n) }
+
 func half(dst, src unsafe.Pointer, from, to uintptr) {
 	if from == to {
 		return

@@ -42,5 +42,22 @@ func Copy(dst, src unsafe.Pointer, n uintptr) {
 	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
 }
 
+// CopyWord is Copy of 8 bytes.
+func CopyWord(dst, src unsafe.Pointer) { *(*uint64)(dst) = *(*uint64)(src) }
+
+// CopyShort is Copy of few bytes, in which nothing can fail.
+//
+//go:noinline
+func CopyShort(dst, src unsafe.Pointer, n uintptr) {
+	for ; n >= 8; n -= 8 {
+		CopyWord(dst, src)
+		dst, src = unsafe.Add(dst, 8), unsafe.Add(src, 8)
+	}
+	for ; n > 0; n-- {
+		*(*byte)(dst) = *(*byte)(src)
+		dst, src = unsafe.Add(dst, 1), unsafe.Add(src, 1)
+	}
+}
+
 // Zero clears n bytes that the caller owns.
 func Zero(p unsafe.Pointer, n uintptr) { clear(unsafe.Slice((*byte)(p), n)) }

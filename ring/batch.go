@@ -95,7 +95,7 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		return 0, q.fail(opGet, shm.ErrClosed)
 	}
 	if q.eng.GetsLate() {
-		q.eng.GetLate(q.spinner.Lulls())
+		q.eng.GetLate(q.spinner.Defers())
 	}
 	n, err := q.getRuns(vs)
 	if n > 0 || err != nil {

@@ -36,7 +36,7 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 		return v, q.fail(opGet, shm.ErrClosed)
 	}
 	if q.eng.GetsLate() {
-		q.eng.GetLate(q.spinner.Lulls())
+		q.eng.GetLate(q.spinner.Defers())
 	}
 	s, err := q.eng.TryTake()
 	if err != nil {
@@ -74,7 +74,7 @@ func (q *Queue[T]) GetInto(ctx context.Context, dst *T) error {
 		return q.fail(opGetInto, shm.ErrClosed)
 	}
 	if q.eng.GetsLate() {
-		q.eng.GetLate(q.spinner.Lulls())
+		q.eng.GetLate(q.spinner.Defers())
 	}
 	s, err := q.eng.TryTake()
 	if err != nil {

@@ -79,31 +79,33 @@ func (b *Bell) arm() (v uint32, can bool) {
 
 // slice is how long one sleeps at first that cannot make the wakers' fences. Their
 // stores are seen within microseconds, as a rule; each look after it comes later.
-const slice = time.Millisecond
+const (
+	slice      = time.Millisecond
+	sliceGrows = 8 // times, to twice of what it was
+)
 
 // sliced is how one call has slept so far.
 type sliced struct {
-	n     int
-	v     uint32 // of the last
-	since int64  // when v was first slept on, after which nobody rang
+	n    int
+	v    uint32 // of the last slice
+	over bool   // that lasted to its end, and nobody rang
 }
 
-// sleep is B3.
-func (b *Bell) sleep(s Sleeper, v uint32, can bool, z *sliced) error {
-	if can && !(b.patient && b.env.Misses) {
-		return s.Sleep(b.w, v)
+// sleep is B3. It reports whether it was as long as sleeps are: a slice is not, and one
+// that grows is when it has grown.
+func (b *Bell) sleep(s Sleeper, v uint32, can bool, z *sliced) (long bool, err error) {
+	if can && (!b.patient || !b.env.Misses || z.over && v == z.v) {
+		return true, s.Sleep(b.w, v)
 	}
-	now, grown := s.Now(), min(z.n, 8)
-	if can {
-		grown = 0
-		if z.n == 0 || v != z.v {
-			z.v, z.since = v, now
-		} else if now-z.since >= int64(slice) {
-			return s.Sleep(b.w, v)
-		}
+	grown := 0
+	if !can {
+		grown = min(z.n, sliceGrows)
 	}
 	z.n++
-	return sleepUntil(s, b.w, v, now+int64(slice)<<grown)
+	limit := s.Now() + int64(slice)<<grown
+	err = sleepUntil(s, b.w, v, limit)
+	z.v, z.over = v, s.Now() >= limit
+	return grown == sliceGrows, err
 }
 
 // Await waits by s until done, which the caller has just found not to be so. It
@@ -119,7 +121,7 @@ func (b *Bell) Await(s Sleeper, done func() bool) (slept bool, err error) {
 type beside struct {
 	moved  func() bool // while one spins: if not, done is most likely not so
 	waits  *uint64     // a count of the calls that slept, which grows before the first sleep
-	unrung func()      // is called after each sleep in which nobody rang
+	unrung func()      // is called after each long sleep in which nobody rang
 }
 
 // doneEvery is how many looks at what moves there are for one at all of done,
@@ -145,10 +147,11 @@ func (b *Bell) await(s Sleeper, done func() bool, o beside) (slept bool, err err
 			mem.Add64(o.waits, 1)
 		}
 		slept = true
-		if err := b.sleep(s, v, can, &z); err != nil { // B3
+		long, err := b.sleep(s, v, can, &z) // B3
+		if err != nil {
 			return slept, err
 		}
-		if o.unrung != nil && mem.Load32(b.w) == v {
+		if long && o.unrung != nil && mem.Load32(b.w) == v {
 			o.unrung()
 		}
 		if done() {

@@ -126,7 +126,7 @@ func (q *Queue) between(from, to uint64) uint32 {
 	case d == 0 && posSlot(to) >= posSlot(from):
 		return posSlot(to) - posSlot(from)
 	case d == 1 && posSlot(to) < posSlot(from):
-		return q.n - posSlot(from) + posSlot(to)
+		return min(q.n-posSlot(from)+posSlot(to), q.n)
 	case d < 0 || d == 0:
 		return 0
 	}

@@ -112,7 +112,7 @@ func (q *Queue) Join(by Sleeper) error {
 		if uint32(mem.Load64(q.rests)) != began || q.restNow() == atRest {
 			return nil
 		}
-		if err := q.idle.sleep(by, seq, can, &z); err != nil {
+		if _, err := q.idle.sleep(by, seq, can, &z); err != nil {
 			return err
 		}
 	}

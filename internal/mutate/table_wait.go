@@ -148,7 +148,7 @@ var waitMutations = []mutation{
 		promise: "a waiter is given back without a lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `	if crowded {`, to: `	if crowded && false {`,
+		file: "internal/wait/spin.go", from: `	case crowded:`, to: `	case false:`,
 		promise: "who spins yields, where as many spin as may run", pkg: "./internal/wait", run: "TestCrowdYields$",
 	},
 	{
@@ -180,17 +180,40 @@ var waitMutations = []mutation{
 		promise: "nobody looks before it has a waiter where that was in vain", pkg: "./internal/wait", run: "TestLulls$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `			p.yields = now + int64(spinYield)
+		file: "internal/wait/few.go", from: `		sys.Yield()
 `, to: ``,
-		promise: "who spins on its only processor yields it", pkg: "./internal/wait", run: "TestSpinnerYieldsItsProcessor$",
+		promise: "who spins on its only processor yields it to others", pkg: "./internal/wait", run: "TestSpinPassesItsProcessor$", env: []string{"TANDEM_TESTS=bars"},
 	},
 	{
-		file: "internal/wait/spin.go", from: `p.of.observe(p.yield == 0 || p.yield != p.paused)`, to: `p.of.observe(true)`,
-		promise: "what a yield brings was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerYieldsItsProcessor$",
+		file: "internal/wait/spin.go", from: `p.few = few{are: true, last: now}`, to: `p.few = few{}`,
+		promise: "who spins on its only processor gives it away", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `p.of.observe(p.yield == 0 || p.yield != p.paused)`, to: `p.of.observe(p.yield == 0)`,
-		promise: "what comes after a yield was", pkg: "./internal/wait", run: "TestSpinnerYieldsItsProcessor$",
+		file: "internal/wait/spin.go", from: `p.of.observe(!p.brought())`, to: `p.of.observe(true)`,
+		promise: "what is there when the processor comes back was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
+	},
+	{
+		file: "internal/wait/few.go", from: `p.few.are && p.few.gone == p.paused`, to: `p.few.are && p.few.gone != 0`,
+		promise: "what comes later was", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
+	},
+	{
+		file: "internal/wait/few.go", from: `	if now-f.last > int64(fewTaken) {
+		f.gone = p.paused
+	}
+`, to: ``,
+		promise: "nor was what is there when it has been taken away", pkg: "./internal/wait", run: "TestSpinnerWhoseProcessorWasTaken$",
+	},
+	{
+		file: "internal/wait/few.go", from: `took <= int64(spinMost) || p.budget > int64(spinMost)`, to: `true`,
+		promise: "who waits long for its processor sleeps", pkg: "./internal/wait", run: "TestSpinnerThatWaitsForItsProcessor$",
+	},
+	{
+		file: "internal/wait/few.go", from: `min(2*(f.last-now), int64(spinMost))`, to: `0`,
+		promise: "a yield that takes long is rare", pkg: "./internal/wait", run: "TestSharingThatTakesLongIsRare$",
+	},
+	{
+		file: "internal/wait/few.go", from: `less && n < fewRare && processors.one.Load()`, to: `false`,
+		promise: "a spin that never pays is tried ever less often", pkg: "./internal/wait", run: "TestSpinnerOfOneProcessor$",
 	},
 	{
 		file: "internal/engine/bell.go", from: `n%doneEvery != 0 && `, to: ``,

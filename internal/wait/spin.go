@@ -24,17 +24,10 @@ const (
 // is only whether spinning paid: that a sleep was short does not say that a
 // spin would have paid, for the partner may be waiting for this very processor.
 //
-// A process with one processor only (of the system, by its affinity, or for its
-// goroutines) may wait for one that has another, or for one that waits for this very
-// processor; which of them nothing says. So it yields its processor again and again
-// while it spins: then it is a few microseconds until the one runs, and the other is
-// seen as soon as by anybody. What is there when a yield returns came by that, and not
-// by spinning: a sleep would have been as good. Where it never comes otherwise one
-// sleeps at once, but for one wait in spinProbe.
+// A process that has one processor is apart: few.go.
 const (
 	spinMost   = 40 * time.Microsecond
 	spinGlance = 2 * time.Microsecond
-	spinYield  = 4 * time.Microsecond
 	spinEver   = time.Second
 	spinProbe  = 16
 )
@@ -45,6 +38,7 @@ type Spinner struct {
 	mode  atomic.Int32
 	vain  atomic.Int32 // 0: lately spinning always paid; vainMost: never
 	waits atomic.Uint32
+	rare  atomic.Int32 // with few processors: how often spinProbe is doubled
 }
 
 const vainMost = 1 << 10
@@ -75,6 +69,7 @@ func (s *Spinner) observe(paid bool) {
 		v -= (v + 3) / 4
 	}
 	s.vain.Store(v)
+	s.probeLess(!paid && v >= vainMost*3/4)
 }
 
 // budget is how long a wait that begins now spins, and whether its failure will
@@ -84,11 +79,11 @@ func (s *Spinner) budget() (d time.Duration, tells bool) {
 	if mode == Sleep {
 		return 0, false
 	}
-	if mode == Spin {
+	hopeful := s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%(spinProbe<<s.rare.Load()) == 0
+	switch {
+	case mode == Spin && (many || hopeful):
 		return spinEver, true
-	}
-	switch hopeful := s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%spinProbe == 0; {
-	case hopeful:
+	case mode == Spin || hopeful:
 		return spinMost, true
 	case many:
 		return spinGlance, false
@@ -107,8 +102,7 @@ type spinning struct {
 	start  int64 // of the spin, once the clock was read
 	budget int64
 	checks int64 // when one who spins for long looks up
-	yields int64 // when one with a single processor yields it; never, if 0
-	yield  int   // paused, when it last did
+	few    few
 }
 
 const (
@@ -176,6 +170,10 @@ func (s *Spinner) Lulls() bool {
 	return ok
 }
 
+// Defers reports whether a call may let some microseconds pass though what it waits for
+// may be there: not in mode Spin, which is for those who wait for latency above all.
+func (s *Spinner) Defers() bool { return s.Lulls() && s.Mode() != Spin }
+
 // Looks is how long, in PAUSEs, a call looks at what it waits for before it has a Waiter:
 // what comes so soon costs no more. Seen is when that was not in vain.
 //
@@ -201,7 +199,7 @@ func (p *spinning) begin() {
 	d, tells := p.of.budget()
 	p.state, p.tells, p.budget = spinOn, tells, int64(d)
 	p.paused, p.clock, p.start = 0, mem.PerMicro, 0
-	p.yields, p.yield = 0, 0
+	p.few = few{}
 }
 
 // goesOn reads the clock, about once a microsecond.
@@ -216,23 +214,21 @@ func (w *Waiter) goesOn() bool {
 		p.start = now
 		p.checks = now + int64(spinMost)
 		if !processors.manyAt(now) {
-			p.yields = now + int64(spinYield)
+			p.few = few{are: true, last: now}
 		}
 		p.join()
 	}
 	crowded := crowd.Load() >= processors.running.Load()
 	mem.RaceEnable()
-	if now-p.start >= p.budget {
+	switch {
+	case now-p.start >= p.budget:
 		return false
-	}
-	if crowded {
-		runtime.Gosched()
-	}
-	if now >= p.checks {
+	case now >= p.checks:
 		return w.lookUp(now)
-	}
-	if p.yields != 0 && now >= p.yields {
-		p.giveUp(now)
+	case p.few.are:
+		return p.share(now, crowded)
+	case crowded:
+		runtime.Gosched()
 	}
 	return true
 }
@@ -256,16 +252,6 @@ func (p *spinning) leave() {
 	}
 }
 
-// giveUp yields the processor to another process.
-//
-//go:norace
-func (p *spinning) giveUp(now int64) {
-	sys.Yield()
-	if p.yields != 0 {
-		p.yields, p.yield = now+int64(spinYield), p.paused
-	}
-}
-
 // lookUp is what a waiter that spins for long does now and then: it lets others
 // run, in this process and in others (the partner may be waiting for this
 // processor), and sees whether the wait must end, which Sleep then says. It finds a
@@ -274,7 +260,8 @@ func (p *spinning) giveUp(now int64) {
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {
 	runtime.Gosched()
-	w.spin.giveUp(now)
+	sys.Yield()
+	now = w.spin.shared(now)
 	w.spin.checks = now + int64(spinMost)
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
@@ -304,8 +291,8 @@ func (p *spinning) again(alarmed bool) {
 	}
 }
 
-// learn is the end of the wait: if a spin is under way it paid, unless a yield brought
-// what it waited for. A call that was posted is unposted. A wait that never slept takes
+// learn is the end of the wait: if a spin is under way it paid, or a yield brought what
+// it waited for. A call that was posted is unposted. A wait that never slept takes
 // no lock here.
 //
 //go:norace
@@ -313,7 +300,7 @@ func (w *Waiter) learn() {
 	p := &w.spin
 	p.leave()
 	if p.budget > 0 {
-		p.of.observe(p.yield == 0 || p.yield != p.paused)
+		p.of.observe(!p.brought())
 	}
 	if w.place == placeNone {
 		return
@@ -326,30 +313,4 @@ func (w *Waiter) learn() {
 		l.unpost(w)
 	}
 	l.mu.Unlock()
-}
-
-// processors remembers for a while whether this process may run on several
-// processors, and does. If not, a spin may keep whom it waits for from running.
-var processors procs
-
-type procs struct {
-	until   atomic.Int64 // ask again then
-	one     atomic.Bool
-	running atomic.Int32 // GOMAXPROCS
-}
-
-const askProcessors = 100 * time.Millisecond
-
-// many does without the clock as long as there were several when somebody asked
-// last: a spin of more than a microsecond asks.
-func (p *procs) many() bool { return !p.one.Load() || p.manyAt(sys.MonotonicNow()) }
-
-func (p *procs) manyAt(now int64) bool {
-	if now >= p.until.Load() {
-		n := runtime.GOMAXPROCS(0)
-		p.running.Store(int32(n))
-		p.one.Store(n == 1 || sys.Processors() == 1)
-		p.until.Store(now + int64(askProcessors))
-	}
-	return !p.one.Load()
 }

@@ -77,87 +77,9 @@ func TestSpinnerLearns(t *testing.T) {
 func have(t *testing.T, many bool) {
 	processors.many() // how many may run
 	processors.one.Store(!many)
+	processors.bound.Store(!many)
 	processors.until.Store(math.MaxInt64)
 	t.Cleanup(func() { processors.until.Store(0) })
-}
-
-// With one processor a wait spins as with many, until that was in vain again and again:
-// then it sleeps at once.
-func TestSpinnerOfOneProcessor(t *testing.T) {
-	l := NewList()
-	s := &l.spin
-	have(t, false)
-	for m, want := range map[Mode]time.Duration{Adaptive: spinMost, Spin: spinEver, Sleep: 0} {
-		s.SetMode(m)
-		if b, tells := s.budget(); b != want || tells != (want > 0) {
-			t.Errorf("mode %d: a new Spinner spins for %v, %v; want %v", m, b, tells, want)
-		}
-	}
-	s.SetMode(Adaptive)
-	for range 100 {
-		spinOnce(l)
-	}
-	if s.vain.Load() < vainMost*3/4 {
-		t.Errorf("vain %d after 100 vain spins", s.vain.Load())
-	}
-	spins := 0
-	for range 10 * spinProbe {
-		switch b, _ := s.budget(); b {
-		case spinMost:
-			spins++
-		case 0:
-		default:
-			t.Errorf("budget %v", b)
-		}
-	}
-	if spins < 8 || spins > 12 {
-		t.Errorf("%d of %d waits spin, though it never pays", spins, 10*spinProbe)
-	}
-	for range 100 {
-		s.observe(true)
-	}
-	if b, _ := s.budget(); b != spinMost {
-		t.Errorf("budget %v after it paid 100 times", b)
-	}
-}
-
-// With one processor who spins yields it every few microseconds, and what has come
-// by that was not seen by spinning.
-func TestSpinnerYieldsItsProcessor(t *testing.T) {
-	l := NewList()
-	for _, many := range []bool{true, false} {
-		have(t, many)
-		wt := l.Waiter(background)
-		spun := func(yield int) bool { // on, until it has just yielded, or has looked since
-			for wt.Spin() {
-				if p := &wt.spin; p.yield != 0 && (p.yield == p.paused) == (yield == 0) {
-					return true
-				}
-			}
-			return false
-		}
-		if got := spun(0); got != !many {
-			t.Errorf("many processors %v: it yields: %v", many, got)
-		}
-		if many {
-			wt.spin.again(false)
-			wt.Done()
-			continue
-		}
-		wt.Done()
-		v := l.spin.vain.Load()
-		if v == 0 {
-			t.Error("what a yield brought counts as if the spin had paid")
-		}
-		wt = l.Waiter(background)
-		if !spun(0) || !spun(1) {
-			t.Fatal("it does not yield again")
-		}
-		wt.Done()
-		if l.spin.vain.Load() >= v {
-			t.Error("what came after a yield does not count")
-		}
-	}
 }
 
 // What a wait teaches: a spin that a sleep follows was in vain, one that the

@@ -1,0 +1,224 @@
+package wait
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/sys"
+)
+
+// With one processor a wait spins as with many, until that was in vain again and again:
+// then it sleeps at once, but for one wait in ever more.
+func TestSpinnerOfOneProcessor(t *testing.T) {
+	l := NewList()
+	s := &l.spin
+	have(t, false)
+	for m, want := range map[Mode]time.Duration{Adaptive: spinMost, Spin: spinEver, Sleep: 0} {
+		s.SetMode(m)
+		if b, tells := s.budget(); b != want || tells != (want > 0) {
+			t.Errorf("mode %d: a new Spinner spins for %v, %v; want %v", m, b, tells, want)
+		}
+	}
+	s.SetMode(Adaptive)
+	for range 100 {
+		s.observe(false)
+	}
+	if s.vain.Load() < vainMost*3/4 {
+		t.Errorf("vain %d after 100 vain spins", s.vain.Load())
+	}
+	spins := 0
+	const waits = 10 * spinProbe << fewRare
+	for range waits {
+		switch b, _ := s.budget(); b {
+		case spinMost:
+			spins++
+		case 0:
+		default:
+			t.Errorf("budget %v", b)
+		}
+	}
+	if spins < 8 || spins > 12 {
+		t.Errorf("%d of %d waits spin, though it never pays", spins, waits)
+	}
+	for range 100 {
+		s.observe(true)
+	}
+	if b, _ := s.budget(); b != spinMost || s.rare.Load() != 0 {
+		t.Errorf("budget %v after it paid 100 times, and it is tried %d times less often", b, s.rare.Load())
+	}
+}
+
+// In mode Spin one wait in some spins for long, though that was in vain.
+func TestSpinOfOneProcessorIsTried(t *testing.T) {
+	s := NewSpinner(Spin)
+	have(t, false)
+	s.vain.Store(vainMost)
+	ever := 0
+	for range 10 * spinProbe {
+		switch b, tells := s.budget(); {
+		case b == spinEver && tells:
+			ever++
+		case b == spinMost && tells:
+		default:
+			t.Errorf("budget %v, %v", b, tells)
+		}
+	}
+	if ever < 8 || ever > 12 {
+		t.Errorf("%d of %d waits spin for long", ever, 10*spinProbe)
+	}
+}
+
+// spinUntil spins on until is, and reports whether that came.
+func spinUntil(w *Waiter, is func(p *spinning) bool) bool {
+	for w.Spin() {
+		if is(&w.spin) {
+			return true
+		}
+	}
+	return false
+}
+
+// With one processor who spins gives it away every few microseconds, and what is there
+// then was not seen by spinning.
+func TestSpinnerSharesItsProcessor(t *testing.T) {
+	l := NewList()
+	given := func(p *spinning) bool { return p.few.gone != 0 && p.few.gone == p.paused }
+	have(t, true)
+	wt := l.Waiter(background)
+	if spinUntil(wt, given) {
+		t.Error("it gives its processor away where it has many")
+	}
+	wt.spin.again(false)
+	wt.Done()
+	l.spin.vain.Store(0)
+
+	have(t, false)
+	wt = l.Waiter(background)
+	if !spinUntil(wt, given) {
+		t.Fatal("it does not give its processor away")
+	}
+	wt.Done()
+	v := l.spin.vain.Load()
+	if v == 0 {
+		t.Error("what was there then counts as if the spin had paid")
+	}
+	wt = l.Waiter(background)
+	if !spinUntil(wt, given) || !spinUntil(wt, func(p *spinning) bool { return !given(p) }) {
+		t.Fatal("it does not give its processor away again")
+	}
+	wt.Done()
+	if l.spin.vain.Load() >= v {
+		t.Error("what came after that does not count")
+	}
+}
+
+// So is it when it was taken away.
+func TestSpinnerWhoseProcessorWasTaken(t *testing.T) {
+	l := NewList()
+	have(t, false)
+	wt := l.Waiter(background)
+	if !spinUntil(wt, func(p *spinning) bool { return p.start != 0 && p.few.gone == 0 }) {
+		t.Fatal("it does not spin")
+	}
+	wt.spin.few.last -= 2 * int64(fewTaken)
+	wt.spin.few.next = 1 << 62
+	wt.spin.paused = wt.spin.clock
+	wt.Spin()
+	wt.Done()
+	if l.spin.vain.Load() == 0 {
+		t.Error("what was there then counts as if the spin had paid")
+	}
+}
+
+// Who gets his processor back after long sleeps, but for one in mode Spin.
+func TestSpinnerThatWaitsForItsProcessor(t *testing.T) {
+	have(t, false)
+	for m, want := range map[Mode]bool{Adaptive: false, Spin: true} {
+		wt := NewList().WaiterWith(background, NewSpinner(m))
+		if !spinUntil(wt, func(p *spinning) bool { return p.start != 0 }) {
+			t.Fatal("it does not spin")
+		}
+		wt.spin.few.next = 1
+		if got := wt.spin.share(sys.MonotonicNow()-2*int64(spinMost), false); got != want {
+			t.Errorf("mode %d: it spins on: %v", m, got)
+		}
+		wt.spin.again(false)
+		wt.Done()
+	}
+}
+
+// It gives the processor away the more seldom the longer that takes.
+func TestSharingThatTakesLongIsRare(t *testing.T) {
+	for _, tt := range []struct{ took, next time.Duration }{{0, fewGive}, {10 * time.Microsecond, 20 * time.Microsecond}, {time.Second, spinMost}} {
+		p := &spinning{few: few{are: true}}
+		began := sys.MonotonicNow()
+		p.shared(began - int64(tt.took))
+		if d := time.Duration(p.few.next - p.few.last); d < tt.next || d > tt.next+2*time.Duration(p.few.last-began) {
+			t.Errorf("took %v: again after %v, want %v", tt.took, d, tt.next)
+		}
+	}
+}
+
+// With one processor for its goroutines it is given to them, and to no other process
+// if there are other processors.
+func TestSpinnerSharesWithGoroutines(t *testing.T) {
+	have(t, false)
+	processors.bound.Store(false)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	defer processors.running.Store(processors.running.Swap(1))
+	wt := NewList().WaiterWith(background, NewSpinner(Spin))
+	var came atomic.Bool
+	go came.Store(true)
+	if !spinUntil(wt, func(p *spinning) bool { return came.Load() }) {
+		t.Fatal("it does not spin")
+	}
+	if !wt.spin.brought() {
+		t.Error("what another goroutine did counts as if the spin had paid")
+	}
+	wt.Done()
+}
+
+// Two that spin and are bound to one processor pass it to each other.
+func TestSpinPassesItsProcessor(t *testing.T) {
+	var all, one unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &all); err != nil {
+		t.Fatal(err)
+	}
+	for i := 0; ; i++ {
+		if all.IsSet(i) {
+			one.Set(i)
+			break
+		}
+	}
+	have(t, false)
+	const rounds = 200
+	var turn atomic.Int32
+	side := func(me int32, done chan<- time.Duration) {
+		runtime.LockOSThread() // for good: the thread ends with the goroutine
+		if err := unix.SchedSetaffinity(0, &one); err != nil {
+			t.Error(err)
+		}
+		began := time.Now()
+		for range rounds {
+			wt := NewList().WaiterWith(background, NewSpinner(Spin))
+			for turn.Load() != me && wt.Spin() {
+			}
+			wt.Done()
+			turn.Store(1 - me)
+		}
+		done <- time.Since(began)
+	}
+	done := make(chan time.Duration, 2)
+	go side(0, done)
+	go side(1, done)
+	took := min(<-done, <-done)
+	t.Logf("%v a round", took/rounds)
+	if effort.Bars() && took > rounds*time.Millisecond {
+		t.Errorf("%v a round: each waits until the other has spun for its time", took/rounds)
+	}
+}

@@ -1,3 +1,11 @@
+package ring_test
+
+import (
+	"slices"
+	"testing"
+
+	"example.com/tandem/ring"
+)
 
 // A message that was given back comes first, and the batch goes on behind it.
 func TestBatchTakesWhatWasReturned(t *testing.T) {

@@ -8,8 +8,9 @@ import (
 	"example.com/tandem/shm"
 )
 
-// Batches of a small plain T are one claim, copy and store a message, and one
-// fence and one look at those who sleep for them all (internal/engine/queue_batch.go).
+// Batches of a small plain T are one claim, copy and store a message, in one loop, and
+// one fence and one look at those who sleep for them all
+// (internal/engine/queue_batch.go).
 // All other forms of T are so many single calls.
 
 const (
@@ -20,7 +21,8 @@ const (
 // PutBatch puts the first of vs, waiting for room as Put does, and then as
 // many of the others as there is room for. It returns how many it has put, at
 // least one unless there is an error; with an error those before it are put.
-// They are in the queue in their order; others may put between them.
+// They are in the queue in their order; others may put between them. In a fast stream it
+// may return some microseconds later ([Wait]).
 //
 // A process that dies in PutBatch has put the first ones of vs, whole, and none
 // of the others.
@@ -80,7 +82,8 @@ func (q *Queue[T]) putEach(ctx context.Context, vs []T) (int, error) {
 
 // GetBatch gets one message into vs, waiting for it as Get does, and then as
 // many more as there are and vs has room for. It returns how many, at least
-// one unless there is an error; with an error those before it were got.
+// one unless there is an error; with an error those before it were got. In a fast
+// stream some microseconds may pass before it looks ([Wait]).
 //
 // A process that dies in GetBatch has taken some of the first messages, or none,
 // and has left the others in the queue for the next one.

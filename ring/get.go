@@ -22,7 +22,8 @@ import (
 // is gone and counts as done, as it is if its decoder panics. ctx's error when
 // ctx ends; then nothing was taken.
 //
-// It waits as the handle's [Wait] says: it spins for moments, then sleeps.
+// It waits as the handle's [Wait] says: it spins for moments, then sleeps; and in a fast
+// stream some microseconds may pass before it looks.
 //
 // A process that dies in Get has taken the message, or has left it in the
 // queue for the next one.

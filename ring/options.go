@@ -22,11 +22,18 @@ import (
 // Where messages come in a stream, a call that spins may let up to four
 // microseconds pass after it has found none, so that many come. A lone message
 // does not wait for that.
+//
+// And where they come faster than some ten million a second, in a ring of 1,024 messages
+// or more, the two ends keep some way between them, for who works right behind the other
+// waits for each line of memory: a Put, or PutBatch, that has nearly filled the ring may
+// return up to 16 microseconds after it has put, and a Get, or GetBatch, that has nearly
+// emptied it may take so long before it looks at the messages that are left. Not in mode
+// Sleep, and a Get not in mode Spin.
 type Wait int
 
 const (
 	Adaptive = Wait(wait.Adaptive) // spin for up to 40 µs, as far as that paid lately, then sleep
-	Spin     = Wait(wait.Spin)     // latency above all: spin for a second before a sleep
+	Spin     = Wait(wait.Spin)     // latency above all: spin for a second before a sleep, if that pays or there are several processors
 	Sleep    = Wait(wait.Sleep)    // a processor saved above all: do not spin
 )
 

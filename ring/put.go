@@ -18,9 +18,8 @@ import (
 // fail (65,535 levels decode), or would not arrive as it is (see the package
 // comment); and both if it is longer than MaxMessage and was not encoded for that.
 //
-// It waits as the handle's [Wait] says: it spins for moments, then sleeps. Where a
-// queue of 1,024 messages or more is nearly full it returns some microseconds after it
-// has put, 16 at most, unless the mode is [Sleep].
+// It waits as the handle's [Wait] says: it spins for moments, then sleeps; and in a fast
+// stream it may return some microseconds later.
 //
 // A process that dies in Put has put the whole message, or nothing.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {

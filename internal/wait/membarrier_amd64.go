@@ -33,7 +33,8 @@ import (
 // without Membarriers sleeps for a while at most, and looks again.
 //
 // A Membarrier may miss a processor (package sys). So the first sleep of a call is a
-// short one: what was missed is visible a moment later.
+// short one, and the first after S1 was taken back: what was missed is visible a moment
+// later.
 //
 // All this is for amd64, where a load may be satisfied before an earlier store is
 // visible. On arm64 no LDAR is before an earlier STLR, and elsewhere Go's stores are

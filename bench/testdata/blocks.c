@@ -1,5 +1,6 @@
 // Long messages: Lamport's ring of buffers, each copied in whole and copied out
-// whole, as memcpy does it. It jams when a process dies.
+// whole, as memcpy does it. It jams when a process dies. In "used" the buffers are
+// written before that, and read after it, as a program does that has messages.
 #include "peers.h"
 
 #include <string.h>
@@ -20,7 +21,7 @@ static const size_t size[SIZES] = {4 * KIB, 64 * KIB, 1024 * KIB};
 static const uint64_t capacity[SIZES] = {256, 16, 8};
 
 static blocks *all;
-static char mine[1024 * KIB];
+static char mine[1024 * KIB], text[1024 * KIB];
 
 void make_blocks(void) {
 	all = share(SIZES * sizeof *all);
@@ -32,11 +33,12 @@ void make_blocks(void) {
 	memset(mine, 1, sizeof mine);
 }
 
-static long stream(blocks *b, int side, long n) {
+static long stream(blocks *b, int side, long n, int used) {
 	long done = 0;
 	for (uint64_t i = 0; i < (uint64_t)n; i++) {
 		unsigned looks = 0;
 		if (side == 0) {
+			if (used) memcpy(mine, text, b->size);
 			memcpy(mine, &i, sizeof i);
 			uint64_t tail = b->tail;
 			while (tail - b->head_seen == b->capacity)
@@ -51,18 +53,24 @@ static long stream(blocks *b, int side, long n) {
 		memcpy(mine, b->slots + head % b->capacity * b->size, b->size);
 		__atomic_store_n(&b->head, head + 1, __ATOMIC_RELEASE);
 		memcpy(&got, mine, sizeof got);
-		done += got == i;
+		done += got == i && (!used || !memchr(mine + sizeof got, 1, b->size - sizeof got));
 	}
 	return done;
 }
 
-static long stream_4(int side, long n) { return stream(&all[0], side, n); }
-static long stream_64(int side, long n) { return stream(&all[1], side, n); }
-static long stream_1024(int side, long n) { return stream(&all[2], side, n); }
+static long stream_4(int side, long n) { return stream(&all[0], side, n, 0); }
+static long stream_64(int side, long n) { return stream(&all[1], side, n, 0); }
+static long stream_1024(int side, long n) { return stream(&all[2], side, n, 0); }
+static long used_4(int side, long n) { return stream(&all[0], side, n, 1); }
+static long used_64(int side, long n) { return stream(&all[1], side, n, 1); }
+static long used_1024(int side, long n) { return stream(&all[2], side, n, 1); }
 
 const job block_jobs[] = {
 	{"large/memcpy-ring-4K", NULL, stream_4},
 	{"large/memcpy-ring-64K", NULL, stream_64},
 	{"large/memcpy-ring-1M", NULL, stream_1024},
+	{"large/memcpy-ring-used-4K", NULL, used_4},
+	{"large/memcpy-ring-used-64K", NULL, used_64},
+	{"large/memcpy-ring-used-1M", NULL, used_1024},
 	{0},
 };

@@ -88,7 +88,7 @@ func TestQueueGivesWayToThoseThatMove(t *testing.T) {
 		}
 		taken := func(occasions int) (n int) {
 			for range occasions {
-				e.tooCloseNow()
+				e.apart.occasion()
 				if e.late() {
 					n++
 					e.giveWay(true)
@@ -105,49 +105,15 @@ func TestQueueGivesWayToThoseThatMove(t *testing.T) {
 		if n := taken(10 * apartRare); n < 10 || n > 20 {
 			t.Errorf("%s: gives way in %d of %d occasions", name, n, 10*apartRare)
 		}
-		for range 3 * markEvery { // and their hint has moved on by the time they are looked at again
-			if err := e.retreat(); err != nil {
-				t.Fatal(name, err)
-			}
-		}
-		e.apart.left.Store(0)
-		e.others(func() {
-			e.tooCloseNow()
-			e.giveWay(true)
+		looks := uint64(0)
+		e.apart.giveWay(true, func() (uint64, bool) {
+			looks++
+			return looks, false
 		})
-		if n := e.apart.every.Load(); n != 0 {
-			t.Errorf("%s: %d occasions are to pass after it has paid", name, n)
+		if n := e.apart.every.Load(); n != 0 || looks != apartMost+1 {
+			t.Errorf("%s: %d occasions are to pass after %d looks at others that move", name, n, looks)
 		}
 	}
-}
-
-// tooCloseNow is an occasion.
-func (e *apartEnd) tooCloseNow() { e.apart.occasion() }
-
-// others has them move on, a hint's way at a time, while f runs.
-func (e *apartEnd) others(f func()) {
-	h := &e.tail
-	if e.apart == &e.putsApart {
-		h = &e.head
-	}
-	stop, stopped := make(chan bool), make(chan bool)
-	started := make(chan bool)
-	go func() {
-		defer close(stopped)
-		close(started)
-		for p := mem.Load64(h.shared); ; p = e.next(p) {
-			select {
-			case <-stop:
-				return
-			default:
-				mem.Store64(h.shared, p)
-			}
-		}
-	}()
-	<-started
-	f()
-	close(stop)
-	<-stopped
 }
 
 // A process that gives way for another that scribbles on the hints ends soon, whatever

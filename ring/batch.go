@@ -13,11 +13,6 @@ import (
 // (internal/engine/queue_batch.go).
 // All other forms of T are so many single calls.
 
-const (
-	putRun = 64 // messages until those who wait for some are told
-	getRun = 32 // messages that are held at a time
-)
-
 // PutBatch puts the first of vs, waiting for room as Put does, and then as
 // many of the others as there is room for. It returns how many it has put, at
 // least one unless there is an error; with an error those before it are put.
@@ -38,13 +33,13 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 		if q.closed.Load() {
 			return n, q.fail(opPut, shm.ErrClosed)
 		}
-		k, last, err := q.eng.PutRun(unsafe.Pointer(&vs[n]), min(putRun, len(vs)-n))
+		k, last, err := q.eng.PutRun(unsafe.Pointer(&vs[n]), len(vs)-n)
 		n += k
 		if k > 0 && q.closed.Load() && q.inZeroes(last) {
 			return n - 1, q.fail(opPut, shm.ErrClosed)
 		}
 		switch {
-		case err == nil:
+		case err == nil: // of the next ones consumers are told apart
 			continue
 		case n > 0 && err != ErrFull:
 			return n, q.fail(opPut, err)
@@ -117,7 +112,7 @@ func (q *Queue[T]) getRuns(vs []T) (n int, err error) {
 		if q.closed.Load() {
 			return n, q.fail(opGet, shm.ErrClosed)
 		}
-		run := q.eng.TakeRun(unsafe.Pointer(&vs[n]), min(getRun, len(vs)-n))
+		run := q.eng.TakeRun(unsafe.Pointer(&vs[n]), len(vs)-n)
 		if run.Len() == 0 { // nothing, or one that was given back
 			s, err := q.eng.TryTake()
 			if err == ErrEmpty || err == io.EOF {

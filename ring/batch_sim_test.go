@@ -5,6 +5,7 @@ package ring
 import (
 	"testing"
 
+	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/sim"
 )
 
@@ -53,7 +54,7 @@ func TestSimBatchThatEndsEarlyIsTold(t *testing.T) {
 
 // A consumer that sleeps does not wait for the end of a long batch.
 func TestSimLongBatchIsTold(t *testing.T) {
-	if batchBesideSleeper(t, 4*putRun, 4*putRun) == 0 {
+	if batchBesideSleeper(t, 4*engine.RunMost, 4*engine.RunMost) == 0 {
 		t.Error("in no run has a consumer got a message before the batch was over")
 	}
 }

@@ -89,8 +89,9 @@ func (q *Queue[T]) takeInto(o operation, s engine.Slot, dst *T) error {
 	if q.form != inSlot {
 		return q.getBytesInto(o, s, dst)
 	}
-	*dst = *(*T)(body(q.eng, s))
+	v := *(*T)(body(q.eng, s))
 	released := q.eng.Release(s)
+	*dst = v // not with the slot in hand: it may be no memory to write to
 	q.core.KeepAlive()
 	if !released || q.closed.Load() && q.releasedInZeroes(s) {
 		return q.fail(o, shm.ErrClosed)

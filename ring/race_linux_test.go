@@ -126,6 +126,33 @@ var racePairs = []racetest.Pair[raceHandles]{
 		Second: func(x *int, h raceHandles) { flag.Wait(); testproc.Must(h.ints.Put(bg, 2)); racetest.Sink = *x },
 		Race:   true,
 	}, {
+		Name: "PutBatch, GetBatch",
+		First: func(x *int, h raceHandles) {
+			*x = 1
+			_, err := h.ints.PutBatch(bg, []int64{1, 2})
+			testproc.Must(err)
+		},
+		Second: func(x *int, h raceHandles) {
+			_, err := h.ints.GetBatch(bg, make([]int64, 1))
+			testproc.Must(err)
+			racetest.Sink = *x
+		},
+	}, {
+		Name: "PutBatch, PutBatch",
+		First: func(x *int, h raceHandles) {
+			*x = 1
+			_, err := h.ints.PutBatch(bg, []int64{1})
+			testproc.Must(err)
+			flag.Come()
+		},
+		Second: func(x *int, h raceHandles) {
+			flag.Wait()
+			_, err := h.ints.PutBatch(bg, []int64{2})
+			testproc.Must(err)
+			racetest.Sink = *x
+		},
+		Race: true,
+	}, {
 		Name: "Puts, Put, with little room left",
 		First: func(x *int, h raceHandles) {
 			*x = 1

@@ -4,12 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
@@ -34,9 +32,6 @@ const manyLooks = 300
 // Every call of a queue that waits in mode Spin looks at its context all the
 // while, and ends with it, or with its region. (Join does not spin.)
 func TestSpinEnds(t *testing.T) {
-	if sys.Processors() < 2 || runtime.GOMAXPROCS(0) < 2 {
-		t.Skip("nobody spins for long on one processor")
-	}
 	for _, tt := range []struct {
 		name string
 		full bool // what it finds

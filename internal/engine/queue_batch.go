@@ -18,7 +18,8 @@ import (
 //	B1  a producer holds one claim at most, so it never waits with a claim held:
 //	    two batches that each had claimed half a ring would wait for ever for each
 //	    other. Nor does it hide what others have put for longer than a single Put;
-//	    and it reads the user's memory, which may fail, before it claims
+//	    and it reads the user's memory before it claims, and all of it before the
+//	    first, for that may fail
 //	B2  messages are published in the order of their positions, so that what a
 //	    death leaves is the first ones of a batch, whole, and one hole at most
 //	B3  one ring for n messages, after the fence
@@ -28,7 +29,8 @@ import (
 // G1 and G2 for a run of messages, G3 once, G5 for each, the fence, G6 once.
 //
 //	B4  a run takes only what is full from its own hint on, at one position after
-//	    the other: it neither walks nor lingers with messages in its hands, nor waits
+//	    the other: it neither walks nor lingers with messages in its hands, nor waits;
+//	    and the user's memory is written before the first, too
 //	B5  the row is raised by the whole run before the first slot is released:
 //	    Join looks at slots first and rows second
 //	B6  what is still reading when the consumer dies comes back, and its row is
@@ -40,21 +42,25 @@ import (
 // have been stored in them; but any number of the last ones of a run be released.
 
 const (
-	wordBytes = 8   // of a message that is copied by one load and one store
-	runBytes  = 128 // at most of one that goes in a batch
+	RunMost   = 32  // messages at a time
+	runBytes  = 128 // at most of one: of a run those are a page at most
+	wordBytes = 8   // of one that is copied by one load and one store
 )
 
-// PutRun puts up to n messages, which lie at src one after the other, without waiting;
-// it returns how many, the slot of the last, and why not all.
+// PutRun puts up to n messages, RunMost at most, which lie at src one after the other,
+// without waiting; it returns how many, the slot of the last, and why not all.
 func (q *Queue) PutRun(src unsafe.Pointer, n int) (k int, last Slot, err error) {
 	size := uintptr(q.room)
 	if !q.fixed || size > runBytes {
 		return 0, last, ErrTooLarge
 	}
+	n = min(n, RunMost)
 	var word uint64
 	var long [runBytes]byte
+	mem.Looked(src, uintptr(n)*size)
 	pos := q.tail.load()
 	for ; k < n; k++ {
+		src := unsafe.Add(src, uintptr(k)*size)
 		if size == wordBytes {
 			word = *(*uint64)(src)
 		} else {
@@ -94,7 +100,6 @@ func (q *Queue) PutRun(src unsafe.Pointer, n int) (k int, last Slot, err error) 
 		q.raceRelease(s)
 		mem.Release64(s.w(), slotWord(turnOf(s.word), slotFull, 0)) // P3
 		last = s
-		src = unsafe.Add(src, size)
 	}
 	if k > 0 {
 		q.fence()
@@ -115,15 +120,18 @@ type Run struct {
 // Len is how many they are.
 func (r Run) Len() int { return r.n }
 
-// TakeRun takes up to n messages of a queue of one length, copies them to dst one after
-// the other, and does not wait. Len 0 says nothing: then a Take is due.
+// TakeRun takes up to n messages, RunMost at most, of a queue of one length, copies them
+// to dst one after the other, and does not wait. Len 0 says nothing: then a Take is due.
 func (q *Queue) TakeRun(dst unsafe.Pointer, n int) (r Run) {
 	if mem.Load64(q.state)&statePending != 0 {
 		return r
 	}
 	size := uintptr(q.room)
+	n = min(n, RunMost)
+	mem.Touched(dst, uintptr(n)*size)
 	pos := q.head.load()
 	for r.from = pos; r.n < n; r.n++ {
+		dst := unsafe.Add(dst, uintptr(r.n)*size)
 		p, full := q.slot(posSlot(pos)), slotWord(lapTurn(pos), slotFull, 0)
 		s := Slot{p, slotWord(lapTurn(pos), slotReading, q.who)}
 		if mem.Load64(s.w()) != full || !mem.CAS64(s.w(), full, s.word) { // H1
@@ -144,7 +152,6 @@ func (q *Queue) TakeRun(dst unsafe.Pointer, n int) (r Run) {
 		} else {
 			mem.CopyShort(dst, q.Body(s), size)
 		}
-		dst = unsafe.Add(dst, size)
 	}
 	if r.n > 0 {
 		q.head.set(pos)

@@ -15,14 +15,18 @@ func (o *simQueue) putBatch(q *Queue, t *sim.Thread) bool {
 	size := o.c.Room
 	bytes := make([]byte, 0, most*size)
 	var msgs []*simMessage
+	batch := o.next + 1
 	for range most {
 		o.next++
-		m := &simMessage{id: o.next, size: size, began: o.w.Steps()}
+		m := &simMessage{id: o.next, size: size, began: o.w.Steps(), batch: batch}
 		o.msgs[m.id] = m
 		msgs = append(msgs, m)
 		bytes = append(bytes, o.encode(m)...)
 	}
 	n, _, err := q.PutRun(unsafe.Pointer(&bytes[0]), most)
+	if (n == most) != (err == nil) {
+		o.w.Fail("PutRun = %d, %v", n, err)
+	}
 	if n == 0 && err == ErrFull {
 		t.Context(o.w.Rand.IntN(3) == 0)
 		o.putting[t], o.attached[t] = size, q
@@ -38,9 +42,12 @@ func (o *simQueue) putBatch(q *Queue, t *sim.Thread) bool {
 	for i, m := range msgs {
 		if i < n {
 			m.put = o.w.Steps()
-		} else {
-			delete(o.msgs, m.id)
+			continue
 		}
+		if m.attempt > 0 {
+			o.w.Fail("message %d, of which PutRun does not know, came", m.id)
+		}
+		delete(o.msgs, m.id)
 	}
 	return err != ErrShutdown
 }

@@ -37,8 +37,8 @@ func TestQueueBatchRings(t *testing.T) {
 	wakes := countWakes(q)
 	q.items.Arm()
 	q.space.Arm()
-	if putRun(t, q, 0, 3); wakes[q.items.Word()] == 0 {
-		t.Error("nobody is told of a batch")
+	if putRun(t, q, 0, 3); wakes[q.items.Word()] != 1 {
+		t.Errorf("consumers are told %d times of a batch", wakes[q.items.Word()])
 	}
 	run := runOf(t, q, 3)
 	if n := q.ReleaseRun(run); n != 3 || wakes[q.space.Word()] == 0 {

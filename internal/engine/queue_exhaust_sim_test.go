@@ -13,7 +13,8 @@ import (
 
 // Tiny worlds under every schedule with a preemption or two, of which one
 // may be a kill. Each letter is a process: p puts one message, P two, o one that
-// was lent, O two, d drops one, g gets two, l leases two, j joins, s shuts down.
+// was lent, O two, d drops one, b puts a batch, g gets two, r two runs, l leases two, j
+// joins, s shuts down.
 func TestSimQueueExhaust(t *testing.T) {
 	one, two := QueueConfig{Slots: 1, Room: 16, Rows: 8}, QueueConfig{Slots: 2, Room: 16, Rows: 8}
 	blocks := QueueConfig{Slots: 2, Room: 16, Rows: 8, Blocks: 3, BlockSize: 64, MaxMessage: 150}
@@ -36,6 +37,11 @@ func TestSimQueueExhaust(t *testing.T) {
 		{"Pls", two, 1, 1},
 		{"pgj", one, 1, 1},
 		{"Plj", two, 1, 0},
+		{"br", two, 1, 1},
+		{"br", one, 2, 0},
+		{"bbr", two, 1, 1},
+		{"brg", two, 1, 1},
+		{"bjr", two, 1, 1},
 		{"PPg", blocks, 1, 0},
 		{"pPl", blocks, 1, 1},
 		{"oog", blocks, 1, 1},
@@ -57,7 +63,7 @@ func newSimQueue(t *testing.T, w *sim.World, c QueueConfig, kills bool) *simQueu
 	q := &simQueue{T: t, w: w, c: c, msgs: map[int]*simMessage{}, kills: kills,
 		getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, lending: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
 		joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{},
-		lastPut: map[*sim.Thread]int{}}
+		lastPut: map[*sim.Thread]int{}, lastOf: map[*sim.Thread]map[int]int{}}
 	q.a = mem.Heap(c.Size())
 	c.InitLap(q.a, NearWrap)
 	w.OnDeath(func(t *sim.Thread, dead Self) {
@@ -86,6 +92,14 @@ func tinyQueue(t *testing.T, c QueueConfig, roles string, kills bool) func(*sim.
 				p.Go("producer", q.producer(e, 1))
 			case 'P':
 				p.Go("producer", q.producer(e, 2))
+			case 'b':
+				p.Go("producer", func(t *sim.Thread) { q.putBatch(e, t) })
+			case 'r':
+				p.Go("getter", func(t *sim.Thread) {
+					for range 2 {
+						q.getRun(e, t)
+					}
+				})
 			case 'o', 'O', 'd':
 				p.Go("lender", q.lender(e, map[rune]int{'o': 1, 'O': 2, 'd': 1}[r], r == 'd'))
 			case 'g':

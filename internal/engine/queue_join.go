@@ -122,7 +122,7 @@ func (q *Queue) Join(by Sleeper) error {
 //
 //go:noinline
 func (q *Queue) tellRest() {
-	mem.Or64(&q.tail.own, 0) // F3
+	q.fenceNow() // F3
 	for range 4 {
 		v := mem.Load64(q.rests)
 		switch q.restNow() {

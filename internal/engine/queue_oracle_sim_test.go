@@ -26,6 +26,7 @@ type simMessage struct {
 	holder   *sim.Process
 	mustCome bool // its getter died with the slot still reading
 	closed   bool // a Join that began after its Put has returned
+	batch    int  // of which it is one, or 0
 }
 
 // A simQueue is the oracle. It is changed between scheduling points, so
@@ -48,6 +49,7 @@ type simQueue struct {
 	reading  map[*sim.Thread][]simReading // not yet known to be got
 	leased   map[*sim.Thread]simReading   // not yet known to be acknowledged or given back
 	lastPut  map[*sim.Thread]int          // the latest beginning of a Put of what it took
+	lastOf   map[*sim.Thread]map[int]int  // of a batch, the last that it took
 	closing  bool
 	rested   int    // the last step at which nothing was undone
 	last     uint32 // 1: the last consumer may begin

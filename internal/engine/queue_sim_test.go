@@ -128,6 +128,15 @@ func (o *simQueue) delivered(t *sim.Thread, m *simMessage, attempt int) {
 			o.w.Fail("message %d came after one whose Put began when that of this had returned", m.id)
 		}
 		o.lastPut[t] = max(o.lastPut[t], m.began)
+		if m.batch != 0 {
+			if o.lastOf[t] == nil {
+				o.lastOf[t] = map[int]int{}
+			}
+			if m.id < o.lastOf[t][m.batch] {
+				o.w.Fail("message %d came after message %d, which is behind it in its batch", m.id, o.lastOf[t][m.batch])
+			}
+			o.lastOf[t][m.batch] = m.id
+		}
 	}
 	m.attempt, m.holder, m.mustCome = attempt, t.Process(), false
 }
@@ -297,7 +306,7 @@ func simulateQueue(t *testing.T, o sim.Options, mix simMix) func(*sim.World) {
 	return func(w *sim.World) {
 		q := &simQueue{T: t, w: w, c: mix.configs[w.Rand.IntN(len(mix.configs))], msgs: map[int]*simMessage{},
 			kills: o.KillEvery > 0, getting: map[*sim.Thread]*Queue{}, putting: map[*sim.Thread]int{}, lending: map[*sim.Thread]int{}, attached: map[*sim.Thread]*Queue{},
-			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}}
+			joining: map[*sim.Thread]*Queue{}, reading: map[*sim.Thread][]simReading{}, leased: map[*sim.Thread]simReading{}, lastPut: map[*sim.Thread]int{}, lastOf: map[*sim.Thread]map[int]int{}}
 		q.a = mem.Heap(q.c.Size())
 		q.c.InitLap(q.a, NearWrap)
 		q.stores = w.Rand.IntN(storesModes)

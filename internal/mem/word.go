@@ -49,13 +49,12 @@ func CopyWord(dst, src unsafe.Pointer) { *(*uint64)(dst) = *(*uint64)(src) }
 //
 //go:noinline
 func CopyShort(dst, src unsafe.Pointer, n uintptr) {
-	for ; n >= 8; n -= 8 {
-		CopyWord(dst, src)
-		dst, src = unsafe.Add(dst, 8), unsafe.Add(src, 8)
+	i := uintptr(0)
+	for ; i+8 <= n; i += 8 {
+		CopyWord(unsafe.Add(dst, i), unsafe.Add(src, i))
 	}
-	for ; n > 0; n-- {
-		*(*byte)(dst) = *(*byte)(src)
-		dst, src = unsafe.Add(dst, 1), unsafe.Add(src, 1)
+	for ; i < n; i++ {
+		*(*byte)(unsafe.Add(dst, i)) = *(*byte)(unsafe.Add(src, i))
 	}
 }
 

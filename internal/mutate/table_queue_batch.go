@@ -101,9 +101,9 @@ var queueBatchMutations = []mutation{
 		pkg:     "./ring", run: "TestSimBatchThatEndsEarlyIsTold$", tags: "tandem_sim",
 	},
 	{
-		file:    "ring/batch.go",
-		from:    "min(putRun, len(vs)-n)",
-		to:      "len(vs)-n",
+		file:    "internal/engine/queue_batch.go",
+		from:    "	n = min(n, RunMost)\n	var word",
+		to:      "	var word",
 		promise: "consumers are told of the first messages of a long batch before its end",
 		pkg:     "./ring", run: "TestSimLongBatchIsTold$", tags: "tandem_sim",
 	},

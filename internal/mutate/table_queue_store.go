@@ -54,7 +54,7 @@ var queueStoreMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/queue_join.go",
-		from:    "\tmem.Or64(&q.tail.own, 0) // F3\n",
+		from:    "\tq.fenceNow() // F3\n",
 		to:      "",
 		promise: "F3: of two that end the last messages one sees that all is done",
 		pkg:     "./internal/engine", run: "TestSimQueueJoinBesideDiscards$", tags: "tandem_sim",

@@ -182,7 +182,7 @@ var waitMutations = []mutation{
 	{
 		file: "internal/wait/few.go", from: `		sys.Yield()
 `, to: ``,
-		promise: "who spins on its only processor yields it to others", pkg: "./internal/wait", run: "TestSpinPassesItsProcessor$", env: []string{"TANDEM_TESTS=bars"},
+		promise: "who spins on its only processor yields it to others", pkg: "./internal/wait", run: "TestSpinPassesItsProcessor$",
 	},
 	{
 		file: "internal/wait/spin.go", from: `p.few = few{are: true, last: now}`, to: `p.few = few{}`,

@@ -147,6 +147,7 @@ func (w *Waiter) Spin() bool {
 		return false
 	}
 	p.state = spinYielded
+	p.few.gone = p.paused
 	runtime.Gosched()
 	return true
 }

@@ -1,0 +1,74 @@
+package ring_test
+
+import (
+	"runtime/debug"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/tandem/ring"
+)
+
+// mapped is a page of memory that may be used as prot says.
+func mapped(t *testing.T, prot int) []byte {
+	b, err := unix.Mmap(-1, 0, unix.Getpagesize(), prot, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Munmap(b) })
+	return b
+}
+
+// faults reports whether f ends with a fault, which a program can choose to survive.
+func faults(f func()) (faulted bool) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() { faulted = recover() != nil }()
+	f()
+	return false
+}
+
+// A call that is given memory which cannot be read, or written, has no slot in hand when
+// that shows: the queue goes on.
+func TestMemoryThatIsNone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		call func(q *ring.Queue[int64])
+		left int // of three messages
+	}{
+		"PutBatch": {func(q *ring.Queue[int64]) {
+			b := mapped(t, unix.PROT_NONE)
+			q.PutBatch(bg, unsafe.Slice((*int64)(unsafe.Pointer(&b[0])), 4))
+		}, 3},
+		"GetBatch": {func(q *ring.Queue[int64]) {
+			b := mapped(t, unix.PROT_READ)
+			q.GetBatch(bg, unsafe.Slice((*int64)(unsafe.Pointer(&b[0])), 4))
+		}, 3},
+		"GetInto": {func(q *ring.Queue[int64]) {
+			b := mapped(t, unix.PROT_READ)
+			q.GetInto(bg, (*int64)(unsafe.Pointer(&b[0])))
+		}, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			q := open[int64](t, region(t), "q", &ring.QueueOptions{Capacity: 8})
+			if n, err := q.PutBatch(bg, []int64{1, 2, 3}); n != 3 || err != nil {
+				t.Fatal(n, err)
+			}
+			if !faults(func() { tt.call(q) }) {
+				t.Fatal("no fault")
+			}
+			for i := range tt.left {
+				if v, err := q.TryGet(); err != nil || v != int64(4-tt.left+i) {
+					t.Errorf("TryGet = %d, %v", v, err)
+				}
+			}
+			for range 3 * q.Cap() {
+				if err := q.TryPut(1); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := q.TryGet(); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}

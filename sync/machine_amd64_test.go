@@ -25,6 +25,8 @@ func TestMachineCode(t *testing.T) {
 		{"Mutex.Unlock", (*Mutex).Unlock, 1, []string{".unlock"}},
 		{"RWMutex.Lock", (*RWMutex).Lock, 1, []string{".Enter", ".lock", ".Locked"}},
 		{"RWMutex.Unlock", (*RWMutex).Unlock, 2, []string{".unlock", ".free", ".ring"}},
+		{"RWMutex.RLock", (*RWMutex).RLock, 1, []string{".StepOut", ".rlock", ".Locked"}},
+		{"RWMutex.RUnlock", (*RWMutex).RUnlock, 1, []string{".runlock", ".ring"}},
 		{"Semaphore.Acquire", (*permits).Acquire, 1, []string{".acquireSlow", ".took"}},
 		{"Semaphore.TryAcquire", (*permits).TryAcquire, 1, []string{".tryAcquire", ".took"}},
 		{"Semaphore.Release", (*permits).Release, 1, []string{".releaseSlow", ".ring"}},

@@ -195,7 +195,11 @@ func (m *RWMutex) Owner() (shm.Participant, bool) { return m.participant(m.rw.Ow
 // lock is abandoned (OnOwnerDied may answer it), or shm.ErrClosed. A context
 // that has ended makes no attempt.
 func (m *RWMutex) RLock(ctx context.Context) error {
-	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.rw.RLockNow() {
+	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.rw.Quiet() {
+		return m.rlock(ctx)
+	}
+	if !m.rw.StepIn() {
+		m.rw.StepOut()
 		return m.rlock(ctx)
 	}
 	if mem.RaceEnabled || m.closed.Load() {
@@ -246,8 +250,14 @@ func (m *RWMutex) TryRLock() (bool, error) {
 // does not block. If this process does not read: ErrNotLocked if nobody does,
 // else ErrNotOwner; then nothing has changed.
 func (m *RWMutex) RUnlock() error {
-	if mem.RaceEnabled || m.closed == nil || m.closed.Load() || !m.rw.RUnlockNow() {
+	if mem.RaceEnabled || m.closed == nil || m.closed.Load() {
 		return m.runlock()
+	}
+	switch m.rw.RUnlockGuess() {
+	case 0:
+		return m.runlock()
+	case 1:
+		m.rw.Drained()
 	}
 	m.keep()
 	return nil

@@ -2,9 +2,10 @@ package engine
 
 import "example.com/tandem/internal/mem"
 
-// What every call for writing tries first. Where nobody is met it is a few steps that
-// fit into the caller, and nothing is called between the locked instructions:
-// LockGuess, then Alone, or else Enter; Leave, then UnlockGuess and Wake, or else Free.
+// What every call tries first. Where nobody is met it is a few steps that fit into the
+// caller, and nothing is called between the locked instructions. To write: LockGuess,
+// then Alone, or else Enter; Leave, then UnlockGuess and Wake, or else Free. To read:
+// Quiet, then StepIn, or else StepOut; RUnlockGuess, and Drained after the last.
 
 // LockGuess is W0 and W1 where that takes no waiting and no asking. What every Lock
 // tries first. If it has the mutex, Alone must follow, and if that is false Enter.
@@ -45,3 +46,25 @@ func (l *RWMutex) UnlockGuess() bool { return l.m.UnlockGuess() } // W5
 
 // Wake is W6.
 func (l *RWMutex) Wake() { l.gate.Ring(-1) } // W6
+
+// Quiet reports that nobody writes, or waits to. It is R2, and a look before R1, so that
+// with a writer about nothing is disturbed.
+func (l *RWMutex) Quiet() bool { return mem.Load64(l.m.w)&(mutexHolder|mutexAbandoned) == 0 }
+
+// StepIn is R1 and R2.
+func (l *RWMutex) StepIn() bool {
+	return mem.Add64(l.row, 1)-l.base <= rwMost && l.Quiet() // R1, R2
+}
+
+// RUnlockGuess is R5. It returns how many this process's readings were; 0: it has none,
+// or another goroutine was faster, and nothing has changed.
+func (l *RWMutex) RUnlockGuess() uint64 {
+	n := mem.Load64(l.row)
+	if n-l.base-1 >= rwMost || !mem.CAS64(l.row, n, n-1) { // R5
+		return 0
+	}
+	return n - l.base
+}
+
+// Drained is what follows R5 of the last.
+func (l *RWMutex) Drained() { l.drain.Ring(1) }

@@ -245,17 +245,22 @@ func (q *Queue[T]) copied(in place) any {
 // For the sake of what it returned, the address space of the region stays in use
 // until the process ends.
 func (d Delivery[T]) View() []byte {
-	switch {
-	case d.q == nil || d.q.form != asBytes:
-		return nil
-	case d.p != nil:
+	if d.in.r == nil {
+		if d.q == nil || d.q.form != asBytes {
+			return nil
+		}
 		return *(*[]byte)(unsafe.Pointer(d.p))
 	}
-	d.q.core.Pin()
-	if !d.in.view() {
+	if d.q.form != asBytes {
 		return nil
 	}
-	return unsafe.Slice((*byte)(d.in.at), d.in.n)[:d.in.n:d.in.n]
+	if mem.RaceEnabled || !d.in.viewed() {
+		d.q.core.Pin()
+		if !d.in.view() {
+			return nil
+		}
+	}
+	return unsafe.Slice((*byte)(d.in.at), d.in.n)
 }
 
 // Ptr is View for a plain T that is larger than a slot (128 bytes): the message
@@ -266,9 +271,11 @@ func (d Delivery[T]) Ptr() *T {
 		v := d.Value()
 		return &v
 	}
-	d.q.core.Pin()
-	if !d.in.view() {
-		return nil
+	if mem.RaceEnabled || !d.in.viewed() {
+		d.q.core.Pin()
+		if !d.in.view() {
+			return nil
+		}
 	}
 	return (*T)(d.in.at)
 }

@@ -20,15 +20,15 @@ type place struct {
 	at  unsafe.Pointer
 	n   int
 	r   *reading // nil: it is no such message
-	gen uint32
+	gen uint64
 }
 
 // A reading is what the copies of a Delivery have in common. One that was only read
 // in place is used again by another Delivery, with another gen.
 type reading struct {
-	open   atomic.Uint64 // gen and 1, while it was viewed and is not over
+	open   atomic.Uint64 // gen, while it was viewed and is not over, or 0
 	mu     sync.Mutex
-	gen    uint32
+	gen    uint64 // from 1 on
 	viewed bool
 	over   bool
 	copy   any // a *T
@@ -44,8 +44,12 @@ func readAt(at unsafe.Pointer, n int) place {
 			return place{at, n, r, r.gen}
 		}
 	}
-	return place{at, n, new(reading), 0}
+	return place{at, n, &reading{gen: 1}, 1}
 }
+
+// viewed reports that view has said so, before which the memory was pinned, and
+// that it is not over.
+func (p *place) viewed() bool { return p.r.open.Load() == p.gen }
 
 // view notes that the message is read in place. false: not any more. It orders
 // nothing that the race detector could take for the callers'.
@@ -54,7 +58,7 @@ func readAt(at unsafe.Pointer, n int) place {
 func (p place) view() bool {
 	mem.RaceDisable()
 	defer mem.RaceEnable()
-	if p.r.open.Load() == uint64(p.gen)<<1|1 {
+	if p.viewed() {
 		return true
 	}
 	p.r.mu.Lock()
@@ -63,7 +67,7 @@ func (p place) view() bool {
 		return false
 	}
 	p.r.viewed = true
-	p.r.open.Store(uint64(p.gen)<<1 | 1)
+	p.r.open.Store(p.gen)
 	return true
 }
 

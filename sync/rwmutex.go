@@ -66,7 +66,8 @@ func (m *RWMutex) open(r *shm.Region, name string) error {
 // lock is abandoned (see Recover, and OnOwnerDied, which may answer it), or
 // shm.ErrClosed. A context that has ended makes no attempt.
 func (m *RWMutex) Lock(ctx context.Context) error {
-	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.rw.LockNow() {
+	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.rw.LockGuess() ||
+		!m.rw.Alone() && !m.rw.Enter() {
 		return m.lock(ctx)
 	}
 	if mem.RaceEnabled || m.closed.Load() {
@@ -81,7 +82,7 @@ func (m *RWMutex) Lock(ctx context.Context) error {
 //go:noinline
 func (m *RWMutex) lock(ctx context.Context) error {
 	err := m.ready(ctx)
-	if err == nil {
+	if err == nil && !m.rw.LockLook() {
 		w := m.core.Waiter(ctx)
 		err = m.rw.Lock(w)
 		w.Done()
@@ -157,16 +158,21 @@ func (m *RWMutex) OnOwnerDied(repair func(context.Context) error) { m.answer.set
 // not block. ErrNotOwner if another process writes and ErrNotLocked if nobody
 // does; then nothing has changed.
 func (m *RWMutex) Unlock() error {
-	if mem.RaceEnabled || m.closed == nil || m.closed.Load() {
+	if mem.RaceEnabled || m.closed == nil || m.closed.Load() || !m.rw.Leave() {
 		return m.unlock()
 	}
-	err := m.rw.Unlock()
-	if err != nil {
-		return m.core.Done("rwmutex.Unlock", err)
+	if !m.rw.UnlockGuess() {
+		return m.free()
 	}
+	m.rw.Wake()
 	m.keep()
 	return nil
 }
+
+// free is the rest of Unlock, of a writer that has left.
+//
+//go:noinline
+func (m *RWMutex) free() error { return m.core.Done("rwmutex.Unlock", m.rw.Free()) }
 
 //go:noinline
 func (m *RWMutex) unlock() error {
@@ -189,7 +195,11 @@ func (m *RWMutex) Owner() (shm.Participant, bool) { return m.participant(m.rw.Ow
 // lock is abandoned (OnOwnerDied may answer it), or shm.ErrClosed. A context
 // that has ended makes no attempt.
 func (m *RWMutex) RLock(ctx context.Context) error {
-	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.rw.RLockNow() {
+	if m.closed == nil || !object.Endless(ctx) && ctx.Err() != nil || !m.rw.Quiet() {
+		return m.rlock(ctx)
+	}
+	if !m.rw.StepIn() {
+		m.rw.StepOut()
 		return m.rlock(ctx)
 	}
 	if mem.RaceEnabled || m.closed.Load() {
@@ -240,8 +250,14 @@ func (m *RWMutex) TryRLock() (bool, error) {
 // does not block. If this process does not read: ErrNotLocked if nobody does,
 // else ErrNotOwner; then nothing has changed.
 func (m *RWMutex) RUnlock() error {
-	if mem.RaceEnabled || m.closed == nil || m.closed.Load() || !m.rw.RUnlockNow() {
+	if mem.RaceEnabled || m.closed == nil || m.closed.Load() {
 		return m.runlock()
+	}
+	switch m.rw.RUnlockGuess() {
+	case 0:
+		return m.runlock()
+	case 1:
+		m.rw.Drained()
 	}
 	m.keep()
 	return nil

@@ -139,7 +139,7 @@ func (p *permits) op(method string) string {
 // A process that dies in it has taken a permit, which comes back, or it has not.
 func (p *permits) Acquire(ctx context.Context) error {
 	if mem.RaceEnabled || p.closed == nil || !object.Endless(ctx) && ctx.Err() != nil ||
-		!p.sem.AcquireGuess() { // not of zeroes: they have no tenant
+		!p.sem.AcquireNow() { // not of zeroes: they have no tenant
 		return p.acquireSlow(ctx)
 	}
 	if p.closed.Load() {
@@ -154,7 +154,7 @@ func (p *permits) Acquire(ctx context.Context) error {
 //go:noinline
 func (p *permits) acquireSlow(ctx context.Context) error {
 	err := p.ready(ctx)
-	if err == nil && !p.sem.AcquireLook() {
+	if err == nil && !p.sem.AcquireNow() {
 		w := p.core.Waiter(ctx)
 		err = p.sem.Acquire(w)
 		w.Done()
@@ -185,7 +185,7 @@ func (p *permits) ends(method string, err error) error {
 // TryAcquire takes a permit if there is one, and reports whether it did. It
 // does not block. An error, with false, is Acquire's.
 func (p *permits) TryAcquire() (bool, error) {
-	if mem.RaceEnabled || p.closed == nil || !p.sem.AcquireGuess() {
+	if mem.RaceEnabled || p.closed == nil || !p.sem.AcquireNow() {
 		return p.tryAcquire()
 	}
 	if p.closed.Load() {
@@ -214,9 +214,10 @@ func (p *permits) tryAcquire() (bool, error) {
 // semaphore says of more than it was made with, is ErrOverRelease. Then nothing
 // has changed. A process that dies in it has given all of them, or none.
 func (p *permits) Release(n int) error {
-	if mem.RaceEnabled || p.closed == nil || p.closed.Load() || !p.sem.ReleaseGuess(n) {
+	if mem.RaceEnabled || p.closed == nil || p.closed.Load() || !p.sem.ReleaseNow(n) {
 		return p.releaseSlow(n)
 	}
+	p.sem.Wake(n)
 	p.keep()
 	return nil
 }

@@ -211,6 +211,7 @@ func useSemaphore(a mem.Area, env Env, bounded bool, wreck func()) {
 		s.TryAcquire()
 		wreck()
 		s.ReleaseNow(n)
+		s.Wake(n)
 		wreck()
 		s.Release(n)
 		s.Value()

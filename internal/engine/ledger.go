@@ -87,7 +87,6 @@ type Ledger struct {
 	env  Env
 
 	starving *uint32
-	last     uint64 // private: T as this use of the ledger left it (ledger_now.go)
 
 	// Bell is for those who wait for a change of the value.
 	Bell Bell
@@ -252,7 +251,6 @@ func (l *Ledger) add(i uint32, d int, m Limits) (Outcome, error) {
 		}
 		n := t&^ledgerTenant | tenant + ledgerSeqOne + uint64(d)
 		if ok, err := l.env.change(l.t, t, n); ok || err != nil { // N2, A6
-			mem.Release64(&l.last, n)
 			return Done, err
 		}
 	}

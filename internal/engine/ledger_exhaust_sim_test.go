@@ -59,7 +59,7 @@ func TestSimLedgerExhaust(t *testing.T) {
 					p.Go("adder", func(t *sim.Thread) {
 						l := o.attach(t)
 						for _, d := range ds {
-							if !l.AddNow(d, 20) {
+							if !l.AddNow(d, max(0, -d), 20-max(0, d)) {
 								if out, err := l.Add(d, engine.Limits{Max: 20}); out != engine.Done || err != nil {
 									w.Fail("add: %v, %v", out, err)
 								}

@@ -108,6 +108,7 @@ type RWMutex struct {
 	base     uint64  // row's value without readers
 	bits     *uint64 // the used bits that row's is one of
 	bit      uint64
+	only     uint64 // what bits is if no other row is in use, and says so
 	entered  *uint64
 	starving *uint32
 	gate     Bell
@@ -162,6 +163,9 @@ func AttachRWMutex(a mem.Area, env Env) (*RWMutex, error) {
 		return nil, fmt.Errorf("rwmutex of %d rows, used by participant %d: %w", l.rows, i, ErrCorrupt)
 	}
 	l.row, l.base, l.bits, l.bit = l.line(i).W64(0), uint64(env.Self.Epoch)<<32, l.used(i/64), 1<<(i%64)
+	if l.only = l.bit; l.rows > 64 {
+		l.only = ^l.bit // which it never is
+	}
 	for r := mem.Load64(l.row); r>>32 != uint64(env.Self.Epoch); r = mem.Load64(l.row) {
 		mem.CAS64(l.row, r, l.base) // it is 0 already: recovery comes before the next user
 	}
@@ -208,20 +212,6 @@ func (l *RWMutex) there() bool { return mem.Load64(l.bits)&l.bit != 0 }
 
 // reading is W2's look at all rows.
 func (l *RWMutex) reading() bool { return l.any(rwReaders) }
-
-// LockNow locks for writing if that takes no waiting and no asking. What every
-// Lock tries first.
-func (l *RWMutex) LockNow() bool {
-	if mem.Load32(l.starving) != 0 || !l.m.LockGuess() && !l.m.LockLook() {
-		return false
-	}
-	if l.reading() || !l.there() {
-		l.giveBack()
-		return false
-	}
-	mem.Release64(l.entered, l.m.me) // W3
-	return true
-}
 
 // TryLock locks for writing if nobody is inside. It is not taken when it is
 // abandoned: ErrOwnerDied.
@@ -346,18 +336,23 @@ func (l *RWMutex) standBack(s Sleeper) error {
 // Unlock ends this process's writing. ErrNotLocked if nobody writes,
 // ErrNotOwner if another process does; then nothing has changed.
 func (l *RWMutex) Unlock() error {
-	for !mem.CAS64(l.entered, l.m.me, 0) { // W4
+	for !l.Leave() {
 		if err := l.misuse(); err != nil {
 			return err
 		}
 	}
-	if !l.m.UnlockGuess() { // W5
+	return l.Free()
+}
+
+// Free is W5 and W6.
+func (l *RWMutex) Free() error {
+	if !l.m.UnlockGuess() {
 		// That nobody has it now is what was wanted.
 		if err := l.m.Unlock(); err != nil && err != ErrNotLocked {
 			return err
 		}
 	}
-	l.gate.Ring(-1) // W6
+	l.Wake()
 	return nil
 }
 

@@ -4,24 +4,22 @@ import "example.com/tandem/internal/mem"
 
 // What readers do: R1 to R5 and P1 to P3 of RWMutex.
 
-// RLockNow locks for reading if nobody writes. What every RLock tries first.
-// It looks before R1, too, so that with a writer about nothing is disturbed.
+// RLockNow locks for reading if nobody writes.
 func (l *RWMutex) RLockNow() bool {
-	if mem.Load64(l.m.w)&(mutexHolder|mutexAbandoned) != 0 {
+	if !l.Quiet() {
 		return false
 	}
-	if mem.Add64(l.row, 1)-l.base <= rwMost && // R1
-		mem.Load64(l.m.w)&(mutexHolder|mutexAbandoned) == 0 { // R2
+	if l.StepIn() {
 		return true
 	}
-	l.stepOut()
+	l.StepOut()
 	return false
 }
 
-// stepOut is R3.
+// StepOut is R3.
 //
 //go:noinline
-func (l *RWMutex) stepOut() {
+func (l *RWMutex) StepOut() {
 	for {
 		n := mem.Load64(l.row)
 		if uint32(n) == 0 {
@@ -118,20 +116,19 @@ func (l *RWMutex) waited(slept, passed bool, err error) error {
 	return err
 }
 
-// RUnlockNow ends one reading, if this process has one. What every RUnlock
-// tries first.
+// RUnlockNow ends one reading, if this process has one.
 func (l *RWMutex) RUnlockNow() bool {
 	for {
-		n := mem.Load64(l.row)
-		if n-l.base-1 >= rwMost {
-			return false
-		}
-		if mem.CAS64(l.row, n, n-1) { // R5
-			if uint32(n) == 1 {
-				l.drain.Ring(1)
+		switch l.RUnlockGuess() {
+		case 0:
+			if mem.Load64(l.row)-l.base-1 >= rwMost {
+				return false
 			}
-			return true
+			continue
+		case 1:
+			l.Drained()
 		}
+		return true
 	}
 }
 

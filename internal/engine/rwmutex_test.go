@@ -69,6 +69,21 @@ func TestRWMutexAttach(t *testing.T) {
 	}
 }
 
+// A reader is seen whose row's bit is in another word than the writer's, and so are
+// the readers of the writer's own process.
+func TestRWMutexManyRows(t *testing.T) {
+	a := newRW(t)
+	for _, index := range []uint32{3, 99} {
+		reader, writer := rwIn(t, a, index, 1), rwIn(t, a, 99, 1)
+		if !reader.RLockNow() || writer.LockNow() {
+			t.Errorf("it is written while %d reads", index)
+		}
+		if err := reader.RUnlock(); err != nil || !writer.LockNow() || writer.Unlock() != nil {
+			t.Errorf("it cannot be written when %d has read: %v", index, err)
+		}
+	}
+}
+
 // Recovery by hand, in each state that a writer can die in.
 func TestRWMutexRecovery(t *testing.T) {
 	dead, live := Self{3, 5}, Self{4, 2}

@@ -50,31 +50,41 @@ func TestSimRWMutexTrys(t *testing.T) {
 	}
 }
 
-// A TryLock that has found a reader has others look again that it kept out.
+// A TryLock that has found a reader has others look again that it kept out, and so has
+// what a Lock tries first.
 func TestSimRWMutexTryRings(t *testing.T) {
-	sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {
-		a := mem.Heap(engine.RWMutexSize(4))
-		engine.InitRWMutex(a)
-		for i, lock := range []func(l *engine.RWMutex, t *sim.Thread) error{
-			func(l *engine.RWMutex, _ *sim.Thread) error { l.TryRLock(); return nil }, // and stays
-			func(l *engine.RWMutex, _ *sim.Thread) error {
-				if ok, _ := l.TryLock(); ok {
-					return l.Unlock()
-				}
-				return nil
-			},
-			func(l *engine.RWMutex, t *sim.Thread) error { return l.RLock(t) },
-		} {
-			p := w.Process(i)
-			l, err := engine.AttachRWMutex(a, p.Env())
-			if err != nil {
-				t.Fatal(err)
+	for name, try := range map[string]func(l *engine.RWMutex) bool{
+		"TryLock": func(l *engine.RWMutex) bool { ok, _ := l.TryLock(); return ok },
+		"LockNow": (*engine.RWMutex).LockNow,
+	} {
+		t.Run(name, func(t *testing.T) {
+			sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) { simTryRings(t, w, try) })
+		})
+	}
+}
+
+func simTryRings(t *testing.T, w *sim.World, try func(l *engine.RWMutex) bool) {
+	a := mem.Heap(engine.RWMutexSize(4))
+	engine.InitRWMutex(a)
+	for i, lock := range []func(l *engine.RWMutex, t *sim.Thread) error{
+		func(l *engine.RWMutex, _ *sim.Thread) error { l.TryRLock(); return nil }, // and stays
+		func(l *engine.RWMutex, _ *sim.Thread) error {
+			if try(l) {
+				return l.Unlock()
 			}
-			p.Go("user", func(t *sim.Thread) {
-				if err := lock(l, t); err != nil {
-					w.Fail("%v: %v", t, err)
-				}
-			})
+			return nil
+		},
+		func(l *engine.RWMutex, t *sim.Thread) error { return l.RLock(t) },
+	} {
+		p := w.Process(i)
+		l, err := engine.AttachRWMutex(a, p.Env())
+		if err != nil {
+			t.Fatal(err)
 		}
-	})
+		p.Go("user", func(t *sim.Thread) {
+			if err := lock(l, t); err != nil {
+				w.Fail("%v: %v", t, err)
+			}
+		})
+	}
 }

@@ -84,16 +84,10 @@ func openSemaphore(a mem.Area, bounded bool) (*Semaphore, mem.Area, error) {
 	return s, a.Sub(semaphoreLine, a.Size()-semaphoreLine), nil
 }
 
-// AcquireGuess is Acquire where that is one CAS, and nothing to be looked at but
-// whether somebody is starving. What every Acquire tries first.
-func (s *Semaphore) AcquireGuess() bool {
-	return mem.Load32(s.starving) == 0 && s.AddGuess(-1, LedgerMax)
-}
-
-// AcquireLook is Acquire where that is one CAS: there is a permit, nobody is
-// starving, and this participant made the last change. What every Acquire tries next.
-func (s *Semaphore) AcquireLook() bool {
-	return mem.Load32(s.starving) == 0 && s.AddLook(-1, LedgerMax)
+// AcquireNow is Acquire where that is one CAS: there is a permit, nobody is
+// starving, and this participant made the last change. What every Acquire tries first.
+func (s *Semaphore) AcquireNow() bool {
+	return mem.Load32(s.starving) == 0 && s.AddNow(-1, 1, LedgerMax)
 }
 
 // TryAcquire takes a permit if there is one.
@@ -108,15 +102,14 @@ func (s *Semaphore) Acquire(by Sleeper) error {
 	return err
 }
 
-// ReleaseGuess is Release where that is one CAS and nothing to be looked at but
-// whether somebody has to be woken. What every Release tries first.
-func (s *Semaphore) ReleaseGuess(n int) bool {
-	if uint(n-1) >= uint(s.most) || !s.AddGuess(n, s.most) { // V1
-		return false
-	}
-	s.Bell.Ring(n) // V2
-	return true
+// ReleaseNow is Release where that is one CAS: this participant made the last change.
+// What every Release tries first. If it has given, Wake must follow.
+func (s *Semaphore) ReleaseNow(n int) bool {
+	return uint(n-1) < uint(s.most) && s.AddNow(n, 0, s.most-n) // V1
 }
+
+// Wake wakes so many who wait, if there may be any.
+func (s *Semaphore) Wake(n int) { s.Bell.Ring(n) } // V2
 
 // Release gives n permits, 1 at least, or none: ErrOverRelease if there would
 // be more than there may be.
@@ -128,15 +121,15 @@ func (s *Semaphore) Release(n int) error {
 	if o != Done {
 		return ErrOverRelease
 	}
-	s.Bell.Ring(n) // V2
+	s.Wake(n) // V2
 	return nil
 }
 
 // GiveBack is Release of one that was taken, by a caller that is in the middle
 // of a Here.
 func (s *Semaphore) GiveBack() error {
-	bare := Semaphore{Ledger: Ledger{t: s.t, me: s.me, a: s.a, rows: s.rows, env: s.env.Bare(), starving: s.starving, Bell: s.Bell},
-		initial: s.initial, most: s.most} // without what s has left there, which others write
+	bare := *s
+	bare.env = s.env.Bare()
 	return bare.Release(1)
 }
 

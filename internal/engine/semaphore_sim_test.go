@@ -149,6 +149,7 @@ func (o *semaphoreOracle) release(t *sim.Thread, s *engine.Semaphore, n int) boo
 	return o.at(t, n, func() error {
 		o.share[who] += n // before others see it
 		if s.ReleaseNow(n) {
+			s.Wake(n)
 			return nil
 		}
 		err := s.Release(n)

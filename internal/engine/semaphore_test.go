@@ -150,5 +150,6 @@ func BenchmarkSemaphore(b *testing.B) {
 		if !s.AcquireNow() || !s.ReleaseNow(1) {
 			b.Fatal("not now")
 		}
+		s.Wake(1)
 	}
 }

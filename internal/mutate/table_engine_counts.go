@@ -67,43 +67,25 @@ var engineCountMutations = []mutation{
 		promise: "overdue is said of one instant's share",
 		pkg:     "./internal/engine", run: "TestSimLedgerOverdue$", tags: "tandem_sim"},
 	{file: "internal/engine/semaphore.go",
-		from:    "return mem.Load32(s.starving) == 0 && s.AddGuess",
-		to:      "return s.AddGuess",
-		promise: "AcquireGuess stands back for the starving",
+		from:    "return mem.Load32(s.starving) == 0 && s.AddNow",
+		to:      "return s.AddNow",
+		promise: "AcquireNow stands back for the starving",
 		pkg:     "./internal/engine", run: "TestSimSemaphoreStarving$", tags: "tandem_sim"},
-	{file: "internal/engine/semaphore.go",
-		from:    "return mem.Load32(s.starving) == 0 && s.AddLook",
-		to:      "return s.AddLook",
-		promise: "AcquireLook stands back for the starving",
-		pkg:     "./internal/engine", run: "TestSimSemaphoreStarving$", tags: "tandem_sim"},
-	{file: "internal/engine/semaphore.go",
-		from: `	bare := Semaphore{Ledger: Ledger{t: s.t, me: s.me, a: s.a, rows: s.rows, env: s.env.Bare(), starving: s.starving, Bell: s.Bell},
-		initial: s.initial, most: s.most} // without what s has left there, which others write
-`,
-		to: `	bare := *s
-	bare.env = s.env.Bare()
-`,
-		promise: "GiveBack copies nothing that others write",
-		pkg:     "./internal/engine", run: "TestSemaphoreGiveBackBesideOthers$", args: []string{"-race"}},
 	{file: "internal/engine/ledger_now.go",
-		from: `if t&ledgerTenant != l.me || uint(ledgerValue(t)+d) > uint(most) || !mem.CAS64(l.t, t, n) { // N2
-		return false
-	}
-	mem.Release64(&l.last, n)
-	return true
-}
-
-// AddLook`,
-		to: `if uint(ledgerValue(t)+d) > uint(most) || !mem.CAS64(l.t, t, n) {
-		return false
-	}
-	mem.Release64(&l.last, n)
-	return true
-}
-
-// AddLook`,
-		promise: "N2: who has left nothing there yet is not the tenant",
-		pkg:     "./internal/engine", run: "TestLedgerGuess$"},
+		from:    "return t&ledgerTenant == l.me && v >=",
+		to:      "return v >=",
+		promise: "N2: who is not the tenant settles first",
+		pkg:     "./internal/engine", run: "TestLedgerNow$"},
+	{file: "internal/engine/ledger_now.go",
+		from:    " && v >= least",
+		to:      "",
+		promise: "N2: the value stays at 0, at least",
+		pkg:     "./internal/engine", run: "TestLedgerNow$"},
+	{file: "internal/engine/ledger_now.go",
+		from:    " && v <= most",
+		to:      "",
+		promise: "N2: the value stays at what it may be, at most",
+		pkg:     "./internal/engine", run: "TestLedgerNow$"},
 	{file: "internal/engine/ledger_recover.go",
 		from: `	mem.Store32(l.starving, 0)
 `,
@@ -142,17 +124,8 @@ var engineCountMutations = []mutation{
 		promise: "what the dead added is taken away from above most, too",
 		pkg:     "./internal/engine", run: "TestLedgerRecover$", args: []string{"-timeout=10s"}},
 	{file: "internal/engine/semaphore.go",
-		from: `s.Bell.Ring(n) // V2
-	return true`,
-		to: `s.Bell.Ring(1) // V2
-	return true`,
-		promise: "V2: ReleaseGuess wakes as many as it gives",
-		pkg:     "./internal/engine", run: "TestSimSemaphoreMixed$/alive", tags: "tandem_sim"},
-	{file: "internal/engine/semaphore.go",
-		from: `s.Bell.Ring(n) // V2
-	return nil`,
-		to: `s.Bell.Ring(1) // V2
-	return nil`,
+		from:    "{ s.Bell.Ring(n) } // V2",
+		to:      "{ s.Bell.Ring(1) } // V2",
 		promise: "V2: Release wakes as many as it gives",
 		pkg:     "./internal/engine", run: "TestSimSemaphoreMixed$/alive", tags: "tandem_sim"},
 	{file: "internal/engine/semaphore.go",

@@ -12,7 +12,7 @@ var handleMutations = []mutation{
 		promise: "a second Close does nothing", pkg: "./internal/object", run: "TestCloseTwice$"},
 	{file: "internal/object/call.go", from: "	if c.Closed.Load() && c.Ended() {\n		return ErrClosed\n	}\n", to: "",
 		promise: "nothing is unlocked through a closed handle", pkg: "./test/handles", run: "TestClose$/mutex$"},
-	{file: "sync/rwmutex.go", from: "m.closed == nil || m.closed.Load() || !m.rw.RUnlockNow() {", to: "m.closed == nil || !m.rw.RUnlockNow() {",
+	{file: "sync/rwmutex.go", from: "	if mem.RaceEnabled || m.closed == nil || m.closed.Load() {\n		return m.runlock()", to: "	if mem.RaceEnabled || m.closed == nil {\n		return m.runlock()",
 		promise: "no reading ends through a closed handle", pkg: "./test/handles", run: "TestClose$/rwmutex,_reading$"},
 	{file: "sync/mutex.go", from: "	if mem.RaceEnabled || m.closed.Load() {\n		return m.core.Locked(\"mutex.Lock\"", to: "	if mem.RaceEnabled {\n		return m.core.Locked(\"mutex.Lock\"",
 		promise: "no Mutex is locked through a closed handle", pkg: "./sync", run: "TestClosedHandleMeetsNobody$"},

@@ -347,8 +347,8 @@ var queueBlocksMutations = []mutation{
 	},
 	{
 		file:    "ring/delivery.go",
-		from:    "	d.q.core.Pin()\n\tif !d.in.view() {\n\t\treturn nil\n\t}\n\treturn unsafe.Slice",
-		to:      "	if !d.in.view() {\n\t\treturn nil\n\t}\n\treturn unsafe.Slice",
+		from:    "\t\td.q.core.Pin()\n\t\tif !d.in.view() {\n\t\t\treturn nil\n\t\t}\n\t}\n\treturn unsafe.Slice",
+		to:      "\t\tif !d.in.view() {\n\t\t\treturn nil\n\t\t}\n\t}\n\treturn unsafe.Slice",
 		promise: "a view stays mapped",
 		pkg:     "./ring", run: "TestViewsStayMapped$",
 	},
@@ -365,6 +365,13 @@ var queueBlocksMutations = []mutation{
 		to:      "	if false {",
 		promise: "Value stays after Ack",
 		pkg:     "./ring", run: "TestValueAfterAck$",
+	},
+	{
+		file:    "ring/reading.go",
+		from:    "	p.r.open.Store(0)\n",
+		to:      "",
+		promise: "there is no View after Ack",
+		pkg:     "./ring", run: "TestLoanAndView$",
 	},
 	{
 		file:    "ring/reading.go",

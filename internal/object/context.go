@@ -12,10 +12,10 @@ import (
 //
 //	if object.Endless(ctx) || ctx.Err() == nil {
 //
-// It looks at the two words of the interface, as == would be a call again.
+// It looks at the interface's type alone, of which there is one value; == would be a
+// call again.
 func Endless(ctx context.Context) bool {
-	x, y := (*[2]uintptr)(unsafe.Pointer(&ctx)), (*[2]uintptr)(unsafe.Pointer(&background))
-	return x[0] == y[0] && x[1] == y[1]
+	return *(*uintptr)(unsafe.Pointer(&ctx)) == *(*uintptr)(unsafe.Pointer(&background))
 }
 
 var background = context.Background()

@@ -7,14 +7,14 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// AddGuess changes the ledger if it is as this use of it was left, and within
-// limits, and no other.
-func TestLedgerGuess(t *testing.T) {
+// AddNow changes the ledger if this participant is its tenant, within limits, and no
+// other.
+func TestLedgerNow(t *testing.T) {
 	const ledgerLimit = 3
 	a := mem.Heap(LedgerSize(2))
 	InitLedger(a, 0)
 	l := ledgerOf(t, a, 0)
-	if l.AddGuess(1, ledgerLimit) || *l.t != 0 {
+	if l.AddNow(1, 0, ledgerLimit-1) || *l.t != 0 {
 		t.Errorf("who was never there before changes it: it is %#x", *l.t)
 	}
 	add := func(l *Ledger, d int) {
@@ -30,21 +30,21 @@ func TestLedgerGuess(t *testing.T) {
 		}
 	}
 	add(l, 1)
-	if !l.AddGuess(2, ledgerLimit) || l.AddGuess(1, ledgerLimit) || !l.AddGuess(-3, ledgerLimit) || l.AddGuess(-1, ledgerLimit) {
-		t.Error("its tenant's guesses are wrong, or lead out of the limits")
+	if !l.AddNow(2, 0, ledgerLimit-2) || l.AddNow(1, 0, ledgerLimit-1) || !l.AddNow(-3, 3, LedgerMax) || l.AddNow(-1, 1, LedgerMax) {
+		t.Error("its tenant cannot change it, or can out of the limits")
 	}
 	value(0)
 	again := ledgerOf(t, a, 0) // another handle of the process
-	if again.AddGuess(1, ledgerLimit) || !again.AddLook(1, ledgerLimit) || l.AddGuess(1, ledgerLimit) || !l.AddLook(1, ledgerLimit) {
-		t.Error("two handles of the tenant guess what the other did, or do not see it")
+	if !again.AddNow(1, 0, ledgerLimit-1) || !l.AddNow(1, 0, ledgerLimit-1) {
+		t.Error("of two handles of the tenant one cannot change it")
 	}
 	value(2)
 	other := ledgerOf(t, a, 1)
-	if other.AddGuess(-1, ledgerLimit) || other.AddLook(-1, ledgerLimit) {
+	if other.AddNow(-1, 1, LedgerMax) {
 		t.Error("who is not the tenant changes it without settling")
 	}
 	add(other, -1)
-	if l.AddGuess(1, ledgerLimit) || l.AddLook(1, ledgerLimit) {
+	if l.AddNow(1, 0, ledgerLimit-1) {
 		t.Error("who is the tenant no more changes it without settling")
 	}
 	value(1)

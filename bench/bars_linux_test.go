@@ -31,7 +31,7 @@ var bars = []bar{
 	{contest: wordTrip, against: "mpmc-ring-8", least: 1 / 1.5},
 	{contest: wordTripSpin, against: "mpmc-ring-8", least: 1 / 1.5},
 	{contest: wordFree, against: "channel-8", least: 54. / 30},
-	{contest: longView, against: "View-of-64-B", least: 1 / 1.1},
+	{contest: longView, against: "View-in-its-slot", least: 1 / 1.1},
 	{contest: mutexFree, against: "pthread-robust", least: 1 / 0.9},
 	{contest: mutexContended, against: "pthread-robust", least: 1.5},
 	{contest: rmutexFree, against: "pthread-robust", least: 1 / 1.3},

@@ -33,7 +33,7 @@ var queueBatchMutations = []mutation{
 	{
 		file:    "ring/batch.go",
 		from:    "			if err == ErrEmpty || err == io.EOF {\n				break\n			}\n",
-		to:      "			break\n",
+		to:      "			if err == nil || err == ErrEmpty || err == io.EOF {\n				break\n			}\n",
 		promise: "a batch goes on behind a message that was given back",
 		pkg:     "./ring", run: "TestBatchTakesWhatWasReturned$",
 	},

@@ -29,6 +29,10 @@ func (c *looked) Err() error {
 // long as anybody waits for them.
 const manyLooks = 300
 
+// mostLooks is how many one makes that has ended: far fewer, but for a thread that loses
+// its processor between two lines. Who spins to the end of its second makes 20,000.
+const mostLooks = 5000
+
 // Every call of a queue that waits in mode Spin looks at its context all the
 // while, and ends with it, or with its region. (Join does not spin.)
 func TestSpinEnds(t *testing.T) {
@@ -66,6 +70,7 @@ func TestSpinEnds(t *testing.T) {
 				}
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
+				before := int64(0)
 				c, errs := &looked{Context: ctx}, make(chan error, 1)
 				go func() { errs <- tt.call(c, q) }()
 				limit := time.Now().Add(testproc.Patience)
@@ -81,6 +86,7 @@ func TestSpinEnds(t *testing.T) {
 				}
 				if want == context.Canceled {
 					cancel()
+					before = c.looks.Load()
 				} else if err := r.Close(); err != nil {
 					t.Error(err)
 				}
@@ -88,6 +94,9 @@ func TestSpinEnds(t *testing.T) {
 				case err := <-errs:
 					if !errors.Is(err, want) {
 						t.Errorf("it ends with %v, want %v", err, want)
+					}
+					if n := c.looks.Load() - before; want == context.Canceled && n > mostLooks {
+						t.Errorf("it has looked at its context %d times more", n)
 					}
 				case <-time.After(testproc.Patience):
 					t.Fatalf("it goes on, though %v", want)

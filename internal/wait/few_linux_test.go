@@ -2,6 +2,7 @@ package wait
 
 import (
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -191,8 +192,12 @@ func TestSpinPassesItsProcessor(t *testing.T) {
 		}
 	}
 	have(t, false)
+	if runtime.GOMAXPROCS(0) > 1 {
+		defer processors.running.Store(processors.running.Swap(1000)) // they are no crowd, which yields anyhow
+	}
 	const rounds = 200
 	var turn, brought atomic.Int32
+	var paused [2][]int // in each wait
 	var wg sync.WaitGroup
 	for me := range int32(2) {
 		wg.Go(func() {
@@ -204,6 +209,7 @@ func TestSpinPassesItsProcessor(t *testing.T) {
 				wt := NewList().WaiterWith(background, NewSpinner(Spin))
 				for turn.Load() != me && wt.Spin() {
 				}
+				paused[me] = append(paused[me], wt.spin.paused)
 				if wt.spin.brought() {
 					brought.Add(1)
 				}
@@ -213,6 +219,11 @@ func TestSpinPassesItsProcessor(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	spun := slices.Concat(paused[0], paused[1])
+	slices.Sort(spun)
+	if median := spun[len(spun)/2]; median > 4*int(fewGive.Microseconds())*mem.PerMicro {
+		t.Errorf("a turn comes after %d PAUSEs, a microsecond has %d", median, mem.PerMicro)
+	}
 	if n := brought.Load(); n < rounds {
 		t.Errorf("%d of %d times the other's turn came by giving the processor away", n, 2*rounds)
 	}

@@ -16,7 +16,8 @@ import (
 // queue_blocks.go keeps what is too long for a slot, and queue_loan.go lends room
 // for it; queue_put.go, queue_get.go and queue_batch.go are the operations;
 // queue_join.go waits until all is done; queue_recover.go takes back what the dead
-// left; queue_look.go shows and checks.
+// left; queue_look.go shows and checks. What queue_lull.go and queue_apart.go do costs
+// time on purpose, where that makes a stream faster; nothing rests on it.
 //
 // # Costs
 //

@@ -42,6 +42,15 @@ func Copy(dst, src unsafe.Pointer, n uintptr) {
 	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
 }
 
+// CopyRacing is Copy of what others may be writing, or reading, at the same time: a
+// later look at a word says whether they did, and nothing is made of the bytes if so.
+// The race detector is not to see it.
+//
+//go:norace
+func CopyRacing(dst, src unsafe.Pointer, n uintptr) {
+	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
+}
+
 // CopyWord is Copy of 8 bytes.
 func CopyWord(dst, src unsafe.Pointer) { *(*uint64)(dst) = *(*uint64)(src) }
 

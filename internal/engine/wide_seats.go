@@ -2,7 +2,6 @@ package engine
 
 import (
 	"math/rand/v2"
-	"runtime"
 	"sync/atomic"
 
 	"example.com/tandem/internal/mem"
@@ -48,7 +47,7 @@ func (c *Wide) take() *seat {
 		if try < 4 {
 			mem.Relax(1 << try)
 		} else {
-			runtime.Gosched()
+			mem.Yield()
 		}
 	}
 }
@@ -76,7 +75,7 @@ func (c *Wide) enter() bool {
 	defer mem.RaceEnable()
 	for mem.Load64(&c.entered) != wideIn {
 		if !mem.CAS64(&c.entered, wideOut, wideEntering) {
-			runtime.Gosched()
+			mem.Yield()
 			continue
 		}
 		used := uint64(0)

@@ -3,6 +3,7 @@
 package mem
 
 import (
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 )
@@ -36,18 +37,13 @@ func And64(p *uint64, m uint64) uint64 { return atomic.AndUint64(p, m) }
 // one of them may come between another's two accesses, a simulation is asked.
 func Between() {}
 
+// Yield lets other threads of the process run, one of which has what the caller waits
+// for.
+func Yield() { runtime.Gosched() }
+
 // Copy copies n bytes of payload. It promises no atomicity and no order: the
 // caller owns both sides, by a claim or because nobody else knows of them.
 func Copy(dst, src unsafe.Pointer, n uintptr) {
-	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
-}
-
-// CopyRacing is Copy of what others may be writing, or reading, at the same time: a
-// later look at a word says whether they did, and nothing is made of the bytes if so.
-// The race detector is not to see it.
-//
-//go:norace
-func CopyRacing(dst, src unsafe.Pointer, n uintptr) {
 	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
 }
 

@@ -1,6 +1,7 @@
 package atomics
 
 import (
+	"bytes"
 	"reflect"
 	"unsafe"
 
@@ -42,6 +43,8 @@ func OpenValue[T any](r *shm.Region, name string, initial T) (*Value[T], error) 
 	switch unsafe.Sizeof(initial) {
 	case 1, 2, 4, 8:
 		q.initial = bits(initial)
+	default:
+		q.bytes = bytes.Clone(bytesOf(&initial))
 	}
 	h, err := q.handle(r)
 	if err != nil {

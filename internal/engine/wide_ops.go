@@ -116,7 +116,6 @@ func (c *Wide) claim(t *seat, tag uint64) bool {
 	if !c.enter() {
 		return false
 	}
-	mem.Release64(t.drain, tag) // the row is in use: enter
 	k := c.n + uint64(c.env.Self.Index)*uint64(c.spares) + t.number
 	for range uint64(c.rows)*uint64(c.spares) + 8 {
 		for range c.count {
@@ -139,7 +138,11 @@ func (c *Wide) claim(t *seat, tag uint64) bool {
 	return false
 }
 
-// Set writes the value at src into cell i of an object that nobody else knows of yet.
-func (c *Wide) Set(i uint64, src unsafe.Pointer) {
-	mem.Copy(c.a.Ptr(c.copy(i)+wideTag, c.width), src, uintptr(c.width))
+// SetWide writes the first value of an object that nobody else knows of yet.
+func SetWide(a mem.Area, k Kind, value []byte) {
+	r, err := cellsOf(a, k)
+	if err != nil || r.wide == nil || uint64(len(value)) != r.width {
+		return
+	}
+	copy(a.Bytes(r.wide.copy(0)+wideTag, r.width), value)
 }

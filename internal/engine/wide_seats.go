@@ -68,8 +68,8 @@ func (c *Wide) leave(t *seat) {
 
 // enter comes before this Wide's first claim. An earlier one of this process may have
 // used the row: what was its spare then is nobody's, and is freed as if the process had
-// died. It is over: there is one Wide at a time. It has left a word in the row, by
-// claim.
+// died. It is over: there is one Wide at a time. Whoever has claimed a copy has come to S4,
+// so there is a word in the row.
 func (c *Wide) enter() bool {
 	mem.RaceDisable()
 	defer mem.RaceEnable()

@@ -220,3 +220,93 @@ func simWide(w *sim.World, spares uint32) {
 		start(i)
 	}
 }
+
+// A writer that is stopped at any of its steps holds up nobody: others read, store and
+// replace, as often as they like; and when it goes on it ends, and all is whole.
+func TestSimWideStoppedAnywhere(t *testing.T) {
+	for _, spares := range []uint32{1, 3} {
+		for stop := 1; ; stop++ {
+			a := engine.HeapWide(1, wideWidth, 3, spares)
+			var us []*engine.Wide
+			for i := range uint32(3) {
+				c, err := engine.AttachWide(a, engine.KindArray, 1, wideWidth, engine.Env{Self: engine.Self{Index: i, Epoch: 1}})
+				if err != nil {
+					t.Fatal(err)
+				}
+				us = append(us, c)
+			}
+			ids := uint64(0)
+			value := func() unsafe.Pointer {
+				ids++
+				return unsafe.Pointer(&wideValue{ids, 0, ids * 0x9e3779b97f4a7c15})
+			}
+			load := func(c *engine.Wide) (v wideValue, s engine.Seen) {
+				s, ok := c.Load(0, unsafe.Pointer(&v))
+				if !ok || !v.whole() {
+					t.Fatalf("stopped at %d: Load = %v, %v", stop, v, ok)
+				}
+				return v, s
+			}
+			others := func() {
+				for range 20 {
+					for _, c := range us[1:] {
+						x := value()
+						if !c.Store(0, x) {
+							t.Fatalf("stopped at %d: no Store", stop)
+						}
+						v, s := load(us[1])
+						if v != *(*wideValue)(x) {
+							t.Fatalf("stopped at %d: stored %v, loaded %v", stop, x, v)
+						}
+						if done, _ := c.Replace(0, s, value()); !done {
+							t.Fatalf("stopped at %d: no Replace", stop)
+						}
+					}
+				}
+			}
+			us[0].Store(0, value()) // so that it has a spare
+			steps := 0
+			at(func() bool { steps++; return steps == stop }, others)
+			us[0].Store(0, value())
+			last := ids
+			if load(us[0]); steps >= stop {
+				_, s := load(us[0])
+				us[0].Replace(0, s, value())
+			}
+			mem.Point = nil
+			if v, _ := load(us[2]); v.id < last-1 {
+				t.Errorf("stopped at %d: after all %v, want %d", stop, v, last)
+			}
+			if err := engine.Accounted(a, us...); err != nil {
+				t.Errorf("stopped at %d: %v", stop, err)
+			}
+			if steps < stop {
+				break
+			}
+		}
+	}
+}
+
+// What changes while it is looked at is not damaged.
+func TestSimWideCheckBesideStores(t *testing.T) {
+	for every := 1; every < 12; every++ {
+		a := engine.HeapWide(2, wideWidth, 2, 1)
+		c, err := engine.AttachWide(a, engine.KindArray, 2, wideWidth, engine.Env{Self: engine.Self{Index: 1, Epoch: 1}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var v wideValue
+		steps, stores := 0, uint64(0)
+		at(func() bool { steps++; return steps%every == 0 }, func() {
+			stores++
+			c.Store(stores%2, unsafe.Pointer(&v))
+		})
+		for range 20 {
+			if err := arrayOps.Check(a); err != nil {
+				t.Errorf("a Store at every %d steps: %v", every, err)
+				break
+			}
+		}
+		mem.Point = nil
+	}
+}

@@ -31,6 +31,7 @@ const (
 //
 //go:norace
 func (c *Wide) take() *seat {
+	mem.RaceDisable()
 	for try := 0; ; try++ {
 		j := mem.Load64(&c.turn)
 		for range c.spares {
@@ -38,8 +39,9 @@ func (c *Wide) take() *seat {
 				j = 0
 			}
 			t := &c.seats[j]
-			if mem.Load64(&t.busy) == 0 && takes(&t.busy) {
+			if mem.Load64(&t.busy) == 0 && mem.CAS64(&t.busy, 0, 1) {
 				mem.Hint64(&c.turn, j)
+				mem.RaceEnable()
 				t.number, t.drain = j, c.drains[j]
 				return t
 			}
@@ -50,14 +52,6 @@ func (c *Wide) take() *seat {
 			mem.Yield()
 		}
 	}
-}
-
-// takes is CAS 0 → 1.
-func takes(w *uint64) bool {
-	mem.RaceDisable()
-	ok := mem.CAS64(w, 0, 1)
-	mem.RaceEnable()
-	return ok
 }
 
 func (c *Wide) leave(t *seat) {

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -171,8 +172,11 @@ func cellsOps(k Kind, name string) Ops {
 			}
 			if r.wide != nil {
 				r.wide.look(a, &l)
-			} else {
-				l.Value = r.text(a)
+				return l
+			}
+			l.Value = r.text(a)
+			if r.show == ScalarBytes {
+				r.look(a, &l)
 			}
 			return l
 		},
@@ -204,6 +208,15 @@ func (r run) text(a mem.Area) string {
 		b.WriteString(" …")
 	}
 	return b.String()
+}
+
+// look adds the bytes of cells that are no numbers.
+func (r run) look(a mem.Area, l *Look) {
+	for i := range min(r.n, shownCells) {
+		b := make([]byte, 8)
+		binary.LittleEndian.PutUint64(b, LoadCell(a.Ptr(r.at+i*r.width, r.width), uintptr(r.width)))
+		l.Cells = append(l.Cells, b[:r.width])
+	}
 }
 
 func (s Scalar) text(v uint64, width int) string {

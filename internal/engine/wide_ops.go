@@ -107,8 +107,13 @@ func (c *Wide) install(t *seat, i uint64, s Seen) bool {
 	return true
 }
 
-// claim takes a free copy for the seat. There is one, unless others are faster: they
-// take them once each.
+// claimLooks is how often claim looks at all copies.
+const claimLooks = 8
+
+// claim takes a free copy for the seat. There is one at any instant, as long as a seat
+// has none. So a look at all that finds none has met with a recovery, which has freed one
+// that it had passed, while another has claimed one ahead of it. Where that happens
+// again and again the region is corrupt.
 //
 //go:noinline
 //go:norace
@@ -117,7 +122,7 @@ func (c *Wide) claim(t *seat, tag uint64) bool {
 		return false
 	}
 	k := c.n + uint64(c.env.Self.Index)*uint64(c.spares) + t.number
-	for range uint64(c.rows)*uint64(c.spares) + 8 {
+	for range claimLooks {
 		for range c.count {
 			if k >= c.count {
 				k = 0

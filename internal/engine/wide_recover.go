@@ -90,15 +90,19 @@ func (l *wideLayout) look(a mem.Area, k *Look) {
 
 // check verifies that each cell names a copy that is no other cell's.
 func (l *wideLayout) check(a mem.Area) error {
-	in := make(map[uint64]uint64, l.n) // cell, by copy
+	in := make([]uint32, l.count) // by copy: the number of its cell, and 1
 	for i := range l.n {
 		if !l.whole(a, i, nil) && !l.busy(a, i) {
 			return fmt.Errorf("cell %d, word %#x: %w", i, mem.Load64(a.W64(l.cell(i))), ErrCorrupt)
 		}
 		w := mem.Load64(a.W64(l.cell(i)))
 		k := l.copyOf(w)
-		j, again := in[k]
-		in[k] = i
+		if k >= l.count {
+			continue // it was whole, and is damaged now
+		}
+		j := uint64(in[k]) - 1
+		again := in[k] != 0
+		in[k] = uint32(i) + 1
 		if !again {
 			continue
 		}

@@ -5,6 +5,7 @@ package engine_test
 import (
 	"encoding/binary"
 	"fmt"
+	"math/rand/v2"
 	"testing"
 	"unsafe"
 
@@ -30,7 +31,7 @@ func TestSimWide(t *testing.T) {
 	} {
 		for _, spares := range []uint32{1, 3} {
 			t.Run(fmt.Sprintf("%s, %d spares", tt.name, spares), func(t *testing.T) {
-				sim.Explore(t, 8000, tt.o, func(w *sim.World) { simWide(w, spares) })
+				sim.Explore(t, 5000, tt.o, func(w *sim.World) { simWide(w, spares) })
 			})
 		}
 	}
@@ -221,6 +222,30 @@ func simWide(w *sim.World, spares uint32) {
 	}
 }
 
+// The smallest worlds in which a wrong step shows, and a death, under every schedule of
+// two preemptions.
+func TestSimWideExhaust(t *testing.T) {
+	for kills := range 2 {
+		for _, what := range [][][]int{
+			{{wideStore, wideStore}, {wideStore}, {wideLoad}},
+			{{wideStore, wideSwap}, {wideUpdate}, {wideStore}},
+		}[:2-kills] {
+			sim.Exhaust(t, 1, 2, sim.Options{MaxKills: kills}, func(w *sim.World) {
+				o := newWideOracle(w, 1, 3, 1)
+				for i, ops := range what {
+					p := w.Process(i)
+					p.Go("user", func(t *sim.Thread) {
+						o.attach(p)
+						for _, op := range ops {
+							o.do(t, op, 0)
+						}
+					})
+				}
+			})
+		}
+	}
+}
+
 // A writer that is stopped at any of its steps holds up nobody: others read, store and
 // replace, as often as they like; and when it goes on it ends, and all is whole.
 func TestSimWideStoppedAnywhere(t *testing.T) {
@@ -287,7 +312,8 @@ func TestSimWideStoppedAnywhere(t *testing.T) {
 	}
 }
 
-// What changes while it is looked at is not damaged.
+// What changes while it is looked at is not damaged: a copy goes from cell to cell, and
+// back.
 func TestSimWideCheckBesideStores(t *testing.T) {
 	for every := 1; every < 12; every++ {
 		a := engine.HeapWide(2, wideWidth, 2, 1)
@@ -296,14 +322,16 @@ func TestSimWideCheckBesideStores(t *testing.T) {
 			t.Fatal(err)
 		}
 		var v wideValue
-		steps, stores := 0, uint64(0)
+		r := rand.New(rand.NewPCG(uint64(every), 1))
+		steps := 0
 		at(func() bool { steps++; return steps%every == 0 }, func() {
-			stores++
-			c.Store(stores%2, unsafe.Pointer(&v))
+			for range 1 + r.IntN(3) {
+				c.Store(r.Uint64N(2), unsafe.Pointer(&v))
+			}
 		})
-		for range 20 {
+		for range 300 {
 			if err := arrayOps.Check(a); err != nil {
-				t.Errorf("a Store at every %d steps: %v", every, err)
+				t.Errorf("Stores at every %d steps: %v", every, err)
 				break
 			}
 		}

@@ -408,6 +408,23 @@ func TestWideConcurrent(t *testing.T) {
 	}
 }
 
+// A process has three spares of a value, however many handles.
+func TestWideHandlesShareSeats(t *testing.T) {
+	r := region(t)
+	handles := []*atomics.Value[[2]int64]{value(t, r, "v", [2]int64{}), value(t, r, "v", [2]int64{})}
+	for i := range int64(3) {
+		for _, v := range handles {
+			for range 4 {
+				v.Store([2]int64{i, -i})
+			}
+			const copies = 1 + 3*64
+			if free := atomics.Free(v); free != copies-1-3 {
+				t.Errorf("round %d: %d copies of %d are free", i, free, copies)
+			}
+		}
+	}
+}
+
 // A process's spares stay its own, however often it opens the value anew.
 func TestWideOpenedOften(t *testing.T) {
 	dir := filepath.Dir(region(t).Name())

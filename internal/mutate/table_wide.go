@@ -131,5 +131,5 @@ var wideMutations = []mutation{
 		from:    "	if s.wide == nil {",
 		to:      "	if true {",
 		promise: "all handles of a process have the same seats",
-		pkg:     "./atomics", run: "TestWideConcurrent$"},
+		pkg:     "./atomics", run: "TestWideHandlesShareSeats$"},
 }

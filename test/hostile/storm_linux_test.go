@@ -72,11 +72,11 @@ type stormWide [7]int64
 
 func (s *storm) widen() (err error) {
 	s.wide.Update(func(x stormWide) stormWide {
+		next := x[0] + 1
 		for i := range x {
-			if x[i] != x[0] && !s.leaving.Load() {
+			if x[i]++; x[i] != next { // zeroes are whole, too
 				err = fmt.Errorf("a value is torn: %v", x)
 			}
-			x[i]++
 		}
 		return x
 	})

@@ -40,7 +40,7 @@ func (l *wideLayout) recover(a mem.Area, dead Self) {
 			mem.CAS64(w, tag, 0)
 		}
 	}
-	if dead.Index < l.rows {
+	if dead.Index < l.rows { // last: whoever recovers the recoverer needs them. The row's next user would look in vain
 		for k := range l.spares {
 			mem.Release64(a.W64(l.drain(dead.Index, k)), 0)
 		}

@@ -16,7 +16,8 @@ type Array[T any] struct{ handle }
 // OpenArray finds the array of this name, or makes it with n cells of zero. An
 // n of 0 takes what is there, or fs.ErrNotExist; below 0 it is fs.ErrInvalid.
 // T, errors and whom it waits for are as in [OpenValue]; another length than that
-// of the array is [shm.ErrMismatch].
+// of the array is [shm.ErrMismatch]; more than there is memory for, or 2^30 where T
+// is no machine word, is [shm.ErrNoSpace].
 func OpenArray[T any](r *shm.Region, name string, n int) (*Array[T], error) {
 	q := request{op: "atomics.OpenArray", kind: engine.KindArray, name: name, typ: reflect.TypeFor[T](), n: n}
 	h, err := q.handle(r)

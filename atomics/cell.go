@@ -5,12 +5,14 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/plain"
 )
 
 // A handle is a row of cells: an Array's, or a Value's one. Its operations are
 // functions, for methods cannot be generic; the methods of Value and Array are
 // calls of them and inline to that. T's size is a constant in each, and of
-// every switch on it one case is left.
+// every switch on it one case is left. What is here is of cells that are words;
+// wide.go has the others.
 //
 // The race detector does not see mapped memory, so each operation says what an
 // atomic one of Go says by itself: a write of a cell releases it, before, and a
@@ -21,6 +23,18 @@ type handle struct {
 	index  []struct{}     // as long as the row: indexing it is the check of an index
 	data   uint64         // the bits of a cell that count: no padding
 	padded bool           // some do not
+	typ    *plain.Type
+	wide   *engine.Wide // of a T that is no word
+}
+
+// word reports whether T is one.
+func word[T any]() bool {
+	var x T
+	switch unsafe.Sizeof(x) {
+	case 1, 2, 4, 8:
+		return true
+	}
+	return false
 }
 
 // gone reports that the handle was closed, or that its region was and is not
@@ -38,6 +52,9 @@ func at[T any](h *handle, i int) unsafe.Pointer {
 }
 
 func loadAt[T any](h *handle, i int) (x T) {
+	if !word[T]() {
+		return loadWide[T](h, i)
+	}
 	p := at[T](h, i)
 	if h.closed.Load() && h.gone() {
 		return x
@@ -59,6 +76,10 @@ func loadAt[T any](h *handle, i int) (x T) {
 }
 
 func storeAt[T any](h *handle, i int, x T) {
+	if !word[T]() {
+		storeWide(h, i, x)
+		return
+	}
 	p := at[T](h, i)
 	w := bits(x) & h.data
 	if h.closed.Load() && h.gone() {
@@ -79,6 +100,9 @@ func storeAt[T any](h *handle, i int, x T) {
 }
 
 func swapAt[T any](h *handle, i int, x T) (old T) {
+	if !word[T]() {
+		return swapWide(h, i, x)
+	}
 	p := at[T](h, i)
 	w := bits(x) & h.data
 	if h.closed.Load() && h.gone() {
@@ -103,6 +127,9 @@ func swapAt[T any](h *handle, i int, x T) (old T) {
 }
 
 func casAt[T any](h *handle, i int, old, new T) (ok bool) {
+	if !word[T]() {
+		return casWide(h, i, old, new)
+	}
 	p := at[T](h, i)
 	o, n := bits(old)&h.data, bits(new)&h.data
 	if h.closed.Load() && h.gone() {
@@ -131,6 +158,9 @@ func casAt[T any](h *handle, i int, old, new T) (ok bool) {
 // updateAt compares what f was given whole, padding included, which may be
 // anything in a damaged region: so it does end.
 func updateAt[T any](h *handle, i int, f func(T) T) T {
+	if !word[T]() {
+		return updateWide(h, i, f)
+	}
 	p := at[T](h, i)
 	for {
 		var x T

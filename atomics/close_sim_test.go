@@ -3,6 +3,7 @@
 package atomics
 
 import (
+	"fmt"
 	"reflect"
 	"testing"
 
@@ -86,3 +87,83 @@ func simValue[T Number](p *sim.Process, initial T) (*Value[T], *T) {
 	*cell = initial
 	return &Value[T]{w.handle()}, cell
 }
+
+// A wide is whole if all of it follows from the first.
+type wideSim [3]uint64
+
+func wideOfN(n uint64) wideSim { return wideSim{n, ^n, n * 3} }
+
+// A process closes the region in the middle of its calls: what they say is of the
+// region or zero, and whole; what they did is done or not; and nobody else is hurt.
+func TestSimCloseWide(t *testing.T) {
+	sim.Explore(t, 20000, sim.Options{CloseEvery: 60, MaxCloses: 2, CloseFor: 20}, func(w *sim.World) {
+		typ, err := plain.Describe(reflect.TypeFor[wideSim]())
+		if err != nil {
+			panic(err)
+		}
+		size, _ := engine.WideSize(1, uint64(typ.Size), 3)
+		a := mem.Heap(size)
+		engine.InitWide(a, engine.KindValue, 1, uint64(typ.Size), 3)
+		first := wideOfN(0)
+		engine.SetWide(a, engine.KindValue, bytesOf(&first))
+		w.Share(a)
+		w.OnDeath(func(t *sim.Thread, dead engine.Self) {
+			if err := valueOps.Recover(a, t.Env(), dead); err != nil {
+				w.Fail("recovery: %v", err)
+			}
+		})
+		least, most := uint64(0), uint64(0) // how many have counted
+		var count func() uint64
+		took := false // somebody has gone with what its Swap took
+		for i := range 3 {
+			p := w.Process(i)
+			p.Immortal = i == 0
+			at := row{core: p.Core(engine.KindValue, a), typ: typ}
+			if err := at.attach(at.core, engine.KindValue); err != nil {
+				w.Fail("attach: %v", err)
+			}
+			v := &Value[wideSim]{at.handle()}
+			if i == 0 {
+				count = func() uint64 { return v.Load()[0] }
+			}
+			whole := func(x wideSim) wideSim {
+				if x != wideOfN(x[0]) && (x != wideSim{} || !p.Gone()) {
+					w.Fail("%v, and gone is %v", x, p.Gone())
+				}
+				return wideOfN(x[0] + 1)
+			}
+			for range 1 + w.Rand.IntN(2) {
+				p.Go("counter", func(t *sim.Thread) {
+					for range 2 + w.Rand.IntN(5) {
+						most++
+						switch w.Rand.IntN(3) {
+						case 0:
+							v.Update(whole)
+						case 1:
+							for x := v.Load(); !v.CompareAndSwap(x, whole(x)); x = v.Load() {
+							}
+						case 2: // a Swap takes it all, and gives it back
+							x := v.Swap(wideOfN(0))
+							whole(x)
+							v.Update(func(now wideSim) wideSim { whole(now); return wideOfN(now[0] + x[0] + 1) })
+							if p.Gone() { // with what it took
+								took = true
+							}
+						}
+						if !p.Gone() {
+							least++
+						}
+					}
+				})
+			}
+		}
+		w.AtEnd(func() error {
+			if n := count(); n < least && !took || n > most {
+				return fmt.Errorf("%d, of %d to %d", n, least, most)
+			}
+			return valueOps.Check(a)
+		})
+	})
+}
+
+var valueOps, _ = engine.OpsOf(engine.KindValue)

@@ -1,13 +1,21 @@
 // Package atomics has typed cells in shared memory: a [Value] holds one, an
 // [Array] many of one type, a [Slice] is plain memory.
 //
-// A Value or an Array holds any T of 1, 2, 4 or 8 bytes that has no pointer in
-// it: numbers, bools, small arrays and structs such as struct{ A, B int32 }.
-// Each operation on a cell is a single atomic one, in the one order of all
-// atomic operations of all processes, as those of package sync/atomic are
-// within a process. None blocks and none fails. A process that is stopped or
-// killed in the middle of one holds up nobody, and has changed the cell
-// entirely or not at all.
+// A Value or an Array holds any T of fixed size that has no pointer in it:
+// numbers, bools, arrays and structs of such. Each operation on a cell is a
+// single atomic one, in the one order of all atomic operations of all
+// processes, as those of package sync/atomic are within a process. None blocks
+// and none fails. A process that is stopped or killed in the middle of one holds
+// up nobody, and has changed the cell entirely or not at all.
+//
+// A T of 1, 2, 4 or 8 bytes is a machine word, and takes that. A value of any
+// other size lies in a copy of its own, and a word says which copy counts: to
+// store is to write another copy and to change the word. So a reader never sees
+// a part of a value, whoever stops where, and waits for no writer; it reads again
+// if, while it was reading, a process has stored four times, the first time into
+// that cell (twice, where T has more than 256 bytes). Of copies there are one for
+// each cell and three for each participant of the region (one, where T has more
+// than 256 bytes), whatever the number of cells.
 //
 //	hits, err := atomics.OpenValue(region, "hits", int64(0))
 //	…

@@ -39,6 +39,18 @@ func Example() {
 		panic(err)
 	}
 
+	type quote struct { // of any size: never half of one, half of another
+		Symbol   [5]byte
+		Bid, Ask float64
+	}
+	last, err := atomics.OpenValue(region, "last", quote{Symbol: [5]byte{'G', 'O'}})
+	if err != nil {
+		panic(err)
+	}
+	last.Update(func(q quote) quote { q.Bid, q.Ask = 1.5, 1.75; return q })
+	now := last.Load()
+	fmt.Printf("%.2s %v\n", now.Symbol[:], now.Ask)
+
 	_, err = atomics.OpenValue(region, "bad", struct{ URL string }{})
 	fmt.Println(err != nil)
 	// Output:
@@ -46,5 +58,6 @@ func Example() {
 	// 0 {0 0}
 	// 1 {-1 1}
 	// 2 {0 0}
+	// GO 1.75
 	// true
 }

@@ -1,11 +1,11 @@
 package atomics
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"reflect"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -21,6 +21,9 @@ import (
 type shared struct {
 	pinned atomic.Bool
 	cells  []uint64 // the race detector's names for the cells; nil without it
+
+	mu   sync.Mutex
+	wide *engine.Wide // made once, for a T that is no word
 }
 
 // cellTags is how many names the cells of one object share. Two cells of one
@@ -55,6 +58,7 @@ type request struct {
 	typ     reflect.Type
 	n       int    // 0: as many as are there
 	initial uint64 // of a Value, in bytes
+	bytes   []byte // its initial, where T is no word
 }
 
 // A row is what was opened: n cells at base, and their lock, which a Slice has
@@ -65,6 +69,12 @@ type row struct {
 	base unsafe.Pointer
 	n    int
 	mu   *engine.Mutex
+	wide *engine.Wide // and no base
+}
+
+// wide reports whether the cells are no words.
+func wide(k engine.Kind, t *plain.Type) bool {
+	return k != engine.KindSlice && !engine.IsWord(uint64(t.Size))
 }
 
 // open finds or makes the object.
@@ -82,8 +92,6 @@ func (q request) check() (*plain.Type, error) {
 	switch {
 	case err != nil:
 		return nil, err
-	case q.kind != engine.KindSlice && t.Word() == 0:
-		return nil, fmt.Errorf("%s has %d bytes; cells have 1, 2, 4 or 8: %w", q.typ, t.Size, errors.ErrUnsupported)
 	case q.n < 0:
 		return nil, fmt.Errorf("length %d: %w", q.n, fs.ErrInvalid)
 	}
@@ -100,15 +108,18 @@ func (q request) spec(t *plain.Type) object.Spec {
 		fields = append(fields, object.Field{Name: "length", Value: length})
 	}
 	return object.Spec{Op: q.op, Kind: q.kind, Name: q.name, Fields: fields,
-		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+		Create: func(participants int) ([]object.Field, uint64, func(mem.Area), error) {
 			if q.n == 0 {
 				return nil, 0, nil, fmt.Errorf("there is none to take the length from: %w", fs.ErrNotExist)
 			}
 			size, ok := engine.CellsSize(q.kind, uint64(q.n), uint64(t.Size))
+			if wide(q.kind, t) {
+				size, ok = engine.WideSize(uint64(q.n), uint64(t.Size), participants)
+			}
 			if !ok {
 				return nil, 0, nil, fmt.Errorf("%d elements of %d bytes: %w", q.n, t.Size, shm.ErrNoSpace)
 			}
-			return fields, size, func(a mem.Area) { q.init(a, t) }, nil
+			return fields, size, func(a mem.Area) { q.init(a, t, participants) }, nil
 		}}
 }
 
@@ -121,7 +132,12 @@ func (w *row) attach(c *object.Core, kind engine.Kind) (err error) {
 			return fmt.Errorf("length %q: %w", c.Field("length"), shm.ErrCorrupt)
 		}
 	}
-	if w.base, err = engine.AttachCells(c.Area, kind, uint64(w.n), uint64(w.typ.Size)); err != nil {
+	if wide(kind, w.typ) {
+		w.wide, err = sharedOf(c).attach(c, kind, uint64(w.n), uint64(w.typ.Size))
+	} else {
+		w.base, err = engine.AttachCells(c.Area, kind, uint64(w.n), uint64(w.typ.Size))
+	}
+	if err != nil {
 		return err
 	}
 	if kind != engine.KindSlice {
@@ -130,9 +146,30 @@ func (w *row) attach(c *object.Core, kind engine.Kind) (err error) {
 	return err
 }
 
+// attach is the process's use of the cells of c.
+func (s *shared) attach(c *object.Core, kind engine.Kind, n, width uint64) (w *engine.Wide, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.wide == nil {
+		if w, err = engine.AttachWide(c.Area, kind, n, width, c.Env); err != nil {
+			return nil, err
+		}
+		s.wide = w
+	}
+	return s.wide, nil
+}
+
 // init writes a new object, which nobody else knows of.
-func (q request) init(a mem.Area, t *plain.Type) {
+func (q request) init(a mem.Area, t *plain.Type, participants int) {
 	n, width := uint64(q.n), uint64(t.Size)
+	if wide(q.kind, t) {
+		engine.InitWide(a, q.kind, n, width, participants)
+		if len(q.bytes) > 0 {
+			t.ZeroPadding(unsafe.Pointer(&q.bytes[0]))
+			engine.SetWide(a, q.kind, q.bytes)
+		}
+		return
+	}
 	engine.InitCells(a, q.kind, n, width, scalar(q.typ))
 	if q.initial == 0 {
 		return
@@ -156,7 +193,7 @@ func scalar(t reflect.Type) engine.Scalar {
 	return engine.ScalarBytes
 }
 
-// handle opens what has cells of machine words, with their lock.
+// handle opens what has cells, with their lock.
 func (q request) handle(r *shm.Region) (handle, error) {
 	w, err := q.open(r)
 	if err != nil {
@@ -169,8 +206,10 @@ func (w *row) handle() handle {
 	return handle{
 		locker: locker{core: w.core, mu: w.mu, shared: sharedOf(w.core), closed: w.core.Closed},
 		base:   w.base,
+		wide:   w.wide,
+		typ:    w.typ,
 		index:  make([]struct{}, w.n),
 		data:   w.typ.Mask(),
-		padded: w.typ.Mask() != ^uint64(0)>>(64-8*w.typ.Size),
+		padded: w.wide != nil && w.typ.HasPadding() || w.wide == nil && w.typ.Mask() != ^uint64(0)>>(64-8*w.typ.Size),
 	}
 }

@@ -15,6 +15,7 @@ func TestOpenErrors(t *testing.T) {
 	r := region(t)
 	value(t, r, "value", int64(1))
 	array[pair](t, r, "array", 3)
+	value(t, r, "wide", sample{})
 	slice, err := atomics.OpenSlice[job2](r, "slice", 3)
 	if err != nil || len(slice.Data()) != 3 {
 		t.Fatal(err)
@@ -30,9 +31,7 @@ func TestOpenErrors(t *testing.T) {
 		{"a string inside", open(atomics.OpenValue(r, "x", job{})), shm.ErrNotPlain, []string{"atomics.OpenValue", "/x", "field job.URL is a string"}},
 		{"array of pointers", open(atomics.OpenArray[*int](r, "x", 2)), shm.ErrNotPlain, []string{"atomics.OpenArray", "*int"}},
 		{"slice of maps", open(atomics.OpenSlice[struct{ M map[int]int }](r, "x", 2)), shm.ErrNotPlain, []string{"atomics.OpenSlice", "field M is a map[int]int"}},
-		{"16 bytes", open(atomics.OpenValue(r, "x", [2]int64{})), errors.ErrUnsupported, []string{"[2]int64 has 16 bytes", "1, 2, 4 or 8"}},
-		{"3 bytes", open(atomics.OpenArray[[3]byte](r, "x", 1)), errors.ErrUnsupported, []string{"3 bytes"}},
-		{"no bytes", open(atomics.OpenValue(r, "x", struct{}{})), errors.ErrUnsupported, []string{"0 bytes"}},
+		{"more than there are copies", open(atomics.OpenArray[[2]int64](r, "x", 1<<30)), shm.ErrNoSpace, nil},
 		{"negative", open(atomics.OpenArray[int8](r, "x", -1)), fs.ErrInvalid, []string{"length -1"}},
 		{"negative", open(atomics.OpenSlice[int8](r, "x", -1)), fs.ErrInvalid, []string{"length -1"}},
 		{"length 0 and nothing there", open(atomics.OpenArray[int8](r, "x", 0)), fs.ErrNotExist, nil},
@@ -48,6 +47,8 @@ func TestOpenErrors(t *testing.T) {
 		}](r, "array", 3)), shm.ErrMismatch, []string{"B", "int32", "float32"}},
 		{"other length", open(atomics.OpenArray[pair](r, "array", 4)), shm.ErrMismatch, []string{"length", "3", "4"}},
 		{"other length", open(atomics.OpenSlice[job2](r, "slice", 2)), shm.ErrMismatch, []string{"length", "3", "2"}},
+		{"a word, and it is wide", open(atomics.OpenValue(r, "wide", int64(0))), shm.ErrMismatch, []string{"field At", "not here"}},
+		{"wide, and it is a word", open(atomics.OpenValue(r, "value", sample{})), shm.ErrMismatch, []string{"int64"}},
 		{"other kind", open(atomics.OpenValue(r, "array", int64(0))), shm.ErrMismatch, []string{"array", "value"}},
 		{"other kind", open(atomics.OpenSlice[pair](r, "array", 3)), shm.ErrMismatch, []string{"array", "slice"}},
 	} {
@@ -87,6 +88,8 @@ func TestNothingAllocates(t *testing.T) {
 		t.Fatal(err)
 	}
 	dst := make([]byte, 100)
+	wide, long := value(t, r, "wide", sample{}), array[[500]byte](t, r, "long", 3)
+	longs := make([][500]byte, 3)
 	ctx := t.Context()
 	for _, tt := range []struct {
 		name string
@@ -100,6 +103,12 @@ func TestNothingAllocates(t *testing.T) {
 		{"Swap", func() { w.Swap(padded{1, 3}) }},
 		{"CompareAndSwap", func() { w.CompareAndSwap(padded{1, 3}, padded{}) }},
 		{"Update", func() { v.Update(func(x int64) int64 { return x * 2 }) }},
+		{"wide Load", func() { wide.Load() }},
+		{"wide Store", func() { wide.Store(sample{At: 1, OK: true}) }},
+		{"wide Swap", func() { wide.Swap(sample{At: 2}) }},
+		{"wide CompareAndSwap", func() { wide.CompareAndSwap(sample{At: 2}, sample{At: 3}) }},
+		{"wide Update", func() { wide.Update(func(x sample) sample { x.At++; return x }) }},
+		{"long CopyTo, CopyFrom", func() { long.CopyTo(longs); long.CopyFrom(longs) }},
 		{"CopyTo", func() { b.CopyTo(dst) }},
 		{"CopyFrom", func() { b.CopyFrom(dst) }},
 		{"All", func() {

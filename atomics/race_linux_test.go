@@ -24,6 +24,7 @@ type raceHandles struct {
 	v *atomics.Value[int32]
 	a *atomics.Array[padded]
 	b *atomics.Array[uint8]
+	w *atomics.Array[sample] // wide
 }
 
 func (h raceHandles) locked(f func()) {
@@ -83,6 +84,52 @@ var racePairs = []racetest.Pair[raceHandles]{
 		Second: func(x *int, h raceHandles) {
 			buf := make([]uint8, 3)
 			seen(func() bool { h.b.CopyTo(buf); return buf[2] == 1 })
+			racetest.Sink = *x
+		},
+	}, {
+		Name:  "wide: Store, Load",
+		First: func(x *int, h raceHandles) { *x = 1; h.w.Store(1, sample{At: 1}) },
+		Second: func(x *int, h raceHandles) {
+			seen(func() bool { return h.w.Load(1).At == 1 })
+			racetest.Sink = *x
+		},
+	}, {
+		Name:  "wide: Store, unseen Load",
+		First: func(x *int, h raceHandles) { *x = 1; h.w.Store(1, sample{At: 1}) },
+		Second: func(x *int, h raceHandles) {
+			racetest.Unseen(func() bool { return h.w.Load(1).At == 1 })
+			racetest.Sink = *x
+		},
+		Race: true,
+	}, {
+		Name: "wide: Store, Store", // they use the same seats
+		First: func(x *int, h raceHandles) {
+			*x = 1
+			for range 3 {
+				h.w.Store(0, sample{At: 1})
+			}
+			racetest.Unseen(func() bool { h.b.Store(0, 1); return true })
+		},
+		Second: func(x *int, h raceHandles) {
+			racetest.Unseen(func() bool { return h.b.Load(0) == 1 })
+			for range 4 {
+				h.w.Store(2, sample{At: 2})
+			}
+			racetest.Sink = *x
+		},
+		Race: true,
+	}, {
+		Name:  "wide: Update, Swap",
+		First: func(x *int, h raceHandles) { *x = 1; h.w.Update(2, func(s sample) sample { s.N++; return s }) },
+		Second: func(x *int, h raceHandles) {
+			seen(func() bool { return h.w.Swap(2, sample{}).N == 1 })
+			racetest.Sink = *x
+		},
+	}, {
+		Name:  "wide: Swap, CompareAndSwap",
+		First: func(x *int, h raceHandles) { *x = 1; h.w.Swap(2, sample{N: 1}) },
+		Second: func(x *int, h raceHandles) {
+			seen(func() bool { return h.w.CompareAndSwap(2, sample{N: 1}, sample{}) })
 			racetest.Sink = *x
 		},
 	}, {
@@ -176,6 +223,8 @@ var racer = racetest.Role("racer", racePairs, func() (h raceHandles) {
 	h.a, err = atomics.OpenArray[padded](r, "a", 3)
 	testproc.Must(err)
 	h.b, err = atomics.OpenArray[uint8](r, "b", 100)
+	testproc.Must(err)
+	h.w, err = atomics.OpenArray[sample](r, "w", 3)
 	testproc.Must(err)
 	return h
 })

@@ -1,6 +1,7 @@
 package atomics
 
 import (
+	"bytes"
 	"reflect"
 	"unsafe"
 
@@ -18,7 +19,8 @@ type Number interface {
 // A Value is one cell that holds a T, shared by all processes that open it.
 //
 // Its methods, but those of the lock, do not block, do not fail and do not
-// allocate. A process that dies in one has changed the cell or has not. After
+// allocate. A process that dies in one, or is stopped there, has changed the cell
+// or has not, and nobody waits for it. After
 // the region or the handle is closed the cell reads as zero and is written
 // nowhere.
 //
@@ -32,8 +34,8 @@ type Number interface {
 type Value[T any] struct{ handle }
 
 // OpenValue finds the value of this name, or makes it with initial in it. T is
-// of 1, 2, 4 or 8 bytes (else errors.ErrUnsupported) and plain (else
-// shm.ErrNotPlain, naming the field that is not). A value that is there keeps
+// plain: of fixed size, without pointers (else [shm.ErrNotPlain], naming the field
+// that is not). A value that is there keeps
 // what it holds, and must be of this T, field by field: shm.ErrMismatch tells
 // the fields that differ. OpenValue waits for nobody but, for moments, another
 // process that opens or removes objects.
@@ -42,6 +44,8 @@ func OpenValue[T any](r *shm.Region, name string, initial T) (*Value[T], error) 
 	switch unsafe.Sizeof(initial) {
 	case 1, 2, 4, 8:
 		q.initial = bits(initial)
+	default:
+		q.bytes = bytes.Clone(bytesOf(&initial))
 	}
 	h, err := q.handle(r)
 	if err != nil {
@@ -67,7 +71,8 @@ func (v *Value[T]) CompareAndSwap(old, new T) bool { return casAt(&v.handle, 0, 
 
 // Update puts f of what the value holds in its place and returns it. If the
 // value changed meanwhile f runs again, on what it holds then: f should have no
-// effect but its result. If f panics nothing has changed.
+// effect but its result. Nothing is held while it runs: it may use this value, and
+// if it panics nothing has changed.
 func (v *Value[T]) Update(f func(T) T) T { return updateAt(&v.handle, 0, f) }
 
 // Add adds delta to the value and returns the sum. Integers wrap round.

@@ -30,6 +30,13 @@ type (
 	level   uint8
 	stamp   time.Duration
 	job     struct{ URL string }
+	sample  struct { // with holes
+		At   int64
+		OK   bool
+		Name [5]byte
+		XYZ  [3]float32
+		N    int16
+	}
 )
 
 func value[T any](t testing.TB, r *shm.Region, name string, initial T) *atomics.Value[T] {
@@ -144,6 +151,12 @@ func TestCells(t *testing.T) {
 	cellsOf(t, r, point{1, -2, 3, -4}, point{-1}, point{3: -1})
 	cellsOf(t, r, [2]byte{1, 2}, [2]byte{255, 255}, [2]byte{0, 1})
 	cellsOf(t, r, [2][2]bool{{true}}, [2][2]bool{{}, {true, true}}, [2][2]bool{})
+	cellsOf(t, r, [3]byte{1, 2, 3}, [3]byte{255, 254, 253}, [3]byte{})
+	cellsOf(t, r, [2]int64{1, -2}, [2]int64{-1, 2}, [2]int64{0, 1})
+	cellsOf(t, r, complex(1, 2), complex(-1, 0), 3)
+	cellsOf(t, r, sample{1, true, [5]byte{1}, [3]float32{1, 2, 3}, -1}, sample{At: -1, N: 9}, sample{})
+	cellsOf(t, r, [20]pair{19: {1, 2}}, [20]pair{{3, 4}}, [20]pair{})
+	cellsOf(t, r, [1000]byte{1, 999: 2}, [1000]byte{500: 1}, [1000]byte{})
 	cellsOf(t, r, struct{ X struct{ Y [1]uint16 } }{}, struct{ X struct{ Y [1]uint16 } }{struct{ Y [1]uint16 }{[1]uint16{7}}}, struct{ X struct{ Y [1]uint16 } }{})
 }
 

@@ -18,6 +18,7 @@ var titles = []struct{ kind, title string }{
 	{"free", "One process, nobody else"},
 	{"contended", "Several at once, each operation of any"},
 	{"readers", "Two that only read, each operation of either"},
+	{"watch", "One that reads, beside one that writes without end, each read"},
 	{"line", "The floor"},
 	{"trip", "Between two processes, there and back"},
 	{"stream", "From one process to another, each message"},

@@ -240,6 +240,9 @@ func (v *viewer) objectState(e *region.Entry) (o ObjectState, ok bool) {
 	} else {
 		ok = a.peek(e, func() { l = ops.Look(a.Words(e)) })
 		o.Waiters, o.Len, o.Cap, o.State, o.Value = l.Waiters, l.Len, l.Cap, l.State, l.Value
+		if len(l.Cells) > 0 {
+			o.Value = cellsText(o.Type, &l)
+		}
 	}
 	o.Owner = v.owner(&l)
 	for _, h := range l.Holders {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/internal/visible"
 )
 
@@ -215,6 +216,26 @@ func (o *ObjectState) value() string {
 		return "" // it is so many of its capacity
 	}
 	return o.Value
+}
+
+// cellsText is what cells hold that are no numbers, by the description of their type.
+func cellsText(typ string, l *engine.Look) string {
+	var is []string
+	for _, b := range l.Cells {
+		switch text := plain.Show(typ, b); {
+		case b == nil:
+			is = append(is, "?")
+		case text != "":
+			is = append(is, text)
+		}
+	}
+	if len(is) == 0 {
+		return l.Value
+	}
+	if l.Len > len(l.Cells) {
+		is = append(is, "…")
+	}
+	return strings.Join(is, " ")
 }
 
 // unshown reports whether there are calls asleep of which nothing says for what.

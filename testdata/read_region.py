@@ -378,9 +378,46 @@ def look_semaphore(a, _):
             "waiters": bits(a.u32(136), 0, 1) == 1, "starving": a.u32(140) != 0}
 
 
+def look_wide(a, f):
+    n, width, R, K = a.u64(128), a.u32(136), a.u32(144), a.u32(148)
+    if not 1 <= R <= 1024 or K not in (1, 3) or 8 * n > a.size:
+        raise Damaged(f"{n} cells of {width} bytes, {R} rows of {K}")
+    N, S, each = n + R * K, 8 + up(width, 8), 8 if K == 1 else 32
+    S = up(S, 64) if S > 64 else 1 << (S - 1).bit_length()
+    L = up(R, 64 // each) // (64 // each)
+    C = 192 + 64 * L
+    F, b = C + up(8 * n, 64), (N - 1).bit_length()
+    if F + N * S > a.size:
+        raise Damaged("the words of the cells end too early")
+
+    def cell(i):
+        for _ in range(TRIES):
+            w = a.u64(C + 8 * i)
+            k = bits(w, 0, b)
+            if w == 0 or k >= N:
+                raise Damaged(f"cell {i} names copy {k} of {N}")
+            tag = a.u64(F + S * k)
+            if w >> b != bits(tag, 0, 64 - b):
+                continue
+            raw = a.bytes(F + S * k + 8, width)
+            if a.u64(F + S * k) == tag:
+                return k, plain(f.get("type", ""), raw)
+        raise Damaged(f"cell {i} does not stand still")
+
+    found = [cell(i) for i in range(n)]
+    drains = [a.u64(192 + 64 * (i % L) + each * (i // L) + 8 * k) for i in range(R) for k in range(K)]
+    tags = [a.u64(F + S * k) for k in range(N)]
+    named = {k for k, _ in found}
+    return dict(mutex(a), n=n, width=width, cells=[v for _, v in found], copies=N, free=tags.count(0),
+                spares=sum(tags[k] in drains for k in range(N) if tags[k] and k not in named),
+                prepared=sorted({bits(tags[k], 34, 10) for k in range(N) if tags[k] and k not in named and tags[k] not in drains}))
+
+
 def look_cells(a, f):
     n, width = a.u64(128), a.u32(136)
-    if width not in (1, 2, 4, 8) or n * width > a.size:
+    if width not in (1, 2, 4, 8):
+        return look_wide(a, f)
+    if n * width > a.size:
         raise Damaged(f"{n} cells of {width} bytes")
     cells = []
     for k in range(n):

@@ -22,6 +22,8 @@ typedef struct {
 	LINE uint64_t line;    // where it is
 	LINE long turn;
 	LINE long counter;
+	LINE uint64_t seq; // odd while somebody writes
+	LINE long page[8];
 	LINE pthread_mutex_t flag_lock;
 	pthread_cond_t flag_set;
 	int flag;
@@ -154,7 +156,50 @@ static long free_add(long n) {
 	return *p;
 }
 
+// A seqlock of one writer: see Boehm, Can seqlocks get along with programming language
+// memory models? (MSPC 2012).
+INLINE void write_page(long v) {
+	uint64_t seq = s->seq;
+	__atomic_store_n(&s->seq, seq + 1, __ATOMIC_RELAXED);
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	for (int i = 0; i < 8; i++) __atomic_store_n(&s->page[i], v, __ATOMIC_RELAXED);
+	__atomic_store_n(&s->seq, seq + 2, __ATOMIC_RELEASE);
+}
+
+INLINE void read_page(long *page) {
+	for (unsigned looks = 0;; rest(&looks)) {
+		uint64_t seq = __atomic_load_n(&s->seq, __ATOMIC_ACQUIRE);
+		for (int i = 0; i < 8; i++) page[i] = __atomic_load_n(&s->page[i], __ATOMIC_RELAXED);
+		__atomic_thread_fence(__ATOMIC_ACQUIRE);
+		if (seq % 2 == 0 && __atomic_load_n(&s->seq, __ATOMIC_RELAXED) == seq) return;
+	}
+}
+
+static long free_seqlock(long n) {
+	long done = 0, page[8];
+	for (long i = 0; i < n; i++) {
+		write_page(i);
+		read_page(page);
+		done += page[0] == i && page[7] == i;
+	}
+	return done;
+}
+
 // Several processes; they return what this side has done.
+
+static long watch_seqlock(int side, long n) {
+	long done = 0, page[8];
+	if (side == 0) {
+		for (long i = 0; !__atomic_load_n(&s->turn, __ATOMIC_ACQUIRE); i++) write_page(i);
+		return 0;
+	}
+	for (long i = 0; i < n; i++) {
+		read_page(page);
+		done += page[0] == page[7];
+	}
+	__atomic_store_n(&s->turn, 1, __ATOMIC_RELEASE);
+	return done;
+}
 
 INLINE long fight_mutex(pthread_mutex_t *m, long n) {
 	for (long mine = 0;; mine++) {
@@ -276,6 +321,8 @@ const job lock_jobs[] = {
 	{"free/pthread-event", free_event, NULL},
 	{"free/pthread-barrier", free_barrier, NULL},
 	{"free/fetch_add", free_add, NULL},
+	{"free/seqlock-64", free_seqlock, NULL},
+	{"watch/seqlock-64", NULL, watch_seqlock},
 	{"contended/pthread-pshared", NULL, fight_pshared},
 	{"contended/pthread-robust", NULL, fight_robust},
 	{"contended/sem_t", NULL, fight_sem},

@@ -16,6 +16,13 @@ mp.set_start_method("fork")
 gate = mp.Barrier(2)
 lock, rlock, sem, bounded = mp.Lock(), mp.RLock(), mp.Semaphore(1), mp.BoundedSemaphore(1)
 value = mp.Value("q", 0)
+
+
+class Page(ctypes.Structure):
+    _fields_ = [("x", ctypes.c_int64 * 8)]
+
+
+page = mp.Value(Page)
 event, cond, queue = mp.Event(), mp.Condition(), mp.Queue()
 counter = mp.Value("q", 0, lock=False)
 ping, pong = mp.Semaphore(0), mp.Semaphore(0)
@@ -45,6 +52,24 @@ def free_value(n):
         with value.get_lock():
             value.value += 1
     return value.value
+
+
+def write_page(v):
+    with page.get_lock():
+        page.x[:] = [v] * 8
+
+
+def read_page():
+    with page.get_lock():
+        return page.x[:]
+
+
+def free_page(n):
+    done = 0
+    for i in range(n):
+        write_page(i)
+        done += read_page()[7] == i
+    return done
 
 
 def free_event(n):
@@ -164,6 +189,20 @@ def trip_barrier(side, n):
     return done
 
 
+def watch_page(side, n):
+    i = done = 0
+    if side == 0:
+        while not counter.value:
+            write_page(i)
+            i += 1
+        return 0
+    for _ in range(n):
+        x = read_page()
+        done += x[0] == x[7]
+    counter.value = 1
+    return done
+
+
 def message(i):
     return i.to_bytes(8, "little") + bytes(56)
 
@@ -189,12 +228,14 @@ alone = {
     "free/BoundedSemaphore": free(bounded),
     "free/Barrier": free_barrier,
     "free/Value": free_value,
+    "free/Value-64": free_page,
     "free/Event": free_event,
     "free/Condition": free_cond,
     "free/Queue": free_queue,
 }
 two = {
     "contended/Lock": fight(lock),
+    "watch/Value-64": watch_page,
     "contended/Semaphore": fight(sem),
     "trip/Semaphore": trip_sem,
     "trip/Event": trip_event,

@@ -157,6 +157,14 @@ func TestInspectObject(t *testing.T) {
 	defer feed.Close()
 	testproc.Get(atomics.OpenValue(feed, "balance", int64(-5)))(t)
 	testproc.Get(atomics.OpenArray[float32](feed, "weights", 3))(t).CopyFrom([]float32{0.5, -1.25, 3})
+	testproc.Get(atomics.OpenValue(feed, "pair", struct{ A, B int32 }{1, -2}))(t)
+	testproc.Get(atomics.OpenValue(feed, "track", struct {
+		At   int64
+		Up   bool
+		XYZ  [3]float32
+		Legs [2]struct{ Length uint16 }
+	}{-7, true, [3]float32{0.5, 1, -2}, [2]struct{ Length uint16 }{{3}, {4}}}))(t)
+	testproc.Get(atomics.OpenArray[[3]uint8](feed, "pixels", 12))(t).Store(1, [3]uint8{1, 2, 255})
 	copy(testproc.Get(atomics.OpenSlice[uint16](feed, "ports", 4))(t).Data(), []uint16{80, 443})
 	jobs := testproc.Get(ring.OpenQueue[string](feed, "jobs", &ring.QueueOptions{Capacity: 4}))(t)
 	for _, s := range []string{"x", "y"} {
@@ -169,6 +177,9 @@ func TestInspectObject(t *testing.T) {
 		"balance": {"kind value", "value -5", "type . int64 @0", "open in #0.1 (evil?[2J??name, pid "},
 		"weights": {"length 3", "value 0.5 -1.25 3"},
 		"ports":   {"length 4", "value 80 443 0 0"},
+		"pair":    {"value {A: 1, B: -2}"},
+		"track":   {"kind value", "value {At: -7, Up: true, XYZ: [0.5 1 -2], Legs[].Length: [3 4]}"},
+		"pixels":  {"length 12", "value [0 0 0] [1 2 255] [0 0 0] [0 0 0] [0 0 0] [0 0 0] [0 0 0] [0 0 0] …"},
 		"jobs":    {"fill 1 of 4", "lease 1 of #0.1 (evil?[2J??name, pid ", "capacity 4", "codec text"},
 	} {
 		r := shmTool(t, "inspect", "feed", object)

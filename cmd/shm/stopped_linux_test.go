@@ -35,6 +35,7 @@ var taken = map[string]func(r *shm.Region, name string) take{
 	"rwmutex": func(r *shm.Region, name string) take { return ok(sync.OpenRWMutex(r, name)).Lock },
 	"rmutex":  func(r *shm.Region, name string) take { return ok(sync.OpenRMutex(r, name)).NewHolder().Lock },
 	"value":   func(r *shm.Region, name string) take { return ok(atomics.OpenValue(r, name, 1)).Lock },
+	"wide":    func(r *shm.Region, name string) take { return ok(atomics.OpenValue(r, name, [3]int64{})).Lock },
 	"array":   func(r *shm.Region, name string) take { return ok(atomics.OpenArray[int32](r, name, 4)).Lock },
 	"permits": func(r *shm.Region, name string) take { return ok(sync.OpenSemaphore(r, name, 1)).Acquire },
 	"bounded": func(r *shm.Region, name string) take { return ok(sync.OpenBoundedSemaphore(r, name, 1)).Acquire },

@@ -18,6 +18,7 @@
 //
 // Event, Once, RMutex, the semaphores (semaphore.go) and Value, Array and Slice
 // (value.go) are a file each. What is not a kind but a part of some: Bell, which
-// sleepers sleep on; Ledger, a count with shares; the operations on cells
-// (cellops.go). engine.go has what all of them are given and give.
+// sleepers sleep on; Ledger, a count with shares; the operations on cells that are
+// words (cellops.go), and on others (wide_*.go). engine.go has what all of them are
+// given and give.
 package engine

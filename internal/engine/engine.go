@@ -177,6 +177,7 @@ type Look struct {
 	Cap     int       `json:"cap,omitempty"`
 	State   string    `json:"state,omitempty"` // a word or two: "abandoned", "shut down"
 	Value   string    `json:"value,omitempty"`
+	Cells   [][]byte  `json:"-"` // what the first cells hold, where it is no number; nil: it cannot be read
 }
 
 // A Holding is one participant's share of an object.

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"testing"
+	"unsafe"
 
 	"example.com/tandem/internal/mem"
 )
@@ -26,6 +27,23 @@ func TestNothingChangesInZeroes(t *testing.T) {
 				t.Fatal(err)
 			}
 			return a.Sub(0, 8), e.Set()
+		},
+		"Replace": func() (mem.Area, error) {
+			a := newWide(t, KindValue, 1, 16, 2)
+			c := attachWide(t, a, KindValue, 1, 16, 1)
+			c.env = env
+			mem.Zero(a.Ptr(0, a.Size()), uintptr(a.Size()))
+			var v [16]byte
+			_, ok := c.Replace(0, Seen{1, 1}, unsafe.Pointer(&v))
+			if _, there := c.Load(0, unsafe.Pointer(&v)); ok || there || c.Store(0, unsafe.Pointer(&v)) {
+				return a, nil
+			}
+			for k := range c.count {
+				if *a.W64(c.copy(k)) != 0 {
+					return a.Sub(c.copy(k), 8), ErrGone
+				}
+			}
+			return a.Sub(c.cell(0), 8), ErrGone
 		},
 		"Recover": func() (mem.Area, error) {
 			a := mem.Heap(MutexSize)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -20,10 +21,11 @@ import (
 //	192  cells
 //
 //	n       uint64 @0    cells
-//	width   uint32 @8    bytes of each: 1, 2, 4 or 8; in a Slice any number
+//	width   uint32 @8    bytes of each
 //	scalar  uint32 @12   how a tool prints them: Scalar…
 //
-// After the last cell there are zeroes up to a multiple of 8. The mutex is the
+// Values of 1, 2, 4 or 8 bytes are the cells. For those of another width, in a Value or
+// an Array, there is more (wide.go). After the last cell there are zeroes up to a multiple of 8. The mutex is the
 // user's (Value.Lock): no operation on cells takes it. The data of a Slice is
 // the user's altogether.
 //
@@ -31,7 +33,7 @@ import (
 // object, and AttachCells checks the two against the line once, so that a
 // line that is overwritten later cannot lead out of the object.
 //
-// Death: cells need no repair (cellops.go); recovery is the mutex's.
+// Death: cells that are words need no repair (cellops.go); recovery is the mutex's.
 const (
 	cellsLine  = 64
 	cellsN     = 0
@@ -84,7 +86,7 @@ func AttachCells(a mem.Area, k Kind, n, width uint64) (unsafe.Pointer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if r.n != n || r.width != width {
+	if r.n != n || r.width != width || r.wide != nil {
 		return nil, fmt.Errorf("%w: %d cells of %d bytes, %d of %d in the directory", ErrCorrupt, r.n, r.width, n, width)
 	}
 	return a.Ptr(r.at, n*width), nil
@@ -97,6 +99,7 @@ func CellsLock(a mem.Area) mem.Area { return a.Sub(0, MutexSize) }
 type run struct {
 	at, n, width uint64
 	show         Scalar
+	wide         *wideLayout // nil: values are the cells
 }
 
 func cellsOf(a mem.Area, k Kind) (run, error) {
@@ -111,11 +114,13 @@ func cellsOf(a mem.Area, k Kind) (run, error) {
 		width: uint64(mem.Load32(line.W32(cellsWidth))),
 		show:  Scalar(mem.Load32(line.W32(cellsShow))),
 	}
-	if k != KindSlice && r.width != 1 && r.width != 2 && r.width != 4 && r.width != 8 {
-		return r, fmt.Errorf("%w: cells of %d bytes", ErrCorrupt, r.width)
-	}
 	if k == KindValue && r.n != 1 {
 		return r, fmt.Errorf("%w: a Value of %d cells", ErrCorrupt, r.n)
+	}
+	if k != KindSlice && !IsWord(r.width) {
+		wide, err := wideOf(a, r)
+		r.wide = &wide
+		return r, err
 	}
 	if size, ok := CellsSize(k, r.n, r.width); !ok || size > a.Size() {
 		return r, fmt.Errorf("%w: %d cells of %d bytes in %d bytes", ErrCorrupt, r.n, r.width, a.Size())
@@ -151,6 +156,9 @@ func cellsOps(k Kind, name string) Ops {
 			if !a.Has(0, MutexSize) {
 				return ErrCorrupt
 			}
+			if r, err := cellsOf(a, k); err == nil && r.wide != nil {
+				r.wide.recover(a, dead)
+			}
 			return kinds[KindMutex].Recover(CellsLock(a), env, dead)
 		},
 		Look: func(a mem.Area) Look {
@@ -162,11 +170,21 @@ func cellsOps(k Kind, name string) Ops {
 			if k == KindArray {
 				l.Len = int(r.n)
 			}
+			if r.wide != nil {
+				r.wide.look(a, &l)
+				return l
+			}
 			l.Value = r.text(a)
+			if r.show == ScalarBytes {
+				r.look(a, &l)
+			}
 			return l
 		},
 		Check: func(a mem.Area) error {
-			_, err := cellsOf(a, k)
+			r, err := cellsOf(a, k)
+			if err == nil && r.wide != nil {
+				err = r.wide.check(a)
+			}
 			if a.Has(0, MutexSize) {
 				err = errors.Join(err, kinds[KindMutex].Check(CellsLock(a)))
 			}
@@ -190,6 +208,15 @@ func (r run) text(a mem.Area) string {
 		b.WriteString(" …")
 	}
 	return b.String()
+}
+
+// look adds the bytes of cells that are no numbers.
+func (r run) look(a mem.Area, l *Look) {
+	for i := range min(r.n, shownCells) {
+		b := make([]byte, 8)
+		binary.LittleEndian.PutUint64(b, LoadCell(a.Ptr(r.at+i*r.width, r.width), uintptr(r.width)))
+		l.Cells = append(l.Cells, b[:r.width])
+	}
 }
 
 func (s Scalar) text(v uint64, width int) string {

@@ -26,6 +26,9 @@ func Copy(dst, src unsafe.Pointer, n uintptr) {
 	half(dst, src, n/2, n)
 }
 
+// CopyRacing is Copy.
+func CopyRacing(dst, src unsafe.Pointer, n uintptr) { Copy(dst, src, n) }
+
 // CopyWord is Copy of 8 bytes.
 func CopyWord(dst, src unsafe.Pointer) { Copy(dst, src, 8) }
 

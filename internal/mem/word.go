@@ -3,6 +3,7 @@
 package mem
 
 import (
+	"runtime"
 	"sync/atomic"
 	"unsafe"
 )
@@ -35,6 +36,10 @@ func And64(p *uint64, m uint64) uint64 { return atomic.AndUint64(p, m) }
 // Between is for memory that threads of one process share, and no other: where
 // one of them may come between another's two accesses, a simulation is asked.
 func Between() {}
+
+// Yield lets other threads of the process run, one of which has what the caller waits
+// for.
+func Yield() { runtime.Gosched() }
 
 // Copy copies n bytes of payload. It promises no atomicity and no order: the
 // caller owns both sides, by a claim or because nobody else knows of them.

@@ -85,5 +85,15 @@ func done[T any](v T) T {
 	return v
 }
 
+// Others lets them run, when it is set.
+var Others func()
+
+// Yield lets other threads run, before any that waits for them.
+func Yield() {
+	if Others != nil {
+		Others()
+	}
+}
+
 // Between is where threads come between each other that share private memory.
 func Between() { point() }

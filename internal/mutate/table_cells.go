@@ -53,8 +53,8 @@ var cellMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/value.go",
-		from:    "\tif r.n != n || r.width != width {",
-		to:      "\tif r.width != width {",
+		from:    "\tif r.n != n || r.width != width || r.wide != nil {",
+		to:      "\tif r.width != width || r.wide != nil {",
 		promise: "a line that was overwritten leads nobody out of the object",
 		pkg:     "./internal/engine", run: "TestCellsLayout$",
 	},

@@ -150,6 +150,11 @@ func (s scheduler) Reached() bool    { return !s.w.cur.p.Unreached }
 
 func (w *World) begin() {
 	mem.Stores = w
+	mem.Others = func() {
+		if w.cur != nil {
+			w.cur.Spin()
+		}
+	}
 	if len(w.shared) > 0 {
 		mem.Where, mem.After = w.where, true
 		wait.Simulate(scheduler{w})
@@ -157,6 +162,6 @@ func (w *World) begin() {
 }
 
 func (w *World) finish() {
-	mem.Where, mem.After, mem.Stores, mem.Made = nil, false, nil, nil
+	mem.Where, mem.After, mem.Stores, mem.Made, mem.Others = nil, false, nil, nil, nil
 	wait.Simulate(nil)
 }

@@ -205,3 +205,75 @@ func TestCells(t *testing.T) {
 		})
 	}
 }
+
+// A wide is a value of which all numbers are one.
+type wide [5]int64
+
+func (x wide) whole() bool { return x == wide{x[0], x[0], x[0], x[0], x[0]} }
+
+func wideOf(n int64) wide { return wide{n, n, n, n, n} }
+
+var wideVerbs = map[string]func(v *atomics.Value[wide]) bool{
+	"store": func(v *atomics.Value[wide]) bool { x := v.Load(); v.Store(wideOf(x[0] + 1)); return x.whole() },
+	"swap": func(v *atomics.Value[wide]) bool {
+		x := v.Swap(wideOf(-1))
+		v.Store(wideOf(x[0] + 1))
+		return x.whole()
+	},
+	"cas": func(v *atomics.Value[wide]) bool {
+		x := v.Load()
+		v.CompareAndSwap(x, wideOf(x[0]+1))
+		return x.whole()
+	},
+	"update": func(v *atomics.Value[wide]) bool {
+		return v.Update(func(x wide) wide { return wideOf(x[0] + 1) }).whole()
+	},
+}
+
+func init() {
+	for name, f := range wideVerbs {
+		deeds["wide."+name] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+			l, e := tsync.OpenMutex(r, "lock")
+			v, err := atomics.OpenValue(r, "wide", wide{})
+			return func(ctx context.Context) error {
+				if err := l.Lock(ctx); err != nil {
+					return err
+				}
+				if !f(v) {
+					return errors.New("a value is torn")
+				}
+				return counted(&rep.Gave, mu, l.Unlock())
+			}, errors.Join(e, err)
+		}
+	}
+}
+
+// As TestCells, of a T that is no machine word; nor is a copy lost, however many
+// processes close the region in the middle of a call.
+func TestWideCells(t *testing.T) {
+	for name := range wideVerbs {
+		t.Run(name, func(t *testing.T) {
+			r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+			l := testproc.Get(tsync.OpenMutex(r, "lock"))(t)
+			v := testproc.Get(atomics.OpenValue(r, "wide", wide{}))(t)
+			sum := int64(0)
+			leaving(t, r, "wide."+name, nil, func(t *testing.T, rep report) {
+				sum += int64(rep.Gave)
+				x := v.Load()
+				if _, err := l.Recover(ctx); err != nil {
+					t.Fatal(err)
+				}
+				if n := x[0]; !x.whole() || n != sum && n != sum+1 && (name != "swap" || n != -1) {
+					t.Errorf("the cell is %v after %d changes", x, sum)
+				}
+				v.Store(wideOf(sum))
+				if got := v.Load(); got != wideOf(sum) {
+					t.Errorf("stored %d, and it is %v", sum, got)
+				}
+				if err := errors.Join(l.MarkConsistent(), l.Unlock()); err != nil {
+					t.Fatal(err)
+				}
+			})
+		})
+	}
+}

@@ -76,6 +76,9 @@ var first = testproc.Role("first", func(args []string) {
 	must(atomics.OpenValue(r, "float64", 1.5))
 	must(atomics.OpenArray[int16](r, "int16s", 9))
 	must(atomics.OpenArray[float32](r, "floats", 100))
+	wide := must(atomics.OpenValue(r, "wide", pair{1, 2}))
+	wide.Store(pair{3, 4})
+	must(atomics.OpenArray[page](r, "wide-pages", 3)).Store(1, page{ID: 5})
 	must(atomics.OpenSlice[row](r, "rows", 20))
 
 	// Of each primitive some of what there can be.

@@ -62,6 +62,8 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	open("bool", func() error { return value1(u, "bool", true) })
 	open("int16s", func() error { return array[int16](u, "int16s") })
 	open("floats", func() error { return array[float32](u, "floats") })
+	open("wide", func() error { return value1(u, "wide", pair{5, 6}) })
+	open("wide-pages", func() error { return wides[page](u, "wide-pages") })
 	if rnd.IntN(8) == 0 { // what is given out of a Slice is mapped for ever
 		open("rows", func() error { return u.slice() })
 	}
@@ -272,6 +274,27 @@ func array[T atomics.Number](u *user, name string) error {
 			a.Store(i, a.Swap(i, x))
 			a.Update(i, func(y T) T { return y + 1 })
 			atomics.AddAt(a, i, 2)
+		}
+		return nil
+	})
+	u.again(name, a, new(atomics.Array[T]), nil)
+	return nil
+}
+
+func wides[T comparable](u *user, name string) error {
+	a, err := atomics.OpenArray[T](u.r, name, 0)
+	if err != nil {
+		return err
+	}
+	u.lock(name, a)
+	u.try(name, func() error {
+		dst := make([]T, a.Len())
+		a.CopyTo(dst)
+		a.CopyFrom(dst)
+		for i, x := range a.All() {
+			a.CompareAndSwap(i, x, dst[0])
+			a.Store(i, a.Swap(i, x))
+			a.Update(i, func(y T) T { return y })
 		}
 		return nil
 	})

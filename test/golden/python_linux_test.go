@@ -158,6 +158,12 @@ var contents = map[string]map[string]string{
 		"rows": `[{"ID":9223372036854775808,"Grid":[[1.0,2.0,3.0],[4.0,5.0,6.0]],"Done":false,"Legs[].Length":[0,0],"Legs[].Dir":[0,0]},` +
 			`{"ID":0,"Grid":[[0.0,0.0,0.0],[0.0,0.0,0.0]],"Done":true,"Legs[].Length":[0,65535],"Legs[].Dir":[0,-128]}]`,
 	},
+	"wide": {
+		"track":  `[{"At":1010,"Up":true,"XYZ":[0.0,0.0,4.0],"Code":[0,0,0,0,0]}]`,
+		"first":  `[{"At":0,"Up":true,"XYZ":[0.5,-2.0,4.0],"Code":[0,0,0,0,0]}]`,
+		"pixels": "[[1,2,3],[255,254,253],[0,0,0],[7,8,9]]",
+		"sheets": "[[" + strings.Repeat("0,", 39) + "0],[1," + strings.Repeat("0,", 38) + "-39]]",
+	},
 	"held": {"guarded": "[8]"},
 	"queue": {
 		"numbers": "returned 1: 1099511627779, full 0: 1099511627780",

@@ -96,6 +96,31 @@ func TestReadCells(t *testing.T) {
 	wantErr(t, "another type", err, shm.ErrMismatch)
 }
 
+func TestReadWide(t *testing.T) {
+	r := openImage(t, "wide").Existing()
+	v := check(atomics.OpenValue(r, "track", track{}))(t)
+	want(t, "track", v.Load(), wideTrack)
+	wantErr(t, "its lock", v.Lock(testproc.Watchdog(t)), shm.ErrOwnerDied)
+	want(t, "first", check(atomics.OpenValue(r, "first", track{}))(t).Load(), track{Up: true, XYZ: [3]float32{0.5, -2, 4}})
+	var pixels [4]pixel
+	check(atomics.OpenArray[pixel](r, "pixels", 0))(t).CopyTo(pixels[:])
+	want(t, "pixels", pixels, [4]pixel{{1, 2, 3}, {255, 254, 253}, {}, {7, 8, 9}})
+	sheets := check(atomics.OpenArray[sheet](r, "sheets", 0))(t)
+	want(t, "sheet 0", sheets.Load(0), sheet{})
+	want(t, "sheet 1", sheets.Load(1), sheet{0: 1, 39: -39})
+	for i := range int64(20) { // the copies of the dead are there again
+		v.Store(track{At: i})
+		sheets.Store(0, sheet{0: i})
+		want(t, "stored", v.Load(), track{At: i})
+		want(t, "stored", sheets.Load(0), sheet{0: i})
+	}
+	_, err := atomics.OpenValue(r, "first", [4]int64{})
+	wantErr(t, "another type", err, shm.ErrMismatch)
+}
+
+// wideTrack is what the scene leaves.
+var wideTrack = track{At: 1010, Up: true, XYZ: [3]float32{2: 4}}
+
 // What nobody has open of what an earlier build left is taken back.
 func TestReadUnopened(t *testing.T) {
 	ctx, path := testproc.Watchdog(t), copyImage(t, "unopened")

@@ -29,6 +29,7 @@ type scene struct {
 var scenes = []scene{
 	{"empty", []func(*actor){empty}, []int{0}, true},
 	{"cells", []func(*actor){cells, removesOld}, []int{0, 1}, false}, // who has "old" open would give its memory back at Close
+	{"wide", []func(*actor){wides, storesWide}, []int{0, 1, 0}, false},
 	{"held", []func(*actor){holds, waits}, []int{0, 1, 0}, false},
 	{"queue", []func(*actor){puts, takes}, []int{0, 1, 0}, false},
 	{"sync", []func(*actor){keeps, leaves, joins}, []int{0, 1, ^1, 0, 2, 0}, false},
@@ -103,6 +104,42 @@ func cells(a *actor) {
 	rows := keep[*atomics.Slice[row]](a)(atomics.OpenSlice[row](a.r, "rows", 2)).Data()
 	rows[0].ID, rows[0].Grid = 1<<63, [2][3]float32{{1, 2, 3}, {4, 5, 6}}
 	rows[1].Done, rows[1].Legs[1].Length, rows[1].Legs[1].Dir = true, 65535, -128
+}
+
+// A track has padding, a pixel is no multiple of 8 bytes, and a sheet has one spare only.
+type (
+	track struct {
+		At   int64
+		Up   bool
+		XYZ  [3]float32
+		Code [5]uint8
+	}
+	pixel [3]uint8
+	sheet [40]int64
+)
+
+func wides(a *actor) {
+	a.create(&shm.Options{Size: 128 << 10, Participants: 3, Objects: 16})
+	v := keep[*atomics.Value[track]](a)(atomics.OpenValue(a.r, "track", track{At: -1, Code: [5]uint8{1, 2, 3, 4, 5}}))
+	keep[*atomics.Value[track]](a)(atomics.OpenValue(a.r, "first", track{Up: true, XYZ: [3]float32{0.5, -2, 4}}))
+	pixels := keep[*atomics.Array[pixel]](a)(atomics.OpenArray[pixel](a.r, "pixels", 4))
+	pixels.CopyFrom([]pixel{{1, 2, 3}, {255, 254, 253}})
+	sheets := keep[*atomics.Array[sheet]](a)(atomics.OpenArray[sheet](a.r, "sheets", 2))
+	sheets.Store(1, sheet{0: 1, 39: -39})
+	a.yield()
+	for i := range int64(5) { // every spare is used, and what the other has put in is taken out
+		v.Update(func(x track) track { x.At, x.XYZ[2] = x.At+i, float32(i); return x })
+	}
+	testproc.Must(v.Lock(ctx))
+}
+
+func storesWide(a *actor) {
+	a.open()
+	v := keep[*atomics.Value[track]](a)(atomics.OpenValue(a.r, "track", track{}))
+	v.Swap(track{At: 1000, Up: true})
+	pixels := keep[*atomics.Array[pixel]](a)(atomics.OpenArray[pixel](a.r, "pixels", 0))
+	pixels.CompareAndSwap(3, pixel{}, pixel{7, 8, 9})
+	pixels.CompareAndSwap(3, pixel{}, pixel{})
 }
 
 func removesOld(a *actor) {

@@ -114,6 +114,22 @@ func TestCloseCells(t *testing.T) {
 			t.Errorf("cell %d is %d", i, x)
 		}
 	}
+	type wide = [3]int64
+	w, others := testproc.Get(atomics.OpenValue(r, "w", wide{7}))(t), testproc.Get(atomics.OpenValue(r, "w", wide{7}))(t)
+	w.Store(wide{7, 8})
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	w.Store(wide{1})
+	if n := w.Update(func(n wide) wide { n[0]++; return n }); n != (wide{1}) {
+		t.Errorf("Update through a closed handle = %v", n)
+	}
+	if x, y := w.Load(), w.Swap(wide{2}); x != (wide{}) || y != (wide{}) || w.CompareAndSwap(wide{7, 8}, wide{}) || !w.CompareAndSwap(wide{}, wide{3}) {
+		t.Errorf("Load, Swap = %v, %v through a closed handle", x, y)
+	}
+	if n := others.Load(); n != (wide{7, 8}) {
+		t.Errorf("Load of the other handle = %v", n)
+	}
 	s := testproc.Get(atomics.OpenSlice[int64](r, "s", 3))(t)
 	before := s.Data()
 	if err := errors.Join(s.Close(), s.Close()); err != nil {

@@ -136,6 +136,10 @@ var kinds = map[string]kind{
 		}, nil, "", nil},
 	"value": {open(func(r *shm.Region) (*atomics.Value[int64], error) { return atomics.OpenValue(r, "object", int64(7)) }),
 		lockCalls, holdLock, "Lock", freeLock},
+	"wide value": {open(func(r *shm.Region) (*atomics.Value[[3]int64], error) {
+		return atomics.OpenValue(r, "object", [3]int64{7})
+	}),
+		lockCalls, holdLock, "Lock", freeLock},
 	"array": {open(func(r *shm.Region) (*atomics.Array[int32], error) { return atomics.OpenArray[int32](r, "object", 3) }),
 		lockCalls, holdLock, "Lock", freeLock},
 	"queue, full":         {open(openQueue), queueCalls(""), put, "Put", get},

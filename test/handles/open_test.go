@@ -105,6 +105,12 @@ var openers = []opener{
 	{"array", made(func(r *shm.Region, name string) (*atomics.Array[int32], error) {
 		return atomics.OpenArray[int32](r, name, 3)
 	}), nil},
+	{"wide-value", made(func(r *shm.Region, name string) (*atomics.Value[[3]int64], error) {
+		return atomics.OpenValue(r, name, [3]int64{7})
+	}), nil},
+	{"wide-array", made(func(r *shm.Region, name string) (*atomics.Array[[3]byte], error) {
+		return atomics.OpenArray[[3]byte](r, name, 3)
+	}), nil},
 	{"slice", made(func(r *shm.Region, name string) (*atomics.Slice[int32], error) {
 		return atomics.OpenSlice[int32](r, name, 3)
 	}), nil},

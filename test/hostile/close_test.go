@@ -3,6 +3,7 @@ package hostile_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"path/filepath"
 	"sync"
@@ -37,6 +38,7 @@ func TestCloseUnderEverything(t *testing.T) {
 		held := testproc.Get(tsync.OpenMutex(r, "held"))(t)
 		v := testproc.Get(atomics.OpenValue(r, "v", int64(1)))(t)
 		a := testproc.Get(atomics.OpenArray[int32](r, "a", 100))(t)
+		wide := testproc.Get(atomics.OpenArray[[5]int64](r, "wide", 10))(t)
 		s := testproc.Get(atomics.OpenSlice[int64](r, "s", 100))(t).Data()
 		rw := testproc.Get(tsync.OpenRWMutex(r, "rw"))(t)
 		written := testproc.Get(tsync.OpenRWMutex(r, "written"))(t)
@@ -143,8 +145,16 @@ func TestCloseUnderEverything(t *testing.T) {
 			"CellLock": func() error { return errors.Join(v.Lock(ctx), v.Unlock()) },
 			"Add":      func() error { atomics.Add(v, 1); return nil },
 			"Array":    func() error { a.CopyFrom(make([]int32, 100)); a.CopyTo(make([]int32, 100)); return nil },
-			"Slice":    func() error { s[7]++; return nil },
-			"Open":     func() error { return one(tsync.OpenMutex(r, "mu")) },
+			"Wide": func() error {
+				wide.Update(3, func(x [5]int64) [5]int64 { x[0]++; x[4]--; return x })
+				if x := wide.Load(3); x[0] != -x[4] {
+					return fmt.Errorf("torn: %v", x)
+				}
+				wide.CopyFrom(make([][5]int64, 10))
+				return nil
+			},
+			"Slice": func() error { s[7]++; return nil },
+			"Open":  func() error { return one(tsync.OpenMutex(r, "mu")) },
 			"Make": func() error {
 				return errors.Join(one(tsync.OpenMutex(r, "fleeting")), ignore(r.Remove("fleeting"), nil))
 			},

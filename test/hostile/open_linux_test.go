@@ -27,6 +27,7 @@ func TestOpenBesideClose(t *testing.T) {
 		func(r *shm.Region) error { _, err := sync.OpenOnce(r, "once"); return err },
 		func(r *shm.Region) error { _, err := atomics.OpenValue(r, "value", 1); return err },
 		func(r *shm.Region) error { _, err := atomics.OpenArray[int32](r, "array", 5); return err },
+		func(r *shm.Region) error { _, err := atomics.OpenValue(r, "wide", [3]int64{}); return err },
 		func(r *shm.Region) error { _, err := atomics.OpenSlice[byte](r, "slice", 5); return err },
 		func(r *shm.Region) error { _, err := ring.OpenQueue[int](r, "queue", nil); return err },
 	}

@@ -52,6 +52,8 @@ type storm struct {
 	suspects  *atomics.Value[int64] // how often a lock without a Cond was found abandoned
 	cell      *atomics.Value[int64] // of which only the lock is used
 
+	wide *atomics.Value[stormWide] // of which all numbers are one
+
 	in      atomic.Int64 // how many of those this process is inside of, by what its calls returned
 	leaving atomic.Bool  // it closes the region: cells may be zeroes
 
@@ -63,6 +65,22 @@ type storm struct {
 	b        *tsync.BoundedSemaphore
 	e        *tsync.Event
 	bar      *tsync.Barrier
+}
+
+// A stormWide is no machine word. Each call under a lock adds 1 to all of it.
+type stormWide [7]int64
+
+func (s *storm) widen() (err error) {
+	s.wide.Update(func(x stormWide) stormWide {
+		next := x[0] + 1
+		for i := range x {
+			if x[i]++; x[i] != next { // zeroes are whole, too
+				err = fmt.Errorf("a value is torn: %v", x)
+			}
+		}
+		return x
+	})
+	return err
 }
 
 func openStorm(r *shm.Region) (s *storm, err error) {
@@ -82,6 +100,8 @@ func openStorm(r *shm.Region) (s *storm, err error) {
 	s.suspects, e = atomics.OpenValue(r, "suspects", int64(0))
 	try(e)
 	s.cell, e = atomics.OpenValue(r, "cell", int64(0))
+	try(e)
+	s.wide, e = atomics.OpenValue(r, "wide", stormWide{})
 	try(e)
 	s.mu, e = tsync.OpenMutex(r, "mu")
 	try(e)
@@ -132,6 +152,9 @@ func (s *storm) locked(ctx context.Context, l stormLock, cell int, f func() erro
 	}
 	if a, b := s.cells.Load(cell), s.cells.Load(cell+1); a != b && !s.leaving.Load() {
 		return fmt.Errorf("cells %d under %T: %d and %d", cell, l, a, b)
+	}
+	if err := s.widen(); err != nil {
+		return err
 	}
 	s.cells.Store(cell, s.cells.Load(cell)+1)
 	if rand.IntN(10) == 0 {

@@ -99,7 +99,8 @@ func TestOpen(t *testing.T) {
 		{"pointer", value[pointing](r, "n"), shm.ErrNotPlain, "atomics.OpenValue feed/n: type is not plain: field pointing.In.P is a *int"},
 		{"string", array[string](r, "n", 1), shm.ErrNotPlain, "atomics.OpenArray feed/n: type is not plain: string"},
 		{"map", slice[map[int]int](r, "n", 1), shm.ErrNotPlain, "atomics.OpenSlice feed/n: type is not plain: map[int]int"},
-		{"wide value", value[tick](r, "n"), errors.ErrUnsupported, "atomics.OpenValue feed/n: messages_test.tick has 16 bytes; cells have 1, 2, 4 or 8: unsupported operation"},
+		{"wide value, and a word is there", value[tick](r, "hits"), shm.ErrMismatch, "atomics.OpenValue feed/hits" + another + "field A: int64 here, not in the region; field B: int64 here, not in the region; type: not here, int64 in the region"},
+		{"too many", array[tick](r, "n", 1<<30), shm.ErrNoSpace, "atomics.OpenArray feed/n: 1073741824 elements of 16 bytes: no space"},
 		{"unexported", queue[private](r, "n", nil), ring.ErrCodec, "ring.OpenQueue feed/n: message does not encode or decode: messages_test.private: field n is unexported and would be lost"},
 		{"channel", queue[chan int](r, "n", nil), ring.ErrCodec, "ring.OpenQueue feed/n: message does not encode or decode: chan int: it is a chan, which cannot be encoded"},
 	})

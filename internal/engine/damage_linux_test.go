@@ -98,6 +98,8 @@ func TestDamagedMemory(t *testing.T) {
 		"barrier": {BarrierSize(9), func(a mem.Area) { InitBarrier(a, 9) }, func(r *rand.Rand, a mem.Area, wreck func()) { useBarrier(a, env, wreck) }},
 		"semaphore": {SemaphoreSize(4), func(a mem.Area) { InitSemaphore(a, 9) },
 			func(r *rand.Rand, a mem.Area, wreck func()) { useSemaphore(a, env, r.IntN(2) == 0, wreck) }},
+		"spsc": {SPSCConfig{Slots: 5, Room: 24}.Size(), SPSCConfig{Slots: 5, Room: 24}.Init,
+			func(r *rand.Rand, a mem.Area, wreck func()) { useSPSC(r, a, env, wreck) }},
 		"slots": {QueueConfig{Slots: 7, Room: 24, Rows: 4}.Size(), QueueConfig{Slots: 7, Room: 24, Rows: 4}.Init,
 			func(r *rand.Rand, a mem.Area, wreck func()) { useQueue(r, a, env, wreck) }},
 		"blocks": {damagedBlocks.Size(), damagedBlocks.Init,

@@ -44,23 +44,22 @@ import (
 // a position mod slots.
 //
 //	Take a side  T1 CAS producer, 0 → me; another's: ErrBusy. Only then
-//	             T2 load tail, where it goes on, then head
-//	Put   P0 load look; X: E2, ErrShutdown
+//	             T2 load tail, where it goes on
+//	Put   P0 load look; X: ErrShutdown
 //	      P1 no room by the cached head: load head; none: ErrFull, or sleep on space
 //	      P2 the messages' bytes
 //	      P3 publish: tail + n, store-release (rule 3)
 //	      P4 load look; X: E1, S: ring items
 //	Get   G1 nothing by the cached tail: load tail, then end: what lies at end or
 //	         beyond is not there. At end: io.EOF
-//	      G2 nothing: load look; X: E3. Else ErrEmpty, or sleep on items
+//	      G2 nothing: load look; X: E2. Else ErrEmpty, or sleep on items
 //	      G3 the messages' bytes
 //	      G4 head + n, store-release
 //	      G5 S of space: ring it
 //	Shutdown  S1 set X  S2 bump both bells
 //	End   E1 the producer, with n just stored: end is 0: CAS to all that it stored.
 //	         Those of the n below end are in, the others ErrShutdown
-//	      E2 the same with none
-//	      E3 the consumer: the fence of the producer (Env.Sync), then tail again; nothing
+//	      E2 the consumer: the fence of the producer (Env.Sync), then tail again; nothing
 //	         came: end is 0: CAS to what it has got. Then G1
 //
 // # Order, and once
@@ -266,8 +265,8 @@ func (s *SPSC) Len() int {
 	return int(min(tail-head, s.n))
 }
 
-// take is T1 and T2. What it reads is checked: the first index may be the tail, and
-// the second the head.
+// take is T1 and T2. As nothing can be put or got by what is known then, the other
+// index is looked at before anything is.
 func (s *SPSC) take(u *spscSide) error {
 	if u.mine {
 		return nil
@@ -279,10 +278,7 @@ func (s *SPSC) take(u *spscSide) error {
 	if !ok && mem.Load64(u.claim) != s.me { // ours, if it was taken by a handle that is gone
 		return ErrBusy
 	}
-	pos, other := mem.Load64(u.own), mem.Load64(u.other) // T2
-	if d := pos - other; u == &s.put && d > s.n || u == &s.get && -d > s.n {
-		return badSPSC("own index %d, the other's %d, of %d slots", pos, other, s.n)
-	}
+	pos := mem.Load64(u.own) // T2
 	u.pos, u.at, u.left = pos, uintptr(pos%s.n)*s.size, 0
 	u.mine = true
 	return nil

@@ -41,7 +41,7 @@ func below(end, pos, n uint64) uint64 {
 	}
 }
 
-// conclude is E3, of a consumer that has got all up to pos.
+// conclude is E2, of a consumer that has got all up to pos.
 func (s *SPSC) conclude(pos uint64) error {
 	s.syncForGood()
 	if mem.Load64(s.get.other) != pos {

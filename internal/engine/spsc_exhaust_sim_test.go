@@ -151,11 +151,12 @@ func TestSimSPSCPutAfterShutdown(t *testing.T) {
 	sim.Exhaust(t, 1, 2, sim.Options{}, func(w *sim.World) {
 		o := newSimSPSC(w, SPSCConfig{Slots: 4, Room: 16})
 		o.last, o.closing = 1, true
-		over := false
+		over, point := false, mem.Heap(8).W64(0)
 		p := w.Process(0)
 		s := o.attach(p)
 		p.Go("producer", func(t *sim.Thread) {
 			for _, how := range []int{spscTries, spscRuns, spscTries} {
+				mem.Load64(point)
 				was := over
 				if err := o.putSome(t, s, how, 1); err == nil && was {
 					w.Fail("put after a Shutdown had returned")

@@ -75,7 +75,7 @@ func (s *SPSC) find(want uint64) error {
 		if mem.Load64(s.look)&spscShut == 0 { // G2
 			return ErrEmpty
 		}
-		if err := s.conclude(u.pos); err != nil { // E3
+		if err := s.conclude(u.pos); err != nil { // E2
 			return err
 		}
 	}

@@ -43,6 +43,7 @@ type simSPSC struct {
 	died    map[Self]bool
 	gone    map[uint64]bool      // by position
 	roles   map[*sim.Process]int // threads that use a side
+	idle    []*sim.Process       // that have sides, and no such threads any more
 	ended   bool
 	endedAt uint64
 	closing bool
@@ -259,6 +260,18 @@ func (o *simSPSC) stuck() bool {
 			o.w.Fail("%v sleeps, and a message is there, or it is over", t)
 			return true
 		}
+	}
+	if idle := o.idle; len(idle) > 0 {
+		o.idle = nil
+		for _, p := range idle {
+			if o.w.Alive(p.Self) {
+				p.Go("leaver", func(t *sim.Thread) {
+					t.Membarrier()
+					RecoverSPSC(o.a, t.Env(), p.Self)
+				})
+			}
+		}
+		return true
 	}
 	if o.last == 0 {
 		o.last = 1

@@ -55,7 +55,6 @@ func (s *SPSC) room(want uint64) error {
 		return err
 	}
 	if mem.Load64(s.look)&spscShut != 0 { // P0
-		s.decide(0) // E2
 		return ErrShutdown
 	}
 	if u.left < want { // P1
@@ -82,8 +81,9 @@ func (s *SPSC) Publish() bool {
 func (s *SPSC) publish(n uint64) uint64 {
 	u := &s.put
 	u.advance(s, n)
-	u.store(s)                                                                   // P3
-	if v := mem.Load64(s.look); v&(spscThere|spscShut|bellAsleep) != spscThere { // P4
+	u.store(s) // P3
+	v := mem.Load64(s.look)
+	if v&(spscThere|spscShut|bellAsleep) != spscThere { // P4
 		return s.heed(v, n)
 	}
 	return n

@@ -104,14 +104,14 @@ func (o *simSPSC) some() (how, n int) {
 	return how, 1
 }
 
-// side runs f, which uses a side. The last of a process gives its sides up.
+// side runs f, which uses a side. When the last of a process is over, it will give its
+// sides up, but not before all sleep: that is told to all.
 func (o *simSPSC) side(p *sim.Process, name string, f func(t *sim.Thread)) {
 	o.roles[p]++
 	p.Go(name, func(t *sim.Thread) {
 		f(t)
 		if o.roles[p]--; o.roles[p] == 0 && !p.Immortal {
-			t.Membarrier()
-			RecoverSPSC(o.a, t.Env(), p.Self)
+			o.idle = append(o.idle, p)
 		}
 	})
 }

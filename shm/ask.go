@@ -173,7 +173,7 @@ func (a *attachment) tidy() {
 	if !a.owes() && !a.hasForsaken() {
 		return
 	}
-	if rest := time.Until(a.uses.rested); rest > 0 && a.hasRemoved() {
+	if rest := time.Until(a.uses.rested); rest > 0 && (a.hasRemoved() || a.hasClosed()) {
 		if a.uses.alarm == nil {
 			a.uses.alarm = time.AfterFunc(rest, a.wake)
 		}
@@ -182,7 +182,7 @@ func (a *attachment) tidy() {
 	r := a.rec(a.self.Index)
 	asked := mem.Load32(r.P32(region.RecAsked)) // B1
 	for i, u := range a.uses.m {                // what is closed from here on, the collector may not find
-		if core := u.core.Value(); core != nil && !core.InUse() && !a.isLive(i, u) {
+		if core := u.core.Value(); core != nil && !core.InUse() && a.ends(i, u) {
 			u.kept = true // unless it ends now
 		}
 	}
@@ -191,12 +191,12 @@ func (a *attachment) tidy() {
 	a.tell()
 }
 
-// hasForsaken reports whether this process has a removed object open whose
-// handles are all closed, and the collector has not looked at since; uses.mu is
-// held.
+// hasForsaken reports whether this process has an object open, removed or with
+// something in it that ends with the last handle, whose handles are all closed, and the
+// collector has not looked at since; uses.mu is held.
 func (a *attachment) hasForsaken() bool {
 	for i, u := range a.uses.m {
-		if u.kept || a.isLive(i, u) {
+		if u.kept || !a.ends(i, u) {
 			continue
 		}
 		if core := u.core.Value(); core != nil && !core.InUse() {
@@ -219,13 +219,24 @@ func (a *attachment) wake() {
 // meanwhile, since what the collector sees in use it keeps; hence uses.mu, which
 // is held.
 func (a *attachment) drop() {
-	if !a.hasRemoved() {
+	if !a.hasRemoved() && !a.hasClosed() {
 		return
 	}
 	begun := time.Now()
 	runtime.GC() // from here on weak pointers to garbage are nil
 	a.endUses()
 	a.uses.rested = time.Now().Add(restShare * time.Since(begun))
+}
+
+// hasClosed reports whether there are only closed handles on an object in which something
+// ends with them; uses.mu is held.
+func (a *attachment) hasClosed() bool {
+	for i, u := range a.uses.m {
+		if core := u.core.Value(); core != nil && !core.InUse() && a.ends(i, u) {
+			return true
+		}
+	}
+	return false
 }
 
 // hasRemoved reports whether this process has a removed object open; uses.mu is

@@ -40,6 +40,7 @@ type use struct {
 	kind engine.Kind
 	core weak.Pointer[object.Core]
 	kept bool // all handles were closed, and the collector found that something reaches one
+	idle bool // no handle is left, and what goes with the last one was given up
 }
 
 // errStale says that a copy of an entry was out of date: look it up again.
@@ -146,12 +147,16 @@ func (a *attachment) coreGone(i uint32, gen uint64) {
 	}
 }
 
-// endUse ends a use without a Core of an object that was removed; uses.mu is
-// held. After Close there is nothing to do: the bits are cleared already, and
+// endUse ends a use without a Core of an object that was removed, or what ends of one
+// that is live; uses.mu is held. After Close there is nothing to do: the bits are cleared already, and
 // the memory is this process's own. The call that takes a bit away sees to the
 // memory: the bit may have been the last.
 func (a *attachment) endUse(i uint32, u *use) {
-	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
+	if a.gate.Closed() || u.core.Value() != nil {
+		return
+	}
+	if a.isLive(i, u) {
+		a.unhold(i, u)
 		return
 	}
 	e := a.Entry(i)
@@ -167,6 +172,23 @@ func (a *attachment) endUse(i uint32, u *use) {
 	a.ClearOpener(a.self.Index, i)
 	delete(a.uses.m, i)
 	a.reclaimSoon()
+}
+
+// unhold gives up what this process has in a live object only for as long as it has a
+// handle on it; uses.mu is held.
+func (a *attachment) unhold(i uint32, u *use) {
+	e := a.Entry(i)
+	if ops, _ := engine.OpsOf(u.kind); ops.Unheld != nil && !u.idle && e.Gen == u.gen && a.Valid(&e) == nil {
+		u.idle = true
+		ops.Unheld(a.Words(&e), a.env, a.self)
+	}
+}
+
+// ends reports whether a use is of an object that was removed, or something in it ends
+// with the last handle; uses.mu is held.
+func (a *attachment) ends(i uint32, u *use) bool {
+	ops, _ := engine.OpsOf(u.kind)
+	return !a.isLive(i, u) || ops.Unheld != nil && !u.idle
 }
 
 // isLive reports whether the object of a use is not removed.

@@ -83,5 +83,5 @@ func checkSPSC(a mem.Area) error {
 }
 
 func init() {
-	register(KindSPSC, Ops{Name: "spsc", Recover: recoverSPSC, Look: lookSPSC, Check: checkSPSC})
+	register(KindSPSC, Ops{Name: "spsc", Recover: recoverSPSC, Unheld: recoverSPSC, Look: lookSPSC, Check: checkSPSC})
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/region"
 )
@@ -182,7 +183,7 @@ func (a *attachment) tidy() {
 	r := a.rec(a.self.Index)
 	asked := mem.Load32(r.P32(region.RecAsked)) // B1
 	for i, u := range a.uses.m {                // what is closed from here on, the collector may not find
-		if core := u.core.Value(); core != nil && !core.InUse() && a.ends(i, u) {
+		if core := u.core.Value(); core != nil && !core.InUse() && !a.isLive(i, u) {
 			u.kept = true // unless it ends now
 		}
 	}
@@ -191,19 +192,19 @@ func (a *attachment) tidy() {
 	a.tell()
 }
 
-// hasForsaken reports whether this process has an object open, removed or with
-// something in it that ends with the last handle, whose handles are all closed, and the
-// collector has not looked at since; uses.mu is held.
+// hasForsaken reports whether this process has a removed object open whose
+// handles are all closed, and the collector has not looked at since, or a live one of
+// which the same matters; uses.mu is held.
 func (a *attachment) hasForsaken() bool {
 	for i, u := range a.uses.m {
-		if u.kept || !a.ends(i, u) {
+		if u.kept || a.isLive(i, u) {
 			continue
 		}
 		if core := u.core.Value(); core != nil && !core.InUse() {
 			return true
 		}
 	}
-	return false
+	return a.hasClosed()
 }
 
 // wake is the end of a rest.
@@ -222,21 +223,34 @@ func (a *attachment) drop() {
 	if !a.hasRemoved() && !a.hasClosed() {
 		return
 	}
+	for i, u := range a.uses.m {
+		u.seen = u.seen || a.isClosed(i, u)
+	}
 	begun := time.Now()
 	runtime.GC() // from here on weak pointers to garbage are nil
 	a.endUses()
 	a.uses.rested = time.Now().Add(restShare * time.Since(begun))
 }
 
-// hasClosed reports whether there are only closed handles on an object in which something
-// ends with them; uses.mu is held.
+// hasClosed reports whether this process has only closed handles on a live object in
+// which something ends with them, and the collector has not looked at since; uses.mu is
+// held.
 func (a *attachment) hasClosed() bool {
 	for i, u := range a.uses.m {
-		if core := u.core.Value(); core != nil && !core.InUse() && a.ends(i, u) {
+		if a.isClosed(i, u) {
 			return true
 		}
 	}
 	return false
+}
+
+func (a *attachment) isClosed(i uint32, u *use) bool {
+	ops, _ := engine.OpsOf(u.kind)
+	if ops.Unheld == nil || u.idle || u.seen {
+		return false
+	}
+	core := u.core.Value()
+	return core != nil && !core.InUse() && a.isLive(i, u)
 }
 
 // hasRemoved reports whether this process has a removed object open; uses.mu is

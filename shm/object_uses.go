@@ -41,6 +41,7 @@ type use struct {
 	core weak.Pointer[object.Core]
 	kept bool // all handles were closed, and the collector found that something reaches one
 	idle bool // no handle is left, and what goes with the last one was given up
+	seen bool // kept, of a live object in which something goes with the last handle
 }
 
 // errStale says that a copy of an entry was out of date: look it up again.
@@ -73,6 +74,7 @@ func (a *attachment) use(s *object.Spec, e *region.Entry) (*object.Core, error) 
 			if err := region.Compare(s, core.Kind, core.Fields); err != nil {
 				return nil, err
 			}
+			u.seen = false
 			return core.Handle(), nil
 		}
 	} else {
@@ -152,11 +154,8 @@ func (a *attachment) coreGone(i uint32, gen uint64) {
 // the memory is this process's own. The call that takes a bit away sees to the
 // memory: the bit may have been the last.
 func (a *attachment) endUse(i uint32, u *use) {
-	if a.gate.Closed() || u.core.Value() != nil {
-		return
-	}
-	if a.isLive(i, u) {
-		a.unhold(i, u)
+	a.unhold(i, u)
+	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
 		return
 	}
 	e := a.Entry(i)
@@ -175,20 +174,16 @@ func (a *attachment) endUse(i uint32, u *use) {
 }
 
 // unhold gives up what this process has in a live object only for as long as it has a
-// handle on it; uses.mu is held.
+// handle on it, if it has none any more; uses.mu is held.
 func (a *attachment) unhold(i uint32, u *use) {
-	e := a.Entry(i)
-	if ops, _ := engine.OpsOf(u.kind); ops.Unheld != nil && !u.idle && e.Gen == u.gen && a.Valid(&e) == nil {
+	ops, _ := engine.OpsOf(u.kind)
+	if ops.Unheld == nil || u.idle || a.gate.Closed() || u.core.Value() != nil || !a.isLive(i, u) {
+		return
+	}
+	if e := a.Entry(i); a.Valid(&e) == nil {
 		u.idle = true
 		ops.Unheld(a.Words(&e), a.env, a.self)
 	}
-}
-
-// ends reports whether a use is of an object that was removed, or something in it ends
-// with the last handle; uses.mu is held.
-func (a *attachment) ends(i uint32, u *use) bool {
-	ops, _ := engine.OpsOf(u.kind)
-	return !a.isLive(i, u) || ops.Unheld != nil && !u.idle
 }
 
 // isLive reports whether the object of a use is not removed.

@@ -276,6 +276,27 @@ func TestSPSCLatePut(t *testing.T) {
 	}
 }
 
+// What a late Put leaves beyond the end is nobody's, also beside messages that are there.
+func TestSPSCBeyondTheEnd(t *testing.T) {
+	a, s := heapSPSC(t, SPSCConfig{Slots: 8, Room: 8}, envOf(1))
+	for i := range uint64(5) {
+		s.putWord(nil, i)
+	}
+	s.Shutdown()
+	*s.end = 3 + 1
+	if l := lookSPSC(a); l.Len != 3 || s.Len() != 3 {
+		t.Errorf("%d are there", l.Len)
+	}
+	var vs [8]uint64
+	if n, err := s.GetRun(unsafe.Pointer(&vs[0]), 8); n != 3 || err != nil {
+		t.Errorf("GetRun = %d, %v", n, err)
+	}
+	if n, err := s.GetRun(unsafe.Pointer(&vs[0]), 8); n != 0 || err != io.EOF {
+		t.Errorf("GetRun = %d, %v", n, err)
+	}
+	checkedSPSC(t, a)
+}
+
 func TestSPSCCorrupt(t *testing.T) {
 	fresh := func() (mem.Area, *SPSC) { return heapSPSC(t, SPSCConfig{Slots: 4, Room: 8}, envOf(1)) }
 	for name, tt := range map[string]struct {

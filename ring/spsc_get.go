@@ -64,11 +64,15 @@ func (s *SPSC[T]) getWait(ctx context.Context) (v T, err error) {
 
 // soon is the first of a wait for a message, and whether that has come.
 func (s *SPSC[T]) soon() bool {
-	if !s.eng.Soon(s.spinner.Lulls(), s.spinner.Looks()) {
-		return false
+	return s.seen(s.eng.GetSoon(s.spinner.Lulls(), s.spinner.Looks()))
+}
+
+// seen notes that what a call looked for came soon, if it did.
+func (s *SPSC[T]) seen(soon bool) bool {
+	if soon {
+		s.spinner.Seen()
 	}
-	s.spinner.Seen()
-	return true
+	return soon
 }
 
 // TryGet is Get without waiting: ErrEmpty where Get would. It never blocks.

@@ -44,6 +44,9 @@ func (s *SPSC[T]) Put(ctx context.Context, v T) error {
 //go:noinline
 func (s *SPSC[T]) putWait(ctx context.Context, v T) error {
 	p, err := s.eng.TryRoom()
+	if err == ErrFull && s.roomSoon() {
+		p, err = s.eng.TryRoom()
+	}
 	if err == ErrFull {
 		w := s.waiter(ctx)
 		p, err = s.eng.AwaitRoom(w)
@@ -54,6 +57,11 @@ func (s *SPSC[T]) putWait(ctx context.Context, v T) error {
 	}
 	*(*T)(p) = v
 	return s.putEnd(opSPSCPut, s.eng.Publish())
+}
+
+// roomSoon is the first of a wait for room, and whether there is some.
+func (s *SPSC[T]) roomSoon() bool {
+	return s.seen(s.eng.PutSoon(s.spinner.Lulls(), s.spinner.Looks()))
 }
 
 // TryPut is Put without waiting: ErrFull where Put would. It never blocks.
@@ -138,6 +146,11 @@ func (s *SPSC[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 
 //go:noinline
 func (s *SPSC[T]) putBatchWait(ctx context.Context, vs []T) (int, error) {
+	if s.roomSoon() {
+		if n, err := s.eng.PutRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs)); err != ErrFull {
+			return n, err
+		}
+	}
 	w := s.waiter(ctx)
 	_, err := s.eng.AwaitRoom(w)
 	w.Done()

@@ -24,7 +24,8 @@ import (
 // goes on if it is live: what this process holds in an object (a lock, a
 // message it has not called TaskDone for) does not end with its handles, and
 // must be found if it dies. The use of a live object that is removed later
-// ends by sweep. Before a bit is cleared this process is recovered in that
+// ends by sweep. (What ends with the last Core of a live object, in some kinds, unhold
+// gives up.) Before a bit is cleared this process is recovered in that
 // object as if it had died, for it has no way back to it.
 type uses struct {
 	mu     gosync.Mutex

@@ -142,9 +142,9 @@ const (
 	KindArray
 	KindSlice
 	KindQueue
+	KindSPSC
 
 	// From here on numbers are kept for kinds that no build has yet.
-	KindSPSC
 	KindPipe
 	KindListener
 	KindBroadcast

@@ -82,28 +82,6 @@ func (s *SPSC) find(want uint64) error {
 	return badSPSC("no end at %d", u.pos)
 }
 
-// Soon is what one does after a fruitless look, before it has a Waiter; see Queue.Soon.
-//
-//go:noinline
-func (s *SPSC) Soon(lulls bool, looks int) bool {
-	u := &s.get
-	if !u.mine {
-		return false
-	}
-	if lulls && s.letPass(u) {
-		return mem.Load64(u.other) != u.pos
-	}
-	for paused := 0; paused < looks; {
-		if mem.Load64(u.other) != u.pos {
-			return true
-		}
-		n := 1 + paused/8
-		mem.Relax(n)
-		paused += n
-	}
-	return false
-}
-
 // Advance ends the getting of the message that was at Next. Where it did so, GotInZeroes
 // tells.
 func (s *SPSC) Advance() {

@@ -31,6 +31,7 @@ var scenes = []scene{
 	{"cells", []func(*actor){cells, removesOld}, []int{0, 1}, false}, // who has "old" open would give its memory back at Close
 	{"held", []func(*actor){holds, waits}, []int{0, 1, 0}, false},
 	{"queue", []func(*actor){puts, takes}, []int{0, 1, 0}, false},
+	{"spsc", []func(*actor){sends, receives}, []int{0, 1, 0}, false},
 	{"sync", []func(*actor){keeps, leaves, joins}, []int{0, 1, ^1, 0, 2, 0}, false},
 	{"dead", []func(*actor){diesWithUnknown, recovers}, []int{0, 1, ^0, 1}, false},
 }

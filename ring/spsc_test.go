@@ -155,19 +155,19 @@ func TestSPSCWaits(t *testing.T) {
 		r := region(t)
 		s := openSPSC[int](t, r, "s", &ring.SPSCOptions{Capacity: 1, Wait: mode})
 		ctx := watchdog(t)
-		soon := func(f func()) {
-			go func() {
+		soon := func(f func(s *ring.SPSC[int])) {
+			go func(s *ring.SPSC[int]) {
 				time.Sleep(5 * time.Millisecond)
-				f()
-			}()
+				f(s)
+			}(s)
 		}
-		soon(func() { s.TryPut(1) })
+		soon(func(s *ring.SPSC[int]) { s.TryPut(1) })
 		if v, err := s.Get(ctx); v != 1 || err != nil {
 			t.Errorf("Get = %d, %v", v, err)
 		}
 		s = openSPSC[int](t, r, "t", &ring.SPSCOptions{Capacity: 1, Wait: mode})
 		s.TryPut(1)
-		soon(func() { s.TryGet() })
+		soon(func(s *ring.SPSC[int]) { s.TryGet() })
 		if err := s.Put(ctx, 2); err != nil {
 			t.Error(err)
 		}
@@ -179,17 +179,17 @@ func TestSPSCWaits(t *testing.T) {
 			t.Errorf("PutBatch = %d, %v", n, err)
 		}
 		cancel()
-		soon(func() { s.Shutdown() })
+		soon(func(s *ring.SPSC[int]) { s.Shutdown() })
 		if err := s.Put(ctx, 3); !errors.Is(err, ring.ErrShutdown) {
 			t.Errorf("Put = %v", err)
 		}
 		s = openSPSC[int](t, r, "u", &ring.SPSCOptions{Capacity: 1, Wait: mode})
-		soon(func() { s.Shutdown() })
+		soon(func(s *ring.SPSC[int]) { s.Shutdown() })
 		if _, err := s.Get(ctx); !errors.Is(err, io.EOF) {
 			t.Errorf("Get = %v", err)
 		}
 		s = openSPSC[int](t, r, "v", &ring.SPSCOptions{Capacity: 1, Wait: mode})
-		soon(func() { s.Close() })
+		soon(func(s *ring.SPSC[int]) { s.Close() })
 		if n, err := s.GetBatch(ctx, make([]int, 2)); n != 0 || !errors.Is(err, shm.ErrClosed) {
 			t.Errorf("GetBatch = %d, %v", n, err)
 		}

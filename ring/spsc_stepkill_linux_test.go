@@ -332,3 +332,53 @@ func (sc sideScene) over(t *testing.T, s *ring.SPSC[tagged], shut error) {
 		t.Errorf("Put after Shutdown = %v", err)
 	}
 }
+
+// Recovery: a process has both sides, and dies. Who recovers it dies over that, and the
+// next one finishes.
+var (
+	sidesLeft = stepkill.Register("peer leaves an SPSC", func(r *shm.Region) (func() error, error) {
+		s, err := openTagged(r, "s")
+		return func() error {
+			_, got := s.Get(background)
+			return errors.Join(got, s.Put(background, tag(5)))
+		}, err
+	})
+	openRecoversSides = stepkill.RegisterOpen("open recovers an SPSC")
+	guardHealsSides   = stepkill.RegisterGuard("guard recovers an SPSC", func(r *shm.Region) error {
+		_, err := openTagged(r, "s")
+		return err
+	})
+)
+
+func TestSPSCRecoveryKilledAnywhere(t *testing.T) {
+	for _, tt := range []struct {
+		by      string
+		op      stepkill.Op
+		records int // 1: the one that attaches must recover to get one
+	}{{"open", openRecoversSides, 1}, {"guard", guardHealsSides, 4}} {
+		t.Run(tt.by, func(t *testing.T) {
+			stepkill.EveryRecovery(t, tt.op, tt.records, func(t *testing.T, r *shm.Region) {
+				s, err := openTagged(r, "s")
+				for n := 1; n <= 3 && err == nil; n++ {
+					err = s.TryPut(tag(n))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}, sidesLeft, func(t *testing.T, r *shm.Region, d stepkill.Death) {
+				s, err := openTagged(r, "s")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := s.TryPut(tag(6)); err != nil {
+					t.Errorf("after a death %v: Put = %v", d, err)
+				}
+				for _, want := range []int{2, 3, 5, 6} {
+					if v, err := s.TryGet(); v != tag(want) || err != nil {
+						t.Errorf("after a death %v: Get = %v, %v; want %d", d, v, err, want)
+					}
+				}
+			})
+		})
+	}
+}

@@ -188,3 +188,36 @@ func TestSimCloseSPSC(t *testing.T) {
 		})
 	}
 }
+
+// A Put that Close comes upon while another process shuts down, and the consumer concludes
+// that there is nothing more: it is in if and only if it says so.
+func TestSimCloseSPSCAtItsEnd(t *testing.T) {
+	o := sim.Options{CloseEvery: 12, MaxCloses: 1, CloseFor: 4}
+	sim.Explore(t, 40000, o, func(w *sim.World) {
+		a := sharedSPSCOf(w, 2)
+		l := &spscLedger{w: w}
+		p := w.Process(0)
+		s := simSPSC(p, a)
+		p.Go("producer", func(t *sim.Thread) { l.put(t, s, 1+w.Rand.IntN(2)) })
+		other := w.Process(1)
+		other.Immortal = true
+		r := simSPSC(other, a)
+		other.Go("consumer", func(t *sim.Thread) {
+			if err := r.Shutdown(); err != nil {
+				w.Fail("Shutdown: %v", err)
+			}
+			for range 4 {
+				l.over(l.get(t, r, 2))
+			}
+		})
+		w.AtEnd(func() error {
+			for {
+				v, err := r.TryGet()
+				if err != nil {
+					return l.verdict()
+				}
+				l.out = append(l.out, v)
+			}
+		})
+	})
+}

@@ -578,7 +578,7 @@ def look_queue(a, f):
 
 def look_spsc(a, f):
     N, size, flags = a.u32(0), a.u32(4), a.u32(132)
-    if not (1 <= N <= 1 << 28 and 512 + N * size <= a.size and flags & ~1 == 2):
+    if not (1 <= N <= 1 << 28 and 512 + N * size <= a.size and flags & ~1 == 0):
         raise Damaged("impossible spsc")
 
     def side(off):

@@ -24,11 +24,10 @@ import (
 //
 //	          63        33 32     31  2  1   0
 //	         +------------+-------+-----+---+---+
-//	look     |   zero     | T | X | sequence, Q, S |   items and flags, as one word
+//	look     |     zero       | X | sequence, Q, S |   items and flags, as one word
 //	producer | index + 1 32       | epoch 32       |   consumer likewise
 //	         +------------+-------+-----+---+---+
 //	X         shut down: set by Shutdown, for good
-//	T         there: never 0 in the region, and 0 in zeroes that come in its place
 //	producer  who has the side (rule 1); 0 is nobody
 //	tail      messages put so far, by all producers; it only grows
 //	head      messages got so far
@@ -116,9 +115,9 @@ import (
 // call stores later. A call that has stored and finds its handle closed asks where it did
 // (object.Gate.Gave): tail, or head, is what it stored in the zeroes, and that is no
 // other call's, since positions grow and a side has one goroutine. It was in the region:
-// a Get has got, and so has a Put put, unless its P4 was in the zeroes already (T says
-// so) and has not seen X. Then the region's end decides for it, which Close looks at
-// before it lets such calls ask: Leave, which is E1 where the producer could not do it.
+// then a Get has got. A Put may have made its P4 in the zeroes, which say nothing of X.
+// So the region's end decides for it, which Close looks at before it lets such calls
+// ask: Leave, which is E1 where the producer could not do it.
 //
 // [Lamport's ring]: https://lamport.azurewebsites.net/pubs/proving.pdf
 type SPSC struct {
@@ -153,7 +152,6 @@ type spscSide struct {
 	own, other *uint64
 	claim      *uint64
 	mine       bool
-	blind      bool // the last look after a store was in zeroes
 	lull       lull
 }
 
@@ -162,7 +160,6 @@ const (
 	spscSlots    = 0
 	spscSize     = 4
 	spscItems    = 128
-	spscFlags    = 132
 	spscSpace    = 136
 	spscEnd      = 144
 	spscProducer = 256
@@ -172,11 +169,8 @@ const (
 	spscTable    = 512
 )
 
-// Bits of look, beside those of the bell.
-const (
-	spscShut  = 1 << 32
-	spscThere = 1 << 33
-)
+// X, of look.
+const spscShut = 1 << 32
 
 // SPSCConfig is what an SPSC is made with, and keeps.
 type SPSCConfig struct {
@@ -202,7 +196,6 @@ func (c SPSCConfig) Size() uint64 {
 func (c SPSCConfig) Init(a mem.Area) {
 	*a.W32(spscSlots) = uint32(c.Slots)
 	*a.W32(spscSize) = uint32(c.Room)
-	*a.W32(spscFlags) = spscThere >> 32
 }
 
 // spscConfig reads and checks the configuration.

@@ -22,10 +22,6 @@ func (s *SPSC) decide(n uint64) uint64 {
 		s.env.change(s.end, 0, u.pos+1) // where it is not made, the region is gone: PutIn
 		end = mem.Load64(s.end)
 	}
-	if end == 0 {
-		u.blind = true
-		return n
-	}
 	return below(end, u.pos, n)
 }
 

@@ -83,7 +83,7 @@ func (s *SPSC) publish(n uint64) uint64 {
 	u.advance(s, n)
 	u.store(s) // P3
 	v := mem.Load64(s.look)
-	if v&(spscThere|spscShut|bellAsleep) != spscThere { // P4
+	if v&(spscShut|bellAsleep) != 0 { // P4
 		return s.heed(v, n)
 	}
 	return n
@@ -93,10 +93,6 @@ func (s *SPSC) publish(n uint64) uint64 {
 //
 //go:noinline
 func (s *SPSC) heed(v, n uint64) uint64 {
-	if v&spscThere == 0 {
-		s.put.blind = true
-		return n
-	}
 	if v&spscShut != 0 {
 		n = s.decide(n) // E1
 	}
@@ -143,9 +139,6 @@ func (s *SPSC) PutIn(n int) int {
 	u := &s.put
 	if mem.Load64(u.own) == u.pos {
 		return 0 // they were published here
-	}
-	if !u.blind {
-		return n // P4 has seen to it
 	}
 	return int(below(s.lastEnd, u.pos, uint64(n)))
 }

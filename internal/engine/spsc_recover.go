@@ -55,7 +55,7 @@ func checkSPSC(a mem.Area) error {
 	}
 	end, look := mem.Load64(s.end), mem.Load64(s.look) // in this order: X is set before end is
 	switch {
-	case look&spscThere == 0 || look>>34 != 0:
+	case look>>33 != 0:
 		return badSPSC("flags %#x", look>>32)
 	case end != 0 && look&spscShut == 0:
 		return badSPSC("an end at %d, but it is not shut down", end-1)

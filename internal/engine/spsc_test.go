@@ -263,7 +263,6 @@ func TestSPSCLatePut(t *testing.T) {
 			t.Errorf("the end is %d", *s.end)
 		}
 		*s.end = tt.end
-		s.put.blind = true
 		s.Leave(a)
 		*s.put.own = 0 // zeroes
 		if in := s.PutIn(3); in != tt.in {
@@ -307,7 +306,7 @@ func TestSPSCCorrupt(t *testing.T) {
 		"tail ahead":  {func(a mem.Area) { *a.W64(spscTail) = 5 }, ErrCorrupt, ErrCorrupt},
 		"tail behind": {func(a mem.Area) { *a.W64(spscHead) = 1 }, ErrCorrupt, ErrCorrupt},
 		"an end":      {func(a mem.Area) { *a.W64(spscEnd) = 1 }, nil, nil},
-		"no flags":    {func(a mem.Area) { *a.W32(spscFlags) = 0 }, nil, nil},
+		"flags":       {func(a mem.Area) { *a.W64(spscItems) |= 1 << 40 }, nil, nil},
 		"a name":      {func(a mem.Area) { *a.W64(spscConsumer) = 3 }, nil, ErrBusy},
 		"high":        {func(a mem.Area) { *a.W64(spscTail), *a.W64(spscHead) = ^uint64(0), ^uint64(3) }, nil, nil},
 	} {

@@ -1,5 +1,5 @@
-// Package ring has queues in shared memory, for any number of producers and
-// consumers in any processes.
+// Package ring has queues in shared memory: [Queue] for any number of producers and
+// consumers in any processes, and [SPSC] for one of each.
 //
 //	jobs, err := ring.OpenQueue[Job](region, "jobs", nil)
 //	…
@@ -72,8 +72,8 @@
 // than MaxMessage bytes would. A marshaler may be called more than once, since
 // what it returns counts before it is encoded.
 //
-// A handle may be used by any number of goroutines, and sent to another
-// process as an argument. Close ends it, and nothing but it: a queue's end is
+// A Queue's handle may be used by any number of goroutines, an SPSC's by one at a time on
+// each side; either may be sent to another process as an argument. Close ends it, and nothing but it: a queue's end is
 // Shutdown.
 //
 // # A user's code that does not return

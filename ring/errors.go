@@ -28,6 +28,10 @@ var (
 	// ErrShutdown says that somebody called Shutdown: no message can be put.
 	ErrShutdown = engine.ErrShutdown
 
+	// ErrBusy says that another process, which is not dead, has this side of an
+	// [SPSC].
+	ErrBusy = engine.ErrBusy
+
 	// ErrOverDone says that TaskDone was called more often than this process
 	// got messages.
 	ErrOverDone = engine.ErrOverDone
@@ -39,6 +43,7 @@ var (
 )
 
 var errNoHandle = fmt.Errorf("the handle was not made by OpenQueue: %w", fs.ErrInvalid)
+var errNoSPSC = fmt.Errorf("the handle was not made by OpenSPSC: %w", fs.ErrInvalid)
 
 // codecError is ErrCodec with what the codec said, on one line. What says
 // something of a queue when a queue says it (that it has ended, or is closed) is

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/arch/x86/x86asm"
 
+	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/machine"
 )
 
@@ -46,6 +47,36 @@ func TestNothingBetweenClaimAndPublish(t *testing.T) {
 		for _, i := range between {
 			if i.Locked || i.Op == x86asm.CALL && i.Callee() != "runtime.morestack_noctxt" {
 				t.Errorf("%s: %v %s", tt.name, i.Op, i.Callee())
+			}
+		}
+	}
+}
+
+// Nothing that an SPSC's Put or Get does is locked, as long as nobody is in the way.
+func TestNothingLockedInSPSC(t *testing.T) {
+	for _, tt := range []struct {
+		name, method string
+		f            any
+	}{
+		{"Put", ".Put", (*SPSC[uint64]).Put},
+		{"TryPut", ".TryPut", (*SPSC[words]).TryPut},
+		{"Get", ".Get", (*SPSC[uint64]).Get},
+		{"the rest of a Put", ".publish", (*engine.SPSC).Publish},
+		{"the rest of a Get", ".got", (*engine.SPSC).Advance},
+	} {
+		code, err := machine.Code(tt.f)
+		if err == nil {
+			if inner, e := machine.Called(code, tt.method); e == nil {
+				code = inner
+			}
+		}
+		if err != nil {
+			t.Errorf("%s: %v", tt.name, err)
+			continue
+		}
+		for _, i := range code {
+			if i.Locked {
+				t.Errorf("%s: %v is locked", tt.name, i.Op)
 			}
 		}
 	}

@@ -45,3 +45,26 @@ func codecOf(r *shm.Region, name string) (core *object.Core, c Codec, err error)
 	})
 	return core, c, err
 }
+
+// MarshalBinary makes the handle an argument of a child. It travels as the id and the
+// file of its region and the name and generation of the SPSC; no side goes with it. It
+// does not block. [shm.ErrClosed] after Close.
+func (s *SPSC[T]) MarshalBinary() ([]byte, error) {
+	if s.core == nil {
+		return nil, s.fail(opSPSCMarshal, nil)
+	}
+	return s.core.Marshal(opSPSCMarshal.String())
+}
+
+// UnmarshalBinary opens the SPSC that another process's handle was on, with [Adaptive].
+// One that was removed meanwhile is fs.ErrNotExist, whatever has its name then. It blocks
+// as [OpenSPSC] does.
+func (s *SPSC[T]) UnmarshalBinary(b []byte) error {
+	return object.Arrive("spsc.UnmarshalBinary", engine.KindSPSC, b, shm.Arrived, func(r *shm.Region, ref object.Ref) error {
+		o, err := OpenSPSC[T](r, ref.Object, nil)
+		if err == nil {
+			*s = *o
+		}
+		return err
+	})
+}

@@ -29,6 +29,17 @@ const (
 	opClose
 	opMarshal
 
+	opSPSCPut // the first ones have answers, too
+	opSPSCTryPut
+	opSPSCGet
+	opSPSCTryGet
+
+	opSPSCShutdown
+	opSPSCClose
+	opSPSCMarshal
+
+	spscAnswering = opSPSCTryGet + 1 - opSPSCPut
+
 	answering = opLoanPut + 1
 )
 
@@ -58,6 +69,14 @@ var operations = [...]struct {
 	opShutdown: {name: "queue.Shutdown"},
 	opClose:    {name: "queue.Close"},
 	opMarshal:  {name: "queue.MarshalBinary"},
+
+	opSPSCPut:      {"spsc.Put", answers{nil, ErrShutdown}},
+	opSPSCTryPut:   {"spsc.TryPut", answers{ErrFull, ErrShutdown}},
+	opSPSCGet:      {"spsc.Get", answers{nil, io.EOF}},
+	opSPSCTryGet:   {"spsc.TryGet", answers{ErrEmpty, io.EOF}},
+	opSPSCShutdown: {name: "spsc.Shutdown"},
+	opSPSCClose:    {name: "spsc.Close"},
+	opSPSCMarshal:  {name: "spsc.MarshalBinary"},
 }
 
 func (o operation) String() string { return operations[o].name }
@@ -67,6 +86,22 @@ func answersOf(core *object.Core) (made [answering]answers) {
 	for o := range made {
 		said := operations[o]
 		made[o] = answers{core.Err(said.name, said.now), core.Err(said.name, said.end)}
+	}
+	return made
+}
+
+// spscAnswers are those of an SPSC: and that the side is another's.
+type spscAnswers struct {
+	answers
+	busy error
+}
+
+// spscAnswersOf makes those of a handle.
+func spscAnswersOf(core *object.Core) *[spscAnswering]spscAnswers {
+	made := new([spscAnswering]spscAnswers)
+	for i := range made {
+		said := operations[opSPSCPut+operation(i)]
+		made[i] = spscAnswers{answers{core.Err(said.name, said.now), core.Err(said.name, said.end)}, core.Err(said.name, ErrBusy)}
 	}
 	return made
 }

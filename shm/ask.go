@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/region"
 )
@@ -173,7 +174,7 @@ func (a *attachment) tidy() {
 	if !a.owes() && !a.hasForsaken() {
 		return
 	}
-	if rest := time.Until(a.uses.rested); rest > 0 && a.hasRemoved() {
+	if rest := time.Until(a.uses.rested); rest > 0 && (a.hasRemoved() || a.hasClosed()) {
 		if a.uses.alarm == nil {
 			a.uses.alarm = time.AfterFunc(rest, a.wake)
 		}
@@ -192,8 +193,8 @@ func (a *attachment) tidy() {
 }
 
 // hasForsaken reports whether this process has a removed object open whose
-// handles are all closed, and the collector has not looked at since; uses.mu is
-// held.
+// handles are all closed, and the collector has not looked at since, or a live one of
+// which the same matters; uses.mu is held.
 func (a *attachment) hasForsaken() bool {
 	for i, u := range a.uses.m {
 		if u.kept || a.isLive(i, u) {
@@ -203,7 +204,7 @@ func (a *attachment) hasForsaken() bool {
 			return true
 		}
 	}
-	return false
+	return a.hasClosed()
 }
 
 // wake is the end of a rest.
@@ -219,13 +220,37 @@ func (a *attachment) wake() {
 // meanwhile, since what the collector sees in use it keeps; hence uses.mu, which
 // is held.
 func (a *attachment) drop() {
-	if !a.hasRemoved() {
+	if !a.hasRemoved() && !a.hasClosed() {
 		return
+	}
+	for i, u := range a.uses.m {
+		u.seen = u.seen || a.isClosed(i, u)
 	}
 	begun := time.Now()
 	runtime.GC() // from here on weak pointers to garbage are nil
 	a.endUses()
 	a.uses.rested = time.Now().Add(restShare * time.Since(begun))
+}
+
+// hasClosed reports whether this process has only closed handles on a live object in
+// which something ends with them, and the collector has not looked at since; uses.mu is
+// held.
+func (a *attachment) hasClosed() bool {
+	for i, u := range a.uses.m {
+		if a.isClosed(i, u) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *attachment) isClosed(i uint32, u *use) bool {
+	ops, _ := engine.OpsOf(u.kind)
+	if ops.Unheld == nil || u.idle || u.seen {
+		return false
+	}
+	core := u.core.Value()
+	return core != nil && !core.InUse() && a.isLive(i, u)
 }
 
 // hasRemoved reports whether this process has a removed object open; uses.mu is

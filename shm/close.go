@@ -97,7 +97,8 @@ func Detach(k object.RegionKey) error {
 //	4  the first mapping becomes zeroes of this process's own, in one step:
 //	   no operation that is still under way can write to the region; and what
 //	   one has stored before is visible, also where the processors were told of
-//	   the zeroes without an interrupt
+//	   the zeroes without an interrupt. Some objects are looked at there and then,
+//	   for calls that cannot see them any more (object.Gate.Leave)
 //	5  what this process held is recovered through the second mapping, as a
 //	   guard does for the dead, and memory that only it had open is given back
 //	6  the record is freed, then its byte
@@ -119,15 +120,24 @@ func (a *attachment) close() error {
 	a.rec(a.self.Index).Move(region.RecordWord(a.self.Epoch, region.StAlive), region.RecordWord(a.self.Epoch, region.StLeaving)) // 2
 	theGuard.remove(a)
 	a.watch.close()
-	second, err := mapSecond(a.fd, a.Geo)              // 3
-	if zerr := a.gate.Replace(a.m.zero); zerr != nil { // 4
+	second, err := mapSecond(a.fd, a.Geo) // 3
+	zero := func() error {
+		if err := a.m.zero(); err != nil {
+			return err
+		}
+		wait.FenceOwn()
+		if err == nil {
+			a.gate.Leave(second.in(a.m))
+		}
+		return nil
+	}
+	if zerr := a.gate.Replace(zero); zerr != nil { // 4
 		undead.Store(a, true)
 		if err == nil {
 			second.unmap()
 		}
 		return errors.Join(zerr, err)
 	}
-	wait.FenceOwn()
 	defer a.release()
 	if err != nil {
 		return a.leaveToOthers(err)
@@ -200,6 +210,13 @@ func mapSecond(f *os.File, g region.Geometry) (secondMapping, error) {
 		return secondMapping{}, err
 	}
 	return secondMapping{words{region.On(mem.At(m, g.Size), g)}, m}, nil
+}
+
+// in says where in it memory of the first one, m, is.
+func (s *secondMapping) in(m *mapping) func(mem.Area) mem.Area {
+	return func(a mem.Area) mem.Area {
+		return s.Sub(uint64(uintptr(a.Ptr(0, 0))-uintptr(m.mem)), a.Size())
+	}
 }
 
 func (s *secondMapping) unmap() { sys.Unmap(s.m, uintptr(s.Geo.Size)) }

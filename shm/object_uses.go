@@ -24,7 +24,8 @@ import (
 // goes on if it is live: what this process holds in an object (a lock, a
 // message it has not called TaskDone for) does not end with its handles, and
 // must be found if it dies. The use of a live object that is removed later
-// ends by sweep. Before a bit is cleared this process is recovered in that
+// ends by sweep. (What ends with the last Core of a live object, in some kinds, unhold
+// gives up.) Before a bit is cleared this process is recovered in that
 // object as if it had died, for it has no way back to it.
 type uses struct {
 	mu     gosync.Mutex
@@ -40,6 +41,8 @@ type use struct {
 	kind engine.Kind
 	core weak.Pointer[object.Core]
 	kept bool // all handles were closed, and the collector found that something reaches one
+	idle bool // no handle is left, and what goes with the last one was given up
+	seen bool // kept, of a live object in which something goes with the last handle
 }
 
 // errStale says that a copy of an entry was out of date: look it up again.
@@ -72,6 +75,7 @@ func (a *attachment) use(s *object.Spec, e *region.Entry) (*object.Core, error) 
 			if err := region.Compare(s, core.Kind, core.Fields); err != nil {
 				return nil, err
 			}
+			u.seen = false
 			return core.Handle(), nil
 		}
 	} else {
@@ -146,11 +150,12 @@ func (a *attachment) coreGone(i uint32, gen uint64) {
 	}
 }
 
-// endUse ends a use without a Core of an object that was removed; uses.mu is
-// held. After Close there is nothing to do: the bits are cleared already, and
+// endUse ends a use without a Core of an object that was removed, or what ends of one
+// that is live; uses.mu is held. After Close there is nothing to do: the bits are cleared already, and
 // the memory is this process's own. The call that takes a bit away sees to the
 // memory: the bit may have been the last.
 func (a *attachment) endUse(i uint32, u *use) {
+	a.unhold(i, u)
 	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
 		return
 	}
@@ -167,6 +172,19 @@ func (a *attachment) endUse(i uint32, u *use) {
 	a.ClearOpener(a.self.Index, i)
 	delete(a.uses.m, i)
 	a.reclaimSoon()
+}
+
+// unhold gives up what this process has in a live object only for as long as it has a
+// handle on it, if it has none any more; uses.mu is held.
+func (a *attachment) unhold(i uint32, u *use) {
+	ops, _ := engine.OpsOf(u.kind)
+	if ops.Unheld == nil || u.idle || a.gate.Closed() || u.core.Value() != nil || !a.isLive(i, u) {
+		return
+	}
+	if e := a.Entry(i); a.Valid(&e) == nil {
+		u.idle = true
+		ops.Unheld(a.Words(&e), a.env, a.self)
+	}
 }
 
 // isLive reports whether the object of a use is not removed.

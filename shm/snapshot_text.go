@@ -181,6 +181,10 @@ func (s *Snapshot) summary(o *ObjectState) string {
 	}
 	for i := range o.Holders[:min(len(o.Holders), shownHolders)] {
 		h := &o.Holders[i]
+		if o.Kind == engine.KindSPSC.String() { // one is what it is, and does not have so many
+			is = append(is, fmt.Sprintf("%s %s", h.What, s.held(h)))
+			continue
+		}
 		is = append(is, fmt.Sprintf("%d %s of %s", h.N, h.What, s.held(h)))
 	}
 	if n := len(o.Holders) - shownHolders; n > 0 {

@@ -613,6 +613,34 @@ def look_queue(a, f):
     }
 
 
+def look_spsc(a, f):
+    N, size, flags = a.u32(0), a.u32(4), a.u32(132)
+    if not (1 <= N <= 1 << 28 and 512 + N * size <= a.size and flags & ~1 == 0):
+        raise Damaged("impossible spsc")
+
+    def side(off):
+        w = a.u64(off)
+        return {"index": (w >> 32) - 1, "epoch": bits(w, 0, 32)} if w else None
+
+    for _ in range(TRIES):
+        head, tail, end = a.u64(392), a.u64(264), a.u64(144)
+        last = min(tail, end - 1) if end else tail
+        if not head <= last <= head + N:
+            if a.u64(392) == head:
+                raise Damaged(f"head {head}, tail {tail}, end {end}")
+            continue
+        raw = [a.bytes(512 + p % N * size, size) for p in range(head, last)]
+        if a.u64(392) == head:
+            break
+    else:
+        raise Damaged("it does not stand still")
+    return {
+        "slots": N, "room": size, "shut_down": flags & 1 == 1, "got": head, "put": tail, "end": end - 1 if end else None,
+        "producer": side(256), "consumer": side(384), "waiters": (a.u32(128) | a.u32(136)) & 1 == 1,
+        "messages": [{"message": plain(f["type"], r)} for r in raw],
+    }
+
+
 def decoded(f, raw):
     codec = f.get("codec")
     if codec == "plain":
@@ -623,7 +651,8 @@ def decoded(f, raw):
 
 
 LOOKS = {1: look_mutex, 2: look_rmutex, 3: look_rwmutex, 4: look_cond, 5: look_semaphore, 6: look_semaphore,
-         7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue}
+         7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue,
+         14: look_spsc}
 
 
 def read(path):

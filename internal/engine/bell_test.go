@@ -55,6 +55,18 @@ func TestAwaitAllocatesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	_, full := heapSPSC(t, SPSCConfig{Slots: 1, Room: 8}, env)
+	_, bare := heapSPSC(t, SPSCConfig{Slots: 1, Room: 8}, env)
+	put := func(s *SPSC) {
+		if _, err := s.TryRoom(); err == nil {
+			s.Publish()
+		}
+	}
+	get := func(s *SPSC) {
+		if _, err := s.TryNext(); err == nil {
+			s.Advance()
+		}
+	}
 	msg, s := make([]byte, 8), &nap{}
 	for _, tt := range []struct {
 		name string
@@ -73,6 +85,16 @@ func TestAwaitAllocatesNothing(t *testing.T) {
 				b.Trip(a)
 			}
 		}},
+		{"spsc put", func() error {
+			put(full)
+			_, err := full.AwaitRoom(s)
+			return err
+		}, func() { get(full) }},
+		{"spsc get", func() error {
+			get(bare)
+			_, err := bare.AwaitNext(s)
+			return err
+		}, func() { put(bare) }},
 		{"queue get", func() error {
 			slot, err := q.Take(s, false)
 			if err == nil {

@@ -15,6 +15,7 @@
 //	rwmutex_read.go  what readers do
 //	cond_notify.go   notify and heal; cond_line.go: a process's own line of waiters
 //	queue_*.go       slots, room behind leases, blocks, put, get, join, look
+//	spsc_*.go        put, get, the end, recovery and look
 //
 // Event, Once, RMutex, the semaphores (semaphore.go) and Value, Array and Slice
 // (value.go) are a file each. What is not a kind but a part of some: Bell, which

@@ -142,9 +142,9 @@ const (
 	KindArray
 	KindSlice
 	KindQueue
+	KindSPSC
 
 	// From here on numbers are kept for kinds that no build has yet.
-	KindSPSC
 	KindPipe
 	KindListener
 	KindBroadcast
@@ -161,6 +161,9 @@ type Ops struct {
 	// may run beside live operations, and a second time after a recoverer died
 	// in it. env.Self is the recoverer.
 	Recover func(a mem.Area, env Env, dead Self) error
+	// Unheld gives up what who has in an object only for as long as it has a handle on
+	// it, and has none any more. nil: there is no such thing.
+	Unheld func(a mem.Area, env Env, who Self) error
 	// Look describes the object's present state for a snapshot, read-only.
 	Look func(a mem.Area) Look
 	// Check verifies every invariant that holds at any instant.

@@ -54,6 +54,18 @@ func TestNothingChangesInZeroes(t *testing.T) {
 			_, err = m.Recover(nobody{})
 			return a.Sub(0, 8), err
 		},
+		"taking an SPSC's side": func() (mem.Area, error) {
+			_, s := heapSPSC(t, SPSCConfig{Slots: 2, Room: 8}, env)
+			_, err := s.TryRoom()
+			return mem.At(unsafe.Pointer(s.put.claim), 8), err
+		},
+		"ending an SPSC": func() (mem.Area, error) {
+			_, s := heapSPSC(t, SPSCConfig{Slots: 2, Room: 8}, env)
+			s.Shutdown()
+			*s.get.claim = s.me
+			_, err := s.TryNext()
+			return mem.At(unsafe.Pointer(s.end), 8), err
+		},
 	} {
 		if a, err := try(); err != ErrGone || *a.W64(0) != 0 {
 			t.Errorf("%s in zeroes: %v, and they are %#x then; want ErrGone, 0", name, err, *a.W64(0))

@@ -34,6 +34,7 @@ type area struct {
 var areas = []area{
 	{"engine", engineMutations},
 	{"queue", queueMutations},
+	{"spsc", spscMutations},
 	{"sync", syncMutations},
 	{"close", closeMutations},
 	{"shm", shmMutations},

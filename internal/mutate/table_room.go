@@ -13,7 +13,7 @@ var roomMutations = []mutation{
 		promise: "B4: an answer wakes who waits for it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_FORCE=norelook", "TANDEM_TESTS=bars"}},
 	{file: "shm/ask.go", from: "int32(mem.Load32(r.P32(region.RecAnswered))-number) >= 0", to: "mem.Load32(r.P32(region.RecAnswered)) == number",
 		promise: "one answer serves all who asked before it", pkg: "./shm", run: "TestAnswer$"},
-	{file: "shm/ask.go", from: "rest > 0 && a.hasRemoved() {", to: "rest > 0 && false {",
+	{file: "shm/ask.go", from: "rest > 0 && (a.hasRemoved() || a.hasClosed()) {", to: "rest > 0 && false {",
 		promise: "a process that is asked without end rests", pkg: "./shm", run: "TestAskedWithoutEnd$"},
 	{file: "shm/ask.go", from: "	a.uses.rested = time.Now().Add(restShare * time.Since(begun))\n", to: "	_ = begun\n",
 		promise: "a process that has collected rests", pkg: "./shm", run: "TestAskedWithoutEnd$"},

@@ -1,8 +1,11 @@
 package object
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
+
+	"example.com/tandem/internal/mem"
 )
 
 // A Gate is where the calls of a process meet its Close of the region.
@@ -76,6 +79,42 @@ type Gate struct {
 
 	flagsMu sync.Mutex
 	flags   map[*atomic.Bool]struct{} // what else is set at G1
+	leavers map[*leaver]struct{}      // what is called at G4
+}
+
+// A leaver looks at an object in the region at G4, when no call of this process changes
+// it any more: where it is by then says its argument. A call that asks at G5 what it did
+// may need what no word in the zeroes tells it.
+type leaver struct {
+	look func(in func(mem.Area) mem.Area)
+}
+
+// OnLeave has look called at G4, as long as c's object is in use.
+func (c *Core) OnLeave(look func(in func(mem.Area) mem.Area)) {
+	w, l := c.Whole(), &leaver{look}
+	g := w.Gate
+	g.flagsMu.Lock()
+	defer g.flagsMu.Unlock()
+	if g.leavers == nil {
+		g.leavers = map[*leaver]struct{}{}
+	}
+	g.leavers[l] = struct{}{}
+	runtime.AddCleanup(w, g.unleave, l)
+}
+
+func (g *Gate) unleave(l *leaver) {
+	g.flagsMu.Lock()
+	defer g.flagsMu.Unlock()
+	delete(g.leavers, l)
+}
+
+// Leave calls the leavers; it is for what Replace calls.
+func (g *Gate) Leave(in func(mem.Area) mem.Area) {
+	g.flagsMu.Lock()
+	defer g.flagsMu.Unlock()
+	for l := range g.leavers {
+		l.look(in)
+	}
 }
 
 // Closed reports G1. Flag is where it is read from.

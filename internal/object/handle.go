@@ -12,6 +12,9 @@ import "runtime"
 // region comes upon (Gate), but that the region is there: what gave something
 // has given it, what took something gives it back.
 //
+// Of some kinds there is something that a process has only for as long as it has a handle
+// that something reaches: engine.Ops.Unheld.
+//
 // No memory goes with it. A call that is under way may touch the object at any
 // later time, and nobody counts those; the collector tells when the last is
 // over. So a closed handle counts until nothing reaches it. But if all are

@@ -77,7 +77,7 @@ func (r Ref) what() string {
 	switch k := engine.Kind(r.Kind); {
 	case r.Kind == 0:
 		return "a region"
-	case k == engine.KindArray, k == engine.KindEvent, k == engine.KindRMutex, k == engine.KindRWMutex:
+	case k == engine.KindArray, k == engine.KindEvent, k == engine.KindRMutex, k == engine.KindRWMutex, k == engine.KindSPSC:
 		return fmt.Sprintf("an %v", k)
 	default:
 		return fmt.Sprintf("a %v", k)

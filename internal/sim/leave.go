@@ -70,6 +70,7 @@ func (w *World) goings() {
 			continue
 		}
 		w.flush(p)
+		p.gate.Leave(func(a mem.Area) mem.Area { return a })
 		p.gone = true
 		p.zeroes = map[unsafe.Pointer][]byte{}
 		for _, a := range w.shared {

@@ -35,7 +35,7 @@ var _ = []io.Closer{
 	(*tsync.Mutex)(nil), (*tsync.RMutex)(nil), (*tsync.RWMutex)(nil), (*tsync.Cond)(nil), (*tsync.Semaphore)(nil),
 	(*tsync.BoundedSemaphore)(nil), (*tsync.Event)(nil), (*tsync.Barrier)(nil), (*tsync.Once)(nil),
 	(*atomics.Value[int])(nil), (*atomics.Array[int])(nil), (*atomics.Slice[int])(nil),
-	(*ring.Queue[int])(nil),
+	(*ring.Queue[int])(nil), (*ring.SPSC[int])(nil),
 }
 
 type (
@@ -273,7 +273,7 @@ var (
 		Wait:       ring.Wait(0),
 	}
 	_ [3]ring.Wait = [...]ring.Wait{ring.Adaptive, ring.Spin, ring.Sleep}
-	_ [6]error     = [...]error{ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrCodec}
+	_ [7]error     = [...]error{ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrBusy, ring.ErrCodec}
 
 	_ func(*shm.Region, string, *ring.QueueOptions) (*ring.Queue[msg], error) = ring.OpenQueue[msg]
 	_ func(*ring.Queue[msg], ctx, msg) error                                  = (*ring.Queue[msg]).Put
@@ -304,6 +304,20 @@ var (
 	_ func(*ring.Queue[msg]) int                                              = (*ring.Queue[msg]).Len
 	_ func(*ring.Queue[msg]) int                                              = (*ring.Queue[msg]).Cap
 	_ handle                                                                  = (*ring.Queue[msg])(nil)
+
+	_                                                                       = ring.SPSCOptions{Capacity: int(0), Wait: ring.Wait(0)}
+	_ func(*shm.Region, string, *ring.SPSCOptions) (*ring.SPSC[msg], error) = ring.OpenSPSC[msg]
+	_ func(*ring.SPSC[msg], ctx, msg) error                                 = (*ring.SPSC[msg]).Put
+	_ func(*ring.SPSC[msg], msg) error                                      = (*ring.SPSC[msg]).TryPut
+	_ func(*ring.SPSC[msg], ctx) (msg, error)                               = (*ring.SPSC[msg]).Get
+	_ func(*ring.SPSC[msg]) (msg, error)                                    = (*ring.SPSC[msg]).TryGet
+	_ func(*ring.SPSC[msg], ctx) iter.Seq2[msg, error]                      = (*ring.SPSC[msg]).All
+	_ func(*ring.SPSC[msg], ctx, []msg) (int, error)                        = (*ring.SPSC[msg]).PutBatch
+	_ func(*ring.SPSC[msg], ctx, []msg) (int, error)                        = (*ring.SPSC[msg]).GetBatch
+	_ func(*ring.SPSC[msg]) error                                           = (*ring.SPSC[msg]).Shutdown
+	_ func(*ring.SPSC[msg]) int                                             = (*ring.SPSC[msg]).Len
+	_ func(*ring.SPSC[msg]) int                                             = (*ring.SPSC[msg]).Cap
+	_ handle                                                                = (*ring.SPSC[msg])(nil)
 )
 
 // Package proc.
@@ -352,7 +366,7 @@ func TestSentinels(t *testing.T) {
 	}
 	all := []error{shm.ErrClosed, shm.ErrMismatch, shm.ErrNotRegion, shm.ErrVersion, shm.ErrCorrupt, shm.ErrNoSpace,
 		shm.ErrTooManyParticipants, shm.ErrNotPlain, shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked, tsync.ErrOverRelease,
-		ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrCodec, proc.ErrNoMain,
+		ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrBusy, ring.ErrCodec, proc.ErrNoMain,
 		fs.ErrInvalid, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, errors.ErrUnsupported, io.EOF}
 	for i, a := range all {
 		for _, b := range all[:i] {
@@ -374,6 +388,7 @@ func TestOptions(t *testing.T) {
 		{shm.Error{}, []string{"Op", "Region", "Object", "Err"}},
 		{shm.Participant{}, []string{"Index", "Epoch", "PID", "Name", "Started", "State"}},
 		{ring.QueueOptions{}, []string{"Capacity", "Buffer", "MaxMessage", "Codec", "Wait"}},
+		{ring.SPSCOptions{}, []string{"Capacity", "Wait"}},
 		{proc.Options{}, []string{"Name", "Stdin", "Stdout", "Stderr", "Env", "Dir", "Regions", "Grace", "KeepOnExit"}},
 	} {
 		typ := reflect.TypeOf(tt.of)

@@ -108,11 +108,17 @@ var first = testproc.Role("first", func(args []string) {
 	pages := must(ring.OpenQueue[page](r, "pages", &ring.QueueOptions{Capacity: 4}))
 	shut := must(ring.OpenQueue[pair](r, "shut", &ring.QueueOptions{Capacity: 4}))
 	over := must(ring.OpenQueue[pair](r, "over", &ring.QueueOptions{Capacity: 4}))
+	ticks := must(ring.OpenSPSC[pair](r, "ticks", &ring.SPSCOptions{Capacity: 5}))
+	tocks := must(ring.OpenSPSC[pair](r, "tocks", &ring.SPSCOptions{Capacity: 5}))
 	removed := must(ring.OpenQueue[[]byte](r, "removed-queue", &ring.QueueOptions{Capacity: 4, Buffer: 1 << 13}))
 	for i := range 6 {
 		testproc.Must(empty.Put(bg, pair{int64(i), 1}))
 		must(empty.Get(bg))
 		testproc.Must(pairs.Put(bg, pair{int64(i), 2}))
+		if i < 4 {
+			testproc.Must(ticks.Put(bg, pair{int64(i), 7}))
+			testproc.Must(tocks.Put(bg, pair{int64(i), 8}))
+		}
 		testproc.Must(bytes.Put(bg, []byte(text(i*700))))
 		testproc.Must(jobs.Put(bg, job{text(i * 100), []string{"a", text(i)}, map[string]int{"x": i}}))
 		if i < 4 {
@@ -135,6 +141,8 @@ var first = testproc.Role("first", func(args []string) {
 	must(shut.Lease(bg))
 	testproc.Must(shut.Shutdown())
 	testproc.Must(over.Shutdown())
+	testproc.Must(tocks.Shutdown())
+	must(tocks.Get(bg))
 	testproc.Must(r.Remove("removed-queue"))
 	testproc.Must(r.Remove("removed-mutex"))
 	must(sync.OpenMutex(r, "short-lived"))
@@ -143,6 +151,8 @@ var first = testproc.Role("first", func(args []string) {
 	testproc.Hear()
 	runtime.KeepAlive(removed) // what is dropped is closed
 	runtime.KeepAlive(removedMutex)
+	runtime.KeepAlive(ticks)
+	runtime.KeepAlive(tocks)
 })
 
 // second dies with a lock, while first is there to notice.

@@ -75,6 +75,9 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	open("jobs", func() error {
 		return queue(u, "jobs", func(i int) job { return job{text(i), []string{"b"}, map[string]int{"y": i}} })
 	})
+	for _, name := range []string{"ticks", "tocks"} {
+		open(name, func() error { return spsc(u, name) })
+	}
 	open("pages", func() error { return queue(u, "pages", func(i int) page { return page{ID: int64(i)} }) })
 	return u
 }
@@ -414,6 +417,37 @@ func queue[T any](u *user, name string, message func(i int) T) error {
 		u.try(name+" Shutdown", q.Shutdown)
 	}
 	u.again(name, q, new(ring.Queue[T]), nil)
+	return nil
+}
+
+// spsc is used by one goroutine at a time on each side.
+func spsc(u *user, name string) error {
+	s, err := ring.OpenSPSC[pair](u.r, name, nil)
+	if err != nil {
+		return err
+	}
+	var puts, gets gosync.Mutex
+	of := func(side *gosync.Mutex, call string, do func(ctx context.Context) error) {
+		u.add(name+" "+call, func(ctx context.Context) error {
+			if !side.TryLock() {
+				return nil
+			}
+			defer side.Unlock()
+			return do(ctx)
+		})
+	}
+	of(&puts, "Put", func(ctx context.Context) error { return s.Put(ctx, pair{1, 9}) })
+	of(&puts, "TryPut", func(context.Context) error { return s.TryPut(pair{2, 9}) })
+	of(&puts, "PutBatch", func(ctx context.Context) error { _, err := s.PutBatch(ctx, make([]pair, 4)); return err })
+	of(&gets, "Get", func(ctx context.Context) error { _, err := s.Get(ctx); return err })
+	of(&gets, "TryGet", func(context.Context) error { _, err := s.TryGet(); return err })
+	of(&gets, "GetBatch", func(ctx context.Context) error { _, err := s.GetBatch(ctx, make([]pair, 4)); return err })
+	of(&gets, "All", func(ctx context.Context) error { return some(s.All(ctx)) })
+	u.try(name+" Len", func() error { return wish(s.Len() + s.Cap()) })
+	if u.rnd.IntN(4) == 0 {
+		u.try(name+" Shutdown", s.Shutdown)
+	}
+	u.again(name, s, new(ring.SPSC[pair]), nil)
 	return nil
 }
 

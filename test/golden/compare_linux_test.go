@@ -98,6 +98,8 @@ func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
 		switch s.Kind {
 		case "queue":
 			compareQueue(t, s, g)
+		case "spsc":
+			compareSPSC(t, s, g)
 		case "value", "array", "slice", "mutex":
 		default:
 			compareSync(t, s, g)
@@ -129,6 +131,17 @@ func compareQueue(t *testing.T, s *seenObject, g *shm.ObjectState) {
 	slices.Sort(held)
 	slices.Sort(wanted)
 	want(t, s.Name+": holders", held, wanted)
+}
+
+func compareSPSC(t *testing.T, s *seenObject, g *shm.ObjectState) {
+	t.Helper()
+	want(t, s.Name+": len, cap", []int{len(s.Messages), s.Slots}, []int{g.Len, g.Cap})
+	want(t, s.Name+": shut down, at its end", []bool{s.ShutDown, s.End != nil && *s.End == s.Got}, []bool{g.State != "", g.State == "at its end"})
+	sides := map[string]string{"producer": "nobody", "consumer": "nobody"}
+	for _, h := range g.Holders {
+		sides[h.What] = holder(&h)
+	}
+	want(t, s.Name+": sides", []string{who(s.Producer), who(s.Consumer)}, []string{sides["producer"], sides["consumer"]})
 }
 
 func who(w *seenWho) string {

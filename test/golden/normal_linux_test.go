@@ -169,6 +169,8 @@ func bells(kind uint32, participants uint64) (at []uint64) {
 		at = []uint64{136}
 	case 7:
 		at = []uint64{8}
+	case 14:
+		at = []uint64{128, 136}
 	}
 	return at
 }

@@ -99,6 +99,10 @@ type seenObject struct {
 		seenWho
 		Count int
 	} `json:"lent"`
+	Got                uint64
+	End                *uint64
+	Producer, Consumer *seenWho
+
 	Messages, Taken []struct {
 		Slot    int
 		Phase   string
@@ -178,6 +182,12 @@ var contents = map[string]map[string]string{
 		"people":  `full 0: "a2644e616d6563416461634167651824"`,
 		"end":     "",
 	},
+	"spsc": {
+		"points": `{"X":3.0,"Y":-3.0}, {"X":4.0,"Y":-4.0}, {"X":5.0,"Y":-5.0}`,
+		"back":   "9223372036854775808",
+		"over":   "",
+		"half":   "8, 9",
+	},
 }
 
 // The reader finds in the images what Go does, and what was put there.
@@ -198,6 +208,12 @@ func TestPythonImages(t *testing.T) {
 func (o *seenObject) text(t *testing.T) string {
 	switch o.Kind {
 	case "queue":
+	case "spsc":
+		var ms []string
+		for _, m := range o.Messages {
+			ms = append(ms, compact(t, m.Message))
+		}
+		return strings.Join(ms, ", ")
 	case "value", "array", "slice":
 		return compact(t, o.Cells)
 	default:

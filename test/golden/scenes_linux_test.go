@@ -32,6 +32,7 @@ var scenes = []scene{
 	{"wide", []func(*actor){wides, storesWide}, []int{0, 1, 0}, false},
 	{"held", []func(*actor){holds, waits}, []int{0, 1, 0}, false},
 	{"queue", []func(*actor){puts, takes}, []int{0, 1, 0}, false},
+	{"spsc", []func(*actor){sends, receives}, []int{0, 1, 0}, false},
 	{"sync", []func(*actor){keeps, leaves, joins}, []int{0, 1, ^1, 0, 2, 0}, false},
 	{"dead", []func(*actor){diesWithUnknown, recovers}, []int{0, 1, ^0, 1}, false},
 }

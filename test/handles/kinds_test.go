@@ -90,6 +90,25 @@ func openQueue(r *shm.Region) (queue, error) {
 	return ring.OpenQueue[string](r, "object", &ring.QueueOptions{Capacity: 1})
 }
 
+type spsc = *ring.SPSC[int64]
+
+var spscCalls = map[string]func(bg, any) error{
+	"Put":      func(ctx bg, h any) error { return h.(spsc).Put(ctx, 1) },
+	"TryPut":   func(ctx bg, h any) error { return h.(spsc).TryPut(1) },
+	"PutBatch": func(ctx bg, h any) error { return first(h.(spsc).PutBatch(ctx, make([]int64, 2))) },
+	"Get":      func(ctx bg, h any) error { return first(h.(spsc).Get(ctx)) },
+	"TryGet":   func(ctx bg, h any) error { return first(h.(spsc).TryGet()) },
+	"GetBatch": func(ctx bg, h any) error { return first(h.(spsc).GetBatch(ctx, make([]int64, 2))) },
+	"Shutdown": func(ctx bg, h any) error { return h.(spsc).Shutdown() },
+}
+
+func openSPSC(r *shm.Region) (spsc, error) {
+	return ring.OpenSPSC[int64](r, "object", &ring.SPSCOptions{Capacity: 1})
+}
+
+func putWord(ctx bg, h any) error { return h.(spsc).Put(ctx, 1) }
+func getWord(h any) error         { return first(h.(spsc).TryGet()) }
+
 func put(ctx bg, h any) error { return h.(queue).Put(ctx, "held") }
 func get(h any) error         { return first(h.(queue).TryGet()) }
 
@@ -154,4 +173,8 @@ var kinds = map[string]kind{
 		return first(h.(*ring.Queue[sheet]).TryGet())
 	}},
 	"queue, empty, by lease": {open(openQueue), queueCalls(""), nil, "Lease", nil},
+	"spsc, full":             {open(openSPSC), spscCalls, putWord, "Put", getWord},
+	"spsc, full, a batch":    {open(openSPSC), spscCalls, putWord, "PutBatch", getWord},
+	"spsc, empty":            {open(openSPSC), spscCalls, nil, "Get", nil},
+	"spsc, empty, a batch":   {open(openSPSC), spscCalls, nil, "GetBatch", nil},
 }

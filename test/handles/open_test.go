@@ -117,6 +117,18 @@ var openers = []opener{
 	{"queue", made(func(r *shm.Region, name string) (*ring.Queue[string], error) {
 		return ring.OpenQueue[string](r, name, nil)
 	}), nil},
+	{"spsc", made(func(r *shm.Region, name string) (*ring.SPSC[int64], error) {
+		return ring.OpenSPSC[int64](r, name, nil)
+	}), func(t *testing.T) map[string]error {
+		var none ring.SPSC[int64]
+		if none.Len() != 0 || none.Cap() != 0 {
+			t.Error("the zero SPSC has something")
+		}
+		vs := make([]int64, 2)
+		return map[string]error{"Put": none.Put(background, 1), "TryPut": none.TryPut(1), "PutBatch": first(none.PutBatch(background, vs)),
+			"Get": first(none.Get(background)), "TryGet": first(none.TryGet()), "GetBatch": first(none.GetBatch(background, vs)),
+			"Shutdown": none.Shutdown(), "MarshalBinary": first(none.MarshalBinary())}
+	}},
 }
 
 var background = context.Background()

@@ -34,6 +34,7 @@ func TestCloseUnderEverything(t *testing.T) {
 		loans := testproc.Get(ring.OpenQueue[[]byte](r, "loans", &ring.QueueOptions{Capacity: 4}))(t)
 		texts := testproc.Get(ring.OpenQueue[string](r, "texts", &ring.QueueOptions{Capacity: 4}))(t)
 		idle := testproc.Get(ring.OpenQueue[int64](r, "idle", nil))(t)
+		ticks := testproc.Get(ring.OpenSPSC[int64](r, "ticks", &ring.SPSCOptions{Capacity: 4}))(t)
 		mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
 		held := testproc.Get(tsync.OpenMutex(r, "held"))(t)
 		v := testproc.Get(atomics.OpenValue(r, "v", int64(1)))(t)
@@ -83,6 +84,8 @@ func TestCloseUnderEverything(t *testing.T) {
 				return l.Put(ctx, 4000)
 			},
 			"Drop":     func() error { l, err := loans.Loan(ctx, 5000); return errors.Join(err, l.Drop()) },
+			"Send":     func() error { return one(ticks.PutBatch(ctx, make([]int64, 3))) },
+			"Receive":  func() error { return one(ticks.Get(ctx)) },
 			"Nack":     func() error { d, err := texts.Lease(ctx); return errors.Join(err, d.Nack()) },
 			"Join":     func() error { return texts.Join(ctx) },
 			"TaskDone": func() error { return ignore(words.TaskDone(), ring.ErrOverDone) },

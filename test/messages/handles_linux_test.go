@@ -86,9 +86,11 @@ func TestReadOnly(t *testing.T) {
 // Handles that nothing made say so.
 func TestZeroHandles(t *testing.T) {
 	var q ring.Queue[int]
+	var s ring.SPSC[int]
 	var mu tsync.Mutex
 	var v atomics.Value[int]
 	const noQueue, noMutex = ": the handle was not made by OpenQueue: invalid argument", ": the handle was not made by an OpenX of package sync: invalid argument"
+	const noSPSC = ": the handle was not made by OpenSPSC: invalid argument"
 	const noValue, noRegion = ": the handle was not made by OpenValue, OpenArray or OpenSlice: invalid argument", ": the region is nil or was not opened: invalid argument"
 	rows := []row{
 		{"Put", func() error { return q.Put(ctx, 1) }, fs.ErrInvalid, "queue.Put" + noQueue},
@@ -104,6 +106,11 @@ func TestZeroHandles(t *testing.T) {
 		{"Join", func() error { return q.Join(ctx) }, fs.ErrInvalid, "queue.Join" + noQueue},
 		{"Shutdown", q.Shutdown, fs.ErrInvalid, "queue.Shutdown" + noQueue},
 		{"Marshal", func() error { return second(q.MarshalBinary()) }, fs.ErrInvalid, "queue.MarshalBinary" + noQueue},
+		{"spsc.Put", func() error { return s.Put(ctx, 1) }, fs.ErrInvalid, "spsc.Put" + noSPSC},
+		{"spsc.TryGet", func() error { return second(s.TryGet()) }, fs.ErrInvalid, "spsc.TryGet" + noSPSC},
+		{"spsc.GetBatch", func() error { return second(s.GetBatch(ctx, nil)) }, fs.ErrInvalid, "spsc.Get" + noSPSC},
+		{"spsc.Shutdown", s.Shutdown, fs.ErrInvalid, "spsc.Shutdown" + noSPSC},
+		{"spsc.Marshal", func() error { return second(s.MarshalBinary()) }, fs.ErrInvalid, "spsc.MarshalBinary" + noSPSC},
 		{"Lock", func() error { return mu.Lock(ctx) }, fs.ErrInvalid, "mutex.Lock" + noMutex},
 		{"Unlock", mu.Unlock, fs.ErrInvalid, "mutex.Unlock" + noMutex},
 		{"value.Lock", func() error { return v.Lock(ctx) }, fs.ErrInvalid, "atomics.Lock" + noValue},

@@ -42,6 +42,9 @@ func (mute) Decode([]byte, any) error                 { return errMute }
 func queue[T any](r *shm.Region, name string, o *ring.QueueOptions) func() error {
 	return func() error { return second(ring.OpenQueue[T](r, name, o)) }
 }
+func spsc[T any](r *shm.Region, name string, o *ring.SPSCOptions) func() error {
+	return func() error { return second(ring.OpenSPSC[T](r, name, o)) }
+}
 func mutex(r *shm.Region, name string) func() error {
 	return func() error { return second(tsync.OpenMutex(r, name)) }
 }
@@ -64,6 +67,7 @@ func TestOpen(t *testing.T) {
 	testproc.Get(ring.OpenQueue[tick](r, "jobs", &ring.QueueOptions{Capacity: 8}))(t)
 	testproc.Get(ring.OpenQueue[string](r, "text", &ring.QueueOptions{Capacity: 8, MaxMessage: 100, Buffer: 4096}))(t)
 	testproc.Get(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))(t)
+	testproc.Get(ring.OpenSPSC[tick](r, "ticks", &ring.SPSCOptions{Capacity: 8}))(t)
 	testproc.Get(atomics.OpenValue(r, "hits", int64(3)))(t)
 	testproc.Get(atomics.OpenArray[int64](r, "cells", 3))(t)
 	unchanged(t, r)
@@ -76,6 +80,9 @@ func TestOpen(t *testing.T) {
 		{"capacity", queue[tick](r, "jobs", &ring.QueueOptions{Capacity: 9}), shm.ErrMismatch, "ring.OpenQueue feed/jobs" + another + "capacity: 9 here, 8 in the region"},
 		{"buffer", queue[string](r, "text", &ring.QueueOptions{Buffer: 9000}), shm.ErrMismatch, "ring.OpenQueue feed/text" + another + "buffer: 9000 here, 4096 in the region"},
 		{"max message", queue[string](r, "text", &ring.QueueOptions{MaxMessage: 101}), shm.ErrMismatch, "ring.OpenQueue feed/text" + another + "max message: 101 here, 100 in the region"},
+		{"capacity of an SPSC", spsc[tick](r, "ticks", &ring.SPSCOptions{Capacity: 9}), shm.ErrMismatch, "ring.OpenSPSC feed/ticks" + another + "capacity: 9 here, 8 in the region"},
+		{"fields of an SPSC", spsc[tock](r, "ticks", nil), shm.ErrMismatch, "ring.OpenSPSC feed/ticks" + another + "field B: float64 here, int64 in the region; field C: int8 here, not in the region"},
+		{"an SPSC for a queue", spsc[tick](r, "jobs", nil), shm.ErrMismatch, "ring.OpenSPSC feed/jobs" + another + "kind: spsc here, queue in the region"},
 		{"codec", queue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"other"}}), shm.ErrMismatch, "ring.OpenQueue feed/coded" + another + "codec: other here, mine in the region"},
 		{"codec where none is", queue[tick](r, "jobs", &ring.QueueOptions{Codec: mute{"mine"}}), shm.ErrMismatch, "ring.OpenQueue feed/jobs" + another + "codec: mine here, plain in the region"},
 		{"codec's name", queue[tick](r, "new", &ring.QueueOptions{Codec: mute{"cbor"}}), fs.ErrInvalid, `ring.OpenQueue feed/new: a codec named "cbor", as what needs no codec is: invalid argument`},
@@ -92,12 +99,16 @@ func TestOpen(t *testing.T) {
 		{"capacity past all", queue[int](r, "n", &ring.QueueOptions{Capacity: 1 << 40}), fs.ErrInvalid, "ring.OpenQueue feed/n: capacity 1099511627776, want 1 to 268435456, or 0 for the default: invalid argument"},
 		{"narrow buffer", queue[string](r, "n", &ring.QueueOptions{Buffer: 10, MaxMessage: 10}), fs.ErrInvalid, "ring.OpenQueue feed/n: buffer 10 for messages of up to 10 bytes, want twice that: invalid argument"},
 		{"wait", queue[int](r, "n", &ring.QueueOptions{Wait: 9}), fs.ErrInvalid, "ring.OpenQueue feed/n: wait 9, want Adaptive, Spin or Sleep: invalid argument"},
+		{"negative capacity of an SPSC", spsc[int](r, "n", &ring.SPSCOptions{Capacity: -1}), fs.ErrInvalid, "ring.OpenSPSC feed/n: capacity -1, want 1 to 268435456, or 0 for the default: invalid argument"},
+		{"wait of an SPSC", spsc[int](r, "n", &ring.SPSCOptions{Wait: 9}), fs.ErrInvalid, "ring.OpenSPSC feed/n: wait 9, want Adaptive, Spin or Sleep: invalid argument"},
+		{"too large an SPSC", spsc[[1 << 20]byte](r, "n", &ring.SPSCOptions{Capacity: 1 << 28}), shm.ErrNoSpace, "ring.OpenSPSC feed/n: capacity 268435456, messages of 1048576 bytes: no space"},
 		{"negative length", array[int](r, "n", -1), fs.ErrInvalid, "atomics.OpenArray feed/n: length -1: invalid argument"},
 		{"no length", array[int](r, "n", 0), fs.ErrNotExist, "atomics.OpenArray feed/n: there is none to take the length from: file does not exist"},
 		{"region full", queue[int](r, "n", &ring.QueueOptions{Capacity: 1 << 20}), shm.ErrNoSpace, "ring.OpenQueue feed/n: no space: # bytes needed, # free in the region (of #), # free in its file system"},
 
 		{"pointer", value[pointing](r, "n"), shm.ErrNotPlain, "atomics.OpenValue feed/n: type is not plain: field pointing.In.P is a *int"},
 		{"string", array[string](r, "n", 1), shm.ErrNotPlain, "atomics.OpenArray feed/n: type is not plain: string"},
+		{"text in an SPSC", spsc[string](r, "n", nil), shm.ErrNotPlain, "ring.OpenSPSC feed/n: type is not plain: string"},
 		{"map", slice[map[int]int](r, "n", 1), shm.ErrNotPlain, "atomics.OpenSlice feed/n: type is not plain: map[int]int"},
 		{"wide value, and a word is there", value[tick](r, "hits"), shm.ErrMismatch, "atomics.OpenValue feed/hits" + another + "field A: int64 here, not in the region; field B: int64 here, not in the region; type: not here, int64 in the region"},
 		{"too many", array[tick](r, "n", 1<<30), shm.ErrNoSpace, "atomics.OpenArray feed/n: 1073741824 elements of 16 bytes: no space"},
@@ -125,6 +136,7 @@ func TestOperations(t *testing.T) {
 	large := testproc.Get(ring.OpenQueue[[200]byte](r, "large", nil))(t)
 	bytes := testproc.Get(ring.OpenQueue[[]byte](r, "bytes", &ring.QueueOptions{MaxMessage: 100, Buffer: 4096}))(t)
 	l := testproc.Get(bytes.Loan(ctx, 7))(t)
+	ticks := testproc.Get(ring.OpenSPSC[tick](r, "ticks", nil))(t)
 	coded := testproc.Get(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))(t)
 	hits := testproc.Get(atomics.OpenValue(r, "hits", int64(3)))(t)
 	unchanged(t, r)
@@ -135,6 +147,10 @@ func TestOperations(t *testing.T) {
 		{"does not encode", func() error { return coded.Put(ctx, tick{}) }, errMute, "queue.Put feed/coded: message does not encode or decode: it says nothing"},
 		{"empty", func() error { return second(q.TryGet()) }, ring.ErrEmpty, "queue.TryGet feed/jobs: queue is empty"},
 		{"none to lease", func() error { return second(q.TryLease()) }, ring.ErrEmpty, "queue.TryLease feed/jobs: queue is empty"},
+		{"an SPSC's empty", func() error { return second(ticks.TryGet()) }, ring.ErrEmpty, "spsc.TryGet feed/ticks: queue is empty"},
+		{"an SPSC's put, ended", func() error { return ticks.Put(ended(), tick{}) }, ctxErr, "spsc.Put feed/ticks: context canceled"},
+		{"an SPSC's batch, ended", func() error { return second(ticks.PutBatch(ended(), make([]tick, 2))) }, ctxErr, "spsc.Put feed/ticks: context canceled"},
+		{"an SPSC's get, ended", func() error { return second(ticks.Get(ended())) }, ctxErr, "spsc.Get feed/ticks: context canceled"},
 		{"none gotten", func() error { return q.TaskDone() }, ring.ErrOverDone, "queue.TaskDone feed/jobs: more done than gotten"},
 		{"put, ended", func() error { return q.Put(ended(), tick{}) }, ctxErr, "queue.Put feed/jobs: context canceled"},
 		{"get, ended", func() error { return second(q.Get(ended())) }, ctxErr, "queue.Get feed/jobs: context canceled"},
@@ -165,7 +181,17 @@ func TestEnds(t *testing.T) {
 	if err := q.Put(ctx, tick{}); err != nil {
 		t.Fatal(err)
 	}
-	check(t, []row{{"full", func() error { return q.TryPut(tick{}) }, ring.ErrFull, "queue.TryPut feed/jobs: queue is full"}})
+	ticks := testproc.Get(ring.OpenSPSC[tick](r, "ticks", &ring.SPSCOptions{Capacity: 1}))(t)
+	if err := ticks.Put(ctx, tick{}); err != nil {
+		t.Fatal(err)
+	}
+	check(t, []row{
+		{"full", func() error { return q.TryPut(tick{}) }, ring.ErrFull, "queue.TryPut feed/jobs: queue is full"},
+		{"an SPSC, full", func() error { return ticks.TryPut(tick{}) }, ring.ErrFull, "spsc.TryPut feed/ticks: queue is full"},
+	})
+	if err := errors.Join(ticks.Shutdown(), second(ticks.Get(ctx))); err != nil {
+		t.Fatal(err)
+	}
 	d := testproc.Get(q.Lease(ctx))(t)
 	bytes := testproc.Get(ring.OpenQueue[[]byte](r, "bytes", nil))(t)
 	l, other := testproc.Get(bytes.Loan(ctx, 1))(t), testproc.Get(bytes.Loan(ctx, 1))(t)
@@ -186,6 +212,9 @@ func TestEnds(t *testing.T) {
 		{"try to get", func() error { return second(q.TryGet()) }, io.EOF, "queue.TryGet feed/jobs: EOF"},
 		{"lease", func() error { return second(q.Lease(ctx)) }, io.EOF, "queue.Lease feed/jobs: EOF"},
 		{"try to lease", func() error { return second(q.TryLease()) }, io.EOF, "queue.TryLease feed/jobs: EOF"},
+		{"put into an SPSC", func() error { return ticks.Put(ctx, tick{}) }, ring.ErrShutdown, "spsc.Put feed/ticks: queue is shut down"},
+		{"get from an SPSC", func() error { return second(ticks.Get(ctx)) }, io.EOF, "spsc.Get feed/ticks: EOF"},
+		{"try to get from an SPSC", func() error { return second(ticks.TryGet()) }, io.EOF, "spsc.TryGet feed/ticks: EOF"},
 	})
 }
 

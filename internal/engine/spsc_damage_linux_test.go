@@ -1,0 +1,57 @@
+package engine
+
+import (
+	"math/rand/v2"
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// useSPSC is of TestDamagedMemory.
+func useSPSC(r *rand.Rand, a mem.Area, env Env, wreck func()) {
+	s, err := AttachSPSC(a, env)
+	if err != nil {
+		return
+	}
+	msgs := make([]byte, 8*int(s.size)+1)
+	for range 30 {
+		switch wreck(); r.IntN(8) {
+		case 0, 1:
+			if p := s.Room(); p != nil {
+				mem.Copy(p, unsafe.Pointer(&msgs[0]), s.size)
+				wreck()
+				s.Publish()
+			}
+		case 2:
+			if p, err := s.AwaitRoom(&tired{}); err == nil {
+				wreck()
+				mem.Copy(p, unsafe.Pointer(&msgs[0]), s.size)
+				s.Publish()
+			}
+		case 3:
+			s.PutRun(unsafe.Pointer(&msgs[0]), 1+r.IntN(8))
+		case 4:
+			if p := s.Next(); p != nil {
+				mem.Copy(unsafe.Pointer(&msgs[0]), p, s.size)
+				wreck()
+				s.Advance()
+			}
+		case 5:
+			if p, err := s.AwaitNext(&tired{}); err == nil {
+				wreck()
+				mem.Copy(unsafe.Pointer(&msgs[0]), p, s.size)
+				s.Advance()
+			}
+		case 6:
+			s.GetRun(unsafe.Pointer(&msgs[0]), 1+r.IntN(8))
+		case 7:
+			s.Len()
+			s.PutIn(1)
+			s.GotInZeroes()
+			if r.IntN(8) == 0 {
+				s.Shutdown()
+				s.Leave(a)
+			}
+		}
+	}
+}

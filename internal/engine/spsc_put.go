@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// Room is where the next message goes, which is to be written there and published; or
+// nil, and TryRoom says why.
+func (s *SPSC) Room() unsafe.Pointer {
+	if s.put.left == 0 || mem.Load64(s.look)&spscShut != 0 { // P0
+		return nil
+	}
+	return s.place(&s.put)
+}
+
+// place is where slot pos is.
+func (s *SPSC) place(u *spscSide) unsafe.Pointer {
+	s.raceAcquire(u.pos)
+	return mem.Place(unsafe.Add(s.slots, u.at))
+}
+
+// TryRoom is Room, or ErrFull, ErrShutdown, ErrBusy, ErrCorrupt.
+func (s *SPSC) TryRoom() (unsafe.Pointer, error) {
+	if err := s.room(1); err != nil {
+		return nil, err
+	}
+	return s.place(&s.put), nil
+}
+
+// AwaitRoom waits for it.
+func (s *SPSC) AwaitRoom(by Sleeper) (unsafe.Pointer, error) {
+	err := s.room(1)
+	if err == ErrFull {
+		s.pause(by, &s.put)
+		_, e := s.space.Await(by, func() bool {
+			err = s.room(1)
+			return err != ErrFull
+		})
+		if e != nil {
+			return nil, e
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.place(&s.put), nil
+}
+
+// room makes put.left at least 1, and looks at head if it is less than want.
+func (s *SPSC) room(want uint64) error {
+	u := &s.put
+	if err := s.take(u); err != nil {
+		return err
+	}
+	if mem.Load64(s.look)&spscShut != 0 { // P0
+		return ErrShutdown
+	}
+	if u.left < want { // P1
+		used := u.pos - mem.Load64(u.other)
+		if used > s.n {
+			return badSPSC("%d messages in %d slots", used, s.n)
+		}
+		u.left = s.n - used
+	}
+	if u.left == 0 {
+		return ErrFull
+	}
+	return nil
+}
+
+// Publish makes the message everybody's that was written into Room. It reports false
+// if that came too late: the stream has ended before it. One doubt is left, see PutIn.
+func (s *SPSC) Publish() bool {
+	s.raceRelease(s.put.pos)
+	return s.publish(1) == 1
+}
+
+// publish is P3 and P4 of the next n messages, and returns how many of them are in.
+func (s *SPSC) publish(n uint64) uint64 {
+	u := &s.put
+	u.advance(s, n)
+	u.store(s) // P3
+	v := mem.Load64(s.look)
+	if v&(spscShut|bellAsleep) != 0 { // P4
+		return s.heed(v, n)
+	}
+	return n
+}
+
+// heed is the rest of P4, which has something to see to.
+//
+//go:noinline
+func (s *SPSC) heed(v, n uint64) uint64 {
+	if v&spscShut != 0 {
+		n = s.decide(n) // E1
+	}
+	s.items.Ring(-1)
+	return n
+}
+
+// PutRun puts the first of up to n messages that lie at src one after the other, as
+// many as there is room for, and publishes them at once. It returns how many are in;
+// fewer than there was room for with ErrShutdown. It does not wait.
+func (s *SPSC) PutRun(src unsafe.Pointer, n int) (int, error) {
+	u := &s.put
+	want := uint64(n)
+	if u.left < want || mem.Load64(s.look)&spscShut != 0 { // P0
+		if err := s.room(want); err != nil {
+			return 0, err
+		}
+	}
+	k := min(u.left, want)
+	if mem.RaceEnabled {
+		for i := range k {
+			s.raceAcquire(u.pos + i)
+		}
+	}
+	first, more := s.run(u, k)
+	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
+	if more != 0 {
+		mem.Copy(mem.Place(s.slots), unsafe.Add(src, first), more)
+	}
+	if mem.RaceEnabled {
+		for i := range k {
+			s.raceRelease(u.pos + i)
+		}
+	}
+	if in := s.publish(k); in != k {
+		return int(in), ErrShutdown
+	}
+	return int(k), nil
+}
+
+// PutIn is asked in zeroes of the n messages that a call published last: how many of
+// them are in, in the region.
+func (s *SPSC) PutIn(n int) int {
+	u := &s.put
+	if mem.Load64(u.own) == u.pos {
+		return 0 // they were published here
+	}
+	return int(below(s.lastEnd, u.pos, uint64(n)))
+}

@@ -1,0 +1,259 @@
+package main
+
+// Of an SPSC's algorithm; its wrong variants are the ones that tempt.
+var spscMutations = []mutation{
+	{file: "internal/engine/spsc.go",
+		from: `	ok, err := s.env.change(u.claim, 0, s.me) // T1
+	if err != nil {
+		return err
+	}
+	if !ok && mem.Load64(u.claim) != s.me { // ours, if it was taken by a handle that is gone
+		return ErrBusy
+	}
+	pos := mem.Load64(u.own) // T2
+`,
+		to: `	pos := mem.Load64(u.own) // T2
+	ok, err := s.env.change(u.claim, 0, s.me) // T1
+	if err != nil {
+		return err
+	}
+	if !ok && mem.Load64(u.claim) != s.me { // ours, if it was taken by a handle that is gone
+		return ErrBusy
+	}
+`,
+		promise: "T1 before T2: an index is read by who has the side",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=4,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc.go",
+		from:    "if !ok && mem.Load64(u.claim) != s.me { // ours",
+		to:      "if !ok && mem.Load64(u.claim) == s.me { // ours",
+		promise: "T1: a side has one live holder",
+		pkg:     "./internal/engine", run: "TestSPSCSides$"},
+	{file: "internal/engine/spsc.go",
+		from: `	if u.at >= s.span {
+		u.at -= s.span
+	}
+`,
+		to:      "",
+		promise: "a slot is always at a position mod slots",
+		pkg:     "./internal/engine", run: "TestDamagedMemory$/spsc"},
+	{file: "internal/engine/spsc.go",
+		from:    "uintptr(pos%s.n)*s.size, 0",
+		to:      "0, 0",
+		promise: "who takes a side over goes on in the slot of its index",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc.go",
+		from:    "items: patientBell(a.W32(spscItems), env), space: patientBell(a.W32(spscSpace), env),",
+		to:      "items: NewBell(a.W32(spscItems), env), space: patientBell(a.W32(spscSpace), env),",
+		promise: "a consumer that sleeps makes the producer's fence",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/1_.p_g.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc.go",
+		from:    "items: patientBell(a.W32(spscItems), env), space: patientBell(a.W32(spscSpace), env),",
+		to:      "items: patientBell(a.W32(spscItems), env), space: NewBell(a.W32(spscSpace), env),",
+		promise: "a producer that sleeps makes the consumer's fence",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/1_.pp_gg.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc.go",
+		from: `	if s.unfenced.Load() {
+		mem.Release64(u.own, u.pos)
+	} else {
+		storeFenced(u.own, u.pos)
+	}
+`,
+		to:      "	mem.Release64(u.own, u.pos)\n",
+		promise: "who is not reached by the fences of others makes its own",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from:    "if s.put.left == 0 || mem.Load64(s.look)&spscShut != 0 { // P0",
+		to:      "if s.put.left == 0 {",
+		promise: "P0: nothing is put after a Shutdown has returned",
+		pkg:     "./internal/engine", run: "TestSimSPSCPutAfterShutdown$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from:    "if u.left < want || mem.Load64(s.look)&spscShut != 0 { // P0",
+		to:      "if u.left < want {",
+		promise: "P0 of a run",
+		pkg:     "./internal/engine", run: "TestSimSPSCPutAfterShutdown$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from: `	if mem.Load64(s.look)&spscShut != 0 { // P0
+		return ErrShutdown
+	}
+`,
+		to:      "",
+		promise: "P0 of one who waits for room, too",
+		pkg:     "./internal/engine", run: "TestSPSCEnd$"},
+	{file: "internal/engine/spsc_put.go",
+		from: `		if used > s.n {
+			return badSPSC("%d messages in %d slots", used, s.n)
+		}
+`,
+		to:      "",
+		promise: "another's index is never further than slots away",
+		pkg:     "./internal/engine", run: "TestSPSCCorrupt$"},
+	{file: "internal/engine/spsc_put.go",
+		from:    "n = s.decide(n) // E1",
+		to:      "_ = 0",
+		promise: "P4: a Put that stored when it was shut down asks for the end",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from:    "n = s.decide(n) // E1",
+		to:      "n = 0",
+		promise: "E1: one word decides for both",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from: `	s.items.Ring(-1)
+	return n
+`,
+		to:      "	return n\n",
+		promise: "P4: ring items",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from: `	u.store(s) // P3
+	v := mem.Load64(s.look)
+`,
+		to: `	v := mem.Load64(s.look)
+	u.store(s) // P3
+`,
+		promise: "P3 before P4",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from: `	first, more := s.run(u, k)
+	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
+`,
+		to: `	first, more := s.run(u, k)
+	mem.Release64(u.own, u.pos+k)
+	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
+`,
+		promise: "P2 before P3",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from:    "mem.Load64(u.own) == u.pos {",
+		to:      "false {",
+		promise: "a message that was published in zeroes was not put",
+		pkg:     "./internal/engine", run: "TestSPSCLatePut$"},
+	{file: "internal/engine/spsc_get.go",
+		from: `	first, more := s.run(u, k)
+	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, u.at)), first) // G3
+`,
+		to: `	first, more := s.run(u, k)
+	mem.Release64(u.own, u.pos+k)
+	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, u.at)), first) // G3
+`,
+		promise: "G3 before G4",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=4,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_get.go",
+		from:    "s.space.Ring(-1) // G5",
+		to:      "_ = 0",
+		promise: "G5: ring space",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_get.go",
+		from:    "if end := mem.Load64(s.end); end != 0 {",
+		to:      "if end := mem.Load64(s.end); there == 0 && end != 0 {",
+		promise: "G1: each look at tail is followed by one at end",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_get.go",
+		from:    "there = min(there, end-1-u.pos)",
+		to:      "_ = 0",
+		promise: "G1: what lies beyond the end is not there",
+		pkg:     "./internal/engine", run: "TestSPSCBeyondTheEnd$"},
+	{file: "internal/engine/spsc_get.go",
+		from: `		if err := s.conclude(u.pos); err != nil { // E2
+			return err
+		}
+`,
+		to:      "		return io.EOF\n",
+		promise: "E2: a flag is not the end",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_end.go",
+		from: `	s.syncForGood()
+	if mem.Load64(s.get.other) != pos {
+		return nil
+	}
+`,
+		to:      "",
+		promise: "E2: tail is looked at again",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_end.go",
+		from:    "	s.syncForGood()\n",
+		to:      "",
+		promise: "E2: by a look that comes after the producer's fence",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_end.go",
+		from:    "s.env.change(s.end, 0, u.pos+1) //",
+		to:      "s.env.change(s.end, 0, u.pos) //",
+		promise: "E1: all that it stored",
+		pkg:     "./internal/engine", run: "TestSPSCLatePut$"},
+	{file: "internal/engine/spsc_end.go",
+		from: `	mem.Or64(s.look, spscShut) // S1
+	s.items.Bump()             // S2
+	s.space.Bump()
+`,
+		to: `	s.items.Bump()             // S2
+	s.space.Bump()
+	mem.Or64(s.look, spscShut) // S1
+`,
+		promise: "S1 before S2",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/1_.(p_gg|pp_g)_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_end.go",
+		from: `	s.items.Bump()             // S2
+	s.space.Bump()
+`,
+		to:      "	s.items.Bump()             // S2\n",
+		promise: "S2: producers that sleep, too",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/1_.pp_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_recover.go",
+		from:    "for _, off := range []uint64{spscProducer, spscConsumer} {",
+		to:      "for _, off := range []uint64{spscProducer} {",
+		promise: "recovery gives up both sides",
+		pkg:     "./internal/engine", run: "TestSPSCSides$"},
+	{file: "internal/engine/spsc_recover.go",
+		from: `		b := NewBell(a.W32(off), env)
+		b.Bump()
+`,
+		to:      "		_ = off\n",
+		promise: "recovery rings for what the dead one did",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=4,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
+		from:    "return int(below(s.lastEnd, u.pos, uint64(n)))",
+		to:      "return n",
+		promise: "the region's end decides for a Put whose P4 was in the zeroes",
+		pkg:     "./ring", run: "TestSimCloseSPSCAtItsEnd$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_end.go",
+		from: `	end := a.W64(spscEnd)
+	mem.CAS64(end, 0, mem.Load64(a.W64(spscTail))+1)
+`,
+		to:      "	end := a.W64(spscEnd)\n",
+		promise: "Leave is E1 where the producer could not do it",
+		pkg:     "./ring", run: "TestSimCloseSPSCAtItsEnd$", tags: "tandem_sim"},
+	{file: "ring/spsc_put.go",
+		from:    "case s.closed.Load() && s.putIn(1) == 0:",
+		to:      "case false:",
+		promise: "a Put that Close comes upon says what it did",
+		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
+	{file: "ring/spsc_put.go",
+		from:    "if in := s.putIn(n); in < n {",
+		to:      "if in := n; in < n {",
+		promise: "so does a PutBatch",
+		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
+	{file: "ring/spsc_get.go",
+		from: `	if s.closed.Load() && s.gotInZeroes() {
+		clear(vs[:n])
+`,
+		to: `	if false {
+		clear(vs[:n])
+`,
+		promise: "and a GetBatch",
+		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_get.go",
+		from:    "return mem.Load64(s.get.own) == s.get.pos }",
+		to:      "return false }",
+		promise: "what was got in zeroes was not got",
+		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
+	{file: "shm/object_uses.go",
+		from:    "	a.unhold(i, u)\n",
+		to:      "",
+		promise: "what a process has for as long as it has a handle ends with the last one",
+		pkg:     "./ring", run: "TestSPSCGivenUp$"},
+	{file: "shm/ask.go",
+		from:    "return a.hasClosed()\n",
+		to:      "return false\n",
+		promise: "Close of the last handle has the collector look",
+		pkg:     "./ring", run: "TestSPSCGivenUp$/closed"},
+}

@@ -1,0 +1,171 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"unsafe"
+
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// Get takes the first message, and waits while there is none. The message is this
+// process's: if it dies, it is gone.
+//
+// io.EOF after Shutdown, when no message is left. [ErrBusy] while another process has
+// this side. ctx's error when ctx ends; then nothing was taken. It waits as the handle's
+// [Wait] says: it spins for moments, then sleeps; and in a fast stream some microseconds
+// may pass before it looks.
+//
+// A process that dies in Get has taken the message, or has left it for the next one.
+func (s *SPSC[T]) Get(ctx context.Context) (v T, err error) {
+	if !object.Endless(ctx) {
+		if err := ctx.Err(); err != nil {
+			return v, s.fail(opSPSCGet, err)
+		}
+	}
+	if s.off() {
+		return v, s.fail(opSPSCGet, shm.ErrClosed)
+	}
+	p := next(s.eng)
+	if p == nil {
+		return s.getWait(ctx)
+	}
+	v = *(*T)(p)
+	s.eng.Advance()
+	s.core.KeepAlive()
+	if s.closed.Load() && s.gotInZeroes() {
+		var zero T
+		return zero, s.fail(opSPSCGet, shm.ErrClosed)
+	}
+	return v, nil
+}
+
+// getWait is Get that has not found a message at once.
+//
+//go:noinline
+func (s *SPSC[T]) getWait(ctx context.Context) (v T, err error) {
+	p, err := s.eng.TryNext()
+	if err == ErrEmpty && s.soon() {
+		p, err = s.eng.TryNext()
+	}
+	if err == ErrEmpty {
+		w := s.waiter(ctx)
+		p, err = s.eng.AwaitNext(w)
+		w.Done() // before it is got: it runs what is the context's
+	}
+	if err != nil {
+		return v, s.fail(opSPSCGet, err)
+	}
+	return s.take(opSPSCGet, p)
+}
+
+// soon is the first of a wait for a message, and whether that has come.
+func (s *SPSC[T]) soon() bool {
+	return s.seen(s.eng.GetSoon(s.spinner.Lulls(), s.spinner.Looks()))
+}
+
+// seen notes that what a call looked for came soon, if it did.
+func (s *SPSC[T]) seen(soon bool) bool {
+	if soon {
+		s.spinner.Seen()
+	}
+	return soon
+}
+
+// TryGet is Get without waiting: ErrEmpty where Get would. It never blocks.
+//
+// It sees a message as soon as its caller can know of the Put. Of two processes that each
+// put into one SPSC, and then try to get from another's, both may find nothing.
+func (s *SPSC[T]) TryGet() (v T, err error) {
+	if s.off() {
+		return v, s.fail(opSPSCTryGet, shm.ErrClosed)
+	}
+	p := next(s.eng)
+	if p == nil {
+		if p, err = s.eng.TryNext(); err != nil {
+			return v, s.fail(opSPSCTryGet, err)
+		}
+	}
+	return s.take(opSPSCTryGet, p)
+}
+
+// take ends the getting of the message at p. Get has it written out.
+func (s *SPSC[T]) take(o operation, p unsafe.Pointer) (v T, err error) {
+	v = *(*T)(p)
+	s.eng.Advance()
+	s.core.KeepAlive()
+	if s.closed.Load() && s.gotInZeroes() {
+		var zero T
+		return zero, s.fail(o, shm.ErrClosed)
+	}
+	return v, nil
+}
+
+// gotInZeroes reports, of what was got while the handle or the region was closed, that it
+// was in the zeroes that came in the region's place.
+//
+//go:noinline
+func (s *SPSC[T]) gotInZeroes() bool { return !s.core.Gate.Gave(s.eng.GotInZeroes) }
+
+// All yields messages as Get returns them, until the end. Any other error than io.EOF is
+// yielded once, and ends it. What was yielded has been got, however the body of the loop
+// ends.
+func (s *SPSC[T]) All(ctx context.Context) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for {
+			v, err := s.Get(ctx)
+			if errors.Is(err, io.EOF) || !yield(v, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// GetBatch gets one message into vs, waiting for it as Get does, and with it as many more
+// as there are and vs has room for. It returns how many, at least one unless there is an
+// error, and then none.
+//
+// A process that dies in GetBatch has taken all of those, or none.
+func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, s.fail(opSPSCGet, err)
+	}
+	if s.off() {
+		return 0, s.fail(opSPSCGet, shm.ErrClosed)
+	}
+	if len(vs) == 0 {
+		return 0, nil
+	}
+	n, err := s.eng.GetRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
+	if err == ErrEmpty {
+		n, err = s.getBatchWait(ctx, vs)
+	}
+	s.core.KeepAlive()
+	if err != nil {
+		return 0, s.fail(opSPSCGet, err)
+	}
+	if s.closed.Load() && s.gotInZeroes() {
+		clear(vs[:n])
+		return 0, s.fail(opSPSCGet, shm.ErrClosed)
+	}
+	return n, nil
+}
+
+//go:noinline
+func (s *SPSC[T]) getBatchWait(ctx context.Context, vs []T) (int, error) {
+	if s.soon() {
+		if n, err := s.eng.GetRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs)); err != ErrEmpty {
+			return n, err
+		}
+	}
+	w := s.waiter(ctx)
+	_, err := s.eng.AwaitNext(w)
+	w.Done()
+	if err != nil {
+		return 0, err
+	}
+	return s.eng.GetRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
+}

@@ -1,0 +1,161 @@
+package ring
+
+import (
+	"context"
+	"unsafe"
+
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// Put adds v as the last message, and waits while the ring is full: also while it is so
+// because there is no consumer, or a dead one. When it returns nil the message can be got
+// by whoever has the other side.
+//
+// [ErrShutdown] once somebody called Shutdown, [ErrBusy] while another process has this
+// side, ctx's error when ctx ends; then nothing was put. It waits as the handle's [Wait]
+// says: it spins for moments, then sleeps.
+//
+// A process that dies in Put has put the whole message, or nothing.
+func (s *SPSC[T]) Put(ctx context.Context, v T) error {
+	if !object.Endless(ctx) {
+		if err := ctx.Err(); err != nil {
+			return s.fail(opSPSCPut, err)
+		}
+	}
+	if s.off() {
+		return s.fail(opSPSCPut, shm.ErrClosed)
+	}
+	p := room(s.eng)
+	if p == nil {
+		return s.putWait(ctx, v)
+	}
+	*(*T)(p) = v
+	in := s.eng.Publish()
+	s.core.KeepAlive()
+	if !in || s.closed.Load() {
+		return s.putEnd(opSPSCPut, in)
+	}
+	return nil
+}
+
+// putWait is Put that has not found room at once.
+//
+//go:noinline
+func (s *SPSC[T]) putWait(ctx context.Context, v T) error {
+	p, err := s.eng.TryRoom()
+	if err == ErrFull && s.roomSoon() {
+		p, err = s.eng.TryRoom()
+	}
+	if err == ErrFull {
+		w := s.waiter(ctx)
+		p, err = s.eng.AwaitRoom(w)
+		w.Done()
+	}
+	if err != nil {
+		return s.fail(opSPSCPut, err)
+	}
+	*(*T)(p) = v
+	return s.putEnd(opSPSCPut, s.eng.Publish())
+}
+
+// roomSoon is the first of a wait for room, and whether there is some.
+func (s *SPSC[T]) roomSoon() bool {
+	return s.seen(s.eng.PutSoon(s.spinner.Lulls(), s.spinner.Looks()))
+}
+
+// TryPut is Put without waiting: ErrFull where Put would. It never blocks.
+//
+// It sees room that a Get has made as soon as its caller can know of that Get.
+func (s *SPSC[T]) TryPut(v T) error {
+	if s.off() {
+		return s.fail(opSPSCTryPut, shm.ErrClosed)
+	}
+	p := room(s.eng)
+	if p == nil {
+		var err error
+		if p, err = s.eng.TryRoom(); err != nil {
+			return s.fail(opSPSCTryPut, err)
+		}
+	}
+	*(*T)(p) = v
+	in := s.eng.Publish()
+	s.core.KeepAlive()
+	if !in || s.closed.Load() {
+		return s.putEnd(opSPSCTryPut, in)
+	}
+	return nil
+}
+
+// putEnd ends a Put whose message was published; in: by what Publish said.
+//
+//go:noinline
+func (s *SPSC[T]) putEnd(o operation, in bool) error {
+	switch {
+	case !in:
+		return s.fail(o, ErrShutdown)
+	case s.closed.Load() && s.putIn(1) == 0:
+		return s.fail(o, shm.ErrClosed)
+	}
+	return s.done(o, nil)
+}
+
+// putIn is how many of the n messages are in that were published last, while the handle
+// or the region was closed.
+//
+//go:noinline
+func (s *SPSC[T]) putIn(n int) int {
+	in := n
+	s.core.Gate.Gave(func() bool {
+		in = s.eng.PutIn(n)
+		return in == 0
+	})
+	return in
+}
+
+// PutBatch puts the first of vs, waiting for room as Put does, and with it as many of the
+// others as there is room for; all become visible at once. It returns how many it has put,
+// at least one unless there is an error; with an error those before it are put.
+//
+// A process that dies in PutBatch has put all of those, or none.
+func (s *SPSC[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
+	if err := ctx.Err(); err != nil {
+		return 0, s.fail(opSPSCPut, err)
+	}
+	if s.off() {
+		return 0, s.fail(opSPSCPut, shm.ErrClosed)
+	}
+	if len(vs) == 0 {
+		return 0, nil
+	}
+	n, err := s.eng.PutRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
+	if err == ErrFull {
+		n, err = s.putBatchWait(ctx, vs)
+	}
+	s.core.KeepAlive()
+	if err != nil {
+		return n, s.fail(opSPSCPut, err)
+	}
+	if s.closed.Load() {
+		if in := s.putIn(n); in < n {
+			return in, s.fail(opSPSCPut, shm.ErrClosed)
+		}
+	}
+	return n, nil
+}
+
+//go:noinline
+func (s *SPSC[T]) putBatchWait(ctx context.Context, vs []T) (int, error) {
+	if s.roomSoon() {
+		if n, err := s.eng.PutRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs)); err != ErrFull {
+			return n, err
+		}
+	}
+	w := s.waiter(ctx)
+	_, err := s.eng.AwaitRoom(w)
+	w.Done()
+	if err != nil {
+		return 0, err
+	}
+	return s.eng.PutRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
+}

@@ -29,6 +29,15 @@ const (
 	opClose
 	opMarshal
 
+	opPublish
+	opTryPublish
+	opSubscribe
+	opShutdownBroadcast
+	opCloseBroadcast
+	opMarshalBroadcast
+	opNext
+	opCloseSubscriber
+
 	answering = opLoanPut + 1
 )
 
@@ -58,6 +67,15 @@ var operations = [...]struct {
 	opShutdown: {name: "queue.Shutdown"},
 	opClose:    {name: "queue.Close"},
 	opMarshal:  {name: "queue.MarshalBinary"},
+
+	opPublish:           {name: "broadcast.Publish"},
+	opTryPublish:        {name: "broadcast.TryPublish"},
+	opSubscribe:         {name: "broadcast.Subscribe"},
+	opShutdownBroadcast: {name: "broadcast.Shutdown"},
+	opCloseBroadcast:    {name: "broadcast.Close"},
+	opMarshalBroadcast:  {name: "broadcast.MarshalBinary"},
+	opNext:              {name: "subscriber.Next"},
+	opCloseSubscriber:   {name: "subscriber.Close"},
 }
 
 func (o operation) String() string { return operations[o].name }

@@ -113,6 +113,9 @@ const (
 	shownHolders = 8
 )
 
+// behind is What a subscriber of a broadcast holds: so many messages it has still to see.
+const behind = "behind"
+
 func (s *Snapshot) writeGone(b io.Writer) {
 	if len(s.Gone) == 0 {
 		return
@@ -180,6 +183,10 @@ func (s *Snapshot) summary(o *ObjectState) string {
 	}
 	for i := range o.Holders[:min(len(o.Holders), shownHolders)] {
 		h := &o.Holders[i]
+		if h.What == behind {
+			is = append(is, fmt.Sprintf("%s is %d behind", s.held(h), h.N))
+			continue
+		}
 		is = append(is, fmt.Sprintf("%d %s of %s", h.N, h.What, s.held(h)))
 	}
 	if n := len(o.Holders) - shownHolders; n > 0 {
@@ -211,6 +218,8 @@ func (o *ObjectState) value() string {
 		return "begun so far: " + o.Value
 	case engine.KindSemaphore.String():
 		return "count " + o.Value
+	case engine.KindBroadcast.String():
+		return "published so far: " + o.Value
 	case engine.KindBoundedSemaphore.String():
 		return "" // it is so many of its capacity
 	}

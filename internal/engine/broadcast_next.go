@@ -18,7 +18,8 @@ import (
 // received + missed = c - the position it began at, at every instant.
 //
 // mu is of one call at a time, but not of one that sleeps; Close takes it, so that no
-// cursor is stored in a row that is another's by then.
+// cursor is stored in a row that is another's by then. The race detector is not to see it,
+// and so not what it guards.
 type Subscription struct {
 	b    *Broadcast
 	row  uint32
@@ -89,6 +90,8 @@ func (b *Broadcast) storeCursor(row uint32, p uint64) {
 }
 
 // Close ends the subscriber: nobody waits for it any more. A second one does nothing.
+//
+//go:norace
 func (s *Subscription) Close() {
 	s.Lock()
 	defer s.Unlock()
@@ -131,6 +134,8 @@ func (errEnded) Error() string { return "the subscriber was closed" }
 
 // Look is N1: the next message, ErrEmpty or io.EOF. What was missed on the way is
 // counted.
+//
+//go:norace
 func (s *Subscription) Look() (m Incoming, err error) {
 	b := s.b
 	if s.closed {
@@ -162,21 +167,19 @@ func (s *Subscription) Look() (m Incoming, err error) {
 		case at.p == c: // void
 			s.skip(c + 1)
 		default:
-			s.lapped++
-			to := at.p - b.n + 1
-			if s.lapped > 1 { // nearer to the front it has longer
-				f, _, err := b.walk(at.p+1, false)
-				if err != nil {
-					return m, err
-				}
-				to = max(to, f-max(b.n>>min(s.lapped, 63), 1))
+			f, _, err := b.walk(at.p+1, false)
+			if err != nil {
+				return m, err
 			}
-			s.skip(to)
+			to := f - max(b.n>>min(s.lapped, 63), 1) // from its oldest on; nearer to the front it has longer
+			s.lapped++
+			s.skip(max(to, c))
 		}
 	}
 	return m, b.lost()
 }
 
+//go:norace
 func (s *Subscription) skip(to uint64) {
 	s.missed += to - s.next
 	s.next = to
@@ -208,6 +211,8 @@ func copyTorn(dst, src unsafe.Pointer, n uintptr) { mem.Copy(dst, src, n) }
 
 // Take is N3 and N4: whether the message that was read is got. If it is not, the
 // caller looks again; an error says that there is no use. read is what Read said.
+//
+//go:norace
 func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
 	b := s.b
 	mem.FenceLoad()
@@ -231,11 +236,18 @@ func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
 }
 
 // Missed is how many messages were missed since it was last called.
+//
+//go:norace
 func (s *Subscription) Missed() uint64 {
 	n := s.missed
 	s.missed = 0
 	return n
 }
+
+// Keep counts them again, for who could not tell them.
+//
+//go:norace
+func (s *Subscription) Keep(missed uint64) { s.missed += missed }
 
 // Wait waits by the Sleeper while there is nothing new.
 func (s *Subscription) Wait(by Sleeper) error {

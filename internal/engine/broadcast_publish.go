@@ -33,12 +33,17 @@ func (b *Broadcast) TryPublish(msg []byte) error { return b.Publish(nil, msg) }
 
 // Publish waits for the slowest subscriber, where the broadcast is Reliable, and for
 // memory. Without a Sleeper it makes one attempt, and ErrFull is sure.
-func (b *Broadcast) Publish(by Sleeper, msg []byte) error {
+func (b *Broadcast) Publish(by Sleeper, msg []byte) error { return b.publish(by, msg, by == nil) }
+
+// PublishNow is Publish's first attempt: ErrFull is not sure.
+func (b *Broadcast) PublishNow(msg []byte) error { return b.publish(nil, msg, false) }
+
+func (b *Broadcast) publish(by Sleeper, msg []byte, sure bool) error {
 	if uint64(len(msg)) > uint64(b.most) || b.fixed && len(msg) != int(b.most) {
 		return ErrTooLarge
 	}
 	m := outgoing{msg: msg, tag: b.newTag(), want: b.pool.blocks(uint32(len(msg)) + messageBody)}
-	err := b.attempt(&m, by == nil)
+	err := b.attempt(&m, sure)
 	if err == ErrFull && by != nil {
 		if _, e := b.space.Await(by, func() bool {
 			err = b.attempt(&m, false)

@@ -110,7 +110,9 @@ func (h *frontHint) load() uint64 {
 
 // reached stores p, which this process has reached.
 func (b *Broadcast) reached(p uint64) {
+	mem.RaceDisable()
 	mem.Release64(&b.front.own, p)
+	mem.RaceEnable()
 	if every := min(b.n, markEvery); p%every == 0 {
 		mem.Release64(b.front.shared, p)
 	}

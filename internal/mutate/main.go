@@ -34,6 +34,7 @@ type area struct {
 var areas = []area{
 	{"engine", engineMutations},
 	{"queue", queueMutations},
+	{"broadcast", broadcastMutations},
 	{"sync", syncMutations},
 	{"close", closeMutations},
 	{"shm", shmMutations},

@@ -132,6 +132,14 @@ var first = testproc.Role("first", func(args []string) {
 	must(shut.Lease(bg))
 	testproc.Must(shut.Shutdown())
 	testproc.Must(over.Shutdown())
+	news := must(ring.OpenBroadcast[string](r, "news", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 4, Buffer: 1 << 13}))
+	ticks := must(ring.OpenBroadcast[pair](r, "ticks", &ring.BroadcastOptions{Capacity: 4}))
+	must(news.Subscribe())
+	unread := must(ticks.Subscribe())
+	for i := range 4 {
+		testproc.Must(news.Publish(bg, text(i*900)))
+		testproc.Must(ticks.Publish(bg, pair{int64(i), 5}))
+	}
 	testproc.Must(r.Remove("removed-queue"))
 	testproc.Must(r.Remove("removed-mutex"))
 	must(sync.OpenMutex(r, "short-lived"))
@@ -140,6 +148,7 @@ var first = testproc.Role("first", func(args []string) {
 	testproc.Hear()
 	runtime.KeepAlive(removed) // what is dropped is closed
 	runtime.KeepAlive(removedMutex)
+	runtime.KeepAlive(unread)
 })
 
 // second dies with a lock, while first is there to notice.

@@ -98,6 +98,8 @@ func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
 		switch s.Kind {
 		case "queue":
 			compareQueue(t, s, g)
+		case "broadcast":
+			compareBroadcast(t, s, g)
 		case "value", "array", "slice", "mutex":
 		default:
 			compareSync(t, s, g)
@@ -129,6 +131,23 @@ func compareQueue(t *testing.T, s *seenObject, g *shm.ObjectState) {
 	slices.Sort(held)
 	slices.Sort(wanted)
 	want(t, s.Name+": holders", held, wanted)
+}
+
+func compareBroadcast(t *testing.T, s *seenObject, g *shm.ObjectState) {
+	t.Helper()
+	want(t, s.Name+": len, cap", []int{len(s.Messages), s.Slots}, []int{g.Len, g.Cap})
+	want(t, s.Name+": published", fmt.Sprint(s.Published), g.Value)
+	want(t, s.Name+": shut down", s.ShutDown, g.State != "")
+	var subscribers, wanted []string
+	for _, h := range s.Subscribers {
+		subscribers = append(subscribers, fmt.Sprint(who(&h.seenWho), h.Count))
+	}
+	for _, h := range g.Holders {
+		wanted = append(wanted, fmt.Sprint(holder(&h), h.N))
+	}
+	slices.Sort(subscribers)
+	slices.Sort(wanted)
+	want(t, s.Name+": subscribers", subscribers, wanted)
 }
 
 func who(w *seenWho) string {

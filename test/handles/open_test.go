@@ -111,6 +111,15 @@ var openers = []opener{
 	{"queue", made(func(r *shm.Region, name string) (*ring.Queue[string], error) {
 		return ring.OpenQueue[string](r, name, nil)
 	}), nil},
+	{"broadcast", made(func(r *shm.Region, name string) (*ring.Broadcast[string], error) {
+		return ring.OpenBroadcast[string](r, name, nil)
+	}), func(*testing.T) map[string]error {
+		var none ring.Broadcast[string]
+		var nobody ring.Subscriber[string]
+		_, _, next := nobody.Next(background)
+		return map[string]error{"Publish": none.Publish(background, ""), "TryPublish": none.TryPublish(""), "Subscribe": first(none.Subscribe()),
+			"Shutdown": none.Shutdown(), "MarshalBinary": first(none.MarshalBinary()), "Next": next}
+	}},
 }
 
 var background = context.Background()

@@ -167,7 +167,7 @@ var contents = map[string]map[string]string{
 	"held": {"guarded": "[8]"},
 	"broadcast": {
 		"ticks": "full 0: 1099511627776, full 0: 1099511627777, full 0: 7",
-		"news":  `full 0: "` + long("news 3 ") + `", full 0: "` + long("news 4 ") + `", full 0: "` + long("news 5 ") + `"`,
+		"news":  `full 0: "` + long("news 4 ") + `", full 0: "` + long("news 5 ") + `"`,
 		"over":  `full 0: {"X":1.0,"Y":-1.0}`,
 	},
 	"queue": {

@@ -202,7 +202,7 @@ func TestReadBroadcast(t *testing.T) {
 		want(t, "Publish", news.Publish(ctx, long("more")), nil)
 	}
 	v, missed, err := late.Next(ctx)
-	want(t, "news", []any{v, missed, err}, []any{long("more"), uint64(1), nil})
+	want(t, "news", []any{v, missed, err}, []any{long("more"), uint64(2), nil})
 	over := check(ring.OpenBroadcast[point](r, "over", nil))(t)
 	wantErr(t, "Publish after Shutdown", over.Publish(ctx, point{}), ring.ErrShutdown)
 	_, _, err = check(over.Subscribe())(t).Next(ctx)

@@ -202,10 +202,10 @@ func TestBroadcast(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, []row{
-		{"next, closed", func() error { return next(ctx) }, shm.ErrClosed, "subscriber.Next feed/news: handle closed"},
-		{"publish, closed", func() error { return b.TryPublish(tick{}) }, shm.ErrClosed, "broadcast.TryPublish feed/news: handle closed"},
-		{"shut down, closed", b.Shutdown, shm.ErrClosed, "broadcast.Shutdown feed/news: handle closed"},
-		{"subscribe, closed", func() error { return second(b.Subscribe()) }, shm.ErrClosed, "broadcast.Subscribe feed/news: handle closed"},
+		{"next, closed", func() error { return next(ctx) }, shm.ErrClosed, "subscriber.Next feed/news: the handle is closed"},
+		{"publish, closed", func() error { return b.TryPublish(tick{}) }, shm.ErrClosed, "broadcast.TryPublish feed/news: the handle is closed"},
+		{"shut down, closed", b.Shutdown, shm.ErrClosed, "broadcast.Shutdown feed/news: the handle is closed"},
+		{"subscribe, closed", func() error { return second(b.Subscribe()) }, shm.ErrClosed, "broadcast.Subscribe feed/news: the handle is closed"},
 	})
 }
 

@@ -198,16 +198,11 @@ func (s *Subscription) Read(m Incoming, dst []byte) bool {
 			return false
 		}
 		k := min(uintptr(len(dst)), size-skip)
-		copyTorn(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(first), skip), k)
+		mem.CopyTorn(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(first), skip), k)
 		dst, first = dst[k:], uint32(e>>extentNext)
 	}
 	return true
 }
-
-// copyTorn is Copy from what may be written meanwhile.
-//
-//go:norace
-func copyTorn(dst, src unsafe.Pointer, n uintptr) { mem.Copy(dst, src, n) }
 
 // Take is N3 and N4: whether the message that was read is got. If it is not, the
 // caller looks again; an error says that there is no use. read is what Read said.

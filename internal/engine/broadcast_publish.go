@@ -299,7 +299,7 @@ func (b *Broadcast) write(first uint32, msg []byte) {
 			return // overwritten, or the region is gone
 		}
 		k := min(uintptr(len(msg)), size-skip)
-		mem.Copy(unsafe.Add(b.pool.at(first), skip), unsafe.Pointer(unsafe.SliceData(msg)), k)
+		mem.CopyTorn(unsafe.Add(b.pool.at(first), skip), unsafe.Pointer(unsafe.SliceData(msg)), k)
 		msg, skip, first = msg[k:], 0, uint32(e>>extentNext)
 	}
 }

@@ -337,25 +337,29 @@ func TestBroadcastRecovery(t *testing.T) {
 	for _, c := range broadcastConfigs {
 		a, b := newBroadcast(t, c)
 		dead := attachBroadcast(t, a, 2)
-		n := c.sizeOf(7)
-		if err := dead.TryPublish(said(7, n)); err != nil {
-			t.Fatal(err)
+		n := min(c.sizeOf(7), 40)
+		for range c.Slots {
+			if err := b.TryPublish(said(6, n)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.Slots > 1 {
+			if err := dead.TryPublish(said(7, n)); err != nil {
+				t.Fatal(err)
+			}
 		}
 		m := outgoing{msg: said(8, n), tag: dead.newTag(), want: dead.pool.blocks(uint32(n) + messageBody)}
 		if err := dead.prepare(&m, false); err != nil {
 			t.Fatal(err)
 		}
-		s := subscribe(t, dead)
-		s.next-- // the message is in the ring
+		subscribe(t, dead)
 		_, old, err := b.walk(b.front.load(), true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if hasMessage(old.w) { // removed by the dead one, and not freed
-			*dead.drain = old.tag
-			if !mem.CAS64(b.slot(old.p), old.w, voidWord(old.p/b.n, 0)) {
-				t.Fatal("it has gone")
-			}
+		*dead.drain = old.tag // of b's message: removed by the dead one, and not freed
+		if !mem.CAS64(b.slot(old.p), old.w, voidWord(old.p/b.n, 0)) {
+			t.Fatal("it has gone")
 		}
 		for range 2 {
 			if err := recoverBroadcast(a, broadcastEnv(1, 1), Self{2, 1}); err != nil {

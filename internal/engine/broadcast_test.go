@@ -380,8 +380,11 @@ func TestBroadcastRecovery(t *testing.T) {
 func TestBroadcastSweep(t *testing.T) {
 	c := BroadcastConfig{Slots: 1, MaxMessage: 300, Blocks: 12, BlockSize: 64, Rows: 8, Subscribers: 4}
 	a, b := newBroadcast(t, c)
-	for i := range b.pool.n { // pieces of one block: a chain
+	for i := range b.pool.n { // what is free is in pieces of a block, none beside another
 		*b.pool.owner(i), *b.pool.extent(i) = freed(1), 1|extentLoose
+		if i%2 == 1 && i < 10 {
+			*b.pool.owner(i) = 2
+		}
 	}
 	if err := b.TryPublish(said(1, 300)); err != nil {
 		t.Fatal(err)
@@ -393,6 +396,9 @@ func TestBroadcastSweep(t *testing.T) {
 	mem.CAS64(b.slot(old.p), old.w, voidWord(old.p/b.n, 0))
 	b.pool.reclaim(old.first, old.tag)
 	b.pool.freeAll(old.first, old.tag, 5)
+	for i := uint32(1); i < 10; i += 2 {
+		*b.pool.owner(i) = freed(1)
+	}
 	quietBroadcast(t, a)
 }
 

@@ -95,13 +95,6 @@ var broadcastMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",
-		from:    "	mem.Fence() // two of the slowest would else not see each other's\n",
-		to:      "",
-		promise: "F3: of two that are the slowest one sees both cursors",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$/reliable=true", tags: "tandem_sim",
-	},
-	{
-		file:    "internal/engine/broadcast_publish.go",
 		from:    "			b.items.Ring(-1) // P6\n",
 		to:      "",
 		promise: "P6: subscribers hear of a message",

@@ -1,5 +1,6 @@
 // Package ring has queues in shared memory: [Queue] for any number of producers and
-// consumers in any processes, and [SPSC] for one of each.
+// consumers in any processes, [SPSC] for one of each, and [Broadcast], of which
+// every subscriber sees every message.
 //
 //	jobs, err := ring.OpenQueue[Job](region, "jobs", nil)
 //	…
@@ -37,6 +38,15 @@
 // no place in the queue, so one who is slow to fill it, or dies, holds up nobody; but
 // it takes room of Buffer, which waits for its end or its holder's. In a region that
 // was closed loans and views are zeroes of the process's own.
+//
+// # Broadcasts
+//
+// A [Broadcast] is for what all are to see. Each [Subscriber] sees the messages from the
+// next one on. Where it is [Reliable] publishers wait for the slowest one that lives;
+// where it is [Lossy] they wait for none, and Next says how many messages were missed. A
+// publisher that is stopped or killed at any instruction holds up nobody; nor does a
+// subscriber, but that it is waited for while it is stopped. Messages, codecs and their
+// errors are as a queue's.
 //
 // # Order
 //

@@ -22,7 +22,7 @@ func (q *Queue[T]) MarshalBinary() ([]byte, error) {
 // [OpenQueue] does.
 func (q *Queue[T]) UnmarshalBinary(b []byte) error {
 	return object.Arrive("queue.UnmarshalBinary", engine.KindQueue, b, shm.Arrived, func(r *shm.Region, ref object.Ref) error {
-		found, codec, err := codecOf(r, ref.Object)
+		found, codec, err := codecOf(r, engine.KindQueue, opOpen, ref.Object)
 		if err != nil {
 			return err
 		}
@@ -35,11 +35,38 @@ func (q *Queue[T]) UnmarshalBinary(b []byte) error {
 	})
 }
 
-// codecOf opens the queue called name in r, of whatever T, which must be there:
+// MarshalBinary makes the handle an argument of a child, as [Queue.MarshalBinary]
+// does; no subscriber goes with it.
+func (b *Broadcast[T]) MarshalBinary() ([]byte, error) {
+	if b.core == nil {
+		return nil, b.fail(opMarshalBroadcast, nil)
+	}
+	return b.core.Marshal(opMarshalBroadcast.String())
+}
+
+// UnmarshalBinary opens the broadcast that another process's handle was on, with the
+// codec that it has (see [RegisterCodec]), and [Adaptive]. One that was removed meanwhile
+// is fs.ErrNotExist. It blocks as [OpenBroadcast] does.
+func (b *Broadcast[T]) UnmarshalBinary(data []byte) error {
+	return object.Arrive("broadcast.UnmarshalBinary", engine.KindBroadcast, data, shm.Arrived, func(r *shm.Region, ref object.Ref) error {
+		found, codec, err := codecOf(r, engine.KindBroadcast, opOpenBroadcast, ref.Object)
+		if err != nil {
+			return err
+		}
+		defer found.Close()
+		o, err := OpenBroadcast[T](r, ref.Object, &BroadcastOptions{Codec: codec})
+		if err == nil {
+			*b = *o
+		}
+		return err
+	})
+}
+
+// codecOf opens the object called name in r, of whatever T, which must be there:
 // with the codec that it was made with, nil where it needs none, it is opened as
 // any other.
-func codecOf(r *shm.Region, name string) (core *object.Core, c Codec, err error) {
-	core, err = object.Open(r, object.Spec{Op: opOpen, Kind: engine.KindQueue, Name: name}, func(core *object.Core) (err error) {
+func codecOf(r *shm.Region, kind engine.Kind, op, name string) (core *object.Core, c Codec, err error) {
+	core, err = object.Open(r, object.Spec{Op: op, Kind: kind, Name: name}, func(core *object.Core) (err error) {
 		c, err = codecNamed(core.Field("codec"))
 		return err
 	})

@@ -38,9 +38,17 @@ const (
 	opSPSCClose
 	opSPSCMarshal
 
-	spscAnswering = opSPSCTryGet + 1 - opSPSCPut
+	opPublish
+	opTryPublish
+	opSubscribe
+	opShutdownBroadcast
+	opCloseBroadcast
+	opMarshalBroadcast
+	opNext
+	opCloseSubscriber
 
-	answering = opLoanPut + 1
+	answering     = opLoanPut + 1
+	spscAnswering = opSPSCTryGet + 1 - opSPSCPut
 )
 
 // answers are what an operation says again and again to those who poll: not now,
@@ -77,6 +85,15 @@ var operations = [...]struct {
 	opSPSCShutdown: {name: "spsc.Shutdown"},
 	opSPSCClose:    {name: "spsc.Close"},
 	opSPSCMarshal:  {name: "spsc.MarshalBinary"},
+
+	opPublish:           {name: "broadcast.Publish"},
+	opTryPublish:        {name: "broadcast.TryPublish"},
+	opSubscribe:         {name: "broadcast.Subscribe"},
+	opShutdownBroadcast: {name: "broadcast.Shutdown"},
+	opCloseBroadcast:    {name: "broadcast.Close"},
+	opMarshalBroadcast:  {name: "broadcast.MarshalBinary"},
+	opNext:              {name: "subscriber.Next"},
+	opCloseSubscriber:   {name: "subscriber.Close"},
 }
 
 func (o operation) String() string { return operations[o].name }

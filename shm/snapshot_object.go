@@ -53,7 +53,11 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 		line("held by", "%s", s.held(o.Owner))
 	}
 	for i := range o.Holders {
-		line(o.Holders[i].What, "%d of %s", o.Holders[i].N, s.held(&o.Holders[i]))
+		if h := &o.Holders[i]; h.What == behind {
+			line("subscriber", "%s, %d behind", s.held(h), h.N)
+		} else {
+			line(h.What, "%d of %s", h.N, s.held(h))
+		}
 	}
 	for i := range o.Waits {
 		line("waited for by", "%s", s.waiting(&o.Waits[i]))

@@ -114,6 +114,9 @@ const (
 	shownHolders = 8
 )
 
+// behind is What a subscriber of a broadcast holds: so many messages it has still to see.
+const behind = "behind"
+
 func (s *Snapshot) writeGone(b io.Writer) {
 	if len(s.Gone) == 0 {
 		return
@@ -185,6 +188,10 @@ func (s *Snapshot) summary(o *ObjectState) string {
 			is = append(is, fmt.Sprintf("%s %s", h.What, s.held(h)))
 			continue
 		}
+		if h.What == behind {
+			is = append(is, fmt.Sprintf("%s is %d behind", s.held(h), h.N))
+			continue
+		}
 		is = append(is, fmt.Sprintf("%d %s of %s", h.N, h.What, s.held(h)))
 	}
 	if n := len(o.Holders) - shownHolders; n > 0 {
@@ -216,6 +223,8 @@ func (o *ObjectState) value() string {
 		return "begun so far: " + o.Value
 	case engine.KindSemaphore.String():
 		return "count " + o.Value
+	case engine.KindBroadcast.String():
+		return "published so far: " + o.Value
 	case engine.KindBoundedSemaphore.String():
 		return "" // it is so many of its capacity
 	}

@@ -641,6 +641,68 @@ def look_spsc(a, f):
     }
 
 
+def look_broadcast(a, f):
+    N, flags, K, block, longest, R, U = (a.u32(4 * k) for k in range(7))
+    if not (1 <= N <= 1 << 28 and flags <= 3 and 1 <= K <= 1 << 28 and 1 <= R <= 1024 and 1 <= U <= 1 << 16):
+        raise Damaged("impossible broadcast")
+    owners = up(384 + 64 * R, 128)
+    cursors = up(owners + 8 * U, 128)
+    slots = cursors + 128 * U
+    heads = up(slots + 8 * N, 128)
+    blocks = up(heads + 16 * K, 128)
+    if blocks + K * block > a.size:
+        raise Damaged("the broadcast's words end too early")
+
+    def body(first):
+        if first >= K:
+            raise Damaged("a message in a block that is not there")
+        n, found, b = a.u64(blocks + first * block + 8), b"", first
+        if n > longest:
+            raise Damaged(f"a message of {n} bytes, of at most {longest}")
+        while len(found) < 16 + n:
+            if b >= K:
+                raise Damaged("a piece that is not there")
+            extent = a.u64(heads + 16 * b + 8)
+            length = bits(extent, 0, 31)
+            if not 0 < length <= K - b:
+                raise Damaged("a piece of an impossible length")
+            found += a.bytes(blocks + b * block, min(length * block, 16 + n - len(found)))
+            b = extent >> 32
+        return struct.unpack_from("<Q", found)[0], found[16:]
+
+    def slot(i):
+        for _ in range(TRIES):
+            word = a.u64(slots + 8 * i)
+            if not word & 2:
+                return word, (word >> 2) * N + i, None
+            try:
+                position, raw = body(bits(word, 2, 31))
+            except Damaged:
+                if a.u64(slots + 8 * i) == word:
+                    raise
+                continue
+            if a.u64(slots + 8 * i) | 1 == word | 1:
+                if position % N != i or bits(position // N, 0, 31) != word >> 33:
+                    raise Damaged(f"slot {i} has a message of position {position}")
+                return word, position, raw
+        raise Damaged(f"slot {i} does not stand still")
+
+    found = sorted((position, raw, word & 1) for word, position, raw in map(slot, range(N)))
+    front = found[-1][0] + 1
+    subscribers = []
+    for i in range(U):
+        row = a.u64(owners + 8 * i)
+        if row & 3 == 3:
+            subscribers.append({"index": bits(row, 22, 10), "epoch": bits(row, 2, 20), "count": max(front - a.u64(cursors + 128 * i), 0)})
+    return {
+        "slots": N, "reliable": flags & 1 == 1, "published": front - 2 * N, "shut_down": bits(a.u64(128), 1, 1) == 1,
+        "ended": any(end for *_, end in found), "subscribers": subscribers,
+        "waiters": any(a.u32(136 + 4 * k) & 1 for k in range(2)),
+        "messages": [{"slot": position % N, "phase": "full", "length": len(raw), "message": decoded(f, raw)}
+                     for position, raw, _ in found if raw is not None],
+    }
+
+
 def decoded(f, raw):
     codec = f.get("codec")
     if codec == "plain":
@@ -652,7 +714,7 @@ def decoded(f, raw):
 
 LOOKS = {1: look_mutex, 2: look_rmutex, 3: look_rwmutex, 4: look_cond, 5: look_semaphore, 6: look_semaphore,
          7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue,
-         14: look_spsc}
+         14: look_spsc, 17: look_broadcast}
 
 
 def read(path):

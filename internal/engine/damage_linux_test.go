@@ -108,6 +108,10 @@ func TestDamagedMemory(t *testing.T) {
 			func(r *rand.Rand, a mem.Area, wreck func()) { useQueue(r, a, env, wreck) }},
 		"blocks": {damagedBlocks.Size(), damagedBlocks.Init,
 			func(r *rand.Rand, a mem.Area, wreck func()) { useQueue(r, a, env, wreck) }},
+		"broadcast": {damagedBroadcast.Size(), damagedBroadcast.Init,
+			func(r *rand.Rand, a mem.Area, wreck func()) { useBroadcast(r, a, env, wreck) }},
+		"reliable broadcast": {damagedReliable.Size(), damagedReliable.Init,
+			func(r *rand.Rand, a mem.Area, wreck func()) { useBroadcast(r, a, env, wreck) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := fenced(t, c.size)

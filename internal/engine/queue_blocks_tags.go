@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/rand/v2"
 	"sync/atomic"
 
 	"example.com/tandem/internal/mem"
@@ -16,6 +17,10 @@ import (
 // given the round before has been seen. (One is nowhere to be seen: a loan's own, while
 // the loan is being put. It comes back if there is no slot to be had.)
 var tags atomic.Uint64
+
+// tagsFrom is where the tags of a Broadcast's messages begin in this process. A message
+// may outlive 2^20 users of one index, and then its tag is not to come again.
+var tagsFrom = rand.Uint64()
 
 const (
 	tagRound   = 1 << (tagWhoShift - 1)

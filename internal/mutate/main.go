@@ -35,6 +35,7 @@ var areas = []area{
 	{"engine", engineMutations},
 	{"queue", queueMutations},
 	{"spsc", spscMutations},
+	{"broadcast", broadcastMutations},
 	{"sync", syncMutations},
 	{"close", closeMutations},
 	{"shm", shmMutations},

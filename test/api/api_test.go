@@ -36,6 +36,7 @@ var _ = []io.Closer{
 	(*tsync.BoundedSemaphore)(nil), (*tsync.Event)(nil), (*tsync.Barrier)(nil), (*tsync.Once)(nil),
 	(*atomics.Value[int])(nil), (*atomics.Array[int])(nil), (*atomics.Slice[int])(nil),
 	(*ring.Queue[int])(nil), (*ring.SPSC[int])(nil),
+	(*ring.Broadcast[int])(nil), (*ring.Subscriber[int])(nil),
 }
 
 type (
@@ -320,6 +321,28 @@ var (
 	_ handle                                                                = (*ring.SPSC[msg])(nil)
 )
 
+var (
+	_ = ring.BroadcastOptions{
+		Mode:       ring.BroadcastMode(0),
+		Capacity:   int(0),
+		Buffer:     int(0),
+		MaxMessage: int(0),
+		Codec:      ring.Codec(nil),
+		Wait:       ring.Wait(0),
+	}
+	_ [2]ring.BroadcastMode = [...]ring.BroadcastMode{ring.Reliable, ring.Lossy}
+
+	_ func(*shm.Region, string, *ring.BroadcastOptions) (*ring.Broadcast[msg], error) = ring.OpenBroadcast[msg]
+	_ func(*ring.Broadcast[msg], ctx, msg) error                                      = (*ring.Broadcast[msg]).Publish
+	_ func(*ring.Broadcast[msg], msg) error                                           = (*ring.Broadcast[msg]).TryPublish
+	_ func(*ring.Broadcast[msg]) (*ring.Subscriber[msg], error)                       = (*ring.Broadcast[msg]).Subscribe
+	_ func(*ring.Broadcast[msg]) error                                                = (*ring.Broadcast[msg]).Shutdown
+	_ func(*ring.Broadcast[msg]) int                                                  = (*ring.Broadcast[msg]).Cap
+	_ func(*ring.Subscriber[msg], ctx) (msg, uint64, error)                           = (*ring.Subscriber[msg]).Next
+	_ func(*ring.Subscriber[msg], ctx) iter.Seq2[msg, error]                          = (*ring.Subscriber[msg]).All
+	_ handle                                                                          = (*ring.Broadcast[msg])(nil)
+)
+
 // Package proc.
 var (
 	_ func(string, func(ctx, args) error) proc.Func[args]                    = proc.Register[args]
@@ -389,6 +412,7 @@ func TestOptions(t *testing.T) {
 		{shm.Participant{}, []string{"Index", "Epoch", "PID", "Name", "Started", "State"}},
 		{ring.QueueOptions{}, []string{"Capacity", "Buffer", "MaxMessage", "Codec", "Wait"}},
 		{ring.SPSCOptions{}, []string{"Capacity", "Wait"}},
+		{ring.BroadcastOptions{}, []string{"Mode", "Capacity", "Buffer", "MaxMessage", "Codec", "Wait"}},
 		{proc.Options{}, []string{"Name", "Stdin", "Stdout", "Stderr", "Env", "Dir", "Regions", "Grace", "KeepOnExit"}},
 	} {
 		typ := reflect.TypeOf(tt.of)

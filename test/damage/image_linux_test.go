@@ -143,6 +143,14 @@ var first = testproc.Role("first", func(args []string) {
 	testproc.Must(over.Shutdown())
 	testproc.Must(tocks.Shutdown())
 	must(tocks.Get(bg))
+	news := must(ring.OpenBroadcast[string](r, "news", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 4, Buffer: 1 << 13}))
+	quotes := must(ring.OpenBroadcast[pair](r, "quotes", &ring.BroadcastOptions{Capacity: 4}))
+	must(news.Subscribe())
+	unread := must(quotes.Subscribe())
+	for i := range 4 {
+		testproc.Must(news.Publish(bg, text(i*900)))
+		testproc.Must(quotes.Publish(bg, pair{int64(i), 5}))
+	}
 	testproc.Must(r.Remove("removed-queue"))
 	testproc.Must(r.Remove("removed-mutex"))
 	must(sync.OpenMutex(r, "short-lived"))
@@ -153,6 +161,7 @@ var first = testproc.Role("first", func(args []string) {
 	runtime.KeepAlive(removedMutex)
 	runtime.KeepAlive(ticks)
 	runtime.KeepAlive(tocks)
+	runtime.KeepAlive(unread)
 })
 
 // second dies with a lock, while first is there to notice.

@@ -78,6 +78,8 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	for _, name := range []string{"ticks", "tocks"} {
 		open(name, func() error { return spsc(u, name) })
 	}
+	open("news", func() error { return broadcast(u, "news", func(i int) string { return text(i * 50) }) })
+	open("quotes", func() error { return broadcast(u, "quotes", func(i int) pair { return pair{int64(i), 6} }) })
 	open("pages", func() error { return queue(u, "pages", func(i int) page { return page{ID: int64(i)} }) })
 	return u
 }
@@ -448,6 +450,33 @@ func spsc(u *user, name string) error {
 		u.try(name+" Shutdown", s.Shutdown)
 	}
 	u.again(name, s, new(ring.SPSC[pair]), nil)
+	return nil
+}
+
+func broadcast[T any](u *user, name string, message func(i int) T) error {
+	b, err := ring.OpenBroadcast[T](u.r, name, nil)
+	if err != nil {
+		return err
+	}
+	next := func() T { return message(u.rnd.IntN(60)) }
+	s, err := b.Subscribe()
+	u.try(name+" Subscribe", func() error {
+		s, err := b.Subscribe()
+		if err == nil {
+			err = s.Close()
+		}
+		return err
+	})
+	u.add(name+" Publish", func(ctx context.Context) error { return b.Publish(ctx, next()) })
+	u.try(name+" TryPublish", func() error { return b.TryPublish(next()) })
+	if err == nil {
+		u.add(name+" Next", func(ctx context.Context) error { _, _, err := s.Next(ctx); return err })
+		u.add(name+" All", func(ctx context.Context) error { return some(s.All(ctx)) })
+	}
+	if u.rnd.IntN(4) == 0 {
+		u.try(name+" Shutdown", b.Shutdown)
+	}
+	u.again(name, b, new(ring.Broadcast[T]), nil)
 	return nil
 }
 

@@ -100,6 +100,8 @@ func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
 			compareQueue(t, s, g)
 		case "spsc":
 			compareSPSC(t, s, g)
+		case "broadcast":
+			compareBroadcast(t, s, g)
 		case "value", "array", "slice", "mutex":
 		default:
 			compareSync(t, s, g)
@@ -142,6 +144,23 @@ func compareSPSC(t *testing.T, s *seenObject, g *shm.ObjectState) {
 		sides[h.What] = holder(&h)
 	}
 	want(t, s.Name+": sides", []string{who(s.Producer), who(s.Consumer)}, []string{sides["producer"], sides["consumer"]})
+}
+
+func compareBroadcast(t *testing.T, s *seenObject, g *shm.ObjectState) {
+	t.Helper()
+	want(t, s.Name+": len, cap", []int{len(s.Messages), s.Slots}, []int{g.Len, g.Cap})
+	want(t, s.Name+": published", fmt.Sprint(s.Published), g.Value)
+	want(t, s.Name+": shut down", s.ShutDown, g.State != "")
+	var subscribers, wanted []string
+	for _, h := range s.Subscribers {
+		subscribers = append(subscribers, fmt.Sprint(who(&h.seenWho), h.Count))
+	}
+	for _, h := range g.Holders {
+		wanted = append(wanted, fmt.Sprint(holder(&h), h.N))
+	}
+	slices.Sort(subscribers)
+	slices.Sort(wanted)
+	want(t, s.Name+": subscribers", subscribers, wanted)
 }
 
 func who(w *seenWho) string {

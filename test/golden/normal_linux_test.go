@@ -61,6 +61,8 @@ func normalise(b []byte) {
 		switch le.Uint32(b[e+4:]) {
 		case 1, 2, 3, 4, 9, 10, 11:
 			mutexes = append(mutexes, off)
+		case 17:
+			normaliseBroadcast(b[off:])
 		}
 		if kind := le.Uint32(b[e+4:]); kind == 10 || kind == 11 {
 			normaliseTags(b[off:])
@@ -153,6 +155,30 @@ func normaliseTags(o []byte) {
 		at := 192 + 64*lines + 8*i
 		k := le.Uint64(o[at:]) & (1<<bits.Len64(copies-1) - 1)
 		le.PutUint64(o[at:], le.Uint64(o[first+k*stride:])<<bits.Len64(copies-1)|k)
+	}
+}
+
+// normaliseBroadcast numbers a broadcast's tags, which begin at random, from 1 on, in order of
+// its blocks.
+func normaliseBroadcast(b []byte) {
+	n, k, r, u := uint64(le.Uint32(b)), uint64(le.Uint32(b[8:])), uint64(le.Uint32(b[20:])), uint64(le.Uint32(b[24:]))
+	heads := up(up(up(384+64*r, 128)+8*u, 128)+128*u+8*n, 128)
+	tags := map[uint64]uint64{0: 0}
+	number := func(at uint64) {
+		tag := le.Uint64(b[at:])
+		if tag&1 != 0 {
+			return
+		}
+		if _, ok := tags[tag]; !ok {
+			tags[tag] = tag>>34<<34 | uint64(2*len(tags))
+		}
+		le.PutUint64(b[at:], tags[tag])
+	}
+	for i := range k {
+		number(heads + 16*i)
+	}
+	for i := range r {
+		number(384 + 64*i)
 	}
 }
 

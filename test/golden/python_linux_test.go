@@ -95,6 +95,12 @@ type seenObject struct {
 		seenWho
 		Count int
 	} `json:"not_done"`
+	Published   uint64
+	Ended       bool
+	Subscribers []struct {
+		seenWho
+		Count int
+	}
 	Lent []struct {
 		seenWho
 		Count int
@@ -169,6 +175,11 @@ var contents = map[string]map[string]string{
 		"sheets": "[[" + strings.Repeat("0,", 39) + "0],[1," + strings.Repeat("0,", 38) + "-39]]",
 	},
 	"held": {"guarded": "[8]"},
+	"broadcast": {
+		"ticks": "full 0: 1099511627776, full 0: 1099511627777, full 0: 7",
+		"news":  `full 0: "` + long("news 4 ") + `", full 0: "` + long("news 5 ") + `"`,
+		"over":  `full 0: {"X":1.0,"Y":-1.0}`,
+	},
 	"queue": {
 		"numbers": "returned 1: 1099511627779, full 0: 1099511627780",
 		"pages":   "full 0: [-1,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,19]",
@@ -207,7 +218,7 @@ func TestPythonImages(t *testing.T) {
 // text is what stands in an object.
 func (o *seenObject) text(t *testing.T) string {
 	switch o.Kind {
-	case "queue":
+	case "queue", "broadcast":
 	case "spsc":
 		var ms []string
 		for _, m := range o.Messages {

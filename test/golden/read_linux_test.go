@@ -211,6 +211,31 @@ func TestReadQueue(t *testing.T) {
 	wantErr(t, "the end", err, io.EOF)
 }
 
+func TestReadBroadcast(t *testing.T) {
+	r := openImage(t, "broadcast").Existing()
+	ctx := testproc.Watchdog(t)
+	ticks := check(ring.OpenBroadcast[uint64](r, "ticks", nil))(t)
+	s := check(ticks.Subscribe())(t)
+	for n := range uint64(3) { // the dead count no more
+		want(t, "Publish", ticks.Publish(ctx, n), nil)
+		v, missed, err := s.Next(ctx)
+		want(t, "tick", []any{v, missed, err}, []any{n, uint64(0), nil})
+	}
+	news := check(ring.OpenBroadcast[string](r, "news", nil))(t)
+	late := check(news.Subscribe())(t)
+	for range 4 { // no block is lost
+		want(t, "Publish", news.Publish(ctx, long("more")), nil)
+	}
+	v, missed, err := late.Next(ctx)
+	want(t, "news", []any{v, missed, err}, []any{long("more"), uint64(2), nil})
+	over := check(ring.OpenBroadcast[point](r, "over", nil))(t)
+	wantErr(t, "Publish after Shutdown", over.Publish(ctx, point{}), ring.ErrShutdown)
+	_, _, err = check(over.Subscribe())(t).Next(ctx)
+	wantErr(t, "the end", err, io.EOF)
+	_, err = ring.OpenBroadcast[uint64](r, "ticks", &ring.BroadcastOptions{Mode: ring.Lossy})
+	wantErr(t, "another mode", err, shm.ErrMismatch)
+}
+
 func TestReadDead(t *testing.T) {
 	r := openImage(t, "dead").Existing()
 	// What the dead one left in the object of an unknown kind nobody here can

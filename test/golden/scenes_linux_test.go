@@ -34,6 +34,7 @@ var scenes = []scene{
 	{"queue", []func(*actor){puts, takes}, []int{0, 1, 0}, false},
 	{"spsc", []func(*actor){sends, receives}, []int{0, 1, 0}, false},
 	{"sync", []func(*actor){keeps, leaves, joins}, []int{0, 1, ^1, 0, 2, 0}, false},
+	{"broadcast", []func(*actor){publishes, subscribes}, []int{0, 1, 0, 1}, false},
 	{"dead", []func(*actor){diesWithUnknown, recovers}, []int{0, 1, ^0, 1}, false},
 }
 
@@ -270,6 +271,37 @@ func takes(a *actor) {
 
 	lent := keep[*ring.Queue[[]byte]](a)(ring.OpenQueue[[]byte](a.r, "lent", nil))
 	a.keep = append(a.keep, must(lent.Loan(ctx, 300))) // and never put
+}
+
+// publishes has a subscriber of its own, which reads none.
+func publishes(a *actor) {
+	a.create(&shm.Options{Size: 192 << 10, Participants: 2, Objects: 8})
+	ticks := keep[*ring.Broadcast[uint64]](a)(ring.OpenBroadcast[uint64](a.r, "ticks", &ring.BroadcastOptions{Capacity: 3}))
+	keep[*ring.Subscriber[uint64]](a)(ticks.Subscribe())
+	for n := range uint64(2) {
+		testproc.Must(ticks.Publish(ctx, 1<<40+n))
+	}
+	news := keep[*ring.Broadcast[string]](a)(ring.OpenBroadcast[string](a.r, "news", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 4, Buffer: 1024, MaxMessage: 300}))
+	a.yield()
+	for i := range 6 { // of which two are there, and two gone for their blocks
+		testproc.Must(news.Publish(ctx, long(fmt.Sprint("news ", i, " "))))
+	}
+	over := keep[*ring.Broadcast[point]](a)(ring.OpenBroadcast[point](a.r, "over", &ring.BroadcastOptions{Capacity: 2}))
+	testproc.Must(over.Publish(ctx, point{1, -1}))
+	testproc.Must(over.Shutdown())
+}
+
+func subscribes(a *actor) {
+	a.open()
+	ticks := keep[*ring.Broadcast[uint64]](a)(ring.OpenBroadcast[uint64](a.r, "ticks", nil))
+	keep[*ring.Subscriber[uint64]](a)(ticks.Subscribe())
+	news := keep[*ring.Broadcast[string]](a)(ring.OpenBroadcast[string](a.r, "news", nil))
+	s := keep[*ring.Subscriber[string]](a)(news.Subscribe())
+	a.yield()
+	if v, missed, err := s.Next(ctx); err != nil || v[:6] != "news 4" || missed != 4 {
+		testproc.Must(fmt.Errorf("%q, %d missed, %v", v, missed, err))
+	}
+	testproc.Must(ticks.Publish(ctx, 7))
 }
 
 type point struct{ X, Y float32 }

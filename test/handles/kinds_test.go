@@ -112,6 +112,26 @@ func getWord(h any) error         { return first(h.(spsc).TryGet()) }
 func put(ctx bg, h any) error { return h.(queue).Put(ctx, "held") }
 func get(h any) error         { return first(h.(queue).TryGet()) }
 
+// A listened broadcast has a subscriber that reads nothing.
+type listened struct {
+	*ring.Broadcast[string]
+	by *ring.Subscriber[string]
+}
+
+func listen(r *shm.Region) (l listened, err error) {
+	if l.Broadcast, err = ring.OpenBroadcast[string](r, "object", &ring.BroadcastOptions{Capacity: 1}); err == nil {
+		l.by, err = l.Subscribe()
+	}
+	return l, err
+}
+
+var broadcastCalls = map[string]func(bg, any) error{
+	"Publish":    func(ctx bg, h any) error { return h.(listened).Publish(ctx, "x") },
+	"TryPublish": func(ctx bg, h any) error { return h.(listened).TryPublish("x") },
+	"Subscribe":  func(ctx bg, h any) error { return first(h.(listened).Subscribe()) },
+	"Shutdown":   func(ctx bg, h any) error { return h.(listened).Shutdown() },
+}
+
 var kinds = map[string]kind{
 	"mutex": {open(func(r *shm.Region) (*sync.Mutex, error) { return sync.OpenMutex(r, "object") }),
 		lockCalls, holdLock, "Lock", freeLock},
@@ -172,6 +192,20 @@ var kinds = map[string]kind{
 	}, func(ctx bg, h any) error { return h.(*ring.Queue[sheet]).Put(ctx, sheet{}) }, "Loan", func(h any) error {
 		return first(h.(*ring.Queue[sheet]).TryGet())
 	}},
+	"broadcast, full": {open(func(r *shm.Region) (listened, error) { return listen(r) }), broadcastCalls,
+		func(ctx bg, h any) error { return h.(listened).Publish(ctx, "held") }, "Publish", nil},
+	"subscriber": {open(func(r *shm.Region) (*ring.Subscriber[string], error) {
+		b, err := ring.OpenBroadcast[string](r, "object", nil)
+		if err != nil {
+			return nil, err
+		}
+		return b.Subscribe()
+	}), map[string]func(bg, any) error{
+		"Next": func(ctx bg, h any) error {
+			_, _, err := h.(*ring.Subscriber[string]).Next(ctx)
+			return err
+		},
+	}, nil, "Next", nil},
 	"queue, empty, by lease": {open(openQueue), queueCalls(""), nil, "Lease", nil},
 	"spsc, full":             {open(openSPSC), spscCalls, putWord, "Put", getWord},
 	"spsc, full, a batch":    {open(openSPSC), spscCalls, putWord, "PutBatch", getWord},

@@ -129,6 +129,15 @@ var openers = []opener{
 			"Get": first(none.Get(background)), "TryGet": first(none.TryGet()), "GetBatch": first(none.GetBatch(background, vs)),
 			"Shutdown": none.Shutdown(), "MarshalBinary": first(none.MarshalBinary())}
 	}},
+	{"broadcast", made(func(r *shm.Region, name string) (*ring.Broadcast[string], error) {
+		return ring.OpenBroadcast[string](r, name, nil)
+	}), func(*testing.T) map[string]error {
+		var none ring.Broadcast[string]
+		var nobody ring.Subscriber[string]
+		_, _, next := nobody.Next(background)
+		return map[string]error{"Publish": none.Publish(background, ""), "TryPublish": none.TryPublish(""), "Subscribe": first(none.Subscribe()),
+			"Shutdown": none.Shutdown(), "MarshalBinary": first(none.MarshalBinary()), "Next": next}
+	}},
 }
 
 var background = context.Background()

@@ -1,6 +1,7 @@
 package messages_test
 
 import (
+	"context"
 	"errors"
 	"io"
 	"io/fs"
@@ -45,6 +46,9 @@ func queue[T any](r *shm.Region, name string, o *ring.QueueOptions) func() error
 func spsc[T any](r *shm.Region, name string, o *ring.SPSCOptions) func() error {
 	return func() error { return second(ring.OpenSPSC[T](r, name, o)) }
 }
+func broadcast[T any](r *shm.Region, name string, o *ring.BroadcastOptions) func() error {
+	return func() error { return second(ring.OpenBroadcast[T](r, name, o)) }
+}
 func mutex(r *shm.Region, name string) func() error {
 	return func() error { return second(tsync.OpenMutex(r, name)) }
 }
@@ -68,6 +72,7 @@ func TestOpen(t *testing.T) {
 	testproc.Get(ring.OpenQueue[string](r, "text", &ring.QueueOptions{Capacity: 8, MaxMessage: 100, Buffer: 4096}))(t)
 	testproc.Get(ring.OpenQueue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"mine"}}))(t)
 	testproc.Get(ring.OpenSPSC[tick](r, "ticks", &ring.SPSCOptions{Capacity: 8}))(t)
+	testproc.Get(ring.OpenBroadcast[tick](r, "news", &ring.BroadcastOptions{Capacity: 8}))(t)
 	testproc.Get(atomics.OpenValue(r, "hits", int64(3)))(t)
 	testproc.Get(atomics.OpenArray[int64](r, "cells", 3))(t)
 	unchanged(t, r)
@@ -85,6 +90,10 @@ func TestOpen(t *testing.T) {
 		{"an SPSC for a queue", spsc[tick](r, "jobs", nil), shm.ErrMismatch, "ring.OpenSPSC feed/jobs" + another + "kind: spsc here, queue in the region"},
 		{"codec", queue[tick](r, "coded", &ring.QueueOptions{Codec: mute{"other"}}), shm.ErrMismatch, "ring.OpenQueue feed/coded" + another + "codec: other here, mine in the region"},
 		{"codec where none is", queue[tick](r, "jobs", &ring.QueueOptions{Codec: mute{"mine"}}), shm.ErrMismatch, "ring.OpenQueue feed/jobs" + another + "codec: mine here, plain in the region"},
+		{"broadcast's mode", broadcast[tick](r, "news", &ring.BroadcastOptions{Mode: ring.Lossy}), shm.ErrMismatch, "ring.OpenBroadcast feed/news" + another + "mode: lossy here, reliable in the region"},
+		{"broadcast's capacity", broadcast[tick](r, "news", &ring.BroadcastOptions{Capacity: 9}), shm.ErrMismatch, "ring.OpenBroadcast feed/news" + another + "capacity: 9 here, 8 in the region"},
+		{"no mode", broadcast[tick](r, "n", &ring.BroadcastOptions{Mode: 3}), fs.ErrInvalid, "ring.OpenBroadcast feed/n: mode 3, want Reliable or Lossy: invalid argument"},
+		{"broadcast of less than nothing", broadcast[tick](r, "n", &ring.BroadcastOptions{Capacity: -1}), fs.ErrInvalid, "ring.OpenBroadcast feed/n: capacity -1, want 1 to 268435456, or 0 for the default: invalid argument"},
 		{"codec's name", queue[tick](r, "new", &ring.QueueOptions{Codec: mute{"cbor"}}), fs.ErrInvalid, `ring.OpenQueue feed/new: a codec named "cbor", as what needs no codec is: invalid argument`},
 
 		{"typo", mutex(r.Existing(), "acounts"), fs.ErrNotExist, `sync.OpenMutex feed/acounts: no such object, did you mean "accounts"? file does not exist`},
@@ -172,6 +181,48 @@ func TestOperations(t *testing.T) {
 		{"mark", func() error { return mu.MarkConsistent() }, tsync.ErrNotLocked, "mutex.MarkConsistent feed/accounts: not locked"},
 		{"lock, ended", func() error { return mu.Lock(ended()) }, ctxErr, "mutex.Lock feed/accounts: context canceled"},
 		{"unlock a value", func() error { return hits.Unlock() }, tsync.ErrNotLocked, "value.Unlock feed/hits: not locked"},
+	})
+}
+
+func TestBroadcast(t *testing.T) {
+	r := feed(t, &shm.Options{Participants: 2})
+	b := testproc.Get(ring.OpenBroadcast[tick](r, "news", &ring.BroadcastOptions{Capacity: 1}))(t)
+	text := testproc.Get(ring.OpenBroadcast[string](r, "text", &ring.BroadcastOptions{MaxMessage: 100, Buffer: 4096}))(t)
+	coded := testproc.Get(ring.OpenBroadcast[tick](r, "coded", &ring.BroadcastOptions{Codec: mute{"mine"}}))(t)
+	s := testproc.Get(b.Subscribe())(t)
+	for range 63 {
+		testproc.Get(b.Subscribe())(t)
+	}
+	if err := b.Publish(ctx, tick{}); err != nil {
+		t.Fatal(err)
+	}
+	next := func(ctx context.Context) error { _, _, err := s.Next(ctx); return err }
+	check(t, []row{
+		{"full", func() error { return b.TryPublish(tick{}) }, ring.ErrFull, "broadcast.TryPublish feed/news: queue is full"},
+		{"publish, ended", func() error { return b.Publish(ended(), tick{}) }, ctxErr, "broadcast.Publish feed/news: context canceled"},
+		{"next, ended", func() error { return next(ended()) }, ctxErr, "subscriber.Next feed/news: context canceled"},
+		{"too large", func() error { return text.Publish(ctx, strings.Repeat("x", 101)) }, ring.ErrTooLarge, "broadcast.Publish feed/text: 101 bytes, at most 100: message is too large"},
+		{"does not encode", func() error { return coded.TryPublish(tick{}) }, errMute, "broadcast.TryPublish feed/coded: message does not encode or decode: it says nothing"},
+		{"one subscriber more", func() error { return second(b.Subscribe()) }, shm.ErrNoSpace, "broadcast.Subscribe feed/news: as many subscribers as there may be: no space"},
+		{"nobody's", func() error { return new(ring.Broadcast[tick]).TryPublish(tick{}) }, fs.ErrInvalid, "broadcast.TryPublish: the handle was not made by OpenBroadcast: invalid argument"},
+		{"nobody's subscriber", new(ring.Subscriber[tick]).Close, fs.ErrInvalid, "subscriber.Close: the subscriber was not made by Subscribe: invalid argument"},
+	})
+	if err := errors.Join(b.Shutdown(), next(ctx)); err != nil {
+		t.Fatal(err)
+	}
+	check(t, []row{
+		{"publish", func() error { return b.Publish(ctx, tick{}) }, ring.ErrShutdown, "broadcast.Publish feed/news: queue is shut down"},
+		{"try to publish", func() error { return b.TryPublish(tick{}) }, ring.ErrShutdown, "broadcast.TryPublish feed/news: queue is shut down"},
+		{"next", func() error { return next(ctx) }, io.EOF, "subscriber.Next feed/news: EOF"},
+	})
+	if err := errors.Join(s.Close(), b.Close()); err != nil {
+		t.Fatal(err)
+	}
+	check(t, []row{
+		{"next, closed", func() error { return next(ctx) }, shm.ErrClosed, "subscriber.Next feed/news: the handle is closed"},
+		{"publish, closed", func() error { return b.TryPublish(tick{}) }, shm.ErrClosed, "broadcast.TryPublish feed/news: the handle is closed"},
+		{"shut down, closed", b.Shutdown, shm.ErrClosed, "broadcast.Shutdown feed/news: the handle is closed"},
+		{"subscribe, closed", func() error { return second(b.Subscribe()) }, shm.ErrClosed, "broadcast.Subscribe feed/news: the handle is closed"},
 	})
 }
 

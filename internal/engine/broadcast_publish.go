@@ -1,0 +1,305 @@
+package engine
+
+import (
+	"runtime"
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// Publishing a message:
+//
+//	P1  claim blocks for it; where there are too few, remove the oldest (B4)
+//	P2  write it
+//	P3  the front; Reliable: the limit (B8)
+//	P4  the tag of the message there, in drain; CAS (B2)
+//	P5  free what went (B3)
+//	P6  ring items for all; space, for there are blocks
+//
+// A publisher that dies before P4 has published nothing. From there on the message
+// stands.
+
+// An outgoing is a message on its way into the ring.
+type outgoing struct {
+	msg   []byte
+	tag   uint64
+	want  uint32 // blocks
+	first uint32
+	ready bool // P1 and P2 are done
+}
+
+// TryPublish is ErrFull, ErrShutdown or ErrTooLarge, or the message is published.
+func (b *Broadcast) TryPublish(msg []byte) error { return b.Publish(nil, msg) }
+
+// Publish waits for the slowest subscriber, where the broadcast is Reliable, and for
+// memory. Without a Sleeper it makes one attempt, and ErrFull is sure.
+func (b *Broadcast) Publish(by Sleeper, msg []byte) error { return b.publish(by, msg, by == nil) }
+
+// PublishNow is Publish's first attempt: ErrFull is not sure.
+func (b *Broadcast) PublishNow(msg []byte) error { return b.publish(nil, msg, false) }
+
+func (b *Broadcast) publish(by Sleeper, msg []byte, sure bool) error {
+	if uint64(len(msg)) > uint64(b.most) || b.fixed && len(msg) != int(b.most) {
+		return ErrTooLarge
+	}
+	m := outgoing{msg: msg, tag: b.newTag(), want: b.pool.blocks(uint32(len(msg)) + messageBody)}
+	err := b.attempt(&m, sure)
+	if err == ErrFull && by != nil {
+		if _, e := b.space.Await(by, func() bool {
+			err = b.attempt(&m, false)
+			return err != ErrFull
+		}); e != nil {
+			err = e
+		}
+	}
+	if err != nil && m.ready {
+		b.pool.giveBack(m.first, m.tag, m.want)
+		b.space.Ring(-1)
+	}
+	return err
+}
+
+// attempt is all of P1 to P6 that is still to be done.
+func (b *Broadcast) attempt(m *outgoing, sure bool) error {
+	if b.isShut() {
+		return ErrShutdown
+	}
+	if !m.ready {
+		if err := b.prepare(m, sure); err != nil {
+			return err
+		}
+	}
+	return b.install(m, sure)
+}
+
+// newTag is a tag for one more message; see queue_blocks_tags.go.
+func (b *Broadcast) newTag() uint64 {
+	for {
+		mem.RaceDisable()
+		n := tags.Add(1)
+		mem.RaceEnable()
+		seq := (n + tagsFrom) << 1 & (1<<tagWhoShift - 1)
+		tag := b.who<<tagWhoShift | seq
+		if seq != 0 && (n < tagRound || !b.tagged(n/tagStretch, tag)) {
+			return tag
+		}
+	}
+}
+
+// tagged is Queue.tagged. What a drain names is not in use, but may be looked for.
+//
+//go:noinline
+func (b *Broadcast) tagged(n uint64, tag uint64) bool {
+	s := b.pool.stretch.Load()
+	if s == nil || s.n != n {
+		s = &stretch{n, map[uint64]bool{}}
+		for i := range b.pool.n {
+			if o := mem.Load64(b.pool.owner(i)); tagWho(o) == b.who {
+				s.taken[o] = true
+			}
+		}
+		for i := range b.rows {
+			if d := mem.Load64(b.drainOf(i)); tagWho(d) == b.who {
+				s.taken[d] = true
+			}
+		}
+		b.pool.stretch.Store(s)
+	}
+	return s.taken[tag]
+}
+
+// prepare is P1 and P2: ErrFull, ErrShutdown, or the message is ready.
+func (b *Broadcast) prepare(m *outgoing, sure bool) error {
+	loose, judged := 0, uint64(0)
+	for try := range b.bound() {
+		c := b.pool.claim(m.want, m.tag, false)
+		if c.stirs {
+			b.space.Ring(-1) // a publisher that was turned away by what was held here looks again
+		}
+		if b.gone() {
+			return ErrGone
+		}
+		if c.ok {
+			mem.FenceStore() // who sees bytes of this message sees that the one before has gone
+			m.first, m.ready = c.first, true
+			mem.Release64(b.len(m.first), uint64(len(m.msg)))
+			b.write(m.first, m.msg)
+			return nil
+		}
+		if c.lost {
+			loose = 0
+		} else {
+			if b.isShut() {
+				return ErrShutdown
+			}
+			f, err := b.removeOldest()
+			switch {
+			case err == nil:
+				loose = 0
+				continue
+			case err != ErrFull:
+				return err
+			case sure && b.reliable && judged != f:
+				judged = f
+				b.sync()
+				continue
+			}
+			if loose++; !c.loose || loose == looseLooks {
+				return ErrFull
+			}
+		}
+		if try < 2 {
+			mem.Relax(1 + try)
+			continue
+		}
+		for range min(uint64(try)+1, 8) * ((m.tag + uint64(try)) * 0x9e3779b97f4a7c15 >> 62) {
+			runtime.Gosched()
+		}
+	}
+	return b.lost()
+}
+
+// install is P3 to P6: ErrFull, ErrShutdown, or the message is published.
+func (b *Broadcast) install(m *outgoing, sure bool) error {
+	p, judged := b.front.load(), uint64(0)
+	for range b.bound() {
+		f, old, err := b.walk(p, true)
+		if err != nil {
+			return err
+		}
+		p = f
+		if old.w&slotEnd != 0 {
+			return ErrShutdown
+		}
+		if b.reliable && !b.lets(p) {
+			if !sure || judged == p {
+				return ErrFull
+			}
+			judged = p
+			b.sync()
+			continue
+		}
+		mem.Release64(b.pos(m.first), p)
+		b.raceRelease(p)
+		if b.replace(old, fullWord(p/b.n, m.first)) { // P4, P5
+			m.ready = false
+			b.reached(p + 1)
+			b.items.Ring(-1) // P6
+			b.space.Ring(-1)
+			return nil
+		}
+	}
+	return b.lost()
+}
+
+// replace changes the slot of old to another word, and frees what was there: B2, B3.
+func (b *Broadcast) replace(old placed, to uint64) bool {
+	at := b.slot(old.p)
+	if !hasMessage(old.w) {
+		return mem.CAS64(at, old.w, to)
+	}
+	b.lock()
+	mem.Release64(b.drain, old.tag)
+	ok := mem.CAS64(at, old.w, to)
+	if ok {
+		b.pool.freeAll(old.first, old.tag, b.pool.blocks(uint32(old.n)+messageBody))
+	}
+	b.unlock()
+	return ok
+}
+
+// removeOldest is B4. ErrFull: nothing can be removed. It also returns the front.
+func (b *Broadcast) removeOldest() (uint64, error) {
+	for range b.bound() {
+		f, s, err := b.walk(b.front.load(), false)
+		if err != nil {
+			return f, err
+		}
+		if s.w&slotEnd != 0 {
+			return f, ErrShutdown
+		}
+		q := max(f-b.n, load(&b.oldest))
+		if q >= f { // it cannot have passed the front: a damaged one
+			q = f - b.n
+		}
+		for ; q < f; q++ {
+			if b.reliable && q >= load(&b.limit) && q >= b.limitFrom(f) {
+				return f, ErrFull
+			}
+			old, ok := b.look(q, true)
+			if !ok || old.p != q {
+				break // others are at it
+			}
+			save(&b.oldest, q)
+			if !hasMessage(old.w) {
+				continue
+			}
+			if b.replace(old, voidWord(q/b.n, old.w&slotEnd)) {
+				b.space.Ring(-1)
+				return f, nil
+			}
+			break
+		}
+		if q == f {
+			return f, ErrFull
+		}
+		if b.gone() {
+			return f, ErrGone
+		}
+	}
+	return 0, b.lost()
+}
+
+// lets reports whether no subscriber keeps a message from position p, the front.
+func (b *Broadcast) lets(p uint64) bool {
+	return p < load(&b.limit)+b.n || p < b.limitFrom(p)+b.n
+}
+
+// limitFrom is B8, from a position that was the front.
+func (b *Broadcast) limitFrom(p uint64) uint64 {
+	for i := range b.subs.n {
+		if mem.Load64(b.subs.owner(i))&rowState == rowActive {
+			p = min(p, mem.Load64(b.subs.cursor(i)))
+		}
+	}
+	save(&b.limit, p)
+	return p
+}
+
+// passSpace wakes the publishers if one may go on, for one who has moved its cursor.
+//
+//go:noinline
+func (b *Broadcast) passSpace() {
+	mem.Fence() // two of the slowest would else not see each other's
+	p, _, err := b.walk(b.front.load(), false)
+	if err != nil || b.limitFrom(p)+b.n > p {
+		b.space.Ring(-1)
+	}
+}
+
+// sync is Queue.sync.
+func (b *Broadcast) sync() {
+	if b.env.Sync == nil {
+		return
+	}
+	if !b.env.Sync() || b.env.Misses {
+		for range 4 {
+			mem.RelaxMicro()
+		}
+	}
+}
+
+// write copies a message into its pieces, behind its first words.
+func (b *Broadcast) write(first uint32, msg []byte) {
+	skip := uintptr(messageBody)
+	for len(msg) > 0 && first < b.pool.n {
+		e := mem.Load64(b.pool.extent(first))
+		size := uintptr(b.pool.length(first, e)) * uintptr(b.pool.size)
+		if size <= skip {
+			return // overwritten, or the region is gone
+		}
+		k := min(uintptr(len(msg)), size-skip)
+		mem.CopyTorn(unsafe.Add(b.pool.at(first), skip), unsafe.Pointer(unsafe.SliceData(msg)), k)
+		msg, skip, first = msg[k:], 0, uint32(e>>extentNext)
+	}
+}

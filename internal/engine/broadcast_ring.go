@@ -1,0 +1,144 @@
+package engine
+
+import (
+	"sync/atomic"
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// The slots of a Broadcast, and the walk to the front; broadcast.go has the words.
+//
+// A message comes at the front only, so at any instant, with k(i) the lap that slot i
+// was filled in last,
+//
+//	SHAPE  k(0) ≥ k(1) ≥ … ≥ k(N-1) ≥ k(0)-1, and F = Σ (k(i)+1)
+//	seat   a slot that was filled last at q says that F > q, and F-q-1 < N
+//
+// So the slots alone say where the front is. A hint is a position that was the front,
+// or below it; it stays one for ever, and an old one costs a longer walk. A process
+// stores one that it has itself reached, in the region once in 64 messages. A walk goes
+// by turns, modulo 2^31, from slot to slot, and at its end asks for the position of 64
+// bits: where that is another than the turns said, the hint was older than 2^30 laps, and
+// the walk goes on from there.
+
+const (
+	slotEnd  = 1 << 0 // S
+	slotHas  = 1 << 1 // full
+	firstPos = 2
+
+	turnShift = 33
+	firstMask = 1<<31 - 1
+)
+
+func fullWord(lap uint64, first uint32) uint64 {
+	return lap<<turnShift | uint64(first)<<firstPos | slotHas
+}
+func voidWord(lap, end uint64) uint64 { return lap<<firstPos | end }
+
+func hasMessage(w uint64) bool   { return w&slotHas != 0 }
+func firstBlock(w uint64) uint32 { return uint32(w >> firstPos & firstMask) }
+
+// turnIn is a slot's turn.
+func turnIn(w uint64) uint32 {
+	if hasMessage(w) {
+		return uint32(w >> turnShift)
+	}
+	return uint32(w >> firstPos & (1<<turnBits - 1))
+}
+
+// slot is that of position p.
+func (b *Broadcast) slot(p uint64) *uint64 {
+	return (*uint64)(unsafe.Add(b.slots, uintptr(p%b.n)*8))
+}
+
+// pos and len are the first words of a message, by its first block.
+func (b *Broadcast) pos(first uint32) *uint64 {
+	return (*uint64)(unsafe.Add(b.pool.at(first), messagePos))
+}
+func (b *Broadcast) len(first uint32) *uint64 {
+	return (*uint64)(unsafe.Add(b.pool.at(first), messageLen))
+}
+
+// A placed is what a slot has shown.
+type placed struct {
+	w     uint64
+	p     uint64 // filled last
+	first uint32 // of what is full
+	n     uint64 // its bytes
+	tag   uint64 // the message's, where that was asked for
+}
+
+// look reads the slot of position p. false: it changed meanwhile, or is damaged.
+func (b *Broadcast) look(p uint64, tag bool) (s placed, ok bool) {
+	at := b.slot(p)
+	s.w = mem.Load64(at)
+	if !hasMessage(s.w) {
+		s.p = s.w>>firstPos*b.n + p%b.n
+		return s, s.w != 0
+	}
+	s.first = firstBlock(s.w)
+	if s.first >= b.pool.n {
+		return s, false
+	}
+	s.p, s.n = mem.Load64(b.pos(s.first)), mem.Load64(b.len(s.first))
+	if tag {
+		s.tag = mem.Load64(b.pool.owner(s.first))
+	}
+	if mem.Load64(at) != s.w || s.n > uint64(b.most) || s.p%b.n != p%b.n {
+		return s, false
+	}
+	return s, true
+}
+
+// A frontHint is a position that is shared by the processes, and a copy of this
+// process's own.
+type frontHint struct {
+	shared *uint64
+	_      [128 - 8]byte
+	own    uint64
+	_      [128 - 8]byte
+}
+
+// load is the process's own.
+func (h *frontHint) load() uint64 {
+	mem.RaceDisable()
+	p := atomic.LoadUint64(&h.own)
+	mem.RaceEnable()
+	return p
+}
+
+// reached stores p, which this process has reached.
+func (b *Broadcast) reached(p uint64) {
+	mem.RaceDisable()
+	mem.Release64(&b.front.own, p)
+	mem.RaceEnable()
+	if every := min(b.n, markEvery); p%every == 0 {
+		mem.Release64(b.front.shared, p)
+	}
+}
+
+// walk goes from p, a hint, to the front, and returns what is in its way there: the
+// slot that was filled last a lap before.
+func (b *Broadcast) walk(p uint64, tag bool) (f uint64, s placed, err error) {
+	for step := range b.bound() {
+		w := mem.Load64(b.slot(p))
+		if d := laps(turnIn(w), uint32(p/b.n)&(1<<turnBits-1)); d >= 0 {
+			p += uint64(d)*b.n + 1
+			if step%markEvery == 0 {
+				p = max(p, mem.Load64(b.front.shared))
+			}
+			continue
+		}
+		s, ok := b.look(p, tag)
+		switch {
+		case ok && s.p == p-b.n:
+			return p, s, nil
+		case ok:
+			p = s.p + 1
+		case w == 0:
+			return 0, s, b.lost()
+		}
+	}
+	return 0, s, b.lost()
+}

@@ -75,14 +75,16 @@ func newText(producer int, seq int64) text {
 	return append(binary.LittleEndian.AppendUint64(b, uint64(seq)), padding[:n]...)
 }
 
-func ofWord(w word) (outcome, bool) { return outcome{Producer: w.Producer, Seq: w.Seq}, true }
+// ofWord and ofText are false of what is not whole: no task has number 0.
+func ofWord(w word) (outcome, bool) {
+	return outcome{Producer: w.Producer, Seq: w.Seq}, w.Seq > 0
+}
 
-// ofText is false of what is not whole.
 func ofText(b text) (outcome, bool) {
 	if len(b) < 16 || strings.Trim(string(b[16:]), "x") != "" {
 		return outcome{}, false
 	}
-	return outcome{Producer: int64(binary.LittleEndian.Uint64(b)), Seq: int64(binary.LittleEndian.Uint64(b[8:]))}, true
+	return ofWord(word{int64(binary.LittleEndian.Uint64(b)), int64(binary.LittleEndian.Uint64(b[8:]))})
 }
 
 // lend puts b by a loan that is longer, now and then at the second attempt.
@@ -226,8 +228,8 @@ func take[T any](c *Taker, q *Queues, from *ring.Queue[T], of func(T) (outcome, 
 	}
 	v := seen(d)
 	o, ok := of(v)
-	if !ok { // of the zeroes, unless it is acknowledged
-		if err := d.Ack(); err != nil {
+	if !ok { // of the zeroes: no word is, which Lease copies, nor what is acknowledged
+		if err := d.Ack(); err != nil && !c.Words {
 			return err
 		}
 		return fmt.Errorf("leased a torn message: %v", v)

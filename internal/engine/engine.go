@@ -148,6 +148,7 @@ const (
 	KindPipe
 	KindListener
 	KindBroadcast
+	KindStream
 )
 
 // Ops is what every process can do with an object of a kind, whatever the

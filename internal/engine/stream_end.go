@@ -1,0 +1,58 @@
+package engine
+
+import "example.com/tandem/internal/mem"
+
+// How an end begins and ends.
+
+// Accept makes the acceptor's end this process's. It reports false if the stream has
+// been refused, or accepted by another.
+func (s *Stream) Accept() (bool, error) {
+	ok, err := s.env.change(s.acceptor, 0, s.me)
+	if ok {
+		s.out.data.Ring(-1) // where the dialer waits for the answer
+	}
+	return ok, err
+}
+
+// Refuse is for the dialer, which gives up: because its context has ended, because its
+// listener has. It reports false if the stream was accepted: that stands.
+func (s *Stream) Refuse() (bool, error) { return s.env.change(s.acceptor, 0, streamRefused) }
+
+// Answered reports whether the dialer has an answer, and whether that is yes: also by one
+// that has gone since, whose bytes come first.
+func (s *Stream) Answered() (answered, accepted bool) {
+	x := mem.Load64(s.acceptor)
+	return x != 0, x != 0 && x&streamIndex != streamIndex
+}
+
+// Answer is what the dialer sleeps on until there is one.
+func (s *Stream) Answer() *Bell { return &s.in.data }
+
+// What an end does no more.
+const (
+	EndReading = streamRC
+	EndWriting = streamWC
+	EndAll     = streamAll
+)
+
+// Stop has the calls of this end that begin from now on fail, and those that come to a
+// look. Who is asleep is to be woken, and the locks of the calls taken, before End.
+func (s *Stream) Stop(what uint64) {
+	if what&streamRC != 0 {
+		s.in.over.Store(true)
+	}
+	if what&streamWC != 0 {
+		s.out.over.Store(true)
+	}
+}
+
+// End is E2 and E3. No call that it ends is under way (E1).
+func (s *Stream) End(what uint64) {
+	mem.Or64(s.own, what) // E2
+	if what&streamWC != 0 {
+		s.out.data.Ring(-1)
+	}
+	if what&streamRC != 0 {
+		s.in.room.Ring(-1)
+	}
+}

@@ -1,0 +1,156 @@
+package engine
+
+import (
+	"io"
+	"unsafe"
+
+	"example.com/tandem/internal/mem"
+)
+
+// streamPiece bounds the bytes that are published at once, so that the peer copies while
+// this end does.
+const streamPiece = 32 << 10
+
+// streamRaces is what the race detector knows all streams by, as package syscall has it
+// of all files: what was done before a Write comes before what is done after a Read.
+var streamRaces uint64
+
+// TryWrite is one attempt: it writes and publishes as much of p as there is room for,
+// which is at least a byte; or ErrFull, ErrUnread, ErrOver, ErrCorrupt, ErrGone.
+func (s *Stream) TryWrite(p []byte) (int, error) {
+	h := &s.out
+	if h.over.Load() {
+		return 0, ErrOver
+	}
+	x := mem.Load64(s.peer) // W1
+	if x == 0 {
+		return 0, ErrGone
+	}
+	if x&(streamRC|streamGone) != 0 {
+		return 0, ErrUnread
+	}
+	want := uint64(min(len(p), streamPiece))
+	room := s.buffer - (h.pos - h.other)
+	if room < want { // W2
+		r := mem.Load64(h.r)
+		if used := h.pos - r; used > s.buffer || r < h.other {
+			return 0, badStream("%d bytes read of %d written, and %d before", r, h.pos, h.other)
+		}
+		h.other = r
+		room = s.buffer - (h.pos - r)
+	}
+	n := min(room, want)
+	if n == 0 {
+		return 0, ErrFull
+	}
+	if mem.RaceEnabled {
+		mem.RaceReleaseMerge(unsafe.Pointer(&streamRaces))
+	}
+	at := h.pos % s.buffer
+	first := min(n, s.buffer-at)
+	mem.Copy(mem.Place(unsafe.Add(h.ring, at)), unsafe.Pointer(&p[0]), uintptr(first)) // W3
+	if first < n {
+		mem.Copy(mem.Place(h.ring), unsafe.Pointer(&p[first]), uintptr(n-first))
+	}
+	h.pos += n
+	mem.Store64(h.w, h.pos) // W4
+	h.data.Ring(-1)         // W5
+	return int(n), nil
+}
+
+// Write writes all of p, and waits for room. It returns how much it has written; less than
+// all with an error: as TryWrite, or by's, after a last attempt.
+func (s *Stream) Write(by Sleeper, p []byte) (n int, err error) {
+	for len(p) > 0 {
+		k := 0
+		if k, err = s.TryWrite(p); err == ErrFull {
+			_, e := s.out.room.Await(by, func() bool {
+				k, err = s.TryWrite(p)
+				return err != ErrFull
+			})
+			if e != nil {
+				if k, err = s.TryWrite(p); err != nil {
+					return n, e
+				}
+			}
+		}
+		if err != nil {
+			return n, err
+		}
+		n, p = n+k, p[k:]
+	}
+	return n, nil
+}
+
+// TryRead is one attempt: it reads what is there into p, which has at least a byte, and at
+// most that; or ErrEmpty, io.EOF, ErrReset, ErrOver, ErrCorrupt, ErrGone.
+func (s *Stream) TryRead(p []byte) (int, error) {
+	h := &s.in
+	if h.over.Load() {
+		return 0, ErrOver
+	}
+	want, x := uint64(len(p)), uint64(0)
+	if h.other-h.pos < want {
+		x = mem.Load64(s.peer) // R1
+		if x == 0 {
+			return 0, ErrGone
+		}
+		w := mem.Load64(h.w) // R2
+		if w-h.pos > s.buffer || w < h.other {
+			return 0, badStream("%d bytes written, %d read, and %d written before", w, h.pos, h.other)
+		}
+		h.other = w
+	}
+	n := min(h.other-h.pos, want)
+	if n == 0 {
+		return 0, s.nothing(x)
+	}
+	at := h.pos % s.buffer
+	first := min(n, s.buffer-at)
+	mem.Copy(unsafe.Pointer(&p[0]), mem.Place(unsafe.Add(h.ring, at)), uintptr(first)) // R3
+	if first < n {
+		mem.Copy(unsafe.Pointer(&p[first]), mem.Place(h.ring), uintptr(n-first))
+	}
+	if mem.RaceEnabled {
+		mem.RaceAcquire(unsafe.Pointer(&streamRaces))
+	}
+	h.pos += n
+	mem.Store64(h.r, h.pos) // R4
+	h.room.Ring(-1)         // R5
+	return int(n), nil
+}
+
+// nothing is R6 and R7: x is the peer's end, and after it was seen nothing was there.
+func (s *Stream) nothing(x uint64) error {
+	switch {
+	case x&streamGone != 0 && mem.Load64(s.out.r) != mem.Load64(s.out.w):
+		return ErrReset
+	case x&(streamWC|streamGone) != 0:
+		return io.EOF
+	}
+	return ErrEmpty
+}
+
+// Read waits until there is something, and reads it. Errors are TryRead's, or by's, after
+// a last attempt.
+func (s *Stream) Read(by Sleeper, p []byte) (n int, err error) {
+	if n, err = s.TryRead(p); err != ErrEmpty {
+		return n, err
+	}
+	_, e := s.in.data.Await(by, func() bool {
+		n, err = s.TryRead(p)
+		return err != ErrEmpty
+	})
+	if e != nil {
+		if n, err = s.TryRead(p); err != nil {
+			return 0, e
+		}
+	}
+	return n, err
+}
+
+// Ready reports whether a Read would not wait.
+func (s *Stream) Ready() bool {
+	x := mem.Load64(s.peer)
+	return x == 0 || x&(streamWC|streamGone) != 0 || mem.Load64(s.in.w) != mem.Load64(s.in.r)
+}

@@ -214,7 +214,7 @@ func (o *anyOracle) give(t *sim.Thread, x *anyThing) {
 		u.TryPut(make([]byte, 8))
 	case *engine.Event:
 		u.Set()
-		if o.w.Rand.IntN(3) != 0 {
+		if o.w.Rand.IntN(3) != 0 && !o.over {
 			u.Clear()
 		}
 	}
@@ -237,7 +237,7 @@ func (o *anyOracle) end() bool {
 		return false
 	}
 	o.over = true
-	p := o.w.Process(anyRows - 1)
+	p := o.process(anyRows - 1)
 	p.Immortal = true
 	p.Go("closer", func(t *sim.Thread) {
 		for _, x := range o.things {
@@ -324,15 +324,16 @@ func TestSimAnyExhaust(t *testing.T) {
 		give  []int // objects, by processes of their own
 		take  []int
 		kills int
+		n     int // preemptions and deaths
 	}{
-		{"one", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0}, []int{0}, 0},
-		{"each", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0, 1}, []int{1}, 0},
-		{"late", []engine.Kind{engine.KindQueue, engine.KindSemaphore}, []int{0}, nil, 0},
-		{"late behind", []engine.Kind{engine.KindSemaphore, engine.KindQueue}, []int{1}, nil, 0},
-		{"death", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0}, []int{0}, 1},
+		{"one", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0}, []int{0}, 0, 2},
+		{"each", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0, 1}, []int{1}, 0, 1},
+		{"late", []engine.Kind{engine.KindQueue, engine.KindSemaphore}, []int{0}, nil, 0, 2},
+		{"late behind", []engine.Kind{engine.KindSemaphore, engine.KindQueue}, []int{1}, nil, 0, 2},
+		{"death", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0}, []int{0}, 1, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			sim.Exhaust(t, 1, 2, sim.Options{MaxKills: tt.kills}, func(w *sim.World) {
+			sim.Exhaust(t, 1, tt.n, sim.Options{MaxKills: tt.kills}, func(w *sim.World) {
 				w.OnStuck(func() bool {
 					w.Settled()
 					return false

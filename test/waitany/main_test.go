@@ -41,7 +41,7 @@ func queue(t testing.TB, r *shm.Region, name string) *ring.Queue[int64] {
 }
 
 func spsc(t testing.TB, r *shm.Region, name string) *ring.SPSC[int64] {
-	return testproc.Get(ring.OpenSPSC[int64](r, name, &ring.SPSCOptions{Capacity: 4}))(t)
+	return testproc.Get(ring.OpenSPSC[int64](r, name, &ring.SPSCOptions{Capacity: 2}))(t)
 }
 
 // second is a second region, in this process alone.

@@ -27,7 +27,7 @@ func TestSimAny(t *testing.T) {
 		{"stopped", sim.Options{StopEvery: 60, MaxStops: 4, StopFor: 300}},
 		{"all", sim.Options{KillEvery: 200, MaxKills: 3, CancelEvery: 100, SpuriousEvery: 200, StopEvery: 150, MaxStops: 3}},
 	} {
-		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 2500, tt.o, simAny) })
+		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 4000, tt.o, simAny) })
 	}
 }
 
@@ -290,7 +290,7 @@ func simAny(w *sim.World) {
 		for range 1 + w.Rand.IntN(2) {
 			p.Go("user", func(t *sim.Thread) {
 				for range 1 + w.Rand.IntN(5) {
-					t.Context(w.Rand.IntN(3) == 0)
+					t.Context(w.Rand.IntN(2) == 0)
 					switch w.Rand.IntN(7) {
 					case 0, 1, 2:
 						o.give(t, o.one())
@@ -313,6 +313,40 @@ func simAny(w *sim.World) {
 	for i := range 2 + w.Rand.IntN(3) {
 		start(i)
 	}
+}
+
+// One that takes, and others that are woken for what it waits for, and whose contexts end
+// in that moment.
+func TestSimAnyLeaves(t *testing.T) {
+	sim.Explore(t, 6000, sim.Options{CancelEvery: 20}, func(w *sim.World) {
+		o := newAnyOracle(w, engine.KindSemaphore, engine.KindQueue)
+		x := o.one()
+		for i := range 2 {
+			o.process(i).Go("looker", func(t *sim.Thread) {
+				for range 3 {
+					t.Context(true)
+					o.any(t, o.things...)
+				}
+			})
+		}
+		o.process(2).Go("taker", func(t *sim.Thread) {
+			for range 3 {
+				o.take(t, x, t)
+			}
+		})
+		o.process(3).Go("giver", func(t *sim.Thread) {
+			for range 3 {
+				for range 20 {
+					t.Step()
+				}
+				if u, ok := x.use(t).(*engine.Semaphore); ok {
+					u.Release(1)
+				} else {
+					o.give(t, x)
+				}
+			}
+		})
+	})
 }
 
 // The smallest worlds in which a wake-up can be eaten, under every schedule of so many

@@ -62,7 +62,7 @@ var anyMutations = []mutation{
 		}
 		i, e := a.look(a.waits) // A5`,
 		promise: "A5 comes before an error, too",
-		pkg:     "./internal/engine", run: "TestSimAny$/cancelled", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimAnyLeaves$", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/any.go",

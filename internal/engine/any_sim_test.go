@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"testing"
 
 	"example.com/tandem/internal/engine"
@@ -27,7 +28,7 @@ func TestSimAny(t *testing.T) {
 		{"stopped", sim.Options{StopEvery: 60, MaxStops: 4, StopFor: 300}},
 		{"all", sim.Options{KillEvery: 200, MaxKills: 3, CancelEvery: 100, SpuriousEvery: 200, StopEvery: 150, MaxStops: 3}},
 	} {
-		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 4000, tt.o, simAny) })
+		t.Run(tt.name, func(t *testing.T) { sim.Explore(t, 2500, tt.o, simAny) })
 	}
 }
 
@@ -36,14 +37,25 @@ type anyThing struct {
 	kind  engine.Kind
 	a     mem.Area
 	users map[*sim.Process]any
+	held  map[*sim.Process]*sim.Thread // of what one thread of a process may use at a time
 }
 
 const anyRows = 16
 
-var anyQueue = engine.QueueConfig{Slots: 2, Room: 8, Rows: anyRows}
+var (
+	anyQueue     = engine.QueueConfig{Slots: 2, Room: 8, Rows: anyRows}
+	anySPSC      = engine.SPSCConfig{Slots: 2, Room: 8}
+	anyBroadcast = engine.BroadcastConfig{Slots: 2, MaxMessage: 8, Fixed: true, Blocks: 32, BlockSize: 64, Rows: anyRows, Subscribers: anyRows}
+)
+
+// A listener is a process's use of a broadcast.
+type listener struct {
+	*engine.Subscription
+	b *engine.Broadcast
+}
 
 func newAnyThing(k engine.Kind) *anyThing {
-	x := &anyThing{kind: k, users: map[*sim.Process]any{}}
+	x := &anyThing{kind: k, users: map[*sim.Process]any{}, held: map[*sim.Process]*sim.Thread{}}
 	switch k {
 	case engine.KindSemaphore:
 		x.a = mem.Heap(engine.SemaphoreSize(anyRows))
@@ -54,15 +66,49 @@ func newAnyThing(k engine.Kind) *anyThing {
 	case engine.KindEvent:
 		x.a = mem.Heap(engine.EventSize)
 		engine.InitEvent(x.a)
+	case engine.KindSPSC:
+		x.a = mem.Heap(anySPSC.Size())
+		anySPSC.Init(x.a)
+	case engine.KindBroadcast:
+		x.a = mem.Heap(anyBroadcast.Size())
+		anyBroadcast.Init(x.a)
 	}
 	return x
+}
+
+// hold reports that t may use it, until it lets go.
+func (x *anyThing) hold(t *sim.Thread) bool {
+	if x.kind != engine.KindSPSC && x.kind != engine.KindBroadcast {
+		return true
+	}
+	if by := x.held[t.Process()]; by != nil {
+		return by == t
+	}
+	x.held[t.Process()] = t
+	return true
+}
+
+func (x *anyThing) release(t *sim.Thread) {
+	if x.held[t.Process()] == t {
+		delete(x.held, t.Process())
+	}
 }
 
 // use is the process's use of it.
 func (x *anyThing) use(t *sim.Thread) any {
 	p := t.Process()
 	if x.users[p] == nil {
-		x.users[p] = x.attach(t.Env())
+		u := x.attach(t.Env())
+		if b, ok := u.(*engine.Broadcast); ok {
+			s, err := b.Subscribe()
+			if err != nil {
+				panic(err)
+			}
+			u = listener{s, b}
+		}
+		if x.users[p] == nil { // another thread may have been faster
+			x.users[p] = u
+		}
 	}
 	return x.users[p]
 }
@@ -76,6 +122,10 @@ func (x *anyThing) attach(env engine.Env) (u any) {
 		u, err = engine.AttachQueue(x.a, env)
 	case engine.KindEvent:
 		u, err = engine.AttachEvent(x.a, env)
+	case engine.KindSPSC:
+		u, err = engine.AttachSPSC(x.a, env)
+	case engine.KindBroadcast:
+		u, err = engine.AttachBroadcast(x.a, env)
 	}
 	if err != nil {
 		panic(err)
@@ -84,7 +134,10 @@ func (x *anyThing) attach(env engine.Env) (u any) {
 }
 
 // there reports that somebody who waits for it should not, when all is at rest.
-func (x *anyThing) there(since uint64) bool {
+func (x *anyThing) there(p *sim.Process, since uint64) bool {
+	if u, ok := x.users[p].(listener); ok {
+		return u.b.Front() > u.Position()
+	}
 	switch u := x.attach(engine.Env{}).(type) {
 	case *engine.Semaphore:
 		return u.Value() > 0
@@ -92,6 +145,8 @@ func (x *anyThing) there(since uint64) bool {
 		return u.Len() > 0 || u.IsShut()
 	case *engine.Event:
 		return *x.a.W64(0) != since || since&1 != 0
+	case *engine.SPSC:
+		return u.Len() > 0 || u.IsShut()
 	}
 	return false
 }
@@ -135,7 +190,7 @@ func (o *anyOracle) look() error {
 			continue
 		}
 		for i, x := range c.of {
-			if x.there(c.since[i]) {
+			if x.there(c.t.Process(), c.since[i]) {
 				return fmt.Errorf("%v sleeps, and its %v, number %d of %d, is there", c.t, x.kind, i, len(c.of))
 			}
 		}
@@ -151,6 +206,15 @@ func (o *anyOracle) begin(t *sim.Thread, of ...*anyThing) *anyCall {
 
 // any waits for some things, which may be the same twice.
 func (o *anyOracle) any(t *sim.Thread, of ...*anyThing) (*anyThing, error) {
+	of = slices.DeleteFunc(slices.Clone(of), func(x *anyThing) bool { return !x.hold(t) })
+	defer func() {
+		for _, x := range of {
+			x.release(t)
+		}
+	}()
+	if len(of) == 0 {
+		return nil, nil
+	}
 	c := o.begin(t, of...)
 	defer delete(o.calls, c)
 	var a engine.Any
@@ -177,6 +241,10 @@ func (o *anyOracle) any(t *sim.Thread, of ...*anyThing) (*anyThing, error) {
 
 // take takes one, and waits for it if by is not nil; what was taken may be given back.
 func (o *anyOracle) take(t *sim.Thread, x *anyThing, by engine.Sleeper) {
+	if !x.hold(t) {
+		return
+	}
+	defer x.release(t)
 	if by != nil {
 		c := o.begin(t, x)
 		defer delete(o.calls, c)
@@ -203,10 +271,27 @@ func (o *anyOracle) take(t *sim.Thread, x *anyThing, by engine.Sleeper) {
 		case err != engine.ErrEmpty && err != io.EOF && !errors.Is(err, sim.ErrCanceled):
 			o.w.Fail("Take: %v", err)
 		}
+	case *engine.SPSC:
+		_, err := u.TryNext()
+		if err == engine.ErrEmpty && by != nil {
+			_, err = u.AwaitNext(by)
+		}
+		if err == nil {
+			u.Advance()
+		}
+	case listener:
+		if by != nil && u.Wait(by) != nil {
+			return
+		}
+		u.GetNow()
 	}
 }
 
 func (o *anyOracle) give(t *sim.Thread, x *anyThing) {
+	if !x.hold(t) {
+		return
+	}
+	defer x.release(t)
 	switch u := x.use(t).(type) {
 	case *engine.Semaphore:
 		u.Release(1 + o.w.Rand.IntN(2))
@@ -217,6 +302,13 @@ func (o *anyOracle) give(t *sim.Thread, x *anyThing) {
 		if o.w.Rand.IntN(3) != 0 && !o.over {
 			u.Clear()
 		}
+	case *engine.SPSC:
+		if p, err := u.TryRoom(); err == nil {
+			*(*uint64)(p) = 1
+			u.Publish()
+		}
+	case listener:
+		u.b.TryPublish(make([]byte, 8))
 	}
 }
 
@@ -248,6 +340,10 @@ func (o *anyOracle) end() bool {
 				u.Shutdown()
 			case *engine.Event:
 				u.Set()
+			case *engine.SPSC:
+				u.Shutdown()
+			case listener:
+				u.b.Shutdown()
 			}
 		}
 	})
@@ -279,7 +375,7 @@ func (o *anyOracle) process(index int) *sim.Process {
 }
 
 func simAny(w *sim.World) {
-	all := []engine.Kind{engine.KindSemaphore, engine.KindQueue, engine.KindEvent}
+	all := []engine.Kind{engine.KindSemaphore, engine.KindSemaphore, engine.KindQueue, engine.KindQueue, engine.KindEvent, engine.KindSPSC, engine.KindBroadcast}
 	var kinds []engine.Kind
 	for range 1 + w.Rand.IntN(3) {
 		kinds = append(kinds, all[w.Rand.IntN(len(all))])
@@ -318,7 +414,7 @@ func simAny(w *sim.World) {
 // One that takes, and others that are woken for what it waits for, and whose contexts end
 // in that moment.
 func TestSimAnyLeaves(t *testing.T) {
-	sim.Explore(t, 6000, sim.Options{CancelEvery: 20}, func(w *sim.World) {
+	sim.Explore(t, 4000, sim.Options{CancelEvery: 20}, func(w *sim.World) {
 		o := newAnyOracle(w, engine.KindSemaphore, engine.KindQueue)
 		x := o.one()
 		for i := range 2 {
@@ -364,6 +460,8 @@ func TestSimAnyExhaust(t *testing.T) {
 		{"each", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0, 1}, []int{1}, 0, 1},
 		{"late", []engine.Kind{engine.KindQueue, engine.KindSemaphore}, []int{0}, nil, 0, 2},
 		{"late behind", []engine.Kind{engine.KindSemaphore, engine.KindQueue}, []int{1}, nil, 0, 2},
+		{"late spsc", []engine.Kind{engine.KindSPSC, engine.KindEvent}, []int{0}, nil, 0, 2},
+		{"broadcast", []engine.Kind{engine.KindEvent, engine.KindBroadcast}, []int{1}, nil, 0, 1},
 		{"death", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0}, []int{0}, 1, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -388,11 +486,10 @@ func TestSimAnyExhaust(t *testing.T) {
 				}
 				for _, i := range tt.give {
 					next().Go("giver", func(t *sim.Thread) {
-						switch u := o.things[i].use(t).(type) {
-						case *engine.Semaphore:
+						if u, ok := o.things[i].use(t).(*engine.Semaphore); ok {
 							u.Release(1)
-						case *engine.Queue:
-							u.TryPut(make([]byte, 8))
+						} else {
+							o.give(t, o.things[i])
 						}
 					})
 				}

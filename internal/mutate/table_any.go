@@ -132,7 +132,7 @@ var anyMutations = []mutation{
 	},
 	{
 		file: "internal/engine/any_sources.go",
-		from: "	s.bell.Ring(-1)", to: "	s.bell.Ring(0)",
+		from: "	s.bell.Ring(-1)", to: "	s.bell.Armed()",
 		promise: "the end of a child wakes those who wait for it",
 		pkg:     "./test/waitany", run: "TestProcessEnds$", env: []string{"TANDEM_FORCE=norelook"},
 	},

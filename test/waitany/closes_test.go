@@ -34,6 +34,8 @@ func TestCloses(t *testing.T) {
 			}
 			testproc.OK(t, ws[which].(io.Closer).Close())
 			want(t, c, -1, shm.ErrClosed)
+			testproc.OK(t, event(t, r, "e").Set()) // ready or not
+			testproc.OK(t, queue(t, far, "f").Put(bg, 1))
 			if i, err := shm.WaitAny(bg, ws...); i != -1 || !errors.Is(err, shm.ErrClosed) {
 				t.Errorf("with a closed handle: %d, %v", i, err)
 			}

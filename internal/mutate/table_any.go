@@ -167,6 +167,18 @@ var anyMutations = []mutation{
 		pkg:     "./test/waitany", run: "TestMany$", env: []string{"TANDEM_FORCE=norelook"},
 	},
 	{
+		file: "internal/wait/any.go",
+		from: "	for range n - 1 {\n		<-a.out\n	}\n", to: "	for range n - 1 {\n		select {\n		case <-a.out:\n		default:\n		}\n	}\n",
+		promise: "the sleep is over when the last group is off its words",
+		pkg:     "./internal/wait", run: "TestAnyEnds$",
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "			a.leave(i, false)", to: "			a.leave(0, false)",
+		promise: "a call that does not get to sleep stands on no list",
+		pkg:     "./internal/wait", run: "TestAnyHearsBefore$",
+	},
+	{
 		file: "internal/object/any.go",
 		from: "if err := c.Seen(nil); err != nil {", to: "if err := c.Seen(nil); err != nil && i < 0 {",
 		promise: "what is ready in the zeroes is not told",

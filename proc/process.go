@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"sync"
 	"syscall"
 
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
 )
 
@@ -17,6 +20,7 @@ type Process struct {
 	os   *os.Process
 	mail *os.File // the hand-over, to announce interrupts in; closed when done
 	done chan struct{}
+	told *engine.Signal // given when done is closed
 
 	// Written before done is closed.
 	code  int
@@ -90,6 +94,17 @@ func (p *Process) Wait(ctx context.Context) error {
 	return p.err
 }
 
+// WaitSource is for [shm.WaitAny], which waits for several things at once: for a process
+// until it is Done.
+func (p *Process) WaitSource() object.Source {
+	if p.told == nil {
+		return object.Source{Err: errNotStarted}
+	}
+	return object.Source{Of: p.told}
+}
+
+var errNotStarted = fmt.Errorf("the process was not made by Start: %w", fs.ErrInvalid)
+
 // Signal sends a signal. os.Interrupt ends the context of the child's
 // function as SIGTERM does; for a process that has ended the error is
 // os.ErrProcessDone. It does not block.
@@ -150,6 +165,7 @@ func (p *Process) finish(state *os.ProcessState, err error) {
 	p.mail.Close()
 	children.ended(p)
 	close(p.done)
+	p.told.Give()
 }
 
 // WaitAll blocks until this process has no child that is alive, those started

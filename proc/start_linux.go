@@ -11,6 +11,9 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/wait"
 )
 
 func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, error) {
@@ -52,7 +55,7 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		go l.in.copy(o.Stdin)
 	}
 	l.out.start()
-	p := &Process{name: name, os: l.cmd.Process, mail: mail, done: make(chan struct{})}
+	p := &Process{name: name, os: l.cmd.Process, mail: mail, done: make(chan struct{}), told: engine.NewSignal(wait.Wake)}
 	children.add(p)
 	grace := o.Grace
 	if grace == 0 {

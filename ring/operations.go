@@ -28,6 +28,7 @@ const (
 	opShutdown
 	opClose
 	opMarshal
+	opPoll
 
 	opSPSCPut // the first ones have answers, too
 	opSPSCTryPut
@@ -37,6 +38,7 @@ const (
 	opSPSCShutdown
 	opSPSCClose
 	opSPSCMarshal
+	opSPSCPoll
 
 	opPublish
 	opTryPublish
@@ -46,6 +48,7 @@ const (
 	opMarshalBroadcast
 	opNext
 	opCloseSubscriber
+	opPollSubscriber
 
 	answering     = opLoanPut + 1
 	spscAnswering = opSPSCTryGet + 1 - opSPSCPut
@@ -77,6 +80,7 @@ var operations = [...]struct {
 	opShutdown: {name: "queue.Shutdown"},
 	opClose:    {name: "queue.Close"},
 	opMarshal:  {name: "queue.MarshalBinary"},
+	opPoll:     {name: "queue.Poll"},
 
 	opSPSCPut:      {"spsc.Put", answers{nil, ErrShutdown}},
 	opSPSCTryPut:   {"spsc.TryPut", answers{ErrFull, ErrShutdown}},
@@ -85,6 +89,7 @@ var operations = [...]struct {
 	opSPSCShutdown: {name: "spsc.Shutdown"},
 	opSPSCClose:    {name: "spsc.Close"},
 	opSPSCMarshal:  {name: "spsc.MarshalBinary"},
+	opSPSCPoll:     {name: "spsc.Poll"},
 
 	opPublish:           {name: "broadcast.Publish"},
 	opTryPublish:        {name: "broadcast.TryPublish"},
@@ -94,6 +99,7 @@ var operations = [...]struct {
 	opMarshalBroadcast:  {name: "broadcast.MarshalBinary"},
 	opNext:              {name: "subscriber.Next"},
 	opCloseSubscriber:   {name: "subscriber.Close"},
+	opPollSubscriber:    {name: "subscriber.Poll"},
 }
 
 func (o operation) String() string { return operations[o].name }

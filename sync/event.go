@@ -106,6 +106,9 @@ func (e *Event) wait(ctx context.Context) error {
 	return e.core.Acquired("event.Wait", e.core.Seen(err))
 }
 
+// WaitSource is for [shm.WaitAny], which waits for several things at once.
+func (e *Event) WaitSource() object.Source { return e.source(&e.ev) }
+
 // MarshalBinary makes the handle an argument; see [Mutex.MarshalBinary].
 func (e *Event) MarshalBinary() ([]byte, error) { return e.marshal("event.MarshalBinary") }
 

@@ -88,6 +88,14 @@ func (h *handle) ready(ctx context.Context) error {
 	return h.core.Ready(ctx)
 }
 
+// source is the WaitSource of a type that has one.
+func (h *handle) source(of engine.Source) object.Source {
+	if h.core == nil {
+		return object.Source{Err: errNoHandle}
+	}
+	return object.Source{Core: h.core, Of: of}
+}
+
 // close is every type's Close.
 func (h *handle) close(op string) error {
 	if h.core == nil {

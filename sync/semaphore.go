@@ -247,3 +247,6 @@ func (p *permits) Value() int {
 	defer p.core.KeepAlive()
 	return p.sem.Value()
 }
+
+// WaitSource is for [shm.WaitAny], which waits for several things at once.
+func (p *permits) WaitSource() object.Source { return p.source(&p.sem) }

@@ -21,6 +21,7 @@
 // Event, Once, RMutex, the semaphores (semaphore.go) and Value, Array and Slice
 // (value.go) are a file each. What is not a kind but a part of some: Bell, which
 // sleepers sleep on; Ledger, a count with shares; the operations on cells that are
-// words (cellops.go), and on others (wide_*.go). engine.go has what all of them are
+// words (cellops.go), and on others (wide_*.go). Any waits for one of several, of what
+// kinds any_sources.go says. engine.go has what all of them are
 // given and give.
 package engine

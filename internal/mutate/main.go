@@ -44,6 +44,7 @@ var areas = []area{
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},
+	{"any", anyMutations},
 	{"sim", simMutations},
 	{"harness", harnessMutations},
 	{"user", userMutations},

@@ -144,6 +144,15 @@ func (s scheduler) SleepUntil(word *uint32, v uint32, limit int64, ends bool) er
 	}
 	return t.SleepUntil(word, v, limit)
 }
+
+func (s scheduler) SleepAny(words []*uint32, values []uint32, limit int64, ends bool) error {
+	t := s.w.cur
+	can := t.cancellable
+	t.cancellable = can && ends
+	defer func() { t.cancellable = can }()
+	return t.SleepAny(words, values, limit)
+}
+
 func (s scheduler) Spin() bool       { return s.w.cur.Spin() }
 func (s scheduler) Now() int64       { return s.w.Now() }
 func (s scheduler) Membarrier() bool { return s.w.cur.Membarrier() }

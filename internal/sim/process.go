@@ -84,7 +84,8 @@ func (p *Process) Kill() {
 	self := w.cur != nil && w.cur.p == p
 	for i := 0; i < len(w.threads); {
 		if t := w.threads[i]; t.p == p {
-			t.leaveQueue()
+			t.leaveQueues()
+			t.parked, t.limit = nil, 0
 			if t == w.recovery {
 				w.recovery = nil
 			}
@@ -118,6 +119,9 @@ func (p *Process) Stop(steps int) {
 			if t.p == p && t.parked != nil {
 				t.restart = true
 				t.unpark("stopped")
+			} else if t.p == p && t.on != nil { // on its way in or out: out it goes
+				t.leaveQueues()
+				t.struck = true
 			}
 		}
 	}
@@ -140,7 +144,11 @@ func (w *World) Wake(word *uint32, n int) int {
 		if w.randomWake {
 			i = w.Rand.IntN(len(q))
 		}
-		q[i].unpark("woken")
+		if q[i].on != nil {
+			q[i].strike(word)
+		} else {
+			q[i].unpark("woken")
+		}
 		woken++
 	}
 	if w.trace != nil && w.cur != nil {

@@ -30,9 +30,11 @@ type Thread struct {
 	number int
 
 	parked  *uint32
-	limit   int64 // when a parked thread's wait ends; 0 never
-	woken   bool  // and has not run since
-	restart bool  // its wait begins anew when its process continues
+	on      []*uint32 // the queues of a SleepAny; it may be in them while it is not parked
+	struck  bool      // one of them had a wake-up for it
+	limit   int64     // when a parked thread's wait ends; 0 never
+	woken   bool      // and has not run since
+	restart bool      // its wait begins anew when its process continues
 	prio    int
 	spins   bool
 
@@ -184,20 +186,36 @@ func (t *Thread) unpark(why string) {
 	if t.w.trace != nil {
 		t.w.note(t.p, t.Name+" "+why)
 	}
-	t.leaveQueue()
+	t.woken = t.woken || t.parked != nil
+	if t.on == nil || t.restart {
+		t.leaveQueues()
+	}
+	t.parked, t.limit = nil, 0
 }
 
-func (t *Thread) leaveQueue() {
-	if t.parked == nil {
-		return
+// leaveQueues takes it off all words.
+func (t *Thread) leaveQueues() {
+	if t.parked != nil && t.on == nil {
+		t.leaveQueue(t.parked)
 	}
-	t.woken = true
-	q := t.w.queues[t.parked]
+	for len(t.on) > 0 {
+		t.leaveQueue(t.on[0])
+	}
+	t.on = nil
+}
+
+func (t *Thread) leaveQueue(word *uint32) {
+	q := t.w.queues[word]
 	for i, x := range q {
 		if x == t {
-			t.w.queues[t.parked] = append(q[:i], q[i+1:]...)
+			t.w.queues[word] = append(q[:i], q[i+1:]...)
 			break
 		}
 	}
-	t.parked, t.limit = nil, 0
+	for i, x := range t.on {
+		if x == word {
+			t.on = append(t.on[:i], t.on[i+1:]...)
+			break
+		}
+	}
 }

@@ -19,6 +19,9 @@
 // List.Nudge end a sleep through its nudge word (waiter.go), or, where the
 // kernel has no futex_waitv, by insistence (insist.go).
 //
+// A call that waits for several words at once, of any number of lists, has an Any
+// (any.go).
+//
 // Who publishes need not fence before the look whether anybody sleeps, if who goes
 // to sleep makes a Membarrier (membarrier_amd64.go).
 //

@@ -9,6 +9,7 @@ const simulated = false
 // the end of a context ends one.
 type Scheduler interface {
 	SleepUntil(word *uint32, v uint32, limit int64, ends bool) error
+	SleepAny(words []*uint32, values []uint32, limit int64, ends bool) error
 	Spin() bool
 	Now() int64
 	Membarrier() bool

@@ -178,17 +178,17 @@ func (l *List) End(over *atomic.Bool) {
 	mem.RaceEnable()
 }
 
-// alarm is A2 and A3 for everybody, or for those of one handle; l.mu is held. It
-// returns those who may not have heard it.
+// alarm is A2 and A3 for everybody, or for those of one handle, of which an Any may
+// be; l.mu is held. It returns those who may not have heard it.
 //
 //go:norace
 func (l *List) alarm(over *atomic.Bool) (all []restless) {
 	for w := l.head; w != nil; w = w.next {
-		if over != nil && w.over != over {
+		if over != nil && w.over != over && !w.several {
 			continue
 		}
 		if turn, again := w.alarm(); again {
-			all = append(all, restless{w, turn})
+			all = append(all, restless{w.who(), turn})
 		}
 	}
 	return all

@@ -33,6 +33,9 @@ type Waiter struct {
 	words      [2]sys.Waitv
 	prev, next *Waiter // list.mu; next: also of the free ones
 
+	several bool    // it is of an Any
+	lead    *Waiter // which alarms are for, if not for this one
+
 	since         int64   // the first sleep, CLOCK_MONOTONIC; 0: none yet
 	place         int     // on the list's board: place…, or slot + 1
 	ahead, behind *Waiter // there
@@ -83,6 +86,7 @@ func (w *Waiter) Done() {
 	w.learn()
 	w.list, w.ctx, w.stop, w.word, w.over = nil, nil, nil, nil, nil
 	w.armed, w.deadline, w.since = false, 0, 0
+	w.several, w.lead = false, nil
 	fault := w.fault
 	w.fault = nil
 	giveWaiter(w)
@@ -320,12 +324,23 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32, limit int64) error {
 //
 //go:norace
 func (w *Waiter) alarm() (turn uint64, again bool) {
+	w = w.who()
 	atomic.AddUint32(w.nudge, 1)
 	if sys.HaveWaitv() {
 		sys.FutexWakePrivate(w.nudge, 1)
 		return 0, false
 	}
 	return w.bed.knock(0)
+}
+
+// who is the Waiter whose sleep alarms of this one end.
+//
+//go:norace
+func (w *Waiter) who() *Waiter {
+	if w.lead != nil {
+		return w.lead
+	}
+	return w
 }
 
 // rouse is what the end of a context does, on a goroutine of its own.

@@ -89,6 +89,16 @@ var (
 	_ [3]error                                         = [...]error{shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked}
 )
 
+// Package shm: waiting for one of several.
+var (
+	_ func(ctx, ...shm.Waitable) (int, error) = shm.WaitAny
+	_                                         = []shm.Waitable{
+		(*tsync.Event)(nil), (*tsync.Semaphore)(nil), (*tsync.BoundedSemaphore)(nil),
+		(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil), (*proc.Process)(nil),
+	}
+	_ = []interface{ Poll(context.Context) error }{(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil)}
+)
+
 // Package shm: what a program, or the tool, sees of others.
 var (
 	_ func() ([]shm.Info, error)                   = shm.ListAll

@@ -418,6 +418,7 @@ func queue[T any](u *user, name string, message func(i int) T) error {
 	if u.rnd.IntN(4) == 0 || strings.HasPrefix(name, "f") {
 		u.try(name+" Shutdown", q.Shutdown)
 	}
+	u.any(name, q)
 	u.again(name, q, new(ring.Queue[T]), nil)
 	return nil
 }
@@ -449,6 +450,7 @@ func spsc(u *user, name string) error {
 	if u.rnd.IntN(4) == 0 {
 		u.try(name+" Shutdown", s.Shutdown)
 	}
+	u.any(name, s)
 	u.again(name, s, new(ring.SPSC[pair]), nil)
 	return nil
 }
@@ -472,6 +474,7 @@ func broadcast[T any](u *user, name string, message func(i int) T) error {
 	if err == nil {
 		u.add(name+" Next", func(ctx context.Context) error { _, _, err := s.Next(ctx); return err })
 		u.add(name+" All", func(ctx context.Context) error { return some(s.All(ctx)) })
+		u.any(name, s)
 	}
 	if u.rnd.IntN(4) == 0 {
 		u.try(name+" Shutdown", b.Shutdown)

@@ -61,6 +61,7 @@ var permitCalls = map[string]func(bg, any) error{
 	"Acquire":    func(ctx bg, h any) error { return h.(permits).Acquire(ctx) },
 	"TryAcquire": func(ctx bg, h any) error { return first(h.(permits).TryAcquire()) },
 	"Release":    func(ctx bg, h any) error { return h.(permits).Release(1) },
+	"WaitAny":    waitAny,
 }
 
 func takePermit(ctx bg, h any) error { return h.(permits).Acquire(ctx) }
@@ -80,8 +81,13 @@ func queueCalls(wait string) map[string]func(bg, any) error {
 		"Join":     func(ctx bg, h any) error { return h.(queue).Join(ctx) },
 		"TaskDone": func(ctx bg, h any) error { return h.(queue).TaskDone() },
 		"Shutdown": func(ctx bg, h any) error { return h.(queue).Shutdown() },
+		"Poll":     func(ctx bg, h any) error { return h.(queue).Poll(ctx) },
+		"WaitAny":  waitAny,
 	}
 }
+
+// waitAny is of any kind that can be waited for.
+func waitAny(ctx bg, h any) error { return first(shm.WaitAny(ctx, h.(shm.Waitable))) }
 
 // A sheet lies in blocks, of which a queue for one has as many as that takes.
 type sheet [500]byte
@@ -100,6 +106,8 @@ var spscCalls = map[string]func(bg, any) error{
 	"TryGet":   func(ctx bg, h any) error { return first(h.(spsc).TryGet()) },
 	"GetBatch": func(ctx bg, h any) error { return first(h.(spsc).GetBatch(ctx, make([]int64, 2))) },
 	"Shutdown": func(ctx bg, h any) error { return h.(spsc).Shutdown() },
+	"Poll":     func(ctx bg, h any) error { return h.(spsc).Poll(ctx) },
+	"WaitAny":  waitAny,
 }
 
 func openSPSC(r *shm.Region) (spsc, error) {
@@ -155,7 +163,11 @@ var kinds = map[string]kind{
 			"Wait":  func(ctx bg, h any) error { return h.(*sync.Event).Wait(ctx) },
 			"Set":   func(ctx bg, h any) error { return h.(*sync.Event).Set() },
 			"Clear": func(ctx bg, h any) error { return h.(*sync.Event).Clear() },
+
+			"WaitAny": waitAny,
 		}, nil, "Wait", nil},
+	"event, among others": {open(func(r *shm.Region) (*sync.Event, error) { return sync.OpenEvent(r, "object") }),
+		map[string]func(bg, any) error{"WaitAny": waitAny}, nil, "WaitAny", nil},
 	"barrier": {open(func(r *shm.Region) (*sync.Barrier, error) { return sync.OpenBarrier(r, "object", 2, nil) }),
 		map[string]func(bg, any) error{
 			"Wait":  func(ctx bg, h any) error { return first(h.(*sync.Barrier).Wait(ctx)) },
@@ -184,6 +196,7 @@ var kinds = map[string]kind{
 	"queue, full":         {open(openQueue), queueCalls(""), put, "Put", get},
 	"queue, to be joined": {open(openQueue), queueCalls(""), put, "Join", get},
 	"queue, empty":        {open(openQueue), queueCalls(""), nil, "Get", nil},
+	"queue, polled":       {open(openQueue), queueCalls(""), nil, "Poll", nil},
 	"queue, empty, into":  {open(openQueue), queueCalls(""), nil, "GetInto", nil},
 	"queue, nothing to lend": {open(func(r *shm.Region) (*ring.Queue[sheet], error) {
 		return ring.OpenQueue[sheet](r, "object", &ring.QueueOptions{Capacity: 1})
@@ -205,6 +218,7 @@ var kinds = map[string]kind{
 			_, _, err := h.(*ring.Subscriber[string]).Next(ctx)
 			return err
 		},
+		"Poll": func(ctx bg, h any) error { return h.(*ring.Subscriber[string]).Poll(ctx) },
 	}, nil, "Next", nil},
 	"queue, empty, by lease": {open(openQueue), queueCalls(""), nil, "Lease", nil},
 	"spsc, full":             {open(openSPSC), spscCalls, putWord, "Put", getWord},

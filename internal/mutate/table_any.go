@@ -1,0 +1,193 @@
+package main
+
+// Waiting for one of several things.
+var anyMutations = []mutation{
+	{
+		file: "internal/engine/any.go",
+		from: "i, e := a.look(a.waits) // A5", to: "i, e := a.look(false) // A5",
+		promise: "A5: a wake-up that was another's is passed on",
+		pkg:     "./internal/engine", run: "TestSimAnyExhaust$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "			if o.one {", to: "			if o.one && first != i {",
+		promise: "A5: also that of the thing which is returned, for its caller may not take it",
+		pkg:     "./internal/engine", run: "TestSimAnyExhaust$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "			if o.one {", to: "			if o.one && first == i {",
+		promise: "A5: also those of the things behind the first that is ready: a sleep may use up one of each",
+		pkg:     "./internal/engine", run: "TestSimAny", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "				o.bell.Ring(1)\n", to: "				o.bell.Ring(1)\n				return first, nil\n",
+		promise: "A5 looks at all",
+		pkg:     "./internal/engine", run: "TestSimAny", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "	can := a.sync()", to: "	can := true",
+		promise: "A2: the fences of those who publish without one",
+		pkg:     "./internal/engine", run: "TestSimAnyExhaust$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: `	for i := range a.of {
+		b := a.of[i].bell
+		v := b.Arm()`,
+		to: `	if s := a.sync; s != nil {
+		s()
+		a.sync = func() bool { return true }
+		defer func() { a.sync = s }()
+	}
+	for i := range a.of {
+		b := a.of[i].bell
+		v := b.Arm()`,
+		promise: "A2 comes after all arms",
+		pkg:     "./internal/engine", run: "TestSimAny", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "i >= 0 || err != nil { // A3", to: "(i >= 0 || err != nil) && s.Now() < 0 { // A3",
+		promise: "A3: a look between the arms and the sleep",
+		pkg:     "./internal/engine", run: "TestSimAnyExhaust$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "		i, e := a.look(a.waits) // A5",
+		to: `		if err != nil {
+			return -1, err
+		}
+		i, e := a.look(a.waits) // A5`,
+		promise: "A5 comes before an error, too",
+		pkg:     "./internal/engine", run: "TestSimAnyLeaves$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "	if can && (!a.misses || a.over) {", to: "	if can {",
+		promise: "a Sync may have missed somebody: the first sleep is a slice",
+		pkg:     "./internal/engine", run: "TestAnySyncs$",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "		if v != a.values[i] && b.patient {", to: "		if false {",
+		promise: "and so is one after a bell has moved",
+		pkg:     "./internal/engine", run: "TestAnySyncs$",
+	},
+	{
+		file: "internal/engine/any.go",
+		from: "	a.waits = s.Arms()", to: "	a.waits = true",
+		promise: "who sleeps on no word arms none",
+		pkg:     "./internal/engine", run: "TestAnyLooks$",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "	return since&eventSet != 0 || w != since, nil", to: "	return w&eventSet != 0, nil",
+		promise: "a Set that is cleared at once is seen by a call that was there",
+		pkg:     "./internal/engine", run: "TestSimAny$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "st&statePending != 0 && q.anyReturned()", to: "false && st&statePending != 0 && q.anyReturned()",
+		promise: "a message that was given back is one, wherever it lies",
+		pkg:     "./internal/engine", run: "TestReadyIsWhatATryFinds$",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "st&stateShut != 0 && !q.anyHeld()", to: "st&stateShut != 0",
+		promise: "the end of a queue is when nothing is leased",
+		pkg:     "./internal/engine", run: "TestReadyIsWhatATryFinds$",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "st&stateShut != 0 && !q.anyHeld()", to: "false && st&stateShut != 0 && !q.anyHeld()",
+		promise: "the end of a queue is something to get",
+		pkg:     "./internal/engine", run: "TestReadyIsWhatATryFinds$",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "return s.IsShut() || s.Len() > 0, nil", to: "return s.Len() > 0, nil",
+		promise: "the end of an SPSC is something to get",
+		pkg:     "./internal/engine", run: "TestReadyIsWhatATryFinds$",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "			c = max(c, f-b.n)", to: "			return f == 0, nil",
+		promise: "a subscriber that was lapped has something to get",
+		pkg:     "./internal/engine", run: "TestReadyIsWhatATryFinds$",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "return at.w&slotEnd != 0 || b.isShut(), nil", to: "return false, nil",
+		promise: "the end of a broadcast is something to get",
+		pkg:     "./internal/engine", run: "TestReadyIsWhatATryFinds$",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "			c++\n", to: "			return false, nil\n",
+		promise: "a subscriber looks beyond what was removed",
+		pkg:     "./internal/engine", run: "TestReadyIsWhatATryFinds$",
+	},
+	{
+		file: "internal/engine/any_sources.go",
+		from: "	s.bell.Ring(-1)", to: "	s.bell.Armed()",
+		promise: "the end of a child wakes those who wait for it",
+		pkg:     "./test/waitany", run: "TestProcessEnds$", env: []string{"TANDEM_FORCE=norelook"},
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "		if over.Load() {", to: "		if over.Load() && n < 0 {",
+		promise: "Close of a handle ends a wait for several, whichever it is of",
+		pkg:     "./test/waitany", run: "TestCloses$",
+	},
+	{
+		file: "internal/wait/list.go",
+		from: " && !w.several {", to: " {",
+		promise: "and wakes it",
+		pkg:     "./test/waitany", run: "TestCloses$", env: []string{"TANDEM_FORCE=norelook"},
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "		a.places[n].list = l", to: "		a.places[n].list = nowhere",
+		promise: "the call stands on the list of each region",
+		pkg:     "./test/waitany", run: "TestCloses$",
+	},
+	{
+		file: "internal/wait/waiter.go",
+		from: "	if w.lead != nil {\n		return w.lead\n	}\n", to: "",
+		promise: "an alarm of any of its lists is the call's",
+		pkg:     "./test/waitany", run: "TestCloses$", env: []string{"TANDEM_FORCE=norelook"},
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "		sys.FutexWakePrivate(a.w.nudge, -1)\n", to: "",
+		promise: "the first group that is up wakes the others",
+		pkg:     "./test/waitany", run: "TestMany$", env: []string{"TANDEM_FORCE=norelook"},
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "	for range n - 1 {\n		<-a.out\n	}\n", to: "	for range n - 1 {\n		select {\n		case <-a.out:\n		default:\n		}\n	}\n",
+		promise: "the sleep is over when the last group is off its words",
+		pkg:     "./internal/wait", run: "TestAnyEnds$",
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "			a.leave(i, false)", to: "			a.leave(0, false)",
+		promise: "a call that does not get to sleep stands on no list",
+		pkg:     "./internal/wait", run: "TestAnyHearsBefore$",
+	},
+	{
+		file: "internal/object/any.go",
+		from: "if err := c.Seen(nil); err != nil {", to: "if err := c.Seen(nil); err != nil && i < 0 {",
+		promise: "what is ready in the zeroes is not told",
+		pkg:     "./sync", run: "TestSimCloseAny$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/object/any.go",
+		from: "		case s.Core != nil && s.Core.Closed.Load():", to: "		case s.Core != nil && s.Core.Closed.Load() && i < 0:",
+		promise: "a handle that is closed makes no attempt",
+		pkg:     "./test/waitany", run: "TestCloses$",
+	},
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package waitany
+
+const raceEnabled = false

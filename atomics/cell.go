@@ -25,6 +25,7 @@ type handle struct {
 	padded bool           // some do not
 	typ    *plain.Type
 	wide   *engine.Wide // of a T that is no word
+	mended bool         // a value of that may be no T in a region that was damaged
 }
 
 // word reports whether T is one.

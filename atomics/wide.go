@@ -10,7 +10,8 @@ import (
 // The operations on cells of a T that is no machine word. What lies between its
 // fields is zeroed in the caller's copy before that goes in, so that what is there
 // has zeroes there, and is compared by all of its bytes. In a region that was
-// damaged it may be anything: it is zeroed where it comes out, too.
+// damaged it may be anything: it is zeroed where it comes out, too, and of bools there
+// is one bit left.
 //
 // Where the engine finds no cell the region is gone, and a cell reads as zero.
 
@@ -22,8 +23,8 @@ func loadWide[T any](h *handle, i int) (x T) {
 	if _, ok := h.wide.Load(uint64(i), unsafe.Pointer(&x)); !ok {
 		x = *new(T)
 	}
-	if h.padded {
-		h.typ.ZeroPadding(unsafe.Pointer(&x))
+	if h.mended {
+		h.typ.Mend(unsafe.Pointer(&x))
 	}
 	if mem.RaceEnabled {
 		h.acquired(i)
@@ -71,8 +72,8 @@ func swapWide[T any](h *handle, i int, x T) (old T) {
 			break
 		}
 	}
-	if h.padded {
-		h.typ.ZeroPadding(unsafe.Pointer(&old))
+	if h.mended {
+		h.typ.Mend(unsafe.Pointer(&old))
 	}
 	if mem.RaceEnabled {
 		h.acquired(i)
@@ -98,8 +99,8 @@ func casWide[T any](h *handle, i int, old, new T) (done bool) {
 	}
 	for !done {
 		s, ok := h.wide.Load(uint64(i), unsafe.Pointer(&is))
-		if h.padded {
-			h.typ.ZeroPadding(unsafe.Pointer(&is))
+		if h.mended {
+			h.typ.Mend(unsafe.Pointer(&is))
 		}
 		if ok && !bytes.Equal(bytesOf(&old), bytesOf(&is)) {
 			break
@@ -130,8 +131,8 @@ func updateWide[T any](h *handle, i int, f func(T) T) T {
 		if !ok {
 			return f(*new(T))
 		}
-		if h.padded {
-			h.typ.ZeroPadding(unsafe.Pointer(&is))
+		if h.mended {
+			h.typ.Mend(unsafe.Pointer(&is))
 		}
 		if mem.RaceEnabled {
 			h.acquired(i)

@@ -52,16 +52,17 @@ type Type struct {
 	Text string
 
 	// Padding are the bytes that hold no data: gaps, tails and blank fields.
-	Padding []Padding
+	// Bools are those of which only the lowest bit does.
+	Padding, Bools []Run
 
 	mask uint64
 }
 
-// Padding is a run of Len bytes at Offset; or, where Each is not nil, Len
+// A Run is of Len bytes at Offset; or, where Each is not nil, of Len
 // times Each, Stride bytes apart, from Offset on.
-type Padding struct {
+type Run struct {
 	Offset, Len uintptr
-	Each        []Padding
+	Each        []Run
 	Stride      uintptr
 }
 
@@ -97,7 +98,7 @@ func describe(t reflect.Type) (*Type, error) {
 	tell(&b, t, "", "", "", 0)
 	fmt.Fprintf(&b, "size %d align %d", d.Size, d.Align)
 	d.Text = b.String()
-	d.Padding = padding(t)
+	d.Padding, d.Bools = padding(t), bools(t)
 	if d.Word() != 0 {
 		d.mask = mask(t, 0)
 	}
@@ -202,41 +203,70 @@ func article(t reflect.Type) string {
 }
 
 // padding lists what of t holds no data, in order, neighbours merged.
-func padding(t reflect.Type) []Padding {
+func padding(t reflect.Type) []Run {
 	if t.Size() == 0 {
 		return nil
 	}
 	switch t.Kind() {
 	case reflect.Array:
-		each := padding(t.Elem())
-		if len(each) == 0 {
-			return nil
-		}
-		if t.Len() == 1 {
-			return each
-		}
-		return []Padding{{Len: uintptr(t.Len()), Each: each, Stride: t.Elem().Size()}}
+		return times(padding(t.Elem()), t)
 	case reflect.Struct:
-		var ps []Padding
+		var ps []Run
 		end := uintptr(0) // of the data so far
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if f.Name == "_" || f.Type.Size() == 0 {
 				continue
 			}
-			ps = appendPadding(ps, Padding{Offset: end, Len: f.Offset - end})
+			ps = appendRun(ps, Run{Offset: end, Len: f.Offset - end})
 			for _, p := range padding(f.Type) {
 				p.Offset += f.Offset
-				ps = appendPadding(ps, p)
+				ps = appendRun(ps, p)
 			}
 			end = f.Offset + f.Type.Size()
 		}
-		return appendPadding(ps, Padding{Offset: end, Len: t.Size() - end})
+		return appendRun(ps, Run{Offset: end, Len: t.Size() - end})
 	}
 	return nil
 }
 
-func appendPadding(ps []Padding, p Padding) []Padding {
+// bools lists the bools of t in the same way.
+func bools(t reflect.Type) (bs []Run) {
+	if t.Size() == 0 {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return []Run{{Len: 1}}
+	case reflect.Array:
+		if t.Elem().Kind() == reflect.Bool {
+			return []Run{{Len: uintptr(t.Len())}}
+		}
+		return times(bools(t.Elem()), t)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if f.Name == "_" {
+				continue
+			}
+			for _, b := range bools(f.Type) {
+				b.Offset += f.Offset
+				bs = appendRun(bs, b)
+			}
+		}
+	}
+	return bs
+}
+
+// times is what each element of the array t has.
+func times(each []Run, t reflect.Type) []Run {
+	if len(each) == 0 || t.Len() == 1 {
+		return each
+	}
+	return []Run{{Len: uintptr(t.Len()), Each: each, Stride: t.Elem().Size()}}
+}
+
+func appendRun(ps []Run, p Run) []Run {
 	if p.Len == 0 {
 		return ps
 	}
@@ -255,22 +285,36 @@ func (t *Type) HasPadding() bool { return len(t.Padding) > 0 }
 // ZeroPadding clears what holds no data of the value of type t at p, which the
 // caller owns.
 func (t *Type) ZeroPadding(p unsafe.Pointer) {
-	if len(t.Padding) > 0 {
-		zeroPadding(p, t.Padding)
-	}
+	each(p, t.Padding, func(bytes []byte) { clear(bytes) })
 }
 
-func zeroPadding(p unsafe.Pointer, ps []Padding) {
-	for i := range ps {
-		g := &ps[i]
-		at := unsafe.Add(p, g.Offset)
-		if g.Each == nil {
-			clear(unsafe.Slice((*byte)(at), g.Len))
+// Mended reports whether Mend may change a value of t.
+func (t *Type) Mended() bool { return len(t.Padding)+len(t.Bools) > 0 }
+
+// Mend makes the value of type t at p, which the caller owns and has copied out of shared
+// memory, a valid one whatever was there: it clears the padding, and keeps the lowest bit
+// of each bool.
+func (t *Type) Mend(p unsafe.Pointer) {
+	t.ZeroPadding(p)
+	each(p, t.Bools, func(bytes []byte) {
+		for i := range bytes {
+			bytes[i] &= 1
+		}
+	})
+}
+
+// each calls f for all the bytes of rs.
+func each(p unsafe.Pointer, rs []Run, f func(bytes []byte)) {
+	for i := range rs {
+		r := &rs[i]
+		at := unsafe.Add(p, r.Offset)
+		if r.Each == nil {
+			f(unsafe.Slice((*byte)(at), r.Len))
 			continue
 		}
-		for range g.Len {
-			zeroPadding(at, g.Each)
-			at = unsafe.Add(at, g.Stride)
+		for range r.Len {
+			each(at, r.Each, f)
+			at = unsafe.Add(at, r.Stride)
 		}
 	}
 }

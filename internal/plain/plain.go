@@ -100,7 +100,7 @@ func describe(t reflect.Type) (*Type, error) {
 	d.Text = b.String()
 	d.Padding, d.Bools = padding(t), bools(t)
 	if d.Word() != 0 {
-		d.mask = mask(t, 0)
+		d.mask = maskOf(t, 0)
 	}
 	return d, nil
 }
@@ -285,7 +285,9 @@ func (t *Type) HasPadding() bool { return len(t.Padding) > 0 }
 // ZeroPadding clears what holds no data of the value of type t at p, which the
 // caller owns.
 func (t *Type) ZeroPadding(p unsafe.Pointer) {
-	each(p, t.Padding, func(bytes []byte) { clear(bytes) })
+	if len(t.Padding) > 0 {
+		mask(p, t.Padding, 0)
+	}
 }
 
 // Mended reports whether Mend may change a value of t.
@@ -295,26 +297,22 @@ func (t *Type) Mended() bool { return len(t.Padding)+len(t.Bools) > 0 }
 // memory, a valid one whatever was there: it clears the padding, and keeps the lowest bit
 // of each bool.
 func (t *Type) Mend(p unsafe.Pointer) {
-	t.ZeroPadding(p)
-	each(p, t.Bools, func(bytes []byte) {
-		for i := range bytes {
-			bytes[i] &= 1
-		}
-	})
+	mask(p, t.Padding, 0)
+	mask(p, t.Bools, 1)
 }
 
-// each calls f for all the bytes of rs.
-func each(p unsafe.Pointer, rs []Run, f func(bytes []byte)) {
+// mask keeps the bits of m in all the bytes of rs. (No function for each: what is passed to
+// one escapes.)
+func mask(p unsafe.Pointer, rs []Run, m byte) {
 	for i := range rs {
 		r := &rs[i]
 		at := unsafe.Add(p, r.Offset)
-		if r.Each == nil {
-			f(unsafe.Slice((*byte)(at), r.Len))
-			continue
-		}
-		for range r.Len {
-			each(at, r.Each, f)
-			at = unsafe.Add(at, r.Stride)
+		for j := range r.Len {
+			if r.Each != nil {
+				mask(unsafe.Add(at, j*r.Stride), r.Each, m)
+			} else {
+				*(*byte)(unsafe.Add(at, j)) &= m
+			}
 		}
 	}
 }
@@ -333,19 +331,19 @@ func (t *Type) Word() int {
 // Word must not be 0.
 func (t *Type) Mask() uint64 { return t.mask }
 
-// mask is the mask of the bytes of t, shifted to where they lie.
-func mask(t reflect.Type, off uintptr) (m uint64) {
+// maskOf is the mask of the bytes of t, shifted to where they lie.
+func maskOf(t reflect.Type, off uintptr) (m uint64) {
 	switch {
 	case t.Size() == 0:
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
 			if f := t.Field(i); f.Name != "_" {
-				m |= mask(f.Type, off+f.Offset)
+				m |= maskOf(f.Type, off+f.Offset)
 			}
 		}
 	case t.Kind() == reflect.Array:
 		for i := range t.Len() {
-			m |= mask(t.Elem(), off+uintptr(i)*t.Elem().Size())
+			m |= maskOf(t.Elem(), off+uintptr(i)*t.Elem().Size())
 		}
 	case t.Kind() == reflect.Bool:
 		m = 1 << (8 * off)

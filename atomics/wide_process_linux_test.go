@@ -213,6 +213,45 @@ func TestReadsBehindStoppedWriters(t *testing.T) {
 	c.Kill()
 }
 
+// A book takes longer to read, from another processor, than to write.
+type book [8192]uint64
+
+var author = testproc.Role("author", func(args []string) {
+	v, err := atomics.OpenValue(attached(args[0]), "book", book{})
+	testproc.Must(err)
+	testproc.Say("ready")
+	x := book{}
+	for n := uint64(1); ; n++ {
+		x[0], x[len(x)/2], x[len(x)-1] = n, n, n
+		v.Store(x)
+	}
+})
+
+// A reader who is slower than a writer that never rests gets its turn all the same.
+func TestLongReadsEnd(t *testing.T) {
+	r, err := shm.Create(region(t).Name()+"-long", &shm.Options{Size: 4 << 20, Participants: 4})
+	testproc.Must(err)
+	t.Cleanup(func() { r.Close(); shm.Remove(r.Name()) })
+	v, err := atomics.OpenValue(r, "book", book{})
+	testproc.Must(err)
+	c := author.Start(t, r.Name())
+	c.Expect("ready")
+	for v.Load()[0] == 0 {
+	}
+	var most time.Duration
+	began := time.Now()
+	reads := effort.Or(20000, 200)
+	for range reads {
+		start := time.Now()
+		if x := v.Load(); x[0] != x[len(x)/2] || x[0] != x[len(x)-1] {
+			t.Fatalf("torn: %d, %d, %d", x[0], x[len(x)/2], x[len(x)-1])
+		}
+		most = max(most, time.Since(start))
+	}
+	t.Logf("%d reads: %v each, %v at most; %d stores", reads, time.Since(began)/time.Duration(reads), most, v.Load()[0])
+	c.Kill()
+}
+
 // Copies of the dead come back: of writers that are killed without end in a region of
 // few participants, each finds one.
 func TestKilledWritersLoseNoCopies(t *testing.T) {

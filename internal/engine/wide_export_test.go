@@ -36,6 +36,9 @@ func (c *Wide) Now(i uint64) []byte {
 	return c.a.Bytes(c.copy(c.copyOf(w))+wideTag, c.width)
 }
 
+// Hurry is how many Stores are still to begin with a pause.
+func (c *Wide) Hurry() *uint64 { return c.hurry }
+
 // TagOf is copy k's.
 func (c *Wide) TagOf(k uint64) *uint64 { return c.a.W64(c.copy(k)) }
 

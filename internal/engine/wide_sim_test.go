@@ -416,3 +416,37 @@ func TestSimWideReaderStoppedAnywhere(t *testing.T) {
 		}
 	}
 }
+
+// A reader whom writers overtake every time has them pause, and no longer than that.
+func TestSimWideReaderInAHurry(t *testing.T) {
+	for _, spares := range []uint32{1, 3} {
+		a := engine.HeapWide(1, wideWidth, 3, spares)
+		var us [2]*engine.Wide
+		for i := range us {
+			us[i], _ = engine.AttachWide(a, engine.KindArray, 1, wideWidth, engine.Env{Self: engine.Self{Index: uint32(i), Epoch: 1}})
+		}
+		v := wideValue{1, 0, 0x9e3779b97f4a7c15}
+		hurry, attempts := us[1].Hurry(), 0
+		at(func() bool { return *hurry == 0 && attempts < 1000 }, func() {
+			attempts++
+			for range spares + 1 {
+				us[1].Store(0, unsafe.Pointer(&v))
+			}
+		})
+		got := wideValue{}
+		_, ok := us[0].Load(0, unsafe.Pointer(&got))
+		mem.Point = nil
+		if !ok || got != v || attempts < 8 || attempts > 100 {
+			t.Errorf("%d spares: Load = %v, %v after it was overtaken %d times", spares, got, ok, attempts)
+		}
+		for _, is := range []uint64{*hurry, 1 << 63} { // the other is damage
+			*hurry = is
+			for left := uint64(16); left > 0; left-- {
+				us[0].Store(0, unsafe.Pointer(&v))
+				if *hurry != left-1 {
+					t.Fatalf("%d spares: %d more Stores give way, want %d", spares, *hurry, left-1)
+				}
+			}
+		}
+	}
+}

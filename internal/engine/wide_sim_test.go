@@ -31,7 +31,7 @@ func TestSimWide(t *testing.T) {
 	} {
 		for _, spares := range []uint32{1, 3} {
 			t.Run(fmt.Sprintf("%s, %d spares", tt.name, spares), func(t *testing.T) {
-				sim.Explore(t, 5000, tt.o, func(w *sim.World) { simWide(w, spares) })
+				sim.Explore(t, 3000, tt.o, func(w *sim.World) { simWide(w, spares) })
 			})
 		}
 	}
@@ -226,10 +226,10 @@ func simWide(w *sim.World, spares uint32) {
 // two preemptions.
 func TestSimWideExhaust(t *testing.T) {
 	for kills := range 2 {
-		for _, what := range [][][]int{
-			{{wideStore, wideStore}, {wideStore}, {wideLoad}},
-			{{wideStore, wideSwap}, {wideUpdate}, {wideStore}},
-		}[:2-kills] {
+		for _, what := range [][][][]int{
+			{{{wideStore, wideStore}, {wideStore}, {wideLoad}}, {{wideStore, wideSwap}, {wideUpdate}, {wideStore}}},
+			{{{wideStore, wideStore}, {wideSwap}}},
+		}[kills] {
 			sim.Exhaust(t, 1, 2, sim.Options{MaxKills: kills}, func(w *sim.World) {
 				o := newWideOracle(w, 1, 3, 1)
 				for i, ops := range what {

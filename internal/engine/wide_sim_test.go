@@ -335,6 +335,14 @@ func TestSimWideCheckBesideStores(t *testing.T) {
 				break
 			}
 		}
+		at(func() bool { return true }, func() { // a cell that never rests
+			for range 3 {
+				c.Store(1, unsafe.Pointer(&v))
+			}
+		})
+		if err := arrayOps.Check(a); err != nil {
+			t.Errorf("Stores at every step: %v", err)
+		}
 		mem.Point = nil
 	}
 }

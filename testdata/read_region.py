@@ -386,31 +386,34 @@ def look_wide(a, f):
     S = up(S, 64) if S > 64 else 1 << (S - 1).bit_length()
     L = up(R, 64 // each) // (64 // each)
     C = 192 + 64 * L
-    F, b = C + up(8 * n, 64), (N - 1).bit_length()
+    F, b = C + up(8 * n, 64), (N + 1).bit_length()
     if F + N * S > a.size:
         raise Damaged("the words of the cells end too early")
+
+    def tag(k):
+        return a.u64(F + S * (k - 1))
+
+    def names(w, k):
+        return bits(w, 0, b) == k and w >> b == bits(bits(tag(k), 0, 51), 0, 64 - b)
 
     def cell(i):
         for _ in range(TRIES):
             w = a.u64(C + 8 * i)
             k = bits(w, 0, b)
-            if w == 0 or k >= N:
+            if not 1 <= k <= N:
                 raise Damaged(f"cell {i} names copy {k} of {N}")
-            tag = a.u64(F + S * k)
-            if w >> b != bits(tag, 0, 64 - b):
-                continue
-            raw = a.bytes(F + S * k + 8, width)
-            if a.u64(F + S * k) == tag:
+            raw = a.bytes(F + S * (k - 1) + 8, width)
+            if names(w, k):
                 return k, plain(f.get("type", ""), raw)
         raise Damaged(f"cell {i} does not stand still")
 
     found = [cell(i) for i in range(n)]
     drains = [a.u64(192 + 64 * (i % L) + each * (i // L) + 8 * k) for i in range(R) for k in range(K)]
-    tags = [a.u64(F + S * k) for k in range(N)]
-    named = {k for k, _ in found}
-    return dict(mutex(a), n=n, width=width, cells=[v for _, v in found], copies=N, free=tags.count(0),
-                spares=sum(tags[k] in drains for k in range(N) if tags[k] and k not in named),
-                prepared=sorted({bits(tags[k], 34, 10) for k in range(N) if tags[k] and k not in named and tags[k] not in drains}))
+    out = [k for k in range(1, N + 1) if k not in {k for k, _ in found}]
+    taken = [k for k in out if tag(k) >> 53]
+    spare = {k for k in taken for w in drains if names(w, k)}
+    return dict(mutex(a), n=n, width=width, cells=[v for _, v in found], copies=N, free=len(out) - len(taken), spares=len(spare),
+                prepared=sorted({(tag(k) >> 53) - 1 for k in taken if k not in spare}))
 
 
 def look_cells(a, f):

@@ -34,11 +34,11 @@ func TestNothingChangesInZeroes(t *testing.T) {
 			c.env = env
 			mem.Zero(a.Ptr(0, a.Size()), uintptr(a.Size()))
 			var v [16]byte
-			_, ok := c.Replace(0, Seen{1, 1}, unsafe.Pointer(&v))
+			_, ok := c.Replace(0, Seen(1), unsafe.Pointer(&v))
 			if _, there := c.Load(0, unsafe.Pointer(&v)); ok || there || c.Store(0, unsafe.Pointer(&v)) {
 				return a, nil
 			}
-			for k := range c.count {
+			for k := uint64(1); k <= c.count; k++ {
 				if *a.W64(c.copy(k)) != 0 {
 					return a.Sub(c.copy(k), 8), ErrGone
 				}

@@ -12,7 +12,8 @@ import (
 //
 //	N1  slot(c): nothing new; the end; or a message
 //	N2  copy it out
-//	N3  slot(c) is the same, but for S: the copy is whole
+//	N3  slot(c) is the same, but for S, and the message's position is c: the copy is
+//	    whole. (The word alone is the same again 2^31 laps later.)
 //	N4  cursor := c+1; Reliable: look at space
 //
 // received + missed = c - the position it began at, at every instant.
@@ -30,6 +31,7 @@ type Subscription struct {
 	missed uint64
 	lapped uint // times in a row that it was lapped
 	closed bool
+	lull   lull
 }
 
 // ErrNoRow says that there are as many subscribers as there may be.
@@ -54,8 +56,9 @@ func (b *Broadcast) Subscribe() (*Subscription, error) {
 		}
 	}
 	if err := b.join(s); err != nil {
-		mem.CAS64(b.subs.owner(s.row), rowOf(b.who, rowJoining), rowFree)
-		s.Close()
+		if !mem.CAS64(b.subs.owner(s.row), rowOf(b.who, rowJoining), rowFree) {
+			s.Close() // it was active
+		}
 		return nil, err
 	}
 	return s, nil
@@ -80,9 +83,9 @@ func (b *Broadcast) join(s *Subscription) error {
 }
 
 // storeCursor is a store-release, with a fence where nobody else makes one: see
-// queue_store.go.
+// queue_store.go. For a cursor of a Lossy broadcast nobody waits.
 func (b *Broadcast) storeCursor(row uint32, p uint64) {
-	if w := b.subs.cursor(row); b.unfenced.Load() {
+	if w := b.subs.cursor(row); !b.reliable || b.unfenced.Load() {
 		mem.Release64(w, p)
 	} else {
 		storeFenced(w, p)
@@ -108,7 +111,7 @@ func (s *Subscription) Close() {
 //go:norace
 func (s *Subscription) Lock() {
 	mem.RaceDisable()
-	s.mu.Lock()
+	mem.Lock(&s.mu)
 	mem.RaceEnable()
 }
 
@@ -188,6 +191,10 @@ func (s *Subscription) skip(to uint64) {
 // Read is N2. false: it was replaced meanwhile, or is damaged; Take tells.
 func (s *Subscription) Read(m Incoming, dst []byte) bool {
 	b, skip := s.b, uintptr(messageBody)
+	if n := uintptr(len(dst)); n+skip <= uintptr(b.pool.size) && m.first < b.pool.n { // all in its first block
+		mem.CopyRacing(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(m.first), skip), n)
+		return true
+	}
 	for first := m.first; len(dst) > 0; skip = 0 {
 		if first >= b.pool.n {
 			return false
@@ -198,7 +205,7 @@ func (s *Subscription) Read(m Incoming, dst []byte) bool {
 			return false
 		}
 		k := min(uintptr(len(dst)), size-skip)
-		mem.CopyTorn(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(first), skip), k)
+		mem.CopyRacing(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(first), skip), k)
 		dst, first = dst[k:], uint32(e>>extentNext)
 	}
 	return true
@@ -211,7 +218,7 @@ func (s *Subscription) Read(m Incoming, dst []byte) bool {
 func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
 	b := s.b
 	mem.FenceLoad()
-	if mem.Load64(b.slot(s.next))&^slotEnd != m.w&^slotEnd { // N3
+	if mem.Load64(b.slot(s.next))&^slotEnd != m.w&^slotEnd || mem.Load64(b.pos(m.first)) != s.next { // N3
 		if b.reliable {
 			return false, b.lost()
 		}
@@ -225,7 +232,7 @@ func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
 	s.lapped = 0
 	b.storeCursor(s.row, s.next) // N4
 	if b.reliable && b.space.Armed() {
-		b.passSpace()
+		b.passSpace(s.next)
 	}
 	return true, nil
 }

@@ -108,11 +108,16 @@ func (h *frontHint) load() uint64 {
 	return p
 }
 
+// save keeps p, a position that was the front.
+func (h *frontHint) save(p uint64) {
+	mem.RaceDisable()
+	mem.Release64(&h.own, p)
+	mem.RaceEnable()
+}
+
 // reached stores p, which this process has reached.
 func (b *Broadcast) reached(p uint64) {
-	mem.RaceDisable()
-	mem.Release64(&b.front.own, p)
-	mem.RaceEnable()
+	b.front.save(p)
 	if every := min(b.n, markEvery); p%every == 0 {
 		mem.Release64(b.front.shared, p)
 	}

@@ -3,6 +3,7 @@
 package mem
 
 import (
+	"sync"
 	"sync/atomic"
 	"unsafe"
 )
@@ -92,6 +93,13 @@ var Others func()
 func Yield() {
 	if Others != nil {
 		Others()
+	}
+}
+
+// Lock locks what threads of one process share.
+func Lock(m *sync.Mutex) {
+	for !m.TryLock() {
+		Yield()
 	}
 }
 

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	gosync "sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -178,7 +177,7 @@ type Broadcast struct {
 
 	// From drain := T to the end of B3, since drain is one word, and a process's
 	// goroutines share it. Never over a copy, or a user's code.
-	mu gosync.Mutex
+	mu latch
 
 	limit  atomic.Uint64 // the last one (B8)
 	oldest atomic.Uint64 // below it nothing is full but what came a lap later
@@ -271,23 +270,6 @@ func (b *Broadcast) isShut() bool { return mem.Load64(b.state)&stateShut != 0 }
 
 // bound bounds what is tried again and again, so that it ends in a corrupt ring.
 func (b *Broadcast) bound() int { return 1<<20 + 16*int(b.n) }
-
-// lock and unlock are of mu. The race detector is not to see it: it orders nothing that
-// the user's program does not.
-//
-//go:norace
-func (b *Broadcast) lock() {
-	mem.RaceDisable()
-	mem.Lock(&b.mu)
-	mem.RaceEnable()
-}
-
-//go:norace
-func (b *Broadcast) unlock() {
-	mem.RaceDisable()
-	b.mu.Unlock()
-	mem.RaceEnable()
-}
 
 // The call that reads a message comes after the one that published it. No more is told
 // to the race detector.

@@ -52,7 +52,7 @@ func (b *Broadcast) enough(want uint32) (front uint64, err error) {
 			return front, ErrFull
 		}
 		if s, ok := b.look(q, false); ok && hasMessage(s.w) && (s.p == q || !b.reliable) {
-			have += b.pool.blocks(uint32(s.n) + messageBody)
+			have += b.pool.blocks(s.n + messageBody)
 		}
 	}
 	return front, nil
@@ -109,7 +109,7 @@ func (b *Broadcast) removeOldest(g *collection) (uint64, error) {
 			if !hasMessage(old.w) {
 				continue
 			}
-			if b.replace(old, voidWord(q/b.n, old.w&slotEnd), g) {
+			if b.replace(old, voidWord(old.lap, old.w&slotEnd), g) {
 				return f, nil
 			}
 			break

@@ -97,8 +97,9 @@ func TestBroadcastFullClaimsNothing(t *testing.T) {
 		s := subscribe(t, b)
 		for b.TryPublish(said(1, c.MaxMessage)) == nil {
 		}
-		before := append([]byte(nil), a.Bytes(0, a.Size())...)
 		other := attachBroadcast(t, a, 2)
+		other.PublishNow(said(2, c.MaxMessage)) // it has an old hint
+		before := append([]byte(nil), a.Bytes(0, a.Size())...)
 		for _, b := range []*Broadcast{b, other, other} {
 			if err := b.PublishNow(said(2, c.MaxMessage)); err != ErrFull {
 				t.Fatal(err)

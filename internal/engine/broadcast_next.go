@@ -2,7 +2,6 @@ package engine
 
 import (
 	"io"
-	gosync "sync"
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
@@ -26,8 +25,9 @@ type Subscription struct {
 	row  uint32
 	word uint64 // of the row, as long as it is this one's
 
-	mu     gosync.Mutex
+	mu     latch
 	next   uint64
+	spot   spot // of next
 	missed uint64
 	lapped uint // times in a row that it was lapped
 	closed bool
@@ -77,6 +77,7 @@ func (b *Broadcast) join(s *Subscription) error {
 	if s.next, _, err = b.walk(h, false); err != nil {
 		return err
 	}
+	s.spot = b.spot(s.next)
 	b.storeCursor(s.row, s.next)
 	b.space.Ring(-1)
 	return nil
@@ -107,20 +108,8 @@ func (s *Subscription) Close() {
 }
 
 // Lock and Unlock are of mu, around Look, Read and Take.
-//
-//go:norace
-func (s *Subscription) Lock() {
-	mem.RaceDisable()
-	mem.Lock(&s.mu)
-	mem.RaceEnable()
-}
-
-//go:norace
-func (s *Subscription) Unlock() {
-	mem.RaceDisable()
-	s.mu.Unlock()
-	mem.RaceEnable()
-}
+func (s *Subscription) Lock()   { s.mu.lock() }
+func (s *Subscription) Unlock() { s.mu.unlock() }
 
 // An Incoming is a message that Look has found.
 type Incoming struct{ placed }
@@ -146,13 +135,13 @@ func (s *Subscription) Look() (m Incoming, err error) {
 	}
 	for range b.bound() {
 		c := s.next
-		at, ok := b.look(c, false)
+		at, ok := b.lookAt(s.spot, false)
 		switch {
 		case !ok:
 			if at.w == 0 {
 				return m, b.lost()
 			}
-			if mem.Load64(b.slot(c)) == at.w {
+			if mem.Load64(at.at) == at.w {
 				return m, b.lost() // it says what cannot be
 			}
 		case at.p == c && hasMessage(at.w):
@@ -164,7 +153,7 @@ func (s *Subscription) Look() (m Incoming, err error) {
 			if !b.isShut() {
 				return m, ErrEmpty
 			}
-			b.seal(c, at.w)
+			b.seal(at)
 		case b.reliable || at.p < c:
 			return m, b.lost()
 		case at.p == c: // void
@@ -186,6 +175,7 @@ func (s *Subscription) Look() (m Incoming, err error) {
 func (s *Subscription) skip(to uint64) {
 	s.missed += to - s.next
 	s.next = to
+	s.spot = s.b.spot(to)
 }
 
 // Read is N2. false: it was replaced meanwhile, or is damaged; Take tells.
@@ -218,7 +208,7 @@ func (s *Subscription) Read(m Incoming, dst []byte) bool {
 func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
 	b := s.b
 	mem.FenceLoad()
-	if mem.Load64(b.slot(s.next))&^slotEnd != m.w&^slotEnd || mem.Load64(b.pos(m.first)) != s.next { // N3
+	if mem.Load64(m.at)&^slotEnd != m.w&^slotEnd || mem.Load64(b.pos(m.first)) != s.next { // N3
 		if b.reliable {
 			return false, b.lost()
 		}
@@ -229,6 +219,7 @@ func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
 	}
 	b.raceAcquire(s.next)
 	s.next++
+	s.spot = b.after(s.spot)
 	s.lapped = 0
 	b.storeCursor(s.row, s.next) // N4
 	if b.reliable && b.space.Armed() {
@@ -274,20 +265,20 @@ func (b *Broadcast) Shutdown() error {
 		if err != nil {
 			return err
 		}
-		p = f
-		if s.w&slotEnd != 0 || mem.CAS64(b.slot(p), s.w, s.w|slotEnd) {
-			b.tellEnd()
+		if p = f; b.seal(s) {
 			return nil
 		}
 	}
 	return b.lost()
 }
 
-// seal sets S at the front p, after Shutdown has set the flag.
-func (b *Broadcast) seal(p, w uint64) {
-	if mem.CAS64(b.slot(p), w, w|slotEnd) {
-		b.tellEnd()
+// seal sets S at the front, where s was seen, after Shutdown has set the flag.
+func (b *Broadcast) seal(s placed) bool {
+	if s.w&slotEnd == 0 && !mem.CAS64(s.at, s.w, s.w|slotEnd) {
+		return false
 	}
+	b.tellEnd()
+	return true
 }
 
 func (b *Broadcast) tellEnd() {

@@ -180,7 +180,7 @@ func (b *Broadcast) install(m *outgoing, sure bool) error {
 		}
 		mem.Release64(b.pos(m.first), p)
 		b.raceRelease(p)
-		if b.replace(old, fullWord(p/b.n, m.first), nil) { // P4, P5
+		if b.replace(old, fullWord(old.lap, m.first), nil) { // P4, P5
 			m.ready = false
 			b.reached(p + 1)
 			b.items.Ring(-1) // P6
@@ -194,19 +194,18 @@ func (b *Broadcast) install(m *outgoing, sure bool) error {
 // replace changes the slot of old to another word, and frees what was there, or adds it to a
 // collection: B2, B3.
 func (b *Broadcast) replace(old placed, to uint64, g *collection) bool {
-	at := b.slot(old.p)
 	if !hasMessage(old.w) {
-		return mem.CAS64(at, old.w, to)
+		return mem.CAS64(old.at, old.w, to)
 	}
-	b.lock()
+	b.mu.lock()
 	mem.Release64(b.drain, old.tag)
-	ok := mem.CAS64(at, old.w, to)
-	if n := b.pool.blocks(uint32(old.n) + messageBody); ok && g != nil {
+	ok := mem.CAS64(old.at, old.w, to)
+	if n := b.pool.blocks(old.n + messageBody); ok && g != nil {
 		b.pool.takeAll(g, old.first, old.tag, n)
 	} else if ok {
 		b.pool.freeAll(old.first, old.tag, n)
 	}
-	b.unlock()
+	b.mu.unlock()
 	return ok
 }
 

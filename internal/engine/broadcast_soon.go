@@ -19,9 +19,9 @@ func (s *Subscription) Soon(lulls bool, looks int) bool {
 	defer mem.RaceEnable()
 	b := s.b
 	s.Lock()
-	c := s.next
+	c, t := s.next, s.spot
 	s.Unlock()
-	at, turn := b.slot(c), uint32(c/b.n)&(1<<turnBits-1)
+	at, turn := b.at(t.i), uint32(t.lap)&(1<<turnBits-1)
 	is := func() bool {
 		w := mem.Load64(at)
 		return w&slotEnd != 0 || laps(turnIn(w), turn) >= 0

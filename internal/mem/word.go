@@ -4,7 +4,6 @@ package mem
 
 import (
 	"runtime"
-	"sync"
 	"sync/atomic"
 	"unsafe"
 )
@@ -41,9 +40,6 @@ func Between() {}
 // Yield lets other threads of the process run, one of which has what the caller waits
 // for.
 func Yield() { runtime.Gosched() }
-
-// Lock locks what threads of one process share: in a simulation others run meanwhile.
-func Lock(m *sync.Mutex) { m.Lock() }
 
 // Copy copies n bytes of payload. It promises no atomicity and no order: the
 // caller owns both sides, by a claim or because nobody else knows of them.

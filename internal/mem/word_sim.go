@@ -3,7 +3,6 @@
 package mem
 
 import (
-	"sync"
 	"sync/atomic"
 	"unsafe"
 )
@@ -93,13 +92,6 @@ var Others func()
 func Yield() {
 	if Others != nil {
 		Others()
-	}
-}
-
-// Lock locks what threads of one process share.
-func Lock(m *sync.Mutex) {
-	for !m.TryLock() {
-		Yield()
 	}
 }
 

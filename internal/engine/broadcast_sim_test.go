@@ -102,7 +102,6 @@ func TestSimBroadcastExhaust(t *testing.T) {
 		{"Pss", one, true, 1, 1},
 		{"Pss", two, true, 1, 0},
 		{"Psx", one, true, 1, 1},
-		{"ssP", one, true, 1, 0}, // both are the slowest
 		{"PP", chain, false, 1, 1},
 		{"PPs", chain, true, 1, 1},
 	} {
@@ -192,4 +191,55 @@ func TestSimBroadcastShared(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Two subscribers are the slowest, and each finds space armed, while a publisher sleeps: the
+// last of them sees the other's cursor.
+func TestSimBroadcastTwoSlowest(t *testing.T) {
+	sim.Exhaust(t, 1, 1, sim.Options{}, func(w *sim.World) {
+		c := simBroadcastConfigs[0]
+		c.Reliable = true
+		o := newSimBroadcast(t, w, c)
+		pub := w.Process(0)
+		b := o.attach(pub)
+		var subs [2]*Subscription
+		var readers [2]*sim.Process
+		for i := range subs {
+			readers[i] = w.Process(1 + i)
+			sub := o.attach(readers[i])
+			unseen(func() {
+				var err error
+				if subs[i], err = sub.Subscribe(); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		say := func(publish func(m []byte) error) {
+			o.next++
+			m := &saying{id: o.next, size: c.MaxMessage}
+			o.msgs[m.id] = m
+			if err := publish(o.encode(m)); err != nil {
+				w.Fail("%v", err)
+			}
+		}
+		unseen(func() { say(b.TryPublish) })
+		done := false
+		pub.Go("publisher", func(th *sim.Thread) {
+			say(func(m []byte) error { return b.Publish(th, m) })
+			done = true
+		})
+		for i, s := range subs {
+			readers[i].Go("subscriber", func(*sim.Thread) {
+				if _, err := s.GetNow(); err != nil {
+					w.Fail("%v", err)
+				}
+			})
+		}
+		w.OnStuck(func() bool {
+			if !done {
+				w.Fail("the publisher sleeps on")
+			}
+			return false
+		})
+	})
 }

@@ -147,7 +147,7 @@ var broadcastMutations = []mutation{
 		from:    "			if b.reliable && q >= load(&b.limit) && q >= b.limitFrom(f) {\n\t\t\t\treturn f, ErrFull\n\t\t\t}\n",
 		to:      "",
 		promise: "B4: of a Reliable broadcast only what all have seen is removed",
-		pkg:     "./internal/engine", run: "TestBroadcastShortOfBlocks$",
+		pkg:     "./internal/engine", run: "TestSimBroadcast$/reliable=true", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_next.go",
@@ -203,7 +203,7 @@ var broadcastMutations = []mutation{
 		from:    "	mem.Fence() // two of the slowest",
 		to:      "	// two of the slowest",
 		promise: "B6: of two that are the slowest one at least sees the other's cursor",
-		pkg:     "./internal/engine", run: "TestSimBroadcastExhaust$/ssP", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastTwoSlowest$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_limit.go",
@@ -224,7 +224,7 @@ var broadcastMutations = []mutation{
 		from:    "	b.space.Ring(-1)\n}\n\n// stir",
 		to:      "	b.space.Ring(1)\n}\n\n// stir",
 		promise: "B6: all publishers hear of it",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$/reliable=true", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestBroadcastRings$",
 	},
 	{
 		file:    "internal/engine/broadcast_limit.go",
@@ -281,5 +281,12 @@ var broadcastMutations = []mutation{
 		to:      "	if false { // more than",
 		promise: "B3: what a message has more than is wanted is freed",
 		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/broadcast_collect.go",
+		from:    " || b.reliable && q >= load(&b.limit) && q >= b.limitFrom(front) {",
+		to:      " {",
+		promise: "B4: what somebody has not seen is not counted",
+		pkg:     "./internal/engine", run: "TestBroadcastFullClaimsNothing$",
 	},
 }

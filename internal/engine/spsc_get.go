@@ -24,14 +24,16 @@ func (s *SPSC) TryNext() (unsafe.Pointer, error) {
 	return s.place(&s.get), nil
 }
 
-// AwaitNext waits for it.
+// AwaitNext waits for it, as AwaitRoom does.
 func (s *SPSC) AwaitNext(by Sleeper) (unsafe.Pointer, error) {
 	err := s.find(1)
 	if err == ErrEmpty {
 		s.pause(by, &s.get)
+	}
+	if s.get.waits(s, err, ErrEmpty) {
 		_, e := s.items.Await(by, func() bool {
 			err = s.find(1)
-			return err != ErrEmpty
+			return !s.get.waits(s, err, ErrEmpty)
 		})
 		if e != nil {
 			return nil, e
@@ -107,14 +109,13 @@ func (s *SPSC) GetRun(dst unsafe.Pointer, n int) (int, error) {
 			return 0, err
 		}
 	}
-	k := min(u.left, want)
+	k, at, first, more := s.run(u, want)
 	if mem.RaceEnabled {
 		for i := range k {
 			s.raceAcquire(u.pos + i)
 		}
 	}
-	first, more := s.run(u, k)
-	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, u.at)), first) // G3
+	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, at)), first) // G3
 	if more != 0 {
 		mem.Copy(unsafe.Add(dst, first), mem.Place(s.slots), more)
 	}

@@ -29,14 +29,16 @@ func (s *SPSC) TryRoom() (unsafe.Pointer, error) {
 	return s.place(&s.put), nil
 }
 
-// AwaitRoom waits for it.
+// AwaitRoom waits for it, and for a holder of the side that is dead to be recovered.
 func (s *SPSC) AwaitRoom(by Sleeper) (unsafe.Pointer, error) {
 	err := s.room(1)
 	if err == ErrFull {
 		s.pause(by, &s.put)
+	}
+	if s.put.waits(s, err, ErrFull) {
 		_, e := s.space.Await(by, func() bool {
 			err = s.room(1)
-			return err != ErrFull
+			return !s.put.waits(s, err, ErrFull)
 		})
 		if e != nil {
 			return nil, e
@@ -51,11 +53,11 @@ func (s *SPSC) AwaitRoom(by Sleeper) (unsafe.Pointer, error) {
 // room makes put.left at least 1, and looks at head if it is less than want.
 func (s *SPSC) room(want uint64) error {
 	u := &s.put
+	if mem.Load64(s.look)&spscShut != 0 { // P0: whoever has the side
+		return ErrShutdown
+	}
 	if err := s.take(u); err != nil {
 		return err
-	}
-	if mem.Load64(s.look)&spscShut != 0 { // P0
-		return ErrShutdown
 	}
 	if u.left < want { // P1
 		used := u.pos - mem.Load64(u.other)
@@ -111,14 +113,13 @@ func (s *SPSC) PutRun(src unsafe.Pointer, n int) (int, error) {
 			return 0, err
 		}
 	}
-	k := min(u.left, want)
+	k, at, first, more := s.run(u, want)
 	if mem.RaceEnabled {
 		for i := range k {
 			s.raceAcquire(u.pos + i)
 		}
 	}
-	first, more := s.run(u, k)
-	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
+	mem.Copy(mem.Place(unsafe.Add(s.slots, at)), src, first) // P2
 	if more != 0 {
 		mem.Copy(mem.Place(s.slots), unsafe.Add(src, first), more)
 	}

@@ -29,13 +29,43 @@ var spscMutations = []mutation{
 		promise: "T1: a side has one live holder",
 		pkg:     "./internal/engine", run: "TestSPSCSides$"},
 	{file: "internal/engine/spsc.go",
-		from: `	if u.at >= s.span {
+		from: `	if at >= s.span {
+		at -= s.span
+	}
+	u.at = at
+`,
+		to:      "	u.at = at\n",
+		promise: "a slot is always at a position mod slots",
+		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
+	{file: "internal/engine/spsc.go",
+		from: `	at := u.at + uintptr(n)*s.size
+	if at >= s.span {
+		at -= s.span
+	}
+	u.at = at
+`,
+		to: `	u.at += uintptr(n) * s.size
+	if u.at >= s.span {
 		u.at -= s.span
 	}
 `,
-		to:      "",
-		promise: "a slot is always at a position mod slots",
-		pkg:     "./internal/engine", run: "TestDamagedMemory$/spsc"},
+		promise: "at stays below span also where several goroutines do this at once",
+		pkg:     "./internal/engine", run: "TestSPSCMisuse$"},
+	{file: "internal/engine/spsc.go",
+		from:    "n = min(u.left, want, s.n) // see advance",
+		to:      "n = min(u.left, want)",
+		promise: "nor is a run longer than the slots",
+		pkg:     "./internal/engine", run: "TestSPSCMisuse$"},
+	{file: "internal/engine/spsc.go",
+		from:    "return err == none || err == ErrBusy && s.Leaves != nil && u.leaves(s)",
+		to:      "return err == none",
+		promise: "T1: a call that waits does so while the holder is dead, and not recovered yet",
+		pkg:     "./internal/engine", run: "TestSPSCWaitsForADeadOne$"},
+	{file: "internal/engine/spsc.go",
+		from:    "return v == 0 || s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})",
+		to:      "return s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})",
+		promise: "and not while nobody has it",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=4,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc.go",
 		from:    "uintptr(pos%s.n)*s.size, 0",
 		to:      "0, 0",
@@ -72,7 +102,7 @@ var spscMutations = []mutation{
 		promise: "P0 of a run",
 		pkg:     "./internal/engine", run: "TestSimSPSCPutAfterShutdown$", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
-		from: `	if mem.Load64(s.look)&spscShut != 0 { // P0
+		from: `	if mem.Load64(s.look)&spscShut != 0 { // P0: whoever has the side
 		return ErrShutdown
 	}
 `,
@@ -114,12 +144,9 @@ var spscMutations = []mutation{
 		promise: "P3 before P4",
 		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
-		from: `	first, more := s.run(u, k)
-	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
-`,
-		to: `	first, more := s.run(u, k)
-	mem.Release64(u.own, u.pos+k)
-	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
+		from: "	mem.Copy(mem.Place(unsafe.Add(s.slots, at)), src, first) // P2\n",
+		to: `	mem.Release64(u.own, u.pos+k)
+	mem.Copy(mem.Place(unsafe.Add(s.slots, at)), src, first) // P2
 `,
 		promise: "P2 before P3",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
@@ -129,12 +156,9 @@ var spscMutations = []mutation{
 		promise: "a message that was published in zeroes was not put",
 		pkg:     "./internal/engine", run: "TestSPSCLatePut$"},
 	{file: "internal/engine/spsc_get.go",
-		from: `	first, more := s.run(u, k)
-	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, u.at)), first) // G3
-`,
-		to: `	first, more := s.run(u, k)
-	mem.Release64(u.own, u.pos+k)
-	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, u.at)), first) // G3
+		from: "	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, at)), first) // G3\n",
+		to: `	mem.Release64(u.own, u.pos+k)
+	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, at)), first) // G3
 `,
 		promise: "G3 before G4",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=4,stops=0", tags: "tandem_sim"},
@@ -175,6 +199,11 @@ var spscMutations = []mutation{
 		to:      "",
 		promise: "E2: by a look that comes after the producer's fence",
 		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_end.go",
+		from:    "if !s.env.Sync() || s.env.Misses {",
+		to:      "if !s.env.Sync() {",
+		promise: "E2: nor does it rest on a fence that may miss the producer",
+		pkg:     "./internal/engine", run: "TestSimSPSCFindsTheMissed$/at_the_end", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_end.go",
 		from:    "s.env.change(s.end, 0, u.pos+1) //",
 		to:      "s.env.change(s.end, 0, u.pos) //",
@@ -251,6 +280,11 @@ var spscMutations = []mutation{
 		to:      "",
 		promise: "what a process has for as long as it has a handle ends with the last one",
 		pkg:     "./ring", run: "TestSPSCGivenUp$"},
+	{file: "shm/participants.go",
+		from:    "return !alive || r.Alive()&sys.FutexOwnerDied != 0",
+		to:      "return !alive && r.Alive()&sys.FutexOwnerDied == 1",
+		promise: "who is dead soon has nothing",
+		pkg:     "./ring", run: "TestSPSCAfterADeath$"},
 	{file: "shm/ask.go",
 		from:    "return a.hasClosed()\n",
 		to:      "return false\n",

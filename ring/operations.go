@@ -47,6 +47,12 @@ const (
 	opNext
 	opCloseSubscriber
 
+	opSend
+	opRecv
+	opPoll
+	opCloseConn
+	opMarshalConn
+
 	answering     = opLoanPut + 1
 	spscAnswering = opSPSCTryGet + 1 - opSPSCPut
 )
@@ -94,6 +100,12 @@ var operations = [...]struct {
 	opMarshalBroadcast:  {name: "broadcast.MarshalBinary"},
 	opNext:              {name: "subscriber.Next"},
 	opCloseSubscriber:   {name: "subscriber.Close"},
+
+	opSend:        {name: "conn.Send"},
+	opRecv:        {name: "conn.Recv"},
+	opPoll:        {name: "conn.Poll"},
+	opCloseConn:   {name: "conn.Close"},
+	opMarshalConn: {name: "conn.MarshalBinary"},
 }
 
 func (o operation) String() string { return operations[o].name }

@@ -13,14 +13,16 @@ import (
 // The indexes of a simulation's processes: their bits are in two words.
 var simPipeIndex = [...]int{0, 64, 1, 65}
 
-// use makes threads that use a handle, which the last of them closes.
+// use makes threads that use a handle, which the last of them closes, or nobody: then it
+// holds the end until all sleep.
 func (o *simPipe) use(p *sim.Process, h *simHandle) {
 	role := o.w.Rand.IntN(4)
+	keeps := o.w.Rand.IntN(3) == 0
 	start := func(name string, f func(t *sim.Thread)) {
 		h.users++
 		p.Go(name, func(t *sim.Thread) {
 			f(t)
-			if h.users--; h.users == 0 {
+			if h.users--; h.users == 0 && !keeps {
 				o.close(h)
 			}
 		})
@@ -119,14 +121,14 @@ func TestSimPipe(t *testing.T) {
 		{CloseEvery: 80, MaxCloses: 3, KillEvery: 200, MaxKills: 2},
 	} {
 		t.Run(fmt.Sprintf("kills=%d,every=%d,stops=%d,closes=%d", o.MaxKills, o.KillEvery, o.MaxStops, o.MaxCloses), func(t *testing.T) {
-			sim.Explore(t, 2500, o, simulatePipe)
+			sim.Explore(t, 1500, o, simulatePipe)
 		})
 	}
 }
 
 // Tiny worlds under every schedule with a preemption or two, of which one may be a kill.
 // Each word is a process, and each letter a step of its thread: [ and ] open the left and
-// the right end, s sends 8 bytes, S 24, g receives, p polls, c closes what it has open.
+// the right end, s sends 8 bytes, S 24, L 40, g receives, p polls, c closes what it has open.
 func TestSimPipeExhaust(t *testing.T) {
 	for _, tt := range []struct {
 		world []string
@@ -137,11 +139,12 @@ func TestSimPipeExhaust(t *testing.T) {
 		{[]string{"[sc", "]gg"}, 2, 0},
 		{[]string{"[sc", "[sc", "]ggg"}, 1, 1},
 		{[]string{"[c", "[sc", "]gg"}, 1, 1},
-		{[]string{"[s", "]g", "]g"}, 1, 1},
-		{[]string{"[s", "]p", "]g"}, 1, 1},
-		{[]string{"[SSS", "[s", "]gggg"}, 1, 0},
+		{[]string{"[s", "]g", "]g"}, 1, 0},
+		{[]string{"[s", "]p", "]g"}, 1, 0},
+		{[]string{"[sLL", "[s", "]g"}, 1, 0},
 		{[]string{"[SS", "]gc"}, 1, 1},
-		{[]string{"[c", "[c", "]g"}, 2, 0},
+		{[]string{"[SSs", "]g"}, 1, 0},
+		{[]string{"[c", "[c", "]g"}, 1, 1},
 	} {
 		t.Run(fmt.Sprint(tt.world), func(t *testing.T) {
 			sim.Exhaust(t, 1, tt.most, sim.Options{MaxKills: tt.kills}, func(w *sim.World) {
@@ -172,6 +175,8 @@ func (o *simPipe) walk(t *sim.Thread, eng *Pipe, steps string) {
 			on = o.send(t, h, 8, false)
 		case 'S':
 			on = o.send(t, h, 24, false)
+		case 'L':
+			on = o.send(t, h, 40, false)
 		case 'g':
 			on = o.recv(t, h, recvWaits)
 		case 'p':

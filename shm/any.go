@@ -17,6 +17,7 @@ import (
 //	ring.SPSC                        there is a message to get, or io.EOF: also in a process
 //	                                 that is not the consumer, and whoever that is
 //	ring.Subscriber                  Next would not wait
+//	ring.Conn                        Recv would not wait
 //	proc.Process                     it is Done
 //
 // The handle need not be of one region. WaitSource is for WaitAny alone.

@@ -120,6 +120,8 @@ func TestDamagedMemory(t *testing.T) {
 			func(r *rand.Rand, a mem.Area, wreck func()) { useWide(r, a, 300, env, wreck) }},
 		"spsc": {SPSCConfig{Slots: 5, Room: 24}.Size(), SPSCConfig{Slots: 5, Room: 24}.Init,
 			func(r *rand.Rand, a mem.Area, wreck func()) { useSPSC(r, a, env, wreck) }},
+		"pipe": {PipeConfig{Buffer: 100, Participants: 70, Duplex: true}.Size(), PipeConfig{Buffer: 100, Participants: 70, Duplex: true}.Init,
+			func(r *rand.Rand, a mem.Area, wreck func()) { usePipe(r, a, env, wreck) }},
 		"slots": {QueueConfig{Slots: 7, Room: 24, Rows: 4}.Size(), QueueConfig{Slots: 7, Room: 24, Rows: 4}.Init,
 			func(r *rand.Rand, a mem.Area, wreck func()) { useQueue(r, a, env, wreck) }},
 		"blocks": {damagedBlocks.Size(), damagedBlocks.Init,

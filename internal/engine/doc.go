@@ -16,6 +16,7 @@
 //	cond_notify.go   notify and heal; cond_line.go: a process's own line of waiters
 //	queue_*.go       slots, room behind leases, blocks, put, get, join, look
 //	spsc_*.go        put, get, the end, recovery and look
+//	pipe_*.go        how ends come and go, send, receive, recovery and look
 //	broadcast_*.go   the ring and its front, publish, next; blocks are the queue's
 //
 // Event, Once, RMutex, the semaphores (semaphore.go) and Value, Array and Slice

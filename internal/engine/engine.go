@@ -143,10 +143,8 @@ const (
 	KindSlice
 	KindQueue
 	KindSPSC
-
-	// From here on numbers are kept for kinds that no build has yet.
 	KindPipe
-	KindListener
+	KindListener // kept for a kind that no build has yet
 	KindBroadcast
 )
 

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -65,6 +66,11 @@ func TestNothingChangesInZeroes(t *testing.T) {
 			*s.get.claim = s.me
 			_, err := s.TryNext()
 			return mem.At(unsafe.Pointer(s.end), 8), err
+		},
+		"opening a pipe": func() (mem.Area, error) {
+			a, p := heapPipe(t, PipeConfig{Buffer: 64, Participants: 2}, env)
+			_, err := p.Open(PipeLeft, new(atomic.Bool))
+			return a.Sub(pipeE, 8), err
 		},
 	} {
 		if a, err := try(); err != ErrGone || *a.W64(0) != 0 {

@@ -143,6 +143,15 @@ var first = testproc.Role("first", func(args []string) {
 	testproc.Must(over.Shutdown())
 	testproc.Must(tocks.Shutdown())
 	must(tocks.Get(bg))
+	left := must(ring.OpenPipe[string](r, "talk", ring.Left, &ring.PipeOptions{Buffer: 1 << 13}))
+	right := must(ring.OpenPipe[string](r, "talk", ring.Right, nil))
+	sends := must(ring.OpenPipe[pair](r, "one-way", ring.Left, &ring.PipeOptions{Direction: ring.OneWay, Buffer: 256}))
+	for i := range 4 {
+		testproc.Must(left.Send(bg, text(i*300)))
+		testproc.Must(right.Send(bg, text(i*200)))
+		testproc.Must(sends.Send(bg, pair{int64(i), 5}))
+	}
+	must(left.Recv(bg))
 	news := must(ring.OpenBroadcast[string](r, "news", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 4, Buffer: 1 << 13}))
 	quotes := must(ring.OpenBroadcast[pair](r, "quotes", &ring.BroadcastOptions{Capacity: 4}))
 	must(news.Subscribe())
@@ -162,6 +171,9 @@ var first = testproc.Role("first", func(args []string) {
 	runtime.KeepAlive(ticks)
 	runtime.KeepAlive(tocks)
 	runtime.KeepAlive(unread)
+	runtime.KeepAlive(left)
+	runtime.KeepAlive(right)
+	runtime.KeepAlive(sends)
 })
 
 // second dies with a lock, while first is there to notice.

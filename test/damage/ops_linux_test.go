@@ -78,6 +78,10 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	for _, name := range []string{"ticks", "tocks"} {
 		open(name, func() error { return spsc(u, name) })
 	}
+	for _, end := range []ring.End{ring.Left, ring.Right} { // of a pipe anew, where those who had it are recovered
+		open("talk", func() error { return pipe(u, "talk", end, func(i int) string { return text(i * 50) }) })
+	}
+	open("one-way", func() error { return pipe(u, "one-way", ring.Right, func(i int) pair { return pair{int64(i), 3} }) })
 	open("news", func() error { return broadcast(u, "news", func(i int) string { return text(i * 50) }) })
 	open("quotes", func() error { return broadcast(u, "quotes", func(i int) pair { return pair{int64(i), 6} }) })
 	open("pages", func() error { return queue(u, "pages", func(i int) page { return page{ID: int64(i)} }) })
@@ -480,6 +484,22 @@ func broadcast[T any](u *user, name string, message func(i int) T) error {
 		u.try(name+" Shutdown", b.Shutdown)
 	}
 	u.again(name, b, new(ring.Broadcast[T]), nil)
+	return nil
+}
+
+func pipe[T any](u *user, name string, end ring.End, message func(i int) T) error {
+	c, err := ring.OpenPipe[T](u.r, name, end, nil)
+	if err != nil {
+		return err
+	}
+	name += " " + end.String()
+	u.add(name+" Send", func(ctx context.Context) error { return c.Send(ctx, message(u.rnd.IntN(60))) })
+	u.add(name+" Recv", func(ctx context.Context) error { _, err := c.Recv(ctx); return err })
+	u.add(name+" Poll", func(ctx context.Context) error { return c.Poll(ctx) })
+	if u.rnd.IntN(4) == 0 {
+		u.try(name+" Close", c.Close)
+	}
+	u.again(name, c, new(ring.Conn[T]), nil)
 	return nil
 }
 

@@ -133,7 +133,7 @@ var documented = []error{
 	shm.ErrClosed, shm.ErrMismatch, shm.ErrNotRegion, shm.ErrVersion, shm.ErrCorrupt, shm.ErrNoSpace,
 	shm.ErrTooManyParticipants, shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked,
 	sync.ErrBroken, sync.ErrOverRelease,
-	ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrBusy, ring.ErrCodec,
+	ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrBusy, ring.ErrCodec, ring.ErrDirection, syscall.EPIPE,
 	io.EOF, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, context.DeadlineExceeded, syscall.EBUSY,
 }
 

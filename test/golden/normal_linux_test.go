@@ -60,6 +60,13 @@ func normalise(b []byte) {
 		switch le.Uint32(b[e+4:]) {
 		case 1, 2, 3, 4, 9, 10, 11:
 			mutexes = append(mutexes, off)
+		case 15:
+			for i := range uint64(le.Uint32(b[off+12:])) {
+				way := off + 512 + 768*i
+				mutexes = append(mutexes, way, way+128)
+				b[way+512] &^= 2
+				b[way+516] &^= 2
+			}
 		case 17:
 			normaliseBroadcast(b[off:])
 		}

@@ -218,7 +218,7 @@ func TestMemoryComesBackAfterClose(t *testing.T) {
 func TestCloseOfNothing(t *testing.T) {
 	for _, h := range []io.Closer{new(sync.Mutex), new(sync.RMutex), new(sync.RWMutex), new(sync.Cond), new(sync.Semaphore), new(sync.BoundedSemaphore),
 		new(sync.Event), new(sync.Barrier), new(sync.Once), new(atomics.Value[int64]), new(atomics.Array[int64]), new(atomics.Slice[int64]), new(ring.Queue[int64]),
-		new(ring.SPSC[int64]), new(ring.Broadcast[int64]), new(ring.Subscriber[int64])} {
+		new(ring.SPSC[int64]), new(ring.Broadcast[int64]), new(ring.Subscriber[int64]), new(ring.Conn[int64])} {
 		if err := h.Close(); err == nil {
 			t.Errorf("Close of a zero %T = nil", h)
 		}

@@ -94,9 +94,9 @@ var (
 	_ func(ctx, ...shm.Waitable) (int, error) = shm.WaitAny
 	_                                         = []shm.Waitable{
 		(*tsync.Event)(nil), (*tsync.Semaphore)(nil), (*tsync.BoundedSemaphore)(nil),
-		(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil), (*proc.Process)(nil),
+		(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil), (*ring.Conn[msg])(nil), (*proc.Process)(nil),
 	}
-	_ = []interface{ Poll(context.Context) error }{(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil)}
+	_ = []interface{ Poll(context.Context) error }{(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil), (*ring.Conn[msg])(nil)}
 )
 
 // Package shm: what a program, or the tool, sees of others.

@@ -38,7 +38,7 @@ func things(t *testing.T, r *shm.Region) map[string]thing {
 	left := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Left, nil))(t)
 	right := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Right, nil))(t)
 	return map[string]thing{
-		"pipe": {left, func() error { return right.Send(ctx, 1) }, func() error { _, err := left.Recv(ctx); return err }},
+		"pipe":      {left, func() error { return right.Send(ctx, 1) }, func() error { _, err := left.Recv(ctx); return err }},
 		"event":     {e, e.Set, e.Clear},
 		"semaphore": {s, func() error { return s.Release(2) }, func() error { return errors.Join(s.Acquire(ctx), s.Acquire(ctx)) }},
 		"bounded":   {b, func() error { return b.Release(1) }, func() error { return b.Acquire(ctx) }},

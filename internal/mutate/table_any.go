@@ -179,6 +179,12 @@ var anyMutations = []mutation{
 		pkg:     "./internal/wait", run: "TestAnyHearsBefore$",
 	},
 	{
+		file: "internal/wait/any.go",
+		from: "		a.w.For(a.ends[0])", to: "		_ = a.w // a.ends[0]",
+		promise: "Close of a handle ends a Poll that spins",
+		pkg:     "./test/waitany", run: "TestClosesSpinning$",
+	},
+	{
 		file: "internal/object/any.go",
 		from: "if err := c.Seen(nil); err != nil {", to: "if err := c.Seen(nil); err != nil && i < 0 {",
 		promise: "what is ready in the zeroes is not told",

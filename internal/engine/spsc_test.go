@@ -385,7 +385,7 @@ func TestSPSCLatePut(t *testing.T) {
 		if s.putWord(nil, 0) != nil {
 			t.Fatal("no room")
 		}
-		s.put.pos, s.put.at, s.put.left = 4, 32, 4 // three more are written
+		s.put.pos, s.put.till, s.put.at = 4, 8, 32 // three more are written
 		s.put.store(s)
 		*s.look |= spscShut
 		*s.end = tt.end

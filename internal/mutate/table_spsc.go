@@ -43,20 +43,6 @@ var spscMutations = []mutation{
 		promise: "and goes to the first slot after the last",
 		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
 	{file: "internal/engine/spsc.go",
-		from: `	at := u.at + uintptr(n)*s.size
-	if at >= s.span {
-		at -= s.span
-	}
-	u.at = at
-`,
-		to: `	u.at += uintptr(n) * s.size
-	if u.at >= s.span {
-		u.at -= s.span
-	}
-`,
-		promise: "at stays below span also where several goroutines do this at once",
-		pkg:     "./internal/engine", run: "TestSPSCMisuse$"},
-	{file: "internal/engine/spsc.go",
 		from:    "n = min(u.left(), want, s.n) // see advance",
 		to:      "n = min(u.left(), want)",
 		promise: "nor is a run longer than the slots",
@@ -69,8 +55,8 @@ var spscMutations = []mutation{
 	{file: "internal/engine/spsc.go",
 		from:    "return v == 0 || s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})",
 		to:      "return s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})",
-		promise: "and not while nobody has it",
-		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=4,stops=0", tags: "tandem_sim"},
+		promise: "nor while nobody has it any more",
+		pkg:     "./internal/engine", run: "TestSPSCWaitsForADeadOne$"},
 	{file: "internal/engine/spsc.go",
 		from:    "pos, pos, uintptr(pos%s.n)*s.size",
 		to:      "pos, pos, 0",

@@ -158,10 +158,17 @@ func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		return 0, s.fail(opSPSCGet, err)
 	}
 	if s.closed.Load() && s.gotInZeroes() {
-		clear(vs[:n])
-		return 0, s.fail(opSPSCGet, shm.ErrClosed)
+		return s.gotNone(vs, n)
 	}
 	return n, nil
+}
+
+// gotNone takes back n that were got in zeroes.
+//
+//go:noinline
+func (s *SPSC[T]) gotNone(vs []T, n int) (int, error) {
+	clear(vs[:n])
+	return 0, s.fail(opSPSCGet, shm.ErrClosed)
 }
 
 //go:noinline

@@ -153,8 +153,8 @@ var ErrBusy = errors.New("another process has this side")
 // A spscSide is this process's use of one side. Its private words are of the one
 // goroutine that uses it.
 type spscSide struct {
-	left uint64  // messages that can be put, or got, by what is known of the other side. 0 too while the side is not ours
 	pos  uint64  // the own index
+	till uint64  // up to there one can put, or get, by what is known of the other side. pos too while the side is not ours
 	at   uintptr // of slot pos
 
 	own, other *uint64
@@ -282,7 +282,7 @@ func (s *SPSC) take(u *spscSide) error {
 		return ErrBusy
 	}
 	pos := mem.Load64(u.own) // T2
-	u.pos, u.at, u.left = pos, uintptr(pos%s.n)*s.size, 0
+	u.pos, u.till, u.at = pos, pos, uintptr(pos%s.n)*s.size
 	u.mine = true
 	return nil
 }
@@ -298,12 +298,14 @@ func (u *spscSide) leaves(s *SPSC) bool {
 	return v == 0 || s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})
 }
 
-// advance moves a side by n messages, of which it has so many. at stays below span also
-// where several goroutines do this at once, which nobody may: what they then spoil is
-// their own messages.
+// left is how many messages can be put, or got, before one has to look.
+func (u *spscSide) left() uint64 { return u.till - u.pos }
+
+// advance moves a side by n messages, of which it has so many; step, by one. at stays
+// below span also where several goroutines do this at once, which nobody may: what they
+// then spoil is their own messages.
 func (u *spscSide) advance(s *SPSC, n uint64) {
 	u.pos += n
-	u.left -= n
 	at := u.at + uintptr(n)*s.size
 	if at >= s.span {
 		at -= s.span
@@ -311,7 +313,16 @@ func (u *spscSide) advance(s *SPSC, n uint64) {
 	u.at = at
 }
 
-// store is P3 and G4.
+func (u *spscSide) step(s *SPSC, pos uint64) {
+	u.pos = pos
+	at := u.at + s.size
+	if at >= s.span {
+		at = 0
+	}
+	u.at = at
+}
+
+// store is P3 and G4. Publish and Advance have it written out.
 func (u *spscSide) store(s *SPSC) {
 	if s.unfenced.Load() {
 		mem.Release64(u.own, u.pos)
@@ -323,7 +334,7 @@ func (u *spscSide) store(s *SPSC) {
 // run is where up to want messages of a side lie, of which there are n: at one place, at,
 // or at two.
 func (s *SPSC) run(u *spscSide, want uint64) (n uint64, at, first, more uintptr) {
-	n = min(u.left, want, s.n) // see advance
+	n = min(u.left(), want, s.n) // see advance
 	at = u.at
 	bytes := uintptr(n) * s.size
 	first = min(bytes, s.span-at)

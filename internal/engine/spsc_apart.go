@@ -12,7 +12,7 @@ func (s *SPSC) GetsClose(want int) bool { return s.get.close(s, want) }
 func (s *SPSC) PutsClose(want int) bool { return s.put.close(s, want) }
 
 func (u *spscSide) close(s *SPSC, want int) bool {
-	return u.left < uint64(want) && u.pos-u.looked >= markEvery && u.mine && s.n >= apartLeast
+	return u.left() < uint64(want) && u.pos-u.looked >= markEvery && u.mine && s.n >= apartLeast
 }
 
 // GetLate lets some microseconds pass if the producer is near, and that may be.

@@ -10,7 +10,7 @@ import (
 // Next is where the next message lies, which is to be copied, and Advance called; or
 // nil, and TryNext says why.
 func (s *SPSC) Next() unsafe.Pointer {
-	if s.get.left == 0 {
+	if s.get.pos == s.get.till {
 		return nil
 	}
 	return s.place(&s.get)
@@ -49,10 +49,10 @@ func (s *SPSC) AwaitNext(by Sleeper) (unsafe.Pointer, error) {
 // tail that has grown, or an end.
 const findTries = 8
 
-// find makes get.left at least 1, and looks at tail if it is less than want.
+// find makes get.left at least 1, and looks at tail if that is less than want.
 func (s *SPSC) find(want uint64) error {
 	u := &s.get
-	if u.left >= want {
+	if u.left() >= want {
 		return nil
 	}
 	if err := s.take(u); err != nil {
@@ -65,12 +65,12 @@ func (s *SPSC) find(want uint64) error {
 		}
 		if end := mem.Load64(s.end); end != 0 {
 			if u.pos >= end-1 {
-				u.left = 0
+				u.till = u.pos
 				return io.EOF
 			}
 			there = min(there, end-1-u.pos)
 		}
-		u.left = there
+		u.till = u.pos + there
 		if there > 0 {
 			return nil
 		}
@@ -87,16 +87,24 @@ func (s *SPSC) find(want uint64) error {
 // Advance ends the getting of the message that was at Next. Where it did so, GotInZeroes
 // tells.
 func (s *SPSC) Advance() {
-	s.raceRelease(s.get.pos)
-	s.got(1)
+	u := &s.get
+	s.raceRelease(u.pos)
+	pos := u.pos + 1
+	u.step(s, pos)
+	if s.unfenced.Load() {
+		mem.Release64(u.own, pos) // G4
+	} else {
+		storeFenced(u.own, pos)
+	}
+	s.space.Ring(-1) // G5
 }
 
 // got is G4 and G5 of the next n messages.
 func (s *SPSC) got(n uint64) {
 	u := &s.get
 	u.advance(s, n)
-	u.store(s)       // G4
-	s.space.Ring(-1) // G5
+	u.store(s) // G4
+	s.space.Ring(-1)
 }
 
 // GetRun gets up to n messages, as many as there are, and copies them to dst one after
@@ -104,7 +112,7 @@ func (s *SPSC) got(n uint64) {
 func (s *SPSC) GetRun(dst unsafe.Pointer, n int) (int, error) {
 	u := &s.get
 	want := uint64(n)
-	if u.left < want {
+	if u.left() < want {
 		if err := s.find(want); err != nil {
 			return 0, err
 		}

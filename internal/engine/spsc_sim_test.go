@@ -220,7 +220,7 @@ func TestSimSPSC(t *testing.T) {
 		{KillEvery: 70, MaxKills: 4, StopEvery: 100, MaxStops: 3, CancelEvery: 200, SpuriousEvery: 300},
 	} {
 		t.Run(fmt.Sprintf("kills=%d,stops=%d", o.MaxKills, o.MaxStops), func(t *testing.T) {
-			sim.Explore(t, 10000, o, simulateSPSC)
+			sim.Explore(t, 5000, o, simulateSPSC)
 		})
 	}
 }

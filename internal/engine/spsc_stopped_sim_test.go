@@ -281,7 +281,7 @@ func TestSimSPSCFindsTheMissed(t *testing.T) {
 		})
 	}
 	t.Run("at the end", func(t *testing.T) {
-		sim.Explore(t, 3000, sim.Options{Timers: true, NsStep: 1000, MaxSteps: 1_000_000}, func(w *sim.World) {
+		sim.Explore(t, 500, sim.Options{Timers: true, NsStep: 1000, MaxSteps: 1_000_000}, func(w *sim.World) {
 			o := newSimSPSC(w, SPSCConfig{Slots: 2, Room: 16})
 			o.misses, o.last = true, 1
 			p := w.Process(0)

@@ -242,6 +242,16 @@ func TestSPSCMisuse(t *testing.T) {
 		})
 	}
 	wg.Wait()
+	var msgs [64]uint64
+	for _, u := range []*spscSide{&s.put, &s.get} { // as two who count down at once leave it
+		u.till = u.pos - 1
+	}
+	if n, err := s.PutRun(unsafe.Pointer(&msgs[0]), len(msgs)); n != slots || err != nil {
+		t.Errorf("a run of %d put, %v", n, err)
+	}
+	if n, err := s.GetRun(unsafe.Pointer(&msgs[0]), len(msgs)); n != slots || err != nil {
+		t.Errorf("a run of %d got, %v", n, err)
+	}
 	for _, part := range [][]byte{around.Bytes(0, beside), around.Bytes(beside+c.Size(), beside)} {
 		for i, b := range part {
 			if b != 0 {
@@ -275,6 +285,9 @@ func TestSPSCWaitsForADeadOne(t *testing.T) {
 		}
 		other, dead := attachSPSC(t, a, envOf(2)), Self{9, 9}
 		other.Leaves = func(who Self) bool { return who == dead }
+		if a := mem.Heap(SPSCConfig{Slots: 1}.Size()); !(&spscSide{claim: a.W64(spscProducer)}).leaves(other) {
+			t.Errorf("%s: nobody has the side, and that is not waited out", name)
+		}
 		if err := call(other, &tired{}); err != ErrBusy {
 			t.Errorf("%s: the other lives: %v", name, err)
 		}
@@ -385,7 +398,7 @@ func TestSPSCLatePut(t *testing.T) {
 		if s.putWord(nil, 0) != nil {
 			t.Fatal("no room")
 		}
-		s.put.pos, s.put.at, s.put.left = 4, 32, 4 // three more are written
+		s.put.pos, s.put.till, s.put.at = 4, 8, 32 // three more are written
 		s.put.store(s)
 		*s.look |= spscShut
 		*s.end = tt.end

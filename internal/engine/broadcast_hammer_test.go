@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"io"
 	"sync"
-	"sync/atomic"
 	"testing"
 )
 
@@ -79,34 +78,5 @@ func hammerBroadcast(t *testing.T, c BroadcastConfig) {
 		t.Error(err)
 	}
 	gets.Wait()
-	quietBroadcast(t, a)
-}
-
-// One who publishes long messages gets on beside others who take each block as soon as it is
-// free, for short ones.
-func TestBroadcastLongAmongShort(t *testing.T) {
-	c := BroadcastConfig{Slots: 256, MaxMessage: 64 * 64, Blocks: 256, BlockSize: 64, Rows: 8, Subscribers: 4}
-	a, b := newBroadcast(t, c)
-	var stop atomic.Bool
-	var short sync.WaitGroup
-	for p := range 2 {
-		b := attachBroadcast(t, a, uint32(2+p))
-		short.Go(func() {
-			for !stop.Load() {
-				if err := b.Publish(yielder{}, said(1, 8)); err != nil {
-					t.Error(err)
-					return
-				}
-			}
-		})
-	}
-	for n := range 300 {
-		if err := b.Publish(yielder{}, said(n, c.MaxMessage)); err != nil {
-			t.Errorf("number %d: %v", n, err)
-			break
-		}
-	}
-	stop.Store(true)
-	short.Wait()
 	quietBroadcast(t, a)
 }

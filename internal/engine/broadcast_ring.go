@@ -136,11 +136,10 @@ func (h *frontHint) save(p uint64) {
 	mem.RaceEnable()
 }
 
-// reached stores p, which this process has reached. Where n is less than markEvery the
-// hint may be some laps old.
+// reached stores p, which this process has reached.
 func (b *Broadcast) reached(p uint64) {
 	b.front.save(p)
-	if p%markEvery == 0 {
+	if p%markEvery == 0 || b.n < markEvery && p%b.n == 0 {
 		mem.Release64(b.front.shared, p)
 	}
 }

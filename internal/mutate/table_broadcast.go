@@ -289,4 +289,11 @@ var broadcastMutations = []mutation{
 		promise: "B4: what somebody has not seen is not counted",
 		pkg:     "./internal/engine", run: "TestBroadcastFullClaimsNothing$",
 	},
+	{
+		file:    "internal/engine/broadcast_publish.go",
+		from:    "ok && g != nil {",
+		to:      "ok && g == nil && old.w == 0 {",
+		promise: "B4: nobody takes away what a long message has made room for",
+		pkg:     "./internal/engine", run: "TestSimBroadcastLongAmongShort$", tags: "tandem_sim",
+	},
 }

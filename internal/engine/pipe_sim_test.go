@@ -147,14 +147,25 @@ func TestSimPipeExhaust(t *testing.T) {
 		{[]string{"[c", "[c", "]g"}, 1, 1},
 	} {
 		t.Run(fmt.Sprint(tt.world), func(t *testing.T) {
-			sim.Exhaust(t, 1, tt.most, sim.Options{MaxKills: tt.kills}, func(w *sim.World) {
-				o := newSimPipe(w, PipeConfig{Buffer: 64, Participants: 128})
-				for i, steps := range tt.world {
-					p := w.Process(simPipeIndex[i])
-					eng := o.attach(p)
-					p.Go(steps, func(t *sim.Thread) { o.walk(t, eng, steps) })
-				}
-			})
+			sim.Exhaust(t, 1, tt.most, sim.Options{MaxKills: tt.kills}, func(w *sim.World) { wordsOfPipe(w, tt.world) })
+		})
+	}
+}
+
+func wordsOfPipe(w *sim.World, words []string) {
+	o := newSimPipe(w, PipeConfig{Buffer: 64, Participants: 128})
+	for i, steps := range words {
+		p := w.Process(simPipeIndex[i])
+		eng := o.attach(p)
+		p.Go(steps, func(t *sim.Thread) { o.walk(t, eng, steps) })
+	}
+}
+
+// One of two who wait is woken for the only message, and leaves because its context ends.
+func TestSimPipeLeaver(t *testing.T) {
+	for _, words := range [][]string{{"[s", "]g", "]g"}, {"[s", "]p", "]g"}} {
+		t.Run(fmt.Sprint(words), func(t *testing.T) {
+			sim.Explore(t, 1500, sim.Options{CancelEvery: 25}, func(w *sim.World) { wordsOfPipe(w, words) })
 		})
 	}
 }

@@ -128,7 +128,7 @@ func TestSimPipe(t *testing.T) {
 
 // Tiny worlds under every schedule with a preemption or two, of which one may be a kill.
 // Each word is a process, and each letter a step of its thread: [ and ] open the left and
-// the right end, s sends 8 bytes, S 24, L 40, g receives, p polls, c closes what it has open.
+// the right end, s sends 8 bytes, S 24, L 40, g receives, p polls, c closes what it has open, . lets time pass.
 func TestSimPipeExhaust(t *testing.T) {
 	for _, tt := range []struct {
 		world []string
@@ -163,9 +163,9 @@ func wordsOfPipe(w *sim.World, words []string) {
 
 // One of two who wait is woken for the only message, and leaves because its context ends.
 func TestSimPipeLeaver(t *testing.T) {
-	for _, words := range [][]string{{"[s", "]g", "]g"}, {"[s", "]p", "]g"}} {
+	for _, words := range [][]string{{"[.....s", "]g", "]g"}, {"[.....s", "]p", "]g"}} {
 		t.Run(fmt.Sprint(words), func(t *testing.T) {
-			sim.Explore(t, 1500, sim.Options{CancelEvery: 25}, func(w *sim.World) { wordsOfPipe(w, words) })
+			sim.Explore(t, 6000, sim.Options{CancelEvery: 150}, func(w *sim.World) { wordsOfPipe(w, words) })
 		})
 	}
 }
@@ -182,6 +182,10 @@ func (o *simPipe) walk(t *sim.Thread, eng *Pipe, steps string) {
 		case ']':
 			h = o.open(t, eng, PipeRight)
 			on = h != nil
+		case '.':
+			for range 15 {
+				t.Step()
+			}
 		case 's':
 			on = o.send(t, h, 8, false)
 		case 'S':

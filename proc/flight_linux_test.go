@@ -26,7 +26,12 @@ var caller = proc.Register("caller", func(ctx context.Context, a lines) error {
 		<-ctx.Done()
 		return nil
 	}
-	return errors.Join(a.End.Send(ctx, "one"), a.End.Close(), a.All["same"].Send(ctx, "two"))
+	err := errors.Join(a.End.Send(ctx, "one"), a.End.Close(), a.All["same"].Send(ctx, "two"))
+	if a.Do == "stay" {
+		err = errors.Join(err, a.All["same"].Close())
+		<-ctx.Done()
+	}
+	return err
 })
 
 // pipeOf is a pipe with both its ends.
@@ -37,11 +42,11 @@ func pipeOf(t *testing.T) (left, right *ring.Conn[string]) {
 }
 
 // A parent may close its own handle as soon as Start returns: the end is held until the
-// child has it, and goes with the child.
+// child has it, and no longer.
 func TestPipeInFlight(t *testing.T) {
 	ctx := testproc.Watchdog(t)
 	left, right := pipeOf(t)
-	p := testproc.Get(caller.Start(ctx, lines{End: left, All: map[string]*ring.Conn[string]{"same": left}}, nil))(t)
+	p := testproc.Get(caller.Start(ctx, lines{Do: "stay", End: left, All: map[string]*ring.Conn[string]{"same": left}}, nil))(t)
 	testproc.OK(t, left.Close())
 	for _, want := range []string{"one", "two"} {
 		if v, err := right.Recv(ctx); v != want || err != nil {
@@ -51,6 +56,10 @@ func TestPipeInFlight(t *testing.T) {
 	if _, err := right.Recv(ctx); !errors.Is(err, io.EOF) {
 		t.Fatal(err)
 	}
+	if !p.Alive() {
+		t.Error("the child has ended, and was to stay")
+	}
+	testproc.OK(t, p.Terminate())
 	testproc.OK(t, p.Wait(ctx))
 	if _, err := caller.Start(ctx, lines{End: left}, nil); err == nil {
 		t.Error("a closed handle was handed on")

@@ -19,7 +19,18 @@ import (
 // others see.
 func TestSimClosePipe(t *testing.T) {
 	o := sim.Options{CloseEvery: 40, MaxCloses: 4, CloseFor: 15, StopEvery: 600, MaxStops: 1, SpuriousEvery: 300, CancelEvery: 300}
-	sim.Explore(t, 6000, o, func(w *sim.World) {
+	simClosePipe(t, 3000, o, 4, 5)
+}
+
+// Two send the first messages that there are: what one left in the region is not what the
+// other leaves in the zeroes.
+func TestSimClosePipeAtItsBeginning(t *testing.T) {
+	simClosePipe(t, 4000, sim.Options{CloseEvery: 25, MaxCloses: 1, CloseFor: 2}, 1, 1)
+}
+
+// simClosePipe has so many processes, each with two threads that make so many calls.
+func simClosePipe(t *testing.T, runs int, o sim.Options, processes, calls int) {
+	sim.Explore(t, runs, o, func(w *sim.World) {
 		c := engine.PipeConfig{Buffer: 64, Participants: 16}
 		a := mem.Heap(c.Size())
 		c.Init(a)
@@ -52,7 +63,7 @@ func TestSimClosePipe(t *testing.T) {
 			w.Fail("%v", err)
 			return true
 		}
-		for i := range 4 {
+		for i := range processes {
 			p := w.Process(i)
 			p.Go("user", func(t *sim.Thread) {
 				end := Left + End(i%2)
@@ -61,7 +72,7 @@ func TestSimClosePipe(t *testing.T) {
 					return
 				}
 				use := func(t *sim.Thread) {
-					for range 5 {
+					for range calls {
 						t.Context(true)
 						var err error
 						if end == Left {
@@ -86,6 +97,21 @@ func TestSimClosePipe(t *testing.T) {
 				p.Close()
 			})
 		}
+		helped := false
+		w.OnStuck(func() bool { // one waits for an end that never came: it comes, and goes
+			if helped {
+				return false
+			}
+			helped = true
+			p := w.Process(8)
+			p.Immortal = true
+			p.Go("helper", func(*sim.Thread) {
+				open(p, Left)
+				open(p, Right)
+				p.Close()
+			})
+			return true
+		})
 		w.AtEnd(func() error {
 			if err := ops.Check(a); err != nil {
 				return err

@@ -68,6 +68,47 @@ func TestPipeKilledAnywhere(t *testing.T) {
 	}
 }
 
+// Recovery: a process has the left end, and dies. Who recovers it dies over that, and the next
+// one finishes.
+var (
+	endLeft = stepkill.Register("peer leaves an end", func(r *shm.Region) (func() error, error) {
+		c, err := stepPipe(r, "p", ring.Left)
+		return func() error { return c.Send(bg, stepLetter) }, err
+	})
+	openRecoversEnds = stepkill.RegisterOpen("open recovers an end")
+	guardHealsEnds   = stepkill.RegisterGuard("guard recovers an end", func(r *shm.Region) error {
+		_, err := stepPipe(r, "p", ring.Right)
+		return err
+	})
+)
+
+func TestPipeRecoveryKilledAnywhere(t *testing.T) {
+	for _, tt := range []struct {
+		by      string
+		op      stepkill.Op
+		records int // 1: the one that attaches must recover to get one
+	}{{"open", openRecoversEnds, 1}, {"guard", guardHealsEnds, 4}} {
+		t.Run(tt.by, func(t *testing.T) {
+			stepkill.EveryRecovery(t, tt.op, tt.records, func(t *testing.T, r *shm.Region) {}, endLeft, func(t *testing.T, r *shm.Region, d stepkill.Death) {
+				ctx := stepkill.Watchdog(t)
+				c, err := stepPipe(r.Existing(), "p", ring.Right)
+				if errors.Is(err, syscall.EPIPE) && tt.by == "guard" {
+					return // the one that recovered had the right end, and died with it
+				}
+				if err != nil {
+					t.Fatalf("after a death %v: %v", d, err)
+				}
+				if v, err := c.Recv(ctx); v != stepLetter || err != nil {
+					t.Errorf("after a death %v: Recv = %q, %v", d, v, err)
+				}
+				if _, err := c.Recv(ctx); !errors.Is(err, io.EOF) {
+					t.Errorf("after a death %v: Recv = %v", d, err)
+				}
+			})
+		})
+	}
+}
+
 // pipeStage has one message for the victim, and two places where it may have put one.
 func pipeStage(t *testing.T, s *stepkill.Stage, alone bool) {
 	ctx := stepkill.Watchdog(t)

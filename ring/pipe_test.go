@@ -285,10 +285,10 @@ func TestPipeWaits(t *testing.T) {
 	if _, err := l.Recv(ctx); !errors.Is(err, io.EOF) {
 		t.Errorf("Recv = %v", err)
 	}
-	l, e = bothEnds[[8]byte](t, r, "q", nil)
-	soon(func() { e.Close() })
-	testproc.OK(t, l.Poll(ctx))
-	testproc.OK(t, l.Close())
+	polls, leaves := bothEnds[[8]byte](t, r, "q", nil)
+	soon(func() { leaves.Close() })
+	testproc.OK(t, polls.Poll(ctx))
+	testproc.OK(t, polls.Close())
 }
 
 // An end is given up when nothing reaches the last handle.

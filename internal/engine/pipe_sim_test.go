@@ -128,7 +128,7 @@ func TestSimPipe(t *testing.T) {
 
 // Tiny worlds under every schedule with a preemption or two, of which one may be a kill.
 // Each word is a process, and each letter a step of its thread: [ and ] open the left and
-// the right end, s sends 8 bytes, S 24, L 40, g receives, p polls, c closes what it has open.
+// the right end, s sends 8 bytes, S 24, L 40, g receives, p polls, c closes what it has open, . lets time pass.
 func TestSimPipeExhaust(t *testing.T) {
 	for _, tt := range []struct {
 		world []string
@@ -147,14 +147,25 @@ func TestSimPipeExhaust(t *testing.T) {
 		{[]string{"[c", "[c", "]g"}, 1, 1},
 	} {
 		t.Run(fmt.Sprint(tt.world), func(t *testing.T) {
-			sim.Exhaust(t, 1, tt.most, sim.Options{MaxKills: tt.kills}, func(w *sim.World) {
-				o := newSimPipe(w, PipeConfig{Buffer: 64, Participants: 128})
-				for i, steps := range tt.world {
-					p := w.Process(simPipeIndex[i])
-					eng := o.attach(p)
-					p.Go(steps, func(t *sim.Thread) { o.walk(t, eng, steps) })
-				}
-			})
+			sim.Exhaust(t, 1, tt.most, sim.Options{MaxKills: tt.kills}, func(w *sim.World) { wordsOfPipe(w, tt.world) })
+		})
+	}
+}
+
+func wordsOfPipe(w *sim.World, words []string) {
+	o := newSimPipe(w, PipeConfig{Buffer: 64, Participants: 128})
+	for i, steps := range words {
+		p := w.Process(simPipeIndex[i])
+		eng := o.attach(p)
+		p.Go(steps, func(t *sim.Thread) { o.walk(t, eng, steps) })
+	}
+}
+
+// One of two who wait is woken for the only message, and leaves because its context ends.
+func TestSimPipeLeaver(t *testing.T) {
+	for _, words := range [][]string{{"[.....s", "]g", "]g"}, {"[.....s", "]p", "]g"}} {
+		t.Run(fmt.Sprint(words), func(t *testing.T) {
+			sim.Explore(t, 6000, sim.Options{CancelEvery: 150}, func(w *sim.World) { wordsOfPipe(w, words) })
 		})
 	}
 }
@@ -171,6 +182,10 @@ func (o *simPipe) walk(t *sim.Thread, eng *Pipe, steps string) {
 		case ']':
 			h = o.open(t, eng, PipeRight)
 			on = h != nil
+		case '.':
+			for range 15 {
+				t.Step()
+			}
 		case 's':
 			on = o.send(t, h, 8, false)
 		case 'S':

@@ -44,6 +44,8 @@ const (
 	objects      = 50
 )
 
+var someBytes = ring.QueueOptions{Capacity: 8, Buffer: 1 << 14, MaxMessage: 6000}
+
 func text(n int) string {
 	b := make([]byte, n)
 	for i := range b {
@@ -102,7 +104,7 @@ var first = testproc.Role("first", func(args []string) {
 
 	empty := must(ring.OpenQueue[pair](r, "empty", &ring.QueueOptions{Capacity: 5}))
 	pairs := must(ring.OpenQueue[pair](r, "pairs", &ring.QueueOptions{Capacity: 8}))
-	bytes := must(ring.OpenQueue[[]byte](r, "bytes", &ring.QueueOptions{Capacity: 8, Buffer: 1 << 14, MaxMessage: 6000}))
+	bytes := must(ring.OpenQueue[[]byte](r, "bytes", &someBytes))
 	full := must(ring.OpenQueue[string](r, "full", &ring.QueueOptions{Capacity: 4, Buffer: 1 << 13}))
 	jobs := must(ring.OpenQueue[job](r, "jobs", &ring.QueueOptions{Capacity: 8, Buffer: 1 << 14}))
 	pages := must(ring.OpenQueue[page](r, "pages", &ring.QueueOptions{Capacity: 4}))

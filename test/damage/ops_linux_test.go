@@ -70,7 +70,12 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	for _, name := range []string{"empty", "pairs", "shut", "over"} {
 		open(name, func() error { return queue(u, name, func(i int) pair { return pair{int64(i), 4} }) })
 	}
-	open("bytes", func() error { return queue(u, "bytes", func(i int) []byte { return []byte(text(i * 100)) }) })
+	open("bytes", func() error {
+		if _, err := ring.OpenQueue[[]byte](r, "bytes", &someBytes); err != nil { // it may have been removed
+			return err
+		}
+		return queue(u, "bytes", func(i int) []byte { return []byte(text(i * 100)) })
+	})
 	open("full", func() error { return queue(u, "full", func(i int) string { return text(i * 50) }) })
 	open("jobs", func() error {
 		return queue(u, "jobs", func(i int) job { return job{text(i), []string{"b"}, map[string]int{"y": i}} })

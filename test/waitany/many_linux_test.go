@@ -28,7 +28,6 @@ func spent(t *testing.T) time.Duration {
 // A thousand objects in two regions.
 type thousand struct {
 	ws []shm.Waitable
-	qs []*ring.Queue[int64] // by number; nil where it is none
 	of func(i int) (make, take func() error)
 }
 

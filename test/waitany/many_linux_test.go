@@ -13,7 +13,6 @@ import (
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
-	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 )

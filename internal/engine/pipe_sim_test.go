@@ -67,8 +67,7 @@ func (o *simPipe) use(p *sim.Process, h *simHandle) {
 
 func simulatePipe(w *sim.World) {
 	o := newSimPipe(w, PipeConfig{Buffer: []int{32, 64, 100}[w.Rand.IntN(3)], Duplex: w.Rand.IntN(3) == 0, Participants: 128})
-	var populate func(i int)
-	populate = func(i int) {
+	populate := func(i int) {
 		p := w.Process(i)
 		eng := o.attach(p)
 		both := w.Rand.IntN(4) == 0

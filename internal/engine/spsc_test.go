@@ -288,7 +288,7 @@ func TestSPSCWaitsForADeadOne(t *testing.T) {
 		if a := mem.Heap(SPSCConfig{Slots: 1}.Size()); !(&spscSide{claim: a.W64(spscProducer)}).leaves(other) {
 			t.Errorf("%s: nobody has the side, and that is not waited out", name)
 		}
-		if err := call(other, &tired{}); err != ErrBusy {
+		if err := call(other, &nap{}); err != ErrBusy {
 			t.Errorf("%s: the other lives: %v", name, err)
 		}
 		dead = Self{1, 1}

@@ -3,10 +3,8 @@
 package waitany
 
 import (
-	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"example.com/tandem/internal/racetest"
 	"example.com/tandem/internal/testproc"
@@ -31,15 +29,6 @@ func (w *anyWorld) any(i int) {
 		err = errors.New("another is ready")
 	}
 	testproc.Must(err)
-}
-
-// late is a WaitAny that ends with its time.
-func (w *anyWorld) late() {
-	ctx, cancel := context.WithTimeout(bg, time.Millisecond)
-	defer cancel()
-	if _, err := shm.WaitAny(ctx, w.e, w.s, w.q); !errors.Is(err, context.DeadlineExceeded) {
-		testproc.Must(errors.Join(err, errors.New("it was not late")))
-	}
 }
 
 func (w *anyWorld) asleep() {
@@ -82,11 +71,6 @@ var anyRacePairs = []racetest.Pair[*anyWorld]{
 		Name:   "after Set",
 		First:  func(x *int, w *anyWorld) { testproc.Must(w.e.Set()); *x = 1; w.a.Come() },
 		Second: func(x *int, w *anyWorld) { w.a.Wait(); w.any(0); racetest.Sink = *x },
-		Race:   true,
-	}, {
-		Name:   "a WaitAny that ends with its time, and another after it",
-		First:  func(x *int, w *anyWorld) { *x = 1; w.late(); w.a.Come() },
-		Second: func(x *int, w *anyWorld) { w.a.Wait(); w.late(); racetest.Sink = *x },
 		Race:   true,
 	},
 }

@@ -198,7 +198,14 @@ func TestReadsBehindStoppedWriters(t *testing.T) {
 		if last != was {
 			t.Errorf("%s: it has stored", what)
 		}
-		if effort.Bars() && each > alone+alone/4+time.Nanosecond {
+		// What lasts a millisecond may come upon something else that the machine does; who
+		// waits for a writer waits each time.
+		full := alone + alone/4 + time.Nanosecond
+		for tries := 0; effort.Bars() && each > full && tries < 50; tries++ {
+			again, _ := read(n)
+			each = min(each, again)
+		}
+		if effort.Bars() && each > full {
 			t.Errorf("a read takes %v while the other is %s, alone %v", each, what, alone)
 		}
 	}

@@ -72,6 +72,12 @@ var anyRacePairs = []racetest.Pair[*anyWorld]{
 		First:  func(x *int, w *anyWorld) { testproc.Must(w.e.Set()); *x = 1; w.a.Come() },
 		Second: func(x *int, w *anyWorld) { w.a.Wait(); w.any(0); racetest.Sink = *x },
 		Race:   true,
+	}, {
+		Name:    "a WaitAny, and another after it", // which uses what the first one had
+		Prepare: func(w *anyWorld) { testproc.Must(w.q.Put(bg, 1)) },
+		First:   func(x *int, w *anyWorld) { *x = 1; w.any(2); w.a.Come() },
+		Second:  func(x *int, w *anyWorld) { w.a.Wait(); w.any(2); racetest.Sink = *x },
+		Race:    true,
 	},
 }
 

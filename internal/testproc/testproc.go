@@ -82,12 +82,16 @@ func RunRole() {
 // endWith ends the child when its parent is gone, who was killed, or was not through in
 // time: what it waits for comes from nobody then. A pid namespace shows no parent.
 func endWith(parent string) {
-	for now := parent; now == parent; time.Sleep(time.Second) {
-		if now = strconv.Itoa(os.Getppid()); now == "0" {
+	for {
+		pid := os.Getppid()
+		if pid == 0 {
 			return
 		}
+		if strconv.Itoa(pid) != parent {
+			os.Exit(orphaned)
+		}
+		awaitGone(pid)
 	}
-	os.Exit(orphaned)
 }
 
 // Say tells the parent a line.

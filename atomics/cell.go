@@ -12,7 +12,8 @@ import (
 // functions, for methods cannot be generic; the methods of Value and Array are
 // calls of them and inline to that. T's size is a constant in each, and of
 // every switch on it one case is left. What is here is of cells that are words;
-// wide.go has the others.
+// wide.go has the others. (Which it is is asked by an expression of constants:
+// what is left of the branch is nothing then, and x stays in a register.)
 //
 // The race detector does not see mapped memory, so each operation says what an
 // atomic one of Go says by itself: a write of a cell releases it, before, and a
@@ -25,16 +26,7 @@ type handle struct {
 	padded bool           // some do not
 	typ    *plain.Type
 	wide   *engine.Wide // of a T that is no word
-}
-
-// word reports whether T is one.
-func word[T any]() bool {
-	var x T
-	switch unsafe.Sizeof(x) {
-	case 1, 2, 4, 8:
-		return true
-	}
-	return false
+	mended bool         // a value of that may be no T in a region that was damaged
 }
 
 // gone reports that the handle was closed, or that its region was and is not
@@ -52,8 +44,9 @@ func at[T any](h *handle, i int) unsafe.Pointer {
 }
 
 func loadAt[T any](h *handle, i int) (x T) {
-	if !word[T]() {
-		return loadWide[T](h, i)
+	if unsafe.Sizeof(x) != 8 && unsafe.Sizeof(x) != 4 && unsafe.Sizeof(x) != 2 && unsafe.Sizeof(x) != 1 {
+		h.loadWide(i, unsafe.Pointer(&x))
+		return x
 	}
 	p := at[T](h, i)
 	if h.closed.Load() && h.gone() {
@@ -76,8 +69,8 @@ func loadAt[T any](h *handle, i int) (x T) {
 }
 
 func storeAt[T any](h *handle, i int, x T) {
-	if !word[T]() {
-		storeWide(h, i, x)
+	if unsafe.Sizeof(x) != 8 && unsafe.Sizeof(x) != 4 && unsafe.Sizeof(x) != 2 && unsafe.Sizeof(x) != 1 {
+		h.storeWide(i, unsafe.Pointer(&x))
 		return
 	}
 	p := at[T](h, i)
@@ -100,8 +93,9 @@ func storeAt[T any](h *handle, i int, x T) {
 }
 
 func swapAt[T any](h *handle, i int, x T) (old T) {
-	if !word[T]() {
-		return swapWide(h, i, x)
+	if unsafe.Sizeof(x) != 8 && unsafe.Sizeof(x) != 4 && unsafe.Sizeof(x) != 2 && unsafe.Sizeof(x) != 1 {
+		h.swapWide(i, unsafe.Pointer(&x), unsafe.Pointer(&old))
+		return old
 	}
 	p := at[T](h, i)
 	w := bits(x) & h.data
@@ -127,8 +121,9 @@ func swapAt[T any](h *handle, i int, x T) (old T) {
 }
 
 func casAt[T any](h *handle, i int, old, new T) (ok bool) {
-	if !word[T]() {
-		return casWide(h, i, old, new)
+	if unsafe.Sizeof(old) != 8 && unsafe.Sizeof(old) != 4 && unsafe.Sizeof(old) != 2 && unsafe.Sizeof(old) != 1 {
+		var is T
+		return h.casWide(i, unsafe.Pointer(&old), unsafe.Pointer(&new), unsafe.Pointer(&is))
 	}
 	p := at[T](h, i)
 	o, n := bits(old)&h.data, bits(new)&h.data
@@ -158,12 +153,13 @@ func casAt[T any](h *handle, i int, old, new T) (ok bool) {
 // updateAt compares what f was given whole, padding included, which may be
 // anything in a damaged region: so it does end.
 func updateAt[T any](h *handle, i int, f func(T) T) T {
-	if !word[T]() {
+	var x T
+	if unsafe.Sizeof(x) != 8 && unsafe.Sizeof(x) != 4 && unsafe.Sizeof(x) != 2 && unsafe.Sizeof(x) != 1 {
 		return updateWide(h, i, f)
 	}
 	p := at[T](h, i)
 	for {
-		var x T
+		x = *new(T)
 		if h.closed.Load() && h.gone() {
 			return f(x)
 		}

@@ -210,6 +210,7 @@ func (w *row) handle() handle {
 		typ:    w.typ,
 		index:  make([]struct{}, w.n),
 		data:   w.typ.Mask(),
+		mended: w.wide != nil && w.typ.Mended(),
 		padded: w.wide != nil && w.typ.HasPadding() || w.wide == nil && w.typ.Mask() != ^uint64(0)>>(64-8*w.typ.Size),
 	}
 }

@@ -1,9 +1,11 @@
 package atomics_test
 
 import (
+	"slices"
 	"strconv"
 	"syscall"
 	"testing"
+	"time"
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/effort"
@@ -110,6 +112,151 @@ func TestReadsAreNeverTorn(t *testing.T) {
 		}
 	}
 	read(1000)
+}
+
+// counter stores 1, 2, 3 and so on, and does nothing else.
+var counter = testproc.Role("counter", func(args []string) {
+	v, err := atomics.OpenValue(attached(args[0]), "line", line{})
+	testproc.Must(err)
+	testproc.Say("ready")
+	for n := v.Load()[0] + 1; ; n++ {
+		v.Store(lineOf(n))
+	}
+})
+
+// Beside a process that stores without a pause no read is torn, none sees an older value
+// than the one before, and none waits; and with that process stopped in the middle of a
+// Store, or killed there, reads go on as fast as where there is no other.
+func TestReadsBehindStoppedWriters(t *testing.T) {
+	reads := effort.Or(100_000_000, 300_000)
+	r := region(t)
+	v, err := atomics.OpenValue(r, "line", line{})
+	testproc.Must(err)
+	last := uint64(0)
+	// read reads n times, a thousand at a time, and is told how long a read takes: the
+	// median of the thousands, and the longest of all.
+	read := func(n int) (each, most time.Duration) {
+		var took []time.Duration
+		done := make(chan bool)
+		go func() {
+			defer close(done)
+			for ; n > 0; n -= 1000 {
+				start := time.Now()
+				for range 1000 {
+					x := v.Load()
+					if x != lineOf(x[0]) || x[0] < last {
+						t.Errorf("read %v, after %d", x, last)
+						return
+					}
+					last = x[0]
+				}
+				took = append(took, time.Since(start)/1000)
+			}
+		}()
+		select {
+		case <-done:
+		case <-time.After(10 * testproc.Patience):
+			t.Fatal("a read waits")
+		}
+		if t.Failed() {
+			t.FailNow()
+		}
+		slices.Sort(took)
+		return took[len(took)/2], took[len(took)-1]
+	}
+	start := func() *testproc.Child {
+		c := counter.Start(t, r.Name())
+		c.Expect("ready")
+		return c
+	}
+
+	alone, _ := read(reads / 100)
+	c := start()
+	was := last
+	each, most := read(reads)
+	t.Logf("%d reads, %d stores meanwhile: a read takes %v, alone %v; of a thousand at most %v", reads, last-was, each, alone, most)
+	if last == was {
+		t.Error("nothing was stored")
+	}
+
+	// halfway stops the process until it is in the middle of a Store.
+	halfway := func(c *testproc.Child) {
+		for range 1000 {
+			if c.Freeze(); atomics.Prepared(v) == 1 {
+				return
+			}
+			c.Signal(syscall.SIGCONT)
+			read(1000)
+		}
+		t.Fatal("it is never in the middle of a Store")
+	}
+	stays := func(what string, n int) {
+		t.Helper()
+		was = v.Load()[0]
+		each, most := read(n)
+		t.Logf("%d reads, the other %s: %v, alone %v; of a thousand at most %v", n, what, each, alone, most)
+		if last != was {
+			t.Errorf("%s: it has stored", what)
+		}
+		// What lasts a millisecond may come upon something else that the machine does; who
+		// waits for a writer waits each time.
+		full := alone + alone/4 + time.Nanosecond
+		for tries := 0; effort.Bars() && each > full && tries < 50; tries++ {
+			again, _ := read(n)
+			each = min(each, again)
+		}
+		if effort.Bars() && each > full {
+			t.Errorf("a read takes %v while the other is %s, alone %v", each, what, alone)
+		}
+	}
+	const rounds = 5
+	for range rounds {
+		halfway(c)
+		stays("stopped", reads/rounds/2)
+		c.Kill()
+		stays("killed", reads/rounds/2)
+		c = start()
+	}
+	c.Kill()
+}
+
+// A book takes longer to read, from another processor, than to write.
+type book [8192]uint64
+
+var author = testproc.Role("author", func(args []string) {
+	v, err := atomics.OpenValue(attached(args[0]), "book", book{})
+	testproc.Must(err)
+	testproc.Say("ready")
+	x := book{}
+	for n := uint64(1); ; n++ {
+		x[0], x[len(x)/2], x[len(x)-1] = n, n, n
+		v.Store(x)
+	}
+})
+
+// A reader who is slower than a writer that never rests gets its turn all the same.
+func TestLongReadsEnd(t *testing.T) {
+	r, err := shm.Create(region(t).Name()+"-long", &shm.Options{Size: 4 << 20, Participants: 4})
+	testproc.Must(err)
+	t.Cleanup(func() { r.Close(); shm.Remove(r.Name()) })
+	v, err := atomics.OpenValue(r, "book", book{})
+	testproc.Must(err)
+	c := author.Start(t, r.Name())
+	c.Expect("ready")
+	for v.Load()[0] == 0 {
+	}
+	var most time.Duration
+	began := time.Now()
+	reads := effort.Or(20000, 200)
+	for range reads {
+		start := time.Now()
+		if x := v.Load(); x[0] != x[len(x)/2] || x[0] != x[len(x)-1] {
+			t.Fatalf("torn: %d, %d, %d", x[0], x[len(x)/2], x[len(x)-1])
+		}
+		most = max(most, time.Since(start))
+	}
+	t.Logf("%d reads: %v each, %v at most; %d stores", reads, time.Since(began)/time.Duration(reads), most, v.Load()[0])
+	c.Kill()
 }
 
 // Copies of the dead come back: of writers that are killed without end in a region of

@@ -60,6 +60,14 @@ func TestWideByBytes(t *testing.T) {
 	if !p.CompareAndSwap(x, y) {
 		t.Error("damaged padding made equal values differ")
 	}
+
+	// A bool is one, whatever another process has written there.
+	p.Store(x)
+	atomics.Bytes(p)[8] = 0xff
+	got := p.Load()
+	if *(*byte)(unsafe.Pointer(&got.OK)) != 1 || got != x || !p.CompareAndSwap(x, y) {
+		t.Errorf("a damaged bool is %x", *(*byte)(unsafe.Pointer(&got.OK)))
+	}
 }
 
 // Nothing is held while the function runs: it may use the cell itself.

@@ -7,7 +7,22 @@ import (
 
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
+	"example.com/tandem/sync"
 )
+
+// One goroutine publishes and reads.
+var broadcastFree = contest{what: "`Broadcast`, Publish and Next of 8 bytes", kind: "free", of: []contestant{
+	{here, "Broadcast-8"}, {here, "Lossy-Broadcast-8"}, {here, "channel-8"}, {here, "Queue-8"},
+}}
+
+func BenchmarkBroadcastFree(b *testing.B) { broadcastFree.run(b) }
+
+// One process publishes as fast as it can, one sees all.
+var broadcastStream = contest{what: "`Broadcast`, a stream of 8 bytes each", kind: "stream", of: []contestant{
+	{two, "Broadcast-8"}, {twoFree, "Broadcast-8"}, {two, "Queue-8"}, {inC, "mpmc-ring-8"},
+}}
+
+func BenchmarkBroadcastStream(b *testing.B) { broadcastStream.run(b) }
 
 // One publisher and n subscribers, goroutines of one process: beside it as many channels, to
 // each of which every message is sent.
@@ -41,11 +56,53 @@ func saysTo(n, k int, publish func(m uint64), next func(i int) uint64) int {
 	return n
 }
 
+// broadcast is as long as the rings in C.
+func (e *env) broadcast(name string, mode ring.BroadcastMode) *ring.Broadcast[uint64] {
+	return open(ring.OpenBroadcast[uint64](e.Region, e.name(name), &ring.BroadcastOptions{Mode: mode, Capacity: 4096}))
+}
+
 func init() {
+	for name, mode := range map[string]ring.BroadcastMode{"Broadcast-8": ring.Reliable, "Lossy-Broadcast-8": ring.Lossy} {
+		jobs["free/"+name] = func(e *env) func(n int) int {
+			b := e.broadcast(name, mode)
+			s := open(b.Subscribe())
+			return func(n int) (done int) {
+				for i := range uint64(n) {
+					testproc.Must(b.Publish(background, i))
+					if m, _, err := s.Next(background); err == nil && m == i {
+						done++
+					}
+				}
+				return done
+			}
+		}
+	}
+	jobs["stream/Broadcast-8"] = func(e *env) func(n int) int {
+		b, there := e.broadcast("stream", ring.Reliable), open(sync.OpenEvent(e.Region, e.name("there")))
+		if e.side == 0 {
+			testproc.Must(there.Wait(background))
+			return func(n int) int {
+				for i := range uint64(n) {
+					testproc.Must(b.Publish(background, i))
+				}
+				return 0
+			}
+		}
+		s := open(b.Subscribe())
+		testproc.Must(there.Set())
+		return func(n int) (done int) {
+			for i := range uint64(n) {
+				if m, _, err := s.Next(background); err == nil && m == i {
+					done++
+				}
+			}
+			return done
+		}
+	}
 	for _, k := range subscribersOfBroadcast {
 		broadcast := func(mode ring.BroadcastMode) func(e *env) func(n int) int {
 			return func(e *env) func(n int) int {
-				b := open(ring.OpenBroadcast[uint64](e.Region, e.name(fmt.Sprint("to-", k, "-", mode)), &ring.BroadcastOptions{Mode: mode, Capacity: 4096}))
+				b := e.broadcast(fmt.Sprint("to-", k, "-", mode), mode)
 				subs := make([]*ring.Subscriber[uint64], k)
 				for i := range subs {
 					subs[i] = open(b.Subscribe())

@@ -87,7 +87,15 @@ func storing(store func(x page), load func() page) func(n int) int {
 func init() {
 	jobs["free/Value-64"] = func(e *env) func(n int) int {
 		v := open(atomics.OpenValue(e.Region, e.name("v64"), page{}))
-		return storing(v.Store, v.Load)
+		return func(n int) (done int) {
+			for i := range int64(n) {
+				v.Store(page{0: i, 7: i})
+				if x := v.Load(); x[7] == i {
+					done++
+				}
+			}
+			return done
+		}
 	}
 	jobs["free/RWMutex-64"] = func(e *env) func(n int) int { return storing(e.guarded("rw64")) }
 	jobs["watch/Value-64"] = func(e *env) func(n int) int {

@@ -24,6 +24,12 @@ var programs = []struct {
 		}
 		return exactly(lines, "[42 <nil> hello]")
 	}},
+	{"pipe", func(lines []string) error {
+		if slices.Equal(lines, []string{"[42, None, 'hello']"}) { // as Python prints it
+			return nil
+		}
+		return exactly(lines, "[42 <nil> hello]")
+	}},
 	{"lock", func(lines []string) error {
 		var want []string
 		for i := range 10 {

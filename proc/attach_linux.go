@@ -44,6 +44,13 @@ func attach(h *head) error {
 	return nil
 }
 
+// landed tells the parent that this process holds what its argument has.
+func landed(h *head) {
+	if h.Flight {
+		os.NewFile(uintptr(handoverFD+1+len(h.Regions)), "flight").Close()
+	}
+}
+
 // detach is an orderly death in what was handed over.
 func detach(h *head) {
 	for _, hr := range h.Regions {

@@ -89,6 +89,7 @@ func (c *childProcess) run() {
 		c.fail(fmt.Errorf("proc: %w", err))
 	}
 	arg = nil // may be big
+	landed(h)
 
 	ctx, cancel := context.WithCancelCause(context.Background())
 	c.watchTerm(cancel)

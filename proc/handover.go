@@ -21,7 +21,8 @@ import (
 //	16  head    CBOR
 //	..  arg     CBOR, to the end of the file
 //
-// Descriptors 4, 5, … are the regions, in the head's order.
+// Descriptors 4, 5, … are the regions, in the head's order; behind them is the flight, if
+// there is one, which the child closes when it has decoded the argument.
 const (
 	handoverFD    = 3
 	interruptsAt  = 0
@@ -41,6 +42,7 @@ type head struct {
 	Name     string
 	Regions  []handed
 	Listed   []int // Options.Regions, as indexes into Regions
+	Flight   bool  // there is one
 }
 
 // A handed region.

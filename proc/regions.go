@@ -3,6 +3,7 @@ package proc
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"reflect"
@@ -32,6 +33,8 @@ type luggage struct {
 	h     *head
 	all   []*object.Passage
 	index map[piece]int
+
+	flight *os.File // the child's, see fly
 }
 
 // A piece tells regions apart as a child has to have them: what one has open
@@ -79,6 +82,9 @@ func (l *luggage) files() (files []*os.File) {
 	for _, p := range l.all {
 		files = append(files, p.File)
 	}
+	if l.flight != nil {
+		files = append(files, l.flight)
+	}
 	return files
 }
 
@@ -93,6 +99,30 @@ func (l *luggage) close() {
 	for _, p := range l.all {
 		end(p)
 	}
+	if l.flight != nil {
+		l.flight.Close()
+	}
+}
+
+// fly keeps what the argument holds (ends of pipes) until the child has it, which the
+// child tells by closing a file that it inherits; or until the child is gone, or never
+// came, of which the kernel sees to it.
+func (l *luggage) fly(drops []func()) error {
+	if len(drops) == 0 {
+		return nil
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		object.Drop(drops)
+		return err
+	}
+	l.flight, l.h.Flight = w, true
+	go func() {
+		io.Copy(io.Discard, r)
+		r.Close()
+		object.Drop(drops)
+	}()
+	return nil
 }
 
 // ended is called when the child has ended, wherever it had got to.
@@ -119,8 +149,12 @@ func (l *luggage) pack(t reflect.Type, arg any, listed []*shm.Region) (data []by
 	// of arg's. That is harmless, unless its region is closed by now: then
 	// look once more.
 	for attempt := 1; ; attempt++ {
+		var drops []func()
 		keys, err := object.Collect(func() (err error) {
-			data, err = encode(t, arg)
+			drops, err = object.CollectHolds(func() (err error) {
+				data, err = encode(t, arg)
+				return err
+			})
 			return err
 		})
 		if err != nil {
@@ -132,8 +166,9 @@ func (l *luggage) pack(t reflect.Type, arg any, listed []*shm.Region) (data []by
 			}
 		}
 		if err == nil {
-			return data, nil
+			return data, l.fly(drops)
 		}
+		object.Drop(drops)
 		if attempt == 3 || !errors.Is(err, fs.ErrNotExist) {
 			return nil, fmt.Errorf("hand over the region of a handle in the argument: %w", err)
 		}

@@ -184,15 +184,29 @@ func (b *Broadcast[T]) send(ctx context.Context, o operation, msg []byte) error 
 	if o == opTryPublish {
 		err = b.eng.TryPublish(msg)
 	} else if err = b.eng.PublishNow(msg); err == ErrFull {
-		w := b.core.WaiterWith(ctx, b.spinner)
-		err = b.eng.Publish(w, msg)
-		w.Done()
+		err = b.sendLater(ctx, msg)
 	}
 	if err != nil {
 		return b.fail(o, err)
 	}
 	b.core.KeepAlive()
 	return nil
+}
+
+// sendLater waits for room.
+//
+//go:noinline
+func (b *Broadcast[T]) sendLater(ctx context.Context, msg []byte) error {
+	if b.eng.RoomSoon(b.spinner.Lulls(), b.spinner.Looks()) {
+		b.spinner.Seen()
+		if err := b.eng.PublishNow(msg); err != ErrFull {
+			return err
+		}
+	}
+	w := b.core.WaiterWith(ctx, b.spinner)
+	err := b.eng.Publish(w, msg)
+	w.Done()
+	return err
 }
 
 // Subscribe makes a subscriber, which sees all messages from the next one published on:

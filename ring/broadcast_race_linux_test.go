@@ -4,6 +4,7 @@ package ring_test
 
 import (
 	"testing"
+	"unsafe"
 
 	"example.com/tandem/internal/racetest"
 	"example.com/tandem/internal/testproc"
@@ -17,6 +18,7 @@ type broadcastHandles struct {
 	other *ring.Subscriber[int64]
 	text  *ring.Broadcast[string]
 	read  *ring.Subscriber[string]
+	raw   *ring.Broadcast[[]byte]
 }
 
 func hears[T any](s *ring.Subscriber[T]) {
@@ -33,6 +35,14 @@ var broadcastPairs = []racetest.Pair[broadcastHandles]{
 		Name:   "Publish, Next of text",
 		First:  func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.text.Publish(bg, "long enough")) },
 		Second: func(x *int, h broadcastHandles) { hears(h.read); racetest.Sink = *x },
+	}, {
+		Name: "Publish of a slice, a write to it",
+		First: func(x *int, h broadcastHandles) {
+			testproc.Must(h.raw.Publish(bg, unsafe.Slice((*byte)(unsafe.Pointer(x)), unsafe.Sizeof(*x))))
+			flag.Come()
+		},
+		Second: func(x *int, _ broadcastHandles) { flag.Wait(); *x = 1 },
+		Race:   true,
 	}, {
 		Name:  "Publish, Publish",
 		First: func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.ints.Publish(bg, 1)); flag.Come() },
@@ -78,6 +88,8 @@ var broadcastRacer = racetest.Role("broadcast racer", broadcastPairs, func() (h 
 	h.text, err = ring.OpenBroadcast[string](r, "text", nil)
 	testproc.Must(err)
 	h.read, err = h.text.Subscribe()
+	testproc.Must(err)
+	h.raw, err = ring.OpenBroadcast[[]byte](r, "raw", nil)
 	testproc.Must(err)
 	return h
 })

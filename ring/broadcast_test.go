@@ -248,6 +248,9 @@ func TestBroadcastClose(t *testing.T) {
 	go func() { _, _, err := idle.Next(ctx); done <- err }()
 	time.Sleep(5 * time.Millisecond)
 	testproc.OK(t, idle.Close())
+	if !idle.Ended() { // else its calls would hear of it when they look up from their sleep
+		t.Error("its handle was not closed")
+	}
 	if err := <-done; !errors.Is(err, shm.ErrClosed) {
 		t.Error(err)
 	}

@@ -1,6 +1,6 @@
 // Package ring has queues in shared memory: [Queue] for any number of producers and
-// consumers in any processes, [SPSC] for one of each, and [Broadcast], of which
-// every subscriber sees every message.
+// consumers in any processes, [SPSC] for one of each, [Broadcast], of which
+// every subscriber sees every message, and pipes, of which a [Conn] is an end.
 //
 //	jobs, err := ring.OpenQueue[Job](region, "jobs", nil)
 //	…
@@ -48,6 +48,14 @@
 // subscriber, but that it is waited for while it is stopped. Messages, codecs and their
 // errors are as a queue's.
 //
+// # Pipes
+//
+// A pipe is for two who talk: what one end sends the other receives, and when nobody has
+// the one end any more, closed or dead, the other learns of it, by io.EOF and syscall.EPIPE.
+// [Conn] has the rest. A process that is killed in Send has sent a whole message or nothing,
+// and its peer has received all whose Sends returned, before io.EOF. One that is stopped in
+// the middle of a copy holds up those that send from the same end, or receive at it.
+//
 // # Order
 //
 // If one Put returned before another began, its message comes first. Two Puts
@@ -82,8 +90,8 @@
 // than MaxMessage bytes would. A marshaler may be called more than once, since
 // what it returns counts before it is encoded.
 //
-// A Queue's handle may be used by any number of goroutines, an SPSC's by one at a time on
-// each side; either may be sent to another process as an argument. Close ends it, and nothing but it: a queue's end is
+// A Queue's handle may be used by any number of goroutines, as may a Conn, an SPSC's by one
+// at a time on each side; each may be sent to another process as an argument. Close ends it, and nothing but it: a queue's end is
 // Shutdown.
 //
 // # A user's code that does not return

@@ -11,9 +11,10 @@ import (
 )
 
 // What a caller can act on. Every error of this package is a *shm.Error that
-// wraps one of these, or one of package shm, fs or context; compare with
+// wraps one of these, or one of package shm, fs, context or syscall; compare with
 // errors.Is. io.EOF is the end of a queue that was shut down: nothing is left
-// and nothing is leased.
+// and nothing is leased; or of a pipe whose other end is gone. syscall.EPIPE is that of
+// one who sends to it.
 var (
 	// ErrFull says that there is no room for the message now.
 	ErrFull = engine.ErrFull
@@ -21,8 +22,8 @@ var (
 	// ErrEmpty says that there is no message to be had now.
 	ErrEmpty = engine.ErrEmpty
 
-	// ErrTooLarge says that the message is longer than the queue's MaxMessage,
-	// and will never fit.
+	// ErrTooLarge says that the message is longer than the queue's MaxMessage, or
+	// than a pipe's Buffer less 8, and will never fit.
 	ErrTooLarge = engine.ErrTooLarge
 
 	// ErrShutdown says that somebody called Shutdown: no message can be put.
@@ -35,6 +36,9 @@ var (
 	// ErrOverDone says that TaskDone was called more often than this process
 	// got messages.
 	ErrOverDone = engine.ErrOverDone
+
+	// ErrDirection says that messages of a one-way pipe do not go this way.
+	ErrDirection = engine.ErrWay
 
 	// ErrCodec says that a message could not be encoded, and was not put; or
 	// that one could not be decoded, and is gone. A panic of what encodes or

@@ -18,3 +18,6 @@ func (q *Queue[T]) Shut() { q.core.Gate.Shut() }
 
 // Out reports whether the collector would give the loan back.
 func (l Loan[T]) Out() bool { return l.own.out.core != nil }
+
+// Ended reports whether the subscriber's handle was closed.
+func (s *Subscriber[T]) Ended() bool { return s.core.Ended() }

@@ -52,17 +52,24 @@ func TestNothingBetweenClaimAndPublish(t *testing.T) {
 	}
 }
 
-// Nothing that an SPSC's Put or Get does is locked, as long as nobody is in the way.
+// Nothing that an SPSC's Put or Get does is locked, or could fail, as long as nobody is in
+// the way.
 func TestNothingLockedInSPSC(t *testing.T) {
 	for _, tt := range []struct {
 		name, method string
 		f            any
 	}{
 		{"Put", ".Put", (*SPSC[uint64]).Put},
+		{"Put of a struct", ".Put", (*SPSC[words]).Put},
 		{"TryPut", ".TryPut", (*SPSC[words]).TryPut},
 		{"Get", ".Get", (*SPSC[uint64]).Get},
+		{"TryGet", ".TryGet", (*SPSC[uint64]).TryGet},
+		{"PutBatch", ".PutBatch", (*SPSC[uint64]).PutBatch},
+		{"GetBatch", ".GetBatch", (*SPSC[uint64]).GetBatch},
 		{"the rest of a Put", ".publish", (*engine.SPSC).Publish},
 		{"the rest of a Get", ".got", (*engine.SPSC).Advance},
+		{"a run put", ".PutRun", (*engine.SPSC).PutRun},
+		{"a run got", ".GetRun", (*engine.SPSC).GetRun},
 	} {
 		code, err := machine.Code(tt.f)
 		if err == nil {
@@ -77,6 +84,9 @@ func TestNothingLockedInSPSC(t *testing.T) {
 		for _, i := range code {
 			if i.Locked {
 				t.Errorf("%s: %v is locked", tt.name, i.Op)
+			}
+			if i.Panics() && i.Callee() != "runtime.panicunsafeslicelen" && i.Callee() != "runtime.panicunsafeslicenilptr" {
+				t.Errorf("%s calls %s", tt.name, i.Callee())
 			}
 		}
 	}

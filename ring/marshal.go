@@ -1,6 +1,10 @@
 package ring
 
 import (
+	"errors"
+	"io/fs"
+	"syscall"
+
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
@@ -95,3 +99,64 @@ func (s *SPSC[T]) UnmarshalBinary(b []byte) error {
 		return err
 	})
 }
+
+// MarshalBinary makes the handle an argument of a child. It travels as the id and the file
+// of its region, the name and generation of the pipe, and which end it is; no message goes
+// with it. proc's Start sees to it that the end is held for the child until that has it. It
+// does not block. [shm.ErrClosed] after Close.
+func (c *Conn[T]) MarshalBinary() ([]byte, error) {
+	if c.core == nil {
+		return nil, c.fail(opMarshalConn, nil)
+	}
+	if err := c.core.Done(opMarshalConn.String(), c.core.Free()); err != nil {
+		return nil, err
+	}
+	object.Carried(c.hold)
+	ref := c.core.Ref
+	ref.End = int(c.at)
+	return ref.Marshal()
+}
+
+// hold is one more that holds the end.
+func (c *Conn[T]) hold() (drop func()) {
+	core, end := c.core.Whole(), c.end.Hold()
+	if end == nil {
+		return nil
+	}
+	return func() {
+		end()
+		core.KeepAlive()
+	}
+}
+
+// UnmarshalBinary opens the end that another process's handle was on, with the codec that
+// the pipe has (see [RegisterCodec]). syscall.EPIPE if it is gone, or the pipe is; a pipe
+// that was removed meanwhile is fs.ErrNotExist as well. It blocks as [OpenPipe] does.
+func (c *Conn[T]) UnmarshalBinary(b []byte) error {
+	return object.Arrive("conn.UnmarshalBinary", engine.KindPipe, b, shm.Arrived, func(r *shm.Region, ref object.Ref) error {
+		found, codec, err := codecOf(r, engine.KindPipe, opOpenPipe, ref.Object)
+		if err != nil {
+			return goneWith(err)
+		}
+		defer found.Close()
+		o, err := OpenPipe[T](r, ref.Object, End(ref.End), &PipeOptions{Codec: codec})
+		if err != nil {
+			return goneWith(err)
+		}
+		*c = *o
+		return nil
+	})
+}
+
+// goneWith is err of a pipe that is not there: its ends went with it.
+func goneWith(err error) error {
+	var e *shm.Error
+	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &e) {
+		e.Err = goneError{e.Err}
+	}
+	return err
+}
+
+type goneError struct{ error }
+
+func (e goneError) Unwrap() []error { return []error{e.error, syscall.EPIPE} }

@@ -50,6 +50,12 @@ const (
 	opCloseSubscriber
 	opPollSubscriber
 
+	opSend
+	opRecv
+	opPollConn
+	opCloseConn
+	opMarshalConn
+
 	answering     = opLoanPut + 1
 	spscAnswering = opSPSCTryGet + 1 - opSPSCPut
 )
@@ -100,6 +106,12 @@ var operations = [...]struct {
 	opNext:              {name: "subscriber.Next"},
 	opCloseSubscriber:   {name: "subscriber.Close"},
 	opPollSubscriber:    {name: "subscriber.Poll"},
+
+	opSend:        {name: "conn.Send"},
+	opRecv:        {name: "conn.Recv"},
+	opPollConn:    {name: "conn.Poll"},
+	opCloseConn:   {name: "conn.Close"},
+	opMarshalConn: {name: "conn.MarshalBinary"},
 }
 
 func (o operation) String() string { return operations[o].name }

@@ -55,3 +55,14 @@ func (s *Subscriber[T]) WaitSource() object.Source {
 	}
 	return object.Source{Core: s.core, Of: s.sub, Spin: s.spinner}
 }
+
+// WaitSource is for [shm.WaitAny], which waits for several things at once.
+func (c *Conn[T]) WaitSource() object.Source {
+	if c.core == nil {
+		return object.Source{Err: errNoConn}
+	}
+	if !c.end.Receives() {
+		return object.Source{Err: ErrDirection}
+	}
+	return object.Source{Core: c.core, Of: c.end.Source(), Spin: c.spinner}
+}

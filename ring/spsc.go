@@ -91,6 +91,9 @@ func sharedSPSC(core *object.Core) (*engine.SPSC, error) {
 	v := core.SharedOnce(func() any {
 		var eng *engine.SPSC
 		if eng, err = engine.AttachSPSC(core.Area, core.Env); err == nil {
+			if of, ok := core.In.(interface{ Leaves(engine.Self) bool }); ok {
+				eng.Leaves = of.Leaves // not of core, which is to be collected
+			}
 			area := core.Area
 			core.OnLeave(func(in func(mem.Area) mem.Area) { eng.Leave(in(area)) })
 		}

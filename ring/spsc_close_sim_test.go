@@ -119,8 +119,8 @@ func (l *spscLedger) verdict() error {
 	return nil
 }
 
-// Close at every access of a Put or a Get, while others take the side of who has left,
-// and while it is shut down.
+// Close at every access of a Put or a Get, or of both in one process, while others take
+// the side of who has left, and while it is shut down.
 func TestSimCloseSPSC(t *testing.T) {
 	for _, shut := range []bool{false, true} {
 		t.Run(fmt.Sprint("shutdown=", shut), func(t *testing.T) {
@@ -128,26 +128,29 @@ func TestSimCloseSPSC(t *testing.T) {
 			sim.Explore(t, 10000, o, func(w *sim.World) {
 				a := sharedSPSCOf(w, 1+w.Rand.IntN(4))
 				l := &spscLedger{w: w}
-				for i, role := range []func(*sim.Thread, *SPSC[int64], int) error{l.put, l.get, l.put, l.get} {
+				type role = func(*sim.Thread, *SPSC[int64], int) error
+				for i, roles := range [][]role{{l.put, l.get}, {l.get}, {l.put}, {l.get}} {
 					p := w.Process(i)
 					s := simSPSC(p, a)
-					from := w.Rand.IntN(3)
-					p.Go("user", func(t *sim.Thread) {
-						for busy := 0; ; {
-							for range w.Rand.IntN(30) {
-								t.Step()
+					for _, role := range roles {
+						from := w.Rand.IntN(3)
+						p.Go("user", func(t *sim.Thread) {
+							for busy := 0; ; {
+								for range w.Rand.IntN(30) {
+									t.Step()
+								}
+								err := role(t, s, from)
+								if from++; errors.Is(err, ErrBusy) && busy < 10 {
+									busy++
+									continue
+								}
+								if l.over(err) || from > 8 {
+									p.Close() // and gives its sides up
+									return
+								}
 							}
-							err := role(t, s, from)
-							if from++; errors.Is(err, ErrBusy) && busy < 10 {
-								busy++
-								continue
-							}
-							if l.over(err) || from > 8 {
-								p.Close() // and gives its sides up
-								return
-							}
-						}
-					})
+						})
+					}
 				}
 				last := w.Process(9)
 				last.Immortal = true

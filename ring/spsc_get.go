@@ -47,11 +47,12 @@ func (s *SPSC[T]) Get(ctx context.Context) (v T, err error) {
 //
 //go:noinline
 func (s *SPSC[T]) getWait(ctx context.Context) (v T, err error) {
+	s.getLate(1)
 	p, err := s.eng.TryNext()
 	if err == ErrEmpty && s.soon() {
 		p, err = s.eng.TryNext()
 	}
-	if err == ErrEmpty {
+	if err == ErrEmpty || err == ErrBusy {
 		w := s.waiter(ctx)
 		p, err = s.eng.AwaitNext(w)
 		w.Done() // before it is got: it runs what is the context's
@@ -67,6 +68,13 @@ func (s *SPSC[T]) soon() bool {
 	return s.seen(s.eng.GetSoon(s.spinner.Lulls(), s.spinner.Looks()))
 }
 
+// getLate is before a Get of so many: see engine.SPSC.GetLate.
+func (s *SPSC[T]) getLate(n int) {
+	if s.eng.GetsClose(n) {
+		s.eng.GetLate(s.spinner.Defers())
+	}
+}
+
 // seen notes that what a call looked for came soon, if it did.
 func (s *SPSC[T]) seen(soon bool) bool {
 	if soon {
@@ -75,7 +83,8 @@ func (s *SPSC[T]) seen(soon bool) bool {
 	return soon
 }
 
-// TryGet is Get without waiting: ErrEmpty where Get would. It never blocks.
+// TryGet is Get without waiting: ErrEmpty where Get would, and ErrBusy also where it would
+// for the side of a dead one. It never blocks.
 //
 // It sees a message as soon as its caller can know of the Put. Of two processes that each
 // put into one SPSC, and then try to get from another's, both may find nothing.
@@ -139,30 +148,38 @@ func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 	if len(vs) == 0 {
 		return 0, nil
 	}
+	s.getLate(len(vs))
 	n, err := s.eng.GetRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
-	if err == ErrEmpty {
-		n, err = s.getBatchWait(ctx, vs)
+	if err == ErrEmpty || err == ErrBusy {
+		n, err = s.getBatchWait(ctx, vs, err)
 	}
 	s.core.KeepAlive()
 	if err != nil {
 		return 0, s.fail(opSPSCGet, err)
 	}
 	if s.closed.Load() && s.gotInZeroes() {
-		clear(vs[:n])
-		return 0, s.fail(opSPSCGet, shm.ErrClosed)
+		return s.gotNone(vs, n)
 	}
 	return n, nil
 }
 
+// gotNone takes back n that were got in zeroes.
+//
 //go:noinline
-func (s *SPSC[T]) getBatchWait(ctx context.Context, vs []T) (int, error) {
-	if s.soon() {
+func (s *SPSC[T]) gotNone(vs []T, n int) (int, error) {
+	clear(vs[:n])
+	return 0, s.fail(opSPSCGet, shm.ErrClosed)
+}
+
+//go:noinline
+func (s *SPSC[T]) getBatchWait(ctx context.Context, vs []T, err error) (int, error) {
+	if err == ErrEmpty && s.soon() {
 		if n, err := s.eng.GetRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs)); err != ErrEmpty {
 			return n, err
 		}
 	}
 	w := s.waiter(ctx)
-	_, err := s.eng.AwaitNext(w)
+	_, err = s.eng.AwaitNext(w)
 	w.Done()
 	if err != nil {
 		return 0, err

@@ -13,8 +13,9 @@ import (
 // by whoever has the other side.
 //
 // [ErrShutdown] once somebody called Shutdown, [ErrBusy] while another process has this
-// side, ctx's error when ctx ends; then nothing was put. It waits as the handle's [Wait]
-// says: it spins for moments, then sleeps.
+// side, ctx's error when ctx ends; then nothing was put. Where the one that has it is dead
+// it waits for the side, which is milliseconds. It waits as the handle's [Wait] says: it
+// spins for moments, then sleeps; and in a fast stream it may let some microseconds pass.
 //
 // A process that dies in Put has put the whole message, or nothing.
 func (s *SPSC[T]) Put(ctx context.Context, v T) error {
@@ -43,11 +44,12 @@ func (s *SPSC[T]) Put(ctx context.Context, v T) error {
 //
 //go:noinline
 func (s *SPSC[T]) putWait(ctx context.Context, v T) error {
+	s.putLate(1)
 	p, err := s.eng.TryRoom()
 	if err == ErrFull && s.roomSoon() {
 		p, err = s.eng.TryRoom()
 	}
-	if err == ErrFull {
+	if err == ErrFull || err == ErrBusy {
 		w := s.waiter(ctx)
 		p, err = s.eng.AwaitRoom(w)
 		w.Done()
@@ -59,12 +61,20 @@ func (s *SPSC[T]) putWait(ctx context.Context, v T) error {
 	return s.putEnd(opSPSCPut, s.eng.Publish())
 }
 
+// putLate is before a Put of so many: see engine.SPSC.PutLate.
+func (s *SPSC[T]) putLate(n int) {
+	if s.eng.PutsClose(n) {
+		s.eng.PutLate(s.spinner.Lulls())
+	}
+}
+
 // roomSoon is the first of a wait for room, and whether there is some.
 func (s *SPSC[T]) roomSoon() bool {
 	return s.seen(s.eng.PutSoon(s.spinner.Lulls(), s.spinner.Looks()))
 }
 
-// TryPut is Put without waiting: ErrFull where Put would. It never blocks.
+// TryPut is Put without waiting: ErrFull where Put would, and ErrBusy also where it would
+// for the side of a dead one. It never blocks.
 //
 // It sees room that a Get has made as soon as its caller can know of that Get.
 func (s *SPSC[T]) TryPut(v T) error {
@@ -128,9 +138,10 @@ func (s *SPSC[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	if len(vs) == 0 {
 		return 0, nil
 	}
+	s.putLate(len(vs))
 	n, err := s.eng.PutRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs))
-	if err == ErrFull {
-		n, err = s.putBatchWait(ctx, vs)
+	if err == ErrFull || err == ErrBusy {
+		n, err = s.putBatchWait(ctx, vs, err)
 	}
 	s.core.KeepAlive()
 	if err != nil {
@@ -145,14 +156,14 @@ func (s *SPSC[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 }
 
 //go:noinline
-func (s *SPSC[T]) putBatchWait(ctx context.Context, vs []T) (int, error) {
-	if s.roomSoon() {
+func (s *SPSC[T]) putBatchWait(ctx context.Context, vs []T, err error) (int, error) {
+	if err == ErrFull && s.roomSoon() {
 		if n, err := s.eng.PutRun(unsafe.Pointer(unsafe.SliceData(vs)), len(vs)); err != ErrFull {
 			return n, err
 		}
 	}
 	w := s.waiter(ctx)
-	_, err := s.eng.AwaitRoom(w)
+	_, err = s.eng.AwaitRoom(w)
 	w.Done()
 	if err != nil {
 		return 0, err

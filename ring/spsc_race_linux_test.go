@@ -3,7 +3,11 @@
 package ring_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"testing"
+	"unsafe"
 
 	"example.com/tandem/internal/racetest"
 	"example.com/tandem/internal/testproc"
@@ -53,6 +57,52 @@ var spscRacePairs = []racetest.Pair[spscRaceHandles]{
 			racetest.Sink = *x
 		},
 	}, {
+		Name:  "TryPut, TryGet",
+		First: func(x *int, h spscRaceHandles) { *x = 1; testproc.Must(h.free.TryPut(1)); flag.Come() },
+		Second: func(x *int, h spscRaceHandles) {
+			flag.Wait()
+			_, err := h.free.TryGet()
+			testproc.Must(err)
+			racetest.Sink = *x
+		},
+	}, {
+		Name: "PutBatch of what others read",
+		First: func(x *int, h spscRaceHandles) {
+			_, err := h.free.PutBatch(bg, unsafe.Slice((*int64)(unsafe.Pointer(x)), 1))
+			testproc.Must(err)
+			flag.Come()
+		},
+		Second: func(x *int, h spscRaceHandles) { flag.Wait(); racetest.Sink = *x },
+	}, {
+		Name: "PutBatch of what others write",
+		First: func(x *int, h spscRaceHandles) {
+			_, err := h.free.PutBatch(bg, unsafe.Slice((*int64)(unsafe.Pointer(x)), 1))
+			testproc.Must(err)
+			flag.Come()
+		},
+		Second: func(x *int, h spscRaceHandles) { flag.Wait(); *x = 1 },
+		Race:   true,
+	}, {
+		Name: "GetBatch into what others read",
+		First: func(x *int, h spscRaceHandles) {
+			_, err := h.full.GetBatch(bg, unsafe.Slice((*int64)(unsafe.Pointer(x)), 1))
+			testproc.Must(err)
+			flag.Come()
+		},
+		Second: func(x *int, h spscRaceHandles) { flag.Wait(); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:  "Shutdown, the end",
+		First: func(x *int, h spscRaceHandles) { *x = 1; testproc.Must(h.free.Shutdown()); flag.Come() },
+		Second: func(x *int, h spscRaceHandles) {
+			flag.Wait()
+			if _, err := h.free.Get(bg); !errors.Is(err, io.EOF) {
+				testproc.Must(fmt.Errorf("the end: %v", err))
+			}
+			racetest.Sink = *x
+		},
+		Race: true,
+	}, {
 		Name: "Put, Get of the message before it",
 		First: func(x *int, h spscRaceHandles) {
 			testproc.Must(h.free.Put(bg, 1))
@@ -72,6 +122,19 @@ var spscRacePairs = []racetest.Pair[spscRaceHandles]{
 		First:  func(x *int, h spscRaceHandles) { *x = 1; testproc.Must(h.free.Put(bg, 1)); flag.Come() },
 		Second: func(x *int, h spscRaceHandles) { flag.Wait(); racetest.Sink = h.free.Len() + *x },
 		Race:   true,
+	}, {
+		Name: "two consumers in one process",
+		First: func(x *int, h spscRaceHandles) {
+			_, err := h.full.Get(bg)
+			testproc.Must(err)
+			flag.Come()
+		},
+		Second: func(x *int, h spscRaceHandles) {
+			flag.Wait()
+			_, err := h.full.Get(bg)
+			testproc.Must(err)
+		},
+		Race: true,
 	}, {
 		Name:   "two producers in one process",
 		First:  func(x *int, h spscRaceHandles) { testproc.Must(h.free.Put(bg, 1)); flag.Come() },

@@ -71,7 +71,7 @@ func (s *Subscriber[T]) Next(ctx context.Context) (v T, missed uint64, err error
 	if s.closed == nil || s.closed.Load() {
 		return v, 0, s.fail(opNext, shm.ErrClosed)
 	}
-	for {
+	for looked := false; ; {
 		if s.form == raw {
 			missed, err = s.copyOut(unsafe.Slice((*byte)(unsafe.Pointer(&v)), s.size))
 		} else {
@@ -81,14 +81,34 @@ func (s *Subscriber[T]) Next(ctx context.Context) (v T, missed uint64, err error
 			runtime.KeepAlive(s)
 			return v, missed, nil
 		}
-		if err == ErrEmpty {
-			if err = s.wait(ctx); err == nil {
+		if err == ErrEmpty && !looked {
+			if looked = true; s.soon() {
 				continue
 			}
+		}
+		switch err {
+		case ErrEmpty:
+			err = s.wait(ctx)
+		case errOvertaken: // the call may end, and Close come by
+			if err = ctx.Err(); s.closed.Load() {
+				err = shm.ErrClosed
+			}
+		}
+		if err == nil {
+			continue
 		}
 		var zero T
 		return zero, missed, s.fail(opNext, err)
 	}
+}
+
+// soon is the first of a wait, and whether something has come.
+func (s *Subscriber[T]) soon() bool {
+	if !s.sub.Soon(s.spinner.Lulls(), s.spinner.Looks()) {
+		return false
+	}
+	s.spinner.Seen()
+	return true
 }
 
 // wait waits until there is something.
@@ -101,12 +121,17 @@ func (s *Subscriber[T]) wait(ctx context.Context) error {
 	return err
 }
 
+// errOvertaken says that the message was replaced during each of some copies.
+var errOvertaken = errors.New("overtaken")
+
+const copies = 64
+
 // copyOut gets the next message, whose length is known, if there is one. missed is 0 with
 // an error, but io.EOF.
 func (s *Subscriber[T]) copyOut(dst []byte) (missed uint64, err error) {
 	s.sub.Lock()
 	defer s.sub.Unlock()
-	for {
+	for range copies {
 		m, err := s.sub.Look()
 		if err != nil {
 			return s.none(err)
@@ -119,6 +144,7 @@ func (s *Subscriber[T]) copyOut(dst []byte) (missed uint64, err error) {
 			return s.sub.Missed(), nil
 		}
 	}
+	return 0, errOvertaken
 }
 
 // none is how that ends without a message.
@@ -163,7 +189,7 @@ func (s *Subscriber[T]) takeDecoded() (v T, missed uint64, err error) {
 func (s *Subscriber[T]) fetch(b *[]byte) (missed uint64, err error) {
 	s.sub.Lock()
 	defer s.sub.Unlock()
-	for {
+	for range copies {
 		m, err := s.sub.Look()
 		if err != nil {
 			return s.none(err)
@@ -181,6 +207,7 @@ func (s *Subscriber[T]) fetch(b *[]byte) (missed uint64, err error) {
 			return s.sub.Missed(), nil
 		}
 	}
+	return 0, errOvertaken
 }
 
 // decode sets *v, and gives the buffer back. What does not decode, or whose decoder does not

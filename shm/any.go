@@ -17,9 +17,10 @@ import (
 //	ring.SPSC                        there is a message to get, or io.EOF: also in a process
 //	                                 that is not the consumer, and whoever that is
 //	ring.Subscriber                  Next would not wait
+//	ring.Conn                        Recv would not wait
 //	proc.Process                     it is Done
 //
-// The handle need not be of one region. WaitSource is for WaitAny alone.
+// They need not be of one region. WaitSource is for WaitAny alone.
 type Waitable interface{ WaitSource() object.Source }
 
 // WaitAny waits until one of ws is ready, and returns the number of the lowest that is:
@@ -46,9 +47,9 @@ type Waitable interface{ WaitSource() object.Source }
 // if this one had not been there. An event that is set and cleared at once is seen by all
 // who were waiting; between two calls it passes unseen.
 //
-// An error comes with -1, and with nothing ready: ctx's; [ErrClosed], of a handle or a
-// region that is closed, before the call or while it waits, in this process; [ErrCorrupt];
-// fs.ErrInvalid where there is nothing to wait for. A context that has ended makes no
+// An error comes with -1: ctx's, with nothing ready; [ErrClosed], of a handle or a region
+// that this process has closed, before the call or while it waits, and the error names it;
+// [ErrCorrupt]; fs.ErrInvalid where there is nothing to wait for. A context that has ended makes no
 // attempt. An object that was removed is waited for like any other. The same object may be
 // there more than once.
 //

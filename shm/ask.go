@@ -233,8 +233,8 @@ func (a *attachment) drop() {
 }
 
 // hasClosed reports whether this process has only closed handles on a live object in
-// which something ends with them, and the collector has not looked at since; uses.mu is
-// held.
+// which it has something that ends with them, and the collector has not looked at since;
+// uses.mu is held.
 func (a *attachment) hasClosed() bool {
 	for i, u := range a.uses.m {
 		if a.isClosed(i, u) {
@@ -250,7 +250,7 @@ func (a *attachment) isClosed(i uint32, u *use) bool {
 		return false
 	}
 	core := u.core.Value()
-	return core != nil && !core.InUse() && a.isLive(i, u)
+	return core != nil && !core.InUse() && a.isLive(i, u) && ops.Has(core.Area, a.self)
 }
 
 // hasRemoved reports whether this process has a removed object open; uses.mu is

@@ -24,6 +24,11 @@
 // Slice whose Data was called is in use for as long as the process has the region
 // open: nothing can tell whether somebody still has the memory.
 //
+// # Waiting for several
+//
+// [WaitAny] waits until one of several things is ready, of any kinds and regions: events,
+// semaphores, queues, subscribers, children. It takes none of them.
+//
 // # Participants
 //
 // A process that has a region open is a participant of it, once, however many

@@ -66,6 +66,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 	a := r.a
 	hash := region.HashName(s.Name)
 	var p *plan
+	over := s.Over != nil && !r.existing && r.only == 0
 	room := search{a: a}
 	var last error
 	for range openTries {
@@ -73,7 +74,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
+		if !ok || over {
 			if r.existing {
 				return nil, a.notExist(s.Name)
 			}
@@ -93,6 +94,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 			if !errors.Is(err, fs.ErrExist) {
 				return core, err
 			}
+			over = false
 			continue // another was first
 		}
 		if r.only != 0 && e.Gen != r.only {
@@ -150,18 +152,20 @@ func planOf(s *object.Spec, participants uint32) (*plan, error) {
 	return p, nil
 }
 
-// create makes the object, or returns fs.ErrExist if it is there by now. All
-// that takes long, and all that can fail for want of memory, comes before the
-// directory changes.
+// create makes the object, or returns fs.ErrExist if it is there by now, and is not one
+// that has had its day. All that takes long, and all that can fail for want of memory,
+// comes before the directory changes.
 func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core, error) {
 	l, err := a.lockDirectory()
 	if err != nil {
 		return nil, err
 	}
 	defer l.unlock()
-	if _, ok, err := a.Find(hash, s.Name); err != nil {
+	old, found, err := a.Find(hash, s.Name)
+	if err != nil {
 		return nil, err
-	} else if ok {
+	}
+	if found && (s.Over == nil || old.Kind != s.Kind || !s.Over(a.Words(&old))) {
 		return nil, fs.ErrExist
 	}
 	if err := a.collect(collectSome); err != nil {
@@ -194,6 +198,13 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		return nil, errCollecting
 	}
 	defer a.uses.mu.Unlock()
+	if found {
+		if err := a.unname(&old, hash); err != nil {
+			return nil, err
+		}
+		a.dropUse(old.I)
+		a.askOpeners(old.I)
+	}
 	next := a.NextFree(i)
 	a.BeginChange()
 	if err := a.Take(to); err != nil {
@@ -288,6 +299,21 @@ func (r *Region) remove(name string) error {
 	if !ok {
 		return a.notExist(name)
 	}
+	if err := a.unname(&e, hash); err != nil {
+		return err
+	}
+	if a.uses.mu.TryLock() {
+		a.dropUse(e.I)
+		a.uses.mu.Unlock()
+	} else { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
+		a.tidySoon()
+	}
+	a.askOpeners(e.I)
+	return a.collect(1)
+}
+
+// unname takes the live object's name away. The lock is held.
+func (a *attachment) unname(e *region.Entry, hash uint64) error {
 	a.BeginChange()
 	mem.Store32(a.Ent32(e.I, region.EntState), region.EntRemoved) // from here on it is gone
 	if err := a.Unchain(a.Bucket(hash), e.I); err != nil {
@@ -297,17 +323,16 @@ func (r *Region) remove(name string) error {
 	mem.Store32(a.Dir32(region.DirRemoved), e.I+1)
 	mem.Add32(a.Dir32(region.DirLive), ^uint32(0))
 	a.EndChange()
-	if a.uses.mu.TryLock() {
-		a.dropUse(e.I)
-		a.uses.mu.Unlock()
-	} else { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
-		a.tidySoon()
-	}
-	for _, p := range a.Openers(e.I) { // some may have no handle on it any more, and nothing else tells them
+	a.nextCollected = 0 // it is the first of its chain
+	return nil
+}
+
+// askOpeners tells those who have the removed object i open: some may have no handle on it
+// any more, and nothing else tells them.
+func (a *attachment) askOpeners(i uint32) {
+	for _, p := range a.Openers(i) {
 		if p != a.self.Index {
 			a.ring(p)
 		}
 	}
-	a.nextCollected = 0 // it is the first of its chain
-	return a.collect(1)
 }

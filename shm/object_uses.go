@@ -85,6 +85,7 @@ func (a *attachment) use(s *object.Spec, e *region.Entry) (*object.Core, error) 
 	if err != nil {
 		if u == nil {
 			a.ClearOpener(a.self.Index, e.I)
+			a.reclaimSoon() // if it was removed meanwhile: the bit may have been the last
 		}
 		return nil, err
 	}

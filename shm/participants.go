@@ -8,8 +8,10 @@ import (
 	"runtime"
 	"time"
 
+	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/region"
+	"example.com/tandem/internal/sys"
 )
 
 // State is a participant's.
@@ -97,6 +99,17 @@ func (r *Region) Participants() []Participant {
 func ParticipantsOf(c *object.Core) []Participant {
 	defer runtime.KeepAlive(c)
 	return c.In.(*attachment).participants()
+}
+
+// Leaves reports whether who is dead or leaves, as far as is known, so that soon nothing
+// is his: for a handle on what one process has at a time, in Core.In.
+func (a *attachment) Leaves(who engine.Self) bool {
+	if who.Index >= a.Geo.Participants {
+		return false
+	}
+	r := a.rec(who.Index)
+	alive := r.Word() == region.RecordWord(who.Epoch, region.StAlive)
+	return !alive || r.Alive()&sys.FutexOwnerDied != 0
 }
 
 func (w words) participants() []Participant {

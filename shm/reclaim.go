@@ -51,10 +51,13 @@ const vainTurns = 3
 // and no process that left something has wanted the lock meanwhile. If it finds
 // nothing, again and again, what toReclaim sees is not in the chain.
 func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) {
-	for vain := 0; vain < vainTurns; {
+	for vain, first := 0, true; vain < vainTurns; first = false {
 		l, err := lock()
 		if err != nil {
 			return
+		}
+		if first {
+			a.nextCollected = 0 // what is to be collected may lie before where a creator left off
 		}
 		before := mem.Load64(a.Dir64(region.DirSeq))
 		err = a.collect(steps)

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -185,6 +186,29 @@ func TestMemoryComesBackWithADroppedHandle(t *testing.T) {
 	}
 	core.KeepAlive()
 	collectUntil(t, func() bool { return blocks(t, path) <= empty+64<<10 })
+}
+
+// And of an object that lies before those which a creator has looked at, and found open.
+func TestMemoryComesBackBehindACreator(t *testing.T) {
+	r, path := newRegion(t, &Options{Size: 64 << 20})
+	var kept []*object.Core
+	for i := range collectSome + 4 {
+		name := fmt.Sprint("kept", i)
+		kept = append(kept, openOK(t, r, lockOf(name)))
+		testproc.OK(t, r.Remove(name))
+	}
+	empty := blocks(t, path)
+	core := openOK(t, r, sizedSpec("big", bigObject))
+	testproc.OK(t, r.Remove("big"))
+	openOK(t, r, lockOf("new"))
+	if r.a.nextCollected == 0 {
+		t.Error("the creator has left off nowhere")
+	}
+	core.KeepAlive()
+	collectUntil(t, func() bool { return blocks(t, path) <= empty+64<<10 })
+	for _, core := range kept {
+		core.KeepAlive()
+	}
 }
 
 // A snapshot tells what somebody has open from what nobody has.

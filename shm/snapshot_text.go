@@ -184,7 +184,7 @@ func (s *Snapshot) summary(o *ObjectState) string {
 	}
 	for i := range o.Holders[:min(len(o.Holders), shownHolders)] {
 		h := &o.Holders[i]
-		if o.Kind == engine.KindSPSC.String() { // one is what it is, and does not have so many
+		if o.Kind == engine.KindSPSC.String() || o.Kind == engine.KindPipe.String() { // one is what it is, and does not have so many
 			is = append(is, fmt.Sprintf("%s %s", h.What, s.held(h)))
 			continue
 		}

@@ -116,11 +116,12 @@ func (v *viewer) recoverer(r record, epoch uint32) *Holder {
 	return &h
 }
 
-// holder says who a claim names.
+// holder says who a claim names. One without an epoch, which is a bit, names whoever is
+// there.
 func (v *viewer) holder(h engine.Holding) Holder {
 	const kept = 1<<20 - 1 // bits of the epoch that every claim has
 	n := Holder{Index: int(h.Who.Index), Epoch: h.Who.Epoch, What: h.What, N: h.N}
-	if p, ok := v.who[h.Who.Index]; ok && (p.Epoch^h.Who.Epoch)&kept == 0 {
+	if p, ok := v.who[h.Who.Index]; ok && (h.Who.Epoch == 0 || (p.Epoch^h.Who.Epoch)&kept == 0) {
 		n = p.holder()
 		n.What, n.N, n.Since = h.What, h.N, v.time(h.Since, &p)
 	}

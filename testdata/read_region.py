@@ -386,31 +386,34 @@ def look_wide(a, f):
     S = up(S, 64) if S > 64 else 1 << (S - 1).bit_length()
     L = up(R, 64 // each) // (64 // each)
     C = 192 + 64 * L
-    F, b = C + up(8 * n, 64), (N - 1).bit_length()
+    F, b = C + up(8 * n, 64), (N + 1).bit_length()
     if F + N * S > a.size:
         raise Damaged("the words of the cells end too early")
+
+    def tag(k):
+        return a.u64(F + S * (k - 1))
+
+    def names(w, k):
+        return bits(w, 0, b) == k and w >> b == bits(bits(tag(k), 0, 51), 0, 64 - b)
 
     def cell(i):
         for _ in range(TRIES):
             w = a.u64(C + 8 * i)
             k = bits(w, 0, b)
-            if w == 0 or k >= N:
+            if not 1 <= k <= N:
                 raise Damaged(f"cell {i} names copy {k} of {N}")
-            tag = a.u64(F + S * k)
-            if w >> b != bits(tag, 0, 64 - b):
-                continue
-            raw = a.bytes(F + S * k + 8, width)
-            if a.u64(F + S * k) == tag:
+            raw = a.bytes(F + S * (k - 1) + 8, width)
+            if names(w, k):
                 return k, plain(f.get("type", ""), raw)
         raise Damaged(f"cell {i} does not stand still")
 
     found = [cell(i) for i in range(n)]
     drains = [a.u64(192 + 64 * (i % L) + each * (i // L) + 8 * k) for i in range(R) for k in range(K)]
-    tags = [a.u64(F + S * k) for k in range(N)]
-    named = {k for k, _ in found}
-    return dict(mutex(a), n=n, width=width, cells=[v for _, v in found], copies=N, free=tags.count(0),
-                spares=sum(tags[k] in drains for k in range(N) if tags[k] and k not in named),
-                prepared=sorted({bits(tags[k], 34, 10) for k in range(N) if tags[k] and k not in named and tags[k] not in drains}))
+    out = [k for k in range(1, N + 1) if k not in {k for k, _ in found}]
+    taken = [k for k in out if tag(k) >> 53]
+    spare = {k for k in taken for w in drains if names(w, k)}
+    return dict(mutex(a), n=n, width=width, cells=[v for _, v in found], copies=N, free=len(out) - len(taken), spares=len(spare),
+                prepared=sorted({(tag(k) >> 53) - 1 for k in taken if k not in spare}))
 
 
 def look_cells(a, f):
@@ -641,6 +644,48 @@ def look_spsc(a, f):
     }
 
 
+def look_pipe(a, f):
+    B, P, D = a.u64(0), a.u32(8), a.u32(12)
+    C = up(B, 64)
+    if not (8 <= B <= 1 << 40 and 1 <= P <= 1024 and D in (1, 2) and 512 + D * (768 + C) <= a.size):
+        raise Damaged("impossible pipe")
+    E = a.u64(128)
+    ends = []
+    for i, side in enumerate(["left", "right"]):
+        state = bits(E, 2 * i, 2)
+        if state == 3:
+            raise Damaged(f"ends {E:#x}")
+        words = [a.u64(256 + 128 * i + 8 * k) for k in range(16)]
+        ends.append({"end": side, "state": ["never opened", "open", "gone"][state],
+                     "holders": [64 * k + b for k in range((P + 63) // 64) for b in range(64) if words[k] >> b & 1]})
+
+    def way(i):
+        at, ring = 512 + 768 * i, 512 + 768 * D + C * i
+        for _ in range(TRIES):
+            R, W = a.u64(at + 384), a.u64(at + 256)
+            if not (0 <= W - R <= C and (W | R) % 8 == 0):
+                if a.u64(at + 384) == R:
+                    raise Damaged(f"sent {W}, received {R}")
+                continue
+            raw = b"".join(a.bytes(ring + p % C, 8) for p in range(R, W, 8))
+            if a.u64(at + 384) == R:
+                break
+        else:
+            raise Damaged("it does not stand still")
+        messages, at_byte = [], 0
+        while at_byte < len(raw):
+            n, zero = int.from_bytes(raw[at_byte:at_byte + 4], "little"), raw[at_byte + 4:at_byte + 8]
+            if n > B - 8 or zero != bytes(4) or at_byte + 8 + n > len(raw):
+                raise Damaged(f"a message of {n} bytes")
+            messages.append({"message": decoded(f, raw[at_byte + 8:at_byte + 8 + n])})
+            at_byte += 8 + up(n, 8)
+        return {"from": ["left", "right"][i], "sent": W, "received": R, "messages": messages,
+                "waiters": (a.u32(at + 512) | a.u32(at + 516)) & 1 == 1}
+
+    ways = [way(i) for i in range(D)]
+    return {"buffer": B, "openings": E >> 4, "ends": ends, "ways": ways, "waiters": any(w["waiters"] for w in ways)}
+
+
 def look_broadcast(a, f):
     N, flags, K, block, longest, R, U = (a.u32(4 * k) for k in range(7))
     if not (1 <= N <= 1 << 28 and flags <= 3 and 1 <= K <= 1 << 28 and 1 <= R <= 1024 and 1 <= U <= 1 << 16):
@@ -714,7 +759,7 @@ def decoded(f, raw):
 
 LOOKS = {1: look_mutex, 2: look_rmutex, 3: look_rwmutex, 4: look_cond, 5: look_semaphore, 6: look_semaphore,
          7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue,
-         14: look_spsc, 17: look_broadcast}
+         14: look_spsc, 15: look_pipe, 17: look_broadcast}
 
 
 def read(path):

@@ -55,6 +55,12 @@ var taken = map[string]func(r *shm.Region, name string) take{
 		q.TryPut(1)
 		return func(ctx context.Context) error { _, err := q.Lease(ctx); return err }
 	},
+	"pipe": func(r *shm.Region, name string) take { // with room for one message
+		c := ok(ring.OpenPipe[[48]byte](r, name, ring.Left, &ring.PipeOptions{Buffer: 64}))
+		send := func(ctx context.Context) error { return c.Send(ctx, [48]byte{}) }
+		keep = append(keep, send)
+		return send
+	},
 }
 
 // awaited is what nobody holds.

@@ -76,6 +76,17 @@ func (s *SPSC) Ready(uint64) (bool, error) { return s.IsShut() || s.Len() > 0, n
 
 func (s *SPSC) Awaited() (*Bell, bool) { return &s.items, false }
 
+// Source is the end of a pipe where messages come: one is there, or the other end is gone.
+func (h *PipeEnd) Source() Source { return pipeSource{h} }
+
+// Receives reports whether messages come to this end.
+func (h *PipeEnd) Receives() bool { return h.in != nil }
+
+type pipeSource struct{ h *PipeEnd }
+
+func (p pipeSource) Ready(uint64) (bool, error) { return p.h.Ready(), nil }
+func (p pipeSource) Awaited() (*Bell, bool)     { return p.h.Data(), true }
+
 // Ready of a subscriber: Next would not wait. What was missed is told with the next
 // message, or with the end, and alone makes nobody ready.
 //

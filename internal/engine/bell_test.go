@@ -67,6 +67,7 @@ func TestAwaitAllocatesNothing(t *testing.T) {
 			s.Advance()
 		}
 	}
+	left, right := heapEnds(t, PipeConfig{Buffer: 64, Participants: 2}, env)
 	msg, s := make([]byte, 8), &nap{}
 	for _, tt := range []struct {
 		name string
@@ -95,6 +96,25 @@ func TestAwaitAllocatesNothing(t *testing.T) {
 			_, err := bare.AwaitNext(s)
 			return err
 		}, func() { put(bare) }},
+		{"pipe send", func() error {
+			if err := fillPipe(left, msg); err != ErrFull {
+				return err
+			}
+			_, err := left.Send(s, msg)
+			return err
+		}, func() { recvAll(right) }},
+		{"pipe receive", func() error {
+			recvAll(right)
+			m, err := right.Recv(s)
+			if err == nil {
+				m.Took()
+			}
+			return err
+		}, func() { left.SendNow(msg) }},
+		{"pipe poll", func() error {
+			recvAll(right)
+			return right.Poll(s)
+		}, func() { left.SendNow(msg) }},
 		{"queue get", func() error {
 			slot, err := q.Take(s, false)
 			if err == nil {

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	gosync "sync"
 	"sync/atomic"
 	"unsafe"
 
@@ -15,9 +14,9 @@ import (
 // between, so a publisher that is stopped or dead at any instruction holds up nobody,
 // and a position is a message: what a subscriber has missed is a difference. This
 // file has the words and the rules, broadcast_layout.go where they lie;
-// broadcast_ring.go finds the front, broadcast_publish.go and broadcast_next.go are the
-// operations; broadcast_recover.go takes back what the dead left;
-// broadcast_look.go shows and checks.
+// broadcast_ring.go finds the front, broadcast_publish.go, broadcast_collect.go and
+// broadcast_next.go are the operations; broadcast_limit.go has how far publishers may go, and whom that wakes;
+// broadcast_recover.go takes back what the dead left; broadcast_look.go shows and checks.
 //
 // # Words
 //
@@ -68,10 +67,13 @@ import (
 //	    that a piece is not T's any more, since a recovery has freed it, looks at all
 //	    blocks, and frees what is T's wherever it is
 //	B4  Short of blocks: remove the oldest message, as B2, by CAS full{q} → void{q};
-//	    then B3. Reliable: only what is below the limit
+//	    then B3, or its pieces, by CAS T → one's own tag. Reliable: only what is below the
+//	    limit. See broadcast_collect.go
 //	B5  Next: w = slot(c), copy, slot(c) still w but for S: it is whole. Else look
 //	    again. What is void, or was replaced, is missed
-//	B6  Reliable: then the cursor, by a store-release, and a look at space
+//	B6  Reliable: then the cursor, by a store-release, and a look at space. Whoever finds
+//	    it armed fences, takes the limit anew, and rings if that is more than the cursor
+//	    was and lets somebody on
 //	B7  Recovery: broadcast_recover.go
 //	B8  Limit (Reliable): a position that was the front, and then the cursors of all
 //	    rows that are active: the least of them. Install only below limit + N. It
@@ -110,13 +112,26 @@ import (
 //
 // The end: S at c, and c = F. Nothing is installed over S, and a removal keeps it.
 //
+// The same word: a full slot's is the same again after 2^31 laps, if its message lies in
+// the same block then. A subscriber that was stopped so long finds another position (N3).
+// A publisher that was stopped between B2's second look and its CAS for exactly so many
+// messages, to the one, would put its own into another lap.
+//
 // # A wake-up is not lost
 //
 // items: a publisher's W1 is its CAS. space: a subscriber stores its cursor and looks at
-// space; a publisher arms, makes the fences, and looks at all rows anew. Several
+// space; a publisher arms, makes the fences, and looks at all rows anew. Every ring is for
+// all who sleep.
+//
+// A ring is left out where the limit has not changed, or lets nobody on. Several
 // subscribers may be the slowest at once: each that finds space armed fences before it
-// looks whether the limit lets anybody on, so that the last of them sees all the others'
-// stores (F3 of queue_store.go). Blocks are freed by CAS. Every ring is for all.
+// takes the limit, so that the last of them sees all the others' stores (F3 of
+// queue_store.go), and finds a limit that is beyond where it was itself. One that has found
+// it unarmed stored its cursor before the fences of the publisher that armed it. So what
+// lets a publisher on at last, of all that has happened, rings: a cursor that was the last
+// of the slowest; or a row that goes, or a subscriber that has come to its place, which
+// ring always. Blocks are freed by CAS, and then the limit is taken (stir): where that lets
+// nobody on, what moves it later rings, and comes after the CAS.
 //
 // # Stops
 //
@@ -162,11 +177,12 @@ type Broadcast struct {
 
 	// From drain := T to the end of B3, since drain is one word, and a process's
 	// goroutines share it. Never over a copy, or a user's code.
-	mu gosync.Mutex
+	mu latch
 
 	limit  atomic.Uint64 // the last one (B8)
 	oldest atomic.Uint64 // below it nothing is full but what came a lap later
 	races  []uint64
+	lull   lull // of those who publish
 }
 
 // subRows are the subscribers' rows: who, close together, and cursors, apart.
@@ -254,23 +270,6 @@ func (b *Broadcast) isShut() bool { return mem.Load64(b.state)&stateShut != 0 }
 
 // bound bounds what is tried again and again, so that it ends in a corrupt ring.
 func (b *Broadcast) bound() int { return 1<<20 + 16*int(b.n) }
-
-// lock and unlock are of mu. The race detector is not to see it: it orders nothing that
-// the user's program does not.
-//
-//go:norace
-func (b *Broadcast) lock() {
-	mem.RaceDisable()
-	b.mu.Lock()
-	mem.RaceEnable()
-}
-
-//go:norace
-func (b *Broadcast) unlock() {
-	mem.RaceDisable()
-	b.mu.Unlock()
-	mem.RaceEnable()
-}
 
 // The call that reads a message comes after the one that published it. No more is told
 // to the race detector.

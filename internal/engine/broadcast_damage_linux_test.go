@@ -36,6 +36,8 @@ func useBroadcast(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 		}
 		s.Unlock()
 		s.Wait(&tired{})
+		wreck()
+		awaitAny(s)
 	}
 	s.Close()
 	if r.IntN(4) == 0 {

@@ -64,19 +64,19 @@ func (b *Broadcast) FreeBlocks() int     { return int(b.pool.look(0, b.pool.n+1)
 func (b *Broadcast) BlocksFor(n int) int { return int(b.pool.blocks(uint32(n) + messageBody)) }
 func (b *Broadcast) IsShut() bool        { return b.isShut() }
 
-// Removable reports whether a message could be removed for its blocks.
-func (b *Broadcast) Removable() bool {
+// RemovableBlocks is how many messages have that could be removed.
+func (b *Broadcast) RemovableBlocks() (n int) {
 	f := b.Front()
 	limit := f
 	if b.reliable {
 		limit = b.limitFrom(f)
 	}
 	for q := f - b.n; q < limit; q++ {
-		if hasMessage(mem.Load64(b.slot(q))) {
-			return true
+		if s, ok := b.look(q, false); ok && hasMessage(s.w) {
+			n += b.BlocksFor(int(s.n))
 		}
 	}
-	return false
+	return n
 }
 
 // HeldBlocks is how many blocks have a tag of this process's and are of no message in

@@ -135,7 +135,7 @@ func checkBroadcastAt(a mem.Area, quiet bool) error {
 // checkChain follows the pieces of the message in a slot, and counts its blocks.
 func (b *Broadcast) checkChain(s placed) (n uint32, err error) {
 	p := &b.pool
-	n = p.blocks(uint32(s.n) + messageBody)
+	n = p.blocks(s.n + messageBody)
 	first := s.first
 	for left := n; left > 0; {
 		if first >= p.n || mem.Load64(p.owner(first)) != s.tag {

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"io"
-	gosync "sync"
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
@@ -12,7 +11,8 @@ import (
 //
 //	N1  slot(c): nothing new; the end; or a message
 //	N2  copy it out
-//	N3  slot(c) is the same, but for S: the copy is whole
+//	N3  slot(c) is the same, but for S, and the message's position is c: the copy is
+//	    whole. (The word alone is the same again 2^31 laps later.)
 //	N4  cursor := c+1; Reliable: look at space
 //
 // received + missed = c - the position it began at, at every instant.
@@ -25,11 +25,13 @@ type Subscription struct {
 	row  uint32
 	word uint64 // of the row, as long as it is this one's
 
-	mu     gosync.Mutex
+	mu     latch
 	next   uint64
+	spot   spot // of next
 	missed uint64
 	lapped uint // times in a row that it was lapped
 	closed bool
+	lull   lull
 }
 
 // ErrNoRow says that there are as many subscribers as there may be.
@@ -54,8 +56,9 @@ func (b *Broadcast) Subscribe() (*Subscription, error) {
 		}
 	}
 	if err := b.join(s); err != nil {
-		mem.CAS64(b.subs.owner(s.row), rowOf(b.who, rowJoining), rowFree)
-		s.Close()
+		if !mem.CAS64(b.subs.owner(s.row), rowOf(b.who, rowJoining), rowFree) {
+			s.Close() // it was active
+		}
 		return nil, err
 	}
 	return s, nil
@@ -74,15 +77,16 @@ func (b *Broadcast) join(s *Subscription) error {
 	if s.next, _, err = b.walk(h, false); err != nil {
 		return err
 	}
+	s.spot = b.spot(s.next)
 	b.storeCursor(s.row, s.next)
 	b.space.Ring(-1)
 	return nil
 }
 
 // storeCursor is a store-release, with a fence where nobody else makes one: see
-// queue_store.go.
+// queue_store.go. For a cursor of a Lossy broadcast nobody waits.
 func (b *Broadcast) storeCursor(row uint32, p uint64) {
-	if w := b.subs.cursor(row); b.unfenced.Load() {
+	if w := b.subs.cursor(row); !b.reliable || b.unfenced.Load() {
 		mem.Release64(w, p)
 	} else {
 		storeFenced(w, p)
@@ -104,20 +108,8 @@ func (s *Subscription) Close() {
 }
 
 // Lock and Unlock are of mu, around Look, Read and Take.
-//
-//go:norace
-func (s *Subscription) Lock() {
-	mem.RaceDisable()
-	s.mu.Lock()
-	mem.RaceEnable()
-}
-
-//go:norace
-func (s *Subscription) Unlock() {
-	mem.RaceDisable()
-	s.mu.Unlock()
-	mem.RaceEnable()
-}
+func (s *Subscription) Lock()   { s.mu.lock() }
+func (s *Subscription) Unlock() { s.mu.unlock() }
 
 // An Incoming is a message that Look has found.
 type Incoming struct{ placed }
@@ -143,13 +135,13 @@ func (s *Subscription) Look() (m Incoming, err error) {
 	}
 	for range b.bound() {
 		c := s.next
-		at, ok := b.look(c, false)
+		at, ok := b.lookAt(s.spot, false)
 		switch {
 		case !ok:
 			if at.w == 0 {
 				return m, b.lost()
 			}
-			if mem.Load64(b.slot(c)) == at.w {
+			if mem.Load64(at.at) == at.w {
 				return m, b.lost() // it says what cannot be
 			}
 		case at.p == c && hasMessage(at.w):
@@ -161,7 +153,7 @@ func (s *Subscription) Look() (m Incoming, err error) {
 			if !b.isShut() {
 				return m, ErrEmpty
 			}
-			b.seal(c, at.w)
+			b.seal(at)
 		case b.reliable || at.p < c:
 			return m, b.lost()
 		case at.p == c: // void
@@ -183,11 +175,16 @@ func (s *Subscription) Look() (m Incoming, err error) {
 func (s *Subscription) skip(to uint64) {
 	s.missed += to - s.next
 	s.next = to
+	s.spot = s.b.spot(to)
 }
 
 // Read is N2. false: it was replaced meanwhile, or is damaged; Take tells.
 func (s *Subscription) Read(m Incoming, dst []byte) bool {
 	b, skip := s.b, uintptr(messageBody)
+	if n := uintptr(len(dst)); n+skip <= uintptr(b.pool.size) && m.first < b.pool.n { // all in its first block
+		mem.CopyRacing(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(m.first), skip), n)
+		return true
+	}
 	for first := m.first; len(dst) > 0; skip = 0 {
 		if first >= b.pool.n {
 			return false
@@ -198,7 +195,7 @@ func (s *Subscription) Read(m Incoming, dst []byte) bool {
 			return false
 		}
 		k := min(uintptr(len(dst)), size-skip)
-		mem.CopyTorn(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(first), skip), k)
+		mem.CopyRacing(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(first), skip), k)
 		dst, first = dst[k:], uint32(e>>extentNext)
 	}
 	return true
@@ -211,7 +208,7 @@ func (s *Subscription) Read(m Incoming, dst []byte) bool {
 func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
 	b := s.b
 	mem.FenceLoad()
-	if mem.Load64(b.slot(s.next))&^slotEnd != m.w&^slotEnd { // N3
+	if mem.Load64(m.at)&^slotEnd != m.w&^slotEnd || mem.Load64(b.pos(m.first)) != s.next { // N3
 		if b.reliable {
 			return false, b.lost()
 		}
@@ -222,10 +219,11 @@ func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
 	}
 	b.raceAcquire(s.next)
 	s.next++
+	s.spot = b.after(s.spot)
 	s.lapped = 0
 	b.storeCursor(s.row, s.next) // N4
 	if b.reliable && b.space.Armed() {
-		b.passSpace()
+		b.passSpace(s.next)
 	}
 	return true, nil
 }
@@ -267,20 +265,20 @@ func (b *Broadcast) Shutdown() error {
 		if err != nil {
 			return err
 		}
-		p = f
-		if s.w&slotEnd != 0 || mem.CAS64(b.slot(p), s.w, s.w|slotEnd) {
-			b.tellEnd()
+		if p = f; b.seal(s) {
 			return nil
 		}
 	}
 	return b.lost()
 }
 
-// seal sets S at the front p, after Shutdown has set the flag.
-func (b *Broadcast) seal(p, w uint64) {
-	if mem.CAS64(b.slot(p), w, w|slotEnd) {
-		b.tellEnd()
+// seal sets S at the front, where s was seen, after Shutdown has set the flag.
+func (b *Broadcast) seal(s placed) bool {
+	if s.w&slotEnd == 0 && !mem.CAS64(s.at, s.w, s.w|slotEnd) {
+		return false
 	}
+	b.tellEnd()
+	return true
 }
 
 func (b *Broadcast) tellEnd() {

@@ -354,7 +354,7 @@ func (o *simBroadcast) stuck() bool {
 			continue
 		}
 		if want := o.eye.BlocksFor(p.m.size); o.sealed || o.eye.IsShut() || o.eye.Lets() && (p.b.HeldBlocks() >= want ||
-			o.eye.FreeBlocks() >= want || o.eye.Removable()) {
+			o.eye.FreeBlocks()+o.eye.RemovableBlocks() >= want) {
 			o.w.Fail("%v sleeps, and has room", t)
 			return true
 		}

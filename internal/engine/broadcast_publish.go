@@ -42,6 +42,7 @@ func (b *Broadcast) publish(by Sleeper, msg []byte, sure bool) error {
 	if uint64(len(msg)) > uint64(b.most) || b.fixed && len(msg) != int(b.most) {
 		return ErrTooLarge
 	}
+	mem.RaceRead(unsafe.Pointer(unsafe.SliceData(msg)), len(msg))
 	m := outgoing{msg: msg, tag: b.newTag(), want: b.pool.blocks(uint32(len(msg)) + messageBody)}
 	err := b.attempt(&m, sure)
 	if err == ErrFull && by != nil {
@@ -54,7 +55,7 @@ func (b *Broadcast) publish(by Sleeper, msg []byte, sure bool) error {
 	}
 	if err != nil && m.ready {
 		b.pool.giveBack(m.first, m.tag, m.want)
-		b.space.Ring(-1)
+		b.stir()
 	}
 	return err
 }
@@ -65,6 +66,9 @@ func (b *Broadcast) attempt(m *outgoing, sure bool) error {
 		return ErrShutdown
 	}
 	if !m.ready {
+		if b.full(b.front.load(), sure) { // before blocks are held in vain
+			return ErrFull
+		}
 		if err := b.prepare(m, sure); err != nil {
 			return err
 		}
@@ -113,8 +117,15 @@ func (b *Broadcast) prepare(m *outgoing, sure bool) error {
 	loose, judged := 0, uint64(0)
 	for try := range b.bound() {
 		c := b.pool.claim(m.want, m.tag, false)
+		front, err, others := uint64(0), error(nil), c.loose
+		if !c.ok && !c.lost {
+			if b.isShut() {
+				return ErrShutdown
+			}
+			c, front, err = b.collect(m)
+		}
 		if c.stirs {
-			b.space.Ring(-1) // a publisher that was turned away by what was held here looks again
+			b.stir() // a publisher that was turned away by what was held here looks again
 		}
 		if b.gone() {
 			return ErrGone
@@ -126,25 +137,17 @@ func (b *Broadcast) prepare(m *outgoing, sure bool) error {
 			b.write(m.first, m.msg)
 			return nil
 		}
-		if c.lost {
+		switch {
+		case c.lost:
 			loose = 0
-		} else {
-			if b.isShut() {
-				return ErrShutdown
-			}
-			f, err := b.removeOldest()
-			switch {
-			case err == nil:
-				loose = 0
-				continue
-			case err != ErrFull:
-				return err
-			case sure && b.reliable && judged != f:
-				judged = f
-				b.sync()
-				continue
-			}
-			if loose++; !c.loose || loose == looseLooks {
+		case err != ErrFull:
+			return err
+		case sure && b.reliable && judged != front:
+			judged = front
+			b.sync()
+			continue
+		default:
+			if loose++; !others || loose == looseLooks {
 				return ErrFull
 			}
 		}
@@ -161,7 +164,7 @@ func (b *Broadcast) prepare(m *outgoing, sure bool) error {
 
 // install is P3 to P6: ErrFull, ErrShutdown, or the message is published.
 func (b *Broadcast) install(m *outgoing, sure bool) error {
-	p, judged := b.front.load(), uint64(0)
+	p := b.front.load()
 	for range b.bound() {
 		f, old, err := b.walk(p, true)
 		if err != nil {
@@ -171,127 +174,48 @@ func (b *Broadcast) install(m *outgoing, sure bool) error {
 		if old.w&slotEnd != 0 {
 			return ErrShutdown
 		}
-		if b.reliable && !b.lets(p) {
-			if !sure || judged == p {
-				return ErrFull
-			}
-			judged = p
-			b.sync()
-			continue
+		if b.full(p, sure) {
+			b.front.save(p)
+			return ErrFull
 		}
 		mem.Release64(b.pos(m.first), p)
 		b.raceRelease(p)
-		if b.replace(old, fullWord(p/b.n, m.first)) { // P4, P5
+		if b.replace(old, fullWord(old.lap, m.first), nil) { // P4, P5
 			m.ready = false
 			b.reached(p + 1)
 			b.items.Ring(-1) // P6
-			b.space.Ring(-1)
+			b.stir()
 			return nil
 		}
 	}
 	return b.lost()
 }
 
-// replace changes the slot of old to another word, and frees what was there: B2, B3.
-func (b *Broadcast) replace(old placed, to uint64) bool {
-	at := b.slot(old.p)
+// replace changes the slot of old to another word, and frees what was there, or adds it to a
+// collection: B2, B3.
+func (b *Broadcast) replace(old placed, to uint64, g *collection) bool {
 	if !hasMessage(old.w) {
-		return mem.CAS64(at, old.w, to)
+		return mem.CAS64(old.at, old.w, to)
 	}
-	b.lock()
+	b.mu.lock()
 	mem.Release64(b.drain, old.tag)
-	ok := mem.CAS64(at, old.w, to)
-	if ok {
-		b.pool.freeAll(old.first, old.tag, b.pool.blocks(uint32(old.n)+messageBody))
+	ok := mem.CAS64(old.at, old.w, to)
+	if n := b.pool.blocks(old.n + messageBody); ok && g != nil {
+		b.pool.takeAll(g, old.first, old.tag, n)
+	} else if ok {
+		b.pool.freeAll(old.first, old.tag, n)
 	}
-	b.unlock()
+	b.mu.unlock()
 	return ok
-}
-
-// removeOldest is B4. ErrFull: nothing can be removed. It also returns the front.
-func (b *Broadcast) removeOldest() (uint64, error) {
-	for range b.bound() {
-		f, s, err := b.walk(b.front.load(), false)
-		if err != nil {
-			return f, err
-		}
-		if s.w&slotEnd != 0 {
-			return f, ErrShutdown
-		}
-		q := max(f-b.n, load(&b.oldest))
-		if q >= f { // it cannot have passed the front: a damaged one
-			q = f - b.n
-		}
-		for ; q < f; q++ {
-			if b.reliable && q >= load(&b.limit) && q >= b.limitFrom(f) {
-				return f, ErrFull
-			}
-			old, ok := b.look(q, true)
-			if !ok || old.p != q {
-				break // others are at it
-			}
-			save(&b.oldest, q)
-			if !hasMessage(old.w) {
-				continue
-			}
-			if b.replace(old, voidWord(q/b.n, old.w&slotEnd)) {
-				b.space.Ring(-1)
-				return f, nil
-			}
-			break
-		}
-		if q == f {
-			return f, ErrFull
-		}
-		if b.gone() {
-			return f, ErrGone
-		}
-	}
-	return 0, b.lost()
-}
-
-// lets reports whether no subscriber keeps a message from position p, the front.
-func (b *Broadcast) lets(p uint64) bool {
-	return p < load(&b.limit)+b.n || p < b.limitFrom(p)+b.n
-}
-
-// limitFrom is B8, from a position that was the front.
-func (b *Broadcast) limitFrom(p uint64) uint64 {
-	for i := range b.subs.n {
-		if mem.Load64(b.subs.owner(i))&rowState == rowActive {
-			p = min(p, mem.Load64(b.subs.cursor(i)))
-		}
-	}
-	save(&b.limit, p)
-	return p
-}
-
-// passSpace wakes the publishers if one may go on, for one who has moved its cursor.
-//
-//go:noinline
-func (b *Broadcast) passSpace() {
-	mem.Fence() // two of the slowest would else not see each other's
-	p, _, err := b.walk(b.front.load(), false)
-	if err != nil || b.limitFrom(p)+b.n > p {
-		b.space.Ring(-1)
-	}
-}
-
-// sync is Queue.sync.
-func (b *Broadcast) sync() {
-	if b.env.Sync == nil {
-		return
-	}
-	if !b.env.Sync() || b.env.Misses {
-		for range 4 {
-			mem.RelaxMicro()
-		}
-	}
 }
 
 // write copies a message into its pieces, behind its first words.
 func (b *Broadcast) write(first uint32, msg []byte) {
 	skip := uintptr(messageBody)
+	if n := uintptr(len(msg)); n+skip <= uintptr(b.pool.size) { // all in its first block
+		mem.CopyRacing(unsafe.Add(b.pool.at(first), skip), unsafe.Pointer(unsafe.SliceData(msg)), n)
+		return
+	}
 	for len(msg) > 0 && first < b.pool.n {
 		e := mem.Load64(b.pool.extent(first))
 		size := uintptr(b.pool.length(first, e)) * uintptr(b.pool.size)
@@ -299,7 +223,7 @@ func (b *Broadcast) write(first uint32, msg []byte) {
 			return // overwritten, or the region is gone
 		}
 		k := min(uintptr(len(msg)), size-skip)
-		mem.CopyTorn(unsafe.Add(b.pool.at(first), skip), unsafe.Pointer(unsafe.SliceData(msg)), k)
+		mem.CopyRacing(unsafe.Add(b.pool.at(first), skip), unsafe.Pointer(unsafe.SliceData(msg)), k)
 		msg, skip, first = msg[k:], 0, uint32(e>>extentNext)
 	}
 }

@@ -47,10 +47,26 @@ func turnIn(w uint64) uint32 {
 	return uint32(w >> firstPos & (1<<turnBits - 1))
 }
 
-// slot is that of position p.
-func (b *Broadcast) slot(p uint64) *uint64 {
-	return (*uint64)(unsafe.Add(b.slots, uintptr(p%b.n)*8))
+// A spot is a position, with its lap and slot.
+type spot struct{ p, lap, i uint64 }
+
+func (b *Broadcast) spot(p uint64) spot {
+	lap := p / b.n
+	return spot{p, lap, p - lap*b.n}
 }
+
+// after is the spot of the next position: to go on costs no division.
+func (b *Broadcast) after(t spot) spot {
+	t.p++
+	if t.i++; t.i == b.n {
+		t.i, t.lap = 0, t.lap+1
+	}
+	return t
+}
+
+// at is slot i, slot that of position p.
+func (b *Broadcast) at(i uint64) *uint64   { return (*uint64)(unsafe.Add(b.slots, uintptr(i)*8)) }
+func (b *Broadcast) slot(p uint64) *uint64 { return b.at(p % b.n) }
 
 // pos and len are the first words of a message, by its first block.
 func (b *Broadcast) pos(first uint32) *uint64 {
@@ -62,33 +78,38 @@ func (b *Broadcast) len(first uint32) *uint64 {
 
 // A placed is what a slot has shown.
 type placed struct {
+	at    *uint64 // the slot
+	lap   uint64  // of the position that was looked for
 	w     uint64
 	p     uint64 // filled last
 	first uint32 // of what is full
-	n     uint64 // its bytes
+	n     uint32 // its bytes
 	tag   uint64 // the message's, where that was asked for
 }
 
 // look reads the slot of position p. false: it changed meanwhile, or is damaged.
-func (b *Broadcast) look(p uint64, tag bool) (s placed, ok bool) {
-	at := b.slot(p)
-	s.w = mem.Load64(at)
+func (b *Broadcast) look(p uint64, tag bool) (s placed, ok bool) { return b.lookAt(b.spot(p), tag) }
+
+func (b *Broadcast) lookAt(t spot, tag bool) (s placed, ok bool) {
+	s.at, s.lap = b.at(t.i), t.lap
+	s.w = mem.Load64(s.at)
 	if !hasMessage(s.w) {
-		s.p = s.w>>firstPos*b.n + p%b.n
+		s.p = s.w>>firstPos*b.n + t.i
 		return s, s.w != 0
 	}
 	s.first = firstBlock(s.w)
 	if s.first >= b.pool.n {
 		return s, false
 	}
-	s.p, s.n = mem.Load64(b.pos(s.first)), mem.Load64(b.len(s.first))
+	n := uint64(0)
+	s.p, n = mem.Load64(b.pos(s.first)), mem.Load64(b.len(s.first))
 	if tag {
 		s.tag = mem.Load64(b.pool.owner(s.first))
 	}
-	if mem.Load64(at) != s.w || s.n > uint64(b.most) || s.p%b.n != p%b.n {
+	if s.n = uint32(n); mem.Load64(s.at) != s.w || n > uint64(b.most) {
 		return s, false
 	}
-	return s, true
+	return s, s.p == t.p || s.p+b.n == t.p || s.p%b.n == t.i
 }
 
 // A frontHint is a position that is shared by the processes, and a copy of this
@@ -108,12 +129,17 @@ func (h *frontHint) load() uint64 {
 	return p
 }
 
+// save keeps p, a position that was the front.
+func (h *frontHint) save(p uint64) {
+	mem.RaceDisable()
+	mem.Release64(&h.own, p)
+	mem.RaceEnable()
+}
+
 // reached stores p, which this process has reached.
 func (b *Broadcast) reached(p uint64) {
-	mem.RaceDisable()
-	mem.Release64(&b.front.own, p)
-	mem.RaceEnable()
-	if every := min(b.n, markEvery); p%every == 0 {
+	b.front.save(p)
+	if p%markEvery == 0 || b.n < markEvery && p%b.n == 0 {
 		mem.Release64(b.front.shared, p)
 	}
 }
@@ -121,21 +147,25 @@ func (b *Broadcast) reached(p uint64) {
 // walk goes from p, a hint, to the front, and returns what is in its way there: the
 // slot that was filled last a lap before.
 func (b *Broadcast) walk(p uint64, tag bool) (f uint64, s placed, err error) {
+	t := b.spot(p)
 	for step := range b.bound() {
-		w := mem.Load64(b.slot(p))
-		if d := laps(turnIn(w), uint32(p/b.n)&(1<<turnBits-1)); d >= 0 {
-			p += uint64(d)*b.n + 1
+		w := mem.Load64(b.at(t.i))
+		if d := laps(turnIn(w), uint32(t.lap)&(1<<turnBits-1)); d >= 0 {
+			t.p, t.lap = t.p+uint64(d)*b.n, t.lap+uint64(d)
+			t = b.after(t)
 			if step%markEvery == 0 {
-				p = max(p, mem.Load64(b.front.shared))
+				if h := mem.Load64(b.front.shared); h > t.p {
+					t = b.spot(h)
+				}
 			}
 			continue
 		}
-		s, ok := b.look(p, tag)
+		s, ok := b.lookAt(t, tag)
 		switch {
-		case ok && s.p == p-b.n:
-			return p, s, nil
+		case ok && s.p == t.p-b.n:
+			return t.p, s, nil
 		case ok:
-			p = s.p + 1
+			t = b.spot(s.p + 1)
 		case w == 0:
 			return 0, s, b.lost()
 		}

@@ -116,3 +116,50 @@ func broadcastStoppedAt(t *testing.T, c BroadcastConfig, name string, op func(*B
 	}
 	return false
 }
+
+// One who publishes a long message gets on beside another who takes each block as soon as it
+// is free, for short ones.
+func TestSimBroadcastLongAmongShort(t *testing.T) {
+	c := BroadcastConfig{Slots: 64, MaxMessage: 16*64 - 16, Blocks: 64, BlockSize: 64, Rows: 8, Subscribers: 3}
+	a := mem.Heap(c.Size())
+	c.Init(a)
+	attach := func(i uint32) *Broadcast {
+		b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: noWake})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	long, short := attach(1), attach(2)
+	say := func() {
+		if err := short.TryPublish(make([]byte, 8)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 64 {
+		say()
+	}
+	n, within := 0, false
+	mem.Point = func() {
+		if within {
+			return
+		}
+		if n++; n%40 == 0 {
+			within = true
+			say()
+			within = false
+		}
+		if n > 100_000 {
+			t.Fatal("it does not get on")
+		}
+	}
+	defer func() { mem.Point = nil }()
+	if err := long.TryPublish(make([]byte, c.MaxMessage)); err != nil {
+		t.Error(err)
+	}
+	mem.Point = nil
+	if err := CheckBroadcast(a, true); err != nil {
+		t.Error(err)
+	}
+	t.Logf("%d accesses", n)
+}

@@ -46,6 +46,22 @@ func (s *tired) Sleep(*uint32, uint32) error {
 	return nil
 }
 
+func (s *tired) Arms() bool { return true }
+func (s *tired) SleepAny(words []*uint32, values []uint32, _ int64) error {
+	return s.Sleep(words[0], values[0])
+}
+
+// awaitAny waits for a source beside another, whatever its memory holds.
+func awaitAny(s Source) {
+	var a Any
+	a.Reset()
+	a.Add(s)
+	a.Add(NewSignal(func(*uint32, int) int { return 0 }))
+	if i, err := a.Look(); i < 0 && err == nil {
+		a.Wait(&tired{})
+	}
+}
+
 // wreck writes over some words of an area, mostly its first, and mostly such as
 // have something in them.
 func wreck(r *rand.Rand, a mem.Area) {
@@ -104,6 +120,8 @@ func TestDamagedMemory(t *testing.T) {
 			func(r *rand.Rand, a mem.Area, wreck func()) { useWide(r, a, 300, env, wreck) }},
 		"spsc": {SPSCConfig{Slots: 5, Room: 24}.Size(), SPSCConfig{Slots: 5, Room: 24}.Init,
 			func(r *rand.Rand, a mem.Area, wreck func()) { useSPSC(r, a, env, wreck) }},
+		"pipe": {PipeConfig{Buffer: 100, Participants: 70, Duplex: true}.Size(), PipeConfig{Buffer: 100, Participants: 70, Duplex: true}.Init,
+			func(r *rand.Rand, a mem.Area, wreck func()) { usePipe(r, a, env, wreck) }},
 		"slots": {QueueConfig{Slots: 7, Room: 24, Rows: 4}.Size(), QueueConfig{Slots: 7, Room: 24, Rows: 4}.Init,
 			func(r *rand.Rand, a mem.Area, wreck func()) { useQueue(r, a, env, wreck) }},
 		"blocks": {damagedBlocks.Size(), damagedBlocks.Init,
@@ -225,6 +243,7 @@ func useSemaphore(a mem.Area, env Env, bounded bool, wreck func()) {
 		wreck()
 		s.Release(n)
 		s.Value()
+		awaitAny(s)
 	}
 }
 
@@ -241,7 +260,10 @@ func useQueue(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 		if !q.Holds(n) {
 			n = r.IntN(n + 1)
 		}
-		switch wreck(); r.IntN(14) {
+		switch wreck(); r.IntN(15) {
+		case 14:
+			awaitAny(q)
+			q.Unrung()
 		case 0, 1, 2:
 			q.TryPut(msg[:n])
 		case 3:

@@ -16,7 +16,9 @@
 //	cond_notify.go   notify and heal; cond_line.go: a process's own line of waiters
 //	queue_*.go       slots, room behind leases, blocks, put, get, join, look
 //	spsc_*.go        put, get, the end, recovery and look
-//	broadcast_*.go   the ring and its front, publish, next; blocks are the queue's
+//	pipe_*.go        how ends come and go, send, receive, recovery and look
+//	broadcast_*.go   the ring and its front, publish, how far that may go, next; blocks
+//	                 are the queue's; latch.go: what its goroutines take turns by
 //
 // Event, Once, RMutex, the semaphores (semaphore.go) and Value, Array and Slice
 // (value.go) are a file each. What is not a kind but a part of some: Bell, which

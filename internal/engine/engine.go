@@ -143,10 +143,8 @@ const (
 	KindSlice
 	KindQueue
 	KindSPSC
-
-	// From here on numbers are kept for kinds that no build has yet.
 	KindPipe
-	KindListener
+	KindListener // kept for a kind that no build has yet
 	KindBroadcast
 	KindStream
 )
@@ -165,6 +163,9 @@ type Ops struct {
 	// Unheld gives up what who has in an object only for as long as it has a handle on
 	// it, and has none any more. nil: there is no such thing.
 	Unheld func(a mem.Area, env Env, who Self) error
+	// Has reports whether who has something in it that Unheld would give up; it is there
+	// if Unheld is.
+	Has func(a mem.Area, who Self) bool
 	// Look describes the object's present state for a snapshot, read-only.
 	Look func(a mem.Area) Look
 	// Check verifies every invariant that holds at any instant.

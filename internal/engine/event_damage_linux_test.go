@@ -14,6 +14,7 @@ func useEvent(a mem.Area, env Env, wreck func()) {
 		e.Set()
 		e.IsSet()
 		wreck()
+		awaitAny(e)
 		e.Clear()
 	}
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"sync/atomic"
 	"testing"
 	"unsafe"
 
@@ -34,11 +35,11 @@ func TestNothingChangesInZeroes(t *testing.T) {
 			c.env = env
 			mem.Zero(a.Ptr(0, a.Size()), uintptr(a.Size()))
 			var v [16]byte
-			_, ok := c.Replace(0, Seen{1, 1}, unsafe.Pointer(&v))
+			_, ok := c.Replace(0, Seen(1), unsafe.Pointer(&v))
 			if _, there := c.Load(0, unsafe.Pointer(&v)); ok || there || c.Store(0, unsafe.Pointer(&v)) {
 				return a, nil
 			}
-			for k := range c.count {
+			for k := uint64(1); k <= c.count; k++ {
 				if *a.W64(c.copy(k)) != 0 {
 					return a.Sub(c.copy(k), 8), ErrGone
 				}
@@ -65,6 +66,11 @@ func TestNothingChangesInZeroes(t *testing.T) {
 			*s.get.claim = s.me
 			_, err := s.TryNext()
 			return mem.At(unsafe.Pointer(s.end), 8), err
+		},
+		"opening a pipe": func() (mem.Area, error) {
+			a, p := heapPipe(t, PipeConfig{Buffer: 64, Participants: 2}, env)
+			_, err := p.Open(PipeLeft, new(atomic.Bool))
+			return a.Sub(pipeE, 8), err
 		},
 	} {
 		if a, err := try(); err != ErrGone || *a.W64(0) != 0 {

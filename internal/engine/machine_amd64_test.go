@@ -21,6 +21,8 @@ func TestMachineCode(t *testing.T) {
 		{"Publish", (*Queue).Publish, 0},
 		{"PutRun: the claim of each, and a fence for all", (*Queue).PutRun, 2},
 		{"TakeRun: the claim of each", (*Queue).TakeRun, 1},
+		{"wide S1, or the seat's", (*Wide).sit, 2},
+		{"wide S5", (*seat).install, 1},
 		{"set", (*hint).set, 0},
 		{"storeFenced", storeFenced, 1},
 		{"Bell.Ring", (*Bell).Ring, 0},

@@ -42,8 +42,9 @@ import (
 // index is never further than slots away, or it is ErrCorrupt; and a slot is always at
 // a position mod slots.
 //
-//	Take a side  T1 CAS producer, 0 → me; another's: ErrBusy. Only then
-//	             T2 load tail, where it goes on
+//	Take a side  T1 CAS producer, 0 → me; another's: ErrBusy, but a call that waits
+//	                sleeps on its bell while that one is dead, and not recovered yet
+//	             T2 only then load tail, where it goes on
 //	Put   P0 load look; X: ErrShutdown
 //	      P1 no room by the cached head: load head; none: ErrFull, or sleep on space
 //	      P2 the messages' bytes
@@ -72,7 +73,7 @@ import (
 //
 // A flag alone would not do: the consumer may see it, and no message, while a Put that
 // did not see it stores tail. So both ask end, and one CAS decides for both. Let the
-// consumer be at E3. A Put whose P4 did not see X has stored tail before X was set, so
+// consumer be at E2. A Put whose P4 did not see X has stored tail before X was set, so
 // the fence, which comes after, makes it visible: the consumer finds it. A Put whose P4
 // saw X asks end, and says what that says. What lies at end or beyond is nobody's: each
 // look at tail is followed by one at end.
@@ -82,10 +83,11 @@ import (
 //
 // # Sleeping
 //
-// Two bells, items and space, each with one sleeper at most, the holder of a side. They
-// are patient ones (Bell): the publisher's store and its look at S are in this order
-// (queue_store.go, F1 and F2), and a wake-up cannot be lost. Shutdown changes what both
-// look at, X, before it bumps them.
+// Two bells, items and space, on which the holder of a side sleeps, and those who wait
+// for a dead one's. They are patient ones (Bell): the publisher's store and its look at S
+// are in this order (queue_store.go, F1 and F2), and a wake-up cannot be lost. A ring is
+// for all, so none goes to one who can do nothing. Shutdown changes what both look at, X,
+// before it bumps them; recovery does so with the names.
 //
 // # What a Try says
 //
@@ -134,8 +136,14 @@ type SPSC struct {
 	races        []uint64     // what the race detector knows slots by; else nil
 	lastEnd      uint64       // the region's, of one who has left it: Leave
 
-	_   [128]byte
+	// Leaves reports of a holder of a side that it is dead, or about to go, so that it
+	// will soon have none; nil: nobody is. Set before the first call, by who makes the SPSC
+	// a handle's.
+	Leaves func(who Self) bool
+
+	_   [128]byte // each side has lines of its own: both may be in use here
 	put spscSide
+	_   [128]byte
 	get spscSide
 }
 
@@ -145,13 +153,15 @@ var ErrBusy = errors.New("another process has this side")
 // A spscSide is this process's use of one side. Its private words are of the one
 // goroutine that uses it.
 type spscSide struct {
-	left uint64  // messages that can be put, or got, by what is known of the other side. 0 too while the side is not ours
 	pos  uint64  // the own index
+	till uint64  // up to there one can put, or get, by what is known of the other side. pos too while the side is not ours
 	at   uintptr // of slot pos
 
 	own, other *uint64
 	claim      *uint64
 	mine       bool
+	looked     uint64 // where it was when it looked how near the other is
+	apart      apart
 	lull       lull
 }
 
@@ -272,22 +282,47 @@ func (s *SPSC) take(u *spscSide) error {
 		return ErrBusy
 	}
 	pos := mem.Load64(u.own) // T2
-	u.pos, u.at, u.left = pos, uintptr(pos%s.n)*s.size, 0
+	u.pos, u.till, u.at = pos, pos, uintptr(pos%s.n)*s.size
 	u.mine = true
 	return nil
 }
 
-// advance moves a side by n messages, of which it has so many.
-func (u *spscSide) advance(s *SPSC, n uint64) {
-	u.pos += n
-	u.left -= n
-	u.at += uintptr(n) * s.size
-	if u.at >= s.span {
-		u.at -= s.span
-	}
+// waits reports whether err is one that a call waits out: none, or that one has the side
+// who will soon have nothing.
+func (u *spscSide) waits(s *SPSC, err, none error) bool {
+	return err == none || err == ErrBusy && s.Leaves != nil && u.leaves(s)
 }
 
-// store is P3 and G4.
+func (u *spscSide) leaves(s *SPSC) bool {
+	v := mem.Load64(u.claim)
+	return v == 0 || s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})
+}
+
+// left is how many messages can be put, or got, before one has to look.
+func (u *spscSide) left() uint64 { return u.till - u.pos }
+
+// advance moves a side by n messages, of which it has so many; step, by one. at stays
+// below span also where several goroutines do this at once, which nobody may: what they
+// then spoil is their own messages.
+func (u *spscSide) advance(s *SPSC, n uint64) {
+	u.pos += n
+	at := u.at + uintptr(n)*s.size
+	if at >= s.span {
+		at -= s.span
+	}
+	u.at = at
+}
+
+func (u *spscSide) step(s *SPSC, pos uint64) {
+	u.pos = pos
+	at := u.at + s.size
+	if at >= s.span {
+		at = 0
+	}
+	u.at = at
+}
+
+// store is P3 and G4. Publish and Advance have it written out.
 func (u *spscSide) store(s *SPSC) {
 	if s.unfenced.Load() {
 		mem.Release64(u.own, u.pos)
@@ -296,11 +331,14 @@ func (u *spscSide) store(s *SPSC) {
 	}
 }
 
-// run is where the next n messages of a side lie: at one place, or at two.
-func (s *SPSC) run(u *spscSide, n uint64) (first uintptr, more uintptr) {
+// run is where up to want messages of a side lie, of which there are n: at one place, at,
+// or at two.
+func (s *SPSC) run(u *spscSide, want uint64) (n uint64, at, first, more uintptr) {
+	n = min(u.left(), want, s.n) // see advance
+	at = u.at
 	bytes := uintptr(n) * s.size
-	first = min(bytes, s.span-u.at)
-	return first, bytes - first
+	first = min(bytes, s.span-at)
+	return n, at, first, bytes - first
 }
 
 // The call that fills a slot comes after the one that emptied it, and the call that

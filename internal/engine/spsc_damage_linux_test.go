@@ -15,6 +15,7 @@ func useSPSC(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 	}
 	msgs := make([]byte, 8*int(s.size)+1)
 	for range 30 {
+		awaitAny(s)
 		switch wreck(); r.IntN(8) {
 		case 0, 1:
 			if p := s.Room(); p != nil {

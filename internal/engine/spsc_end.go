@@ -59,6 +59,7 @@ func (s *SPSC) syncForGood() {
 	if !s.env.Sync() || s.env.Misses {
 		for range concludeMicros {
 			mem.RelaxMicro()
+			mem.Yield() // the processor may be the only one
 		}
 	}
 }

@@ -36,7 +36,7 @@ func TestSimSPSCExhaust(t *testing.T) {
 		{2, []string{"B", "b", "X"}, 2, 0},
 		{3, []string{"B", "b", "b"}, 1, 1},
 		{1, []string{"p", "gg", "X"}, 2, 0},
-		{1, []string{"pp", "g", "X"}, 2, 0},
+		{1, []string{"pp", "g", "X"}, 1, 0},
 		{1, []string{"pp", "X"}, 2, 0},
 		{2, []string{"BP", "bG"}, 2, 0},
 	} {

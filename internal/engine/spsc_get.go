@@ -10,7 +10,7 @@ import (
 // Next is where the next message lies, which is to be copied, and Advance called; or
 // nil, and TryNext says why.
 func (s *SPSC) Next() unsafe.Pointer {
-	if s.get.left == 0 {
+	if s.get.pos == s.get.till {
 		return nil
 	}
 	return s.place(&s.get)
@@ -24,14 +24,16 @@ func (s *SPSC) TryNext() (unsafe.Pointer, error) {
 	return s.place(&s.get), nil
 }
 
-// AwaitNext waits for it.
+// AwaitNext waits for it, as AwaitRoom does.
 func (s *SPSC) AwaitNext(by Sleeper) (unsafe.Pointer, error) {
 	err := s.find(1)
 	if err == ErrEmpty {
 		s.pause(by, &s.get)
+	}
+	if s.get.waits(s, err, ErrEmpty) {
 		_, e := s.items.Await(by, func() bool {
 			err = s.find(1)
-			return err != ErrEmpty
+			return !s.get.waits(s, err, ErrEmpty)
 		})
 		if e != nil {
 			return nil, e
@@ -47,10 +49,10 @@ func (s *SPSC) AwaitNext(by Sleeper) (unsafe.Pointer, error) {
 // tail that has grown, or an end.
 const findTries = 8
 
-// find makes get.left at least 1, and looks at tail if it is less than want.
+// find makes get.left at least 1, and looks at tail if that is less than want.
 func (s *SPSC) find(want uint64) error {
 	u := &s.get
-	if u.left >= want {
+	if u.left() >= want {
 		return nil
 	}
 	if err := s.take(u); err != nil {
@@ -63,12 +65,12 @@ func (s *SPSC) find(want uint64) error {
 		}
 		if end := mem.Load64(s.end); end != 0 {
 			if u.pos >= end-1 {
-				u.left = 0
+				u.till = u.pos
 				return io.EOF
 			}
 			there = min(there, end-1-u.pos)
 		}
-		u.left = there
+		u.till = u.pos + there
 		if there > 0 {
 			return nil
 		}
@@ -85,16 +87,24 @@ func (s *SPSC) find(want uint64) error {
 // Advance ends the getting of the message that was at Next. Where it did so, GotInZeroes
 // tells.
 func (s *SPSC) Advance() {
-	s.raceRelease(s.get.pos)
-	s.got(1)
+	u := &s.get
+	s.raceRelease(u.pos)
+	pos := u.pos + 1
+	u.step(s, pos)
+	if s.unfenced.Load() {
+		mem.Release64(u.own, pos) // G4
+	} else {
+		storeFenced(u.own, pos)
+	}
+	s.space.Ring(-1) // G5
 }
 
 // got is G4 and G5 of the next n messages.
 func (s *SPSC) got(n uint64) {
 	u := &s.get
 	u.advance(s, n)
-	u.store(s)       // G4
-	s.space.Ring(-1) // G5
+	u.store(s) // G4
+	s.space.Ring(-1)
 }
 
 // GetRun gets up to n messages, as many as there are, and copies them to dst one after
@@ -102,19 +112,18 @@ func (s *SPSC) got(n uint64) {
 func (s *SPSC) GetRun(dst unsafe.Pointer, n int) (int, error) {
 	u := &s.get
 	want := uint64(n)
-	if u.left < want {
+	if u.left() < want {
 		if err := s.find(want); err != nil {
 			return 0, err
 		}
 	}
-	k := min(u.left, want)
+	k, at, first, more := s.run(u, want)
 	if mem.RaceEnabled {
 		for i := range k {
 			s.raceAcquire(u.pos + i)
 		}
 	}
-	first, more := s.run(u, k)
-	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, u.at)), first) // G3
+	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, at)), first) // G3
 	if more != 0 {
 		mem.Copy(unsafe.Add(dst, first), mem.Place(s.slots), more)
 	}

@@ -25,6 +25,7 @@ type spscTry struct {
 	puts   bool
 	was    bool // so, at an instant of the call
 	blocks bool
+	held   bool // at an instant of the call another who lives had the side
 }
 
 // A simSPSC is the oracle. It is changed between scheduling points, so together with
@@ -34,6 +35,7 @@ type simSPSC struct {
 	c       SPSCConfig
 	a       mem.Area
 	stores  int // how its processes store
+	misses  bool
 	next    int
 	msgs    map[int]*spscMessage
 	order   map[uint64]*spscMessage // by position
@@ -81,10 +83,12 @@ func (o *simSPSC) attach(p *sim.Process) *SPSC {
 		p.Unreached = o.w.Rand.IntN(2) == 0
 		env = p.Env()
 	}
+	env.Misses = o.misses
 	s, err := AttachSPSC(o.a, env)
 	if err != nil {
 		o.w.Fail("attach: %v", err)
 	}
+	s.Leaves = func(who Self) bool { return !o.w.Alive(who) }
 	return s
 }
 
@@ -218,14 +222,19 @@ func (o *simSPSC) always() error {
 
 func (c *spscTry) look(o *simSPSC) {
 	v := ViewSPSC(o.a)
+	holder := v.Consumer
 	if c.puts {
 		pos, mine := c.s.PutAt()
 		c.was = c.was || !mine || pos-v.Head >= uint64(o.c.Slots)
+		holder = v.Producer
 	} else {
 		pos, mine := c.s.GetAt()
 		c.was = c.was || !mine || v.Tail == pos
 	}
+	c.held = c.held || holder != 0 && o.w.Alive(spscHolder(holder))
 }
+
+func spscHolder(name uint64) Self { return Self{uint32(name>>32) - 1, uint32(name)} }
 
 func (o *simSPSC) begin(t *sim.Thread, s *SPSC, puts, blocks bool) {
 	c := &spscTry{s: s, puts: puts, blocks: blocks}
@@ -233,13 +242,16 @@ func (o *simSPSC) begin(t *sim.Thread, s *SPSC, puts, blocks bool) {
 	o.calls[t] = c
 }
 
-// over ends a call that said that there is nothing, or no room.
-func (o *simSPSC) over(t *sim.Thread, none bool) {
+// over ends a call that said err, where that is none if there is nothing, or no room.
+func (o *simSPSC) over(t *sim.Thread, err, none error) {
 	c := o.calls[t]
 	c.look(o)
 	delete(o.calls, t)
-	if none && !c.was {
+	if err == none && !c.was {
 		o.w.Fail("%v: there was something all the time", t)
+	}
+	if err == ErrBusy && c.blocks && !c.held {
+		o.w.Fail("%v: nobody who lives had the side", t)
 	}
 }
 
@@ -252,11 +264,18 @@ func (o *simSPSC) stuck() bool {
 		if !o.w.Alive(t.Process().Self) {
 			continue
 		}
-		if pos, _ := c.s.PutAt(); c.puts && (v.Shut || pos-v.Head < uint64(o.c.Slots)) {
+		pos, mine := c.s.GetAt()
+		if c.puts {
+			pos, mine = c.s.PutAt()
+		}
+		switch {
+		case !mine:
+			o.w.Fail("%v sleeps for a side, and all who died are recovered", t)
+			return true
+		case c.puts && (v.Shut || pos-v.Head < uint64(o.c.Slots)):
 			o.w.Fail("%v sleeps, and there is room, or it is over", t)
 			return true
-		}
-		if pos, _ := c.s.GetAt(); !c.puts && (v.Shut || pos != v.Tail) {
+		case !c.puts && (v.Shut || pos != v.Tail):
 			o.w.Fail("%v sleeps, and a message is there, or it is over", t)
 			return true
 		}
@@ -302,7 +321,7 @@ func (o *simSPSC) end() error {
 	}
 	v := ViewSPSC(o.a)
 	for _, name := range []uint64{v.Producer, v.Consumer} {
-		if name != 0 && !o.w.Alive(Self{uint32(name>>32) - 1, uint32(name)}) {
+		if name != 0 && !o.w.Alive(spscHolder(name)) {
 			return fmt.Errorf("a side is %#x's, who is dead", name)
 		}
 	}

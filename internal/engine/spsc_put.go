@@ -9,7 +9,7 @@ import (
 // Room is where the next message goes, which is to be written there and published; or
 // nil, and TryRoom says why.
 func (s *SPSC) Room() unsafe.Pointer {
-	if s.put.left == 0 || mem.Load64(s.look)&spscShut != 0 { // P0
+	if s.put.pos == s.put.till || mem.Load64(s.look)&spscShut != 0 { // P0
 		return nil
 	}
 	return s.place(&s.put)
@@ -29,14 +29,16 @@ func (s *SPSC) TryRoom() (unsafe.Pointer, error) {
 	return s.place(&s.put), nil
 }
 
-// AwaitRoom waits for it.
+// AwaitRoom waits for it, and for a holder of the side that is dead to be recovered.
 func (s *SPSC) AwaitRoom(by Sleeper) (unsafe.Pointer, error) {
 	err := s.room(1)
 	if err == ErrFull {
 		s.pause(by, &s.put)
+	}
+	if s.put.waits(s, err, ErrFull) {
 		_, e := s.space.Await(by, func() bool {
 			err = s.room(1)
-			return err != ErrFull
+			return !s.put.waits(s, err, ErrFull)
 		})
 		if e != nil {
 			return nil, e
@@ -48,23 +50,23 @@ func (s *SPSC) AwaitRoom(by Sleeper) (unsafe.Pointer, error) {
 	return s.place(&s.put), nil
 }
 
-// room makes put.left at least 1, and looks at head if it is less than want.
+// room makes put.left at least 1, and looks at head if that is less than want.
 func (s *SPSC) room(want uint64) error {
 	u := &s.put
+	if mem.Load64(s.look)&spscShut != 0 { // P0: whoever has the side
+		return ErrShutdown
+	}
 	if err := s.take(u); err != nil {
 		return err
 	}
-	if mem.Load64(s.look)&spscShut != 0 { // P0
-		return ErrShutdown
-	}
-	if u.left < want { // P1
+	if u.left() < want { // P1
 		used := u.pos - mem.Load64(u.other)
 		if used > s.n {
 			return badSPSC("%d messages in %d slots", used, s.n)
 		}
-		u.left = s.n - used
+		u.till = u.pos - used + s.n
 	}
-	if u.left == 0 {
+	if u.left() == 0 {
 		return ErrFull
 	}
 	return nil
@@ -73,8 +75,17 @@ func (s *SPSC) room(want uint64) error {
 // Publish makes the message everybody's that was written into Room. It reports false
 // if that came too late: the stream has ended before it. One doubt is left, see PutIn.
 func (s *SPSC) Publish() bool {
-	s.raceRelease(s.put.pos)
-	return s.publish(1) == 1
+	u := &s.put
+	s.raceRelease(u.pos)
+	pos := u.pos + 1
+	u.step(s, pos)
+	if s.unfenced.Load() {
+		mem.Release64(u.own, pos) // P3
+	} else {
+		storeFenced(u.own, pos)
+	}
+	v := mem.Load64(s.look)
+	return v&(spscShut|bellAsleep) == 0 || s.heed(v, 1) == 1 // P4
 }
 
 // publish is P3 and P4 of the next n messages, and returns how many of them are in.
@@ -106,19 +117,18 @@ func (s *SPSC) heed(v, n uint64) uint64 {
 func (s *SPSC) PutRun(src unsafe.Pointer, n int) (int, error) {
 	u := &s.put
 	want := uint64(n)
-	if u.left < want || mem.Load64(s.look)&spscShut != 0 { // P0
+	if u.left() < want || mem.Load64(s.look)&spscShut != 0 { // P0
 		if err := s.room(want); err != nil {
 			return 0, err
 		}
 	}
-	k := min(u.left, want)
+	k, at, first, more := s.run(u, want)
 	if mem.RaceEnabled {
 		for i := range k {
 			s.raceAcquire(u.pos + i)
 		}
 	}
-	first, more := s.run(u, k)
-	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
+	mem.Copy(mem.Place(unsafe.Add(s.slots, at)), src, first) // P2
 	if more != 0 {
 		mem.Copy(mem.Place(s.slots), unsafe.Add(src, first), more)
 	}

@@ -19,6 +19,15 @@ func recoverSPSC(a mem.Area, env Env, dead Self) error {
 	return err
 }
 
+// hasSPSC reports whether who has a side.
+func hasSPSC(a mem.Area, who Self) bool {
+	if !a.Has(0, spscTable) {
+		return false
+	}
+	name := spscName(who)
+	return mem.Load64(a.W64(spscProducer)) == name || mem.Load64(a.W64(spscConsumer)) == name
+}
+
 // lookSPSC describes an SPSC for a snapshot.
 func lookSPSC(a mem.Area) Look {
 	s, err := AttachSPSC(a, Env{})
@@ -83,5 +92,5 @@ func checkSPSC(a mem.Area) error {
 }
 
 func init() {
-	register(KindSPSC, Ops{Name: "spsc", Recover: recoverSPSC, Unheld: recoverSPSC, Look: lookSPSC, Check: checkSPSC})
+	register(KindSPSC, Ops{Name: "spsc", Recover: recoverSPSC, Unheld: recoverSPSC, Has: hasSPSC, Look: lookSPSC, Check: checkSPSC})
 }

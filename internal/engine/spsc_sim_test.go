@@ -54,7 +54,7 @@ func (o *simSPSC) putSome(t *sim.Thread, s *SPSC, how, n int) error {
 			}
 		}
 	}
-	o.over(t, err == ErrFull)
+	o.over(t, err, ErrFull)
 	o.putDone(t, s, ms, in)
 	return err
 }
@@ -81,7 +81,7 @@ func (o *simSPSC) getSome(t *sim.Thread, s *SPSC, how, n int) error {
 		}
 	}
 	delete(o.flight, t)
-	o.over(t, err == ErrEmpty)
+	o.over(t, err, ErrEmpty)
 	var ms []*spscMessage
 	for i := range k {
 		ms = append(ms, o.parse(b[i*o.c.Room:][:o.c.Room]))
@@ -220,7 +220,7 @@ func TestSimSPSC(t *testing.T) {
 		{KillEvery: 70, MaxKills: 4, StopEvery: 100, MaxStops: 3, CancelEvery: 200, SpuriousEvery: 300},
 	} {
 		t.Run(fmt.Sprintf("kills=%d,stops=%d", o.MaxKills, o.MaxStops), func(t *testing.T) {
-			sim.Explore(t, 10000, o, simulateSPSC)
+			sim.Explore(t, 5000, o, simulateSPSC)
 		})
 	}
 }

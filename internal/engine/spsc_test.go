@@ -156,6 +156,152 @@ func TestSPSCRuns(t *testing.T) {
 	}
 }
 
+// Each message lies in slot n mod slots, by whatever calls the others came.
+func TestSPSCPlaces(t *testing.T) {
+	for _, from := range []uint64{0, 7, 1<<32 - 3} {
+		c := SPSCConfig{Slots: 5, Room: 8}
+		a := mem.Heap(c.Size())
+		c.InitAt(a, from)
+		s := attachSPSC(t, a, envOf(1))
+		vs := make([]uint64, 5)
+		at := func(u *spscSide, p unsafe.Pointer) {
+			t.Helper()
+			if want := unsafe.Add(s.slots, u.pos%5*8); p != want {
+				t.Fatalf("position %d lies %d bytes from its place", u.pos, uintptr(p)-uintptr(want))
+			}
+		}
+		for i := range 60 {
+			run := 1 + i%5
+			for n := 0; n < run; {
+				p, err := s.TryRoom()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if at(&s.put, p); i%3 == 0 {
+					s.Publish()
+					n++
+					continue
+				}
+				k, err := s.PutRun(unsafe.Pointer(&vs[0]), run-n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += k
+			}
+			for n := 0; n < run; {
+				p, err := s.TryNext()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if at(&s.get, p); i%3 == 1 {
+					s.Advance()
+					n++
+					continue
+				}
+				k, err := s.GetRun(unsafe.Pointer(&vs[0]), run-n)
+				if err != nil {
+					t.Fatal(err)
+				}
+				n += k
+			}
+		}
+	}
+}
+
+// Several goroutines at one side, which nobody may: they spoil messages of their own, and
+// nothing that lies beside the slots.
+func TestSPSCMisuse(t *testing.T) {
+	if mem.RaceEnabled {
+		t.Skip("it is a race")
+	}
+	const slots, beside = 3, 1 << 16
+	c := SPSCConfig{Slots: slots, Room: 8}
+	around := mem.Heap(beside + c.Size() + beside)
+	a := around.Sub(beside, c.Size())
+	c.Init(a)
+	s := attachSPSC(t, a, envOf(1))
+	var wg sync.WaitGroup
+	for i := range 4 {
+		wg.Go(func() {
+			msgs := [64]uint64{}
+			for i := range msgs {
+				msgs[i] = ^uint64(0)
+			}
+			for n := range 50_000 {
+				switch p := unsafe.Pointer(&msgs[0]); {
+				case i < 2 && n%2 == 0:
+					s.PutRun(p, len(msgs))
+				case i < 2:
+					s.putWord(nil, msgs[0])
+				case n%2 == 0:
+					s.GetRun(p, len(msgs))
+				default:
+					s.getWord(nil)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var msgs [64]uint64
+	for _, u := range []*spscSide{&s.put, &s.get} { // as two who count down at once leave it
+		u.till = u.pos - 1
+	}
+	if n, err := s.PutRun(unsafe.Pointer(&msgs[0]), len(msgs)); n != slots || err != nil {
+		t.Errorf("a run of %d put, %v", n, err)
+	}
+	if n, err := s.GetRun(unsafe.Pointer(&msgs[0]), len(msgs)); n != slots || err != nil {
+		t.Errorf("a run of %d got, %v", n, err)
+	}
+	for _, part := range [][]byte{around.Bytes(0, beside), around.Bytes(beside+c.Size(), beside)} {
+		for i, b := range part {
+			if b != 0 {
+				t.Fatalf("byte %d beside it is %#x", i, b)
+			}
+		}
+	}
+}
+
+// Shutdown comes before busy: whoever has the side.
+func TestSPSCShutBeforeBusy(t *testing.T) {
+	a, s := heapSPSC(t, SPSCConfig{Slots: 4, Room: 8}, envOf(1))
+	s.putWord(nil, 1)
+	s.Shutdown()
+	if err := attachSPSC(t, a, envOf(2)).putWord(nil, 1); err != ErrShutdown {
+		t.Errorf("another's Put after Shutdown: %v", err)
+	}
+}
+
+// A call that waits waits for the side of one who is dead, and no other.
+func TestSPSCWaitsForADeadOne(t *testing.T) {
+	for name, call := range map[string]func(s *SPSC, by Sleeper) error{
+		"put": func(s *SPSC, by Sleeper) error { return s.putWord(by, 3) },
+		"get": func(s *SPSC, by Sleeper) error { _, err := s.getWord(by); return err },
+	} {
+		a, s := heapSPSC(t, SPSCConfig{Slots: 4, Room: 8}, envOf(1))
+		s.putWord(nil, 1)
+		s.putWord(nil, 2)
+		if _, err := s.getWord(nil); err != nil {
+			t.Fatal(err)
+		}
+		other, dead := attachSPSC(t, a, envOf(2)), Self{9, 9}
+		other.Leaves = func(who Self) bool { return who == dead }
+		if a := mem.Heap(SPSCConfig{Slots: 1}.Size()); !(&spscSide{claim: a.W64(spscProducer)}).leaves(other) {
+			t.Errorf("%s: nobody has the side, and that is not waited out", name)
+		}
+		if err := call(other, &nap{}); err != ErrBusy {
+			t.Errorf("%s: the other lives: %v", name, err)
+		}
+		dead = Self{1, 1}
+		if err := call(other, nil); err != ErrBusy {
+			t.Errorf("%s: the other is dead, and it does not wait: %v", name, err)
+		}
+		by := &nap{sleeps: 2, wake: func() { recoverSPSC(a, envOf(3), dead) }}
+		if err := call(other, by); err != nil || by.sleeps != 0 {
+			t.Errorf("%s: the other is dead: %v, with %d sleeps left", name, err, by.sleeps)
+		}
+	}
+}
+
 // A side is of the first that uses it, until that is recovered; then of the next, who
 // goes on where the first one was.
 func TestSPSCSides(t *testing.T) {
@@ -252,7 +398,7 @@ func TestSPSCLatePut(t *testing.T) {
 		if s.putWord(nil, 0) != nil {
 			t.Fatal("no room")
 		}
-		s.put.pos, s.put.at, s.put.left = 4, 32, 4 // three more are written
+		s.put.pos, s.put.till, s.put.at = 4, 8, 32 // three more are written
 		s.put.store(s)
 		*s.look |= spscShut
 		*s.end = tt.end

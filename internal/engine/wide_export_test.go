@@ -21,8 +21,8 @@ func HeapWide(n, width uint64, participants int, spares uint32) mem.Area {
 	line := a.Sub(128, 64)
 	*line.W32(16), *line.W32(20) = uint32(participants), spares
 	for i := range n {
-		*a.W64(l.copy(i)) = i + 1
-		*a.W64(l.cell(i)) = (i+1)<<bits.Len64(l.count-1) | i
+		*a.W64(l.copy(i + 1)) = 2047<<53 | 1
+		*a.W64(l.cell(i)) = 1<<bits.Len64(l.count+1) | (i + 1)
 	}
 	return a
 }
@@ -35,6 +35,12 @@ func (c *Wide) Now(i uint64) []byte {
 	w := *c.a.W64(c.cell(i))
 	return c.a.Bytes(c.copy(c.copyOf(w))+wideTag, c.width)
 }
+
+// Hurry is how many Stores are still to begin with a pause.
+func (c *Wide) Hurry() *uint64 { return c.hurry }
+
+// TagOf is copy k's.
+func (c *Wide) TagOf(k uint64) *uint64 { return c.a.W64(c.copy(k)) }
 
 // Accounted says whether each copy is in one cell, free, or the spare of one of those
 // who live.
@@ -50,13 +56,18 @@ func Accounted(a mem.Area, live ...*Wide) error {
 	}
 	for _, c := range live {
 		for i := range c.seats {
-			if t := &c.seats[i]; t.tag != 0 && *a.W64(l.copy(t.copy)) == t.tag {
-				has[t.copy]++
+			k := l.copyOf(c.seats[i].spare)
+			if c.seats[i].spare == seatTaken {
+				err = errors.Join(err, fmt.Errorf("participant %d's seat %d is taken", c.env.Self.Index, i))
+			} else if k != 0 {
+				if tag := *a.W64(l.copy(k)); l.names(c.seats[i].spare, tag) && tag>>53 != 0 {
+					has[k]++
+				}
 			}
 		}
 	}
-	for k := range l.count {
-		if tag := *a.W64(l.copy(k)); tag != 0 && has[k] != 1 || tag == 0 && has[k] != 0 {
+	for k := uint64(1); k <= l.count; k++ {
+		if tag := *a.W64(l.copy(k)); tag>>53 != 0 && has[k] != 1 || tag>>53 == 0 && has[k] != 0 {
 			err = errors.Join(err, fmt.Errorf("copy %d, tag %#x, has %d owners", k, tag, has[k]))
 		}
 	}

@@ -12,37 +12,26 @@ import (
 // An operation reports false where there is no such cell: the region is gone, or
 // its words are no cells any more.
 
-// A Seen is what Load saw in a cell: a Replace replaces that and nothing else.
-type Seen struct{ w, tag uint64 }
+// A Seen is the word that Load found in a cell: a Replace replaces that and nothing else.
+type Seen uint64
 
-// Load copies the value of cell i to dst.
-func (c *Wide) Load(i uint64, dst unsafe.Pointer) (s Seen, ok bool) {
-	for {
-		s, p := c.seen(i)
-		if p == nil {
-			return s, false
+// Load copies the value of cell i to dst. A cell that has twice the same word, and its
+// copy another sequence, is none.
+func (c *Wide) Load(i uint64, dst unsafe.Pointer) (Seen, bool) {
+	cell := c.wordAt(i)
+	for last, try := uint64(0), 1; ; try++ {
+		w := mem.Load64(cell) // L1
+		k := c.copyOf(w)
+		if w == last || !c.is(k) { // 0 is none
+			return 0, false
 		}
-		mem.CopyRacing(dst, unsafe.Add(p, wideTag), uintptr(c.width)) // L3
+		mem.CopyRacing(dst, c.bytesAt(k), uintptr(c.width)) // L2
 		mem.FenceLoad()
-		if mem.Load64((*uint64)(p)) == s.tag { // L4
-			return s, true
+		if c.names(w, mem.Load64(c.tagAt(k))) { // L3
+			return Seen(w), true
 		}
-	}
-}
-
-// seen is L1 and L2, or S3. It returns the copy as well, or nil: a cell that names
-// twice the same copy by another tag than it has is none.
-func (c *Wide) seen(i uint64) (s Seen, p unsafe.Pointer) {
-	cell := (*uint64)(c.a.Ptr(c.cell(i), 8))
-	for last := uint64(0); ; last = s.w {
-		s.w = mem.Load64(cell)
-		k := c.copyOf(s.w)
-		if s.w == last || k >= c.count { // 0 is none
-			return s, nil
-		}
-		p = c.a.Ptr(c.copy(k), c.stride)
-		if s.tag = mem.Load64((*uint64)(p)); c.names(s.w, s.tag) {
-			return s, p
+		if last = w; try%hurryAfter == 0 {
+			mem.Hint64(c.hurry, hurryStores)
 		}
 	}
 }
@@ -51,18 +40,21 @@ func (c *Wide) seen(i uint64) (s Seen, p unsafe.Pointer) {
 //
 //go:norace
 func (c *Wide) Store(i uint64, src unsafe.Pointer) bool {
-	t := c.take()
-	ok := c.prepare(t, src)
-	for ok {
-		s, p := c.seen(i) // S3
-		if p == nil {
-			ok = false
-		} else if c.install(t, i, s) {
-			break
+	t, w := c.prepare(src)
+	if t == nil {
+		return false
+	}
+	cell := c.wordAt(i)
+	for {
+		s := mem.Load64(cell) // S3
+		if !c.is(c.copyOf(s)) {
+			t.leave(w)
+			return false
+		}
+		if t.install(cell, s, w) {
+			return true
 		}
 	}
-	c.leave(t)
-	return ok
 }
 
 // Replace puts the value at src into cell i if that holds what s is of. done reports
@@ -70,77 +62,58 @@ func (c *Wide) Store(i uint64, src unsafe.Pointer) bool {
 //
 //go:norace
 func (c *Wide) Replace(i uint64, s Seen, src unsafe.Pointer) (done, ok bool) {
-	t := c.take()
-	if ok = c.prepare(t, src); ok {
-		done = c.install(t, i, s)
+	t, w := c.prepare(src)
+	if t == nil {
+		return false, false
 	}
-	c.leave(t)
-	return done, ok
+	if t.install(c.wordAt(i), uint64(s), w) {
+		return true, true
+	}
+	t.leave(w)
+	return false, true
 }
 
-// prepare has a copy with a new tag and the bytes of the value at src.
+const (
+	hurryAfter  = 8
+	hurryStores = 16
+)
+
+// giveWay is the pause for those who cannot load: some microseconds, or as long as it takes
+// to copy a long value from afar.
+//
+//go:noinline
+func (c *Wide) giveWay(n uint64) {
+	mem.Hint64(c.hurry, min(n, hurryStores)-1)
+	for range 2 + c.width>>10 {
+		mem.RelaxMicro()
+	}
+}
+
+// prepare has a seat, and its copy with the bytes of the value at src; w is the word of a
+// cell that has it.
 //
 //go:norace
-func (c *Wide) prepare(t *seat, src unsafe.Pointer) bool {
-	tag := c.newTag(t)
-	if t.tag == 0 || !mem.CAS64(c.a.W64(c.copy(t.copy)), t.tag, tag) { // S1
-		if !c.claim(t, tag) {
-			t.tag = 0
-			return false
-		}
+func (c *Wide) prepare(src unsafe.Pointer) (t *seat, w uint64) {
+	if n := mem.Load64(c.hurry); n != 0 {
+		c.giveWay(n)
 	}
-	t.tag = tag
-	mem.FenceStore()
-	mem.CopyRacing(c.a.Ptr(c.copy(t.copy)+wideTag, c.width), src, uintptr(c.width)) // S2
-	return true
+	if t, w = c.take(); t != nil { // S1
+		mem.FenceStore()
+		mem.CopyRacing(c.bytesAt(c.copyOf(w)), src, uintptr(c.width)) // S2
+	}
+	return t, w
 }
 
 // install is S4 to S6.
 //
 //go:norace
-func (c *Wide) install(t *seat, i uint64, s Seen) bool {
-	mem.Release64(t.drain, s.tag)                                   // S4
-	if !mem.CAS64(c.a.W64(c.cell(i)), s.w, c.word(t.tag, t.copy)) { // S5
+func (t *seat) install(cell *uint64, s, w uint64) bool {
+	mem.Release64(t.drain, s)   // S4
+	if !mem.CAS64(cell, s, w) { // S5
 		return false
 	}
-	t.copy, t.tag = c.copyOf(s.w), s.tag // S6
+	t.leave(s) // S6
 	return true
-}
-
-// claimLooks is how often claim looks at all copies.
-const claimLooks = 8
-
-// claim takes a free copy for the seat. There is one at any instant, as long as a seat
-// has none. So a look at all that finds none has met with a recovery, which has freed one
-// that it had passed, while another has claimed one ahead of it. Where that happens
-// again and again the region is corrupt.
-//
-//go:noinline
-//go:norace
-func (c *Wide) claim(t *seat, tag uint64) bool {
-	if !c.enter() {
-		return false
-	}
-	k := c.n + uint64(c.env.Self.Index)*uint64(c.spares) + t.number
-	for range claimLooks {
-		for range c.count {
-			if k >= c.count {
-				k = 0
-			}
-			w := c.a.W64(c.copy(k))
-			if mem.Load64(w) == 0 {
-				switch ok, err := c.env.change(w, 0, tag); {
-				case err != nil:
-					return false
-				case ok:
-					t.copy = k
-					return true
-				}
-			}
-			k++
-		}
-	}
-	return false
 }
 
 // SetWide writes the first value of an object that nobody else knows of yet.
@@ -149,5 +122,5 @@ func SetWide(a mem.Area, k Kind, value []byte) {
 	if err != nil || r.wide == nil || uint64(len(value)) != r.width {
 		return
 	}
-	copy(a.Bytes(r.wide.copy(0)+wideTag, r.width), value)
+	copy(a.Bytes(r.wide.copy(1)+wideTag, r.width), value)
 }

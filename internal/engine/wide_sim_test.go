@@ -31,7 +31,7 @@ func TestSimWide(t *testing.T) {
 	} {
 		for _, spares := range []uint32{1, 3} {
 			t.Run(fmt.Sprintf("%s, %d spares", tt.name, spares), func(t *testing.T) {
-				sim.Explore(t, 5000, tt.o, func(w *sim.World) { simWide(w, spares) })
+				sim.Explore(t, 3000, tt.o, func(w *sim.World) { simWide(w, spares) })
 			})
 		}
 	}
@@ -226,10 +226,10 @@ func simWide(w *sim.World, spares uint32) {
 // two preemptions.
 func TestSimWideExhaust(t *testing.T) {
 	for kills := range 2 {
-		for _, what := range [][][]int{
-			{{wideStore, wideStore}, {wideStore}, {wideLoad}},
-			{{wideStore, wideSwap}, {wideUpdate}, {wideStore}},
-		}[:2-kills] {
+		for _, what := range [][][][]int{
+			{{{wideStore, wideStore}, {wideStore}, {wideLoad}}, {{wideStore, wideSwap}, {wideUpdate}, {wideStore}}},
+			{{{wideStore, wideStore}, {wideSwap}}},
+		}[kills] {
 			sim.Exhaust(t, 1, 2, sim.Options{MaxKills: kills}, func(w *sim.World) {
 				o := newWideOracle(w, 1, 3, 1)
 				for i, ops := range what {
@@ -335,6 +335,126 @@ func TestSimWideCheckBesideStores(t *testing.T) {
 				break
 			}
 		}
+		at(func() bool { return true }, func() { // a cell that never rests
+			for range 3 {
+				c.Store(1, unsafe.Pointer(&v))
+			}
+		})
+		if err := arrayOps.Check(a); err != nil {
+			t.Errorf("Stores at every step: %v", err)
+		}
 		mem.Point = nil
+	}
+}
+
+// Whoever looks for a copy while others are always faster goes on until it has one.
+func TestSimWideClaimLosesRaces(t *testing.T) {
+	a := engine.HeapWide(1, wideWidth, 3, 1)
+	c, err := engine.AttachWide(a, engine.KindArray, 1, wideWidth, engine.Env{Self: engine.Self{Index: 1, Epoch: 1}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Of copies 2 to 4 the one that is free moves ahead of those who look, or with them.
+	free, lost := uint64(2), 0
+	take := func(k uint64) { *c.TagOf(k) = 3<<53 | (*c.TagOf(k)+1)&(1<<51-1) }
+	take(3)
+	take(4)
+	at(func() bool { lost++; return lost < 300 }, func() {
+		take(free)
+		free = 2 + (free-1)%3
+		*c.TagOf(free) &= 1<<51 - 1
+	})
+	v := wideValue{1, 0, 0x9e3779b97f4a7c15}
+	ok := c.Store(0, unsafe.Pointer(&v))
+	mem.Point = nil
+	if !ok || lost < 300 {
+		t.Errorf("after %d lost races Store = %v", lost, ok)
+	}
+}
+
+// A reader that is stopped at any of its steps, while the copies go from hand to hand, and
+// processes end and others get their indexes, sees a value that was there, whole; and what
+// it puts in place of that replaces no other.
+func TestSimWideReaderStoppedAnywhere(t *testing.T) {
+	for _, spares := range []uint32{1, 3} {
+		for meanwhile := 1; meanwhile <= 12; meanwhile++ {
+			for stop := 1; ; stop++ {
+				a := engine.HeapWide(1, wideWidth, 3, spares)
+				attach := func(i uint32) *engine.Wide {
+					c, err := engine.AttachWide(a, engine.KindArray, 1, wideWidth, engine.Env{Self: engine.Self{Index: i, Epoch: 1}})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return c
+				}
+				value := func(id uint64) unsafe.Pointer {
+					return unsafe.Pointer(&wideValue{id, 0, id * 0x9e3779b97f4a7c15})
+				}
+				reader, writer, id := attach(0), attach(1), uint64(2)
+				writer.Store(0, value(1))
+				reader.Store(0, value(2)) // so that it has a spare
+				had, replaced := map[uint64]bool{id: true}, false
+				steps := 0
+				at(func() bool { steps++; return steps == stop }, func() {
+					replaced = reader.Now(0)[0] == 100
+					for range meanwhile {
+						id++
+						had[id] = true
+						writer.Store(0, value(id))
+						if err := arrayOps.Recover(a, engine.Env{Wake: func(*uint32, int) int { return 0 }}, engine.Self{Index: 1, Epoch: 1}); err != nil {
+							t.Fatal(err)
+						}
+						writer = attach(1)
+					}
+				})
+				var v wideValue
+				s, ok := reader.Load(0, unsafe.Pointer(&v))
+				if !ok || !v.whole() || !had[v.id] {
+					t.Fatalf("stopped at %d for %d stores: Load = %v, %v", stop, meanwhile, v, ok)
+				}
+				done, _ := reader.Replace(0, s, value(100))
+				mem.Point = nil
+				if done != (replaced || v.id == id) {
+					t.Fatalf("stopped at %d for %d stores: %d was loaded, %d was there, Replace = %v", stop, meanwhile, v.id, id, done)
+				}
+				if steps < stop {
+					break
+				}
+			}
+		}
+	}
+}
+
+// A reader whom writers overtake every time has them pause, and no longer than that.
+func TestSimWideReaderInAHurry(t *testing.T) {
+	for _, spares := range []uint32{1, 3} {
+		a := engine.HeapWide(1, wideWidth, 3, spares)
+		var us [2]*engine.Wide
+		for i := range us {
+			us[i], _ = engine.AttachWide(a, engine.KindArray, 1, wideWidth, engine.Env{Self: engine.Self{Index: uint32(i), Epoch: 1}})
+		}
+		v := wideValue{1, 0, 0x9e3779b97f4a7c15}
+		hurry, attempts := us[1].Hurry(), 0
+		at(func() bool { return *hurry == 0 && attempts < 1000 }, func() {
+			attempts++
+			for range spares + 1 {
+				us[1].Store(0, unsafe.Pointer(&v))
+			}
+		})
+		got := wideValue{}
+		_, ok := us[0].Load(0, unsafe.Pointer(&got))
+		mem.Point = nil
+		if !ok || got != v || attempts < 8 || attempts > 100 {
+			t.Errorf("%d spares: Load = %v, %v after it was overtaken %d times", spares, got, ok, attempts)
+		}
+		for _, is := range []uint64{*hurry, 1 << 63} { // the other is damage
+			*hurry = is
+			for left := uint64(16); left > 0; left-- {
+				us[0].Store(0, unsafe.Pointer(&v))
+				if *hurry != left-1 {
+					t.Fatalf("%d spares: %d more Stores give way, want %d", spares, *hurry, left-1)
+				}
+			}
+		}
 	}
 }

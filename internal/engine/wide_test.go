@@ -149,52 +149,99 @@ func TestWideEnters(t *testing.T) {
 				t.Fatal("no copy is left")
 			}
 		}
-		if _, ok := c.Replace(0, Seen{w: 1, tag: 1}, unsafe.Pointer(&v)); !ok {
+		if _, ok := c.Replace(0, Seen(1), unsafe.Pointer(&v)); !ok {
 			t.Fatal("no copy is left")
 		}
 	}
 }
 
-// A process has given all tags there are, and begins again: those that are in use come
-// to no other value.
-func TestWideTagsComeRound(t *testing.T) {
-	was := stretches.Load()
-	defer func() { stretches.Store(was) }()
-	stretches.Store(0)
-	const n = 40
-	a := newWide(t, KindArray, n, 16, 2)
-	c, other := attachWide(t, a, KindArray, n, 16, 0), attachWide(t, a, KindArray, n, 16, 1)
+// A word never comes again, in whichever cell, and whoever has the copy; and none is 0.
+func TestWideWordsDoNotComeAgain(t *testing.T) {
+	const n, participants = 2, 3
+	a := newWide(t, KindArray, n, 16, participants)
+	l, _ := newWideLayout(n, 16, participants)
 	var v [16]byte
-	for i := range uint64(n) {
-		c.Store(i, unsafe.Pointer(&v))
-	}
-	other.Store(3, unsafe.Pointer(&v)) // a tag in a drain, and on its spare
-	used := map[uint64]bool{}
-	for k := range c.count {
-		used[*a.W64(c.copy(k))] = true
-	}
-	for i := range other.drains[:3] {
-		used[*other.drains[i]] = true
-	}
-	if len(used) < n {
-		t.Fatal("they are not there")
-	}
-	stretches.Store(stretchMost)
-	again := attachWide(t, a, KindArray, n, 16, 0)
-	given := map[uint64]bool{}
-	for i := range 3 {
-		s := &again.seats[i]
-		again.stretch(s)
-		for s.seq < s.end-1 {
-			tag := again.newTag(s)
-			if used[tag] || given[tag] {
-				t.Fatalf("tag %#x, again", tag)
+	us := make([]*Wide, participants)
+	had := map[uint64]bool{}
+	r := rand.New(rand.NewPCG(1, 1))
+	for step := range 5000 {
+		p := r.IntN(participants)
+		switch c := us[p]; {
+		case c == nil:
+			us[p] = attachWide(t, a, KindArray, n, 16, uint32(p))
+		case r.IntN(20) == 0: // it dies, and another gets its index
+			l.recover(a, c.env.Self)
+			us[p] = nil
+		default:
+			i := r.Uint64N(n)
+			if !c.Store(i, unsafe.Pointer(&v)) {
+				t.Fatalf("step %d: no Store", step)
 			}
-			given[tag] = true
+			w := *a.W64(l.cell(i))
+			if had[w] {
+				t.Fatalf("step %d: word %#x, again", step, w)
+			}
+			had[w] = true
 		}
 	}
-	if len(given) > 3*stretchTags-4 {
-		t.Errorf("%d tags given: none was left out", len(given))
+}
+
+// Where a sequence goes round, in the tag and in the word, all goes on.
+func TestWideSequenceGoesRound(t *testing.T) {
+	for _, bits := range []uint8{3, 30} { // of a copy's number
+		l, _ := newWideLayout(1, 16, 1)
+		a := mem.Heap(l.size)
+		InitWide(a, KindValue, 1, 16, 1)
+		c := attachWide(t, a, KindValue, 1, 16, 0)
+		c.bits = bits
+		last := uint64(copySeq)
+		if bits == 30 {
+			last = 1<<34 - 1
+		}
+		for k := uint64(1); k <= c.count; k++ {
+			*a.W64(c.copy(k)) = last - k
+		}
+		*a.W64(c.copy(1)) |= copyNobody
+		*a.W64(c.cell(0)) = c.word(1, last-1)
+		for i := range uint64(40) {
+			v := [2]uint64{i, i}
+			if !c.Store(0, unsafe.Pointer(&v)) {
+				t.Fatalf("%d bits: no Store %d", bits, i)
+			}
+			if _, ok := c.Load(0, unsafe.Pointer(&v)); !ok || v != [2]uint64{i, i} {
+				t.Fatalf("%d bits: Load = %v, %v; stored %d", bits, v, ok, i)
+			}
+		}
+		if err := Accounted(a, c); bits == 3 && err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// Where no copy is free, in a region that is damaged, a Store ends; and each seat serves
+// again when there is one.
+func TestWideClaimEnds(t *testing.T) {
+	a := newWide(t, KindValue, 1, 16, 2)
+	c := attachWide(t, a, KindValue, 1, 16, 1)
+	for k := uint64(1); k <= c.count; k++ {
+		*a.W64(c.copy(k)) |= copyNobody
+	}
+	var v [16]byte
+	for range 2 * maxSpares {
+		if c.Store(0, unsafe.Pointer(&v)) {
+			t.Fatal("a Store without a copy")
+		}
+	}
+	for k := uint64(2); k <= c.count; k++ {
+		*a.W64(c.copy(k)) &= copySeq
+	}
+	for range 2 * maxSpares {
+		if !c.Store(0, unsafe.Pointer(&v)) {
+			t.Fatal("no Store, though there are copies")
+		}
+	}
+	if err := Accounted(a, c); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -205,8 +252,10 @@ func TestWideCorrupt(t *testing.T) {
 	for name, damage := range map[string]func(a mem.Area){
 		"no cell":         func(a mem.Area) { *a.W64(l.cell(0)) = 0 },
 		"no copy":         func(a mem.Area) { *a.W64(l.cell(0)) |= 1<<l.bits - 1 },
-		"another tag":     func(a mem.Area) { *a.W64(l.copy(0)) = 77 },
-		"a free copy":     func(a mem.Area) { *a.W64(l.copy(0)) = 0 },
+		"copy 0":          func(a mem.Area) { *a.W64(l.cell(0)) = 1 << l.bits },
+		"a high bit":      func(a mem.Area) { *a.W64(l.cell(0)) |= 1 << 63 },
+		"another tag":     func(a mem.Area) { *a.W64(l.copy(1)) = 77 },
+		"a free copy":     func(a mem.Area) { *a.W64(l.copy(1)) &= copySeq },
 		"another's copy":  func(a mem.Area) { *a.W64(l.cell(0)) = *a.W64(l.cell(1)) },
 		"many cells":      func(a mem.Area) { *a.W64(128) = 1 << 40 },
 		"some more cells": func(a mem.Area) { *a.W64(128) = 20 },
@@ -216,8 +265,8 @@ func TestWideCorrupt(t *testing.T) {
 		"many rows":       func(a mem.Area) { *a.W32(144) = 1000 },
 		"other spares":    func(a mem.Area) { *a.W32(148) = 2 },
 		"no copy is free": func(a mem.Area) {
-			for k := range l.count {
-				*a.W64(l.copy(k)) |= 1
+			for k := uint64(1); k <= l.count; k++ {
+				*a.W64(l.copy(k)) |= copyNobody
 			}
 		},
 		"nothing but ones": func(a mem.Area) {
@@ -230,13 +279,13 @@ func TestWideCorrupt(t *testing.T) {
 		c := attachWide(t, a, KindArray, 2, 16, 1)
 		damage(a)
 		if name != "no copy is free" && name != "words" {
-			if err := ops.Check(a); !errors.Is(err, ErrCorrupt) && name != "another tag" {
+			if err := ops.Check(a); !errors.Is(err, ErrCorrupt) {
 				t.Errorf("%s: Check = %v", name, err)
 			}
 		}
 		c.Load(0, unsafe.Pointer(&v))
 		c.Store(0, unsafe.Pointer(&v))
-		c.Replace(0, Seen{w: 1}, unsafe.Pointer(&v))
+		c.Replace(0, Seen(1), unsafe.Pointer(&v))
 		ops.Look(a)
 		ops.Recover(a, Env{Wake: func(*uint32, int) int { return 0 }}, Self{1, 1})
 		if c, err := AttachWide(a, KindArray, 2, 16, Env{Self: Self{1, 1}}); err == nil {

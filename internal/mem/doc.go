@@ -22,8 +22,9 @@
 // check, recovery) loads it through this package, and looks at the claim once more
 // before believing it.
 //
-// The copies of wide cells (wide.go of package engine) are read while others may write
-// them, and what was read is thrown away if they did: CopyRacing.
+// The copies of wide cells and the messages of a broadcast (wide.go, broadcast.go of package
+// engine) are read while others may write them, and what was read is thrown away if they
+// did: CopyRacing.
 //
 // The data of a Slice is the user's altogether and does not come by here.
 //

@@ -10,6 +10,7 @@ const RaceEnabled = false
 
 func RaceDisable()                    {}
 func RaceEnable()                     {}
+func RaceRead(unsafe.Pointer, int)    {}
 func RaceAcquire(unsafe.Pointer)      {}
 func RaceRelease(unsafe.Pointer)      {}
 func RaceReleaseMerge(unsafe.Pointer) {}

@@ -19,6 +19,13 @@ const RaceEnabled = true
 func RaceDisable() { runtime.RaceDisable() }
 func RaceEnable()  { runtime.RaceEnable() }
 
+// RaceRead tells that n bytes are read which CopyRacing reads, but are the caller's.
+func RaceRead(p unsafe.Pointer, n int) {
+	if n > 0 {
+		runtime.RaceReadRange(p, n)
+	}
+}
+
 // RaceAcquire orders what follows after every RaceRelease of p so far.
 func RaceAcquire(p unsafe.Pointer) { runtime.RaceAcquire(p) }
 

@@ -35,6 +35,7 @@ var areas = []area{
 	{"engine", engineMutations},
 	{"queue", queueMutations},
 	{"spsc", spscMutations},
+	{"pipe", pipeMutations},
 	{"broadcast", broadcastMutations},
 	{"sync", syncMutations},
 	{"close", closeMutations},

@@ -132,7 +132,7 @@ var anyMutations = []mutation{
 	},
 	{
 		file: "internal/engine/any_sources.go",
-		from: "	s.bell.Ring(-1)", to: "	s.bell.Ring(0)",
+		from: "	s.bell.Ring(-1)", to: "	s.bell.Armed()",
 		promise: "the end of a child wakes those who wait for it",
 		pkg:     "./test/waitany", run: "TestProcessEnds$", env: []string{"TANDEM_FORCE=norelook"},
 	},
@@ -165,6 +165,24 @@ var anyMutations = []mutation{
 		from: "		sys.FutexWakePrivate(a.w.nudge, -1)\n", to: "",
 		promise: "the first group that is up wakes the others",
 		pkg:     "./test/waitany", run: "TestMany$", env: []string{"TANDEM_FORCE=norelook"},
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "	for range n - 1 {\n		<-a.out\n	}\n", to: "	for range n - 1 {\n		select {\n		case <-a.out:\n		default:\n		}\n	}\n",
+		promise: "the sleep is over when the last group is off its words",
+		pkg:     "./internal/wait", run: "TestAnyEnds$",
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "			a.leave(i, false)", to: "			a.leave(0, false)",
+		promise: "a call that does not get to sleep stands on no list",
+		pkg:     "./internal/wait", run: "TestAnyHearsBefore$",
+	},
+	{
+		file: "internal/wait/any.go",
+		from: "		a.w.For(a.ends[0])", to: "		_ = a.w // a.ends[0]",
+		promise: "Close of a handle ends a Poll that spins",
+		pkg:     "./test/waitany", run: "TestClosesSpinning$",
 	},
 	{
 		file: "internal/object/any.go",

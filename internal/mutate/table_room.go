@@ -50,6 +50,8 @@ var roomMutations = []mutation{
 		promise: "a process that had the lock for long takes back what a leaver did not wait to", pkg: "./shm", run: "TestMemoryComesBackThoughTheLockIsHeld$"},
 	{file: "internal/engine/mutex.go", from: "mem.CAS64(m.w, w, w|mutexWaiters) {", to: "mem.CAS64(m.w, w, w) {",
 		promise: "a process that wants the lock and does not wait is heard of", pkg: "./internal/engine", run: "TestMutexWanted$"},
+	{file: "shm/reclaim.go", from: "		if first {", to: "		if first && false {",
+		promise: "who reclaims looks at all, wherever a creator left off", pkg: "./shm", run: "TestMemoryComesBackBehindACreator$"},
 	{file: "shm/reclaim.go", from: "		if !w.Opened(n - 1) {", to: "		if !w.Opened(n-1) && w.Geo.Size == 0 {",
 		promise: "of two who end their uses at once one sees to the memory", pkg: "./shm", run: "TestSimTheLastSeesToTheMemory$", tags: "tandem_sim"},
 }

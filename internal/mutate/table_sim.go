@@ -46,4 +46,8 @@ var simMutations = []mutation{
 		promise: "every schedule is run with late stores, too", pkg: "./internal/sim", run: "TestStoreBuffering$", tags: "tandem_sim"},
 	{file: "internal/sim/exhaust.go", from: "	if s.left > 0 {\n", to: "	if false {\n",
 		promise: "that a store becomes visible is a choice like another", pkg: "./internal/sim", run: "TestOneByOne$", tags: "tandem_sim"},
+	{file: "internal/sim/thread.go", from: "	if t.on == nil || t.restart {\n", to: "	if true {\n",
+		promise: "a sleep on several words leaves them one by one, and uses up what comes meanwhile", pkg: "./internal/sim", run: "TestSleepAnyUsesUpSeveral$", tags: "tandem_sim"},
+	{file: "internal/sim/process.go", from: "			} else if t.p == p && t.on != nil {", to: "			} else if false {",
+		promise: "one that is stopped on its way in or out of them is on none", pkg: "./internal/sim", run: "TestSleepAnyStopped$", tags: "tandem_sim"},
 }

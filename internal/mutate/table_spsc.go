@@ -29,16 +29,37 @@ var spscMutations = []mutation{
 		promise: "T1: a side has one live holder",
 		pkg:     "./internal/engine", run: "TestSPSCSides$"},
 	{file: "internal/engine/spsc.go",
-		from: `	if u.at >= s.span {
-		u.at -= s.span
+		from: `	if at >= s.span {
+		at -= s.span
 	}
+	u.at = at
 `,
-		to:      "",
+		to:      "	u.at = at\n",
 		promise: "a slot is always at a position mod slots",
-		pkg:     "./internal/engine", run: "TestDamagedMemory$/spsc"},
+		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
 	{file: "internal/engine/spsc.go",
-		from:    "uintptr(pos%s.n)*s.size, 0",
-		to:      "0, 0",
+		from:    "		at = 0\n",
+		to:      "		_ = 0\n",
+		promise: "and goes to the first slot after the last",
+		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
+	{file: "internal/engine/spsc.go",
+		from:    "n = min(u.left(), want, s.n) // see advance",
+		to:      "n = min(u.left(), want)",
+		promise: "nor is a run longer than the slots",
+		pkg:     "./internal/engine", run: "TestSPSCMisuse$"},
+	{file: "internal/engine/spsc.go",
+		from:    "return err == none || err == ErrBusy && s.Leaves != nil && u.leaves(s)",
+		to:      "return err == none",
+		promise: "T1: a call that waits does so while the holder is dead, and not recovered yet",
+		pkg:     "./internal/engine", run: "TestSPSCWaitsForADeadOne$"},
+	{file: "internal/engine/spsc.go",
+		from:    "return v == 0 || s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})",
+		to:      "return s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})",
+		promise: "nor while nobody has it any more",
+		pkg:     "./internal/engine", run: "TestSPSCWaitsForADeadOne$"},
+	{file: "internal/engine/spsc.go",
+		from:    "pos, pos, uintptr(pos%s.n)*s.size",
+		to:      "pos, pos, 0",
 		promise: "who takes a side over goes on in the slot of its index",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc.go",
@@ -59,20 +80,40 @@ var spscMutations = []mutation{
 	}
 `,
 		to:      "	mem.Release64(u.own, u.pos)\n",
-		promise: "who is not reached by the fences of others makes its own",
+		promise: "who is not reached by the fences of others makes its own, after a run",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
-		from:    "if s.put.left == 0 || mem.Load64(s.look)&spscShut != 0 { // P0",
-		to:      "if s.put.left == 0 {",
+		from:    "		storeFenced(u.own, pos)\n",
+		to:      "		mem.Release64(u.own, pos)\n",
+		promise: "so does a producer, after each message",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_get.go",
+		from:    "		storeFenced(u.own, pos)\n",
+		to:      "		mem.Release64(u.own, pos)\n",
+		promise: "and a consumer",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_apart.go",
+		from:    "	u.looked = u.pos\n",
+		to:      "",
+		promise: "a side looks how near the other is once in 64 messages",
+		pkg:     "./internal/engine", run: "TestSPSCApart$"},
+	{file: "internal/engine/spsc_apart.go",
+		from:    "u.left() < uint64(want) && ",
+		to:      "",
+		promise: "and not while it knows of enough",
+		pkg:     "./internal/engine", run: "TestSPSCApart$"},
+	{file: "internal/engine/spsc_put.go",
+		from:    "if s.put.pos == s.put.till || mem.Load64(s.look)&spscShut != 0 { // P0",
+		to:      "if s.put.pos == s.put.till {",
 		promise: "P0: nothing is put after a Shutdown has returned",
 		pkg:     "./internal/engine", run: "TestSimSPSCPutAfterShutdown$", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
-		from:    "if u.left < want || mem.Load64(s.look)&spscShut != 0 { // P0",
-		to:      "if u.left < want {",
+		from:    "if u.left() < want || mem.Load64(s.look)&spscShut != 0 { // P0",
+		to:      "if u.left() < want {",
 		promise: "P0 of a run",
 		pkg:     "./internal/engine", run: "TestSimSPSCPutAfterShutdown$", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
-		from: `	if mem.Load64(s.look)&spscShut != 0 { // P0
+		from: `	if mem.Load64(s.look)&spscShut != 0 { // P0: whoever has the side
 		return ErrShutdown
 	}
 `,
@@ -105,21 +146,35 @@ var spscMutations = []mutation{
 		promise: "P4: ring items",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
+		from: `	if s.unfenced.Load() {
+		mem.Release64(u.own, pos) // P3
+	} else {
+		storeFenced(u.own, pos)
+	}
+	v := mem.Load64(s.look)
+`,
+		to: `	v := mem.Load64(s.look)
+	if s.unfenced.Load() {
+		mem.Release64(u.own, pos) // P3
+	} else {
+		storeFenced(u.own, pos)
+	}
+`,
+		promise: "P3 before P4",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_put.go",
 		from: `	u.store(s) // P3
 	v := mem.Load64(s.look)
 `,
 		to: `	v := mem.Load64(s.look)
 	u.store(s) // P3
 `,
-		promise: "P3 before P4",
-		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+		promise: "P3 before P4 of a run",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.B_b_X.$", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
-		from: `	first, more := s.run(u, k)
-	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
-`,
-		to: `	first, more := s.run(u, k)
-	mem.Release64(u.own, u.pos+k)
-	mem.Copy(mem.Place(unsafe.Add(s.slots, u.at)), src, first) // P2
+		from: "	mem.Copy(mem.Place(unsafe.Add(s.slots, at)), src, first) // P2\n",
+		to: `	mem.Release64(u.own, u.pos+k)
+	mem.Copy(mem.Place(unsafe.Add(s.slots, at)), src, first) // P2
 `,
 		promise: "P2 before P3",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
@@ -129,18 +184,15 @@ var spscMutations = []mutation{
 		promise: "a message that was published in zeroes was not put",
 		pkg:     "./internal/engine", run: "TestSPSCLatePut$"},
 	{file: "internal/engine/spsc_get.go",
-		from: `	first, more := s.run(u, k)
-	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, u.at)), first) // G3
-`,
-		to: `	first, more := s.run(u, k)
-	mem.Release64(u.own, u.pos+k)
-	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, u.at)), first) // G3
+		from: "	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, at)), first) // G3\n",
+		to: `	mem.Release64(u.own, u.pos+k)
+	mem.Copy(dst, mem.Place(unsafe.Add(s.slots, at)), first) // G3
 `,
 		promise: "G3 before G4",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=4,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_get.go",
-		from:    "s.space.Ring(-1) // G5",
-		to:      "_ = 0",
+		from:    "	s.space.Ring(-1) // G5\n",
+		to:      "",
 		promise: "G5: ring space",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_get.go",
@@ -175,6 +227,11 @@ var spscMutations = []mutation{
 		to:      "",
 		promise: "E2: by a look that comes after the producer's fence",
 		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_end.go",
+		from:    "if !s.env.Sync() || s.env.Misses {",
+		to:      "if !s.env.Sync() {",
+		promise: "E2: nor does it rest on a fence that may miss the producer",
+		pkg:     "./internal/engine", run: "TestSimSPSCFindsTheMissed$/at_the_end", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_end.go",
 		from:    "s.env.change(s.end, 0, u.pos+1) //",
 		to:      "s.env.change(s.end, 0, u.pos) //",
@@ -234,11 +291,9 @@ var spscMutations = []mutation{
 		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
 	{file: "ring/spsc_get.go",
 		from: `	if s.closed.Load() && s.gotInZeroes() {
-		clear(vs[:n])
-`,
+		return s.gotNone(`,
 		to: `	if false {
-		clear(vs[:n])
-`,
+		return s.gotNone(`,
 		promise: "and a GetBatch",
 		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_get.go",
@@ -251,6 +306,11 @@ var spscMutations = []mutation{
 		to:      "",
 		promise: "what a process has for as long as it has a handle ends with the last one",
 		pkg:     "./ring", run: "TestSPSCGivenUp$"},
+	{file: "shm/participants.go",
+		from:    "return !alive || r.Alive()&sys.FutexOwnerDied != 0",
+		to:      "return !alive && r.Alive()&sys.FutexOwnerDied == 1",
+		promise: "who is dead soon has nothing",
+		pkg:     "./ring", run: "TestSPSCAfterADeath$"},
 	{file: "shm/ask.go",
 		from:    "return a.hasClosed()\n",
 		to:      "return false\n",

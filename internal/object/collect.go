@@ -38,3 +38,55 @@ func collect(k RegionKey) {
 	}
 	collecting.Unlock()
 }
+
+// What an argument holds until the child has it: ends of pipes. A handle says so to
+// the call that is collecting, by how it is held, and proc.Start drops it.
+var holding struct {
+	sync.Mutex
+	calls map[*[]func()]bool
+}
+
+// CollectHolds is Collect of what handles that were marshalled while f ran have held. If f
+// fails, or does not return, all is dropped.
+func CollectHolds(f func() error) (drops []func(), err error) {
+	held, whole := new([]func()), false
+	holding.Lock()
+	if holding.calls == nil {
+		holding.calls = map[*[]func()]bool{}
+	}
+	holding.calls[held] = true
+	holding.Unlock()
+	defer func() {
+		holding.Lock()
+		delete(holding.calls, held)
+		holding.Unlock()
+		if !whole {
+			Drop(*held)
+		}
+	}()
+	err = f()
+	holding.Lock() // of another goroutine's handle
+	drops, whole = *held, err == nil
+	delete(holding.calls, held)
+	holding.Unlock()
+	return drops, err
+}
+
+// Drop drops what CollectHolds returned.
+func Drop(drops []func()) {
+	for _, d := range drops {
+		d()
+	}
+}
+
+// Carried has each call that is collecting hold something: hold does it, and returns how
+// it is dropped, or nil.
+func Carried(hold func() (drop func())) {
+	holding.Lock()
+	defer holding.Unlock()
+	for held := range holding.calls {
+		if drop := hold(); drop != nil {
+			*held = append(*held, drop)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"weak"
 
 	"example.com/tandem/internal/mem"
 )
@@ -87,12 +88,14 @@ type Gate struct {
 // may need what no word in the zeroes tells it.
 type leaver struct {
 	look func(in func(mem.Area) mem.Area)
+	of   weak.Pointer[Core] // whole; look does not reach it
 }
 
-// OnLeave has look called at G4, as long as c's object is in use.
+// OnLeave has look called at G4, as long as something reaches a handle on c's object: it may
+// be gone else, and its memory another's.
 func (c *Core) OnLeave(look func(in func(mem.Area) mem.Area)) {
-	w, l := c.Whole(), &leaver{look}
-	g := w.Gate
+	w := c.Whole()
+	g, l := w.Gate, &leaver{look, weak.Make(w)}
 	g.flagsMu.Lock()
 	defer g.flagsMu.Unlock()
 	if g.leavers == nil {
@@ -113,7 +116,10 @@ func (g *Gate) Leave(in func(mem.Area) mem.Area) {
 	g.flagsMu.Lock()
 	defer g.flagsMu.Unlock()
 	for l := range g.leavers {
-		l.look(in)
+		if c := l.of.Value(); c != nil {
+			l.look(in)
+			runtime.KeepAlive(c)
+		}
 	}
 }
 

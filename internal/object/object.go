@@ -33,6 +33,11 @@ type Spec struct {
 	// number was left out) ends the open. Init is called under the directory's
 	// lock on zeroed memory.
 	Create func(participants int) (fields []Field, size uint64, init func(mem.Area), err error)
+
+	// Over reports of an object of the kind and the name that it has had its day: then it
+	// is removed, and one made in its place, in one section of the directory's lock, which
+	// is held when Over is called. nil: what is there is taken.
+	Over func(mem.Area) bool
 }
 
 // A Core is what this process has of an object: one that is whole, which all

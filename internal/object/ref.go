@@ -23,6 +23,7 @@ type Ref struct {
 	Lock       uint64   `cbor:"5,keyasint,omitempty"` // a Cond's: generation of the object that its lock is; 0: of its own
 	Dev        uint64   `cbor:"6,keyasint,omitempty"` // the region's file; 0, 0: an earlier build did not say
 	Ino        uint64   `cbor:"7,keyasint,omitempty"`
+	End        int      `cbor:"8,keyasint,omitempty"` // of a pipe
 }
 
 // On makes r a handle on something in the region k.

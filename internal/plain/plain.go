@@ -52,16 +52,17 @@ type Type struct {
 	Text string
 
 	// Padding are the bytes that hold no data: gaps, tails and blank fields.
-	Padding []Padding
+	// Bools are those of which only the lowest bit does.
+	Padding, Bools []Run
 
 	mask uint64
 }
 
-// Padding is a run of Len bytes at Offset; or, where Each is not nil, Len
+// A Run is of Len bytes at Offset; or, where Each is not nil, of Len
 // times Each, Stride bytes apart, from Offset on.
-type Padding struct {
+type Run struct {
 	Offset, Len uintptr
-	Each        []Padding
+	Each        []Run
 	Stride      uintptr
 }
 
@@ -97,9 +98,9 @@ func describe(t reflect.Type) (*Type, error) {
 	tell(&b, t, "", "", "", 0)
 	fmt.Fprintf(&b, "size %d align %d", d.Size, d.Align)
 	d.Text = b.String()
-	d.Padding = padding(t)
+	d.Padding, d.Bools = padding(t), bools(t)
 	if d.Word() != 0 {
-		d.mask = mask(t, 0)
+		d.mask = maskOf(t, 0)
 	}
 	return d, nil
 }
@@ -202,41 +203,70 @@ func article(t reflect.Type) string {
 }
 
 // padding lists what of t holds no data, in order, neighbours merged.
-func padding(t reflect.Type) []Padding {
+func padding(t reflect.Type) []Run {
 	if t.Size() == 0 {
 		return nil
 	}
 	switch t.Kind() {
 	case reflect.Array:
-		each := padding(t.Elem())
-		if len(each) == 0 {
-			return nil
-		}
-		if t.Len() == 1 {
-			return each
-		}
-		return []Padding{{Len: uintptr(t.Len()), Each: each, Stride: t.Elem().Size()}}
+		return times(padding(t.Elem()), t)
 	case reflect.Struct:
-		var ps []Padding
+		var ps []Run
 		end := uintptr(0) // of the data so far
 		for i := range t.NumField() {
 			f := t.Field(i)
 			if f.Name == "_" || f.Type.Size() == 0 {
 				continue
 			}
-			ps = appendPadding(ps, Padding{Offset: end, Len: f.Offset - end})
+			ps = appendRun(ps, Run{Offset: end, Len: f.Offset - end})
 			for _, p := range padding(f.Type) {
 				p.Offset += f.Offset
-				ps = appendPadding(ps, p)
+				ps = appendRun(ps, p)
 			}
 			end = f.Offset + f.Type.Size()
 		}
-		return appendPadding(ps, Padding{Offset: end, Len: t.Size() - end})
+		return appendRun(ps, Run{Offset: end, Len: t.Size() - end})
 	}
 	return nil
 }
 
-func appendPadding(ps []Padding, p Padding) []Padding {
+// bools lists the bools of t in the same way.
+func bools(t reflect.Type) (bs []Run) {
+	if t.Size() == 0 {
+		return nil
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return []Run{{Len: 1}}
+	case reflect.Array:
+		if t.Elem().Kind() == reflect.Bool {
+			return []Run{{Len: uintptr(t.Len())}}
+		}
+		return times(bools(t.Elem()), t)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			f := t.Field(i)
+			if f.Name == "_" {
+				continue
+			}
+			for _, b := range bools(f.Type) {
+				b.Offset += f.Offset
+				bs = appendRun(bs, b)
+			}
+		}
+	}
+	return bs
+}
+
+// times is what each element of the array t has.
+func times(each []Run, t reflect.Type) []Run {
+	if len(each) == 0 || t.Len() == 1 {
+		return each
+	}
+	return []Run{{Len: uintptr(t.Len()), Each: each, Stride: t.Elem().Size()}}
+}
+
+func appendRun(ps []Run, p Run) []Run {
 	if p.Len == 0 {
 		return ps
 	}
@@ -256,21 +286,33 @@ func (t *Type) HasPadding() bool { return len(t.Padding) > 0 }
 // caller owns.
 func (t *Type) ZeroPadding(p unsafe.Pointer) {
 	if len(t.Padding) > 0 {
-		zeroPadding(p, t.Padding)
+		mask(p, t.Padding, 0)
 	}
 }
 
-func zeroPadding(p unsafe.Pointer, ps []Padding) {
-	for i := range ps {
-		g := &ps[i]
-		at := unsafe.Add(p, g.Offset)
-		if g.Each == nil {
-			clear(unsafe.Slice((*byte)(at), g.Len))
-			continue
-		}
-		for range g.Len {
-			zeroPadding(at, g.Each)
-			at = unsafe.Add(at, g.Stride)
+// Mended reports whether Mend may change a value of t.
+func (t *Type) Mended() bool { return len(t.Padding)+len(t.Bools) > 0 }
+
+// Mend makes the value of type t at p, which the caller owns and has copied out of shared
+// memory, a valid one whatever was there: it clears the padding, and keeps the lowest bit
+// of each bool.
+func (t *Type) Mend(p unsafe.Pointer) {
+	mask(p, t.Padding, 0)
+	mask(p, t.Bools, 1)
+}
+
+// mask keeps the bits of m in all the bytes of rs. (No function for each: what is passed to
+// one escapes.)
+func mask(p unsafe.Pointer, rs []Run, m byte) {
+	for i := range rs {
+		r := &rs[i]
+		at := unsafe.Add(p, r.Offset)
+		for j := range r.Len {
+			if r.Each != nil {
+				mask(unsafe.Add(at, j*r.Stride), r.Each, m)
+			} else {
+				*(*byte)(unsafe.Add(at, j)) &= m
+			}
 		}
 	}
 }
@@ -289,19 +331,19 @@ func (t *Type) Word() int {
 // Word must not be 0.
 func (t *Type) Mask() uint64 { return t.mask }
 
-// mask is the mask of the bytes of t, shifted to where they lie.
-func mask(t reflect.Type, off uintptr) (m uint64) {
+// maskOf is the mask of the bytes of t, shifted to where they lie.
+func maskOf(t reflect.Type, off uintptr) (m uint64) {
 	switch {
 	case t.Size() == 0:
 	case t.Kind() == reflect.Struct:
 		for i := range t.NumField() {
 			if f := t.Field(i); f.Name != "_" {
-				m |= mask(f.Type, off+f.Offset)
+				m |= maskOf(f.Type, off+f.Offset)
 			}
 		}
 	case t.Kind() == reflect.Array:
 		for i := range t.Len() {
-			m |= mask(t.Elem(), off+uintptr(i)*t.Elem().Size())
+			m |= maskOf(t.Elem(), off+uintptr(i)*t.Elem().Size())
 		}
 	case t.Kind() == reflect.Bool:
 		m = 1 << (8 * off)

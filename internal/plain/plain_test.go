@@ -305,6 +305,14 @@ func TestPaddingIsWhatHoldsNoData(t *testing.T) {
 		if bytes.IndexByte(got[len(want):], 0) >= 0 {
 			t.Fatalf("%s: wrote past the end", typ)
 		}
+		bools(typ, want)
+		d.Mend(unsafe.Pointer(&v[0]))
+		if !bytes.Equal(got[:len(want)], want) || bytes.IndexByte(got[len(want):], 0) >= 0 {
+			t.Fatalf("%s:\nmended %x\nwant   %x", typ, got, want)
+		}
+		if d.Mended() != bytes.ContainsAny(want, "\x00\x01") {
+			t.Fatalf("%s: Mended = %v", typ, d.Mended())
+		}
 		if d.HasPadding() != bytes.Contains(want, []byte{0}) {
 			t.Fatalf("%s: HasPadding = %v", typ, d.HasPadding())
 		}

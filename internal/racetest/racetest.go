@@ -65,7 +65,7 @@ func Run[W any](t *testing.T, racer testproc.RoleName, pairs []Pair[W]) {
 	for _, p := range pairs {
 		t.Run(p.Name, func(t *testing.T) {
 			t.Parallel()
-			err := racer.Start(t, "GORACE=exitcode=66 atexit_sleep_ms=50 log_path="+filepath.Join(dir, "report"), "--", p.Name).Wait()
+			err := racer.Start(t, "GORACE=exitcode=66 atexit_sleep_ms=50 history_size=7 log_path="+filepath.Join(dir, "report"), "--", p.Name).Wait()
 			var exit *exec.ExitError
 			reported := errors.As(err, &exit) && exit.ExitCode() == 66
 			switch {

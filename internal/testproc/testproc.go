@@ -20,6 +20,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +28,11 @@ import (
 	"time"
 )
 
-const roleVar = "TANDEM_TEST_ROLE"
+const (
+	roleVar   = "TANDEM_TEST_ROLE"
+	parentVar = "TANDEM_TEST_PARENT" // whom a child does not outlive
+	orphaned  = 4                    // what it exits with then
+)
 
 // Patience is how long a test waits for an event that must come.
 const Patience = 60 * time.Second
@@ -66,8 +71,27 @@ func RunRole() {
 		fmt.Fprintln(os.Stderr, "testproc: no role", name)
 		os.Exit(3)
 	}
+	if parent := os.Getenv(parentVar); parent != "" {
+		os.Unsetenv(parentVar) // its own children are nobody else's
+		go endWith(parent)
+	}
 	f(os.Args[1:])
 	os.Exit(0)
+}
+
+// endWith ends the child when its parent is gone, who was killed, or was not through in
+// time: what it waits for comes from nobody then. A pid namespace shows no parent.
+func endWith(parent string) {
+	for {
+		pid := os.Getppid()
+		if pid == 0 {
+			return
+		}
+		if strconv.Itoa(pid) != parent {
+			os.Exit(orphaned)
+		}
+		awaitGone(pid)
+	}
 }
 
 // Say tells the parent a line.
@@ -131,7 +155,7 @@ func (r RoleName) start(t testing.TB, prepare func(*exec.Cmd), args []string) *C
 		}
 	}
 	cmd := r.Command(args...)
-	cmd.Env = append(cmd.Env, env...)
+	cmd.Env = append(append(cmd.Env, parentVar+"="+strconv.Itoa(os.Getpid())), env...)
 	cmd.Stderr = os.Stderr
 	if prepare != nil {
 		prepare(cmd)

@@ -125,6 +125,9 @@ func (a *Any) Start(ctx context.Context, s *Spinner) {
 		}
 		p.w = p.shown[0].w
 	}
+	if a.words == 1 && len(a.ends) == 1 {
+		a.w.For(a.ends[0]) // one that spins for long looks there, too
+	}
 }
 
 // Done gives all back. It ends in the Waiter's, which may panic with what the context has.

@@ -36,7 +36,7 @@ var _ = []io.Closer{
 	(*tsync.BoundedSemaphore)(nil), (*tsync.Event)(nil), (*tsync.Barrier)(nil), (*tsync.Once)(nil),
 	(*atomics.Value[int])(nil), (*atomics.Array[int])(nil), (*atomics.Slice[int])(nil),
 	(*ring.Queue[int])(nil), (*ring.SPSC[int])(nil),
-	(*ring.Broadcast[int])(nil), (*ring.Subscriber[int])(nil),
+	(*ring.Broadcast[int])(nil), (*ring.Subscriber[int])(nil), (*ring.Conn[int])(nil),
 }
 
 type (
@@ -94,9 +94,9 @@ var (
 	_ func(ctx, ...shm.Waitable) (int, error) = shm.WaitAny
 	_                                         = []shm.Waitable{
 		(*tsync.Event)(nil), (*tsync.Semaphore)(nil), (*tsync.BoundedSemaphore)(nil),
-		(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil), (*proc.Process)(nil),
+		(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil), (*ring.Conn[msg])(nil), (*proc.Process)(nil),
 	}
-	_ = []interface{ Poll(context.Context) error }{(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil)}
+	_ = []interface{ Poll(context.Context) error }{(*ring.Queue[msg])(nil), (*ring.SPSC[msg])(nil), (*ring.Subscriber[msg])(nil), (*ring.Conn[msg])(nil)}
 )
 
 // Package shm: what a program, or the tool, sees of others.
@@ -332,6 +332,21 @@ var (
 )
 
 var (
+	_ = ring.PipeOptions{Direction: ring.Direction(0), Buffer: int(0), Codec: ring.Codec(nil)}
+
+	_ [2]ring.End       = [...]ring.End{ring.Left, ring.Right}
+	_ [2]ring.Direction = [...]ring.Direction{ring.Duplex, ring.OneWay}
+
+	_ func(*shm.Region, string, ring.End, *ring.PipeOptions) (*ring.Conn[msg], error) = ring.OpenPipe[msg]
+	_ func(*ring.Conn[msg], ctx, msg) error                                           = (*ring.Conn[msg]).Send
+	_ func(*ring.Conn[msg], ctx) (msg, error)                                         = (*ring.Conn[msg]).Recv
+	_ func(*ring.Conn[msg], ctx) error                                                = (*ring.Conn[msg]).Poll
+	_ func(*ring.Conn[msg]) error                                                     = (*ring.Conn[msg]).Close
+	_ handle                                                                          = (*ring.Conn[msg])(nil)
+	_ error                                                                           = ring.ErrDirection
+)
+
+var (
 	_ = ring.BroadcastOptions{
 		Mode:       ring.BroadcastMode(0),
 		Capacity:   int(0),
@@ -422,6 +437,7 @@ func TestOptions(t *testing.T) {
 		{shm.Participant{}, []string{"Index", "Epoch", "PID", "Name", "Started", "State"}},
 		{ring.QueueOptions{}, []string{"Capacity", "Buffer", "MaxMessage", "Codec", "Wait"}},
 		{ring.SPSCOptions{}, []string{"Capacity", "Wait"}},
+		{ring.PipeOptions{}, []string{"Direction", "Buffer", "Codec"}},
 		{ring.BroadcastOptions{}, []string{"Mode", "Capacity", "Buffer", "MaxMessage", "Codec", "Wait"}},
 		{proc.Options{}, []string{"Name", "Stdin", "Stdout", "Stderr", "Env", "Dir", "Regions", "Grace", "KeepOnExit"}},
 	} {

@@ -31,6 +31,27 @@ func init() {
 			return err
 		}, err
 	}
+	deeds["waitany"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+		s, err := tsync.OpenSemaphore(r, "signals", -1)
+		if err != nil {
+			return nil, err
+		}
+		never, err := tsync.OpenEvent(r, "never")
+		return func(ctx context.Context) error {
+			i, err := shm.WaitAny(ctx, never, s)
+			if err != nil {
+				return err
+			}
+			if i != 1 {
+				return errors.New("the event was never set")
+			}
+			ok, err := s.TryAcquire()
+			if ok {
+				return counted(&rep.Took, mu, err)
+			}
+			return err
+		}, err
+	}
 	deeds["release"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
 		s, err := tsync.OpenSemaphore(r, "signals", -1)
 		return func(ctx context.Context) error {
@@ -90,7 +111,7 @@ func counted(n *int, mu *sync.Mutex, err error) error {
 // A permit of a count of signals, which no recovery gives back, is gone if and
 // only if an Acquire returned nil.
 func TestSignalsTaken(t *testing.T) {
-	for _, name := range []string{"acquire", "tryacquire"} {
+	for _, name := range []string{"acquire", "tryacquire", "waitany"} {
 		t.Run(name, func(t *testing.T) {
 			r := shmtest.Region(t)
 			s := testproc.Get(tsync.OpenSemaphore(r, "signals", 0))(t)

@@ -59,9 +59,13 @@ func leave(r *shm.Region, do deed) (rep report) {
 	var mu sync.Mutex
 	var wg, begun sync.WaitGroup
 	begun.Add(hands)
-	for range hands {
+	var all [hands]func(context.Context) error
+	for i := range all { // all, before one begins: it might fill what the next one comes to
 		f, err := do(r, &rep, &mu)
 		testproc.Must(err)
+		all[i] = f
+	}
+	for _, f := range all {
 		wg.Go(func() {
 			for n := 0; ; n++ {
 				err := f(context.Background())

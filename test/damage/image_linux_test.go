@@ -44,6 +44,8 @@ const (
 	objects      = 50
 )
 
+var someBytes = ring.QueueOptions{Capacity: 8, Buffer: 1 << 14, MaxMessage: 6000}
+
 func text(n int) string {
 	b := make([]byte, n)
 	for i := range b {
@@ -102,7 +104,7 @@ var first = testproc.Role("first", func(args []string) {
 
 	empty := must(ring.OpenQueue[pair](r, "empty", &ring.QueueOptions{Capacity: 5}))
 	pairs := must(ring.OpenQueue[pair](r, "pairs", &ring.QueueOptions{Capacity: 8}))
-	bytes := must(ring.OpenQueue[[]byte](r, "bytes", &ring.QueueOptions{Capacity: 8, Buffer: 1 << 14, MaxMessage: 6000}))
+	bytes := must(ring.OpenQueue[[]byte](r, "bytes", &someBytes))
 	full := must(ring.OpenQueue[string](r, "full", &ring.QueueOptions{Capacity: 4, Buffer: 1 << 13}))
 	jobs := must(ring.OpenQueue[job](r, "jobs", &ring.QueueOptions{Capacity: 8, Buffer: 1 << 14}))
 	pages := must(ring.OpenQueue[page](r, "pages", &ring.QueueOptions{Capacity: 4}))
@@ -143,6 +145,15 @@ var first = testproc.Role("first", func(args []string) {
 	testproc.Must(over.Shutdown())
 	testproc.Must(tocks.Shutdown())
 	must(tocks.Get(bg))
+	left := must(ring.OpenPipe[string](r, "talk", ring.Left, &ring.PipeOptions{Buffer: 1 << 13}))
+	right := must(ring.OpenPipe[string](r, "talk", ring.Right, nil))
+	sends := must(ring.OpenPipe[pair](r, "one-way", ring.Left, &ring.PipeOptions{Direction: ring.OneWay, Buffer: 256}))
+	for i := range 4 {
+		testproc.Must(left.Send(bg, text(i*300)))
+		testproc.Must(right.Send(bg, text(i*200)))
+		testproc.Must(sends.Send(bg, pair{int64(i), 5}))
+	}
+	must(left.Recv(bg))
 	news := must(ring.OpenBroadcast[string](r, "news", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 4, Buffer: 1 << 13}))
 	quotes := must(ring.OpenBroadcast[pair](r, "quotes", &ring.BroadcastOptions{Capacity: 4}))
 	must(news.Subscribe())
@@ -162,6 +173,9 @@ var first = testproc.Role("first", func(args []string) {
 	runtime.KeepAlive(ticks)
 	runtime.KeepAlive(tocks)
 	runtime.KeepAlive(unread)
+	runtime.KeepAlive(left)
+	runtime.KeepAlive(right)
+	runtime.KeepAlive(sends)
 })
 
 // second dies with a lock, while first is there to notice.

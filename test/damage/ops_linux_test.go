@@ -70,7 +70,12 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	for _, name := range []string{"empty", "pairs", "shut", "over"} {
 		open(name, func() error { return queue(u, name, func(i int) pair { return pair{int64(i), 4} }) })
 	}
-	open("bytes", func() error { return queue(u, "bytes", func(i int) []byte { return []byte(text(i * 100)) }) })
+	open("bytes", func() error {
+		if _, err := ring.OpenQueue[[]byte](r, "bytes", &someBytes); err != nil { // it may have been removed
+			return err
+		}
+		return queue(u, "bytes", func(i int) []byte { return []byte(text(i * 100)) })
+	})
 	open("full", func() error { return queue(u, "full", func(i int) string { return text(i * 50) }) })
 	open("jobs", func() error {
 		return queue(u, "jobs", func(i int) job { return job{text(i), []string{"b"}, map[string]int{"y": i}} })
@@ -78,6 +83,10 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	for _, name := range []string{"ticks", "tocks"} {
 		open(name, func() error { return spsc(u, name) })
 	}
+	for _, end := range []ring.End{ring.Left, ring.Right} { // of a pipe anew, where those who had it are recovered
+		open("talk", func() error { return pipe(u, "talk", end, func(i int) string { return text(i * 50) }) })
+	}
+	open("one-way", func() error { return pipe(u, "one-way", ring.Right, func(i int) pair { return pair{int64(i), 3} }) })
 	open("news", func() error { return broadcast(u, "news", func(i int) string { return text(i * 50) }) })
 	open("quotes", func() error { return broadcast(u, "quotes", func(i int) pair { return pair{int64(i), 6} }) })
 	open("pages", func() error { return queue(u, "pages", func(i int) page { return page{ID: int64(i)} }) })
@@ -418,6 +427,7 @@ func queue[T any](u *user, name string, message func(i int) T) error {
 	if u.rnd.IntN(4) == 0 || strings.HasPrefix(name, "f") {
 		u.try(name+" Shutdown", q.Shutdown)
 	}
+	u.any(name, q)
 	u.again(name, q, new(ring.Queue[T]), nil)
 	return nil
 }
@@ -449,6 +459,7 @@ func spsc(u *user, name string) error {
 	if u.rnd.IntN(4) == 0 {
 		u.try(name+" Shutdown", s.Shutdown)
 	}
+	u.any(name, s)
 	u.again(name, s, new(ring.SPSC[pair]), nil)
 	return nil
 }
@@ -472,11 +483,28 @@ func broadcast[T any](u *user, name string, message func(i int) T) error {
 	if err == nil {
 		u.add(name+" Next", func(ctx context.Context) error { _, _, err := s.Next(ctx); return err })
 		u.add(name+" All", func(ctx context.Context) error { return some(s.All(ctx)) })
+		u.any(name, s)
 	}
 	if u.rnd.IntN(4) == 0 {
 		u.try(name+" Shutdown", b.Shutdown)
 	}
 	u.again(name, b, new(ring.Broadcast[T]), nil)
+	return nil
+}
+
+func pipe[T any](u *user, name string, end ring.End, message func(i int) T) error {
+	c, err := ring.OpenPipe[T](u.r, name, end, nil)
+	if err != nil {
+		return err
+	}
+	name += " " + end.String()
+	u.add(name+" Send", func(ctx context.Context) error { return c.Send(ctx, message(u.rnd.IntN(60))) })
+	u.add(name+" Recv", func(ctx context.Context) error { _, err := c.Recv(ctx); return err })
+	u.add(name+" Poll", func(ctx context.Context) error { return c.Poll(ctx) })
+	if u.rnd.IntN(4) == 0 {
+		u.try(name+" Close", c.Close)
+	}
+	u.again(name, c, new(ring.Conn[T]), nil)
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"time"
 
+	"example.com/tandem/shm"
 	"example.com/tandem/sync"
 )
 
@@ -176,6 +177,15 @@ func (u *user) semaphore(name string, s semaphore) {
 	u.try(name+" TryAcquire", func() error { _, err := s.TryAcquire(); return err })
 	u.try(name+" Release", func() error { return s.Release(1 + u.rnd.IntN(3)) })
 	u.try(name+" Value", func() error { return wish(s.Value()) })
+	u.any(name, s.(shm.Waitable))
+}
+
+// any waits for one that is there twice.
+func (u *user) any(name string, w shm.Waitable) {
+	u.add(name+" WaitAny", func(ctx context.Context) error { _, err := shm.WaitAny(ctx, w, w); return err })
+	if p, ok := w.(interface{ Poll(context.Context) error }); ok {
+		u.add(name+" Poll", p.Poll)
+	}
 }
 
 func (u *user) event(name string) error {
@@ -187,6 +197,7 @@ func (u *user) event(name string) error {
 	u.try(name+" Set", e.Set)
 	u.try(name+" Clear", e.Clear)
 	u.try(name+" IsSet", func() error { return wish(e.IsSet()) })
+	u.any(name, e)
 	u.again(name, e, new(sync.Event), nil)
 	return nil
 }

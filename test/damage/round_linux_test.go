@@ -64,8 +64,10 @@ const (
 	// call waits for anything is Check, for a directory that is being changed.
 	tooLong = 2 * time.Minute
 	// tooMuch is what all calls that run at a time may allocate while one does:
-	// regions are of 1 MiB.
-	tooMuch = 96 << 20
+	// regions are of 1 MiB. One that waits, for answers of others, is charged with all that
+	// the others do meanwhile.
+	tooMuch       = 96 << 20
+	tooMuchSecond = 512 << 20
 )
 
 // guard ends the process if a call goes on for too long.
@@ -89,18 +91,17 @@ func (r *round) run(o op) {
 	defer cancel()
 	r.watch.what.Store(&what)
 	r.watch.since.Store(time.Now().UnixNano())
-	allocated := allocations()
+	allocated, begun := allocations(), time.Now()
 	defer func() {
 		r.watch.since.Store(0)
 		if p := recover(); p != nil {
 			fault("panic: %v\n%s", p, debug.Stack())
 		}
-		if n := allocations() - allocated; n > tooMuch {
+		if n := allocations() - allocated; float64(n) > tooMuch+tooMuchSecond*time.Since(begun).Seconds() {
 			fault("%d MB allocated", n>>20)
 		}
 	}()
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
-	begun := time.Now()
 	err := o.do(ctx)
 	if d := time.Since(begun); d > slow {
 		fmt.Fprintf(os.Stderr, "slow: %s: %v: %v\n", what, d, err)
@@ -133,7 +134,7 @@ var documented = []error{
 	shm.ErrClosed, shm.ErrMismatch, shm.ErrNotRegion, shm.ErrVersion, shm.ErrCorrupt, shm.ErrNoSpace,
 	shm.ErrTooManyParticipants, shm.ErrOwnerDied, shm.ErrNotOwner, shm.ErrNotLocked,
 	sync.ErrBroken, sync.ErrOverRelease,
-	ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrBusy, ring.ErrCodec,
+	ring.ErrFull, ring.ErrEmpty, ring.ErrTooLarge, ring.ErrShutdown, ring.ErrOverDone, ring.ErrBusy, ring.ErrCodec, ring.ErrDirection, syscall.EPIPE,
 	io.EOF, fs.ErrNotExist, fs.ErrExist, fs.ErrPermission, context.DeadlineExceeded, syscall.EBUSY,
 }
 

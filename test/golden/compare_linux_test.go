@@ -100,6 +100,8 @@ func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
 			compareQueue(t, s, g)
 		case "spsc":
 			compareSPSC(t, s, g)
+		case "pipe":
+			comparePipe(t, s, g)
 		case "broadcast":
 			compareBroadcast(t, s, g)
 		case "value", "array", "slice", "mutex":
@@ -144,6 +146,27 @@ func compareSPSC(t *testing.T, s *seenObject, g *shm.ObjectState) {
 		sides[h.What] = holder(&h)
 	}
 	want(t, s.Name+": sides", []string{who(s.Producer), who(s.Consumer)}, []string{sides["producer"], sides["consumer"]})
+}
+
+func comparePipe(t *testing.T, s *seenObject, g *shm.ObjectState) {
+	t.Helper()
+	var states, held, wanted []string
+	for _, e := range s.Ends {
+		states = append(states, e.End+" "+e.State)
+		for _, i := range e.Holders {
+			held = append(held, fmt.Sprint(e.End, " end ", i))
+		}
+	}
+	want(t, s.Name+": ends", strings.Join(states, ", "), g.State)
+	for _, h := range g.Holders {
+		wanted = append(wanted, fmt.Sprint(h.What, " ", h.Index))
+	}
+	want(t, s.Name+": holders", held, wanted)
+	n := uint64(0)
+	for _, w := range s.Ways {
+		n += w.Sent - w.Received
+	}
+	want(t, s.Name+": bytes", int(n), g.Len)
 }
 
 func compareBroadcast(t *testing.T, s *seenObject, g *shm.ObjectState) {

@@ -3,7 +3,6 @@ package golden
 import (
 	"encoding/binary"
 	"hash/fnv"
-	"math/bits"
 	"slices"
 )
 
@@ -61,11 +60,15 @@ func normalise(b []byte) {
 		switch le.Uint32(b[e+4:]) {
 		case 1, 2, 3, 4, 9, 10, 11:
 			mutexes = append(mutexes, off)
+		case 15:
+			for i := range uint64(le.Uint32(b[off+12:])) {
+				way := off + 512 + 768*i
+				mutexes = append(mutexes, way, way+128)
+				b[way+512] &^= 2
+				b[way+516] &^= 2
+			}
 		case 17:
 			normaliseBroadcast(b[off:])
-		}
-		if kind := le.Uint32(b[e+4:]); kind == 10 || kind == 11 {
-			normaliseTags(b[off:])
 		}
 		for _, bell := range bells(le.Uint32(b[e+4:]), participants) {
 			b[off+bell] &^= 2
@@ -112,49 +115,6 @@ func normaliseWaits(row []byte) {
 	for i, w := range words {
 		le.PutUint64(row[16+16*i:], w)
 		le.PutUint64(row[24+16*i:], 5_000_000_000) // since
-	}
-}
-
-// normaliseTags numbers the tags of a value or an array anew, in the order of its copies:
-// each process begins with a sequence of its own.
-func normaliseTags(o []byte) {
-	n, width := le.Uint64(o[128:]), uint64(le.Uint32(o[136:]))
-	rows, spares := uint64(le.Uint32(o[144:])), uint64(le.Uint32(o[148:]))
-	if width == 1 || width == 2 || width == 4 || width == 8 {
-		return
-	}
-	copies := n + rows*spares
-	stride := 8 + up(width, 8)
-	if stride > 64 {
-		stride = up(stride, 64)
-	} else {
-		stride = 1 << bits.Len64(stride-1)
-	}
-	lines := (rows + 1) / 2
-	if spares == 1 {
-		lines = (rows + 7) / 8
-	}
-	first := 192 + 64*lines + up(8*n, 64)
-	now := map[uint64]uint64{}
-	for k := range copies {
-		if at := first + k*stride; le.Uint64(o[at:])>>34 != 0 {
-			tag := le.Uint64(o[at:])
-			now[tag] = tag>>34<<34 | 1<<20 | k
-			le.PutUint64(o[at:], now[tag])
-		}
-	}
-	for at := uint64(192); at < 192+64*lines; at += 8 {
-		if tag := le.Uint64(o[at:]); tag>>34 != 0 {
-			if now[tag] == 0 { // of what is in no copy any more
-				now[tag] = tag>>34<<34 | 1<<21
-			}
-			le.PutUint64(o[at:], now[tag])
-		}
-	}
-	for i := range n {
-		at := 192 + 64*lines + 8*i
-		k := le.Uint64(o[at:]) & (1<<bits.Len64(copies-1) - 1)
-		le.PutUint64(o[at:], le.Uint64(o[first+k*stride:])<<bits.Len64(copies-1)|k)
 	}
 }
 

@@ -109,6 +109,16 @@ type seenObject struct {
 	End                *uint64
 	Producer, Consumer *seenWho
 
+	Ends []struct {
+		End, State string
+		Holders    []int
+	}
+	Ways []struct {
+		From           string
+		Sent, Received uint64
+		Messages       []struct{ Message json.RawMessage }
+	}
+
 	Messages, Taken []struct {
 		Slot    int
 		Phase   string
@@ -199,6 +209,11 @@ var contents = map[string]map[string]string{
 		"over":   "",
 		"half":   "8, 9",
 	},
+	"pipe": {
+		"talk":    `from the left: "two", "", from the right: "` + long("round ") + `"`,
+		"numbers": "from the left: -2, 3",
+		"idle":    "from the left: , from the right: ",
+	},
 }
 
 // The reader finds in the images what Go does, and what was put there.
@@ -225,6 +240,16 @@ func (o *seenObject) text(t *testing.T) string {
 			ms = append(ms, compact(t, m.Message))
 		}
 		return strings.Join(ms, ", ")
+	case "pipe":
+		var ways []string
+		for _, w := range o.Ways {
+			var ms []string
+			for _, m := range w.Messages {
+				ms = append(ms, compact(t, m.Message))
+			}
+			ways = append(ways, "from the "+w.From+": "+strings.Join(ms, ", "))
+		}
+		return strings.Join(ways, ", ")
 	case "value", "array", "slice":
 		return compact(t, o.Cells)
 	default:

@@ -120,6 +120,19 @@ func getWord(h any) error         { return first(h.(spsc).TryGet()) }
 func put(ctx bg, h any) error { return h.(queue).Put(ctx, "held") }
 func get(h any) error         { return first(h.(queue).TryGet()) }
 
+type conn = *ring.Conn[int64]
+
+var connCalls = map[string]func(bg, any) error{
+	"Send": func(ctx bg, h any) error { return h.(conn).Send(ctx, 1) },
+	"Recv": func(ctx bg, h any) error { return first(h.(conn).Recv(ctx)) },
+	"Poll": func(ctx bg, h any) error { return h.(conn).Poll(ctx) },
+}
+
+// openConn opens an end of a pipe that has room for one message.
+func openConn(r *shm.Region) (conn, error) {
+	return ring.OpenPipe[int64](r, "object", ring.Left, &ring.PipeOptions{Buffer: 16})
+}
+
 // A listened broadcast has a subscriber that reads nothing.
 type listened struct {
 	*ring.Broadcast[string]
@@ -221,6 +234,16 @@ var kinds = map[string]kind{
 		"Poll": func(ctx bg, h any) error { return h.(*ring.Subscriber[string]).Poll(ctx) },
 	}, nil, "Next", nil},
 	"queue, empty, by lease": {open(openQueue), queueCalls(""), nil, "Lease", nil},
+	"pipe, full": {open(openConn), connCalls, func(ctx bg, h any) error {
+		for range 4 { // the ring is of 64 bytes
+			if err := h.(conn).Send(ctx, 1); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, "Send", nil},
+	"pipe, empty":            {open(openConn), connCalls, nil, "Recv", nil},
+	"pipe, empty, by a poll": {open(openConn), connCalls, nil, "Poll", nil},
 	"spsc, full":             {open(openSPSC), spscCalls, putWord, "Put", getWord},
 	"spsc, full, a batch":    {open(openSPSC), spscCalls, putWord, "PutBatch", getWord},
 	"spsc, empty":            {open(openSPSC), spscCalls, nil, "Get", nil},

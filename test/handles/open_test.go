@@ -117,6 +117,13 @@ var openers = []opener{
 	{"queue", made(func(r *shm.Region, name string) (*ring.Queue[string], error) {
 		return ring.OpenQueue[string](r, name, nil)
 	}), nil},
+	{"pipe", made(func(r *shm.Region, name string) (*ring.Conn[int64], error) {
+		return ring.OpenPipe[int64](r, name, ring.Left, nil)
+	}), func(t *testing.T) map[string]error {
+		var none ring.Conn[int64]
+		return map[string]error{"Send": none.Send(background, 1), "Recv": first(none.Recv(background)), "Poll": none.Poll(background),
+			"MarshalBinary": first(none.MarshalBinary())}
+	}},
 	{"spsc", made(func(r *shm.Region, name string) (*ring.SPSC[int64], error) {
 		return ring.OpenSPSC[int64](r, name, nil)
 	}), func(t *testing.T) map[string]error {

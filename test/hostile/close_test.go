@@ -35,6 +35,8 @@ func TestCloseUnderEverything(t *testing.T) {
 		texts := testproc.Get(ring.OpenQueue[string](r, "texts", &ring.QueueOptions{Capacity: 4}))(t)
 		idle := testproc.Get(ring.OpenQueue[int64](r, "idle", nil))(t)
 		ticks := testproc.Get(ring.OpenSPSC[int64](r, "ticks", &ring.SPSCOptions{Capacity: 4}))(t)
+		left := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Left, &ring.PipeOptions{Buffer: 64}))(t)
+		right := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Right, nil))(t)
 		mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
 		held := testproc.Get(tsync.OpenMutex(r, "held"))(t)
 		v := testproc.Get(atomics.OpenValue(r, "v", int64(1)))(t)
@@ -86,6 +88,11 @@ func TestCloseUnderEverything(t *testing.T) {
 			"Drop":     func() error { l, err := loans.Loan(ctx, 5000); return errors.Join(err, l.Drop()) },
 			"Send":     func() error { return one(ticks.PutBatch(ctx, make([]int64, 3))) },
 			"Receive":  func() error { return one(ticks.Get(ctx)) },
+			"Say":      func() error { return left.Send(ctx, 1) },
+			"Hear":     func() error { return one(right.Recv(ctx)) },
+			"HearToo":  func() error { return one(right.Recv(ctx)) },
+			"Answer":   func() error { return one(left.Recv(ctx)) },
+			"PipePoll": func() error { return left.Poll(ctx) },
 			"Nack":     func() error { d, err := texts.Lease(ctx); return errors.Join(err, d.Nack()) },
 			"Join":     func() error { return texts.Join(ctx) },
 			"TaskDone": func() error { return ignore(words.TaskDone(), ring.ErrOverDone) },
@@ -128,6 +135,9 @@ func TestCloseUnderEverything(t *testing.T) {
 			"Set":         func() error { return errors.Join(event.Set(), event.Clear()) },
 			"EventWait":   func() error { return event.Wait(ctx) },
 			"NeverWait":   func() error { return never.Wait(ctx) },
+			"Any":         func() error { return one(shm.WaitAny(ctx, words, ticks, sem, event, left, idle)) },
+			"AnyNever":    func() error { return one(shm.WaitAny(ctx, never, none, idle)) },
+			"Poll":        func() error { return idle.Poll(ctx) },
 			"Party":       func() error { return ignore(one(bar.Wait(ctx)), tsync.ErrBroken) },
 			"PartyToo":    func() error { return ignore(one(bar.Wait(ctx)), tsync.ErrBroken) },
 			"Break":       func() error { return errors.Join(bar.Abort(), bar.Reset()) },

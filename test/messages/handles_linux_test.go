@@ -87,10 +87,11 @@ func TestReadOnly(t *testing.T) {
 func TestZeroHandles(t *testing.T) {
 	var q ring.Queue[int]
 	var s ring.SPSC[int]
+	var end ring.Conn[int]
 	var mu tsync.Mutex
 	var v atomics.Value[int]
 	const noQueue, noMutex = ": the handle was not made by OpenQueue: invalid argument", ": the handle was not made by an OpenX of package sync: invalid argument"
-	const noSPSC = ": the handle was not made by OpenSPSC: invalid argument"
+	const noSPSC, noConn = ": the handle was not made by OpenSPSC: invalid argument", ": the handle was not made by OpenPipe: invalid argument"
 	const noValue, noRegion = ": the handle was not made by OpenValue, OpenArray or OpenSlice: invalid argument", ": the region is nil or was not opened: invalid argument"
 	rows := []row{
 		{"Put", func() error { return q.Put(ctx, 1) }, fs.ErrInvalid, "queue.Put" + noQueue},
@@ -111,6 +112,10 @@ func TestZeroHandles(t *testing.T) {
 		{"spsc.GetBatch", func() error { return second(s.GetBatch(ctx, nil)) }, fs.ErrInvalid, "spsc.Get" + noSPSC},
 		{"spsc.Shutdown", s.Shutdown, fs.ErrInvalid, "spsc.Shutdown" + noSPSC},
 		{"spsc.Marshal", func() error { return second(s.MarshalBinary()) }, fs.ErrInvalid, "spsc.MarshalBinary" + noSPSC},
+		{"conn.Send", func() error { return end.Send(ctx, 1) }, fs.ErrInvalid, "conn.Send" + noConn},
+		{"conn.Recv", func() error { return second(end.Recv(ctx)) }, fs.ErrInvalid, "conn.Recv" + noConn},
+		{"conn.Poll", func() error { return end.Poll(ctx) }, fs.ErrInvalid, "conn.Poll" + noConn},
+		{"conn.Marshal", func() error { return second(end.MarshalBinary()) }, fs.ErrInvalid, "conn.MarshalBinary" + noConn},
 		{"Lock", func() error { return mu.Lock(ctx) }, fs.ErrInvalid, "mutex.Lock" + noMutex},
 		{"Unlock", mu.Unlock, fs.ErrInvalid, "mutex.Unlock" + noMutex},
 		{"value.Lock", func() error { return v.Lock(ctx) }, fs.ErrInvalid, "atomics.Lock" + noValue},

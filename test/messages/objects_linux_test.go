@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"strings"
+	"syscall"
 	"testing"
 
 	"example.com/tandem/atomics"
@@ -223,6 +224,45 @@ func TestBroadcast(t *testing.T) {
 		{"publish, closed", func() error { return b.TryPublish(tick{}) }, shm.ErrClosed, "broadcast.TryPublish feed/news: the handle is closed"},
 		{"shut down, closed", b.Shutdown, shm.ErrClosed, "broadcast.Shutdown feed/news: the handle is closed"},
 		{"subscribe, closed", func() error { return second(b.Subscribe()) }, shm.ErrClosed, "broadcast.Subscribe feed/news: the handle is closed"},
+	})
+}
+
+func TestPipe(t *testing.T) {
+	r := feed(t, nil)
+	open := func(end ring.End, o *ring.PipeOptions) func() error {
+		return func() error { return second(ring.OpenPipe[tick](r, "pipe", end, o)) }
+	}
+	left := testproc.Get(ring.OpenPipe[tick](r, "pipe", ring.Left, nil))(t)
+	right := testproc.Get(ring.OpenPipe[tick](r, "pipe", ring.Right, nil))(t)
+	sends := testproc.Get(ring.OpenPipe[string](r, "one", ring.Left, &ring.PipeOptions{Direction: ring.OneWay, Buffer: 100}))(t)
+	gets := testproc.Get(ring.OpenPipe[string](r, "one", ring.Right, nil))(t)
+	coded := testproc.Get(ring.OpenPipe[tick](r, "coded", ring.Left, &ring.PipeOptions{Codec: mute{"mine"}}))(t)
+	check(t, []row{
+		{"end", open(7, nil), fs.ErrInvalid, "ring.OpenPipe feed/pipe: end 7, want Left or Right: invalid argument"},
+		{"direction", open(ring.Left, &ring.PipeOptions{Direction: 9}), fs.ErrInvalid, "ring.OpenPipe feed/pipe: direction 9, want Duplex or OneWay: invalid argument"},
+		{"buffer", open(ring.Left, &ring.PipeOptions{Buffer: -1}), fs.ErrInvalid, "ring.OpenPipe feed/pipe: buffer -1, want 8 to 1099511627776, or 0 for the default: invalid argument"},
+		{"short buffer", open(ring.Left, &ring.PipeOptions{Buffer: 20}), fs.ErrInvalid, "ring.OpenPipe feed/pipe: buffer 20 for messages of 16 bytes, want 24: invalid argument"},
+		{"another direction", open(ring.Left, &ring.PipeOptions{Direction: ring.OneWay}), shm.ErrMismatch, "ring.OpenPipe feed/pipe" + another + "direction: one way here, duplex in the region"},
+		{"another buffer", open(ring.Left, &ring.PipeOptions{Buffer: 64}), shm.ErrMismatch, "ring.OpenPipe feed/pipe" + another + "buffer: 64 here, 65536 in the region"},
+		{"too large", func() error { return sends.Send(ctx, strings.Repeat("x", 93)) }, ring.ErrTooLarge, "conn.Send feed/one: 93 bytes, at most 92: message is too large"},
+		{"does not encode", func() error { return coded.Send(ctx, tick{}) }, errMute, "conn.Send feed/coded: message does not encode or decode: it says nothing"},
+		{"send the wrong way", func() error { return gets.Send(ctx, "x") }, ring.ErrDirection, "conn.Send feed/one: messages do not go this way"},
+		{"receive the wrong way", func() error { return second(sends.Recv(ctx)) }, ring.ErrDirection, "conn.Recv feed/one: messages do not go this way"},
+		{"poll the wrong way", func() error { return sends.Poll(ctx) }, ring.ErrDirection, "conn.Poll feed/one: messages do not go this way"},
+		{"send, ended", func() error { return left.Send(ended(), tick{}) }, ctxErr, "conn.Send feed/pipe: context canceled"},
+		{"receive, ended", func() error { return second(left.Recv(ended())) }, ctxErr, "conn.Recv feed/pipe: context canceled"},
+		{"poll, ended", func() error { return left.Poll(ended()) }, ctxErr, "conn.Poll feed/pipe: context canceled"},
+	})
+	if err := right.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check(t, []row{
+		{"open what is gone", open(ring.Right, nil), syscall.EPIPE, "ring.OpenPipe feed/pipe: the end is gone: broken pipe"},
+		{"send to nobody", func() error { return left.Send(ctx, tick{}) }, syscall.EPIPE, "conn.Send feed/pipe: the other end is gone: broken pipe"},
+		{"receive from nobody", func() error { return second(left.Recv(ctx)) }, io.EOF, "conn.Recv feed/pipe: EOF"},
+		{"send, closed", func() error { return right.Send(ctx, tick{}) }, shm.ErrClosed, "conn.Send feed/pipe: the handle is closed"},
+		{"receive, closed", func() error { return second(right.Recv(ctx)) }, shm.ErrClosed, "conn.Recv feed/pipe: the handle is closed"},
+		{"poll, closed", func() error { return right.Poll(ctx) }, shm.ErrClosed, "conn.Poll feed/pipe: the handle is closed"},
 	})
 }
 

@@ -43,6 +43,7 @@ var travellers = []struct {
 	{engine.KindSlice, "atomics.OpenSlice", func(r *shm.Region, n string) (traveller, error) { return atomics.OpenSlice[int64](r, n, 2) }, func() traveller { return new(atomics.Slice[int64]) }},
 	{engine.KindQueue, "ring.OpenQueue", func(r *shm.Region, n string) (traveller, error) { return ring.OpenQueue[tick](r, n, nil) }, func() traveller { return new(ring.Queue[tick]) }},
 	{engine.KindSPSC, "ring.OpenSPSC", func(r *shm.Region, n string) (traveller, error) { return ring.OpenSPSC[tick](r, n, nil) }, func() traveller { return new(ring.SPSC[tick]) }},
+	{engine.KindPipe, "ring.OpenPipe", func(r *shm.Region, n string) (traveller, error) { return ring.OpenPipe[tick](r, n, ring.Right, nil) }, func() traveller { return new(ring.Conn[tick]) }},
 	{engine.KindBroadcast, "ring.OpenBroadcast", func(r *shm.Region, n string) (traveller, error) { return ring.OpenBroadcast[tick](r, n, nil) }, func() traveller { return new(ring.Broadcast[tick]) }},
 }
 

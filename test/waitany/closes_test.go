@@ -34,6 +34,8 @@ func TestCloses(t *testing.T) {
 			}
 			testproc.OK(t, ws[which].(io.Closer).Close())
 			want(t, c, -1, shm.ErrClosed)
+			testproc.OK(t, event(t, r, "e").Set()) // ready or not
+			testproc.OK(t, queue(t, far, "f").Put(bg, 1))
 			if i, err := shm.WaitAny(bg, ws...); i != -1 || !errors.Is(err, shm.ErrClosed) {
 				t.Errorf("with a closed handle: %d, %v", i, err)
 			}
@@ -57,6 +59,33 @@ func TestCloses(t *testing.T) {
 			} else {
 				testproc.OK(t, a.Put(bg, 1))
 				is(t, 0, a)
+			}
+		})
+	}
+}
+
+// So it does of one that spins, and so do the end of a context and Close of the region.
+func TestClosesSpinning(t *testing.T) {
+	for name, end := range map[string]func(q *ring.Queue[int64], r *shm.Region, cancel func()){
+		"handle":  func(q *ring.Queue[int64], _ *shm.Region, _ func()) { q.Close() },
+		"region":  func(_ *ring.Queue[int64], r *shm.Region, _ func()) { r.Close() },
+		"context": func(_ *ring.Queue[int64], _ *shm.Region, cancel func()) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := second(t)
+			q := testproc.Get(ring.OpenQueue[int64](r, "q", &ring.QueueOptions{Wait: ring.Spin}))(t)
+			ctx, cancel := context.WithCancel(bg)
+			defer cancel()
+			c := make(chan error, 1)
+			begin := time.Now()
+			go func() { c <- q.Poll(ctx) }()
+			time.Sleep(5 * time.Millisecond)
+			end(q, r, cancel)
+			if err := <-c; !errors.Is(err, shm.ErrClosed) && !errors.Is(err, context.Canceled) {
+				t.Errorf("Poll = %v", err)
+			}
+			if took := time.Since(begin); took > 700*time.Millisecond { // it spins for a second
+				t.Errorf("it ended after %v", took)
 			}
 		})
 	}

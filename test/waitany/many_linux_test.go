@@ -13,7 +13,6 @@ import (
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
-	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 )
@@ -28,7 +27,6 @@ func spent(t *testing.T) time.Duration {
 // A thousand objects in two regions.
 type thousand struct {
 	ws []shm.Waitable
-	qs []*ring.Queue[int64] // by number; nil where it is none
 	of func(i int) (make, take func() error)
 }
 

@@ -35,7 +35,10 @@ func things(t *testing.T, r *shm.Region) map[string]thing {
 	sub := testproc.Get(news.Subscribe())(t)
 	lossy := testproc.Get(ring.OpenBroadcast[int64](r, "lossy", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 2}))(t)
 	late := testproc.Get(lossy.Subscribe())(t)
+	left := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Left, nil))(t)
+	right := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Right, nil))(t)
 	return map[string]thing{
+		"pipe":      {left, func() error { return right.Send(ctx, 1) }, func() error { _, err := left.Recv(ctx); return err }},
 		"event":     {e, e.Set, e.Clear},
 		"semaphore": {s, func() error { return s.Release(2) }, func() error { return errors.Join(s.Acquire(ctx), s.Acquire(ctx)) }},
 		"bounded":   {b, func() error { return b.Release(1) }, func() error { return b.Acquire(ctx) }},
@@ -144,6 +147,26 @@ func TestReadyLeasesAndEnds(t *testing.T) {
 		t.Errorf("Next = %v", err)
 	}
 	is(t, 0, sub)
+}
+
+// The end of a pipe's other end; and nothing ever comes to the left of a one-way pipe.
+func TestReadyPipeEnds(t *testing.T) {
+	r := shmtest.Region(t)
+	ctx := testproc.Watchdog(t)
+	left := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Left, nil))(t)
+	right := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Right, nil))(t)
+	c := begin(t, r, "pipe", left)
+	testproc.OK(t, right.Close())
+	want(t, c, 0, nil)
+	if _, err := left.Recv(ctx); !errors.Is(err, io.EOF) {
+		t.Errorf("Recv = %v", err)
+	}
+	is(t, 0, left)
+
+	sender := testproc.Get(ring.OpenPipe[int64](r, "oneway", ring.Left, &ring.PipeOptions{Direction: ring.OneWay}))(t)
+	if _, err := shm.WaitAny(ctx, sender); !errors.Is(err, ring.ErrDirection) {
+		t.Errorf("WaitAny at the end that sends = %v", err)
+	}
 }
 
 // An event that is set and cleared at once is seen by a call that was there.

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package testproc
+
+import "time"
+
+func awaitGone(int) { time.Sleep(time.Second) }

@@ -1,0 +1,85 @@
+//go:build race
+
+package ring_test
+
+import (
+	"testing"
+
+	"example.com/tandem/internal/racetest"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+)
+
+type pipeHandles struct {
+	left, right         *ring.Conn[int64]
+	leftText, rightText *ring.Conn[string]
+}
+
+func receives[T any](c *ring.Conn[T]) {
+	_, err := c.Recv(bg)
+	testproc.Must(err)
+}
+
+var pipePairs = []racetest.Pair[pipeHandles]{
+	{
+		Name:   "Send, Recv",
+		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
+		Second: func(x *int, h pipeHandles) { receives(h.right); racetest.Sink = *x },
+	}, {
+		Name:   "Send, Recv of text, the other way",
+		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.rightText.Send(bg, "long enough")) },
+		Second: func(x *int, h pipeHandles) { receives(h.leftText); racetest.Sink = *x },
+	}, {
+		Name:   "Send, Recv after a Poll",
+		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
+		Second: func(x *int, h pipeHandles) { testproc.Must(h.right.Poll(bg)); receives(h.right); racetest.Sink = *x },
+	}, {
+		Name:   "Send, Poll",
+		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
+		Second: func(x *int, h pipeHandles) { testproc.Must(h.right.Poll(bg)); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "Send, Send",
+		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)); flag.Come() },
+		Second: func(x *int, h pipeHandles) { flag.Wait(); testproc.Must(h.left.Send(bg, 2)); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name: "Send, Recv of the message before it",
+		First: func(x *int, h pipeHandles) {
+			testproc.Must(h.left.Send(bg, 1))
+			*x = 1
+			testproc.Must(h.left.Send(bg, 2))
+			flag.Come()
+		},
+		Second: func(x *int, h pipeHandles) { flag.Wait(); receives(h.right); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name: "Recv, Recv",
+		First: func(x *int, h pipeHandles) {
+			testproc.Must(h.left.Send(bg, 1))
+			testproc.Must(h.left.Send(bg, 2))
+			receives(h.right)
+			*x = 1
+			flag.Come()
+		},
+		Second: func(x *int, h pipeHandles) { flag.Wait(); receives(h.right); racetest.Sink = *x },
+		Race:   true,
+	},
+}
+
+var pipeRacer = racetest.Role("pipe racer", pipePairs, func() (h pipeHandles) {
+	r, err := shm.Anonymous(nil)
+	testproc.Must(err)
+	h.left, err = ring.OpenPipe[int64](r, "ints", ring.Left, nil)
+	testproc.Must(err)
+	h.right, err = ring.OpenPipe[int64](r, "ints", ring.Right, nil)
+	testproc.Must(err)
+	h.leftText, err = ring.OpenPipe[string](r, "text", ring.Left, nil)
+	testproc.Must(err)
+	h.rightText, err = ring.OpenPipe[string](r, "text", ring.Right, nil)
+	testproc.Must(err)
+	return h
+})
+
+func TestPipeRaceDetector(t *testing.T) { racetest.Run(t, pipeRacer, pipePairs) }

@@ -137,6 +137,25 @@ func (l *Listener) Listening() (word uint64, err error) {
 	return word, nil
 }
 
+// ListenerWord is the word of whoever listens, or does not.
+func ListenerWord(a mem.Area) uint64 {
+	if !a.Has(0, listenerBacklog) {
+		return 0
+	}
+	return mem.Load64(a.W64(listenerWord))
+}
+
+// Free reports whether nobody listens, dead being asked as by Listen, and the word. It
+// changes nothing.
+func (l *Listener) Free(dead func(Self) bool) (word uint64, free bool) {
+	word = mem.Load64(l.l)
+	if word&listenerIndex == 0 {
+		return word, true
+	}
+	who, ok := streamHolder(word &^ listenerGens)
+	return word, ok && dead(who)
+}
+
 // listenTries bounds the turns of Listen: each but the last was lost to another's.
 const listenTries = 100
 

@@ -88,7 +88,7 @@ func waiting(t testing.TB, r *shm.Region, n int) {
 	t.Helper()
 	for {
 		k := 0
-		for _, o := range testproc.Get(r.Snapshot())(t).Removed {
+		for _, o := range testproc.Get(r.Snapshot())(t).Streams {
 			if o.State == "not accepted" {
 				k++
 			}

@@ -8,7 +8,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -55,7 +57,8 @@ func openObjects(t testing.TB, r *shm.Region) (n int, used int64) {
 	t.Helper()
 	for range 400 {
 		s := testproc.Get(r.Snapshot())(t)
-		if n, used = s.Directory.Live+s.Directory.Removed, s.Memory.Used; s.Directory.Unopened == 0 {
+		n, used = s.Directory.Live+s.Directory.Removed+s.Directory.Streams, s.Memory.Used
+		if s.Directory.Unopened == 0 && !slices.ContainsFunc(s.Streams, func(o shm.ObjectState) bool { return len(o.OpenIn) == 0 }) {
 			break
 		}
 		time.Sleep(5 * time.Millisecond)
@@ -131,7 +134,7 @@ func TestDialersOfAListenerThatCloses(t *testing.T) {
 			errs <- err
 		}()
 	}
-	for len(testproc.Get(r.Snapshot())(t).Removed) < dialers {
+	for len(testproc.Get(r.Snapshot())(t).Streams) < dialers {
 		runtime.Gosched()
 	}
 	testproc.OK(t, l.Close())
@@ -398,5 +401,43 @@ func TestStreamsInASmallRegion(t *testing.T) {
 			all[i] = testproc.Get(ring.Dial(bg, r, "svc"))(t)
 			all[i+1] = <-accepted
 		}
+	}
+}
+
+// What inspect shows: who, since when, how much each way, what is not read, who is blocked.
+func TestStreamsShown(t *testing.T) {
+	r := region(t)
+	l := listen(t, r, "svc", &ring.ListenOptions{Buffer: 4096})
+	d, a := meet(t, r, "svc", l)
+	speaks(t, d, a, "hello")
+	testproc.Get(a.Write([]byte("good bye")))(t)
+	go a.Read(make([]byte, 1))
+	go ring.Dial(bg, r, "svc")
+	me := fmt.Sprintf(`#\d+\.1 \([^)]*, pid %d\)`, os.Getpid())
+	for _, want := range []string{
+		`\d+ objects of 1024, 0 removed and still open, 2 connections, `,
+		`svc +listener +\S+ \S+ +1 of 128, listening ` + me + `, waited for by ` + me + `: 1 for \d+ ms +backlog=128 buffer=4096\n`,
+		`svc +\d\d:\d\d:\d\d \(\d+ ms\) +\S+ KiB +8 of 8192, written 5 and 8, dialer ` + me + `, whose peer has 0 unread, acceptor ` + me + `, whose peer has 8 unread, waited for by ` + me + `: 1 for `,
+		`svc +\d\d:\d\d:\d\d \(\d+ ms\) +\S+ KiB +not accepted, 0 of 8192, written 0 and 0, dialer ` + me + `, whose peer has 0 unread, waited for by ` + me,
+	} {
+		re := regexp.MustCompile(want)
+		text := ""
+		for range 500 {
+			if text = testproc.Get(r.Snapshot())(t).String(); re.MatchString(text) {
+				break
+			}
+			time.Sleep(time.Millisecond)
+		}
+		if !re.MatchString(text) {
+			t.Errorf("want %s in\n%s", want, text)
+		}
+	}
+	s := testproc.Get(r.Snapshot())(t)
+	if text := s.ObjectText(s.Object("svc")); strings.Count(text, "\nconnection  ") != 2 || !strings.Contains(text, "\nlistens  ") {
+		t.Errorf("%s", text)
+	}
+	testproc.OK(t, r.Check())
+	for _, c := range []io.Closer{d, a, l} {
+		c.Close()
 	}
 }

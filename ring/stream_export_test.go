@@ -1,0 +1,73 @@
+package ring
+
+import (
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// A StreamConn is what Dial and Accept return.
+type StreamConn = streamConn
+
+type streamTestAddr string
+
+func (a streamTestAddr) Network() string { return "tandem" }
+func (a streamTestAddr) String() string  { return string(a) }
+
+// A StreamPair is both ends of a stream, in one process.
+type StreamPair struct {
+	Dialer, Acceptor *StreamConn
+	Gone             [2]atomic.Int32 // calls
+	Area             mem.Area
+}
+
+var streamPairs atomic.Int64
+
+// NewStreamPair makes one, with buffers of so many bytes.
+func NewStreamPair(t testing.TB, r *shm.Region, buffer int) *StreamPair {
+	t.Helper()
+	config := engine.StreamConfig{Buffer: buffer}
+	s := object.Spec{Op: "ring.test", Kind: engine.KindStream, Name: fmt.Sprintf("stream-%d", streamPairs.Add(1)),
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+			return nil, config.Size(), func(a mem.Area) {}, nil
+		}}
+	p := &StreamPair{}
+	var cores [2]*object.Core
+	for i := range cores {
+		c, err := r.OpenObject(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cores[i] = c
+	}
+	p.Area = cores[0].Area
+	config.Init(p.Area, cores[0].Env.Self, 1)
+	p.Dialer, p.Acceptor = p.join(t, cores[0], cores[1])
+	return p
+}
+
+// join makes the two ends over memory that is dialled.
+func (p *StreamPair) join(t testing.TB, d, a *object.Core) (dialer, acceptor *StreamConn) {
+	t.Helper()
+	de, err := engine.AttachStream(d.Area, d.Env, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ae, err := engine.AttachStream(a.Area, a.Env, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := ae.Accept(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	left, right := net.Addr(streamTestAddr("dialer")), net.Addr(streamTestAddr("acceptor"))
+	dialer = newStreamConn(d, de, left, right, func() { p.Gone[0].Add(1); d.Close() })
+	acceptor = newStreamConn(a, ae, right, left, func() { p.Gone[1].Add(1); a.Close() })
+	return dialer, acceptor
+}

@@ -25,6 +25,7 @@ type StreamPair struct {
 	Dialer, Acceptor *StreamConn
 	Gone             [2]atomic.Int32 // calls
 	Area             mem.Area
+	Name             string
 }
 
 var streamPairs atomic.Int64
@@ -37,7 +38,7 @@ func NewStreamPair(t testing.TB, r *shm.Region, buffer int) *StreamPair {
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			return nil, config.Size(), func(a mem.Area) {}, nil
 		}}
-	p := &StreamPair{}
+	p := &StreamPair{Name: s.Name}
 	var cores [2]*object.Core
 	for i := range cores {
 		c, err := r.OpenObject(s)

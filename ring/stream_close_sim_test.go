@@ -75,6 +75,9 @@ func TestSimCloseStream(t *testing.T) {
 							}
 						}
 						read[1-side] += uint64(n)
+						if err == io.EOF && *a.W64(256 + 256*uint64(1-side)) != read[1-side] {
+							w.Fail("io.EOF over bytes of way %d", 1-side)
+						}
 						if over(err) {
 							return
 						}

@@ -9,6 +9,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 )
 
@@ -71,4 +72,25 @@ func (p *StreamPair) join(t testing.TB, d, a *object.Core) (dialer, acceptor *St
 	dialer = newStreamConn(d, de, left, right, func() { p.Gone[0].Add(1); d.Close() })
 	acceptor = newStreamConn(a, ae, right, left, func() { p.Gone[1].Add(1); a.Close() })
 	return dialer, acceptor
+}
+
+// NewStreamEnd makes one end of the stream of a name, whose other end another process has
+// under the same name. The dialer's comes first.
+func NewStreamEnd(r *shm.Region, name string, buffer int, dialer bool) *StreamConn {
+	config := engine.StreamConfig{Buffer: buffer}
+	c, err := r.OpenObject(object.Spec{Op: "ring.test", Kind: engine.KindStream, Name: name,
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+			return nil, config.Size(), func(a mem.Area) {}, nil
+		}})
+	testproc.Must(err)
+	if dialer {
+		config.Init(c.Area, c.Env.Self, 1)
+	}
+	eng, err := engine.AttachStream(c.Area, c.Env, dialer)
+	testproc.Must(err)
+	if !dialer {
+		_, err := eng.Accept()
+		testproc.Must(err)
+	}
+	return newStreamConn(c, eng, streamTestAddr("here"), streamTestAddr("there"), func() { c.Close() })
 }

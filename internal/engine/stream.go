@@ -113,7 +113,7 @@ type streamWay struct {
 
 // What a call of a Stream can end with, beside io.EOF.
 var (
-	ErrOver   = errors.New("ended at this end")          // by End
+	ErrOver   = errors.New("ended at this end")          // by Stop
 	ErrUnread = errors.New("the peer reads no more")     // of a Write
 	ErrReset  = errors.New("the peer left bytes unread") // of a Read
 )

@@ -1,6 +1,10 @@
 package engine
 
-import "example.com/tandem/internal/mem"
+import (
+	"sync/atomic"
+
+	"example.com/tandem/internal/mem"
+)
 
 // How an end begins and ends.
 
@@ -44,6 +48,15 @@ func (s *Stream) Stop(what uint64) {
 	if what&streamWC != 0 {
 		s.out.over.Store(true)
 	}
+}
+
+// Flag is what Stop sets for one of the two. It may be set, and cleared, for other reasons
+// to have a call come back with ErrOver; and a call that sleeps is to hear of it, too.
+func (s *Stream) Flag(what uint64) *atomic.Bool {
+	if what == EndReading {
+		return &s.in.over
+	}
+	return &s.out.over
 }
 
 // End is E2 and E3. No call that it ends is under way (E1).

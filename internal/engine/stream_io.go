@@ -59,21 +59,10 @@ func (s *Stream) TryWrite(p []byte) (int, error) {
 }
 
 // Write writes all of p, and waits for room. It returns how much it has written; less than
-// all with an error: as TryWrite, or by's, after a last attempt.
+// all with an error: WriteSome's.
 func (s *Stream) Write(by Sleeper, p []byte) (n int, err error) {
 	for len(p) > 0 {
-		k := 0
-		if k, err = s.TryWrite(p); err == ErrFull {
-			_, e := s.out.room.Await(by, func() bool {
-				k, err = s.TryWrite(p)
-				return err != ErrFull
-			})
-			if e != nil {
-				if k, err = s.TryWrite(p); err != nil {
-					return n, e
-				}
-			}
-		}
+		k, err := s.WriteSome(by, p)
 		if err != nil {
 			return n, err
 		}
@@ -81,6 +70,27 @@ func (s *Stream) Write(by Sleeper, p []byte) (n int, err error) {
 	}
 	return n, nil
 }
+
+// WriteSome is TryWrite that waits for room. Errors are TryWrite's, or by's, after a last
+// attempt.
+func (s *Stream) WriteSome(by Sleeper, p []byte) (n int, err error) {
+	if n, err = s.TryWrite(p); err != ErrFull {
+		return n, err
+	}
+	_, e := s.out.room.Await(by, func() bool {
+		n, err = s.TryWrite(p)
+		return err != ErrFull
+	})
+	if e != nil {
+		if n, err = s.TryWrite(p); err == ErrFull {
+			err = e
+		}
+	}
+	return n, err
+}
+
+// WroteInZeroes is asked in zeroes: whether the last that was written was written there.
+func (s *Stream) WroteInZeroes() bool { return mem.Load64(s.out.w) == s.out.pos }
 
 // TryRead is one attempt: it reads what is there into p, which has at least a byte, and at
 // most that; or ErrEmpty, io.EOF, ErrReset, ErrOver, ErrCorrupt, ErrGone.
@@ -142,11 +152,43 @@ func (s *Stream) Read(by Sleeper, p []byte) (n int, err error) {
 		return err != ErrEmpty
 	})
 	if e != nil {
-		if n, err = s.TryRead(p); err != nil {
-			return 0, e
+		if n, err = s.TryRead(p); err == ErrEmpty {
+			err = e
 		}
 	}
 	return n, err
+}
+
+// ReadInZeroes is WroteInZeroes of what was read.
+func (s *Stream) ReadInZeroes() bool { return mem.Load64(s.in.r) == s.in.pos }
+
+// ReadSoon is what one does after a fruitless look, before it has a Sleeper: it reports
+// whether something came within that many looks. WriteSoon is that of room.
+//
+//go:noinline
+func (s *Stream) ReadSoon(looks int) bool {
+	for paused := 0; paused < looks; {
+		if mem.Load64(s.in.w) != s.in.pos {
+			return true
+		}
+		n := 1 + paused/8
+		mem.Relax(n)
+		paused += n
+	}
+	return false
+}
+
+//go:noinline
+func (s *Stream) WriteSoon(looks int) bool {
+	for paused := 0; paused < looks; {
+		if mem.Load64(s.out.r) != s.out.other {
+			return true
+		}
+		n := 1 + paused/8
+		mem.Relax(n)
+		paused += n
+	}
+	return false
 }
 
 // Ready reports whether a Read would not wait.

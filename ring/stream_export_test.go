@@ -1,0 +1,96 @@
+package ring
+
+import (
+	"fmt"
+	"net"
+	"sync/atomic"
+	"testing"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/shm"
+)
+
+// A StreamConn is what Dial and Accept return.
+type StreamConn = streamConn
+
+type streamTestAddr string
+
+func (a streamTestAddr) Network() string { return "tandem" }
+func (a streamTestAddr) String() string  { return string(a) }
+
+// A StreamPair is both ends of a stream, in one process.
+type StreamPair struct {
+	Dialer, Acceptor *StreamConn
+	Gone             [2]atomic.Int32 // calls
+	Area             mem.Area
+	Name             string
+}
+
+var streamPairs atomic.Int64
+
+// NewStreamPair makes one, with buffers of so many bytes.
+func NewStreamPair(t testing.TB, r *shm.Region, buffer int) *StreamPair {
+	t.Helper()
+	config := engine.StreamConfig{Buffer: buffer}
+	s := object.Spec{Op: "ring.test", Kind: engine.KindStream, Name: fmt.Sprintf("stream-%d", streamPairs.Add(1)),
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+			return nil, config.Size(), func(a mem.Area) {}, nil
+		}}
+	p := &StreamPair{Name: s.Name}
+	var cores [2]*object.Core
+	for i := range cores {
+		c, err := r.OpenObject(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cores[i] = c
+	}
+	p.Area = cores[0].Area
+	config.Init(p.Area, cores[0].Env.Self, 1)
+	p.Dialer, p.Acceptor = p.join(t, cores[0], cores[1])
+	return p
+}
+
+// join makes the two ends over memory that is dialled.
+func (p *StreamPair) join(t testing.TB, d, a *object.Core) (dialer, acceptor *StreamConn) {
+	t.Helper()
+	de, err := engine.AttachStream(d.Area, d.Env, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ae, err := engine.AttachStream(a.Area, a.Env, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := ae.Accept(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	left, right := net.Addr(streamTestAddr("dialer")), net.Addr(streamTestAddr("acceptor"))
+	dialer = newStreamConn(d, de, left, right, func() { p.Gone[0].Add(1); d.Close() })
+	acceptor = newStreamConn(a, ae, right, left, func() { p.Gone[1].Add(1); a.Close() })
+	return dialer, acceptor
+}
+
+// NewStreamEnd makes one end of the stream of a name, whose other end another process has
+// under the same name. The dialer's comes first.
+func NewStreamEnd(r *shm.Region, name string, buffer int, dialer bool) *StreamConn {
+	config := engine.StreamConfig{Buffer: buffer}
+	c, err := r.OpenObject(object.Spec{Op: "ring.test", Kind: engine.KindStream, Name: name,
+		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
+			return nil, config.Size(), func(a mem.Area) {}, nil
+		}})
+	testproc.Must(err)
+	if dialer {
+		config.Init(c.Area, c.Env.Self, 1)
+	}
+	eng, err := engine.AttachStream(c.Area, c.Env, dialer)
+	testproc.Must(err)
+	if !dialer {
+		_, err := eng.Accept()
+		testproc.Must(err)
+	}
+	return newStreamConn(c, eng, streamTestAddr("here"), streamTestAddr("there"), func() { c.Close() })
+}

@@ -27,7 +27,7 @@ func settings(t *testing.T) (l limits, seed uint64) {
 		}
 		l = limits{each: n, most: n - n/4, spread: n / 4, rest: n}
 	default:
-		l = limits{each: 14, most: 8, spread: 2}
+		l = limits{each: 10, most: 6, spread: 2}
 	}
 	seed, err := processSeed()
 	if err != nil {

@@ -27,6 +27,13 @@ func Main() { step.Main() }
 // Note leaves n for [Death].Note, from within an operation: how far it is.
 func Note(n int) { step.Note(n) }
 
+// Pick is for what it is enough to try in one of n ways in an ordinary run: see
+// [step.Pick].
+func Pick(t *testing.T, name string, n int) (i int, all bool) {
+	t.Helper()
+	return step.Pick(t, name, n)
+}
+
 // Watchdog returns a context for survivors' calls: one that ends has hung.
 func Watchdog(t testing.TB) context.Context { return step.Watchdog(t) }
 

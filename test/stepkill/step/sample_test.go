@@ -148,3 +148,31 @@ func TestOthersEffects(t *testing.T) {
 		t.Errorf("deaths before and after the one effect: %d and %d", effects[0], effects[1])
 	}
 }
+
+// What is picked is the same for a name, and each of the ways for some name; where all
+// is asked for nothing is picked.
+func TestPick(t *testing.T) {
+	t.Setenv("TANDEM_TESTS", "")
+	t.Setenv("TANDEM_STEPKILL", "")
+	picked := map[int]bool{}
+	for k := range 100 {
+		i, all := step.Pick(t, fmt.Sprint(k), 3)
+		if again, _ := step.Pick(t, fmt.Sprint(k), 3); all || again != i {
+			t.Errorf("%d: picked %d and then %d; all: %v", k, i, again, all)
+		}
+		picked[i] = true
+	}
+	for i := range 3 {
+		if !picked[i] || len(picked) > 3 {
+			t.Errorf("of 100 names none has %d: %v", i, picked)
+		}
+	}
+	for _, env := range []string{"TANDEM_TESTS=long", "TANDEM_STEPKILL=effects"} {
+		k, v, _ := strings.Cut(env, "=")
+		t.Setenv(k, v)
+		if _, all := step.Pick(t, "a", 3); !all {
+			t.Errorf("with %s not all is asked for", env)
+		}
+		t.Setenv(k, "")
+	}
+}

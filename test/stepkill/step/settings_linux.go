@@ -20,7 +20,7 @@ func settings(t *testing.T) (l limits, seed uint64) {
 	case v == "all":
 		l = limits{each: math.MaxInt}
 	case v == "effects" || v == "" && effort.Long():
-		l = limits{each: 260, most: 160, spread: 10, rest: 160}
+		l = limits{each: 260, most: 160, spread: 6, rest: 160}
 	case v != "":
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {

@@ -145,26 +145,34 @@ func TestDialKilledAnywhere(t *testing.T) {
 			stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 				l := testproc.Get(stepListen(s.Region, "svc"))(t)
 				accepted := make(chan net.Conn, 4)
-				accept := func() {
-					if c, err := l.Accept(); err == nil {
+				accept := func() bool {
+					c, err := l.Accept()
+					if err == nil {
 						accepted <- c
 					}
+					return err == nil
 				}
-				var d stepkill.Death
 				if name == "close" {
 					go accept()
-					d = s.Die(nil)
+					d := s.Die(nil)
 					endsCleanly(t, d, <-accepted)
-				} else {
-					d = s.Die(func() { accept() })
-					go accept() // of what it may have left, or of the next
-					c := testproc.Get(ring.Dial(stepkill.Watchdog(t), s.Region, "svc"))(t)
-					c.Close()
-					endsCleanly(t, d, <-accepted)
-					for range len(accepted) {
-						endsCleanly(t, d, <-accepted)
-					}
+					servedAgain(t, d, s.Region, l)
+					return
 				}
+				d := s.Die(func() { accept() })
+				over := make(chan bool)
+				go func() { // what it may have left, and the next
+					for accept() {
+					}
+					close(over)
+				}()
+				testproc.Get(ring.Dial(stepkill.Watchdog(t), s.Region, "svc"))(t).Close()
+				l.Close()
+				<-over
+				for close(accepted); len(accepted) > 0; {
+					endsCleanly(t, d, <-accepted)
+				}
+				l = nil
 				servedAgain(t, d, s.Region, l)
 			})
 		})

@@ -48,9 +48,6 @@ var streamMutations = []mutation{
 	{file: "ring/listen.go", from: "	l.core.Close()\n	l.mu.Lock() // K2\n", to: "	l.mu.Lock() // K2\n",
 		promise: "K1: Close ends an Accept that waits",
 		pkg:     "./ring", run: "TestAcceptOfWhatIsClosed$"},
-	{file: "ring/listen.go", from: "	l.home.CloseUnnamed(core)\n	if err == engine.ErrGone {", to: "	if err == engine.ErrGone {",
-		promise: "what was not accepted is given back",
-		pkg:     "./ring", run: "TestDialersOfAListenerThatCloses$"},
 }
 
 const simListener = "TestSimListener$/"

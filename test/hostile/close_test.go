@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +21,14 @@ import (
 	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
 )
+
+// hungUp ends a connection at once.
+func hungUp(c net.Conn, err error) error {
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
 
 // Close under every operation at once: each ends, with ErrClosed and nothing
 // else, and what the other handle sees is whole.
@@ -37,6 +47,7 @@ func TestCloseUnderEverything(t *testing.T) {
 		ticks := testproc.Get(ring.OpenSPSC[int64](r, "ticks", &ring.SPSCOptions{Capacity: 4}))(t)
 		left := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Left, &ring.PipeOptions{Buffer: 64}))(t)
 		right := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Right, nil))(t)
+		web := testproc.Get(ring.Listen(r, "web", &ring.ListenOptions{Buffer: 64, Backlog: 1}))(t)
 		mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
 		held := testproc.Get(tsync.OpenMutex(r, "held"))(t)
 		v := testproc.Get(atomics.OpenValue(r, "v", int64(1)))(t)
@@ -92,6 +103,10 @@ func TestCloseUnderEverything(t *testing.T) {
 			"Hear":     func() error { return one(right.Recv(ctx)) },
 			"HearToo":  func() error { return one(right.Recv(ctx)) },
 			"Answer":   func() error { return one(left.Recv(ctx)) },
+			"Accept":   func() error { return hungUp(web.Accept()) },
+			"Dial":     func() error { return hungUp(ring.Dial(ctx, r, "web")) },
+			"DialToo":  func() error { return hungUp(ring.Dial(ctx, r, "web")) },
+			"Listen":   func() error { return ignore(one(ring.Listen(r, "web", nil)), syscall.EADDRINUSE) },
 			"PipePoll": func() error { return left.Poll(ctx) },
 			"Nack":     func() error { d, err := texts.Lease(ctx); return errors.Join(err, d.Nack()) },
 			"Join":     func() error { return texts.Join(ctx) },

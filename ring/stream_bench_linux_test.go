@@ -1,9 +1,11 @@
 package ring_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strconv"
 	"testing"
@@ -53,6 +55,11 @@ var echoer = testproc.Role("echoer", func(args []string) {
 			}
 		}
 	}
+	if args[3] == "http" {
+		l := &pairListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+		l.conns <- c
+		http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
+	}
 	b := make([]byte, streams)
 	for {
 		if _, err := c.Read(b); err != nil {
@@ -61,9 +68,9 @@ var echoer = testproc.Role("echoer", func(args []string) {
 	}
 })
 
-// A round trip of 64 bytes, and a stream, between two processes, beside a Unix socket.
+// A round trip of 64 bytes, a stream, and a round trip of HTTP, between two processes, beside a Unix socket.
 func BenchmarkStreamConn(b *testing.B) {
-	for _, what := range []string{"trip", "stream"} {
+	for _, what := range []string{"trip", "stream", "http"} {
 		for _, cpus := range [][2]int{{0, 1}, {-1, -1}} {
 			for _, by := range []string{"stream", "unix"} {
 				b.Run(fmt.Sprintf("%s/pinned=%v/by=%s", what, cpus[0] >= 0, by), func(b *testing.B) {
@@ -88,7 +95,13 @@ func BenchmarkStreamConn(b *testing.B) {
 					pinned(cpus[0])
 					b.Cleanup(func() { unix.SchedSetaffinity(0, &set) })
 					b.ReportAllocs()
-					if what == "trip" {
+					if what == "http" {
+						client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }}}
+						for b.Loop() {
+							r, err := client.Get("http://x/")
+							body(b, r, err)
+						}
+					} else if what == "trip" {
 						p := make([]byte, echoes)
 						for b.Loop() {
 							testproc.Get(c.Write(p))(b)

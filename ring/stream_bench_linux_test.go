@@ -6,8 +6,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +26,18 @@ func pinned(cpu int) {
 	var set unix.CPUSet
 	set.Set(cpu)
 	testproc.Must(unix.SchedSetaffinity(0, &set))
+}
+
+// onProcessor is how long the threads of a process have run, in nanoseconds.
+func onProcessor(pid int) (ns int64) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, f := range threads {
+		b, _ := os.ReadFile(f)
+		first, _, _ := strings.Cut(string(b), " ")
+		n, _ := strconv.ParseInt(first, 10, 64)
+		ns += n
+	}
+	return ns
 }
 
 const (
@@ -95,6 +109,11 @@ func BenchmarkStreamConn(b *testing.B) {
 					pinned(cpus[0])
 					b.Cleanup(func() { unix.SchedSetaffinity(0, &set) })
 					b.ReportAllocs()
+					defer c.Close()
+					before := onProcessor(os.Getpid()) + onProcessor(child.PID())
+					defer func() {
+						b.ReportMetric(float64(onProcessor(os.Getpid())+onProcessor(child.PID())-before)/float64(b.N), "cpu-ns/op")
+					}()
 					if what == "http" {
 						client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }}}
 						for b.Loop() {
@@ -115,7 +134,6 @@ func BenchmarkStreamConn(b *testing.B) {
 						}
 					}
 					b.StopTimer()
-					c.Close()
 				})
 			}
 		}

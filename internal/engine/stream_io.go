@@ -162,6 +162,9 @@ func (s *Stream) Read(by Sleeper, p []byte) (n int, err error) {
 // ReadInZeroes is WroteInZeroes of what was read.
 func (s *Stream) ReadInZeroes() bool { return mem.Load64(s.in.r) == s.in.pos }
 
+// Wrote is how much this end has written.
+func (s *Stream) Wrote() uint64 { return mem.Load64(s.out.w) }
+
 // ReadSoon is what one does after a fruitless look, before it has a Sleeper: it reports
 // whether something came within that many looks. WriteSoon is that of room.
 //

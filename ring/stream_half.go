@@ -148,7 +148,9 @@ func (h *streamHalf) write(p []byte) (n int, err error) {
 		if e.core.Closed.Load() {
 			k, err = h.inRegion(k, err, e.eng.WroteInZeroes)
 		}
-		n += k
+		if n += k; n < len(p) && err == nil {
+			err = h.ended() // it may go on for long, and never wait
+		}
 	}
 	return n, err
 }

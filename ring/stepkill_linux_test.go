@@ -18,18 +18,29 @@ import (
 
 func init() { stepkill.Main() }
 
-func TestQueueKilledAnywhere(t *testing.T) {
-	for form := range stepForms {
-		for _, sc := range scenes {
-			if sc.atOnce && form == "loan" {
-				continue
-			}
-			t.Run(form+": "+sc.name, func(t *testing.T) {
-				stepkill.Every(t, sceneOps[form+sc.name], func(t *testing.T, s *stepkill.Stage) {
-					play(t, s, form, sc)
-				})
-			})
+func TestQueueSlotsKilledAnywhere(t *testing.T)  { playAll(t, "slot") }
+func TestQueueBlocksKilledAnywhere(t *testing.T) { playAll(t, "blocks") }
+func TestQueueLoansKilledAnywhere(t *testing.T)  { playAll(t, "loan") }
+
+// playAll is all scenes with messages of one form. An ordinary run has each scene in
+// one of the forms.
+func playAll(t *testing.T, form string) {
+	for _, sc := range scenes {
+		forms := []string{"slot", "blocks", "loan"}
+		if sc.atOnce {
+			forms = forms[:2]
 		}
+		if i, all := stepkill.Pick(t, sc.name, len(forms)); !all {
+			forms = forms[i : i+1]
+		}
+		if !slices.Contains(forms, form) {
+			continue
+		}
+		t.Run(sc.name, func(t *testing.T) {
+			stepkill.Every(t, sceneOps[form+sc.name], func(t *testing.T, s *stepkill.Stage) {
+				play(t, s, form, sc)
+			})
+		})
 	}
 }
 

@@ -197,7 +197,7 @@ func (a *attachment) tidy() {
 // which the same matters; uses.mu is held.
 func (a *attachment) hasForsaken() bool {
 	for i, u := range a.uses.m {
-		if u.kept || a.isLive(i, u) {
+		if u.kept || u.unnamed || a.isLive(i, u) {
 			continue
 		}
 		if core := u.core.Value(); core != nil && !core.InUse() {

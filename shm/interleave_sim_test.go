@@ -187,6 +187,10 @@ func TestSimOperationsInterleaved(t *testing.T) {
 		{"collect", "recover"},
 		{"reclaim", "recover"},
 		{"reclaim", "sweep"},
+		{"collect", "adopt gone"},
+		{"collect and create", "adopt and close gone"},
+		{"collect", "make unnamed"},
+		{"make and close unnamed", "adopt gone"},
 	} {
 		x, y := actOf(pair[0]), actOf(pair[1])
 		allowed := s.orderly(x, y)

@@ -168,30 +168,9 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	if found && (s.Over == nil || old.Kind != s.Kind || !s.Over(a.Words(&old))) {
 		return nil, fs.ErrExist
 	}
-	if err := a.collect(collectSome); err != nil {
-		return nil, err
-	}
-	i, to, err := a.room(p.size)
-	if errors.Is(err, ErrNoSpace) {
-		if err := a.collect(a.Geo.Objects); err != nil {
-			return nil, err
-		}
-		i, to, err = a.room(p.size)
-	}
+	e, to, err := a.newEntry(s, hash, p)
 	if err != nil {
 		return nil, err
-	}
-	p.init(a.Sub(to.Off, p.words))
-	copy(a.Bytes(to.Off+p.words, uint64(len(p.text))), p.text)
-
-	e := region.Entry{
-		I: i, State: region.EntLive, Kind: s.Kind, Gen: mem.Load64(a.Dir64(region.DirGen)) + 1, Hash: hash,
-		Off: to.Off, Size: to.Size, Words: p.words, Fields: uint32(len(p.text)),
-		Since: time.Now().UnixNano(), NameLen: uint32(len(s.Name)),
-	}
-	copy(e.Name[:], s.Name)
-	if e.Gen == 0 || e.Gen > region.MaxGen {
-		return nil, fmt.Errorf("the last generation given is %d: %w", e.Gen-1, ErrCorrupt)
 	}
 	if !a.uses.mu.TryLock() { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
 		a.giveBack(to.Extent, to.Row)
@@ -205,24 +184,68 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		a.dropUse(old.I)
 		a.askOpeners(old.I)
 	}
-	next := a.NextFree(i)
-	a.BeginChange()
-	if err := a.Take(to); err != nil {
+	if err := a.take(&e, to); err != nil {
 		return nil, err
 	}
-	mem.Store32(a.Dir32(region.DirFree), next)
-	mem.Store64(a.Dir64(region.DirGen), e.Gen)
-	a.PutEntry(&e)
-	a.SetOpener(a.self.Index, i)
-	head := a.Bucket(hash)
-	mem.Store32(a.Ent32(i, region.EntNext), mem.Load32(head))
-	mem.Store32(head, i+1)
+	a.chain(a.Bucket(hash), e.I)
 	mem.Add32(a.Dir32(region.DirLive), 1)
-	mem.Store32(a.Ent32(i, region.EntState), region.EntLive) // from here on it is there
+	mem.Store32(a.Ent32(e.I, region.EntState), region.EntLive) // from here on it is there
 	a.EndChange()
 	core := a.newCore(s.Op, &e, p.fields)
 	a.noteUse(&e, core)
 	return core.Handle(), nil
+}
+
+// newEntry finds an entry and memory for an object, and writes its words. Nothing is taken
+// yet. The lock is held.
+func (a *attachment) newEntry(s *object.Spec, hash uint64, p *plan) (e region.Entry, to region.Place, err error) {
+	if err := a.collect(collectSome); err != nil {
+		return e, to, err
+	}
+	i, to, err := a.room(p.size)
+	if errors.Is(err, ErrNoSpace) {
+		if err := a.collect(a.Geo.Objects); err != nil {
+			return e, to, err
+		}
+		i, to, err = a.room(p.size)
+	}
+	if err != nil {
+		return e, to, err
+	}
+	p.init(a.Sub(to.Off, p.words))
+	copy(a.Bytes(to.Off+p.words, uint64(len(p.text))), p.text)
+
+	e = region.Entry{
+		I: i, State: region.EntLive, Kind: s.Kind, Gen: mem.Load64(a.Dir64(region.DirGen)) + 1, Hash: hash,
+		Off: to.Off, Size: to.Size, Words: p.words, Fields: uint32(len(p.text)),
+		Since: time.Now().UnixNano(), NameLen: uint32(len(s.Name)),
+	}
+	copy(e.Name[:], s.Name)
+	if e.Gen == 0 || e.Gen > region.MaxGen {
+		return e, to, fmt.Errorf("the last generation given is %d: %w", e.Gen-1, ErrCorrupt)
+	}
+	return e, to, nil
+}
+
+// take begins the change that makes an object, and takes its entry and its memory. What is
+// left is its chain and its state. The lock is held.
+func (a *attachment) take(e *region.Entry, to region.Place) error {
+	next := a.NextFree(e.I)
+	a.BeginChange()
+	if err := a.Take(to); err != nil {
+		return err
+	}
+	mem.Store32(a.Dir32(region.DirFree), next)
+	mem.Store64(a.Dir64(region.DirGen), e.Gen)
+	a.PutEntry(e)
+	a.SetOpener(a.self.Index, e.I)
+	return nil
+}
+
+// chain puts entry i first in the chain that begins at head.
+func (a *attachment) chain(head *uint32, i uint32) {
+	mem.Store32(a.Ent32(i, region.EntNext), mem.Load32(head))
+	mem.Store32(head, i+1)
 }
 
 // room finds an entry and zeroed memory for an object of size bytes. Neither
@@ -319,8 +342,7 @@ func (a *attachment) unname(e *region.Entry, hash uint64) error {
 	if err := a.Unchain(a.Bucket(hash), e.I); err != nil {
 		return err
 	}
-	mem.Store32(a.Ent32(e.I, region.EntNext), mem.Load32(a.Dir32(region.DirRemoved)))
-	mem.Store32(a.Dir32(region.DirRemoved), e.I+1)
+	a.chain(a.Dir32(region.DirRemoved), e.I)
 	mem.Add32(a.Dir32(region.DirLive), ^uint32(0))
 	a.EndChange()
 	a.nextCollected = 0 // it is the first of its chain

@@ -43,6 +43,8 @@ type use struct {
 	kept bool // all handles were closed, and the collector found that something reaches one
 	idle bool // no handle is left, and what goes with the last one was given up
 	seen bool // kept, of a live object in which something goes with the last handle
+
+	unnamed bool // it ends with its last handle: object_unnamed.go
 }
 
 // errStale says that a copy of an entry was out of date: look it up again.
@@ -123,6 +125,7 @@ func (a *attachment) newCore(op string, e *region.Entry, fields []object.Field) 
 		Closed:  a.gate.Flag(),
 		Mapping: a.m,
 		In:      a,
+		Entry:   e.I,
 		Unused:  a.tidySoon,
 	}
 	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.I, e.Gen})
@@ -160,6 +163,11 @@ func (a *attachment) endUse(i uint32, u *use) {
 	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
 		return
 	}
+	a.end(i, u)
+}
+
+// end ends a use of a removed object that nobody here touches any more.
+func (a *attachment) end(i uint32, u *use) {
 	e := a.Entry(i)
 	if e.Gen == u.gen && e.State == region.EntRemoved && a.Valid(&e) == nil {
 		ops, ok := engine.OpsOf(e.Kind)

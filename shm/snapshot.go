@@ -23,6 +23,7 @@ type Snapshot struct {
 	Directory    DirectoryState `json:"directory"`
 	Objects      []ObjectState  `json:"objects"`
 	Removed      []ObjectState  `json:"removed,omitempty"` // removed ones that still have memory: OpenIn says who has them open
+	Streams      []ObjectState  `json:"streams,omitempty"` // connections, each by the name that it was dialled under
 	Damage       []string       `json:"damage,omitempty"`  // what could not be shown
 }
 
@@ -82,6 +83,7 @@ type DirectoryState struct {
 	Live     int      `json:"live"`
 	Removed  int      `json:"removed"`            // with memory still
 	Unopened int      `json:"unopened,omitempty"` // of these, those that nobody has open: about to be taken back
+	Streams  int      `json:"streams,omitempty"`  // connections, which have no name
 	Changes  int64    `json:"changes"`            // begun and ended, since the region was made
 	Lock     string   `json:"lock,omitempty"`
 	Holder   *Holder  `json:"holder,omitempty"`
@@ -161,9 +163,14 @@ func (a *attachment) snapshot() *Snapshot {
 		if !ok {
 			continue // gone while it was read
 		}
-		used += e.Size
+		if e.State == region.EntLive || len(o.OpenIn) > 0 { // else whoever makes the next object may have it
+			used += e.Size
+		}
 		to := &s.Objects
-		if e.State == region.EntRemoved {
+		switch {
+		case e.State == region.EntRemoved && e.Kind == engine.KindStream:
+			to = &s.Streams
+		case e.State == region.EntRemoved:
 			to = &s.Removed
 		}
 		k := len(*to)
@@ -171,7 +178,7 @@ func (a *attachment) snapshot() *Snapshot {
 		homes = append(homes, home{region.Extent{Off: e.Off, Size: e.Size}, func() *[]Holder { return &(*to)[k].Waits }})
 	}
 	v.assign(homes, s.Participants)
-	s.Directory.Live, s.Directory.Removed = len(s.Objects), len(s.Removed)
+	s.Directory.Live, s.Directory.Removed, s.Directory.Streams = len(s.Objects), len(s.Removed), len(s.Streams)
 	for _, o := range s.Removed {
 		if len(o.OpenIn) == 0 {
 			s.Directory.Unopened++

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/visible"
 )
 
@@ -53,9 +54,12 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 		line("held by", "%s", s.held(o.Owner))
 	}
 	for i := range o.Holders {
-		if h := &o.Holders[i]; h.What == behind {
+		switch h := &o.Holders[i]; {
+		case h.What == behind:
 			line("subscriber", "%s, %d behind", s.held(h), h.N)
-		} else {
+		case o.Kind == engine.KindListener.String():
+			line("listens", "%s", s.held(h))
+		default:
 			line(h.What, "%d of %s", h.N, s.held(h))
 		}
 	}
@@ -64,6 +68,13 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 	}
 	if len(o.Waits) == 0 && o.Waiters > 1 {
 		line("waited for by", "%d", o.Waiters)
+	}
+	if o.Kind == engine.KindListener.String() {
+		for i := range s.Streams {
+			if c := &s.Streams[i]; c.Name == o.Name {
+				line("connection", "since %s (%s): %s", s.moment(c.Created), s.since(c.Created), s.summary(c))
+			}
+		}
 	}
 	for _, i := range o.OpenIn {
 		line("open in", "%s", s.participant(i))

@@ -20,6 +20,7 @@ func (s *Snapshot) String() string {
 	s.writeGone(&b)
 	s.writeObjects(&b, "object", s.Objects)
 	s.writeObjects(&b, "removed", s.Removed)
+	s.writeStreams(&b)
 	for _, d := range s.Damage {
 		fmt.Fprintln(&b, "damage:", visible.Text(d))
 	}
@@ -49,6 +50,9 @@ func (s *Snapshot) writeRegion(b io.Writer) {
 	fmt.Fprintf(b, "\ndirectory: %d objects of %d, %d removed and still open, ", d.Live, r.Objects, d.Removed-d.Unopened)
 	if d.Unopened > 0 {
 		fmt.Fprintf(b, "%d removed that nobody has open, ", d.Unopened)
+	}
+	if d.Streams > 0 {
+		fmt.Fprintf(b, "%d connections, ", d.Streams)
 	}
 	fmt.Fprintf(b, "%d changes", d.Changes)
 	if s.Directory.Lock != "" {
@@ -165,6 +169,20 @@ func (s *Snapshot) writeObjects(b io.Writer, title string, objects []ObjectState
 	w.Flush()
 }
 
+func (s *Snapshot) writeStreams(b io.Writer) {
+	if len(s.Streams) == 0 {
+		return
+	}
+	fmt.Fprintln(b)
+	w := tabwriter.NewWriter(b, 0, 8, 2, ' ', 0)
+	fmt.Fprintln(w, "connection\tsince\tbytes\tstate")
+	for i := range s.Streams {
+		o := &s.Streams[i]
+		fmt.Fprintf(w, "%s\t%s (%s)\t%s\t%s\n", o.Name, s.moment(o.Created), s.since(o.Created), size(o.Bytes), visible.Text(s.summary(o)))
+	}
+	w.Flush()
+}
+
 // summary is the object's state in a line.
 func (s *Snapshot) summary(o *ObjectState) string {
 	var is []string
@@ -184,12 +202,16 @@ func (s *Snapshot) summary(o *ObjectState) string {
 	}
 	for i := range o.Holders[:min(len(o.Holders), shownHolders)] {
 		h := &o.Holders[i]
-		if o.Kind == engine.KindSPSC.String() || o.Kind == engine.KindPipe.String() { // one is what it is, and does not have so many
+		if o.Kind == engine.KindSPSC.String() || o.Kind == engine.KindPipe.String() || o.Kind == engine.KindListener.String() { // one is what it is, and does not have so many
 			is = append(is, fmt.Sprintf("%s %s", h.What, s.held(h)))
 			continue
 		}
 		if h.What == behind {
 			is = append(is, fmt.Sprintf("%s is %d behind", s.held(h), h.N))
+			continue
+		}
+		if o.Kind == engine.KindStream.String() {
+			is = append(is, fmt.Sprintf("%s %s, whose peer has %d unread", h.What, s.held(h), h.N))
 			continue
 		}
 		is = append(is, fmt.Sprintf("%d %s of %s", h.N, h.What, s.held(h)))

@@ -208,6 +208,42 @@ func (s *stage) opens(who int, r *Region, spec object.Spec) {
 	}
 }
 
+// adopt opens a removed object by its entry.
+func (s *stage) adopt(who int, name string) *object.Core {
+	e := s.entries[name]
+	c, err := s.rs[who].a.OpenUnnamed(lockOf(name), e.I, e.Gen)
+	if name == "held" { // others are there, or not, between two steps of another's call
+		s.said[fmt.Sprint(who, " adopts ", name)] = fmt.Sprint(err)
+	}
+	if err == nil {
+		*s.kept = append(*s.kept, c)
+	}
+	return c
+}
+
+// bear makes an object without a name.
+func (s *stage) bear(who int) *object.Core {
+	c, err := s.rs[who].a.MakeUnnamed(sizedSpec("unnamed", 3000))
+	s.say(fmt.Sprint(who, " makes one"), err)
+	if err == nil {
+		*s.kept = append(*s.kept, c)
+	}
+	return c
+}
+
+// has says that an object is to be there at the end.
+func (s *stage) has(who int, c *object.Core) {
+	if c != nil {
+		s.cores = append(s.cores, opened{uint32(who), c})
+	}
+}
+
+func (s *stage) drops(who int, c *object.Core) {
+	if c != nil {
+		s.rs[who].a.CloseUnnamed(c)
+	}
+}
+
 func (s *stage) remove(who int, name string) {
 	s.say(fmt.Sprint(who, " removes ", name), s.rs[who].Remove(name))
 }
@@ -250,6 +286,12 @@ var acts = []act{
 		self := engine.Self{Index: theVictim, Epoch: 1}
 		words{region.On(s.Area, s.g)}.leave(self, engine.Env{Self: self, Wake: wait.Wake}, func() {})
 	}},
+	{name: "make unnamed", locks: true, do: func(s *stage, who int) { s.has(who, s.bear(who)) }},
+	{name: "make and close unnamed", locks: true, do: func(s *stage, who int) { s.drops(who, s.bear(who)) }},
+	{name: "adopt gone", do: func(s *stage, who int) { s.has(who, s.adopt(who, "gone")) }},
+	{name: "adopt held", do: func(s *stage, who int) { s.has(who, s.adopt(who, "held")) }},
+	{name: "adopt c", do: func(s *stage, who int) { s.has(who, s.adopt(who, "c")) }},
+	{name: "adopt and close gone", do: func(s *stage, who int) { s.drops(who, s.adopt(who, "gone")) }},
 	{name: "sweep", of: theDropper, do: func(s *stage, _ int) { s.rs[theDropper].a.sweep() }},
 	{name: "recover latecomer", of: theLatecomer, do: (*stage).recoverLatecomer},
 }

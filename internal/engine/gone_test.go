@@ -72,6 +72,21 @@ func TestNothingChangesInZeroes(t *testing.T) {
 			_, err := p.Open(PipeLeft, new(atomic.Bool))
 			return a.Sub(pipeE, 8), err
 		},
+		"listening": func() (mem.Area, error) {
+			a, l := heapListener(t, ListenerConfig{Backlog: 2, Rows: 2}, env)
+			_, err := l.Listen(func(Self) bool { return true })
+			return a.Sub(listenerWord, 8), err
+		},
+		"accepting a stream": func() (mem.Area, error) {
+			a, s := heapStream(t, env, false)
+			_, err := s.Accept()
+			return a.Sub(streamAcceptor, 8), err
+		},
+		"refusing a stream": func() (mem.Area, error) {
+			a, s := heapStream(t, env, true)
+			_, err := s.Refuse()
+			return a.Sub(streamAcceptor, 8), err
+		},
 	} {
 		if a, err := try(); err != ErrGone || *a.W64(0) != 0 {
 			t.Errorf("%s in zeroes: %v, and they are %#x then; want ErrGone, 0", name, err, *a.W64(0))

@@ -26,7 +26,8 @@ import (
 //
 //	Listen  N1 load listener; another's that is not dead: ErrListens
 //	        N2 CAS it to {me, generation + 1}  N3 tell
-//	Close   C1 CAS it to nobody  C2 tell
+//	Close   C0 no Accept under this word is under way, nor begins  C1 CAS it to nobody
+//	        C2 tell
 //	Dial    D1 load listener: nobody: ErrNobody
 //	        D2 make the stream, dialled under that word  D3 put it into the backlog
 //	        D4 sleep on the stream's answer, and on dial  D5 answered: that is it
@@ -53,7 +54,9 @@ import (
 // before it has told: recovery of its streams bumps their bells.
 //
 // A3 is for those who dial while the listener changes: they refuse themselves, and that is
-// all they can do; no new listener accepts one that may be about to.
+// all they can do; no new listener accepts one that may be about to. An Accept that goes on
+// under an old word would take one that was dialled under the next, and drop it, and nobody
+// would answer that: hence C0. The dead, and who has closed the region, take nothing more.
 type Listener struct {
 	env     Env
 	me      uint64
@@ -134,6 +137,25 @@ func (l *Listener) Listening() (word uint64, err error) {
 	return word, nil
 }
 
+// ListenerWord is the word of whoever listens, or does not.
+func ListenerWord(a mem.Area) uint64 {
+	if !a.Has(0, listenerBacklog) {
+		return 0
+	}
+	return mem.Load64(a.W64(listenerWord))
+}
+
+// Free reports whether nobody listens, dead being asked as by Listen, and the word. It
+// changes nothing.
+func (l *Listener) Free(dead func(Self) bool) (word uint64, free bool) {
+	word = mem.Load64(l.l)
+	if word&listenerIndex == 0 {
+		return word, true
+	}
+	who, ok := streamHolder(word &^ listenerGens)
+	return word, ok && dead(who)
+}
+
 // listenTries bounds the turns of Listen: each but the last was lost to another's.
 const listenTries = 100
 
@@ -164,7 +186,8 @@ func (l *Listener) Listen(dead func(Self) bool) (word uint64, err error) {
 	return 0, ErrListens
 }
 
-// Close ends the listening under a word; of an older one it does nothing.
+// Close ends the listening under a word; of an older one it does nothing. No Next of the
+// word is under way (C0).
 func (l *Listener) Close(word uint64) {
 	if mem.CAS64(l.l, word, word&listenerGens) { // C1
 		l.tell()
@@ -192,6 +215,9 @@ func (l *Listener) Queue(by Sleeper, word uint64, d Dialled) error {
 			return err != ErrFull
 		}); e != nil {
 			err = e
+		}
+		if err != nil {
+			l.backlog.passSpace() // it may have been woken as well
 		}
 	}
 	return err

@@ -18,6 +18,7 @@ type simDial struct {
 	open                        map[Self]bool // who has it open, whom alone recovery is for
 	word                        uint64
 	accepted, refused, connects bool
+	queued                      bool
 }
 
 // A simListener is the oracle. Entries of the directory, which are never used again here,
@@ -85,6 +86,14 @@ func (o *simListener) stuck() bool {
 			return true
 		}
 	}
+	if t := o.idle(v); t != nil {
+		for d, what := range o.answered {
+			if what.queued && o.w.Alive(d.Process().Self) {
+				o.w.Fail("%v sleeps, %v would accept, and what was dialled is gone", d, t)
+				return true
+			}
+		}
+	}
 	l, err := AttachListener(o.a, Env{})
 	if err != nil {
 		o.w.Fail("attach: %v", err)
@@ -103,6 +112,16 @@ func (o *simListener) stuck() bool {
 		f()
 	}
 	return len(o.ends) > 0
+}
+
+// idle is who sleeps in an Accept under the word.
+func (o *simListener) idle(v uint64) *sim.Thread {
+	for t, word := range o.taking {
+		if o.w.Alive(t.Process().Self) && word == v {
+			return t
+		}
+	}
+	return nil
 }
 
 func (o *simListener) end() error {
@@ -141,14 +160,15 @@ func (o *simListener) dialer(p *sim.Process, calls int) {
 			c := StreamConfig{Buffer: 64}
 			d := &simDial{a: mem.Heap(c.Size()), by: p.Self, word: word, open: map[Self]bool{p.Self: true}}
 			c.Init(d.a, p.Self, word)
+			entry := uint32(len(o.dials))
 			o.dials = append(o.dials, d)
 			s, err := AttachStream(d.a, p.Env(), true)
 			if err != nil {
 				o.w.Fail("attach: %v", err)
 			}
 			o.answered[t] = d
-			err = l.Queue(t, word, Dialled{Entry: uint32(len(o.dials) - 1), Gen: 1})
-			if err == nil {
+			err = l.Queue(t, word, Dialled{Entry: entry, Gen: 1})
+			if d.queued = err == nil; err == nil {
 				err = l.AwaitAnswer(t, s, word)
 			}
 			delete(o.answered, t)
@@ -181,7 +201,7 @@ func (o *simListener) dialer(p *sim.Process, calls int) {
 func (o *simListener) listener(p *sim.Process, calls int) {
 	l := o.attach(p)
 	var word uint64
-	over := false
+	over, shut, inside := false, false, false
 	me := p.Go("listener", func(t *sim.Thread) {
 		for range o.w.Rand.IntN(100) {
 			t.Step()
@@ -196,12 +216,13 @@ func (o *simListener) listener(p *sim.Process, calls int) {
 			o.w.Fail("Listen: %v", err)
 		}
 		for range calls {
-			if o.closing {
+			if o.closing || shut {
 				break
 			}
-			t.Context(o.w.Rand.IntN(3) == 0)
-			o.taking[t] = word
+			t.Context(shut || o.w.Rand.IntN(3) == 0)
+			o.taking[t], inside = word, true
 			d, err := l.Next(t)
+			inside = false
 			delete(o.taking, t)
 			if err == sim.ErrCanceled && o.closing {
 				break
@@ -235,6 +256,21 @@ func (o *simListener) listener(p *sim.Process, calls int) {
 		l.Close(word)
 		over = true
 	})
+	if o.w.Rand.IntN(2) == 0 { // Close in another goroutine
+		p.Go("closer", func(t *sim.Thread) {
+			for range o.w.Rand.IntN(300) {
+				t.Step()
+			}
+			if word == 0 {
+				return
+			}
+			shut = true
+			for me.Context(true); inside; t.Spin() { // C0
+				me.Cancel()
+			}
+			l.Close(word)
+		})
+	}
 	o.ends = append(o.ends, func() {
 		if over || !o.w.Alive(p.Self) {
 			return
@@ -274,6 +310,6 @@ func TestSimListener(t *testing.T) {
 		"cancel": {CancelEvery: 80, SpuriousEvery: 300},
 		"killed": {KillEvery: 100, MaxKills: 4, SpuriousEvery: 300, CancelEvery: 300},
 	} {
-		t.Run(name, func(t *testing.T) { sim.Explore(t, 5000, o, simulateListener) })
+		t.Run(name, func(t *testing.T) { sim.Explore(t, 3000, o, simulateListener) })
 	}
 }

@@ -223,5 +223,8 @@ func streamWayOf(a mem.Area, env Env, way uint64, c StreamConfig) streamWay {
 	}
 }
 
+// Peer is whose the other end is.
+func (s *Stream) Peer() (Self, bool) { return streamHolder(mem.Load64(s.peer)) }
+
 // Dialled is the listener's word that the stream was dialled under.
 func (s *Stream) Dialled() uint64 { return mem.Load64(s.dialled) }

@@ -37,19 +37,21 @@ func lookStream(a mem.Area) Look {
 	if err != nil {
 		return Look{State: "corrupt"}
 	}
-	l := Look{Cap: int(s.buffer)}
+	l := Look{Cap: 2 * int(s.buffer)}
 	d, x := mem.Load64(s.own), mem.Load64(s.peer)
 	for _, end := range []struct {
 		what string
 		x    uint64
 		way  *streamWay
 	}{{"dialer", d, &s.out}, {"acceptor", x, &s.in}} {
+		r := mem.Load64(end.way.r)
+		unread := int(min(mem.Load64(end.way.w)-r, s.buffer))
+		l.Len += unread
 		if who, ok := streamHolder(end.x); ok && end.x&streamGone == 0 {
-			r := mem.Load64(end.way.r)
-			l.Holders = append(l.Holders, Holding{Who: who, What: end.what, N: int(min(mem.Load64(end.way.w)-r, s.buffer))})
+			l.Holders = append(l.Holders, Holding{Who: who, What: end.what, N: unread})
 		}
 	}
-	l.Value = fmt.Sprintf("%d written, %d read", mem.Load64(s.out.w), mem.Load64(s.in.r))
+	l.Value = fmt.Sprintf("written %d and %d", mem.Load64(s.out.w), mem.Load64(s.in.w)) // by the dialer, by the acceptor
 	switch {
 	case x == 0:
 		l.State = "not accepted"

@@ -24,7 +24,7 @@ import "runtime"
 func (c *Core) Handle() *Core {
 	w := c.Whole()
 	h := &Core{Op: w.Op, Region: w.Region, Name: w.Name, Kind: w.Kind, Fields: w.Fields, Area: w.Area, Env: w.Env, List: w.List,
-		Ref: w.Ref, Gate: w.Gate, Closed: w.Gate.newFlag(), Mapping: w.Mapping, In: w.In, whole: w}
+		Ref: w.Ref, Gate: w.Gate, Closed: w.Gate.newFlag(), Mapping: w.Mapping, In: w.In, Entry: w.Entry, whole: w}
 	w.handles.Add(1)
 	runtime.AddCleanup(h, w.Gate.forget, h.Closed)
 	return h

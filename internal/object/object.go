@@ -57,7 +57,8 @@ type Core struct {
 	Gate    *Gate        // the attachment's
 	Closed  *atomic.Bool // the handle's, or the Gate's: no call begins any more
 	Mapping any          // keeps the memory mapped while the Core is reachable
-	In      any          // package shm's: what the object is in
+	In      any          // package shm's: what the object is in; see Home
+	Entry   uint32       // of the region's directory
 
 	Unused  func()       // of a whole one: called when all its handles are closed
 	handles atomic.Int32 // of a whole one: those that are not closed

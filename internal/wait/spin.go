@@ -54,7 +54,15 @@ func NewSpinner(m Mode) *Spinner {
 func (s *Spinner) SetMode(m Mode) { s.mode.Store(int32(m)) }
 
 // Mode returns the mode.
-func (s *Spinner) Mode() Mode { return Mode(s.mode.Load()) }
+func (s *Spinner) Mode() Mode {
+	if noSpin {
+		return Sleep
+	}
+	return Mode(s.mode.Load())
+}
+
+// noSpin is for tests that step through waits: of a spin nobody else sees anything.
+var noSpin = sys.Forced("nospin")
 
 // observe enters one spin into the average of some four. Two at once may count
 // as one. Where spinning always pays there is nothing to write.

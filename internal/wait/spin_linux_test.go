@@ -156,3 +156,19 @@ func TestSpinDoesNotHoldUpTheCollector(t *testing.T) {
 		t.Errorf("stopping the world takes %v (median) while two spin", took[10])
 	}
 }
+
+// Where nothing shall spin nothing does, whatever the mode.
+func TestNoSpin(t *testing.T) {
+	defer func() { noSpin = false }()
+	for _, m := range []Mode{Adaptive, Spin} {
+		s := NewSpinner(m)
+		noSpin = false
+		if d, _ := s.budget(); d == 0 || s.Looks() == 0 {
+			t.Errorf("mode %d does not spin", m)
+		}
+		noSpin = true
+		if d, _ := s.budget(); d != 0 || s.Looks() != 0 || s.Lulls() {
+			t.Errorf("mode %d spins for %v, looks for %d", m, d, s.Looks())
+		}
+	}
+}

@@ -51,6 +51,7 @@ func pass(as []*actor.Actor) {
 }
 
 func TestBarrier(t *testing.T) {
+	t.Parallel()
 	t.Run("B1 nobody passes before all have come, ten times over", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			as := meets(w, 3)

@@ -41,6 +41,7 @@ func answers(w *world, cs []*actor.Call, n int) (left []*actor.Call) {
 }
 
 func TestCondition(t *testing.T) {
+	t.Parallel()
 	t.Run("C1 a lock of its own, a mutex, or a reentrant lock", func(t *testing.T) {
 		for _, kind := range []string{"own", "mutex", "holder"} {
 			t.Run(kind, func(t *testing.T) {

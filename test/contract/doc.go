@@ -24,7 +24,8 @@
 //		})
 //	})
 //
-// What needs a death or a stop runs by processes instead of ways.
+// What needs a death or a stop runs by processes instead of ways. Tests run side by
+// side, since most of them wait, most of the time.
 //
 // A time that a call must have waited is exact: Took is no less. How soon
 // something comes is a bound only by effort.Median; and w.Until waits for what

@@ -39,6 +39,7 @@ func asleepOn(as []*actor.Actor, timeout ...string) (calls []*actor.Call) {
 }
 
 func TestEvent(t *testing.T) {
+	t.Parallel()
 	t.Run("E1 it begins unset, and Set and Clear twice are as once", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()

@@ -42,6 +42,7 @@ var _ = actor.Verb("event.pulses", func(e *actor.Env, args []string) string { //
 // Four waiters, and pulses, each a Set and a Clear at once when all four are
 // asleep: each sees every one.
 func TestEventPulses(t *testing.T) {
+	t.Parallel()
 	t.Run("E5 thousands of pulses, and nobody is lost", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			pulses := effort.Or(10_000, 1000)

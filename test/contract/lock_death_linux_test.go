@@ -32,6 +32,7 @@ var _ = actor.Verb("value.add", func(e *actor.Env, args []string) string {
 })
 
 func TestLockDeaths(t *testing.T) {
+	t.Parallel()
 	t.Run("D1 a holder's death is told to all, until somebody repairs", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			holder, a, b := w.Actor(), w.Actor(), w.Actor()

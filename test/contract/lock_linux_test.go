@@ -21,6 +21,7 @@ import (
 )
 
 func TestLock(t *testing.T) {
+	t.Parallel()
 	t.Run("L1 a free lock is had at once, and seen to be", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()

@@ -32,6 +32,7 @@ var (
 
 // What multiprocessing calls SharedMemory is a region with a Slice in it.
 func TestSharedMemory(t *testing.T) {
+	t.Parallel()
 	t.Run("M1 M3 M8 it is zero, as long as was asked for, and of all", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()

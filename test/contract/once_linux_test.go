@@ -70,6 +70,7 @@ func (w *world) runs(runner *actor.Actor, others []*actor.Actor, way string) (ru
 
 // CPython has none.
 func TestOnce(t *testing.T) {
+	t.Parallel()
 	t.Run("O1 it is done once, whoever asks", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			as := w.Actors(3)

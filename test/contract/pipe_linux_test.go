@@ -8,6 +8,7 @@ import (
 )
 
 func TestPipe(t *testing.T) {
+	t.Parallel()
 	t.Run("P1 a duplex pair: what is sent comes back equal", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()

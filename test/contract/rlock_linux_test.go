@@ -9,6 +9,7 @@ import (
 )
 
 func TestRLock(t *testing.T) {
+	t.Parallel()
 	t.Run("R1 as many Unlocks as Locks, and one more is an error", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a := w.Actor()

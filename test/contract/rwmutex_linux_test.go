@@ -39,6 +39,7 @@ var _ = actor.Verb("rwmutex.count", func(e *actor.Env, args []string) string { /
 })
 
 func TestRWMutex(t *testing.T) {
+	t.Parallel()
 	t.Run("W1 readers share, a writer is alone", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b, c := w.Actor(), w.Actor(), w.Actor()
@@ -200,6 +201,7 @@ func TestRWMutex(t *testing.T) {
 }
 
 func TestRWMutexDeaths(t *testing.T) {
+	t.Parallel()
 	t.Run("D1 a writer's death is told to all, until somebody repairs", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			writer, a, b := w.Actor(), w.Actor(), w.Actor()

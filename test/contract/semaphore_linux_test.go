@@ -18,6 +18,7 @@ func both(t *testing.T, body func(t *testing.T, w *world, s string)) {
 }
 
 func TestSemaphore(t *testing.T) {
+	t.Parallel()
 	t.Run("S1 S2 S11 the count of all", func(t *testing.T) {
 		both(t, func(t *testing.T, w *world, s string) {
 			a, b := w.Actor(), w.Actor()
@@ -218,6 +219,7 @@ func TestSemaphore(t *testing.T) {
 }
 
 func TestSemaphoreDeaths(t *testing.T) {
+	t.Parallel()
 	t.Run("D1 a holder's permits come back to the next, whoever waits", func(t *testing.T) {
 		for _, s := range []string{"plain", "bounded"} {
 			t.Run(s, func(t *testing.T) {

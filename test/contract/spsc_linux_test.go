@@ -6,6 +6,7 @@ import (
 )
 
 func TestSPSC(t *testing.T) {
+	t.Parallel()
 	t.Run("R1 what is put comes once, in order, from whoever puts to whoever gets", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()

@@ -12,6 +12,7 @@ var wides = map[string][2]string{
 }
 
 func TestValue(t *testing.T) {
+	t.Parallel()
 	t.Run("V1 of every type the first value counts, and all see what one stores", func(t *testing.T) {
 		numbers := map[string][2]string{
 			"int8": {"-128", "127"}, "uint8": {"0", "255"}, "int16": {"-32768", "32767"}, "uint16": {"0", "65535"},
@@ -121,6 +122,7 @@ func TestValue(t *testing.T) {
 }
 
 func TestArray(t *testing.T) {
+	t.Parallel()
 	zeroes := map[string]string{"int16": "0", "point": `{"ID":0,"XYZ":[0,0,0],"On":false}`, "code": "[0,0,0,0,0]"}
 	ones := map[string]string{"int16": "-1", "point": wides["point"][0], "code": wides["code"][0]}
 	t.Run("A1 V4 new cells are zero, where others were before", func(t *testing.T) {

@@ -19,6 +19,7 @@ func withSemaphore(w *world) {
 }
 
 func TestWaitAny(t *testing.T) {
+	t.Parallel()
 	t.Run("P4 Poll returns at once for a message, takes nothing, and waits its time for none", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()

@@ -27,6 +27,13 @@ func Main() { step.Main() }
 // Note leaves n for [Death].Note, from within an operation: how far it is.
 func Note(n int) { step.Note(n) }
 
+// Pick is for what it is enough to try in one of n ways in an ordinary run: see
+// [step.Pick].
+func Pick(t *testing.T, name string, n int) (i int, all bool) {
+	t.Helper()
+	return step.Pick(t, name, n)
+}
+
 // Watchdog returns a context for survivors' calls: one that ends has hung.
 func Watchdog(t testing.TB) context.Context { return step.Watchdog(t) }
 
@@ -113,7 +120,7 @@ var Options = shm.Options{Size: 8 << 20, Participants: 8, Objects: 16}
 // wrong.
 func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {
 	t.Helper()
-	noRelook(t)
+	force(t)
 	step.Every(t, op, func(t *testing.T, st *step.Stage) {
 		o := Options
 		r, err := shm.Create(Path(st.Dir), &o)
@@ -134,7 +141,7 @@ func Every(t *testing.T, op Op, survivor func(t *testing.T, s *Stage)) {
 // region, opened anew, and whatever the victim had not recovered by then is.
 func EveryRecovery(t *testing.T, op Op, records int, scene func(t *testing.T, r *shm.Region), leave Op, survivor func(t *testing.T, r *shm.Region, d Death)) {
 	t.Helper()
-	noRelook(t)
+	force(t)
 	step.Every(t, op, func(t *testing.T, st *step.Stage) {
 		o := Options
 		o.Participants = records
@@ -161,10 +168,16 @@ func EveryRecovery(t *testing.T, op Op, records int, scene func(t *testing.T, r 
 	})
 }
 
-// noRelook keeps victims and peers from looking again by themselves: a wake-up
-// that died with the victim is found missing.
-func noRelook(t *testing.T) {
-	t.Setenv("TANDEM_FORCE", strings.TrimPrefix(os.Getenv("TANDEM_FORCE")+",norelook", ","))
+// force keeps victims and peers from looking again by themselves: a wake-up
+// that died with the victim is found missing. And unless every instruction is asked
+// for they do not spin before they sleep: that is most of what a waiter executes, and
+// others see nothing of it.
+func force(t *testing.T) {
+	f := os.Getenv("TANDEM_FORCE") + ",norelook"
+	if os.Getenv("TANDEM_STEPKILL") != "all" {
+		f += ",nospin"
+	}
+	t.Setenv("TANDEM_FORCE", strings.TrimPrefix(f, ","))
 }
 
 func finish(t *testing.T, r *shm.Region) {

@@ -41,6 +41,12 @@ func (c call) private() bool {
 	return c.nr == unix.SYS_FUTEX && c.args[1]&futexPrivate != 0
 }
 
+// looks reports whether the call is one that writes to no memory of the process: it
+// sleeps, or lets others run.
+func (c call) looks() bool {
+	return c.waits() || c.private() || c.nr == unix.SYS_SCHED_YIELD
+}
+
 // visible reports whether others may notice that the call was made: all do,
 // but those that only look, those of the Go runtime on its own memory, and a
 // sleep that is over.

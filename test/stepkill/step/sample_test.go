@@ -97,12 +97,14 @@ func TestNoEffectOnTheWay(t *testing.T) {
 	}
 }
 
-// reads looks at word 0 again and again, and then writes to word 1.
+// reads looks at word 0 again and again, counts that in memory of its own, and then
+// writes to word 1.
 var reads = step.Register("reads", func(dir string) (func() error, error) {
 	w, err := words(dir)
+	looks := make([]uint64, 8)
 	return func() error {
-		for range 2000 {
-			if w[0].Load() == 1 {
+		for i := range 2000 {
+			if looks[i%len(looks)]++; w[0].Load() == 1 {
 				return errors.New("word 0 is what nobody writes there")
 			}
 		}
@@ -111,7 +113,7 @@ var reads = step.Register("reads", func(dir string) (func() error, error) {
 	}, err
 })
 
-// What others change is no effect of one who only reads.
+// What others change is no effect of one who reads it, and writes what is its own.
 func TestOthersEffects(t *testing.T) {
 	if !step.KnowsWrites {
 		t.Skip("here a load is not known from a store")
@@ -144,5 +146,33 @@ func TestOthersEffects(t *testing.T) {
 	// Before the first instruction, and what the runtime may do on the way.
 	if effects[0] > 6 || effects[1] == 0 {
 		t.Errorf("deaths before and after the one effect: %d and %d", effects[0], effects[1])
+	}
+}
+
+// What is picked is the same for a name, and each of the ways for some name; where all
+// is asked for nothing is picked.
+func TestPick(t *testing.T) {
+	t.Setenv("TANDEM_TESTS", "")
+	t.Setenv("TANDEM_STEPKILL", "")
+	picked := map[int]bool{}
+	for k := range 100 {
+		i, all := step.Pick(t, fmt.Sprint(k), 3)
+		if again, _ := step.Pick(t, fmt.Sprint(k), 3); all || again != i {
+			t.Errorf("%d: picked %d and then %d; all: %v", k, i, again, all)
+		}
+		picked[i] = true
+	}
+	for i := range 3 {
+		if !picked[i] || len(picked) > 3 {
+			t.Errorf("of 100 names none has %d: %v", i, picked)
+		}
+	}
+	for _, env := range []string{"TANDEM_TESTS=long", "TANDEM_STEPKILL=effects"} {
+		k, v, _ := strings.Cut(env, "=")
+		t.Setenv(k, v)
+		if _, all := step.Pick(t, "a", 3); !all {
+			t.Errorf("with %s not all is asked for", env)
+		}
+		t.Setenv(k, "")
 	}
 }

@@ -2,6 +2,7 @@ package step
 
 import (
 	"fmt"
+	"hash/fnv"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -19,7 +20,7 @@ func settings(t *testing.T) (l limits, seed uint64) {
 	case v == "all":
 		l = limits{each: math.MaxInt}
 	case v == "effects" || v == "" && effort.Long():
-		l = limits{each: 260, most: 160, spread: 10, rest: 160}
+		l = limits{each: 260, most: 160, spread: 6, rest: 160}
 	case v != "":
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
@@ -27,13 +28,27 @@ func settings(t *testing.T) (l limits, seed uint64) {
 		}
 		l = limits{each: n, most: n - n/4, spread: n / 4, rest: n}
 	default:
-		l = limits{each: 14, most: 8, spread: 2}
+		l = limits{each: 10, most: 6, spread: 2}
 	}
 	seed, err := processSeed()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return l, seed
+}
+
+// Pick is for what it is enough to step in one of n ways in an ordinary run: it returns
+// which one, the same for each call with a name and, as all that is chosen, for a seed
+// that the log has named. all reports that each is to be tried.
+func Pick(t *testing.T, name string, n int) (i int, all bool) {
+	t.Helper()
+	_, seed := settings(t)
+	if os.Getenv("TANDEM_STEPKILL") != "" || effort.Long() {
+		return 0, true
+	}
+	h := fnv.New64a()
+	h.Write([]byte(name))
+	return rand.New(rand.NewPCG(seed, h.Sum64())).IntN(n), false
 }
 
 // processSeed is one for all the operations of a run, which its number then

@@ -80,8 +80,8 @@ const lowText = 1 << 32
 
 // An insn is what is to be known of an instruction.
 type insn struct {
-	call   bool // a system call
-	writes bool // it may have an effect in memory
+	call    bool    // a system call
+	written written // where it may have an effect in memory
 }
 
 var insns = map[uint64]insn{} // only the tracer's thread uses it
@@ -97,9 +97,9 @@ func (c *child) insnAt(pc uint64) insn {
 		n, err = unix.PtracePeekText(c.tid, uintptr(pc), code[:8])
 	}
 	if err != nil {
-		return insn{writes: true}
+		return insn{written: written{may: true}}
 	}
-	in := insn{callInsn(code[:]), mayWrite(code[:n])}
+	in := insn{callInsn(code[:]), writtenBy(code[:n])}
 	if pc < lowText {
 		insns[pc] = in
 	}

@@ -60,7 +60,7 @@ const (
 func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (d Death, ended bool, err error) {
 	unpin := c.pin()
 	defer unpin()
-	k := &walker{child: c, kill: kill, to: to, w: w, wake: wake, u: pursuit{target: to, breaks: canBreak()}}
+	k := &walker{child: c, kill: kill, to: to, w: w, wake: wake, u: pursuit{target: to, breaks: canBreak()}, shared: shared{pid: c.pid}}
 	if err := k.registers(); err != nil {
 		return d, false, err
 	}
@@ -86,6 +86,9 @@ type walker struct {
 	w    *watch  // nil: no effect counts but system calls
 	wake func()  // nil: nobody wakes the child
 	u    pursuit
+
+	shared shared
+	behind bool // the watch has not looked since what was executed cannot have had an effect
 
 	regs     unix.PtraceRegs
 	p        point
@@ -153,9 +156,14 @@ func (k *walker) next() (dies bool, err error) {
 		in = callOf(&k.regs)
 	}
 	if k.entered != nil {
-		in, is, k.entered = *k.entered, insn{call: true, writes: true}, nil
+		in, is, k.entered = *k.entered, insn{call: true, written: written{may: true}}, nil
 		pc -= callSize
 	}
+	reaches := !in.looks() && k.shared.mayReach(is.written, &k.regs)
+	if reaches && k.behind && k.w != nil {
+		k.w.changed() // by others
+	}
+	k.behind = !reaches
 	k.done++
 	if err := singleStep(k.tid, k.sig); err != nil {
 		return false, fmt.Errorf("stepkill: single step: %w", err)
@@ -179,7 +187,7 @@ func (k *walker) next() (dies bool, err error) {
 	case ws.StopSignal() != unix.SIGTRAP:
 		k.sig = int(ws.StopSignal()) // not ours: passed on with the next step
 	case k.counting:
-		if k.stepped(pc, is, in, hit) {
+		if k.stepped(pc, is, in, reaches, hit) {
 			return true, nil
 		}
 	}
@@ -265,10 +273,14 @@ func (k *walker) sleep(in call, pc uint64) (ws unix.WaitStatus, dies bool, err e
 }
 
 // stepped counts the instruction at pc, which was executed, and reports whether
-// the child is to die after it. hit: it is the target's.
-func (k *walker) stepped(pc uint64, is insn, in call, hit bool) (dies bool) {
+// the child is to die after it. reaches: it may have had an effect in memory; hit: it is
+// the target's.
+func (k *walker) stepped(pc uint64, is insn, in call, reaches, hit bool) (dies bool) {
 	k.p.n, k.p.pc = k.p.n+1, pc
 	k.p.effect = is.call && in.visible()
+	if is.call {
+		k.shared.stale()
+	}
 	if k.p.effect {
 		k.p.calls++
 		k.u.passed(&k.p)
@@ -277,8 +289,8 @@ func (k *walker) stepped(pc uint64, is insn, in call, hit bool) (dies bool) {
 	case k.w == nil || k.p.calls < k.u.callsBefore():
 	case k.p.effect:
 		k.w.rescan() // there may be a file more
-	case hit || !k.u.runs(k.p):
-		k.p.effect = k.w.changed() && is.writes
+	case reaches && (hit || !k.u.runs(k.p)):
+		k.p.effect = k.w.changed()
 	}
 	if k.p.effect {
 		k.naps = 0

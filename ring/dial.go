@@ -1,0 +1,134 @@
+package ring
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"strconv"
+	"syscall"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/wait"
+	"example.com/tandem/shm"
+)
+
+var errRefused = fmt.Errorf("%w: %w", engine.ErrNobody, syscall.ECONNREFUSED)
+
+// Dial is a connection to the process that listens under the name ([Listen]), which may be
+// this one. It returns when that has accepted it. So Dial and then Accept in one goroutine
+// do not meet, other than with TCP.
+//
+// syscall.ECONNREFUSED at once where nobody listens, and as soon as the one that listens
+// has closed the listener or the region, or died, before it has accepted.
+// [shm.ErrNoSpace] where the region has no room for the connection, ctx's error when ctx
+// ends; then there is no connection, at the other end neither. ctx has nothing to do with
+// the connection that is returned.
+//
+// It waits for an Accept, and for room in the backlog, as long as ctx lasts: it spins for
+// moments, then sleeps. A process that dies in it leaves nothing, or a connection whose
+// other end reads io.EOF.
+func Dial(ctx context.Context, r *shm.Region, name string) (net.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, &shm.Error{Op: opDial, Region: r.Name(), Object: name, Err: err}
+	}
+	s := ListenOptions{}.spec(name)
+	s.Op = opDial
+	var of *listens
+	core, err := object.Open(r.Existing(), s, func(core *object.Core) (err error) {
+		of, err = listensOn(core)
+		return err
+	})
+	if errors.Is(err, fs.ErrNotExist) {
+		err = &shm.Error{Op: opDial, Region: r.Name(), Object: name, Err: errRefused}
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer core.Close()
+	c, err := of.dial(ctx, core)
+	if err != nil {
+		return nil, core.Done(opDial, err)
+	}
+	return c, nil
+}
+
+func (of *listens) dial(ctx context.Context, core *object.Core) (*streamConn, error) {
+	word, err := of.eng.Listening()
+	if err != nil {
+		return nil, errRefused
+	}
+	mine, err := of.home.MakeUnnamed(of.stream(core, word))
+	if err != nil {
+		return nil, err
+	}
+	connected := false
+	defer func() {
+		if !connected {
+			of.home.CloseUnnamed(mine) // which refuses, too, if ctx's methods panicked
+		}
+	}()
+	s, err := engine.AttachStream(mine.Area, mine.Env, true)
+	if err != nil {
+		return nil, err
+	}
+	why := of.await(ctx, core, s, word, engine.Dialled{Entry: mine.Entry, Gen: mine.Ref.Generation})
+	if answered, _ := s.Answered(); !answered {
+		won, err := s.Refuse()
+		if err != nil {
+			return nil, err
+		}
+		if won {
+			return nil, why
+		}
+	}
+	if _, accepted := s.Answered(); !accepted {
+		return nil, shm.ErrCorrupt // nobody else refuses
+	}
+	connected = true
+	who, _ := s.Peer()
+	return newStreamConn(mine, s, addrOf(core, of.home.PIDOf(core.Env.Self)), addrOf(core, of.home.PIDOf(who)),
+		func() { of.home.CloseUnnamed(mine) }), nil
+}
+
+// await waits for the answer. It says what is to be said if there was none.
+func (of *listens) await(ctx context.Context, core *object.Core, s *engine.Stream, word uint64, d engine.Dialled) error {
+	if err := of.queue(ctx, core, word, d); err != nil {
+		if err == engine.ErrNobody {
+			err = errRefused
+		}
+		return err
+	}
+	var by wait.Any
+	by.On(core.List, nil)
+	by.On(core.List, nil)
+	by.Start(ctx, of.spinner)
+	defer by.Done()
+	if err := of.eng.AwaitAnswer(&by, s, word); err != nil {
+		return err
+	}
+	return errRefused
+}
+
+func (of *listens) queue(ctx context.Context, core *object.Core, word uint64, d engine.Dialled) error {
+	w := core.WaiterWith(ctx, of.spinner)
+	defer w.Done()
+	return of.eng.Queue(w, word, d)
+}
+
+// stream is the spec of a connection that is dialled under the word.
+func (of *listens) stream(core *object.Core, word uint64) object.Spec {
+	s := streamSpec(opDial, core.Name)
+	c := engine.StreamConfig{Buffer: of.buffer}
+	s.Create = func(int) ([]object.Field, uint64, func(mem.Area), error) {
+		if c.Size() == 0 {
+			return nil, 0, nil, shm.ErrCorrupt
+		}
+		return []object.Field{{Name: fieldBuffer, Value: strconv.Itoa(of.buffer)}}, c.Size(),
+			func(a mem.Area) { c.Init(a, core.Env.Self, word) }, nil
+	}
+	return s
+}

@@ -188,14 +188,6 @@ func TestPipeEndsStorm(t *testing.T) {
 	if err := r.Remove(penPals); err != nil && !errors.Is(err, fs.ErrNotExist) { // one may have died between the one and the next
 		t.Error(err)
 	}
-	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
-		now := testproc.Get(r.Snapshot())(t)
-		if now.Memory.Used <= used {
-			break
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d bytes are used, and were %d\n%v", now.Memory.Used, used, now)
-		}
-	}
+	stormtest.MemoryBack(t, r, used)
 	t.Logf("%d kills, %d stops", kills, stops)
 }

@@ -287,3 +287,6 @@ func (q *Queues) ended(t testing.TB) {
 		t.Errorf("texts after the end: %v, Len %d", err, q.texts.Len())
 	}
 }
+
+// Waitables are the queues, for one that waits and takes nothing.
+func (q *Queues) Waitables() []shm.Waitable { return []shm.Waitable{q.words, q.texts, q.results} }

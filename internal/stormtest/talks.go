@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/testproc"
@@ -107,9 +108,10 @@ func ofTalk(b []byte) (by, n int64, whole bool) {
 // A Speaker publishes by one of the broadcasts. It outlives the region: a Publish that
 // returned an error has published nothing.
 type Speaker struct {
-	Me   int
-	Text bool
-	done int64
+	Me    int
+	Text  bool
+	Pause time.Duration // after each, at most: one that waits for nobody leaves nothing to others
+	done  int64
 }
 
 // Work publishes until the storm ends, which is nil, or the region or a handle is closed.
@@ -132,6 +134,9 @@ func speak[T any](p *Speaker, k *Talks, by *talk[T]) error {
 		if err == nil {
 			p.done = n
 			k.told.Store(p.Me, n)
+			if p.Pause > 0 {
+				time.Sleep(rand.N(p.Pause))
+			}
 			continue
 		}
 		k.begun.Store(p.Me, p.done)

@@ -294,12 +294,13 @@ const (
 	recvNow
 	recvPolls
 	recvModes
+	recvFirmly // waits, and no context ends
 )
 
 // recv receives one parcel, or polls. It reports whether the receiver goes on.
 func (o *simPipe) recv(t *sim.Thread, h *simHandle, how int) bool {
 	way := 1 - h.side
-	t.Context(true)
+	t.Context(how != recvFirmly)
 	if how == recvPolls {
 		o.calls[t] = &pipeCall{h, 0}
 		err := h.Poll(pipeSleeper{t, h})

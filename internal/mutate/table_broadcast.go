@@ -315,7 +315,7 @@ var broadcastMutations = []mutation{
 		from:    "	removing := mem.Load64(drain)\n",
 		to:      "	removing := mem.Swap64(drain, 0)\n",
 		promise: "R4: the drain of a dead one stands until what it names is free",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastRecoveryDies$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",

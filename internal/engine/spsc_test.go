@@ -36,11 +36,16 @@ func envOf(index uint32) Env {
 
 // putWord and getWord are a Put and a Get of a word, or of none; of a Sleeper, waiting.
 func (s *SPSC) putWord(by Sleeper, v uint64) error {
-	p, err := s.Room(), error(nil)
-	if p == nil && by != nil {
-		p, err = s.AwaitRoom(by)
-	} else if p == nil {
+	p, ok := s.Room()
+	var err error
+	switch {
+	case ok:
+	case by == nil:
 		p, err = s.TryRoom()
+	default:
+		if p = s.RoomAgain(); p == nil {
+			p, err = s.AwaitRoom(by)
+		}
 	}
 	if err != nil {
 		return err
@@ -53,11 +58,16 @@ func (s *SPSC) putWord(by Sleeper, v uint64) error {
 }
 
 func (s *SPSC) getWord(by Sleeper) (uint64, error) {
-	p, err := s.Next(), error(nil)
-	if p == nil && by != nil {
-		p, err = s.AwaitNext(by)
-	} else if p == nil {
+	p, ok := s.Next()
+	var err error
+	switch {
+	case ok:
+	case by == nil:
 		p, err = s.TryNext()
+	default:
+		if p = s.NextAgain(); p == nil {
+			p, err = s.AwaitNext(by)
+		}
 	}
 	if err != nil {
 		return 0, err

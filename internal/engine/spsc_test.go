@@ -183,9 +183,12 @@ func TestSPSCPlaces(t *testing.T) {
 		for i := range 60 {
 			run := 1 + i%5
 			for n := 0; n < run; {
-				p, err := s.TryRoom()
-				if err != nil {
-					t.Fatal(err)
+				p, ok := s.Room()
+				if !ok {
+					var err error
+					if p, err = s.TryRoom(); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if at(&s.put, p); i%3 == 0 {
 					s.Publish()
@@ -199,9 +202,12 @@ func TestSPSCPlaces(t *testing.T) {
 				n += k
 			}
 			for n := 0; n < run; {
-				p, err := s.TryNext()
-				if err != nil {
-					t.Fatal(err)
+				p, ok := s.Next()
+				if !ok {
+					var err error
+					if p, err = s.TryNext(); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if at(&s.get, p); i%3 == 1 {
 					s.Advance()

@@ -4,7 +4,14 @@ package main
 var broadcastMutations = []mutation{
 	{
 		file:    "internal/engine/broadcast_ring.go",
-		from:    "mem.Load64(s.at) != s.w || n >",
+		from:    "if b.n == 1<<b.shift {",
+		to:      "if b.shift > 0 {",
+		promise: "a ring of any length has its slots one after the other",
+		pkg:     "./internal/engine", run: "TestBroadcastAll$",
+	},
+	{
+		file:    "internal/engine/broadcast_ring.go",
+		from:    "mem.Load64(at) != w || n >",
 		to:      "n >",
 		promise: "B2: the tag of a message is read under its slot's word, else it may be one that is just being prepared",
 		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",

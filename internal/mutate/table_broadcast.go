@@ -326,8 +326,8 @@ var broadcastMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",
-		from:    "		if b.replace(old, fullWord(old.lap, m.first), nil) { // P4, P5\n",
-		to:      "		b.reached(p + 1)\n\t\tif b.replace(old, fullWord(old.lap, m.first), nil) { // P4, P5\n",
+		from:    "		if b.replace(&old, fullWord(old.lap, m.first), nil) { // P4, P5\n",
+		to:      "		b.reached(p + 1)\n\t\tif b.replace(&old, fullWord(old.lap, m.first), nil) { // P4, P5\n",
 		promise: "a hint is never beyond the front",
 		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
 	},

@@ -142,10 +142,10 @@ func simCloseListener(w *sim.World) {
 					}
 					return
 				}
-				if accepted[coreOf(conn).Entry] {
+				if accepted[conn.end.core.Entry] {
 					w.Fail("accepted twice")
 				}
-				accepted[coreOf(conn).Entry] = true
+				accepted[conn.end.core.Entry] = true
 				conn.Close()
 			}
 		})
@@ -172,7 +172,7 @@ func simCloseListener(w *sim.World) {
 				conn, err := of.dial(sim.Context, c)
 				switch {
 				case err == nil:
-					connected[coreOf(conn).Entry] = true
+					connected[conn.end.core.Entry] = true
 					conn.Close()
 				case c.Gate.Closed():
 					return

@@ -680,7 +680,7 @@ def look_pipe(a, f):
             messages.append({"message": decoded(f, raw[at_byte + 8:at_byte + 8 + n])})
             at_byte += 8 + up(n, 8)
         return {"from": ["left", "right"][i], "sent": W, "received": R, "messages": messages,
-                "waiters": (a.u32(at + 512) | a.u32(at + 516)) & 1 == 1}
+                "waiters": (a.u32(at + 512) | a.u32(at + 516) | a.u32(at + 524)) & 1 == 1}
 
     ways = [way(i) for i in range(D)]
     return {"buffer": B, "openings": E >> 4, "ends": ends, "ways": ways, "waiters": any(w["waiters"] for w in ways)}

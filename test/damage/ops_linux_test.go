@@ -508,6 +508,7 @@ func pipe[T any](u *user, name string, end ring.End, message func(i int) T) erro
 	if u.rnd.IntN(4) == 0 {
 		u.try(name+" Close", c.Close)
 	}
+	u.any(name, c)
 	u.again(name, c, new(ring.Conn[T]), nil)
 	return nil
 }

@@ -66,6 +66,7 @@ func normalise(b []byte) {
 				mutexes = append(mutexes, way, way+128)
 				b[way+512] &^= 2
 				b[way+516] &^= 2
+				b[way+524] &^= 2
 			}
 		case 16: // whether one who waited had to sleep differs
 			le.PutUint32(b[off+64:], 0)

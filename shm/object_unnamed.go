@@ -80,7 +80,7 @@ func (a *attachment) tryUnnamed(s *object.Spec, p *plan) (*object.Core, error) {
 		return nil, err
 	}
 	e.State = region.EntRemoved
-	if !a.uses.mu.TryLock() {
+	if !a.uses.tryLock() {
 		a.giveBack(to.Extent, to.Row)
 		return nil, errCollecting
 	}

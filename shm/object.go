@@ -172,7 +172,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 	if err != nil {
 		return nil, err
 	}
-	if !a.uses.mu.TryLock() { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
+	if !a.uses.tryLock() { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
 		a.giveBack(to.Extent, to.Row)
 		return nil, errCollecting
 	}

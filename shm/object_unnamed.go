@@ -75,16 +75,15 @@ func (a *attachment) tryUnnamed(s *object.Spec, p *plan) (*object.Core, error) {
 		return nil, err
 	}
 	defer l.unlock()
+	if !a.uses.tryLock() { // before memory is taken: connections come and go quickly
+		return nil, errCollecting
+	}
+	defer a.uses.mu.Unlock()
 	e, to, err := a.newEntry(s, region.HashName(s.Name), p) // M1
 	if err != nil {
 		return nil, err
 	}
 	e.State = region.EntRemoved
-	if !a.uses.mu.TryLock() {
-		a.giveBack(to.Extent, to.Row)
-		return nil, errCollecting
-	}
-	defer a.uses.mu.Unlock()
 	if err := a.take(&e, to); err != nil { // M2
 		return nil, err
 	}

@@ -54,6 +54,23 @@ var errStale = errors.New("removed meanwhile")
 // directory's lock does not wait.
 var errCollecting = errors.New("a collection is going on")
 
+// usesTries is how often one looks whether mu is free, a microsecond apart: a call that
+// opens or closes has it for less.
+const usesTries = 50
+
+// tryLock takes mu for a holder of the directory's lock. It reports false if a collection
+// is going on.
+func (u *uses) tryLock() bool {
+	for range usesTries {
+		if u.mu.TryLock() {
+			return true
+		}
+		mem.RelaxMicro()
+	}
+	runtime.Gosched()
+	return u.mu.TryLock()
+}
+
 // await waits until nobody has mu.
 func (u *uses) await() {
 	u.mu.Lock()

@@ -254,6 +254,7 @@ type act struct {
 	locks bool // takes the directory's lock
 	looks bool // takes it if it finds the directory changing
 	of    int  // whose it is, where not anybody's
+	few   bool // it is put into, and around, those only that take memory or give it back
 	do    func(s *stage, who int)
 }
 
@@ -286,14 +287,30 @@ var acts = []act{
 		self := engine.Self{Index: theVictim, Epoch: 1}
 		words{region.On(s.Area, s.g)}.leave(self, engine.Env{Self: self, Wake: wait.Wake}, func() {})
 	}},
-	{name: "make unnamed", locks: true, do: func(s *stage, who int) { s.has(who, s.bear(who)) }},
-	{name: "make and close unnamed", locks: true, do: func(s *stage, who int) { s.drops(who, s.bear(who)) }},
-	{name: "adopt gone", do: func(s *stage, who int) { s.has(who, s.adopt(who, "gone")) }},
-	{name: "adopt held", do: func(s *stage, who int) { s.has(who, s.adopt(who, "held")) }},
-	{name: "adopt c", do: func(s *stage, who int) { s.has(who, s.adopt(who, "c")) }},
-	{name: "adopt and close gone", do: func(s *stage, who int) { s.drops(who, s.adopt(who, "gone")) }},
+	{name: "make unnamed", few: true, locks: true, do: func(s *stage, who int) { s.has(who, s.bear(who)) }},
+	{name: "make and close unnamed", few: true, locks: true, do: func(s *stage, who int) { s.drops(who, s.bear(who)) }},
+	{name: "adopt gone", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "gone")) }},
+	{name: "adopt held", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "held")) }},
+	{name: "adopt c", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "c")) }},
+	{name: "adopt and close gone", few: true, do: func(s *stage, who int) { s.drops(who, s.adopt(who, "gone")) }},
 	{name: "sweep", of: theDropper, do: func(s *stage, _ int) { s.rs[theDropper].a.sweep() }},
 	{name: "recover latecomer", of: theLatecomer, do: (*stage).recoverLatecomer},
+}
+
+// skips reports whether two acts are not put into one another.
+func skips(x, y act) bool {
+	if x.of != 0 && x.of == y.of {
+		return true // nobody does that to one at a time
+	}
+	with := y
+	if y.few {
+		with = x
+	}
+	switch with.name {
+	case "create", "collect and create", "reclaim", "recover", "remove c":
+		return false
+	}
+	return x.few || y.few
 }
 
 func actOf(name string) act {

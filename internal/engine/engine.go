@@ -144,7 +144,7 @@ const (
 	KindQueue
 	KindSPSC
 	KindPipe
-	KindListener // kept for a kind that no build has yet
+	KindListener
 	KindBroadcast
 	KindStream
 )

@@ -66,7 +66,7 @@ var handleMutations = []mutation{
 		promise: "what the collector found of a live object does not count once it is removed", pkg: "./shm", run: "TestKeptWhileLive$"},
 	{file: "shm/object_uses.go", from: "!core.InUse() {\n		a.tidySoon()\n	}\n", to: "!core.InUse() {\n		_ = core\n	}\n",
 		promise: "a call that removes what it has closed has the collector look", pkg: "./shm", run: "TestClosedThenRemovedAlone$"},
-	{file: "shm/object.go", from: "	if !a.uses.mu.TryLock() { // perhaps", to: "	if a.uses.mu.Lock(); false { // perhaps",
+	{file: "shm/object.go", from: "	if !a.uses.tryLock() { // perhaps", to: "	if a.uses.mu.Lock(); false { // perhaps",
 		promise: "nobody waits for the directory's lock while another collects", pkg: "./shm", run: "TestCollectionHoldsNobodyUp$"},
 	{file: "sync/cond.go", from: "ref.Object, \"\", userLock{})", to: "ref.Object, \"\", c.userLock)",
 		promise: "a Cond that is decoded again has the lock of what it is now", pkg: "./sync", run: "TestCondDecodedAgain$"},

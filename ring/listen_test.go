@@ -300,8 +300,14 @@ func TestForgottenStreams(t *testing.T) {
 		case <-time.After(time.Millisecond):
 		}
 	}
-	if m, in := openObjects(t, r); m != n || in != used {
-		t.Errorf("%d objects, %d bytes, want %d, %d", m, in, n, used)
+	for limit := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) { // its peer hears of it before
+		m, in := openObjects(t, r)
+		if m == n && in == used {
+			break
+		}
+		if time.Now().After(limit) {
+			t.Fatalf("%d objects, %d bytes, want %d, %d", m, in, n, used)
+		}
 	}
 	runtime.KeepAlive(l)
 	l = nil

@@ -240,6 +240,20 @@ func TestStreamDeadlines(t *testing.T) {
 	}
 }
 
+// A deadline is heard by a call that waits for its turn, behind one that does not wait.
+func TestStreamDeadlineOfTheLock(t *testing.T) {
+	d, _, _ := stream(t, 128)
+	unlock := ring.LockStream(d)
+	second := blocked(func() error { return reading(d) })
+	testproc.OK(t, d.SetReadDeadline(time.Unix(1, 0)))
+	endsWith(t, "a Read", second, os.ErrDeadlineExceeded)
+	testproc.OK(t, d.SetReadDeadline(time.Now().Add(2*time.Millisecond)))
+	endsWith(t, "another", blocked(func() error { return reading(d) }), os.ErrDeadlineExceeded)
+	second = blocked(func() error { return reading(d) })
+	unlock()
+	endsWith(t, "one of no lock", second, os.ErrDeadlineExceeded)
+}
+
 // A deadline ends a Write that never waits.
 func TestStreamDeadlineBetweenPieces(t *testing.T) {
 	const long = 48 << 20

@@ -192,7 +192,8 @@ func (e *streamEnd) copyOut(to syscall.RawConn) (n int64, err error) {
 	}
 }
 
-// copyOver copies from one connection to another.
+// copyOver copies from one connection to another. As of a Read and a Write, what the other
+// end can read has been read here.
 func (e *streamEnd) copyOver(to *streamEnd) (n int64, err error) {
 	for {
 		if err = e.in.wait((*engine.Stream).HasBytes, (*engine.Stream).AwaitBytes); err != nil {
@@ -204,19 +205,25 @@ func (e *streamEnd) copyOver(to *streamEnd) (n int64, err error) {
 		if err = to.out.wait((*engine.Stream).HasRoom, (*engine.Stream).AwaitRoom); err != nil {
 			return n, to.fail(opStreamWrite, err)
 		}
-		k, wrote := 0, 0
+		read, wrote := 0, 0
 		var failed error // the other's
-		err = e.in.direct(e.eng.ReadInZeroes, func() (int, error) {
+		err = e.in.direct(e.eng.ReadInZeroes, func() (k int, err error) {
 			p, err := e.eng.There(copyMost)
 			if err != nil {
 				return 0, err
 			}
-			failed = to.out.direct(to.eng.WroteInZeroes, func() (int, error) { return to.eng.TryWrite(p) }, &wrote)
-			if wrote > 0 {
-				e.eng.Emptied(uint64(wrote))
-			}
-			return wrote, nil
-		}, &k)
+			failed = to.out.direct(to.eng.WroteInZeroes, func() (int, error) {
+				q, err := to.eng.Room(len(p))
+				if err != nil {
+					return 0, err
+				}
+				k = copy(q, p)
+				e.eng.Emptied(uint64(k))
+				to.eng.Filled(uint64(k))
+				return k, nil
+			}, &wrote)
+			return k, nil
+		}, &read)
 		n += int64(wrote)
 		switch {
 		case failed != nil && !again(failed):

@@ -19,6 +19,12 @@ type StreamConn = streamConn
 // StreamDirect reports whether ReadFrom, or WriteTo, copies straight from x, or to it.
 func StreamDirect(x any) bool { return rawOf(x) != nil }
 
+// LockStream has all Reads wait.
+func LockStream(c *StreamConn) (unlock func()) {
+	c.end.in.lock.take()
+	return c.end.in.lock.unlock
+}
+
 type streamTestAddr string
 
 func (a streamTestAddr) Network() string { return "tandem" }

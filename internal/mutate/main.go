@@ -37,6 +37,7 @@ var areas = []area{
 	{"spsc", spscMutations},
 	{"pipe", pipeMutations},
 	{"stream", streamMutations},
+	{"stream_conn", streamConnMutations},
 	{"broadcast", broadcastMutations},
 	{"sync", syncMutations},
 	{"close", closeMutations},

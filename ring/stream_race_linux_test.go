@@ -1,0 +1,85 @@
+//go:build race
+
+package ring_test
+
+import (
+	"io"
+	"net"
+	"testing"
+
+	"example.com/tandem/internal/racetest"
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+)
+
+type streamHandles struct{ dialer, acceptor net.Conn }
+
+func mustWrite(c net.Conn) {
+	_, err := c.Write([]byte("eight by"))
+	testproc.Must(err)
+}
+
+func mustRead(c net.Conn) {
+	_, err := io.ReadFull(c, make([]byte, 8))
+	testproc.Must(err)
+}
+
+var streamConnPairs = []racetest.Pair[streamHandles]{
+	{
+		Name:   "Write, Read",
+		First:  func(x *int, h streamHandles) { *x = 1; mustWrite(h.dialer) },
+		Second: func(x *int, h streamHandles) { mustRead(h.acceptor); racetest.Sink = *x },
+	}, {
+		Name: "Write, Read after a copy from stream to stream",
+		First: func(x *int, h streamHandles) {
+			*x = 1
+			mustWrite(h.acceptor)
+			testproc.Must(h.acceptor.(*ring.StreamConn).CloseWrite())
+		},
+		Second: func(x *int, h streamHandles) {
+			_, err := io.Copy(h.dialer, h.dialer)
+			testproc.Must(err)
+			mustRead(h.acceptor)
+			racetest.Sink = *x
+		},
+	}, {
+		Name:   "Write, Write of the same end",
+		First:  func(x *int, h streamHandles) { *x = 1; mustWrite(h.dialer); flag.Come() },
+		Second: func(x *int, h streamHandles) { flag.Wait(); mustWrite(h.dialer); racetest.Sink = *x },
+	}, {
+		Name:   "Write, Write of the other end",
+		First:  func(x *int, h streamHandles) { *x = 1; mustWrite(h.dialer); flag.Come() },
+		Second: func(x *int, h streamHandles) { flag.Wait(); mustWrite(h.acceptor); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name: "Read, Write of the same end",
+		First: func(x *int, h streamHandles) {
+			mustWrite(h.acceptor)
+			mustRead(h.dialer)
+			*x = 1
+			flag.Come()
+		},
+		Second: func(x *int, h streamHandles) { flag.Wait(); mustWrite(h.dialer); racetest.Sink = *x },
+		Race:   true,
+	},
+}
+
+var streamRacer = racetest.Role("stream racer", streamConnPairs, func() (h streamHandles) {
+	r, err := shm.Anonymous(nil)
+	testproc.Must(err)
+	l, err := ring.Listen(r, "s", nil)
+	testproc.Must(err)
+	accepted := make(chan net.Conn)
+	go func() {
+		c, err := l.Accept()
+		testproc.Must(err)
+		accepted <- c
+	}()
+	h.dialer, err = ring.Dial(bg, r, "s")
+	testproc.Must(err)
+	h.acceptor = <-accepted
+	return h
+})
+
+func TestStreamRaceDetector(t *testing.T) { racetest.Run(t, streamRacer, streamConnPairs) }

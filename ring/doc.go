@@ -1,6 +1,7 @@
 // Package ring has queues in shared memory: [Queue] for any number of producers and
 // consumers in any processes, [SPSC] for one of each, [Broadcast], of which
-// every subscriber sees every message, and pipes, of which a [Conn] is an end.
+// every subscriber sees every message, and pipes, of which a [Conn] is an end. [Listen] and
+// [Dial] are package net's, through memory: a net.Listener, and connections.
 //
 //	jobs, err := ring.OpenQueue[Job](region, "jobs", nil)
 //	…
@@ -55,6 +56,24 @@
 // [Conn] has the rest. A process that is killed in Send has sent a whole message or nothing,
 // and its peer has received all whose Sends returned, before io.EOF. One that is stopped in
 // the middle of a copy holds up those that send from the same end, or receive at it.
+//
+// # Connections
+//
+// [Listen] and [Dial] take the place of package net's where both processes are of one
+// region. A process that is killed has written the first part of what it wrote, and its
+// peer reads that, and then io.EOF; whoever waits for it is told: in [Dial] by
+// syscall.ECONNREFUSED, at a connection by io.EOF, or syscall.ECONNRESET where it has left
+// bytes unread, and syscall.EPIPE. One that is stopped is slow. A listener or a connection
+// that nothing reaches any more is closed.
+//
+//	l, err := ring.Listen(region, "web", nil) // in one process
+//	err = http.Serve(l, handler)
+//
+//	client := http.Client{Transport: &http.Transport{ // in others
+//		DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+//			return ring.Dial(ctx, region, "web")
+//		},
+//	}}
 //
 // # Order
 //

@@ -94,7 +94,7 @@ func (o ListenOptions) differs(core *object.Core) error {
 		asked, want int
 	}{{fieldBuffer, o.Buffer, w.Buffer}, {fieldBacklog, o.Backlog, w.Backlog}} {
 		if is := core.Field(f.name); f.asked != 0 && is != strconv.Itoa(f.want) {
-			return fmt.Errorf("%w: %s is %s here, want %d", shm.ErrMismatch, f.name, is, f.want)
+			return fmt.Errorf("%w: %s: %d here, %s in the region", shm.ErrMismatch, f.name, f.want, is)
 		}
 	}
 	return nil

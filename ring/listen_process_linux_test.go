@@ -5,8 +5,10 @@ import (
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -54,6 +56,7 @@ var server = testproc.Role("server", func(args []string) {
 var caller = testproc.Role("caller", func(args []string) {
 	r := attached(args[0])
 	testproc.Say("ready")
+	var held []net.Conn
 	for {
 		what, ok := testproc.Hear()
 		if !ok {
@@ -71,6 +74,25 @@ var caller = testproc.Role("caller", func(args []string) {
 				io.Copy(c, c)
 				c.Close()
 			}()
+		case "hold": // many connections
+			for range manyEach {
+				c, err := ring.Dial(bg, r, "svc")
+				testproc.Must(err)
+				held = append(held, c)
+			}
+			testproc.Say("holding")
+		case "speak": // at each
+			for _, c := range held {
+				c.Write([]byte("hello"))
+				_, err := io.ReadFull(c, make([]byte, 5))
+				testproc.Must(err)
+			}
+			testproc.Say("spoke")
+		case "close":
+			for _, c := range held {
+				testproc.Must(c.Close())
+			}
+			testproc.Say("closed")
 		case "call": // until it is killed
 			for {
 				c, err := ring.Dial(bg, r, "svc")
@@ -240,4 +262,72 @@ func TestStreamsOfTheKilled(t *testing.T) {
 		}
 		time.Sleep(time.Millisecond)
 	}
+}
+
+const manyEach = 40 // connections of each caller
+
+// Two hundred at once, of five processes, of which one is killed, one stopped for a while
+// and one ends without a Close: the others go on, and at the end nothing is left.
+func TestManyStreamsAtOnce(t *testing.T) {
+	r := region(t)
+	testproc.Watchdog(t)
+	l := listen(t, r, "svc", &ring.ListenOptions{Buffer: 4096, Backlog: 16})
+	n, used := openObjects(t, r)
+	goroutines := runtime.NumGoroutine()
+	var served sync.WaitGroup
+	served.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() {
+				io.Copy(c, c)
+				c.Close()
+			})
+		}
+	})
+	var callers []*testproc.Child
+	for range 5 {
+		c := caller.Start(t, r.Name())
+		c.Expect("ready")
+		c.Say("hold")
+		callers = append(callers, c)
+	}
+	for _, c := range callers {
+		c.Expect("holding")
+	}
+	if s := testproc.Get(r.Snapshot())(t); len(s.Streams) != 5*manyEach {
+		t.Errorf("%d connections", len(s.Streams))
+	}
+	callers[1].Freeze()
+	callers[0].Kill()
+	callers[2].HangUp()
+	callers[2].Wait()
+	for _, c := range callers[3:] {
+		c.Say("speak")
+		c.Expect("spoke")
+	}
+	callers[1].Signal(syscall.SIGCONT)
+	callers[1].Say("speak")
+	callers[1].Expect("spoke")
+	for _, i := range []int{1, 3, 4} {
+		callers[i].Say("close")
+		callers[i].Expect("closed")
+	}
+	for {
+		if m, in := openObjects(t, r); m == n && in == used {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	l.Close()
+	served.Wait()
+	for range 200 {
+		if runtime.NumGoroutine() <= goroutines+8 { // those of the children, that read what they say
+			return
+		}
+		time.Sleep(time.Millisecond)
+	}
+	t.Errorf("%d goroutines, were %d", runtime.NumGoroutine(), goroutines)
 }

@@ -157,8 +157,9 @@ func pipeOf(core *object.Core) (*engine.Pipe, error) {
 // way, ctx's error when ctx ends; then nothing was sent.
 //
 // It spins for moments, then sleeps. Of several that wait for room whoever comes first when
-// there is some takes it, so that a long message may have to wait for long among many
-// short ones.
+// there is some takes it. But where one has waited for a millisecond, while others sent, those
+// that come stand back for it, each Send for a millisecond at most: so a long message gets
+// through among many short ones, as long as receivers are faster than that.
 //
 // A process that dies in Send has sent the whole message, or nothing.
 func (c *Conn[T]) Send(ctx context.Context, v T) error {

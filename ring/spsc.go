@@ -199,6 +199,13 @@ func (s *SPSC[T]) fail(o operation, err error) error {
 	return s.core.Done(o.String(), err)
 }
 
-// room and next are the engine's, for generic code: see body.
-func room(s *engine.SPSC) unsafe.Pointer { return s.Room() }
-func next(s *engine.SPSC) unsafe.Pointer { return s.Next() }
+// Put and Get are in one piece where nothing is in the way, and each way out of it is a call
+// whose result is theirs: so nothing is kept on the stack for it. The look at s.closed, which
+// comes after all else, is what keeps the memory mapped to there.
+
+// These are the engine's, and object.Endless, for generic code: see body.
+func room(s *engine.SPSC) (unsafe.Pointer, bool) { return s.Room() }
+func next(s *engine.SPSC) (unsafe.Pointer, bool) { return s.Next() }
+func publishNow(s *engine.SPSC) bool             { return s.PublishNow() }
+func advanceNow(s *engine.SPSC) bool             { return s.AdvanceNow() }
+func endless(ctx context.Context) bool           { return object.Endless(ctx) }

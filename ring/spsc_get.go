@@ -7,7 +7,6 @@ import (
 	"iter"
 	"unsafe"
 
-	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
 )
 
@@ -21,25 +20,64 @@ import (
 //
 // A process that dies in Get has taken the message, or has left it for the next one.
 func (s *SPSC[T]) Get(ctx context.Context) (v T, err error) {
-	if !object.Endless(ctx) {
-		if err := ctx.Err(); err != nil {
-			return v, s.fail(opSPSCGet, err)
-		}
+	if !endless(ctx) {
+		return s.getUnder(ctx)
 	}
 	if s.off() {
 		return v, s.fail(opSPSCGet, shm.ErrClosed)
 	}
-	p := next(s.eng)
-	if p == nil {
-		return s.getWait(ctx)
+	e := s.eng
+	p, ok := next(e)
+	if !ok {
+		if p = e.NextAgain(); p == nil {
+			return s.getWait(ctx)
+		}
 	}
 	v = *(*T)(p)
-	s.eng.Advance()
-	s.core.KeepAlive()
+	if !advanceNow(e) {
+		return s.getRest(v, opSPSCGet)
+	}
+	if s.closed.Load() {
+		return s.getEnd(v, opSPSCGet)
+	}
+	return v, nil
+}
+
+// getUnder is Get under a context that may end.
+//
+//go:noinline
+func (s *SPSC[T]) getUnder(ctx context.Context) (v T, err error) {
+	if err := ctx.Err(); err != nil {
+		return v, s.fail(opSPSCGet, err)
+	}
+	if s.off() {
+		return v, s.fail(opSPSCGet, shm.ErrClosed)
+	}
+	p, ok := next(s.eng)
+	if !ok {
+		if p = s.eng.NextAgain(); p == nil {
+			return s.getWait(ctx)
+		}
+	}
+	return s.take(opSPSCGet, p)
+}
+
+// getRest and getEnd are the rest of a Get which has v, and of one that is over but for the
+// look at closed.
+//
+//go:noinline
+func (s *SPSC[T]) getRest(v T, o operation) (T, error) {
+	s.eng.AdvanceRest()
+	return s.getEnd(v, o)
+}
+
+//go:noinline
+func (s *SPSC[T]) getEnd(v T, o operation) (T, error) {
 	if s.closed.Load() && s.gotInZeroes() {
 		var zero T
-		return zero, s.fail(opSPSCGet, shm.ErrClosed)
+		return zero, s.fail(o, shm.ErrClosed)
 	}
+	s.core.KeepAlive()
 	return v, nil
 }
 
@@ -92,8 +130,8 @@ func (s *SPSC[T]) TryGet() (v T, err error) {
 	if s.off() {
 		return v, s.fail(opSPSCTryGet, shm.ErrClosed)
 	}
-	p := next(s.eng)
-	if p == nil {
+	p, ok := next(s.eng)
+	if !ok {
 		if p, err = s.eng.TryNext(); err != nil {
 			return v, s.fail(opSPSCTryGet, err)
 		}
@@ -104,11 +142,11 @@ func (s *SPSC[T]) TryGet() (v T, err error) {
 // take ends the getting of the message at p. Get has it written out.
 func (s *SPSC[T]) take(o operation, p unsafe.Pointer) (v T, err error) {
 	v = *(*T)(p)
-	s.eng.Advance()
-	s.core.KeepAlive()
-	if s.closed.Load() && s.gotInZeroes() {
-		var zero T
-		return zero, s.fail(o, shm.ErrClosed)
+	if !advanceNow(s.eng) {
+		return s.getRest(v, o)
+	}
+	if s.closed.Load() {
+		return s.getEnd(v, o)
 	}
 	return v, nil
 }

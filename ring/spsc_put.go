@@ -4,7 +4,6 @@ import (
 	"context"
 	"unsafe"
 
-	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
 )
 
@@ -19,31 +18,58 @@ import (
 //
 // A process that dies in Put has put the whole message, or nothing.
 func (s *SPSC[T]) Put(ctx context.Context, v T) error {
-	if !object.Endless(ctx) {
-		if err := ctx.Err(); err != nil {
-			return s.fail(opSPSCPut, err)
-		}
+	if !endless(ctx) {
+		return s.putUnder(ctx, v)
 	}
 	if s.off() {
 		return s.fail(opSPSCPut, shm.ErrClosed)
 	}
-	p := room(s.eng)
-	if p == nil {
+	e := s.eng
+	p, ok := room(e)
+	if !ok {
 		return s.putWait(ctx, v)
 	}
 	*(*T)(p) = v
-	in := s.eng.Publish()
-	s.core.KeepAlive()
-	if !in || s.closed.Load() {
-		return s.putEnd(opSPSCPut, in)
+	if !publishNow(e) {
+		return s.putRest(opSPSCPut)
+	}
+	if s.closed.Load() {
+		return s.putEnd(opSPSCPut, true)
 	}
 	return nil
 }
+
+// putUnder is Put under a context that may end.
+//
+//go:noinline
+func (s *SPSC[T]) putUnder(ctx context.Context, v T) error {
+	if err := ctx.Err(); err != nil {
+		return s.fail(opSPSCPut, err)
+	}
+	if s.off() {
+		return s.fail(opSPSCPut, shm.ErrClosed)
+	}
+	p, ok := room(s.eng)
+	if !ok {
+		return s.putWait(ctx, v)
+	}
+	*(*T)(p) = v
+	return s.putEnd(opSPSCPut, s.eng.Publish())
+}
+
+// putRest is the rest of a Put whose message is written.
+//
+//go:noinline
+func (s *SPSC[T]) putRest(o operation) error { return s.putEnd(o, s.eng.PublishRest()) }
 
 // putWait is Put that has not found room at once.
 //
 //go:noinline
 func (s *SPSC[T]) putWait(ctx context.Context, v T) error {
+	if p := s.eng.RoomAgain(); p != nil {
+		*(*T)(p) = v
+		return s.putEnd(opSPSCPut, s.eng.Publish())
+	}
 	s.putLate(1)
 	p, err := s.eng.TryRoom()
 	if err == ErrFull && s.roomSoon() {
@@ -81,18 +107,19 @@ func (s *SPSC[T]) TryPut(v T) error {
 	if s.off() {
 		return s.fail(opSPSCTryPut, shm.ErrClosed)
 	}
-	p := room(s.eng)
-	if p == nil {
+	p, ok := room(s.eng)
+	if !ok {
 		var err error
 		if p, err = s.eng.TryRoom(); err != nil {
 			return s.fail(opSPSCTryPut, err)
 		}
 	}
 	*(*T)(p) = v
-	in := s.eng.Publish()
-	s.core.KeepAlive()
-	if !in || s.closed.Load() {
-		return s.putEnd(opSPSCTryPut, in)
+	if !publishNow(s.eng) {
+		return s.putRest(opSPSCTryPut)
+	}
+	if s.closed.Load() {
+		return s.putEnd(opSPSCTryPut, true)
 	}
 	return nil
 }

@@ -91,7 +91,8 @@ func spscStorm(t *testing.T, long time.Duration, kill, leave bool) {
 	}
 	h.End(t)
 	stormtest.Survive(t, r, cs)
-	put, lost := h.Balance(t, next, kills, used)
+	put, lost := h.Balance(t, next, kills)
+	stormtest.MemoryBack(t, r, used)
 	stormtest.Recovered(t, r)
 	t.Logf("%d closes, %d kills, %d stops, %d messages put, %d lost in hands", closes, kills, stops, put, lost)
 }

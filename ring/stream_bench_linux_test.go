@@ -1,11 +1,15 @@
 package ring_test
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -22,6 +26,18 @@ func pinned(cpu int) {
 	var set unix.CPUSet
 	set.Set(cpu)
 	testproc.Must(unix.SchedSetaffinity(0, &set))
+}
+
+// onProcessor is how long the threads of a process have run, in nanoseconds.
+func onProcessor(pid int) (ns int64) {
+	threads, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
+	for _, f := range threads {
+		b, _ := os.ReadFile(f)
+		first, _, _ := strings.Cut(string(b), " ")
+		n, _ := strconv.ParseInt(first, 10, 64)
+		ns += n
+	}
+	return ns
 }
 
 const (
@@ -53,6 +69,11 @@ var echoer = testproc.Role("echoer", func(args []string) {
 			}
 		}
 	}
+	if args[3] == "http" {
+		l := &pairListener{conns: make(chan net.Conn, 1), closed: make(chan struct{})}
+		l.conns <- c
+		http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "hello") }))
+	}
 	b := make([]byte, streams)
 	for {
 		if _, err := c.Read(b); err != nil {
@@ -61,9 +82,9 @@ var echoer = testproc.Role("echoer", func(args []string) {
 	}
 })
 
-// A round trip of 64 bytes, and a stream, between two processes, beside a Unix socket.
+// A round trip of 64 bytes, a stream, and a round trip of HTTP, between two processes, beside a Unix socket.
 func BenchmarkStreamConn(b *testing.B) {
-	for _, what := range []string{"trip", "stream"} {
+	for _, what := range []string{"trip", "stream", "http"} {
 		for _, cpus := range [][2]int{{0, 1}, {-1, -1}} {
 			for _, by := range []string{"stream", "unix"} {
 				b.Run(fmt.Sprintf("%s/pinned=%v/by=%s", what, cpus[0] >= 0, by), func(b *testing.B) {
@@ -88,7 +109,18 @@ func BenchmarkStreamConn(b *testing.B) {
 					pinned(cpus[0])
 					b.Cleanup(func() { unix.SchedSetaffinity(0, &set) })
 					b.ReportAllocs()
-					if what == "trip" {
+					defer c.Close()
+					before := onProcessor(os.Getpid()) + onProcessor(child.PID())
+					defer func() {
+						b.ReportMetric(float64(onProcessor(os.Getpid())+onProcessor(child.PID())-before)/float64(b.N), "cpu-ns/op")
+					}()
+					if what == "http" {
+						client := &http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return c, nil }}}
+						for b.Loop() {
+							r, err := client.Get("http://x/")
+							body(b, r, err)
+						}
+					} else if what == "trip" {
 						p := make([]byte, echoes)
 						for b.Loop() {
 							testproc.Get(c.Write(p))(b)
@@ -102,7 +134,6 @@ func BenchmarkStreamConn(b *testing.B) {
 						}
 					}
 					b.StopTimer()
-					c.Close()
 				})
 			}
 		}

@@ -240,6 +240,26 @@ func TestStreamDeadlines(t *testing.T) {
 	}
 }
 
+// A deadline ends a Write that never waits.
+func TestStreamDeadlineBetweenPieces(t *testing.T) {
+	const long = 48 << 20
+	d, a, _ := stream(t, 64<<20)
+	b := make([]byte, long)
+	testproc.OK(t, d.SetWriteDeadline(time.Now().Add(100*time.Microsecond)))
+	n, err := d.Write(b)
+	if n == 0 && errors.Is(err, os.ErrDeadlineExceeded) { // it began late
+		testproc.OK(t, d.SetWriteDeadline(time.Now().Add(2*time.Millisecond)))
+		n, err = d.Write(b)
+	}
+	if n == long || !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("%d of %d bytes, %v", n, long, err)
+	}
+	testproc.OK(t, d.Close())
+	if got, err := io.Copy(io.Discard, a); got != int64(n) || err != nil {
+		t.Errorf("%d bytes came, %v; %d were written", got, err, n)
+	}
+}
+
 // A Close ends all calls of its end, whoever waits for whom, and waits for none for long.
 func TestStreamCloseAmongCalls(t *testing.T) {
 	r := region(t)

@@ -16,6 +16,9 @@ import (
 // A StreamConn is what Dial and Accept return.
 type StreamConn = streamConn
 
+// StreamDirect reports whether ReadFrom, or WriteTo, copies straight from x, or to it.
+func StreamDirect(x any) bool { return rawOf(x) != nil }
+
 type streamTestAddr string
 
 func (a streamTestAddr) Network() string { return "tandem" }

@@ -36,8 +36,13 @@ type streamHalf struct {
 	waits    atomic.Bool  // somebody is at H1 to H4
 	deadline atomic.Int64 // CLOCK_MONOTONIC; 0: none
 	spin     wait.Spinner
-	by       streamSleeper // of who has the lock
-	what     uint64        // engine.EndReading or EndWriting
+	what     uint64 // engine.EndReading or EndWriting
+	nap      streamNap
+
+	// Of who has the lock.
+	by    streamSleeper
+	shy   bool   // one was roused, and of an idle one nothing has come since
+	wrote uint64 // by this end, when it last read something
 }
 
 const (
@@ -54,6 +59,7 @@ const century = 100 * 365 * 24 * time.Hour
 func (h *streamHalf) init(e *streamEnd, what uint64) {
 	h.end, h.what, h.over = e, what, e.eng.Flag(what)
 	h.lock.init()
+	h.nap.init()
 }
 
 // ended is why no call of the half goes on; nil: it may.
@@ -107,6 +113,7 @@ func (h *streamHalf) read(p []byte) (n int, err error) {
 	if err == engine.ErrEmpty || err == engine.ErrOver {
 		n, err = h.readLate(p)
 	}
+	h.wrote = e.eng.Wrote()
 	if e.core.Closed.Load() {
 		return h.inRegion(n, err, e.eng.ReadInZeroes)
 	}
@@ -117,7 +124,7 @@ func (h *streamHalf) read(p []byte) (n int, err error) {
 //
 //go:noinline
 func (h *streamHalf) readLate(p []byte) (n int, err error) {
-	if h.end.eng.ReadSoon(h.spin.Looks()) {
+	if !h.idle() && h.end.eng.ReadSoon(h.spin.Looks()) {
 		h.spin.Seen()
 		if n, err = h.end.eng.TryRead(p); err != engine.ErrEmpty && err != engine.ErrOver {
 			return n, err
@@ -141,7 +148,9 @@ func (h *streamHalf) write(p []byte) (n int, err error) {
 		if e.core.Closed.Load() {
 			k, err = h.inRegion(k, err, e.eng.WroteInZeroes)
 		}
-		n += k
+		if n += k; n < len(p) && err == nil {
+			err = h.ended() // it may go on for long, and never wait
+		}
 	}
 	return n, err
 }
@@ -165,9 +174,11 @@ type (
 // await is H1 to H4: it makes attempts, and waits in between.
 func (h *streamHalf) await(p []byte, try attempt, late lateAttempt) (n int, err error) {
 	h.waits.Store(true) // H1
-	for {
+	idle := h.idle()
+	for napped := !idle; ; napped = true {
 		h.over.Store(false) // H2
 		if why := h.ended(); why != nil {
+			h.shy = true
 			if why == os.ErrDeadlineExceeded {
 				n, err = try(h.end.eng, p)
 			}
@@ -176,7 +187,12 @@ func (h *streamHalf) await(p []byte, try attempt, late lateAttempt) (n int, err 
 			}
 			break
 		}
+		if !napped {
+			h.nap.take(h.over)
+			continue
+		}
 		if n, err = h.once(p, late); !again(err) {
+			h.shy = h.shy && !(idle && n > 0)
 			break
 		}
 	}
@@ -219,6 +235,7 @@ func (h *streamHalf) stop(state int32) {
 // rouse is O3 and O4.
 func (h *streamHalf) rouse() {
 	h.over.Store(true)
+	h.nap.end()
 	h.end.core.List.End(h.over)
 	h.lock.rouse()
 }

@@ -17,8 +17,9 @@ import (
 //	+-------------+---+
 //
 // Who unlocks and finds somebody waiting leaves a token, of which there is room for one.
-// Who takes it looks at L. So if L is free and somebody waits, there is a token, or one who
-// has taken it and is about to look: and who finds L taken is owed the next token.
+// Who takes it looks at L, or leaves it for the others when it waits no more. So if L is
+// free and somebody waits, there is a token, or one who has taken it and is about to do
+// either: and who finds L taken is owed the next token.
 type streamLock struct {
 	word  atomic.Uint32
 	token chan struct{}
@@ -60,7 +61,9 @@ func (l *streamLock) wait(h *streamHalf) error {
 		news := l.listen()
 		if h != nil {
 			if err := h.ended(); err != nil {
-				l.word.Add(^uint32(streamWaiting - 1))
+				if l.word.Add(^uint32(streamWaiting-1)) >= streamWaiting {
+					l.leaveToken() // it may have taken one
+				}
 				return err
 			}
 		}

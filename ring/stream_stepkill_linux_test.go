@@ -145,26 +145,34 @@ func TestDialKilledAnywhere(t *testing.T) {
 			stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 				l := testproc.Get(stepListen(s.Region, "svc"))(t)
 				accepted := make(chan net.Conn, 4)
-				accept := func() {
-					if c, err := l.Accept(); err == nil {
+				accept := func() bool {
+					c, err := l.Accept()
+					if err == nil {
 						accepted <- c
 					}
+					return err == nil
 				}
-				var d stepkill.Death
 				if name == "close" {
 					go accept()
-					d = s.Die(nil)
+					d := s.Die(nil)
 					endsCleanly(t, d, <-accepted)
-				} else {
-					d = s.Die(func() { accept() })
-					go accept() // of what it may have left, or of the next
-					c := testproc.Get(ring.Dial(stepkill.Watchdog(t), s.Region, "svc"))(t)
-					c.Close()
-					endsCleanly(t, d, <-accepted)
-					for range len(accepted) {
-						endsCleanly(t, d, <-accepted)
-					}
+					servedAgain(t, d, s.Region, l)
+					return
 				}
+				d := s.Die(func() { accept() })
+				over := make(chan bool)
+				go func() { // what it may have left, and the next
+					for accept() {
+					}
+					close(over)
+				}()
+				testproc.Get(ring.Dial(stepkill.Watchdog(t), s.Region, "svc"))(t).Close()
+				l.Close()
+				<-over
+				for close(accepted); len(accepted) > 0; {
+					endsCleanly(t, d, <-accepted)
+				}
+				l = nil
 				servedAgain(t, d, s.Region, l)
 			})
 		})
@@ -216,6 +224,64 @@ func TestListenerKilledAnywhere(t *testing.T) {
 					}
 				}
 				servedAgain(t, d, s.Region, nil)
+			})
+		})
+	}
+}
+
+// Recovery: a process listens, has a connection with itself, one that waits, and dies. Who
+// recovers it dies over that, and the next one finishes.
+var (
+	leftStreams = stepkill.Register("peer leaves streams", func(r *shm.Region) (func() error, error) {
+		l, err := stepListen(r, "svc")
+		keptListener = l
+		return func() error {
+			accepted := make(chan error, 1)
+			go func() {
+				_, err := l.Accept()
+				accepted <- err
+			}()
+			if _, err := ring.Dial(bg, r, "svc"); err != nil {
+				return err
+			}
+			go ring.Dial(bg, r, "svc")
+			for {
+				s, err := r.Snapshot()
+				if err != nil || len(s.Streams) == 2 {
+					return errors.Join(err, <-accepted)
+				}
+				time.Sleep(100 * time.Microsecond)
+			}
+		}, err
+	})
+	openRecoversStreams = stepkill.RegisterOpen("open recovers streams")
+	guardHealsStreams   = stepkill.RegisterGuard("guard recovers streams", func(r *shm.Region) error { return nil })
+)
+
+func TestStreamRecoveryKilledAnywhere(t *testing.T) {
+	for _, tt := range []struct {
+		by      string
+		op      stepkill.Op
+		records int // 1: the one that attaches must recover to get one
+	}{{"open", openRecoversStreams, 1}, {"guard", guardHealsStreams, 4}} {
+		t.Run(tt.by, func(t *testing.T) {
+			stepkill.EveryRecovery(t, tt.op, tt.records, func(t *testing.T, r *shm.Region) {}, leftStreams, func(t *testing.T, r *shm.Region, d stepkill.Death) {
+				if _, err := ring.Dial(stepkill.Watchdog(t), r, "svc"); !errors.Is(err, syscall.ECONNREFUSED) {
+					t.Errorf("after a death %v: Dial = %v", d, err)
+				}
+				l := testproc.Get(stepListen(r, "svc"))(t)
+				there, here := meet(t, r, "svc", l)
+				speaks(t, there, here, "hello")
+				there.Close()
+				here.Close()
+				l.Close()
+				ctx := stepkill.Watchdog(t)
+				for s := testproc.Get(r.Snapshot())(t); len(s.Streams) > 0 || len(s.Objects) != 1; s = testproc.Get(r.Snapshot())(t) {
+					if ctx.Err() != nil {
+						t.Fatalf("after a death %v: left is\n%v", d, s)
+					}
+					time.Sleep(100 * time.Microsecond)
+				}
 			})
 		})
 	}

@@ -131,12 +131,12 @@ const copies = 64
 func (s *Subscriber[T]) copyOut(dst []byte) (missed uint64, err error) {
 	s.sub.Lock()
 	defer s.sub.Unlock()
+	var m engine.Incoming
 	for range copies {
-		m, err := s.sub.Look()
-		if err != nil {
+		if err := s.sub.Look(&m); err != nil {
 			return s.none(err)
 		}
-		got, err := s.sub.Take(m, m.Len() == len(dst) && s.sub.Read(m, dst))
+		got, err := s.sub.Take(&m, m.Len() == len(dst) && s.sub.Read(&m, dst))
 		if err != nil {
 			return 0, err
 		}
@@ -189,9 +189,9 @@ func (s *Subscriber[T]) takeDecoded() (v T, missed uint64, err error) {
 func (s *Subscriber[T]) fetch(b *[]byte) (missed uint64, err error) {
 	s.sub.Lock()
 	defer s.sub.Unlock()
+	var m engine.Incoming
 	for range copies {
-		m, err := s.sub.Look()
-		if err != nil {
+		if err := s.sub.Look(&m); err != nil {
 			return s.none(err)
 		}
 		if n := m.Len(); cap(*b) < n || *b == nil { // what is empty is not nil
@@ -199,7 +199,7 @@ func (s *Subscriber[T]) fetch(b *[]byte) (missed uint64, err error) {
 		} else {
 			*b = (*b)[:n]
 		}
-		got, err := s.sub.Take(m, s.sub.Read(m, *b))
+		got, err := s.sub.Take(&m, s.sub.Read(&m, *b))
 		if err != nil {
 			return 0, err
 		}

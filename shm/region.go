@@ -17,7 +17,7 @@ type Options struct {
 	Mode         fs.FileMode // permissions of the file, set past the umask. 0: 0o600. Create only
 	AnyOwner     bool        // accept a region that another user owns
 	Participants int         // processes attached at once. 0: 64, at most 1024. Create only
-	Objects      int         // directory entries. 0: 1024. Create only
+	Objects      int         // directory entries: what has a name, removed ones that somebody has open, connections. 0: 1024. Create only
 	ReadOnly     bool        // map PROT_READ: for inspection; takes no participant slot
 	Ephemeral    bool        // the region ends with its last participant, closed or dead. Create only
 }

@@ -15,7 +15,7 @@ import struct
 import sys
 
 KINDS = ["", "mutex", "rmutex", "rwmutex", "cond", "semaphore", "bounded semaphore", "event", "barrier", "once",
-         "value", "array", "slice", "queue", "spsc", "pipe", "listener", "broadcast"]
+         "value", "array", "slice", "queue", "spsc", "pipe", "listener", "broadcast", "stream"]
 STATES = ["free", "attaching", "alive", "leaving", "dead"]
 ENTRY_STATES = ["free", "live", "removed", "void"]
 PHASES = ["empty", "writing", "full", "reading", "leased", "returned", "draining", "sealed"]
@@ -680,10 +680,49 @@ def look_pipe(a, f):
             messages.append({"message": decoded(f, raw[at_byte + 8:at_byte + 8 + n])})
             at_byte += 8 + up(n, 8)
         return {"from": ["left", "right"][i], "sent": W, "received": R, "messages": messages,
-                "waiters": (a.u32(at + 512) | a.u32(at + 516)) & 1 == 1}
+                "waiters": (a.u32(at + 512) | a.u32(at + 516) | a.u32(at + 524)) & 1 == 1}
 
     ways = [way(i) for i in range(D)]
     return {"buffer": B, "openings": E >> 4, "ends": ends, "ways": ways, "waiters": any(w["waiters"] for w in ways)}
+
+
+def look_listener(a, f):
+    w = a.u64(0)
+    q = look_queue(a.sub(128, a.size - 128), f)
+    who = {"index": bits(w, 0, 11) - 1, "epoch": w >> 32} if bits(w, 0, 11) else None
+    backlog = [dict(zip(("entry", "generation"), struct.unpack("<I4xQ", bytes.fromhex(m["message"])))) for m in q["messages"]]
+    return {"listens": who, "times": bits(w, 11, 21), "slots": q["slots"], "backlog": backlog, "waiters": a.u32(64) & 1 == 1 or q["waiters"]}
+
+
+def look_stream(a, f):
+    B = a.u32(0)
+    if not (64 <= B <= 1 << 30 and B % 64 == 0 and 768 + 2 * B <= a.size):
+        raise Damaged("impossible stream")
+    ends = []
+    for i, name in enumerate(["dialer", "acceptor"]):
+        x = a.u64(128 + 8 * i)
+        index = bits(x, 0, 11)
+        ends.append({"end": name, "who": {"index": index - 1, "epoch": x >> 32} if 0 < index < 2047 else None,
+                     "reads": not bits(x, 11, 1), "writes": not bits(x, 12, 1), "gone": bits(x, 13, 1) == 1})
+    x = a.u64(136)
+    answer = "not accepted" if x == 0 else "refused" if bits(x, 0, 11) == 2047 else "closed" if ends[0]["gone"] or ends[1]["gone"] else ""
+
+    def way(i):
+        at, ring = 256 + 256 * i, 768 + B * i
+        for _ in range(TRIES):
+            R, W = a.u64(at + 128), a.u64(at)
+            if not 0 <= W - R <= B:
+                if a.u64(at + 128) == R:
+                    raise Damaged(f"written {W}, read {R}")
+                continue
+            raw = b"".join(a.bytes(ring + p % B, 1) for p in range(R, W))
+            if a.u64(at + 128) == R:
+                return {"from": ends[i]["end"], "sent": W, "received": R, "messages": [{"message": raw.decode("latin-1")}],
+                        "waiters": (a.u32(at + 8) | a.u32(at + 136)) & 1 == 1}
+        raise Damaged("it does not stand still")
+
+    ways = [way(i) for i in range(2)]
+    return {"buffer": B, "dialled": a.u64(8), "ends": ends, "ways": ways, "answer": answer, "waiters": any(w["waiters"] for w in ways)}
 
 
 def look_broadcast(a, f):
@@ -759,7 +798,7 @@ def decoded(f, raw):
 
 LOOKS = {1: look_mutex, 2: look_rmutex, 3: look_rwmutex, 4: look_cond, 5: look_semaphore, 6: look_semaphore,
          7: look_event, 8: look_barrier, 9: look_once, 10: look_cells, 11: look_cells, 12: look_slice, 13: look_queue,
-         14: look_spsc, 15: look_pipe, 17: look_broadcast}
+         14: look_spsc, 15: look_pipe, 16: look_listener, 17: look_broadcast, 18: look_stream}
 
 
 def read(path):

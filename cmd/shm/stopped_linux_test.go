@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -54,6 +55,35 @@ var taken = map[string]func(r *shm.Region, name string) take{
 		q := ok(ring.OpenQueue[int64](r, name, &ring.QueueOptions{Capacity: 1}))
 		q.TryPut(1)
 		return func(ctx context.Context) error { _, err := q.Lease(ctx); return err }
+	},
+	"spsc": func(r *shm.Region, name string) take { // its consumer's side; others wait for a message
+		q := ok(ring.OpenSPSC[int64](r, name, nil))
+		get := func(ctx context.Context) error {
+			_, err := q.TryGet()
+			switch {
+			case errors.Is(err, ring.ErrEmpty): // and has the side
+				return nil
+			case errors.Is(err, ring.ErrBusy):
+				_, err = shm.WaitAny(ctx, q)
+			}
+			return err
+		}
+		keep = append(keep, get)
+		return get
+	},
+	"news": func(r *shm.Region, name string) take { // by a subscriber that is behind; others wait to publish
+		b := ok(ring.OpenBroadcast[int64](r, name, &ring.BroadcastOptions{Capacity: 1}))
+		return func(ctx context.Context) error {
+			if err := b.TryPublish(1); err != nil {
+				return b.Publish(ctx, 1)
+			}
+			s, err := b.Subscribe()
+			if err != nil {
+				return err
+			}
+			keep = append(keep, func(ctx context.Context) error { _, _, err := s.Next(ctx); return err })
+			return b.TryPublish(1)
+		}
 	},
 	"pipe": func(r *shm.Region, name string) take { // with room for one message
 		c := ok(ring.OpenPipe[[48]byte](r, name, ring.Left, &ring.PipeOptions{Buffer: 64}))

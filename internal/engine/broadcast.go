@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"math/bits"
 	"sync/atomic"
 	"unsafe"
 
@@ -158,9 +159,11 @@ type Broadcast struct {
 	env      Env
 	who      uint64
 	n        uint64 // slots
+	shift    uint   // n is 1<<shift, or not
 	reliable bool
 	fixed    bool   // all messages are of most bytes
 	most     uint32 // bytes of the longest message
+	whole    uint32 // blocks that it takes
 
 	config *uint32 // never 0 in the region
 	slots  unsafe.Pointer
@@ -234,6 +237,7 @@ func AttachBroadcast(a mem.Area, env Env) (*Broadcast, error) {
 		items: NewBell(a.W32(broadcastItems), env), space: patientBell(a.W32(broadcastSpace), env),
 		unfenced: &never,
 	}
+	b.shift, b.whole = uint(bits.Len64(b.n-1)), b.pool.blocks(b.most+messageBody)
 	b.drain = b.drainOf(env.Self.Index)
 	b.pool.apart(env.Self)
 	if env.Unfenced != nil && env.Sync != nil {
@@ -250,6 +254,14 @@ func AttachBroadcast(a mem.Area, env Env) (*Broadcast, error) {
 func (b *Broadcast) Cap() int        { return int(b.n) }
 func (b *Broadcast) MaxMessage() int { return int(b.most) }
 func (b *Broadcast) Reliable() bool  { return b.reliable }
+
+// blocks is how many a message of n bytes takes, its first words included.
+func (b *Broadcast) blocks(n uint32) uint32 {
+	if n == b.most {
+		return b.whole // it saves a division
+	}
+	return b.pool.blocks(n + messageBody)
+}
 
 // Holds reports that all messages are of n bytes.
 func (b *Broadcast) Holds(n int) bool { return b.fixed && int(b.most) == n }

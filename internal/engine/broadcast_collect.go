@@ -34,7 +34,7 @@ func (b *Broadcast) collect(m *outgoing) (c claim, front uint64, err error) {
 		}
 	}
 	b.pool.settle(g.first, g.want)
-	return claim{first: g.first, ok: true, stirs: g.gave}, front, nil
+	return claim{one: g.first + 1, stirs: g.gave}, front, nil
 }
 
 // enough is ErrFull if there are not so many blocks, free and in messages that may be removed.
@@ -52,7 +52,7 @@ func (b *Broadcast) enough(want uint32) (front uint64, err error) {
 			return front, ErrFull
 		}
 		if s, ok := b.look(q, false); ok && hasMessage(s.w) && (s.p == q || !b.reliable) {
-			have += b.pool.blocks(s.n + messageBody)
+			have += b.blocks(s.n)
 		}
 	}
 	return front, nil
@@ -109,7 +109,7 @@ func (b *Broadcast) removeOldest(g *collection) (uint64, error) {
 			if !hasMessage(old.w) {
 				continue
 			}
-			if b.replace(old, voidWord(old.lap, old.w&slotEnd), g) {
+			if b.replace(&old, voidWord(old.lap, old.w&slotEnd), g) {
 				return f, nil
 			}
 			break

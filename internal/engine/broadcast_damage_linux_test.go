@@ -30,9 +30,10 @@ func useBroadcast(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 		b.Publish(&tired{}, make([]byte, n))
 		wreck()
 		s.Lock()
-		if m, err := s.Look(); err == nil {
+		var m Incoming
+		if s.Look(&m) == nil {
 			wreck()
-			s.Take(m, s.Read(m, make([]byte, m.Len())))
+			s.Take(&m, s.Read(&m, make([]byte, m.Len())))
 		}
 		s.Unlock()
 		s.Wait(&tired{})

@@ -28,13 +28,13 @@ func (s *Subscription) Closed() bool { return s.closed }
 func (s *Subscription) GetNow() ([]byte, error) {
 	s.Lock()
 	defer s.Unlock()
+	var m Incoming
 	for {
-		m, err := s.Look()
-		if err != nil {
+		if err := s.Look(&m); err != nil {
 			return nil, err
 		}
 		msg := make([]byte, m.Len())
-		if got, err := s.Take(m, s.Read(m, msg)); err != nil || got {
+		if got, err := s.Take(&m, s.Read(&m, msg)); err != nil || got {
 			return msg, err
 		}
 	}
@@ -102,7 +102,7 @@ func (b *Broadcast) At(p uint64) (last uint64, msg []byte, end bool) {
 	if hasMessage(s.w) {
 		msg = make([]byte, s.n)
 		sub := Subscription{b: b}
-		if !sub.Read(Incoming{s}, msg) {
+		if !sub.Read(&Incoming{s}, msg) {
 			panic("a message that cannot be read")
 		}
 	}

@@ -123,18 +123,18 @@ func TestBroadcastSameWord(t *testing.T) {
 	if err := b.TryPublish(said(1, 16)); err != nil {
 		t.Fatal(err)
 	}
-	m, err := s.Look()
-	if err != nil || !s.Read(m, make([]byte, 16)) {
+	var m Incoming
+	if err := s.Look(&m); err != nil || !s.Read(&m, make([]byte, 16)) {
 		t.Fatal(err)
 	}
 	*b.pos(m.first) += b.n << turnBits
 	for i := range b.n - 1 {
 		*b.slot(s.next + 1 + i) = voidWord(s.next/b.n+1<<turnBits-1, 0)
 	}
-	if got, err := s.Take(m, true); got || err != nil {
+	if got, err := s.Take(&m, true); got || err != nil {
 		t.Fatalf("it takes for whole what it copied of another: %v", err)
 	}
-	if _, err := s.Look(); err != nil || s.next != m.p+b.n<<turnBits || s.missed != b.n<<turnBits {
+	if err := s.Look(new(Incoming)); err != nil || s.next != m.p+b.n<<turnBits || s.missed != b.n<<turnBits {
 		t.Fatalf("at %d, from %d, %d missed: %v", s.next, m.p, s.missed, err)
 	}
 }

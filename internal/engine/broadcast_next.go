@@ -115,7 +115,7 @@ func (s *Subscription) Unlock() { s.mu.unlock() }
 type Incoming struct{ placed }
 
 // Len is how many bytes it has.
-func (m Incoming) Len() int { return int(m.n) }
+func (m *Incoming) Len() int { return int(m.n) }
 
 // ErrEnded is what calls of a subscriber end with that was closed.
 var ErrEnded = errEnded{}
@@ -128,47 +128,47 @@ func (errEnded) Error() string { return "the subscriber was closed" }
 // counted.
 //
 //go:norace
-func (s *Subscription) Look() (m Incoming, err error) {
-	b := s.b
+func (s *Subscription) Look(m *Incoming) error {
+	b, at := s.b, &m.placed
 	if s.closed {
-		return m, ErrEnded
+		return ErrEnded
 	}
 	for range b.bound() {
 		c := s.next
-		at, ok := b.lookAt(s.spot, false)
+		ok := b.lookAt(at, s.spot, false)
 		switch {
 		case !ok:
 			if at.w == 0 {
-				return m, b.lost()
+				return b.lost()
 			}
 			if mem.Load64(at.at) == at.w {
-				return m, b.lost() // it says what cannot be
+				return b.lost() // it says what cannot be
 			}
 		case at.p == c && hasMessage(at.w):
-			return Incoming{at}, nil
+			return nil
 		case at.p == c-b.n:
 			if at.w&slotEnd != 0 {
-				return m, io.EOF
+				return io.EOF
 			}
 			if !b.isShut() {
-				return m, ErrEmpty
+				return ErrEmpty
 			}
 			b.seal(at)
 		case b.reliable || at.p < c:
-			return m, b.lost()
+			return b.lost()
 		case at.p == c: // void
 			s.skip(c + 1)
 		default:
 			f, _, err := b.walk(at.p+1, false)
 			if err != nil {
-				return m, err
+				return err
 			}
 			to := f - max(b.n>>min(s.lapped, 63), 1) // from its oldest on; nearer to the front it has longer
 			s.lapped++
 			s.skip(max(to, c))
 		}
 	}
-	return m, b.lost()
+	return b.lost()
 }
 
 //go:norace
@@ -179,7 +179,7 @@ func (s *Subscription) skip(to uint64) {
 }
 
 // Read is N2. false: it was replaced meanwhile, or is damaged; Take tells.
-func (s *Subscription) Read(m Incoming, dst []byte) bool {
+func (s *Subscription) Read(m *Incoming, dst []byte) bool {
 	b, skip := s.b, uintptr(messageBody)
 	if n := uintptr(len(dst)); n+skip <= uintptr(b.pool.size) && m.first < b.pool.n { // all in its first block
 		mem.CopyRacing(unsafe.Pointer(unsafe.SliceData(dst)), unsafe.Add(b.pool.at(m.first), skip), n)
@@ -205,7 +205,7 @@ func (s *Subscription) Read(m Incoming, dst []byte) bool {
 // caller looks again; an error says that there is no use. read is what Read said.
 //
 //go:norace
-func (s *Subscription) Take(m Incoming, read bool) (got bool, err error) {
+func (s *Subscription) Take(m *Incoming, read bool) (got bool, err error) {
 	b := s.b
 	mem.FenceLoad()
 	if mem.Load64(m.at)&^slotEnd != m.w&^slotEnd || mem.Load64(b.pos(m.first)) != s.next { // N3
@@ -250,7 +250,8 @@ func (s *Subscription) Wait(by Sleeper) error {
 
 func (s *Subscription) stirred() bool {
 	s.Lock()
-	_, err := s.Look()
+	var m Incoming
+	err := s.Look(&m)
 	s.Unlock()
 	return err != ErrEmpty
 }
@@ -265,7 +266,7 @@ func (b *Broadcast) Shutdown() error {
 		if err != nil {
 			return err
 		}
-		if p = f; b.seal(s) {
+		if p = f; b.seal(&s) {
 			return nil
 		}
 	}
@@ -273,7 +274,7 @@ func (b *Broadcast) Shutdown() error {
 }
 
 // seal sets S at the front, where s was seen, after Shutdown has set the flag.
-func (b *Broadcast) seal(s placed) bool {
+func (b *Broadcast) seal(s *placed) bool {
 	if s.w&slotEnd == 0 && !mem.CAS64(s.at, s.w, s.w|slotEnd) {
 		return false
 	}

@@ -43,7 +43,8 @@ func (b *Broadcast) publish(by Sleeper, msg []byte, sure bool) error {
 		return ErrTooLarge
 	}
 	mem.RaceRead(unsafe.Pointer(unsafe.SliceData(msg)), len(msg))
-	m := outgoing{msg: msg, tag: b.newTag(), want: b.pool.blocks(uint32(len(msg)) + messageBody)}
+	var m outgoing // not copied, see claim
+	m.msg, m.tag, m.want = msg, b.newTag(), b.blocks(uint32(len(msg)))
 	err := b.attempt(&m, sure)
 	if err == ErrFull && by != nil {
 		if _, e := b.space.Await(by, func() bool {
@@ -118,7 +119,7 @@ func (b *Broadcast) prepare(m *outgoing, sure bool) error {
 	for try := range b.bound() {
 		c := b.pool.claim(m.want, m.tag, false)
 		front, err, others := uint64(0), error(nil), c.loose
-		if !c.ok && !c.lost {
+		if c.one == 0 && !c.lost {
 			if b.isShut() {
 				return ErrShutdown
 			}
@@ -130,9 +131,9 @@ func (b *Broadcast) prepare(m *outgoing, sure bool) error {
 		if b.gone() {
 			return ErrGone
 		}
-		if c.ok {
+		if c.one != 0 {
 			mem.FenceStore() // who sees bytes of this message sees that the one before has gone
-			m.first, m.ready = c.first, true
+			m.first, m.ready = c.one-1, true
 			mem.Release64(b.len(m.first), uint64(len(m.msg)))
 			b.write(m.first, m.msg)
 			return nil
@@ -165,8 +166,9 @@ func (b *Broadcast) prepare(m *outgoing, sure bool) error {
 // install is P3 to P6: ErrFull, ErrShutdown, or the message is published.
 func (b *Broadcast) install(m *outgoing, sure bool) error {
 	p := b.front.load()
+	var old placed
 	for range b.bound() {
-		f, old, err := b.walk(p, true)
+		f, err := b.walkTo(&old, p, true)
 		if err != nil {
 			return err
 		}
@@ -180,7 +182,7 @@ func (b *Broadcast) install(m *outgoing, sure bool) error {
 		}
 		mem.Release64(b.pos(m.first), p)
 		b.raceRelease(p)
-		if b.replace(old, fullWord(old.lap, m.first), nil) { // P4, P5
+		if b.replace(&old, fullWord(old.lap, m.first), nil) { // P4, P5
 			m.ready = false
 			b.reached(p + 1)
 			b.items.Ring(-1) // P6
@@ -193,14 +195,14 @@ func (b *Broadcast) install(m *outgoing, sure bool) error {
 
 // replace changes the slot of old to another word, and frees what was there, or adds it to a
 // collection: B2, B3.
-func (b *Broadcast) replace(old placed, to uint64, g *collection) bool {
+func (b *Broadcast) replace(old *placed, to uint64, g *collection) bool {
 	if !hasMessage(old.w) {
 		return mem.CAS64(old.at, old.w, to)
 	}
 	b.mu.lock()
 	mem.Release64(b.drain, old.tag)
 	ok := mem.CAS64(old.at, old.w, to)
-	if n := b.pool.blocks(old.n + messageBody); ok && g != nil {
+	if n := b.blocks(old.n); ok && g != nil {
 		b.pool.takeAll(g, old.first, old.tag, n)
 	} else if ok {
 		b.pool.freeAll(old.first, old.tag, n)

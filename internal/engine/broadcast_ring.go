@@ -51,6 +51,9 @@ func turnIn(w uint64) uint32 {
 type spot struct{ p, lap, i uint64 }
 
 func (b *Broadcast) spot(p uint64) spot {
+	if b.n == 1<<b.shift { // most are: it saves a division
+		return spot{p, p >> b.shift, p & (b.n - 1)}
+	}
 	lap := p / b.n
 	return spot{p, lap, p - lap*b.n}
 }
@@ -88,28 +91,32 @@ type placed struct {
 }
 
 // look reads the slot of position p. false: it changed meanwhile, or is damaged.
-func (b *Broadcast) look(p uint64, tag bool) (s placed, ok bool) { return b.lookAt(b.spot(p), tag) }
+func (b *Broadcast) look(p uint64, tag bool) (s placed, ok bool) {
+	ok = b.lookAt(&s, b.spot(p), tag)
+	return s, ok
+}
 
-func (b *Broadcast) lookAt(t spot, tag bool) (s placed, ok bool) {
-	s.at, s.lap = b.at(t.i), t.lap
-	s.w = mem.Load64(s.at)
-	if !hasMessage(s.w) {
-		s.p = s.w>>firstPos*b.n + t.i
-		return s, s.w != 0
+// lookAt is look, of a placed that is not copied (see claim).
+func (b *Broadcast) lookAt(s *placed, t spot, tag bool) (ok bool) {
+	at := b.at(t.i)
+	w := mem.Load64(at)
+	s.at, s.lap, s.w, s.first, s.n = at, t.lap, w, 0, 0
+	if !hasMessage(w) {
+		s.p = w>>firstPos*b.n + t.i
+		return w != 0
 	}
-	s.first = firstBlock(s.w)
-	if s.first >= b.pool.n {
-		return s, false
+	first := firstBlock(w)
+	if s.first = first; first >= b.pool.n {
+		return false
 	}
-	n := uint64(0)
-	s.p, n = mem.Load64(b.pos(s.first)), mem.Load64(b.len(s.first))
-	if tag {
-		s.tag = mem.Load64(b.pool.owner(s.first))
+	p, n := mem.Load64(b.pos(first)), mem.Load64(b.len(first))
+	if s.p = p; tag {
+		s.tag = mem.Load64(b.pool.owner(first))
 	}
-	if s.n = uint32(n); mem.Load64(s.at) != s.w || n > uint64(b.most) {
-		return s, false
+	if s.n = uint32(n); mem.Load64(at) != w || n > uint64(b.most) {
+		return false
 	}
-	return s, s.p == t.p || s.p+b.n == t.p || s.p%b.n == t.i
+	return p == t.p || p+b.n == t.p || p%b.n == t.i
 }
 
 // A frontHint is a position that is shared by the processes, and a copy of this
@@ -147,6 +154,12 @@ func (b *Broadcast) reached(p uint64) {
 // walk goes from p, a hint, to the front, and returns what is in its way there: the
 // slot that was filled last a lap before.
 func (b *Broadcast) walk(p uint64, tag bool) (f uint64, s placed, err error) {
+	f, err = b.walkTo(&s, p, tag)
+	return f, s, err
+}
+
+// walkTo is walk, of a placed that is not copied.
+func (b *Broadcast) walkTo(s *placed, p uint64, tag bool) (f uint64, err error) {
 	t := b.spot(p)
 	for step := range b.bound() {
 		w := mem.Load64(b.at(t.i))
@@ -160,15 +173,15 @@ func (b *Broadcast) walk(p uint64, tag bool) (f uint64, s placed, err error) {
 			}
 			continue
 		}
-		s, ok := b.lookAt(t, tag)
+		ok := b.lookAt(s, t, tag)
 		switch {
 		case ok && s.p == t.p-b.n:
-			return t.p, s, nil
+			return t.p, nil
 		case ok:
 			t = b.spot(s.p + 1)
 		case w == 0:
-			return 0, s, b.lost()
+			return 0, b.lost()
 		}
 	}
-	return 0, s, b.lost()
+	return 0, b.lost()
 }

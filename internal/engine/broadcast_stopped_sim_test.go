@@ -8,6 +8,7 @@ import (
 
 	. "example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/testproc"
 )
 
 // A process is stopped for ever before each access of each operation: all others go on, but
@@ -115,6 +116,42 @@ func broadcastStoppedAt(t *testing.T, c BroadcastConfig, name string, op func(*B
 		}
 	}
 	return false
+}
+
+// One that publishes dies before each access of its, and its recoverer before each access of
+// its own: the next recovery leaves no block that is nobody's. What is removed is another's.
+func TestSimBroadcastRecoveryDies(t *testing.T) {
+	c := BroadcastConfig{Slots: 1, MaxMessage: 90, Blocks: 6, BlockSize: 64, Rows: 8, Subscribers: 1}
+	dies := func(at, then int) (over, recovered bool) {
+		a := mem.Heap(c.Size())
+		c.Init(a)
+		attach := func(i uint32) *Broadcast {
+			return testproc.Get(AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: noWake}))(t)
+		}
+		dead, other := attach(1), attach(2)
+		testproc.OK(t, other.TryPublish(make([]byte, 90)))
+		if interrupted(at, func() { dead.TryPublish(make([]byte, 90)) }) {
+			return true, true
+		}
+		recover := func() error { return RecoverBroadcast(a, Env{Wake: noWake}, Self{Index: 1, Epoch: 1}) }
+		recovered = interrupted(then, func() { recover() })
+		testproc.OK(t, recover())
+		if err := CheckBroadcast(a, true); err != nil {
+			t.Fatalf("killed before access %d, its recoverer before its access %d: %v", at, then, err)
+		}
+		return false, recovered
+	}
+	for at := 1; ; at++ {
+		for then := 1; ; then++ {
+			over, recovered := dies(at, then)
+			if over {
+				return
+			}
+			if recovered {
+				break
+			}
+		}
+	}
 }
 
 // One who publishes a long message gets on beside another who takes each block as soon as it

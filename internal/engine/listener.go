@@ -67,7 +67,7 @@ type Listener struct {
 
 // What a Listener's calls can end with.
 var (
-	ErrListens = errors.New("another process listens here")
+	ErrListens = errors.New("somebody listens already")
 	ErrNobody  = errors.New("nobody listens")
 )
 

@@ -86,6 +86,12 @@ func (o *simListener) stuck() bool {
 			return true
 		}
 	}
+	for t, word := range o.taking {
+		if o.w.Alive(t.Process().Self) && word != v {
+			o.w.Fail("%v would accept under %#x, and listener is %#x", t, word, v)
+			return true
+		}
+	}
 	if t := o.idle(v); t != nil {
 		for d, what := range o.answered {
 			if what.queued && o.w.Alive(d.Process().Self) {
@@ -207,7 +213,14 @@ func (o *simListener) listener(p *sim.Process, calls int) {
 			t.Step()
 		}
 		var err error
-		word, err = l.Listen(func(who Self) bool { return !o.w.Alive(who) })
+		for range 8 { // one of them may come upon the recovery of who listens
+			if word, err = l.Listen(func(who Self) bool { return !o.w.Alive(who) }); err != ErrListens || o.closing {
+				break
+			}
+			for range o.w.Rand.IntN(60) {
+				t.Step()
+			}
+		}
 		if err == ErrListens {
 			over = true
 			return

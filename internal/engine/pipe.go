@@ -13,7 +13,8 @@ import (
 // Right, or both. Each way has a ring of bytes, in which a message is a frame; any
 // number of processes may have an end. This file has the words, and why they are right;
 // pipe_ends.go is how an end is opened and given up, pipe_send.go and pipe_recv.go are
-// the operations, pipe_recover.go what any process can do.
+// the operations, pipe_room.go is how one waits for room, pipe_recover.go what any process
+// can do.
 //
 //	   0  buffer 64 | participants 32 | ways 32      written once by Init
 //	 128  E 64
@@ -27,7 +28,7 @@ import (
 //	   +128  receiving    Mutex, 128
 //	   +256  W 64
 //	   +384  R 64
-//	   +512  data 32 | room 32
+//	   +512  data 32 | room 32 | starving 32 | turn 32
 //
 //	       63                    4 3   2 1  0
 //	      +-----------------------+-----+----+
@@ -55,7 +56,8 @@ import (
 //	End   T1 load E; not open: done  T2 any bit of the end: done
 //	      T3 CAS E: gone; lost: T1
 //	      T4 ring for all: data of the way that the end sends, room of the one it receives
-//	Send  S1 lock sending  S2 closed: unlock, ErrLeft
+//	Send  S0 starving: stand back once
+//	      S1 lock sending  S2 closed: unlock, ErrLeft
 //	      S3 load W, then E; the other end is gone: unlock, ErrPeerGone
 //	      S4 no room by R: unlock; arm room, S1 to S4 once more, sleep
 //	      S5 the frame  S6 store W (rule 3)  S7 unlock  S8 data: ring for one
@@ -113,8 +115,8 @@ import (
 //
 //	R1 the locks that i has: free, not abandoned
 //	R2 i's bit of Left: And, T1; its bit of Right likewise
-//	R3 bump all bells, in any case: i may have died at S8, V7 or T4, or a
-//	   recoverer of i at T4 (rule 5)
+//	R3 starving to 0; bump all bells, in any case: i may have died at S8, V7, T4 or G1,
+//	   or a recoverer of i at T4 (rule 5)
 //
 // Bits have no epoch. A record is not used again before its recovery is complete, and
 // one recoverer at a time is named, which is waited for when it is stopped: so an And of R2
@@ -147,7 +149,8 @@ type Pipe struct {
 type pipeWay struct {
 	sending, receiving *Mutex
 	w, r               *uint64
-	data, room         Bell
+	data, room, turn   Bell
+	starving           *uint32
 	ring               unsafe.Pointer
 	bytes              uint64
 
@@ -188,6 +191,8 @@ const (
 	pipeR         = 384
 	pipeData      = 512
 	pipeRoom      = 516
+	pipeStarving  = 520
+	pipeTurn      = 524
 
 	pipeFrame = 8 // bytes before a message
 )
@@ -287,6 +292,7 @@ func attachWay(a mem.Area, env Env, i uint64, c PipeConfig) (*pipeWay, error) {
 	y := &pipeWay{
 		sending: sending, receiving: receiving, w: a.W64(at + pipeW), r: a.W64(at + pipeR),
 		data: NewBell(a.W32(at+pipeData), env), room: NewBell(a.W32(at+pipeRoom), env),
+		starving: a.W32(at + pipeStarving), turn: NewBell(a.W32(at+pipeTurn), env),
 		ring: a.Ptr(pipeWay0+c.ways()*pipeWaySize+i*c.ring(), c.ring()), bytes: c.ring(),
 	}
 	if mem.RaceEnabled {

@@ -26,6 +26,7 @@ type PipeView struct {
 	State              [2]int
 	Held               [2]bool // some bit of an end is set
 	Sending, Receiving [2]bool // held
+	Starving           [2]bool
 }
 
 func ViewPipe(a mem.Area) (v PipeView) {
@@ -41,6 +42,7 @@ func ViewPipe(a mem.Area) (v PipeView) {
 			at := pipeWay0 + uint64(side)*pipeWaySize
 			v.W[side], v.R[side] = w(at+pipeW), w(at+pipeR)
 			v.Sending[side] = w(at+pipeSending)&mutexOwner != 0
+			v.Starving[side] = atomic.LoadUint32(a.W32(at+pipeStarving)) != 0
 			v.Receiving[side] = w(at+pipeReceiving)&mutexOwner != 0
 		}
 	}
@@ -56,3 +58,8 @@ const (
 
 // Framed is how many bytes of the ring a message of n takes.
 func Framed(n int) uint64 { return framed(uint64(n)) }
+
+// PipeTurn is the word of the bell of those that stand back.
+func PipeTurn(a mem.Area, way int) *uint32 {
+	return a.W32(pipeWay0 + uint64(way)*pipeWaySize + pipeTurn)
+}

@@ -25,8 +25,10 @@ type parcel struct {
 
 // A pipeCall is one that may sleep.
 type pipeCall struct {
-	h    *simHandle
-	need uint64 // of a Send; 0: it receives, or polls
+	h      *simHandle
+	need   uint64 // of a Send; 0: it receives, or polls
+	stands bool   // back, for one that is starving
+	late   int64  // its clock, at least
 }
 
 // A simHandle is a handle of a process. It is closed by whoever is the last to use it,
@@ -38,6 +40,7 @@ type simHandle struct {
 	closed atomic.Bool
 	users  int
 	shut   bool // Close was called
+	over   bool // and has given up the end
 }
 
 // A simPipe is the oracle.
@@ -59,6 +62,8 @@ type simPipe struct {
 	calls  map[*sim.Thread]*pipeCall
 	all1   []*simHandle
 	helped int
+	clock  *sim.Process
+	timers bool // the world has
 }
 
 const pipeFrom = 1<<32 - 64
@@ -203,25 +208,84 @@ func (o *simPipe) close(h *simHandle) {
 	}
 	o.holds[h.side][h.p]--
 	h.PipeEnd.Close()
+	h.over = o.holds[h.side][h.p] == 0
 }
 
 // A pipeSleeper ends the sleeps of a handle that was closed.
 type pipeSleeper struct {
 	*sim.Thread
+	o *simPipe
 	h *simHandle
 }
 
 func (s pipeSleeper) Sleep(w *uint32, v uint32) error {
+	return s.ending(func() error { return s.Thread.Sleep(w, v) })
+}
+
+func (s pipeSleeper) ending(sleep func() error) error {
 	if s.h.closed.Load() {
 		return ErrLeft
 	}
-	if err := s.Thread.Sleep(w, v); err != nil {
+	if err := sleep(); err != nil {
 		return err
 	}
 	if s.h.closed.Load() {
 		return ErrLeft
 	}
 	return nil
+}
+
+// SleepUntil is of one that stands back. If all sleep it lasts to its end, in a world without
+// timers too: see patience.
+func (s pipeSleeper) SleepUntil(w *uint32, v uint32, limit int64) error {
+	if s.o.timers {
+		return s.ending(func() error { return s.Thread.SleepUntil(w, v, limit) })
+	}
+	c := s.o.calls[s.Thread]
+	c.stands = true
+	err := s.Sleep(w, v)
+	if !c.stands {
+		c.late = limit + 1
+	}
+	c.stands = false
+	return err
+}
+
+func (s pipeSleeper) Now() int64 {
+	if c := s.o.calls[s.Thread]; c != nil {
+		return max(c.late, s.Thread.Now())
+	}
+	return s.Thread.Now()
+}
+
+// patience ends the sleeps of those that stand back. Somebody must be starving by then.
+func (o *simPipe) patience(v PipeView) (ended bool) {
+	var starving, back [2]bool
+	for t, c := range o.calls {
+		switch {
+		case !o.w.Alive(t.Process().Self) || t.Closed() || c.need == 0:
+		case c.stands:
+			back[c.h.side] = true
+			c.stands = false
+		default:
+			starving[c.h.side] = true
+		}
+	}
+	for way := range back {
+		if !back[way] {
+			continue
+		}
+		if !v.Starving[way] || !starving[way] {
+			o.w.Fail("somebody stands back, and nobody is starving: it says %v", v.Starving[way])
+		}
+		if o.clock == nil {
+			o.clock = o.w.Process(10)
+			o.clock.Immortal = true
+		}
+		o.clock.Go("patience", func(t *sim.Thread) { t.Env().Wake(PipeTurn(o.a, way), -1) })
+		ended = true
+	}
+	return ended
 }
 
 // ends reports whether err ends what a thread does, and fails if it is none that there is.
@@ -252,8 +316,8 @@ func (o *simPipe) send(t *sim.Thread, h *simHandle, size int, now bool) bool {
 	if now {
 		pos, err = h.SendNow(o.encode(m))
 	} else {
-		o.calls[t] = &pipeCall{h, Framed(m.size)}
-		pos, err = h.Send(pipeSleeper{t, h}, o.encode(m))
+		o.calls[t] = &pipeCall{h: h, need: Framed(m.size)}
+		pos, err = h.Send(pipeSleeper{t, o, h}, o.encode(m))
 		delete(o.calls, t)
 	}
 	if err == nil && t.Closed() {
@@ -294,15 +358,16 @@ const (
 	recvNow
 	recvPolls
 	recvModes
+	recvFirmly // waits, and no context ends
 )
 
 // recv receives one parcel, or polls. It reports whether the receiver goes on.
 func (o *simPipe) recv(t *sim.Thread, h *simHandle, how int) bool {
 	way := 1 - h.side
-	t.Context(true)
+	t.Context(how != recvFirmly)
 	if how == recvPolls {
-		o.calls[t] = &pipeCall{h, 0}
-		err := h.Poll(pipeSleeper{t, h})
+		o.calls[t] = &pipeCall{h: h}
+		err := h.Poll(pipeSleeper{t, o, h})
 		delete(o.calls, t)
 		return err == nil || !o.ends(t, h, err)
 	}
@@ -314,11 +379,14 @@ func (o *simPipe) recv(t *sim.Thread, h *simHandle, how int) bool {
 	if how == recvNow {
 		m, err = h.RecvNow()
 	} else {
-		o.calls[t] = &pipeCall{h, 0}
-		m, err = h.Recv(pipeSleeper{t, h})
+		o.calls[t] = &pipeCall{h: h}
+		m, err = h.Recv(pipeSleeper{t, o, h})
 		delete(o.calls, t)
 	}
 	if err == nil {
+		if h.over {
+			o.w.Fail("received at an end that was given up before")
+		}
 		b := make([]byte, m.Len())
 		m.Read(b)
 		pos := m.Took()
@@ -379,6 +447,9 @@ func (o *simPipe) got(t *sim.Thread, way int, pos uint64, b []byte) {
 func (o *simPipe) stuck() bool {
 	o.w.Settled()
 	v := o.view()
+	if o.patience(v) {
+		return true
+	}
 	for t, c := range o.calls {
 		if !o.w.Alive(t.Process().Self) || t.Closed() {
 			continue
@@ -427,6 +498,9 @@ func (o *simPipe) end() error {
 	}
 	v := o.view()
 	for side := range v.State {
+		if v.Starving[side] {
+			return fmt.Errorf("nobody sends from end %d any more, and somebody is starving", side)
+		}
 		if !o.held(side) && (v.State[side] == PipeOpen || v.Held[side]) || v.Sending[side] || v.Receiving[side] {
 			return fmt.Errorf("end %d is left as %d, bits %v, sending %v, receiving %v", side, v.State[side], v.Held[side], v.Sending[side], v.Receiving[side])
 		}

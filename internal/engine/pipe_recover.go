@@ -28,8 +28,10 @@ func recoverPipe(a mem.Area, env Env, dead Self) error {
 	}
 	for _, y := range p.ways { // R3
 		if y != nil {
+			mem.Store32(y.starving, 0)
 			y.data.Bump()
 			y.room.Bump()
+			y.turn.Bump()
 		}
 	}
 	return err
@@ -61,7 +63,7 @@ func lookPipe(a mem.Area) Look {
 				}
 				l.Value += fmt.Sprintf("%d from the %s", n, pipeSides[side])
 			}
-			if y.data.Armed() || y.room.Armed() {
+			if y.data.Armed() || y.room.Armed() || y.turn.Armed() {
 				l.Waiters = 1
 			}
 		}

@@ -7,7 +7,12 @@ import (
 )
 
 // SendNow is Send that does not wait: ErrFull where Send would.
-func (h *PipeEnd) SendNow(msg []byte) (pos uint64, err error) { return h.trySend(nil, msg) }
+func (h *PipeEnd) SendNow(msg []byte) (pos uint64, err error) {
+	if y := h.out; y != nil && y.isStarved() {
+		return 0, ErrFull
+	}
+	return h.trySend(nil, msg)
+}
 
 // Send sends a message of MaxMessage bytes at most, and waits for room by s. pos is for
 // SentInZeroes. ErrPeerGone, ErrLeft, ErrWay, ErrCorrupt, or what s says: then nothing
@@ -17,15 +22,21 @@ func (h *PipeEnd) Send(s Sleeper, msg []byte) (pos uint64, err error) {
 	if y == nil {
 		return 0, ErrWay
 	}
-	last := mem.Load64(y.r)
+	if y.isStarved() {
+		if err := y.standBack(s); err != nil {
+			return 0, err
+		}
+	}
+	q := y.waitsForRoom(s)
 	if pos, err = h.trySend(s, msg); err != ErrFull {
 		return pos, err
 	}
 	_, e := y.room.await(s, func() bool {
-		last = mem.Load64(y.r)
+		q.look(s)
 		pos, err = h.trySend(s, msg)
 		return err != ErrFull
-	}, beside{moved: func() bool { return mem.Load64(y.r) != last }})
+	}, beside{moved: q.moved})
+	q.over()
 	if e != nil {
 		return 0, e
 	}

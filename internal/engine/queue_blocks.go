@@ -226,13 +226,13 @@ func (p *pool) look(b, want uint32) (s sight) {
 	}
 }
 
-// A claim is what an attempt at blocks has come to.
+// A claim is what an attempt at blocks has come to. It is of four fields, and so in
+// registers: what is copied from memory piece by piece just written waits for that.
 type claim struct {
-	first uint32
-	ok    bool
-	stirs bool // it has held for a moment what is free again: others may have failed for that
-	lost  bool // there was enough, and others were faster
-	loose bool // there was not, and others hold something that may be free in a moment
+	one   uint32 // one more than the first block; 0: it has got none
+	stirs bool   // it has held for a moment what is free again: others may have failed for that
+	lost  bool   // there was enough, and others were faster
+	loose bool   // there was not, and others hold something that may be free in a moment
 }
 
 // claim takes want blocks: a piece, or pieces if it need not be whole.
@@ -266,7 +266,7 @@ func (p *pool) piece(b, want uint32, tag uint64) (c claim) {
 		}
 		have += k
 	}
-	if c = (claim{first: b, ok: true}); have > want {
+	if c.one = b + 1; have > want {
 		p.cut(b, have, want, tag, 0)
 		c.stirs = true
 	} else {

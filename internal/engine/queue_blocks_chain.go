@@ -31,7 +31,7 @@ func (p *pool) gather(b, want uint32, tag uint64) (c claim) {
 			if got += k; got == want {
 				setHint(&p.hint, b+k)
 				p.settle(first, want)
-				c.first, c.ok = first, true
+				c.one = first + 1
 				return c
 			}
 		} else if k = 1; o != 0 && !isFree(o) {
@@ -170,8 +170,8 @@ func (q *Queue) claimBlocks(want uint32, tag uint64, whole bool) (uint32, error)
 		if q.gone() {
 			return 0, ErrGone
 		}
-		if c.ok {
-			return c.first, nil
+		if c.one != 0 {
+			return c.one - 1, nil
 		}
 		if c.lost {
 			loose = 0

@@ -13,8 +13,9 @@ import (
 // consumer, in any two processes: [Lamport's ring], each side with the other's index
 // cached. What is added is that a side has a holder, whose place another takes when it
 // is dead, and that the stream has an end. This file has the words, and why they are
-// right; spsc_put.go and spsc_get.go are the operations, spsc_end.go is how the stream
-// ends, spsc_recover.go what any process can do.
+// right; spsc_put.go and spsc_get.go are the operations, spsc_now.go the part of them that
+// is in the caller's code, spsc_end.go is how the stream ends, spsc_recover.go what any
+// process can do.
 //
 //	  0  slots 32 | size 32                    written once by Init
 //	128  items 32 | flags 32 | space 32 | zero 32 | end 64
@@ -153,16 +154,19 @@ var ErrBusy = errors.New("another process has this side")
 // A spscSide is this process's use of one side. Its private words are of the one
 // goroutine that uses it.
 type spscSide struct {
-	pos  uint64  // the own index
-	till uint64  // up to there one can put, or get, by what is known of the other side. pos too while the side is not ours
-	at   uintptr // of slot pos
+	pos   uint64  // the own index
+	at    uintptr // of slot pos; span means 0
+	upto  uintptr // up to there one goes on without a look at anything else: spsc_now.go. At most span
+	plain bool    // stores need no fence: unfenced, once that was so
+	own   *uint64
+	till  uint64 // up to there one can put, or get, by what is known of the other side. pos too while the side is not ours
 
-	own, other *uint64
-	claim      *uint64
-	mine       bool
-	looked     uint64 // where it was when it looked how near the other is
-	apart      apart
-	lull       lull
+	other  *uint64
+	claim  *uint64
+	mine   bool
+	looked uint64 // where it was when it looked how near the other is
+	apart  apart
+	lull   lull
 }
 
 // The offsets of an SPSC's words.
@@ -301,10 +305,9 @@ func (u *spscSide) leaves(s *SPSC) bool {
 // left is how many messages can be put, or got, before one has to look.
 func (u *spscSide) left() uint64 { return u.till - u.pos }
 
-// advance moves a side by n messages, of which it has so many; step, by one. at stays
-// below span also where several goroutines do this at once, which nobody may: what they
-// then spoil is their own messages.
+// advance moves a side by n messages, of which it has so many.
 func (u *spscSide) advance(s *SPSC, n uint64) {
+	u.upto = 0 // it was of where the side is no longer
 	u.pos += n
 	at := u.at + uintptr(n)*s.size
 	if at >= s.span {
@@ -313,16 +316,7 @@ func (u *spscSide) advance(s *SPSC, n uint64) {
 	u.at = at
 }
 
-func (u *spscSide) step(s *SPSC, pos uint64) {
-	u.pos = pos
-	at := u.at + s.size
-	if at >= s.span {
-		at = 0
-	}
-	u.at = at
-}
-
-// store is P3 and G4. Publish and Advance have it written out.
+// store is P3 and G4.
 func (u *spscSide) store(s *SPSC) {
 	if s.unfenced.Load() {
 		mem.Release64(u.own, u.pos)
@@ -334,8 +328,8 @@ func (u *spscSide) store(s *SPSC) {
 // run is where up to want messages of a side lie, of which there are n: at one place, at,
 // or at two.
 func (s *SPSC) run(u *spscSide, want uint64) (n uint64, at, first, more uintptr) {
-	n = min(u.left(), want, s.n) // see advance
-	at = u.at
+	n = min(u.left(), want, s.n) // see slot
+	at = u.slot(s)
 	bytes := uintptr(n) * s.size
 	first = min(bytes, s.span-at)
 	return n, at, first, bytes - first

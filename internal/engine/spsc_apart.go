@@ -12,8 +12,11 @@ func (s *SPSC) GetsClose(want int) bool { return s.get.close(s, want) }
 func (s *SPSC) PutsClose(want int) bool { return s.put.close(s, want) }
 
 func (u *spscSide) close(s *SPSC, want int) bool {
-	return u.left() < uint64(want) && u.pos-u.looked >= markEvery && u.mine && s.n >= apartLeast
+	return u.left() < uint64(want) && u.mine && u.near(s)
 }
+
+// near reports that the side may be near the other, for all that it knows.
+func (u *spscSide) near(s *SPSC) bool { return u.pos-u.looked >= markEvery && s.n >= apartLeast }
 
 // GetLate lets some microseconds pass if the producer is near, and that may be.
 //

@@ -18,7 +18,11 @@ func useSPSC(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 		awaitAny(s)
 		switch wreck(); r.IntN(8) {
 		case 0, 1:
-			if p := s.Room(); p != nil {
+			p, ok := s.Room()
+			if !ok {
+				p = s.RoomAgain()
+			}
+			if wreck(); p != nil {
 				mem.Copy(p, unsafe.Pointer(&msgs[0]), s.size)
 				wreck()
 				s.Publish()
@@ -32,7 +36,11 @@ func useSPSC(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 		case 3:
 			s.PutRun(unsafe.Pointer(&msgs[0]), 1+r.IntN(8))
 		case 4:
-			if p := s.Next(); p != nil {
+			p, ok := s.Next()
+			if !ok {
+				p = s.NextAgain()
+			}
+			if p != nil {
 				mem.Copy(unsafe.Pointer(&msgs[0]), p, s.size)
 				wreck()
 				s.Advance()

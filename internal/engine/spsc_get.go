@@ -7,21 +7,13 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// Next is where the next message lies, which is to be copied, and Advance called; or
-// nil, and TryNext says why.
-func (s *SPSC) Next() unsafe.Pointer {
-	if s.get.pos == s.get.till {
-		return nil
-	}
-	return s.place(&s.get)
-}
-
-// TryNext is Next, or ErrEmpty, io.EOF, ErrBusy, ErrCorrupt.
+// TryNext is where the next message lies, which is to be copied, and Advance called: or
+// ErrEmpty, io.EOF, ErrBusy, ErrCorrupt.
 func (s *SPSC) TryNext() (unsafe.Pointer, error) {
 	if err := s.find(1); err != nil {
 		return nil, err
 	}
-	return s.place(&s.get), nil
+	return s.place(&s.get, s.get.slot(s)), nil
 }
 
 // AwaitNext waits for it, as AwaitRoom does.
@@ -42,7 +34,7 @@ func (s *SPSC) AwaitNext(by Sleeper) (unsafe.Pointer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.place(&s.get), nil
+	return s.place(&s.get, s.get.slot(s)), nil
 }
 
 // findTries bounds the turns of find. Twice round there is something new each time: a
@@ -53,6 +45,7 @@ const findTries = 8
 func (s *SPSC) find(want uint64) error {
 	u := &s.get
 	if u.left() >= want {
+		u.open(s)
 		return nil
 	}
 	if err := s.take(u); err != nil {
@@ -72,6 +65,7 @@ func (s *SPSC) find(want uint64) error {
 		}
 		u.till = u.pos + there
 		if there > 0 {
+			u.open(s)
 			return nil
 		}
 		if mem.Load64(s.look)&spscShut == 0 { // G2
@@ -87,14 +81,22 @@ func (s *SPSC) find(want uint64) error {
 // Advance ends the getting of the message that was at Next. Where it did so, GotInZeroes
 // tells.
 func (s *SPSC) Advance() {
+	if !s.AdvanceNow() {
+		s.AdvanceRest()
+	}
+}
+
+// AdvanceRest is Advance after an AdvanceNow that was not all.
+//
+//go:noinline
+func (s *SPSC) AdvanceRest() {
 	u := &s.get
-	s.raceRelease(u.pos)
-	pos := u.pos + 1
-	u.step(s, pos)
-	if s.unfenced.Load() {
-		mem.Release64(u.own, pos) // G4
-	} else {
-		storeFenced(u.own, pos)
+	if !u.plain {
+		s.raceRelease(u.pos)
+		pos := u.pos + 1
+		u.pos = pos
+		u.at += s.size
+		storeFenced(u.own, pos) // G4
 	}
 	s.space.Ring(-1) // G5
 }

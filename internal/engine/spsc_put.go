@@ -6,27 +6,13 @@ import (
 	"example.com/tandem/internal/mem"
 )
 
-// Room is where the next message goes, which is to be written there and published; or
-// nil, and TryRoom says why.
-func (s *SPSC) Room() unsafe.Pointer {
-	if s.put.pos == s.put.till || mem.Load64(s.look)&spscShut != 0 { // P0
-		return nil
-	}
-	return s.place(&s.put)
-}
-
-// place is where slot pos is.
-func (s *SPSC) place(u *spscSide) unsafe.Pointer {
-	s.raceAcquire(u.pos)
-	return mem.Place(unsafe.Add(s.slots, u.at))
-}
-
-// TryRoom is Room, or ErrFull, ErrShutdown, ErrBusy, ErrCorrupt.
+// TryRoom is where the next message goes, which is to be written there and published: or
+// ErrFull, ErrShutdown, ErrBusy, ErrCorrupt.
 func (s *SPSC) TryRoom() (unsafe.Pointer, error) {
 	if err := s.room(1); err != nil {
 		return nil, err
 	}
-	return s.place(&s.put), nil
+	return s.place(&s.put, s.put.slot(s)), nil
 }
 
 // AwaitRoom waits for it, and for a holder of the side that is dead to be recovered.
@@ -47,7 +33,7 @@ func (s *SPSC) AwaitRoom(by Sleeper) (unsafe.Pointer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s.place(&s.put), nil
+	return s.place(&s.put, s.put.slot(s)), nil
 }
 
 // room makes put.left at least 1, and looks at head if that is less than want.
@@ -69,23 +55,28 @@ func (s *SPSC) room(want uint64) error {
 	if u.left() == 0 {
 		return ErrFull
 	}
+	u.open(s)
 	return nil
 }
 
 // Publish makes the message everybody's that was written into Room. It reports false
 // if that came too late: the stream has ended before it. One doubt is left, see PutIn.
-func (s *SPSC) Publish() bool {
+func (s *SPSC) Publish() bool { return s.PublishNow() || s.PublishRest() }
+
+// PublishRest is Publish after a PublishNow that was not all.
+//
+//go:noinline
+func (s *SPSC) PublishRest() bool {
 	u := &s.put
-	s.raceRelease(u.pos)
-	pos := u.pos + 1
-	u.step(s, pos)
-	if s.unfenced.Load() {
-		mem.Release64(u.own, pos) // P3
-	} else {
-		storeFenced(u.own, pos)
+	if !u.plain {
+		s.raceRelease(u.pos)
+		pos := u.pos + 1
+		u.pos = pos
+		u.at += s.size
+		storeFenced(u.own, pos) // P3
 	}
 	v := mem.Load64(s.look)
-	return v&(spscShut|bellAsleep) == 0 || s.heed(v, 1) == 1 // P4
+	return v&(spscShut|bellAsleep) == 0 || s.heed(v, 1) == 1 // P4, which may be the second one
 }
 
 // publish is P3 and P4 of the next n messages, and returns how many of them are in.

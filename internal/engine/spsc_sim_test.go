@@ -39,10 +39,12 @@ func (o *simSPSC) putSome(t *sim.Thread, s *SPSC, how, n int) error {
 			ms = ms[:in]
 		}
 	} else {
-		p := s.Room()
-		if p == nil && how == spscWaits {
-			p, err = s.AwaitRoom(t)
-		} else if p == nil {
+		p, ok := s.Room()
+		if !ok && how == spscWaits {
+			if p = s.RoomAgain(); p == nil {
+				p, err = s.AwaitRoom(t)
+			}
+		} else if !ok {
 			p, err = s.TryRoom()
 		}
 		if err == nil {
@@ -68,10 +70,12 @@ func (o *simSPSC) getSome(t *sim.Thread, s *SPSC, how, n int) error {
 	if how == spscRuns {
 		k, err = s.GetRun(unsafe.Pointer(&b[0]), n)
 	} else {
-		p := s.Next()
-		if p == nil && how == spscWaits {
-			p, err = s.AwaitNext(t)
-		} else if p == nil {
+		p, ok := s.Next()
+		if !ok && how == spscWaits {
+			if p = s.NextAgain(); p == nil {
+				p, err = s.AwaitNext(t)
+			}
+		} else if !ok {
 			p, err = s.TryNext()
 		}
 		if err == nil {

@@ -36,11 +36,16 @@ func envOf(index uint32) Env {
 
 // putWord and getWord are a Put and a Get of a word, or of none; of a Sleeper, waiting.
 func (s *SPSC) putWord(by Sleeper, v uint64) error {
-	p, err := s.Room(), error(nil)
-	if p == nil && by != nil {
-		p, err = s.AwaitRoom(by)
-	} else if p == nil {
+	p, ok := s.Room()
+	var err error
+	switch {
+	case ok:
+	case by == nil:
 		p, err = s.TryRoom()
+	default:
+		if p = s.RoomAgain(); p == nil {
+			p, err = s.AwaitRoom(by)
+		}
 	}
 	if err != nil {
 		return err
@@ -53,11 +58,16 @@ func (s *SPSC) putWord(by Sleeper, v uint64) error {
 }
 
 func (s *SPSC) getWord(by Sleeper) (uint64, error) {
-	p, err := s.Next(), error(nil)
-	if p == nil && by != nil {
-		p, err = s.AwaitNext(by)
-	} else if p == nil {
+	p, ok := s.Next()
+	var err error
+	switch {
+	case ok:
+	case by == nil:
 		p, err = s.TryNext()
+	default:
+		if p = s.NextAgain(); p == nil {
+			p, err = s.AwaitNext(by)
+		}
 	}
 	if err != nil {
 		return 0, err
@@ -173,9 +183,12 @@ func TestSPSCPlaces(t *testing.T) {
 		for i := range 60 {
 			run := 1 + i%5
 			for n := 0; n < run; {
-				p, err := s.TryRoom()
-				if err != nil {
-					t.Fatal(err)
+				p, ok := s.Room()
+				if !ok {
+					var err error
+					if p, err = s.TryRoom(); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if at(&s.put, p); i%3 == 0 {
 					s.Publish()
@@ -189,9 +202,12 @@ func TestSPSCPlaces(t *testing.T) {
 				n += k
 			}
 			for n := 0; n < run; {
-				p, err := s.TryNext()
-				if err != nil {
-					t.Fatal(err)
+				p, ok := s.Next()
+				if !ok {
+					var err error
+					if p, err = s.TryNext(); err != nil {
+						t.Fatal(err)
+					}
 				}
 				if at(&s.get, p); i%3 == 1 {
 					s.Advance()

@@ -19,6 +19,23 @@ var streamRaces uint64
 // which is at least a byte; or ErrFull, ErrUnread, ErrOver, ErrCorrupt, ErrGone.
 func (s *Stream) TryWrite(p []byte) (int, error) {
 	h := &s.out
+	n, err := s.room(uint64(min(len(p), streamPiece)))
+	if err != nil {
+		return 0, err
+	}
+	at := h.pos % s.buffer
+	first := min(n, s.buffer-at)
+	mem.Copy(mem.Place(unsafe.Add(h.ring, at)), unsafe.Pointer(&p[0]), uintptr(first)) // W3
+	if first < n {
+		mem.Copy(mem.Place(h.ring), unsafe.Pointer(&p[first]), uintptr(n-first))
+	}
+	s.Filled(n)
+	return int(n), nil
+}
+
+// room is W1 and W2: for how many bytes there is room, which is want at most.
+func (s *Stream) room(want uint64) (uint64, error) {
+	h := &s.out
 	if h.over.Load() {
 		return 0, ErrOver
 	}
@@ -29,7 +46,6 @@ func (s *Stream) TryWrite(p []byte) (int, error) {
 	if x&(streamRC|streamGone) != 0 {
 		return 0, ErrUnread
 	}
-	want := uint64(min(len(p), streamPiece))
 	room := s.buffer - (h.pos - h.other)
 	if room < want { // W2
 		r := mem.Load64(h.r)
@@ -39,23 +55,21 @@ func (s *Stream) TryWrite(p []byte) (int, error) {
 		h.other = r
 		room = s.buffer - (h.pos - r)
 	}
-	n := min(room, want)
-	if n == 0 {
+	if room == 0 {
 		return 0, ErrFull
 	}
+	return min(room, want), nil
+}
+
+// Filled is W4 and W5: it publishes n bytes that lie where Room said.
+func (s *Stream) Filled(n uint64) {
+	h := &s.out
 	if mem.RaceEnabled {
 		mem.RaceReleaseMerge(unsafe.Pointer(&streamRaces))
-	}
-	at := h.pos % s.buffer
-	first := min(n, s.buffer-at)
-	mem.Copy(mem.Place(unsafe.Add(h.ring, at)), unsafe.Pointer(&p[0]), uintptr(first)) // W3
-	if first < n {
-		mem.Copy(mem.Place(h.ring), unsafe.Pointer(&p[first]), uintptr(n-first))
 	}
 	h.pos += n
 	mem.Store64(h.w, h.pos) // W4
 	h.data.Ring(-1)         // W5
-	return int(n), nil
 }
 
 // Write writes all of p, and waits for room. It returns how much it has written; less than
@@ -74,32 +88,54 @@ func (s *Stream) Write(by Sleeper, p []byte) (n int, err error) {
 // WriteSome is TryWrite that waits for room. Errors are TryWrite's, or by's, after a last
 // attempt.
 func (s *Stream) WriteSome(by Sleeper, p []byte) (n int, err error) {
-	if n, err = s.TryWrite(p); err != ErrFull {
+	return await(&s.out.room, by, s.TryWrite, p, ErrFull)
+}
+
+// WroteInZeroes is asked in zeroes: whether the last that was written was written there.
+func (s *Stream) WroteInZeroes() bool { return mem.Load64(s.out.w) == s.out.pos }
+
+// await makes attempts until one does not say no. An error of by's comes after a last one.
+func await(b *Bell, by Sleeper, try func([]byte) (int, error), p []byte, no error) (n int, err error) {
+	if n, err = try(p); err != no {
 		return n, err
 	}
-	_, e := s.out.room.Await(by, func() bool {
-		n, err = s.TryWrite(p)
-		return err != ErrFull
+	_, e := b.Await(by, func() bool {
+		n, err = try(p)
+		return err != no
 	})
 	if e != nil {
-		if n, err = s.TryWrite(p); err == ErrFull {
+		if n, err = try(p); err == no {
 			err = e
 		}
 	}
 	return n, err
 }
 
-// WroteInZeroes is asked in zeroes: whether the last that was written was written there.
-func (s *Stream) WroteInZeroes() bool { return mem.Load64(s.out.w) == s.out.pos }
-
 // TryRead is one attempt: it reads what is there into p, which has at least a byte, and at
 // most that; or ErrEmpty, io.EOF, ErrReset, ErrOver, ErrCorrupt, ErrGone.
 func (s *Stream) TryRead(p []byte) (int, error) {
 	h := &s.in
+	n, err := s.there(uint64(len(p)))
+	if err != nil {
+		return 0, err
+	}
+	at := h.pos % s.buffer
+	first := min(n, s.buffer-at)
+	mem.Copy(unsafe.Pointer(&p[0]), mem.Place(unsafe.Add(h.ring, at)), uintptr(first)) // R3
+	if first < n {
+		mem.Copy(unsafe.Pointer(&p[first]), mem.Place(h.ring), uintptr(n-first))
+	}
+	s.Emptied(n)
+	return int(n), nil
+}
+
+// there is R1, R2, R6 and R7: how many bytes are there, which is want at most.
+func (s *Stream) there(want uint64) (uint64, error) {
+	h := &s.in
 	if h.over.Load() {
 		return 0, ErrOver
 	}
-	want, x := uint64(len(p)), uint64(0)
+	x := uint64(0)
 	if h.other-h.pos < want {
 		x = mem.Load64(s.peer) // R1
 		if x == 0 {
@@ -115,19 +151,18 @@ func (s *Stream) TryRead(p []byte) (int, error) {
 	if n == 0 {
 		return 0, s.nothing(x)
 	}
-	at := h.pos % s.buffer
-	first := min(n, s.buffer-at)
-	mem.Copy(unsafe.Pointer(&p[0]), mem.Place(unsafe.Add(h.ring, at)), uintptr(first)) // R3
-	if first < n {
-		mem.Copy(unsafe.Pointer(&p[first]), mem.Place(h.ring), uintptr(n-first))
-	}
+	return n, nil
+}
+
+// Emptied is R4 and R5: n bytes are read that lay where There said.
+func (s *Stream) Emptied(n uint64) {
+	h := &s.in
 	if mem.RaceEnabled {
 		mem.RaceAcquire(unsafe.Pointer(&streamRaces))
 	}
 	h.pos += n
 	mem.Store64(h.r, h.pos) // R4
 	h.room.Ring(-1)         // R5
-	return int(n), nil
 }
 
 // nothing is R6 and R7: x is the peer's end, and after it was seen nothing was there.
@@ -144,23 +179,14 @@ func (s *Stream) nothing(x uint64) error {
 // Read waits until there is something, and reads it. Errors are TryRead's, or by's, after
 // a last attempt.
 func (s *Stream) Read(by Sleeper, p []byte) (n int, err error) {
-	if n, err = s.TryRead(p); err != ErrEmpty {
-		return n, err
-	}
-	_, e := s.in.data.Await(by, func() bool {
-		n, err = s.TryRead(p)
-		return err != ErrEmpty
-	})
-	if e != nil {
-		if n, err = s.TryRead(p); err == ErrEmpty {
-			err = e
-		}
-	}
-	return n, err
+	return await(&s.in.data, by, s.TryRead, p, ErrEmpty)
 }
 
 // ReadInZeroes is WroteInZeroes of what was read.
 func (s *Stream) ReadInZeroes() bool { return mem.Load64(s.in.r) == s.in.pos }
+
+// Wrote is how much this end has written.
+func (s *Stream) Wrote() uint64 { return mem.Load64(s.out.w) }
 
 // ReadSoon is what one does after a fruitless look, before it has a Sleeper: it reports
 // whether something came within that many looks. WriteSoon is that of room.

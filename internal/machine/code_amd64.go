@@ -16,6 +16,7 @@ type Inst struct {
 	PC     uintptr
 	Op     x86asm.Op
 	Locked bool    // it waits until all stores before it are visible
+	Stores bool    // it moves something to memory other than its function's own
 	Target uintptr // where it jumps to, or what it calls, if that is in the instruction
 }
 
@@ -77,7 +78,8 @@ func inst(pc uintptr, x x86asm.Inst) Inst {
 	for _, p := range x.Prefix {
 		i.Locked = i.Locked || p&0xff == x86asm.PrefixLOCK
 	}
-	_, first := x.Args[0].(x86asm.Mem)
+	to, first := x.Args[0].(x86asm.Mem)
+	i.Stores = first && x.Op >= x86asm.MOV && x.Op <= x86asm.MOVZX && to.Base != x86asm.RSP
 	_, second := x.Args[1].(x86asm.Mem)
 	i.Locked = i.Locked || x.Op == x86asm.XCHG && (first || second) || x.Op == x86asm.MFENCE
 	if rel, ok := x.Args[0].(x86asm.Rel); ok {
@@ -86,10 +88,8 @@ func inst(pc uintptr, x x86asm.Inst) Inst {
 	return i
 }
 
-// Between is what is executed from a call of a function in from to one of one in till,
-// on ways on which neither is called in between; each named by the end of its name. Without
-// any in from it begins where the code does. Of the code to which those ways are left, it has what leads to a call that panics.
-func Between(code []Inst, from, till []string) (found []Inst) {
+// follow is which instructions may come after each.
+func follow(code []Inst) [][]int {
 	index := map[uintptr]int{}
 	for k, i := range code {
 		index[i.PC] = k
@@ -103,6 +103,37 @@ func Between(code []Inst, from, till []string) (found []Inst) {
 			next[k] = append(next[k], k+1)
 		}
 	}
+	return next
+}
+
+// Ways are all ways through the code from its beginning to a return on which nothing is
+// called, and no instruction comes twice.
+func Ways(code []Inst) (ways [][]Inst) {
+	next, on := follow(code), make([]bool, len(code))
+	var way []Inst
+	var walk func(k int)
+	walk = func(k int) {
+		if on[k] || code[k].Op == x86asm.CALL {
+			return
+		}
+		on[k], way = true, append(way, code[k])
+		if code[k].Op == x86asm.RET {
+			ways = append(ways, slices.Clone(way))
+		}
+		for _, to := range next[k] {
+			walk(to)
+		}
+		on[k], way = false, way[:len(way)-1]
+	}
+	walk(0)
+	return ways
+}
+
+// Between is what is executed from a call of a function in from to one of one in till,
+// on ways on which neither is called in between; each named by the end of its name. Without
+// any in from it begins where the code does. Of the code to which those ways are left, it has what leads to a call that panics.
+func Between(code []Inst, from, till []string) (found []Inst) {
+	next := follow(code)
 	calls := func(k int, names []string) bool {
 		return code[k].Op == x86asm.CALL && slices.ContainsFunc(names, func(n string) bool { return strings.HasSuffix(code[k].Callee(), n) })
 	}

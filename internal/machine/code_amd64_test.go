@@ -90,3 +90,35 @@ func TestBetween(t *testing.T) {
 		}
 	}
 }
+
+//go:noinline
+func keep(p *int, n int) int {
+	if n > 3 {
+		other()
+		return n
+	}
+	if n < 0 {
+		return -1
+	}
+	*p = n
+	return n
+}
+
+// Ways that call something are left out.
+func TestWays(t *testing.T) {
+	code, err := Code(keep)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ways, stores := Ways(code), 0
+	for _, way := range ways {
+		for _, i := range way {
+			if i.Stores {
+				stores++
+			}
+		}
+	}
+	if len(ways) != 2 || stores != 1 {
+		t.Errorf("%d ways with %d stores, want 2 and 1", len(ways), stores)
+	}
+}

@@ -36,6 +36,7 @@ var areas = []area{
 	{"queue", queueMutations},
 	{"spsc", spscMutations},
 	{"pipe", pipeMutations},
+	{"stream", streamMutations},
 	{"broadcast", broadcastMutations},
 	{"sync", syncMutations},
 	{"close", closeMutations},

@@ -50,6 +50,25 @@ var anyMutations = []mutation{
 	},
 	{
 		file: "internal/engine/any.go",
+		from: "		a.values[i] = v\n",
+		to: `		a.values[i] = v
+		if s := a.sync; s != nil && i == 0 {
+			s()
+			a.sync = func() bool { return true }
+			defer func() { a.sync = s }()
+		}
+`,
+		promise: "A2 comes after the last arm, and not after the first",
+		pkg:     "./internal/engine", run: "TestSimAny", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/ledger_recover.go",
+		from: "	l.Bell.Bump()\n", to: "",
+		promise: "what a dead call was woken for, and has not passed on, recovery makes good",
+		pkg:     "./internal/engine", run: "TestSimAny$/killed", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/any.go",
 		from: "i >= 0 || err != nil { // A3", to: "(i >= 0 || err != nil) && s.Now() < 0 { // A3",
 		promise: "A3: a look between the arms and the sleep",
 		pkg:     "./internal/engine", run: "TestSimAnyExhaust$", tags: "tandem_sim",

@@ -4,7 +4,14 @@ package main
 var broadcastMutations = []mutation{
 	{
 		file:    "internal/engine/broadcast_ring.go",
-		from:    "mem.Load64(s.at) != s.w || n >",
+		from:    "if b.n == 1<<b.shift {",
+		to:      "if b.shift > 0 {",
+		promise: "a ring of any length has its slots one after the other",
+		pkg:     "./internal/engine", run: "TestBroadcastAll$",
+	},
+	{
+		file:    "internal/engine/broadcast_ring.go",
+		from:    "mem.Load64(at) != w || n >",
 		to:      "n >",
 		promise: "B2: the tag of a message is read under its slot's word, else it may be one that is just being prepared",
 		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
@@ -295,5 +302,47 @@ var broadcastMutations = []mutation{
 		to:      "ok && g == nil && old.w == 0 {",
 		promise: "B4: nobody takes away what a long message has made room for",
 		pkg:     "./internal/engine", run: "TestSimBroadcastLongAmongShort$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/broadcast_recover.go",
+		from:    "		if !mem.CAS64(p.owner(b), tag, freed(k)) {\n\t\t\tp.sweep(tag)\n\t\t\treturn\n\t\t}\n\t\tn -= k",
+		to:      "		mem.Store64(p.owner(b), freed(k))\n\t\tn -= k",
+		promise: "B3: blocks are freed by their tag: a recovery may have freed one, and somebody claimed it",
+		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/broadcast_next.go",
+		from:    "	if s.w&slotEnd == 0 && !mem.CAS64(s.at, s.w, s.w|slotEnd) {\n\t\treturn false\n\t}\n\tb.tellEnd()\n",
+		to:      "	if s.w&slotEnd == 0 && !mem.CAS64(s.at, s.w, s.w|slotEnd) {\n\t\treturn false\n\t}\n",
+		promise: "B10: whoever sets S bumps both bells",
+		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/broadcast_recover.go",
+		from:    "	removing := mem.Load64(drain)\n",
+		to:      "	removing := mem.Swap64(drain, 0)\n",
+		promise: "R4: the drain of a dead one stands until what it names is free",
+		pkg:     "./internal/engine", run: "TestSimBroadcastRecoveryDies$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/broadcast_publish.go",
+		from:    "		if b.replace(&old, fullWord(old.lap, m.first), nil) { // P4, P5\n",
+		to:      "		b.reached(p + 1)\n\t\tif b.replace(&old, fullWord(old.lap, m.first), nil) { // P4, P5\n",
+		promise: "a hint is never beyond the front",
+		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/broadcast_next.go",
+		from:    "	b, skip := s.b, uintptr(messageBody)\n",
+		to:      "	b, skip := s.b, uintptr(messageBody)\n\tif b.reliable {\n\t\tb.storeCursor(s.row, s.next+1)\n\t}\n",
+		promise: "N4 after N2: a cursor goes on when the message is out",
+		pkg:     "./internal/engine", run: "TestSimBroadcast$/reliable=true", tags: "tandem_sim",
+	},
+	{
+		file:    "internal/engine/broadcast_next.go",
+		from:    "			s.skip(c + 1)\n",
+		to:      "			s.next, s.spot = c+1, b.spot(c+1)\n",
+		promise: "what was removed before it was seen is missed",
+		pkg:     "./internal/engine", run: "TestSimBroadcast$/reliable=false", tags: "tandem_sim",
 	},
 }

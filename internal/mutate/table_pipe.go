@@ -92,6 +92,7 @@ var pipeMutations = []mutation{
 	{file: "internal/engine/pipe_recover.go",
 		from: `			y.data.Bump()
 			y.room.Bump()
+			y.turn.Bump()
 `,
 		to:      "			_ = y\n",
 		promise: "R3: bump all bells, in any case",
@@ -150,7 +151,12 @@ var pipeMutations = []mutation{
 		from:    "	if slept {\n",
 		to:      "	if slept && false {\n",
 		promise: "a Poll that slept passes its wake-up on",
-		pkg:     "./internal/engine", run: "TestSimPipeLeaver$", tags: "tandem_sim"},
+		pkg:     "./internal/engine", run: "TestSimPipeLeaver$/Poll", tags: "tandem_sim"},
+	{file: "internal/engine/pipe_recv.go",
+		from:    "	if err != nil && slept {\n",
+		to:      "	if err != nil && slept && false {\n",
+		promise: "so does a Recv whose context ends",
+		pkg:     "./internal/engine", run: "TestSimPipeLeaver$/Recv", tags: "tandem_sim"},
 	{file: "internal/engine/pipe_send.go",
 		from:    "	case pipeState(e, 1-h.side) == pipeGone:\n		return 0, ErrPeerGone\n",
 		to:      "",
@@ -206,6 +212,105 @@ var pipeMutations = []mutation{
 		to:      "if found && (s.Over == nil || old.Kind != s.Kind) {",
 		promise: "what is in use is not made anew, who else may think so",
 		pkg:     "./ring", run: "TestPipe(End|AnewAtOnce)$"},
+	{file: "internal/engine/pipe_recv.go",
+		from:    "if h.closed.Load() { // V2",
+		to:      "if false { // V2",
+		promise: "V2: closed is looked at with the lock held",
+		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
+	{file: "internal/engine/pipe_recover.go",
+		from: `	for side := range p.ways { // R2
+		w, bit := p.bit(side, dead.Index)
+		mem.And64(w, ^bit)
+		p.tryEnd(side)
+	}
+	for _, y := range p.ways { // R3
+		if y != nil {
+			mem.Store32(y.starving, 0)
+			y.data.Bump()
+			y.room.Bump()
+			y.turn.Bump()
+		}
+	}
+`,
+		to: `	for _, y := range p.ways { // R3
+		if y != nil {
+			mem.Store32(y.starving, 0)
+			y.data.Bump()
+			y.room.Bump()
+			y.turn.Bump()
+		}
+	}
+	ways := p.ways
+	p.ways = [2]*pipeWay{}
+	for side := range p.ways { // R2
+		w, bit := p.bit(side, dead.Index)
+		mem.And64(w, ^bit)
+		p.tryEnd(side)
+	}
+	p.ways = ways
+`,
+		promise: "R3 comes last, and is not instead of T4",
+		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
+	{file: "internal/engine/pipe.go",
+		from:    "		mem.Copy(y.ring, unsafe.Add(from, first), n-first)\n",
+		to:      "		_ = from\n",
+		promise: "a body that wraps is in two parts",
+		pkg:     "./internal/engine", run: "TestPipeBoundaries$"},
+	{file: "internal/engine/pipe.go",
+		from:    "		mem.Copy(unsafe.Add(to, first), y.ring, n-first)\n",
+		to:      "		_ = to\n",
+		promise: "and is copied out so",
+		pkg:     "./internal/engine", run: "TestPipeBoundaries$"},
+	{file: "internal/engine/pipe_room.go",
+		from:    "		mem.Store32(q.y.starving, 1) // H1\n",
+		to:      "",
+		promise: "H1: a long message does not wait for ever among short ones",
+		pkg:     "./ring", run: "TestPipeLongAmongShort$"},
+	{file: "internal/engine/pipe_room.go",
+		from:    "		if s.Now()-q.since <= patience || mem",
+		to:      "		if mem",
+		promise: "H1: nobody is starving before its time",
+		pkg:     "./internal/engine", run: "TestPipeStarving$"},
+	{file: "internal/engine/pipe_room.go",
+		from:    " || mem.Load64(q.y.w) == q.sent {",
+		to:      " {",
+		promise: "H1: nor where nobody else sends",
+		pkg:     "./internal/engine", run: "TestPipeStarving$"},
+	{file: "internal/engine/pipe_room.go",
+		from:    "	if mem.Load32(q.y.starving) == 0 {\n",
+		to:      "	if mem.Load32(q.y.starving) == 0 && q.since == 0 {\n",
+		promise: "H1 again, where another has said that it is over",
+		pkg:     "./internal/engine", run: "TestPipeStarving$"},
+	{file: "internal/engine/pipe_room.go",
+		from:    "		mem.Store32(q.y.starving, 0) // G1\n",
+		to:      "",
+		promise: "G1: whoever was starving is not when it ends",
+		pkg:     "./internal/engine", run: "TestPipeStarvingEnds$"},
+	{file: "internal/engine/pipe_room.go",
+		from:    "		q.y.turn.Ring(-1)            // G2\n",
+		to:      "",
+		promise: "G2: those that stand back are told",
+		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
+	{file: "internal/engine/pipe_room.go",
+		from:    "if !y.isStarved() || s.Now() > until { // K2",
+		to:      "if s.Now() > until { // K2",
+		promise: "K2: a look after turn is armed",
+		pkg:     "./internal/engine", run: "TestPipeStandsBack$"},
+	{file: "internal/engine/pipe_room.go",
+		from:    "if !y.isStarved() || s.Now() > until { // K2",
+		to:      "if !y.isStarved() { // K2",
+		promise: "K3: one that is stopped while it is starving costs patience, and no more",
+		pkg:     "./internal/engine", run: "TestSimPipeStarvingStopped$", tags: "tandem_sim"},
+	{file: "internal/engine/pipe_send.go",
+		from:    "	if y := h.out; y != nil && y.isStarved() {\n",
+		to:      "	if y := h.out; y != nil && false {\n",
+		promise: "S0 is the fast path's, too",
+		pkg:     "./ring", run: "TestPipeLongAmongShort$"},
+	{file: "internal/engine/pipe_recover.go",
+		from:    "			mem.Store32(y.starving, 0)\n",
+		to:      "",
+		promise: "R3: a dead one is not starving",
+		pkg:     "./internal/engine", run: "TestPipeStarvingDies$"},
 }
 
 // simPipe is every world of it.

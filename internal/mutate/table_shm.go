@@ -91,7 +91,7 @@ var shmMutations = []mutation{
 	{file: "shm/object_uses.go", from: "		a.SetOpener(a.self.Index, e.I)\n	}\n	core, err := a.coreOf(s, e)\n", to: "		defer a.SetOpener(a.self.Index, e.I)\n	}\n	core, err := a.coreOf(s, e)\n",
 		promise: "an open never uses reused memory: the bit before the look",
 		pkg:     "./shm", run: "TestSimOperationsInterleaved$", tags: "tandem_sim"},
-	{file: "shm/object.go", from: "	a.SetOpener(a.self.Index, i)\n", to: "",
+	{file: "shm/object.go", from: "	a.SetOpener(a.self.Index, e.I)\n	return nil\n", to: "	return nil\n",
 		promise: "what a process has made, it has open",
 		pkg:     "./shm", run: "TestSimOperationInOperation$", tags: "tandem_sim"},
 	{file: "internal/region/directory.go", from: "	return w.EntryState(e.I) == e.State && mem.Load64(w.Ent64(e.I, EntGen)) == e.Gen\n", to: "	return w.EntryState(e.I) == e.State\n",

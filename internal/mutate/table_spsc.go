@@ -38,12 +38,118 @@ var spscMutations = []mutation{
 		promise: "a slot is always at a position mod slots",
 		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
 	{file: "internal/engine/spsc.go",
-		from:    "		at = 0\n",
-		to:      "		_ = 0\n",
-		promise: "and goes to the first slot after the last",
+		from:    "	u.upto = 0 // it was of where the side is no longer\n",
+		to:      "",
+		promise: "a run closes what was open",
 		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
+	{file: "internal/engine/spsc_now.go",
+		from: `	if at := u.at; at < s.span {
+		return at
+	}
+	return 0
+`,
+		to:      "	return u.at\n",
+		promise: "a slot is below span, and the first one comes after the last",
+		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "min(at+uintptr(min(u.left(), s.n))*s.size, s.span)",
+		to:      "at+uintptr(min(u.left(), s.n))*s.size",
+		promise: "one goes on as far as the last slot",
+		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "min(at+uintptr(min(u.left(), s.n))*s.size, s.span)",
+		to:      "s.span",
+		promise: "and as is known to be left",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "		u.plain = s.unfenced.Load()\n",
+		to:      "		u.plain = true\n",
+		promise: "who is not reached by the fences of others makes its own, after each message",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_now.go",
+		from: `	mem.Release64(u.own, pos)                            // P3
+	return mem.Load64(s.look)&(spscShut|bellAsleep) == 0 // P4
+`,
+		to: `	v := mem.Load64(s.look)
+	mem.Release64(u.own, pos)
+	return v&(spscShut|bellAsleep) == 0
+`,
+		promise: "P3 before P4",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "return mem.Load64(s.look)&(spscShut|bellAsleep) == 0 // P4",
+		to:      "return mem.Load64(s.look)&bellAsleep == 0",
+		promise: "P4 asks for X",
+		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "return mem.Load64(s.look)&(spscShut|bellAsleep) == 0 // P4",
+		to:      "return mem.Load64(s.look)&spscShut == 0",
+		promise: "and for sleepers",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "return !s.space.Armed()   // G5",
+		to:      "return true",
+		promise: "G5 asks for them, too",
+		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
+	{file: "internal/engine/spsc_now.go",
+		from: `	if mem.Load64(s.look)&spscShut != 0 { // P0
+		return nil
+	}
+	if u.left() == 0 {
+`,
+		to:      "	if u.left() == 0 {\n",
+		promise: "P0 of who looks at head",
+		pkg:     "./internal/engine", run: "TestSPSCAgain$"},
+	{file: "internal/engine/spsc_now.go",
+		from: `		if !u.mine || u.near(s) {
+			return nil
+		}
+		used`,
+		to: `		if u.near(s) {
+			return nil
+		}
+		used`,
+		promise: "who looks at head has the side",
+		pkg:     "./internal/engine", run: "TestSPSCAgain$"},
+	{file: "internal/engine/spsc_now.go",
+		from: `		if !u.mine || u.near(s) {
+			return nil
+		}
+		there`,
+		to: `		if u.near(s) {
+			return nil
+		}
+		there`,
+		promise: "who looks at tail does",
+		pkg:     "./internal/engine", run: "TestSPSCAgain$"},
+	{file: "internal/engine/spsc_now.go",
+		from: `		if !u.mine || u.near(s) {
+			return nil
+		}
+		used`,
+		to: `		if !u.mine {
+			return nil
+		}
+		used`,
+		promise: "and looks first how near the consumer is, once in 64 messages",
+		pkg:     "./internal/engine", run: "TestSPSCAgainApart$"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "if used >= s.n {",
+		to:      "if used == s.n {",
+		promise: "a head that cannot be is not believed",
+		pkg:     "./internal/engine", run: "TestSPSCAgain$"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "if there-1 >= s.n || mem.Load64(s.end) != 0 {",
+		to:      "if there == 0 || mem.Load64(s.end) != 0 {",
+		promise: "nor a tail",
+		pkg:     "./internal/engine", run: "TestSPSCAgain$"},
+	{file: "internal/engine/spsc_now.go",
+		from:    "if there-1 >= s.n || mem.Load64(s.end) != 0 {",
+		to:      "if there-1 >= s.n {",
+		promise: "G1: and a look at tail is followed by one at end",
+		pkg:     "./internal/engine", run: "TestSPSCAgain$"},
 	{file: "internal/engine/spsc.go",
-		from:    "n = min(u.left(), want, s.n) // see advance",
+		from:    "n = min(u.left(), want, s.n) // see slot",
 		to:      "n = min(u.left(), want)",
 		promise: "nor is a run longer than the slots",
 		pkg:     "./internal/engine", run: "TestSPSCMisuse$"},
@@ -83,12 +189,12 @@ var spscMutations = []mutation{
 		promise: "who is not reached by the fences of others makes its own, after a run",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
-		from:    "		storeFenced(u.own, pos)\n",
+		from:    "		storeFenced(u.own, pos) // P3\n",
 		to:      "		mem.Release64(u.own, pos)\n",
 		promise: "so does a producer, after each message",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_get.go",
-		from:    "		storeFenced(u.own, pos)\n",
+		from:    "		storeFenced(u.own, pos) // G4\n",
 		to:      "		mem.Release64(u.own, pos)\n",
 		promise: "and a consumer",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
@@ -102,9 +208,9 @@ var spscMutations = []mutation{
 		to:      "",
 		promise: "and not while it knows of enough",
 		pkg:     "./internal/engine", run: "TestSPSCApart$"},
-	{file: "internal/engine/spsc_put.go",
-		from:    "if s.put.pos == s.put.till || mem.Load64(s.look)&spscShut != 0 { // P0",
-		to:      "if s.put.pos == s.put.till {",
+	{file: "internal/engine/spsc_now.go",
+		from:    "if at >= u.upto || mem.Load64(s.look)&spscShut != 0 { // P0",
+		to:      "if at >= u.upto {",
 		promise: "P0: nothing is put after a Shutdown has returned",
 		pkg:     "./internal/engine", run: "TestSimSPSCPutAfterShutdown$", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
@@ -146,23 +252,6 @@ var spscMutations = []mutation{
 		promise: "P4: ring items",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_put.go",
-		from: `	if s.unfenced.Load() {
-		mem.Release64(u.own, pos) // P3
-	} else {
-		storeFenced(u.own, pos)
-	}
-	v := mem.Load64(s.look)
-`,
-		to: `	v := mem.Load64(s.look)
-	if s.unfenced.Load() {
-		mem.Release64(u.own, pos) // P3
-	} else {
-		storeFenced(u.own, pos)
-	}
-`,
-		promise: "P3 before P4",
-		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/2_.PP_GGG_X.$", tags: "tandem_sim"},
-	{file: "internal/engine/spsc_put.go",
 		from: `	u.store(s) // P3
 	v := mem.Load64(s.look)
 `,
@@ -193,7 +282,7 @@ var spscMutations = []mutation{
 	{file: "internal/engine/spsc_get.go",
 		from:    "	s.space.Ring(-1) // G5\n",
 		to:      "",
-		promise: "G5: ring space",
+		promise: "G5: ring space, after a message",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=0,stops=0", tags: "tandem_sim"},
 	{file: "internal/engine/spsc_get.go",
 		from:    "if end := mem.Load64(s.end); end != 0 {",
@@ -283,6 +372,22 @@ var spscMutations = []mutation{
 		from:    "case s.closed.Load() && s.putIn(1) == 0:",
 		to:      "case false:",
 		promise: "a Put that Close comes upon says what it did",
+		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
+	{file: "ring/spsc_put.go",
+		from: `	if s.closed.Load() {
+		return s.putEnd(opSPSCPut, true)
+	}
+`,
+		to:      "",
+		promise: "after a look at closed, which comes last",
+		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
+	{file: "ring/spsc_get.go",
+		from: `	if s.closed.Load() {
+		return s.getEnd(v, opSPSCGet)
+	}
+`,
+		to:      "",
+		promise: "as a Get looks",
 		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
 	{file: "ring/spsc_put.go",
 		from:    "if in := s.putIn(n); in < n {",

@@ -12,6 +12,19 @@ var wideMutations = []mutation{
 		promise: "S4: a copy whose remover dies is not lost",
 		pkg:     "./internal/engine", run: "TestSimWide$", tags: "tandem_sim"},
 	{file: "internal/engine/wide_ops.go",
+		from: `	mem.Release64(t.drain, s)   // S4
+	if !mem.CAS64(cell, s, w) { // S5
+		return false
+	}
+`,
+		to: `	if !mem.CAS64(cell, s, w) { // S5
+		return false
+	}
+	mem.Release64(t.drain, s)   // S4
+`,
+		promise: "S4 before S5",
+		pkg:     "./internal/engine", run: "TestSimWide$", tags: "tandem_sim"},
+	{file: "internal/engine/wide_ops.go",
 		from:    "	t.leave(s) // S6\n",
 		to:      "	t.leave(0)\n",
 		promise: "S6: the copy that was replaced is not lost",

@@ -9,7 +9,6 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-	"time"
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/testproc"
@@ -251,20 +250,10 @@ func take[T any](c *Taker, q *Queues, from *ring.Queue[T], of func(T) (outcome, 
 	return err
 }
 
-// Begun waits until one of the first n producers has put something: a storm
-// begins when its processes are at work, which on a busy machine takes a while.
+// Begun waits until one of the first n producers has put something.
 func (q *Queues) Begun(t testing.TB, n int) {
 	t.Helper()
-	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
-		for p := range n {
-			if q.noted.Load(p) > 0 {
-				return
-			}
-		}
-		if time.Now().After(end) {
-			t.Fatal("nothing is put")
-		}
-	}
+	begun(t, q.noted, n)
 }
 
 // Stop ends the Putters.
@@ -298,3 +287,6 @@ func (q *Queues) ended(t testing.TB) {
 		t.Errorf("texts after the end: %v, Len %d", err, q.texts.Len())
 	}
 }
+
+// Waitables are the queues, for one that waits and takes nothing.
+func (q *Queues) Waitables() []shm.Waitable { return []shm.Waitable{q.words, q.texts, q.results} }

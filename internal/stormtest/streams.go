@@ -53,11 +53,11 @@ type Streams struct {
 func OpenStreams(r *shm.Region) (*Streams, error) {
 	s := &Streams{r: r}
 	var errs [5]error
-	s.heard, errs[0] = ring.OpenQueue[heard](r, "heard", &ring.QueueOptions{Capacity: 50})
-	s.at, errs[1] = atomics.OpenArray[int64](r, "at", Lines)
-	s.last, errs[2] = atomics.OpenArray[int64](r, "last", Lines)
-	s.noted, errs[3] = atomics.OpenArray[int64](r, "noted", Tellers)
-	s.stop, errs[4] = atomics.OpenValue(r, "stop", int32(0))
+	s.heard, errs[0] = ring.OpenQueue[heard](r, "streams-heard", &ring.QueueOptions{Capacity: 50})
+	s.at, errs[1] = atomics.OpenArray[int64](r, "streams-at", Lines)
+	s.last, errs[2] = atomics.OpenArray[int64](r, "streams-last", Lines)
+	s.noted, errs[3] = atomics.OpenArray[int64](r, "streams-noted", Tellers)
+	s.stop, errs[4] = atomics.OpenValue(r, "streams-stop", int32(0))
 	return s, errors.Join(errs[:]...)
 }
 
@@ -204,38 +204,23 @@ type Hearing struct {
 	made  [Lines]int64 // so many SPSCs were
 	gone  [Lines]int64 // of which so many are removed
 	ended chan error
-	by    []bits
-	most  map[[2]int64]int64 // the last number that one has heard of another
+	came  *arrivals
 }
 
 // Hear counts until the queue of what is heard ends.
 func (s *Streams) Hear(t testing.TB) *Hearing {
-	h := &Hearing{s: s, ended: make(chan error, 1), most: map[[2]int64]int64{}}
+	h := &Hearing{s: s, ended: make(chan error, 1), came: newArrivals()}
 	go func() {
 		for v, err := range s.heard.All(context.Background()) {
 			if err != nil {
 				h.ended <- err
 				return
 			}
-			h.add(t, v)
+			h.came.add(t, "message", v.By, v.N, v.To)
 		}
 		h.ended <- nil
 	}()
 	return h
-}
-
-func (h *Hearing) add(t testing.TB, v heard) {
-	for int64(len(h.by)) <= v.By {
-		h.by = append(h.by, bits{})
-	}
-	if h.by[v.By].set(v.N) {
-		t.Errorf("message %d of %d came twice", v.N, v.By)
-	}
-	pair := [2]int64{v.To, v.By}
-	if v.N <= h.most[pair] {
-		t.Errorf("message %d of %d came to %d after its message %d", v.N, v.By, v.To, h.most[pair])
-	}
-	h.most[pair] = v.N
 }
 
 // Tend makes the next SPSCs, removes those that are at their end, and shuts one down now
@@ -266,19 +251,10 @@ func (h *Hearing) shutDown(t testing.TB, line int, i int64) {
 	testproc.OK(t, q.Close())
 }
 
-// Begun waits until something is put on each line.
+// Begun waits until something is put.
 func (h *Hearing) Begun(t testing.TB, tellers int) {
 	t.Helper()
-	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
-		for p := range tellers {
-			if h.s.noted.Load(p) > 0 {
-				return
-			}
-		}
-		if time.Now().After(end) {
-			t.Fatal("nothing is put")
-		}
-	}
+	begun(t, h.s.noted, tellers)
 }
 
 // End ends the Tellers, and the Hearers when they have got all.
@@ -295,9 +271,9 @@ func (h *Hearing) End(t testing.TB) {
 }
 
 // Balance is when all have ended: of what the first so many tellers noted all was heard, but
-// for what went with the hearers that were killed; without kills, that and no more. All
-// memory of SPSCs has come back.
-func (h *Hearing) Balance(t testing.TB, tellers, kills int, used int64) (put, lost int) {
+// for what went with the hearers that were killed; without kills, that and no more. It
+// removes the SPSCs that are left.
+func (h *Hearing) Balance(t testing.TB, tellers, kills int) (put, lost int) {
 	t.Helper()
 	testproc.OK(t, h.s.heard.Shutdown())
 	testproc.OK(t, <-h.ended)
@@ -306,35 +282,9 @@ func (h *Hearing) Balance(t testing.TB, tellers, kills int, used int64) (put, lo
 			testproc.OK(t, h.s.r.Remove(streamName(line, h.gone[line])))
 		}
 	}
-	seen := 0
-	for p := range tellers {
-		var of bits
-		if p < len(h.by) {
-			of = h.by[p]
-		}
-		noted := h.s.noted.Load(p)
-		for n := int64(1); n <= noted; n++ {
-			if !of.has(n) {
-				lost++
-			}
-		}
-		put, seen = put+int(noted), seen+of.n
+	put, lost = h.came.against(t, "message", h.s.noted, tellers, handful)
+	if lost > kills*handful || kills == 0 && h.came.n != put {
+		t.Errorf("%d were put, %d heard, %d lost, with %d kills", put, h.came.n, lost, kills)
 	}
-	if lost > kills*handful || kills == 0 && seen != put {
-		t.Errorf("%d were put, %d heard, %d lost, with %d kills", put, seen, lost, kills)
-	}
-	if put == 0 {
-		t.Error("nothing was put")
-	}
-	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
-		runtime.GC() // handles of this process
-		now, err := h.s.r.Snapshot()
-		testproc.OK(t, err)
-		if len(now.Removed) == 0 && now.Memory.Used <= used {
-			return put, lost
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d bytes were used, and still are %d\n%v", used, now.Memory.Used, now)
-		}
-	}
+	return put, lost
 }

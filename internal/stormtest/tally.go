@@ -2,8 +2,11 @@ package stormtest
 
 import (
 	"context"
+	"runtime"
 	"testing"
+	"time"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 )
 
@@ -178,6 +181,25 @@ func Recovered(t testing.TB, r *shm.Region) {
 	for _, p := range r.Participants() {
 		if p.State == shm.Dead {
 			t.Errorf("%v has not been recovered", p)
+		}
+	}
+}
+
+// MemoryBack waits until no removed object has memory any more, and fails the test unless
+// as much is used as that.
+func MemoryBack(t testing.TB, r *shm.Region, used int64) {
+	t.Helper()
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) { // who died last is being recovered
+		runtime.GC() // handles of this process
+		now, err := r.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(now.Removed) == 0 && now.Memory.Used == used {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes were used, and now %d\n%v", used, now.Memory.Used, now)
 		}
 	}
 }

@@ -118,3 +118,17 @@ func ID(f *os.File) (FileID, error) {
 	}
 	return FileID{uint64(st.Dev), st.Ino}, nil
 }
+
+// ReadNow is read(2) of a descriptor that does not wait: EAGAIN where it would.
+func ReadNow(fd uintptr, p []byte) (n int, err error) { return insist(unix.Read, fd, p) }
+
+// WriteNow is write(2) of such a one.
+func WriteNow(fd uintptr, p []byte) (n int, err error) { return insist(unix.Write, fd, p) }
+
+func insist(f func(int, []byte) (int, error), fd uintptr, p []byte) (n int, err error) {
+	for {
+		if n, err = f(int(fd), p); err != unix.EINTR {
+			return max(n, 0), err
+		}
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"iter"
+	"net"
 	"os"
 	"reflect"
 	"testing"
@@ -332,6 +333,13 @@ var (
 )
 
 var (
+	_ = ring.ListenOptions{Buffer: int(0), Backlog: int(0)}
+
+	_ func(*shm.Region, string, *ring.ListenOptions) (net.Listener, error) = ring.Listen
+	_ func(ctx, *shm.Region, string) (net.Conn, error)                     = ring.Dial
+)
+
+var (
 	_ = ring.PipeOptions{Direction: ring.Direction(0), Buffer: int(0), Codec: ring.Codec(nil)}
 
 	_ [2]ring.End       = [...]ring.End{ring.Left, ring.Right}
@@ -438,6 +446,7 @@ func TestOptions(t *testing.T) {
 		{ring.QueueOptions{}, []string{"Capacity", "Buffer", "MaxMessage", "Codec", "Wait"}},
 		{ring.SPSCOptions{}, []string{"Capacity", "Wait"}},
 		{ring.PipeOptions{}, []string{"Direction", "Buffer", "Codec"}},
+		{ring.ListenOptions{}, []string{"Buffer", "Backlog"}},
 		{ring.BroadcastOptions{}, []string{"Mode", "Capacity", "Buffer", "MaxMessage", "Codec", "Wait"}},
 		{proc.Options{}, []string{"Name", "Stdin", "Stdout", "Stderr", "Env", "Dir", "Regions", "Grace", "KeepOnExit"}},
 	} {

@@ -3,6 +3,7 @@ package damage
 import (
 	"context"
 	"encoding/binary"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -162,6 +163,18 @@ var first = testproc.Role("first", func(args []string) {
 		testproc.Must(news.Publish(bg, text(i*900)))
 		testproc.Must(quotes.Publish(bg, pair{int64(i), 5}))
 	}
+	web := must(ring.Listen(r, "web", &ring.ListenOptions{Buffer: 256, Backlog: 3}))
+	accepted := make(chan net.Conn)
+	go func() { accepted <- must(web.Accept()) }()
+	dialled := must(ring.Dial(bg, r, "web"))
+	must(dialled.Write([]byte(text(90))))
+	here := <-accepted
+	must(here.Write([]byte(text(70))))
+	must(here.Read(make([]byte, 20)))
+	go ring.Dial(bg, r, "web")
+	for len(must(r.Snapshot()).Streams) < 2 {
+		runtime.Gosched()
+	}
 	testproc.Must(r.Remove("removed-queue"))
 	testproc.Must(r.Remove("removed-mutex"))
 	must(sync.OpenMutex(r, "short-lived"))
@@ -173,6 +186,7 @@ var first = testproc.Role("first", func(args []string) {
 	runtime.KeepAlive(ticks)
 	runtime.KeepAlive(tocks)
 	runtime.KeepAlive(unread)
+	runtime.KeepAlive([]any{web, dialled, here})
 	runtime.KeepAlive(left)
 	runtime.KeepAlive(right)
 	runtime.KeepAlive(sends)

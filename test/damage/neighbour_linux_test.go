@@ -3,6 +3,7 @@ package damage
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	gosync "sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -32,7 +34,21 @@ func openAll(dir string) (rs []*shm.Region, block []func()) {
 		q, b := must(ring.OpenQueue[pair](r, "pairs", nil)), must(ring.OpenQueue[[]byte](r, "bytes", nil))
 		full := must(ring.OpenQueue[string](r, "full", nil))
 		empty := must(ring.OpenQueue[pair](r, "empty", nil))
+		ticks := must(ring.OpenSPSC[pair](r, "ticks", nil))
+		quotes := must(ring.OpenBroadcast[pair](r, "quotes", nil))
+		sees := must(quotes.Subscribe())
+		var talks []*ring.Conn[string]
+		for _, end := range []ring.End{ring.Left, ring.Right} {
+			c, err := ring.OpenPipe[string](r, "talk", end, &ring.PipeOptions{Buffer: 1 << 13})
+			if !errors.Is(err, syscall.EPIPE) {
+				talks = append(talks, must(c, err))
+			}
+		}
 		block = append(block,
+			func() { untilEnd(func() error { return ticks.Put(bg, pair{1, 2}) }) },
+			func() { untilEnd(func() error { _, err := ticks.Get(bg); return err }) },
+			func() { untilEnd(func() error { return quotes.Publish(bg, pair{1, 2}) }) },
+			func() { untilEnd(func() error { _, _, err := sees.Next(bg); return err }) },
 			func() { m.Lock(bg); m.Lock(bg) },
 			func() { v.Recover(bg); v.Lock(bg) },
 			func() { untilEnd(func() error { _, err := q.Lease(bg); return err }) },
@@ -40,7 +56,13 @@ func openAll(dir string) (rs []*shm.Region, block []func()) {
 			func() { untilEnd(func() error { return full.Put(bg, "more") }) },
 			func() { untilEnd(func() error { _, err := empty.Get(bg); return err }) },
 			func() { b.Join(bg) },
+			func() { untilEnd(func() error { _, err := shm.WaitAny(bg, empty, ticks, sees); return err }) },
 		)
+		for _, c := range talks {
+			block = append(block,
+				func() { untilEnd(func() error { return c.Send(bg, "more") }) },
+				func() { untilEnd(func() error { _, err := c.Recv(bg); return err }) })
+		}
 	}
 	return rs, block
 }
@@ -64,6 +86,9 @@ var victim = testproc.Role("victim", func(args []string) {
 		cancel()
 		must(ring.OpenQueue[pair](r, "pairs", nil)).TryLease()
 		must(ring.OpenQueue[[]byte](r, "bytes", nil)).TryGet()
+		must(ring.OpenSPSC[pair](r, "tocks", nil)).TryGet()
+		must(atomics.OpenValue(r, "wide", pair{})).Store(pair{1, 1})
+		must(ring.OpenBroadcast[string](r, "news", nil)).TryPublish("news")
 	}
 	testproc.Say("used")
 	testproc.Hear()

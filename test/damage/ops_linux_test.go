@@ -4,11 +4,14 @@ import (
 	"context"
 	"encoding"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"reflect"
 	"strings"
 	gosync "sync"
+	"syscall"
 	"time"
 
 	"example.com/tandem/atomics"
@@ -89,6 +92,7 @@ func newUser(r *shm.Region, rnd *rand.Rand, amidst bool, run func(op)) *user {
 	open("one-way", func() error { return pipe(u, "one-way", ring.Right, func(i int) pair { return pair{int64(i), 3} }) })
 	open("news", func() error { return broadcast(u, "news", func(i int) string { return text(i * 50) }) })
 	open("quotes", func() error { return broadcast(u, "quotes", func(i int) pair { return pair{int64(i), 6} }) })
+	open("web", func() error { return streams(u, "web") })
 	open("pages", func() error { return queue(u, "pages", func(i int) page { return page{ID: int64(i)} }) })
 	return u
 }
@@ -504,7 +508,48 @@ func pipe[T any](u *user, name string, end ring.End, message func(i int) T) erro
 	if u.rnd.IntN(4) == 0 {
 		u.try(name+" Close", c.Close)
 	}
+	u.any(name, c)
 	u.again(name, c, new(ring.Conn[T]), nil)
+	return nil
+}
+
+// streams listens where a dead process did, and dials what it finds there.
+func streams(u *user, name string) error {
+	l, err := ring.Listen(u.r, name, nil)
+	if errors.Is(err, syscall.EADDRINUSE) { // the damage says that one who lives does
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	u.add(name+" Dial", func(ctx context.Context) error {
+		over := make(chan bool)
+		go func() {
+			defer close(over)
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					l.Close() // or who dials would wait for ever
+					return
+				}
+				go func() {
+					io.CopyN(c, c, 5)
+					c.Close()
+				}()
+			}
+		}()
+		c, err := ring.Dial(ctx, u.r, name)
+		if err == nil {
+			c.Write([]byte("hello"))
+			c.Close()
+		}
+		l.Close()
+		<-over
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			return nil
+		}
+		return err
+	})
 	return nil
 }
 

@@ -24,7 +24,7 @@ func compare(t *testing.T, s *seen, g *shm.Snapshot) {
 	d := &s.Directory
 	want(t, "changing", d.Changing, false)
 	want(t, "directory", []int64{int64(d.Live), int64(len(d.RemovedEntries)), d.Seq/2 - 1},
-		[]int64{int64(g.Directory.Live), int64(g.Directory.Removed), g.Directory.Changes})
+		[]int64{int64(g.Directory.Live), int64(g.Directory.Removed + g.Directory.Streams), g.Directory.Changes})
 	want(t, "directory's lock", d.Lock.Owner != nil, g.Directory.Holder != nil)
 	want(t, "entries", len(d.FreeEntries)+len(d.RemovedEntries)+d.Live, r.Objects)
 	free := int64(0)
@@ -43,19 +43,22 @@ func compare(t *testing.T, s *seen, g *shm.Snapshot) {
 			fmt.Sprintln(q.Index, q.Epoch, q.PID, q.Name, q.State, q.Started.UnixNano(), q.Recoveries, q.Rescues, q.Open, q.Asleep))
 	}
 
-	var live, removed []seenObject
+	var live, removed, streams []seenObject
 	for _, o := range s.Objects {
 		if o.State == "live" {
 			if o.ByName == nil || *o.ByName != o.Entry {
 				t.Errorf("%s: found by its name at %v, want %d", o.Name, o.ByName, o.Entry)
 			}
 			live = append(live, o)
+		} else if o.Kind == "stream" {
+			streams = append(streams, o)
 		} else {
 			removed = append(removed, o)
 		}
 	}
 	compareObjects(t, live, g.Objects)
 	compareObjects(t, removed, g.Removed)
+	compareObjects(t, streams, g.Streams)
 }
 
 func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
@@ -104,6 +107,10 @@ func compareObjects(t *testing.T, ss []seenObject, gs []shm.ObjectState) {
 			comparePipe(t, s, g)
 		case "broadcast":
 			compareBroadcast(t, s, g)
+		case "listener":
+			compareListener(t, s, g)
+		case "stream":
+			compareStream(t, s, g)
 		case "value", "array", "slice", "mutex":
 		default:
 			compareSync(t, s, g)
@@ -167,6 +174,35 @@ func comparePipe(t *testing.T, s *seenObject, g *shm.ObjectState) {
 		n += w.Sent - w.Received
 	}
 	want(t, s.Name+": bytes", int(n), g.Len)
+}
+
+func compareListener(t *testing.T, s *seenObject, g *shm.ObjectState) {
+	t.Helper()
+	want(t, s.Name+": len, cap", []int{len(s.Backlog), s.Slots}, []int{g.Len, g.Cap})
+	listens := "nobody"
+	for _, h := range g.Holders {
+		listens = holder(&h)
+	}
+	want(t, s.Name+": listens", who(s.Listens), listens)
+}
+
+func compareStream(t *testing.T, s *seenObject, g *shm.ObjectState) {
+	t.Helper()
+	want(t, s.Name+": state", s.Answer, strings.Replace(g.State, "half closed", "", 1))
+	var ends, wanted []string
+	n := uint64(0)
+	for i, w := range s.Ways {
+		n += w.Sent - w.Received
+		if e := s.Ends[i]; e.Who != nil && !e.Gone {
+			ends = append(ends, fmt.Sprint(e.End, who(e.Who), w.Sent-w.Received))
+		}
+	}
+	for _, h := range g.Holders {
+		wanted = append(wanted, fmt.Sprint(h.What, holder(&h), h.N))
+	}
+	want(t, s.Name+": ends", ends, wanted)
+	want(t, s.Name+": bytes", int(n), g.Len)
+	want(t, s.Name+": written", fmt.Sprintf("written %d and %d", s.Ways[0].Sent, s.Ways[1].Sent), g.Value)
 }
 
 func compareBroadcast(t *testing.T, s *seenObject, g *shm.ObjectState) {

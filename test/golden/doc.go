@@ -17,7 +17,8 @@
 //	entries       time of making
 //	mutexes       sequence, since when; of the directory's, whether anybody
 //	              waited for it
-//	bells         whether a ring found nobody; not of queues
+//	bells         whether a ring found nobody; not of queues. Of listeners and streams
+//	              all that they say
 //	heap          what is in no object becomes zeroes
 //
 // One image is of an earlier build, and no scene makes it today: unopened, which

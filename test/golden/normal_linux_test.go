@@ -66,6 +66,14 @@ func normalise(b []byte) {
 				mutexes = append(mutexes, way, way+128)
 				b[way+512] &^= 2
 				b[way+516] &^= 2
+				b[way+524] &^= 2
+			}
+		case 16: // whether one who waited had to sleep differs
+			le.PutUint32(b[off+64:], 0)
+			clear(b[off+128+136 : off+128+136+12])
+		case 18:
+			for _, bell := range []uint64{264, 392, 520, 648} {
+				le.PutUint32(b[off+bell:], 0)
 			}
 		case 17:
 			normaliseBroadcast(b[off:])

@@ -112,8 +112,13 @@ type seenObject struct {
 	Ends []struct {
 		End, State string
 		Holders    []int
+		Who        *seenWho
+		Gone       bool
 	}
-	Ways []struct {
+	Listens *seenWho
+	Backlog []struct{ Entry, Generation uint64 }
+	Answer  string
+	Ways    []struct {
 		From           string
 		Sent, Received uint64
 		Messages       []struct{ Message json.RawMessage }
@@ -214,6 +219,7 @@ var contents = map[string]map[string]string{
 		"numbers": "from the left: -2, 3",
 		"idle":    "from the left: , from the right: ",
 	},
+	"stream": {"web": "[{2 3}]"},
 }
 
 // The reader finds in the images what Go does, and what was put there.
@@ -240,7 +246,9 @@ func (o *seenObject) text(t *testing.T) string {
 			ms = append(ms, compact(t, m.Message))
 		}
 		return strings.Join(ms, ", ")
-	case "pipe":
+	case "listener":
+		return fmt.Sprint(o.Backlog)
+	case "pipe", "stream":
 		var ways []string
 		for _, w := range o.Ways {
 			var ms []string

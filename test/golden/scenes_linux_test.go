@@ -34,6 +34,7 @@ var scenes = []scene{
 	{"queue", []func(*actor){puts, takes}, []int{0, 1, 0}, false},
 	{"spsc", []func(*actor){sends, receives}, []int{0, 1, 0}, false},
 	{"pipe", []func(*actor){talks, listens}, []int{0, 1, 0, 1}, false},
+	{"stream", []func(*actor){serves, calls}, []int{0, 1, 0, 1}, false},
 	{"sync", []func(*actor){keeps, leaves, joins}, []int{0, 1, ^1, 0, 2, 0}, false},
 	{"broadcast", []func(*actor){publishes, subscribes}, []int{0, 1, 0, 1}, false},
 	{"dead", []func(*actor){diesWithUnknown, recovers}, []int{0, 1, ^0, 1}, false},

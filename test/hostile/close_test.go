@@ -5,9 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -19,6 +22,14 @@ import (
 	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
 )
+
+// hungUp ends a connection at once.
+func hungUp(c net.Conn, err error) error {
+	if err == nil {
+		c.Close()
+	}
+	return err
+}
 
 // Close under every operation at once: each ends, with ErrClosed and nothing
 // else, and what the other handle sees is whole.
@@ -37,6 +48,13 @@ func TestCloseUnderEverything(t *testing.T) {
 		ticks := testproc.Get(ring.OpenSPSC[int64](r, "ticks", &ring.SPSCOptions{Capacity: 4}))(t)
 		left := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Left, &ring.PipeOptions{Buffer: 64}))(t)
 		right := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Right, nil))(t)
+		web := testproc.Get(ring.Listen(r, "web", &ring.ListenOptions{Buffer: 64, Backlog: 1}))(t)
+		news := testproc.Get(ring.OpenBroadcast[int64](r, "news", &ring.BroadcastOptions{Capacity: 2}))(t)
+		says := testproc.Get(ring.OpenBroadcast[string](r, "says", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 2}))(t)
+		silent := testproc.Get(ring.OpenBroadcast[int64](r, "silent", nil))(t)
+		full := testproc.Get(ring.OpenBroadcast[int64](r, "full", &ring.BroadcastOptions{Capacity: 1}))(t)
+		reads, hears := testproc.Get(news.Subscribe())(t), testproc.Get(says.Subscribe())(t)
+		waits, unread := testproc.Get(silent.Subscribe())(t), testproc.Get(full.Subscribe())(t)
 		mu := testproc.Get(tsync.OpenMutex(r, "mu"))(t)
 		held := testproc.Get(tsync.OpenMutex(r, "held"))(t)
 		v := testproc.Get(atomics.OpenValue(r, "v", int64(1)))(t)
@@ -60,11 +78,12 @@ func TestCloseUnderEverything(t *testing.T) {
 		done := testproc.Get(tsync.OpenOnce(r, "done"))(t)
 		failed := errors.New("failed")
 		fails := func(context.Context) error { return failed }
-		if err := errors.Join(held.Lock(ctx), written.Lock(ctx)); err != nil {
+		if err := errors.Join(held.Lock(ctx), written.Lock(ctx), full.Publish(ctx, 1)); err != nil {
 			t.Fatal(err)
 		}
 
 		one := func(_ any, err error) error { return err }
+		two := func(_, _ any, err error) error { return err }
 		var running, ended sync.WaitGroup
 		var closed atomic.Bool
 		for what, f := range map[string]func() error{
@@ -92,7 +111,25 @@ func TestCloseUnderEverything(t *testing.T) {
 			"Hear":     func() error { return one(right.Recv(ctx)) },
 			"HearToo":  func() error { return one(right.Recv(ctx)) },
 			"Answer":   func() error { return one(left.Recv(ctx)) },
+			"Accept":   func() error { return hungUp(web.Accept()) },
+			"Dial":     func() error { return hungUp(ring.Dial(ctx, r, "web")) },
+			"DialToo":  func() error { return hungUp(ring.Dial(ctx, r, "web")) },
+			"Listen":   func() error { return ignore(one(ring.Listen(r, "web", nil)), syscall.EADDRINUSE) },
 			"PipePoll": func() error { return left.Poll(ctx) },
+			"Publish":  func() error { return news.Publish(ctx, 1) },
+			"Next":     func() error { return two(reads.Next(ctx)) },
+			"Tell":     func() error { return says.Publish(ctx, "twenty bytes of text, and some more of it") },
+			"TryTell":  func() error { return ignore(says.TryPublish("some text"), ring.ErrFull) },
+			"Told":     func() error { return two(hears.Next(ctx)) },
+			"Silent":   func() error { return two(waits.Next(ctx)) },
+			"Unread":   func() error { return full.Publish(ctx, 2) },
+			"Subscribe": func() error {
+				s, err := news.Subscribe()
+				if err == nil {
+					err = s.Close()
+				}
+				return err
+			},
 			"Nack":     func() error { d, err := texts.Lease(ctx); return errors.Join(err, d.Nack()) },
 			"Join":     func() error { return texts.Join(ctx) },
 			"TaskDone": func() error { return ignore(words.TaskDone(), ring.ErrOverDone) },
@@ -135,8 +172,8 @@ func TestCloseUnderEverything(t *testing.T) {
 			"Set":         func() error { return errors.Join(event.Set(), event.Clear()) },
 			"EventWait":   func() error { return event.Wait(ctx) },
 			"NeverWait":   func() error { return never.Wait(ctx) },
-			"Any":         func() error { return one(shm.WaitAny(ctx, words, ticks, sem, event, left, idle)) },
-			"AnyNever":    func() error { return one(shm.WaitAny(ctx, never, none, idle)) },
+			"Any":         func() error { return one(shm.WaitAny(ctx, words, ticks, sem, event, left, reads, hears, idle)) },
+			"AnyNever":    func() error { return one(shm.WaitAny(ctx, never, none, idle, waits)) },
 			"Poll":        func() error { return idle.Poll(ctx) },
 			"Party":       func() error { return ignore(one(bar.Wait(ctx)), tsync.ErrBroken) },
 			"PartyToo":    func() error { return ignore(one(bar.Wait(ctx)), tsync.ErrBroken) },
@@ -166,8 +203,9 @@ func TestCloseUnderEverything(t *testing.T) {
 				wide.CopyFrom(make([][5]int64, 10))
 				return nil
 			},
-			"Slice": func() error { s[7]++; return nil },
-			"Open":  func() error { return one(tsync.OpenMutex(r, "mu")) },
+			"WideLock": func() error { return errors.Join(wide.Lock(ctx), wide.Unlock()) },
+			"Slice":    func() error { s[7]++; return nil },
+			"Open":     func() error { return one(tsync.OpenMutex(r, "mu")) },
 			"Make": func() error {
 				return errors.Join(one(tsync.OpenMutex(r, "fleeting")), ignore(r.Remove("fleeting"), nil))
 			},
@@ -251,6 +289,17 @@ func TestCloseUnderEverything(t *testing.T) {
 		if !a2.Broken() || a2.Waiting() != 0 {
 			t.Errorf("the barrier of one that waited at Close: broken %v, %d waiting", a2.Broken(), a2.Waiting())
 		}
+		if err := full.Publish(ctx, 2); !errors.Is(err, shm.ErrClosed) {
+			t.Errorf("Publish after Close = %v", err)
+		}
+		f2 := testproc.Get(ring.OpenBroadcast[int64](again, "full", nil))(t)
+		if err := f2.TryPublish(2); err != nil {
+			t.Errorf("TryPublish to nobody: %v", err)
+		}
+		if _, err := ring.OpenPipe[int64](again, "pipe", ring.Left, nil); err != nil { // both ends are gone: it is made anew
+			t.Error(err)
+		}
+		runtime.KeepAlive(unread)
 		ran := 0
 		o2, d2 := testproc.Get(tsync.OpenOnce(again, "once"))(t), testproc.Get(tsync.OpenOnce(again, "done"))(t)
 		run := func(context.Context) error { ran++; return nil }

@@ -2,6 +2,7 @@ package hostile_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"sync"
 	"testing"
 
+	"example.com/tandem/atomics"
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
@@ -54,6 +56,49 @@ func TestCapacities(t *testing.T) {
 	}
 }
 
+// Likewise of an SPSC, and of a Broadcast with a subscriber.
+func TestCapacitiesOfOthers(t *testing.T) {
+	long := effort.Or(1<<20, 1<<14)
+	for _, capacity := range []int{1, 2, 3, long} {
+		t.Run(fmt.Sprint(capacity), func(t *testing.T) {
+			r := shmtest.Region(t)
+			q := testproc.Get(ring.OpenSPSC[int64](r, "spsc", &ring.SPSCOptions{Capacity: capacity}))(t)
+			b := testproc.Get(ring.OpenBroadcast[int64](r, "broadcast", &ring.BroadcastOptions{Capacity: capacity}))(t)
+			s := testproc.Get(b.Subscribe())(t)
+			ended, cancel := context.WithCancel(context.Background())
+			cancel()
+			for lap := range 2 {
+				for i := range capacity {
+					if err := errors.Join(q.TryPut(int64(i)), b.TryPublish(int64(i))); err != nil {
+						t.Fatalf("lap %d, message %d: %v", lap, i, err)
+					}
+				}
+				for _, err := range []error{q.TryPut(0), b.TryPublish(0)} {
+					if !errors.Is(err, ring.ErrFull) {
+						t.Fatalf("one past the capacity = %v, want ErrFull", err)
+					}
+				}
+				if q.Len() != capacity || q.Cap() != capacity {
+					t.Errorf("Len %d and Cap %d of a full SPSC, want %d", q.Len(), q.Cap(), capacity)
+				}
+				for i := range capacity {
+					v, err := q.TryGet()
+					u, missed, errNext := s.Next(testproc.Watchdog(t))
+					if err != nil || errNext != nil || v != int64(i) || u != int64(i) || missed != 0 {
+						t.Fatalf("lap %d: TryGet = %d, %v, Next = %d, %d, %v, want %d", lap, v, err, u, missed, errNext, i)
+					}
+				}
+				if _, err := q.TryGet(); !errors.Is(err, ring.ErrEmpty) {
+					t.Fatalf("TryGet of an empty SPSC = %v, want ErrEmpty", err)
+				}
+				if _, _, err := s.Next(ended); !errors.Is(err, context.Canceled) {
+					t.Fatalf("Next of nothing = %v", err)
+				}
+			}
+		})
+	}
+}
+
 // Messages of no bytes, of the most, and of one more, which changes nothing.
 func TestMessageSizes(t *testing.T) {
 	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
@@ -87,6 +132,37 @@ func TestMessageSizes(t *testing.T) {
 		}
 		if q.Len() != 0 || s.Len() != 0 {
 			t.Errorf("most %d: %d and %d messages are left", most, q.Len(), s.Len())
+		}
+	}
+}
+
+// Likewise through a pipe, whose Buffer is the most and 8 more, and by a Broadcast.
+func TestMessageSizesOfOthers(t *testing.T) {
+	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+	for _, most := range []int{1, 112, 113, 256, 4096, 100_000} {
+		left := testproc.Get(ring.OpenPipe[[]byte](r, fmt.Sprint("pipe", most), ring.Left, &ring.PipeOptions{Buffer: most + 8}))(t)
+		right := testproc.Get(ring.OpenPipe[[]byte](r, fmt.Sprint("pipe", most), ring.Right, nil))(t)
+		b := testproc.Get(ring.OpenBroadcast[string](r, fmt.Sprint("broadcast", most), &ring.BroadcastOptions{Capacity: 4, MaxMessage: most}))(t)
+		s := testproc.Get(b.Subscribe())(t)
+		for range 20 {
+			for _, n := range []int{0, 1, most - 1, most} {
+				want := bytes.Repeat([]byte{byte(n) | 1}, n)
+				if err := errors.Join(left.Send(ctx, want), b.Publish(ctx, string(want))); err != nil {
+					t.Fatalf("most %d: %d bytes: %v", most, n, err)
+				}
+				if got, err := right.Recv(ctx); err != nil || !bytes.Equal(got, want) {
+					t.Fatalf("most %d: %d bytes became %d in the pipe, %v", most, n, len(got), err)
+				}
+				if got, missed, err := s.Next(ctx); err != nil || missed != 0 || got != string(want) {
+					t.Fatalf("most %d: %d bytes became %d of a broadcast, %v", most, n, len(got), err)
+				}
+			}
+			if err := left.Send(ctx, make([]byte, most+1)); !errors.Is(err, ring.ErrTooLarge) {
+				t.Errorf("most %d: Send of one byte more = %v, want ErrTooLarge", most, err)
+			}
+			if err := b.TryPublish(strings.Repeat("x", most+1)); !errors.Is(err, ring.ErrTooLarge) {
+				t.Errorf("most %d: TryPublish of one byte more = %v, want ErrTooLarge", most, err)
+			}
 		}
 	}
 }
@@ -246,8 +322,42 @@ func TestFleetingObjects(t *testing.T) {
 		if err := r.Remove(fmt.Sprint("reply", i)); err != nil {
 			t.Fatal(err)
 		}
+		if err := fleeting(r, i); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
 	}
 	if err := r.Check(); err != nil {
 		t.Error(err)
 	}
+}
+
+// fleeting makes, uses, drops and removes an object of another kind.
+func fleeting(r *shm.Region, i int) error {
+	ctx := context.Background()
+	const name = "fleeting"
+	var err error
+	switch i % 4 {
+	case 0:
+		q, e := ring.OpenSPSC[int64](r, name, &ring.SPSCOptions{Capacity: 5000})
+		if err = e; err == nil {
+			err = q.TryPut(1)
+		}
+	case 1:
+		c, e := ring.OpenPipe[int64](r, name, ring.Left, &ring.PipeOptions{Buffer: 40_000})
+		if err = e; err == nil {
+			err = c.Send(ctx, 1)
+		}
+	case 2:
+		b, e := ring.OpenBroadcast[string](r, name, &ring.BroadcastOptions{Capacity: 20, Buffer: 80_000, MaxMessage: 1000})
+		if err = e; err == nil {
+			_, e = b.Subscribe()
+			err = errors.Join(e, b.Publish(ctx, "text"))
+		}
+	default:
+		a, e := atomics.OpenArray[[5]int64](r, name, 100)
+		if err = e; err == nil {
+			a.Store(i%100, [5]int64{1})
+		}
+	}
+	return errors.Join(err, r.Remove(name))
 }

@@ -30,8 +30,30 @@ func TestOpenBesideClose(t *testing.T) {
 		func(r *shm.Region) error { _, err := atomics.OpenValue(r, "wide", [3]int64{}); return err },
 		func(r *shm.Region) error { _, err := atomics.OpenSlice[byte](r, "slice", 5); return err },
 		func(r *shm.Region) error { _, err := ring.OpenQueue[int](r, "queue", nil); return err },
+		func(r *shm.Region) error { _, err := ring.OpenSPSC[int](r, "spsc", nil); return err },
+		func(r *shm.Region) (err error) { // a new one, each time
+			for _, end := range []ring.End{ring.Left, ring.Right} {
+				if c, e := ring.OpenPipe[int](r, "pipe", end, nil); e == nil {
+					err = errors.Join(err, c.Close())
+				} else {
+					err = errors.Join(err, e)
+				}
+			}
+			return err
+		},
+		func(r *shm.Region) error {
+			b, err := ring.OpenBroadcast[int](r, "broadcast", nil)
+			if err != nil {
+				return err
+			}
+			s, err := b.Subscribe()
+			if err != nil {
+				return err
+			}
+			return s.Close()
+		},
 	}
-	rounds := effort.Or(200, 40)
+	rounds := effort.Or(200, 15)
 	for range rounds {
 		r, err := shm.Anonymous(&shm.Options{Size: 64 << 20})
 		if err != nil {

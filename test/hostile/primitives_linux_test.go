@@ -11,9 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/atomics"
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/proc"
+	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 	tsync "example.com/tandem/sync"
@@ -40,6 +42,13 @@ func TestThrongOfEach(t *testing.T) {
 	event := testproc.Get(tsync.OpenEvent(r, "event"))(t)
 	bar := testproc.Get(tsync.OpenBarrier(r, "bar", goroutines, nil))(t)
 	once := testproc.Get(tsync.OpenOnce(r, "once"))(t)
+	wide := testproc.Get(atomics.OpenValue(r, "wide", [5]int64{}))(t)
+	spsc := testproc.Get(ring.OpenSPSC[int64](r, "spsc", &ring.SPSCOptions{Capacity: 7}))(t)
+	left := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Left, &ring.PipeOptions{Buffer: 100}))(t)
+	right := testproc.Get(ring.OpenPipe[int64](r, "pipe", ring.Right, nil))(t)
+	news := testproc.Get(ring.OpenBroadcast[int64](r, "news", &ring.BroadcastOptions{Capacity: 7}))(t)
+	reads := testproc.Get(news.Subscribe())(t)
+	var puts, gets sync.Mutex
 	fail := errors.New("failed")
 	for _, c := range []struct {
 		name string
@@ -73,6 +82,54 @@ func TestThrongOfEach(t *testing.T) {
 		{"Barrier", 0, func(g, i int) error { _, err := bar.Wait(ctx); return err }},
 		{"Once", 1, func(g, i int) error {
 			return ignore(once.Do(ctx, func(context.Context) error { count++; return fail }), fail)
+		}},
+		{"wide Value", 0, func(g, i int) error {
+			if x := wide.Load(); x[0] != x[4] {
+				return fmt.Errorf("torn: %v", x)
+			}
+			wide.Update(func(x [5]int64) [5]int64 { x[0]++; x[4]++; return x })
+			return nil
+		}},
+		{"SPSC", 0, func(g, i int) error { // one at a time, on each side
+			if g%2 == 0 {
+				puts.Lock()
+				defer puts.Unlock()
+				return spsc.Put(ctx, 1)
+			}
+			gets.Lock()
+			defer gets.Unlock()
+			_, err := spsc.Get(ctx)
+			return err
+		}},
+		{"Pipe", 0, func(g, i int) error {
+			if g%2 == 0 {
+				return left.Send(ctx, 1)
+			}
+			_, err := right.Recv(ctx)
+			return err
+		}},
+		{"Pipe, the other way", 0, func(g, i int) error {
+			if g%2 == 0 {
+				return right.Send(ctx, 1)
+			}
+			return errors.Join(left.Poll(ctx), second(left.Recv(ctx)))
+		}},
+		{"Broadcast", 0, func(g, i int) error {
+			if g%2 == 0 {
+				return news.Publish(ctx, 1)
+			}
+			_, _, err := reads.Next(ctx)
+			return err
+		}},
+		{"WaitAny", 0, func(g, i int) error {
+			if g%2 == 0 {
+				return errors.Join(left.Send(ctx, 1), news.Publish(ctx, 1))
+			}
+			if err := second(shm.WaitAny(ctx, right, left, spsc, reads)); err != nil {
+				return err
+			}
+			_, _, err := reads.Next(ctx)
+			return errors.Join(err, second(right.Recv(ctx)))
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -109,10 +166,15 @@ func TestThrongOfEach(t *testing.T) {
 			}
 		})
 	}
+	if x := wide.Load(); x[0] != int64(goroutines*each) {
+		t.Errorf("the wide value is %v, want %d", x, goroutines*each)
+	}
 	if err := r.Check(); err != nil {
 		t.Error(err)
 	}
 }
+
+func second(_ any, err error) error { return err }
 
 // An each has a handle of each kind.
 type each struct {
@@ -126,6 +188,11 @@ type each struct {
 	Event *tsync.Event
 	Bar   *tsync.Barrier
 	Once  *tsync.Once
+	Wide  *atomics.Value[[5]int64]
+	SPSC  *ring.SPSC[int64]
+	Left  *ring.Conn[string]
+	Right *ring.Conn[string]
+	News  *ring.Broadcast[string]
 }
 
 func openEach(t testing.TB, r *shm.Region) each {
@@ -141,6 +208,11 @@ func openEach(t testing.TB, r *shm.Region) each {
 		testproc.Get(tsync.OpenEvent(r, "event"))(t),
 		testproc.Get(tsync.OpenBarrier(r, "bar", 2, nil))(t),
 		testproc.Get(tsync.OpenOnce(r, "once"))(t),
+		testproc.Get(atomics.OpenValue(r, "wide", [5]int64{}))(t),
+		testproc.Get(ring.OpenSPSC[int64](r, "spsc", nil))(t),
+		testproc.Get(ring.OpenPipe[string](r, "pipe", ring.Left, nil))(t),
+		testproc.Get(ring.OpenPipe[string](r, "pipe", ring.Right, nil))(t),
+		testproc.Get(ring.OpenBroadcast[string](r, "news", nil))(t),
 	}
 }
 
@@ -151,8 +223,8 @@ func (a each) meet(ctx context.Context) error {
 	h, own := a.Re.NewHolder(), a.Own.Holder()
 	short, cancel := context.WithTimeout(ctx, time.Millisecond)
 	defer cancel()
-	_, met := a.Bar.Wait(ctx)
-	return errors.Join(met,
+	who, met := a.Bar.Wait(ctx)
+	return errors.Join(met, a.talk(ctx, who),
 		tsync.With(ctx, a.Mu, a.Of.NotifyAll),
 		tsync.With(ctx, h, func() error { return tsync.With(ctx, h, nothing) }),
 		tsync.With(ctx, a.RW, nothing), a.RW.RLock(ctx), a.RW.RUnlock(),
@@ -161,6 +233,26 @@ func (a each) meet(ctx context.Context) error {
 		a.Sem.Acquire(ctx), a.Sem.Release(1), a.Bound.Acquire(ctx), a.Bound.Release(1),
 		a.Event.Set(), a.Event.Wait(ctx),
 		a.Once.Do(ctx, func(context.Context) error { return nil }))
+}
+
+// talk is with the other of the two: 0 with 1.
+func (a each) talk(ctx context.Context, who int) error {
+	a.Wide.Update(func(x [5]int64) [5]int64 { x[0]++; x[4]++; return x })
+	if x := a.Wide.Load(); x[0] != x[4] || x[0] == 0 {
+		return fmt.Errorf("the wide value is %v", x)
+	}
+	if who == 0 {
+		return errors.Join(second(a.Left.Recv(ctx)), a.News.Publish(ctx, "news"), a.SPSC.Put(ctx, 1), second(a.Left.Recv(ctx)))
+	}
+	s, err := a.News.Subscribe()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(a.Right.Send(ctx, "there"), second(shm.WaitAny(ctx, a.SPSC, a.Right))); err != nil {
+		return err
+	}
+	_, _, err = s.Next(ctx)
+	return errors.Join(err, second(a.SPSC.Get(ctx)), a.Right.Send(ctx, ""), s.Close())
 }
 
 // both has two of them meet.
@@ -182,7 +274,7 @@ func both(t *testing.T, ctx context.Context, a, b each) {
 func TestRemovedOfEach(t *testing.T) {
 	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
 	a, b := openEach(t, r), openEach(t, r)
-	for _, name := range []string{"mu", "re", "rw", "own", "of", "sem", "bound", "event", "bar", "once"} {
+	for _, name := range []string{"mu", "re", "rw", "own", "of", "sem", "bound", "event", "bar", "once", "wide", "spsc", "pipe", "news"} {
 		if err := r.Remove(name); err != nil {
 			t.Fatal(err)
 		}
@@ -191,6 +283,9 @@ func TestRemovedOfEach(t *testing.T) {
 	c, d := openEach(t, r), openEach(t, r)
 	if c.Event.IsSet() {
 		t.Error("a new event is set, as a removed one is")
+	}
+	if x := c.Wide.Load(); x[0] != 0 {
+		t.Errorf("a new value is %v, as a removed one is", x)
 	}
 	if err := a.Mu.Lock(ctx); err != nil {
 		t.Fatal(err)
@@ -256,6 +351,9 @@ func TestArgumentOfEach(t *testing.T) {
 			}
 			if !a.Event.IsSet() || a.Sem.Value() != 2 || a.Bound.Value() != 2 {
 				t.Error("what the children did is not here")
+			}
+			if x := a.Wide.Load(); x[0] != 2 || x[4] != 2 {
+				t.Errorf("the wide value is %v, which two have raised", x)
 			}
 		})
 	}

@@ -56,15 +56,16 @@ func (v variant) run(t *testing.T) {
 	r := testproc.Get(shm.Create(name, &shm.Options{Size: stormSize}))(t)
 	defer r.Close()
 	s := testproc.Get(openStorm(r))(t)
-	q := testproc.Get(stormtest.Open(r))(t)
+	rings := testproc.Get(openRings(r))(t)
 	end := testproc.Get(tsync.OpenEvent(r, "end"))(t)
 	for i := range stormOnces { // now, so that no memory is taken for good later
 		if err := testproc.Get(openOnce(r, i))(t).Close(); err != nil {
 			t.Fatal(err)
 		}
 	}
-	memory := s.memory(t)
-	tally, census := q.Count(t), newCensus(t, r)
+	rings.begin(t, v.locks)
+	memory, census := testproc.Get(r.Snapshot())(t).Memory.Used, newCensus(t, r)
+	rings.tend(t)
 
 	kind := "closes"
 	if v.kills {
@@ -87,13 +88,12 @@ func (v variant) run(t *testing.T) {
 	for i := range cs {
 		cs[i] = start()
 	}
-	if !v.locks {
-		q.Begun(t, next)
-	}
+	rings.begun(t, next)
 	kills, stops, closes, insides := 0, 0, 0, 0
 	var longest time.Duration
-	for over := time.Now().Add(length); time.Now().Before(over) && next < stormtest.Producers; {
+	for over := time.Now().Add(length); time.Now().Before(over) && next < stormMost; {
 		time.Sleep(rand.N(10 * time.Millisecond))
+		rings.tend(t)
 		i := rand.IntN(len(cs))
 		switch n := rand.IntN(8); {
 		case n < 2 && v.kills:
@@ -110,28 +110,23 @@ func (v variant) run(t *testing.T) {
 			closes++
 		}
 	}
-	q.Stop()
+	rings.stop()
 	if err := end.Set(); err != nil {
 		t.Fatal(err)
 	}
-	q.Shutdown(t)
+	rings.end(t)
 	for _, c := range cs {
 		c.survive(r)
 	}
-	q.Join(t)
-	committed := 0
-	if !v.locks {
-		committed = q.Balance(t, tally, next, !v.kills)
-	}
+	rings.balance(t, next, kills)
 	s.balance(t, r)
 	onces := s.done(t)
-	if now := s.memory(t); now != memory {
-		t.Errorf("%d bytes of the region are used after the storm, %d before", now, memory)
-	}
+	s.clear(t)
+	stormtest.MemoryBack(t, r, memory)
 	attached := census.balance()
 	suspects := int(s.suspects.Load())
 	t.Logf("%d kills, %d stops, %d closes (%v at most) with %d locks held; a lock was found abandoned %d times", kills, stops, closes, longest, insides, suspects)
-	t.Logf("%d messages, %d delivered again; %d Onces; %d times attached, each heard to end", committed, tally.Again, onces, attached)
+	t.Logf("%d Onces; %d times attached, each heard to end", onces, attached)
 	if !v.kills && suspects > insides {
 		t.Errorf("a lock was found abandoned %d times; those who closed were inside %d", suspects, insides)
 	}

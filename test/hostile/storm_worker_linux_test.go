@@ -2,7 +2,6 @@ package hostile_test
 
 import (
 	"errors"
-	"io"
 	"math/rand/v2"
 	"strconv"
 	"sync"
@@ -29,8 +28,7 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 		testproc.Must(testproc.MountProc())
 	}
 	orders := testproc.Orders()
-	putter := &stormtest.Putter{Me: me}
-	takers := []*stormtest.Taker{{Kills: kills}, {Kills: kills, Words: true}}
+	hands := newHands(me, kills)
 	for {
 		r, err := shm.Open(args[0], nil)
 		testproc.Must(err)
@@ -48,20 +46,18 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 			})
 		}
 		if args[4] != "locks" {
-			s.more(&wg, end, pause, putter, takers)
+			s.more(&wg, end, pause, hands)
 		}
 		if !stormtest.Ordered(r, &wg, orders, func() { s.leaving.Store(true) }) {
 			return
 		}
-		for _, c := range takers {
-			c.Reopened()
-		}
+		hands.reopened()
 		testproc.Say("out", s.in.Load())
 	}
 })
 
 // more is what else a worker does than to lock.
-func (s *storm) more(wg *sync.WaitGroup, end *tsync.Event, pause time.Duration, putter *stormtest.Putter, takers []*stormtest.Taker) {
+func (s *storm) more(wg *sync.WaitGroup, end *tsync.Event, pause time.Duration, h *hands) {
 	wg.Go(func() { s.repeat(end, s.doomed) })
 	wg.Go(func() {
 		s.repeat(end, func() error {
@@ -70,10 +66,8 @@ func (s *storm) more(wg *sync.WaitGroup, end *tsync.Event, pause time.Duration, 
 		})
 	})
 	wg.Go(func() { s.over(s.onces(end.IsSet, pause)) })
-	wg.Go(func() { s.queues(putter.Work) })
-	for _, c := range takers {
-		wg.Go(func() { s.queues(c.Work) })
-	}
+	wg.Go(func() { s.repeat(end, s.any) })
+	h.work(s, wg)
 }
 
 // stormProbe tries whether workers can be apart.
@@ -97,27 +91,6 @@ func (s *storm) over(err error) bool {
 func (s *storm) repeat(end *tsync.Event, f func() error) {
 	for !end.IsSet() {
 		if s.over(f()) {
-			return
-		}
-	}
-}
-
-// queues has work done until the storm ends or the region is closed; with
-// handles that are closed now and then.
-func (s *storm) queues(work func(*stormtest.Queues) error) {
-	for {
-		q, err := stormtest.Open(s.r)
-		if err == nil {
-			if doomed := rand.IntN(2) == 0; doomed {
-				time.AfterFunc(rand.N(100*time.Millisecond), func() { q.Close() })
-			}
-			err = work(q)
-		}
-		switch {
-		case err == nil || errors.Is(err, io.EOF):
-			return
-		case errors.Is(err, shm.ErrClosed) && !s.leaving.Load(): // a handle
-		case s.over(err):
 			return
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -263,6 +264,38 @@ func TestPipe(t *testing.T) {
 		{"send, closed", func() error { return right.Send(ctx, tick{}) }, shm.ErrClosed, "conn.Send feed/pipe: the handle is closed"},
 		{"receive, closed", func() error { return second(right.Recv(ctx)) }, shm.ErrClosed, "conn.Recv feed/pipe: the handle is closed"},
 		{"poll, closed", func() error { return right.Poll(ctx) }, shm.ErrClosed, "conn.Poll feed/pipe: the handle is closed"},
+	})
+}
+
+func TestStreams(t *testing.T) {
+	r := feed(t, nil)
+	listen := func(o *ring.ListenOptions) func() error {
+		return func() error { return second(ring.Listen(r, "web", o)) }
+	}
+	dial := func(c context.Context) func() error { return func() error { return second(ring.Dial(c, r, "web")) } }
+	check(t, []row{
+		{"dial nobody", dial(ctx), syscall.ECONNREFUSED, "ring.Dial feed/web: nobody listens: connection refused"},
+		{"dial, ended", dial(ended()), ctxErr, "ring.Dial feed/web: context canceled"},
+		{"buffer", listen(&ring.ListenOptions{Buffer: -1}), fs.ErrInvalid, "ring.Listen feed/web: buffer -1, want 1 to 1073741824, or 0 for 262144: invalid argument"},
+		{"backlog", listen(&ring.ListenOptions{Backlog: -1}), fs.ErrInvalid, "ring.Listen feed/web: backlog -1, want 1 to 1048576, or 0 for 128: invalid argument"},
+	})
+	l := testproc.Get(ring.Listen(r, "web", nil))(t)
+	check(t, []row{
+		{"listen twice", listen(nil), syscall.EADDRINUSE, "ring.Listen feed/web: somebody listens already: address already in use"},
+		{"listen twice, otherwise", listen(&ring.ListenOptions{Backlog: 1}), syscall.EADDRINUSE, "ring.Listen feed/web: somebody listens already: address already in use"},
+	})
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	for op, err := range map[string]error{"accept": second(l.Accept()), "close": l.Close()} { // package net's
+		if want := op + " tandem " + l.Addr().String() + ": use of closed network connection"; !errors.Is(err, net.ErrClosed) || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	check(t, []row{
+		{"dial nobody any more", dial(ctx), syscall.ECONNREFUSED, "ring.Dial feed/web: nobody listens: connection refused"},
+		{"of another make", func() error { return second(ring.Listen(r.Existing(), "web", &ring.ListenOptions{Backlog: 1})) }, shm.ErrMismatch,
+			"ring.Listen feed/web" + another + "backlog: 1 here, 128 in the region"},
 	})
 }
 

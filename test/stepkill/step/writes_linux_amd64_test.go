@@ -88,6 +88,11 @@ func TestMayReach(t *testing.T) {
 	at := own
 	w := written{may: true, to: func(*unix.PtraceRegs) uint64 { return at }}
 	s := shared{pid: os.Getpid()}
+	page, err := unix.Mmap(-1, 0, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(page)
 	if s.mayReach(w, nil) {
 		t.Error("memory of one's own is others', too")
 	}

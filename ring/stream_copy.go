@@ -1,0 +1,260 @@
+package ring
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"math"
+	"net"
+	"os"
+	"reflect"
+	"runtime"
+	"syscall"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/sys"
+)
+
+// io.Copy to a connection and from one.
+//
+// Between it and a file, or a socket, the kernel copies out of the ring and into it, and
+// between two connections one copy does. Any other io.Reader or io.Writer gets a buffer of
+// its own: in the ring a peer would see what it has half done, and could change what it
+// looks at twice; and it may panic, or take its time, and a Close waits for who has the
+// ring's memory. What the kernel, too, may have to wait for is waited for before: each of
+//
+//	C1  wait until the connection can go on, with its lock held as a Read or Write has it
+//	C2  wait until the file can, with the file's
+//	C3  take the connection's lock if that is free; else C1
+//	C4  read or write what does not make the kernel wait, as much as there is
+//
+// waits for one thing, and holds nothing that another waits for but by that.
+
+// ReadFrom writes what r has, up to its io.EOF, which is no error.
+func (c *streamConn) ReadFrom(r io.Reader) (n int64, err error) {
+	from, most := r, int64(math.MaxInt64)
+	l, limited := r.(*io.LimitedReader)
+	if limited {
+		from, most = l.R, l.N
+	}
+	if raw := rawOf(from); raw != nil {
+		n, err = c.end.copyIn(raw, most)
+		if limited {
+			l.N -= n
+		}
+		runtime.KeepAlive(c)
+		return n, err
+	}
+	return io.Copy(streamWriter{c}, r)
+}
+
+// WriteTo writes to w what is read, up to the end of it.
+func (c *streamConn) WriteTo(w io.Writer) (n int64, err error) {
+	if to, ok := w.(*streamConn); ok {
+		n, err = c.end.copyOver(to.end)
+		runtime.KeepAlive(to)
+	} else if raw := rawOf(w); raw != nil {
+		n, err = c.end.copyOut(raw)
+	} else {
+		return io.Copy(w, streamReader{c})
+	}
+	runtime.KeepAlive(c)
+	return n, err
+}
+
+// What has not the connection's ReadFrom, and WriteTo.
+type (
+	streamWriter struct{ c *streamConn }
+	streamReader struct{ c *streamConn }
+)
+
+func (w streamWriter) Write(p []byte) (int, error) { return w.c.Write(p) }
+func (r streamReader) Read(p []byte) (int, error)  { return r.c.Read(p) }
+
+// rawOf is the descriptor of a file or a socket from which the kernel does not wait for
+// more than a disk; nil: x is none. What has a descriptor, but is not of packages os and
+// net, may do more than read it, or write it; of theirs also what io.Copy makes of a file
+// that is to be read without its WriteTo.
+func rawOf(x any) syscall.RawConn {
+	c, ok := x.(syscall.Conn)
+	if !ok || !sys.Supported {
+		return nil
+	}
+	t := reflect.TypeOf(x)
+	if t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.PkgPath() {
+	case "os":
+		f, ok := x.(fs.File)
+		if !ok {
+			return nil
+		}
+		if i, err := f.Stat(); err != nil || !i.Mode().IsRegular() {
+			return nil
+		}
+	case "net":
+		s, ok := x.(net.Conn)
+		if !ok || s.LocalAddr() == nil {
+			return nil
+		}
+		if n := s.LocalAddr().Network(); n != "tcp" && n != "unix" {
+			return nil // of messages
+		}
+	default:
+		return nil
+	}
+	raw, err := c.SyscallConn()
+	if err != nil {
+		return nil
+	}
+	return raw
+}
+
+// copyMost is how much is copied at once.
+const copyMost = 64 << 10
+
+// copyIn copies from a descriptor until its end.
+func (e *streamEnd) copyIn(from syscall.RawConn, most int64) (n int64, err error) {
+	for n < most {
+		if err = e.out.wait((*engine.Stream).HasRoom, (*engine.Stream).AwaitRoom); err != nil { // C1
+			return n, e.fail(opStreamWrite, err)
+		}
+		k, over := 0, false
+		var failed error                         // the descriptor's
+		why := from.Read(func(fd uintptr) bool { // C2
+			failed = nil
+			err = e.out.direct(e.eng.WroteInZeroes, func() (int, error) { // C3
+				p, err := e.eng.Room(int(min(most-n, copyMost)))
+				if err != nil {
+					return 0, err
+				}
+				if k, failed = sys.ReadNow(fd, p); k > 0 { // C4
+					e.eng.Filled(uint64(k))
+				}
+				over = k == 0 && failed == nil
+				return k, nil
+			}, &k)
+			return !errors.Is(failed, syscall.EAGAIN)
+		})
+		n += int64(k)
+		switch {
+		case over && err == nil:
+			return n, nil
+		case why != nil:
+			return n, why
+		case failed != nil && k == 0:
+			return n, os.NewSyscallError("read", failed)
+		case err != nil && !again(err):
+			return n, e.fail(opStreamWrite, err)
+		}
+	}
+	return n, nil
+}
+
+// copyOut copies to a descriptor until there is nothing to be read any more.
+func (e *streamEnd) copyOut(to syscall.RawConn) (n int64, err error) {
+	for {
+		if err = e.in.wait((*engine.Stream).HasBytes, (*engine.Stream).AwaitBytes); err != nil {
+			if err == io.EOF {
+				return n, nil
+			}
+			return n, e.fail(opStreamRead, err)
+		}
+		k := 0
+		var failed error
+		why := to.Write(func(fd uintptr) bool {
+			failed = nil
+			err = e.in.direct(e.eng.ReadInZeroes, func() (int, error) {
+				p, err := e.eng.There(copyMost)
+				if err != nil {
+					return 0, err
+				}
+				if k, failed = sys.WriteNow(fd, p); k > 0 {
+					e.eng.Emptied(uint64(k))
+				}
+				return k, nil
+			}, &k)
+			return !errors.Is(failed, syscall.EAGAIN)
+		})
+		n += int64(k)
+		switch {
+		case why != nil:
+			return n, why
+		case failed != nil && k == 0:
+			return n, os.NewSyscallError("write", failed)
+		case err != nil && !again(err):
+			if err == io.EOF {
+				return n, nil
+			}
+			return n, e.fail(opStreamRead, err)
+		}
+	}
+}
+
+// copyOver copies from one connection to another.
+func (e *streamEnd) copyOver(to *streamEnd) (n int64, err error) {
+	for {
+		if err = e.in.wait((*engine.Stream).HasBytes, (*engine.Stream).AwaitBytes); err != nil {
+			if err == io.EOF {
+				return n, nil
+			}
+			return n, e.fail(opStreamRead, err)
+		}
+		if err = to.out.wait((*engine.Stream).HasRoom, (*engine.Stream).AwaitRoom); err != nil {
+			return n, to.fail(opStreamWrite, err)
+		}
+		k, wrote := 0, 0
+		var failed error // the other's
+		err = e.in.direct(e.eng.ReadInZeroes, func() (int, error) {
+			p, err := e.eng.There(copyMost)
+			if err != nil {
+				return 0, err
+			}
+			failed = to.out.direct(to.eng.WroteInZeroes, func() (int, error) { return to.eng.TryWrite(p) }, &wrote)
+			if wrote > 0 {
+				e.eng.Emptied(uint64(wrote))
+			}
+			return wrote, nil
+		}, &k)
+		n += int64(wrote)
+		switch {
+		case failed != nil && !again(failed):
+			return n, to.fail(opStreamWrite, failed)
+		case err != nil && !again(err):
+			return n, e.fail(opStreamRead, err)
+		}
+	}
+}
+
+// wait is C1.
+func (h *streamHalf) wait(try attempt, late lateAttempt) error {
+	if err := h.begin(); err != nil {
+		return err
+	}
+	defer h.lock.unlock()
+	_, err := try(h.end.eng, nil)
+	if again(err) {
+		_, err = h.await(nil, try, late)
+	}
+	if err != nil && h.end.core.Closed.Load() {
+		return h.why()
+	}
+	return err
+}
+
+// direct is C3: f is one attempt, n what came of it.
+func (h *streamHalf) direct(inZeroes func() bool, f func() (int, error), n *int) (err error) {
+	if !h.lock.now() {
+		return engine.ErrOver
+	}
+	defer h.lock.unlock()
+	if err = h.ended(); err != nil {
+		return err
+	}
+	*n, err = f()
+	if h.end.core.Closed.Load() {
+		*n, err = h.inRegion(*n, err, inZeroes)
+	}
+	return err
+}

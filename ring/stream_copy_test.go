@@ -1,0 +1,220 @@
+package ring_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+)
+
+func someBytes(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(rand.Uint32())
+	}
+	return b
+}
+
+// sockets are both ends of a Unix socket.
+func sockets(t *testing.T) (a, b net.Conn) {
+	l := testproc.Get(net.Listen("unix", filepath.Join(t.TempDir(), "s")))(t)
+	defer l.Close()
+	a = testproc.Get(net.Dial("unix", l.Addr().String()))(t)
+	b = testproc.Get(l.Accept())(t)
+	t.Cleanup(func() { a.Close(); b.Close() })
+	return a, b
+}
+
+// io.Copy from whatever into a connection, through another, and into whatever.
+func TestStreamCopies(t *testing.T) {
+	r := region(t)
+	data := someBytes(120_000)
+	name := filepath.Join(t.TempDir(), "f")
+	testproc.OK(t, os.WriteFile(name, data, 0o600))
+	file := func() *os.File {
+		f := testproc.Get(os.Open(name))(t)
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	socket := func() net.Conn {
+		a, b := sockets(t)
+		go func() { a.Write(data); a.Close() }()
+		return b
+	}
+	for _, in := range []struct {
+		name string
+		from io.Reader
+		want int
+	}{
+		{"a file", file(), len(data)},
+		{"a part of a file", io.LimitReader(file(), 70_001), 70_001},
+		{"a socket", socket(), len(data)},
+		{"a part of a socket", io.LimitReader(socket(), 70_001), 70_001},
+		{"a buffer", bytes.NewReader(data), len(data)},
+		{"a reader", struct{ io.Reader }{bytes.NewReader(data)}, len(data)},
+	} {
+		for _, out := range []string{"a file", "a socket", "a buffer", "a writer"} {
+			t.Run(in.name+" into "+out, func(t *testing.T) {
+				if s, ok := in.from.(io.Seeker); ok {
+					testproc.Get(s.Seek(0, io.SeekStart))(t)
+				} else if in.name == "a part of a file" {
+					in.from = io.LimitReader(file(), 70_001)
+				} else if in.name == "a socket" {
+					in.from = socket()
+				} else if in.name == "a part of a socket" {
+					in.from = io.LimitReader(socket(), 70_001)
+				} else {
+					in.from = struct{ io.Reader }{bytes.NewReader(data)}
+				}
+				first, second := ring.NewStreamPair(t, r, 4096), ring.NewStreamPair(t, r, 192)
+				var g sync.WaitGroup
+				copies := func(to io.Writer, from io.Reader, then func() error) {
+					n, err := io.Copy(to, from)
+					if n != int64(in.want) || err != nil {
+						t.Errorf("io.Copy: %d, %v; want %d", n, err, in.want)
+					}
+					testproc.OK(t, then())
+				}
+				g.Go(func() { copies(first.Dialer, in.from, first.Dialer.CloseWrite) })
+				g.Go(func() { copies(second.Dialer, first.Acceptor, second.Dialer.CloseWrite) })
+				var got []byte
+				switch out {
+				case "a file":
+					f := testproc.Get(os.Create(filepath.Join(t.TempDir(), "to")))(t)
+					copies(f, second.Acceptor, f.Close)
+					got = testproc.Get(os.ReadFile(f.Name()))(t)
+				case "a socket":
+					a, b := sockets(t)
+					g.Go(func() { got, _ = io.ReadAll(b) })
+					copies(a, second.Acceptor, a.Close)
+				case "a buffer":
+					var b bytes.Buffer
+					copies(&b, second.Acceptor, func() error { return nil })
+					got = b.Bytes()
+				default:
+					var b bytes.Buffer
+					copies(struct{ io.Writer }{&b}, second.Acceptor, func() error { return nil })
+					got = b.Bytes()
+				}
+				g.Wait()
+				if !bytes.Equal(got, data[:in.want]) {
+					t.Errorf("%d bytes came, which are not those that were sent", len(got))
+				}
+				for _, c := range []net.Conn{first.Dialer, first.Acceptor, second.Dialer, second.Acceptor} {
+					testproc.OK(t, c.Close())
+				}
+			})
+		}
+	}
+}
+
+// What io.Copy makes of a file and of a socket is read without a copy, and what has a
+// descriptor for something else is not.
+func TestStreamCopiesDirectly(t *testing.T) {
+	f := testproc.Get(os.Create(filepath.Join(t.TempDir(), "f")))(t)
+	defer f.Close()
+	pr, pw, err := os.Pipe()
+	testproc.OK(t, err)
+	defer pr.Close()
+	defer pw.Close()
+	s, _ := sockets(t)
+	u := testproc.Get(net.ListenPacket("udp", "127.0.0.1:0"))(t)
+	defer u.Close()
+	for _, tt := range []struct {
+		what   string
+		from   io.Reader
+		direct bool
+	}{
+		{"a file", f, true},
+		{"a socket", s, true},
+		{"a pipe, for which the kernel may wait", pr, false},
+		{"datagrams", u.(*net.UDPConn), false},
+		{"what is around a socket", struct{ *net.UnixConn }{s.(*net.UnixConn)}, false},
+	} {
+		var p probe
+		if tt.what == "a pipe, for which the kernel may wait" || tt.what == "datagrams" {
+			p.ReadFrom(tt.from)
+		} else {
+			io.Copy(&p, tt.from)
+		}
+		if p.direct != tt.direct {
+			t.Errorf("%s, as %T: %v, want %v", tt.what, p.from, p.direct, tt.direct)
+		}
+	}
+	if !ring.StreamDirect(f) || !ring.StreamDirect(s) || ring.StreamDirect(pw) {
+		t.Error("to a file and a socket, and to no pipe")
+	}
+}
+
+// A probe looks at what io.Copy gives it.
+type probe struct {
+	from   io.Reader
+	direct bool
+}
+
+func (p *probe) Write(b []byte) (int, error) { return len(b), nil }
+func (p *probe) ReadFrom(r io.Reader) (int64, error) {
+	p.from, p.direct = r, ring.StreamDirect(r)
+	return 0, nil
+}
+
+// An echo: a connection is copied to itself.
+func TestStreamEcho(t *testing.T) {
+	d, a, _ := stream(t, 192)
+	data := someBytes(20_000)
+	go func() { io.Copy(a, a); a.Close() }()
+	go func() { d.Write(data); d.CloseWrite() }()
+	got, err := io.ReadAll(d)
+	if !bytes.Equal(got, data) || err != nil {
+		t.Errorf("%d bytes came back, %v", len(got), err)
+	}
+}
+
+// What waits for a socket holds up neither Close nor another Write; deadlines end what waits
+// for the connection.
+func TestStreamCopyIsHeldUpByNobody(t *testing.T) {
+	d, a, _ := stream(t, 128)
+	s, peer := sockets(t)
+	copying := blocked(func() error { _, err := d.ReadFrom(s); return err })
+	writes(t, d, "between")
+	reads(t, a, "between")
+	testproc.Get(peer.Write(make([]byte, 1000)))(t)
+	testproc.OK(t, d.SetWriteDeadline(time.Now().Add(3*time.Millisecond)))
+	endsWith(t, "ReadFrom", copying, os.ErrDeadlineExceeded)
+	testproc.OK(t, d.SetWriteDeadline(time.Time{}))
+	testproc.Get(io.ReadFull(a, make([]byte, 128)))(t)
+
+	s, peer = sockets(t)
+	copying = blocked(func() error { _, err := d.ReadFrom(s); return err })
+	testproc.OK(t, d.Close())
+	testproc.Get(peer.Write(make([]byte, 10)))(t)
+	endsWith(t, "ReadFrom", copying, net.ErrClosed)
+
+	// A writer that panics, or a reader, leaves the connection as it is.
+	d, a, _ = stream(t, 128)
+	func() {
+		defer func() { recover() }()
+		d.ReadFrom(panicking{})
+	}()
+	writes(t, d, "after")
+	func() {
+		defer func() { recover() }()
+		a.WriteTo(panicking{})
+	}()
+	writes(t, d, "on")
+	reads(t, a, "on")
+}
+
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error)  { panic(errors.New("a reader")) }
+func (panicking) Write([]byte) (int, error) { panic(errors.New("a writer")) }

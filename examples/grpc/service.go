@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"net"
 	"sync/atomic"
 
 	"google.golang.org/grpc"
@@ -99,6 +100,10 @@ var server = proc.Register("server", func(ctx context.Context, name string) erro
 	if err != nil {
 		return err
 	}
+	return serve(ctx, l)
+})
+
+func serve(ctx context.Context, l net.Listener) error {
 	s := grpc.NewServer()
 	s.RegisterService(&desc, nil)
 	h := health.NewServer()
@@ -108,4 +113,4 @@ var server = proc.Register("server", func(ctx context.Context, name string) erro
 		s.GracefulStop()
 	})
 	return s.Serve(l)
-})
+}

@@ -235,6 +235,38 @@ func TestServerKilled(t *testing.T) {
 	})
 }
 
+// A doomed client is killed in the middle of requests: one that is held, and two long bodies.
+var doomed = testproc.Role("http client", func(args []string) {
+	c := &http.Client{Transport: &http.Transport{DialContext: to(attached(args[0]))}}
+	at := "http://" + service
+	go c.Get(at + "/hold")
+	go c.Post(at+"/up", "", new(pen))
+	resp, err := c.Get(at + "/endless")
+	testproc.Must(err)
+	testproc.Must(drained(io.LimitReader(resp.Body, length/8), length/8))
+	testproc.Say("reads")
+	drain(resp.Body)
+})
+
+// A client is killed in the middle of requests: the server hears of it, and has nothing of
+// it left.
+func TestClientKilled(t *testing.T) {
+	r := region(t)
+	s := serve(t, r)
+	c := newClient(t, r, 1)
+	c.want("/", "hello ")
+	before := contents(t, r)
+	for range 3 {
+		d := doomed.Start(t, r.Name())
+		s.Expect("holds")
+		d.Expect("reads")
+		d.Kill()
+		s.Expect("is let go: " + context.Canceled.Error())
+		await(t, r, before)
+	}
+	c.want("/", "hello ")
+}
+
 // Many at once, each with requests one after the other.
 func TestManyClients(t *testing.T) {
 	versions(t, func(t *testing.T, r *shm.Region, s *testproc.Child, c *client) {

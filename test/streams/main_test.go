@@ -35,16 +35,20 @@ func region(t testing.TB) *shm.Region {
 	l := testproc.Get(ring.Listen(r, service, &ring.ListenOptions{Buffer: buffer}))(t)
 	testproc.OK(t, l.Close())
 	before := contents(t, r)
-	t.Cleanup(func() {
-		after := contents(t, r)
-		for end := time.Now().Add(testproc.Patience); after != before && time.Now().Before(end); after = contents(t, r) {
-			time.Sleep(time.Millisecond)
-		}
-		if after != before {
-			t.Errorf("the region had %s, and has %s", before, after)
-		}
-	})
+	t.Cleanup(func() { await(t, r, before) })
 	return r
+}
+
+// await waits until the region has no more than before.
+func await(t testing.TB, r *shm.Region, before string) {
+	t.Helper()
+	after := contents(t, r)
+	for end := time.Now().Add(testproc.Patience); after != before && time.Now().Before(end); after = contents(t, r) {
+		time.Sleep(time.Millisecond)
+	}
+	if after != before {
+		t.Errorf("the region had %s, and has %s", before, after)
+	}
 }
 
 // contents is what the region has that a connection takes.

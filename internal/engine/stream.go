@@ -104,6 +104,7 @@ type Stream struct {
 type streamWay struct {
 	pos   uint64 // the own index
 	other uint64 // the peer's, as it was last
+	last  error  // what was said to who reads when the peer was gone
 	over  atomic.Bool
 
 	w, r       *uint64

@@ -165,15 +165,21 @@ func (s *Stream) Emptied(n uint64) {
 	h.room.Ring(-1)         // R5
 }
 
-// nothing is R6 and R7: x is the peer's end, and after it was seen nothing was there.
+// nothing is R6 and R7: x is the peer's end, and after it was seen nothing was there. What
+// is said of one that is gone is said for good, though a Write that had begun before that
+// publishes something yet.
 func (s *Stream) nothing(x uint64) error {
 	switch {
-	case x&streamGone != 0 && mem.Load64(s.out.r) != mem.Load64(s.out.w):
-		return ErrReset
-	case x&(streamWC|streamGone) != 0:
+	case x&(streamWC|streamGone) == 0:
+		return ErrEmpty
+	case x&streamGone == 0:
 		return io.EOF
+	case s.in.last == nil:
+		if s.in.last = io.EOF; mem.Load64(s.out.r) != mem.Load64(s.out.w) {
+			s.in.last = ErrReset
+		}
 	}
-	return ErrEmpty
+	return s.in.last
 }
 
 // Read waits until there is something, and reads it. Errors are TryRead's, or by's, after

@@ -45,6 +45,13 @@ var streamMutations = []mutation{
 	{file: "ring/listen.go", from: "	l.core.Close()\n	l.mu.Lock() // K2\n", to: "	l.mu.Lock() // K2\n",
 		promise: "K1: Close ends an Accept that waits",
 		pkg:     "./ring", run: "TestAcceptOfWhatIsClosed$"},
+	{
+		file:    "internal/engine/stream_io.go",
+		from:    "	case s.in.last == nil:\n",
+		to:      "	case s.in.last != io.EOF || true:\n",
+		promise: "what is said of a peer that is gone is said for good",
+		pkg:     "./internal/engine", run: "TestStreamLast$",
+	},
 }
 
 const simListener = "TestSimListener$/"

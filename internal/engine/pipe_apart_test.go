@@ -61,7 +61,7 @@ func TestPipeApart(t *testing.T) {
 	}
 	recv(markEvery)
 	right.RecvLate(true)
-	if a.isDue() || seen(&right.in.recvs.looked) != seen(&right.in.recvs.count) {
+	if a.isDue() || a.every.Load() != 1 || seen(&right.in.recvs.looked) != seen(&right.in.recvs.count) {
 		t.Error("the sender is far, and the receiver gives way")
 	}
 	short, _ := heapEnds(t, PipeConfig{Buffer: 4096, Participants: 4}, envOf(1))

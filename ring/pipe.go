@@ -156,10 +156,11 @@ func pipeOf(core *object.Core) (*engine.Pipe, error) {
 // fit, [ErrCodec] where it does not encode, [ErrDirection] where messages do not go this
 // way, ctx's error when ctx ends; then nothing was sent.
 //
-// It spins for moments, then sleeps. Of several that wait for room whoever comes first when
-// there is some takes it. But where one has waited for a millisecond, while others sent, those
-// that come stand back for it, each Send for a millisecond at most: so a long message gets
-// through among many short ones, as long as receivers are faster than that.
+// It spins for moments, then sleeps; and in a fast stream it may let some microseconds
+// pass. Of several that wait for room whoever comes first when there is some takes it. But
+// where one has waited for a millisecond, while others sent, those that come stand back for
+// it, each Send for a millisecond at most: so a long message gets through among many short
+// ones, as long as receivers are faster than that.
 //
 // A process that dies in Send has sent the whole message, or nothing.
 func (c *Conn[T]) Send(ctx context.Context, v T) error {
@@ -217,6 +218,9 @@ func (c *Conn[T]) send(ctx context.Context, msg []byte) error {
 	if len(msg) > c.most {
 		return c.fail(opSend, fmt.Errorf("%d bytes, at most %d: %w", len(msg), c.most, ErrTooLarge))
 	}
+	if c.end.SendsClose(len(msg)) {
+		c.end.SendLate(c.spinner.Lulls())
+	}
 	pos, err := c.end.SendNow(msg)
 	if err == ErrFull {
 		pos, err = c.sendWait(ctx, msg)
@@ -252,8 +256,9 @@ func (c *Conn[T]) sentInZeroes(pos uint64) bool {
 // panics. [ErrDirection] where messages do not go this way, ctx's error when ctx ends;
 // then nothing was received.
 //
-// It spins for moments, then sleeps. A process that dies in Recv has received the message,
-// which is gone with it, or has left it for the next.
+// It spins for moments, then sleeps; and in a fast stream some microseconds may pass before
+// it looks. A process that dies in Recv has received the message, which is gone with it, or
+// has left it for the next.
 func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 	if !object.Endless(ctx) {
 		if err := ctx.Err(); err != nil {
@@ -262,6 +267,9 @@ func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 	}
 	if c.closed == nil || c.closed.Load() {
 		return v, c.fail(opRecv, shm.ErrClosed)
+	}
+	if c.end.RecvsClose() {
+		c.end.RecvLate(c.spinner.Defers())
 	}
 	m, err := c.end.RecvNow()
 	if err == ErrEmpty {
@@ -277,7 +285,7 @@ func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 //
 //go:noinline
 func (c *Conn[T]) recvWait(ctx context.Context) (v T, err error) {
-	if c.end.RecvSoon(c.spinner.Looks()) {
+	if c.end.RecvSoon(c.spinner.Lulls(), c.spinner.Looks()) {
 		c.spinner.Seen()
 		if m, err := c.end.RecvNow(); err == nil {
 			return c.take(m)

@@ -3,6 +3,7 @@
 package ring
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -72,7 +73,11 @@ func (l *spscLedger) put(t *sim.Thread, s *SPSC[int64], round int) error {
 	n := 0
 	switch round % 3 {
 	case 0:
-		err = s.Put(sim.Context, v)
+		ctx := sim.Context
+		if s.Len() < s.Cap() { // it has not to wait
+			ctx = context.Background()
+		}
+		err = s.Put(ctx, v)
 	case 1:
 		n, err = s.PutBatch(sim.Context, []int64{v, v + 1, v + 2})
 	default:
@@ -94,7 +99,11 @@ func (l *spscLedger) get(t *sim.Thread, s *SPSC[int64], round int) error {
 	n := 0
 	switch round % 3 {
 	case 0:
-		vs[0], err = s.Get(sim.Context)
+		ctx := sim.Context
+		if s.Len() > 0 {
+			ctx = context.Background()
+		}
+		vs[0], err = s.Get(ctx)
 	case 1:
 		n, err = s.GetBatch(sim.Context, vs)
 	default:

@@ -13,8 +13,8 @@ import (
 // Right, or both. Each way has a ring of bytes, in which a message is a frame; any
 // number of processes may have an end. This file has the words, and why they are right;
 // pipe_ends.go is how an end is opened and given up, pipe_send.go and pipe_recv.go are
-// the operations, pipe_room.go is how one waits for room, pipe_recover.go what any process
-// can do.
+// the operations, pipe_room.go is how one waits for room, pipe_apart.go how those at the
+// two ends keep out of each other's way, pipe_recover.go what any process can do.
 //
 //	   0  buffer 64 | participants 32 | ways 32      written once by Init
 //	 128  E 64
@@ -156,6 +156,11 @@ type pipeWay struct {
 
 	seenW, seenR uint64   // as they were last seen here: with receiving, with sending held
 	races        []uint64 // what the race detector knows positions by; else nil
+
+	_     [128]byte // one process may be on both sides
+	sends pipeSide
+	_     [128]byte
+	recvs pipeSide
 }
 
 // An end of a pipe.
@@ -345,7 +350,7 @@ func seen(p *uint64) uint64 {
 
 func see(p *uint64, v uint64) {
 	mem.RaceDisable()
-	atomic.StoreUint64(p, v)
+	mem.Release64(p, v)
 	mem.RaceEnable()
 }
 

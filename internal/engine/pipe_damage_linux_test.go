@@ -51,7 +51,7 @@ func usePipe(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 			take(h.Recv(&tired{}))
 		case 5:
 			h.Poll(&tired{})
-			h.RecvSoon(3)
+			h.RecvSoon(true, 3)
 		case 6:
 			h.SentInZeroes(8)
 			h.TookInZeroes(8)

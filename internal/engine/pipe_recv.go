@@ -89,6 +89,7 @@ func (h *PipeEnd) tryRecv(s Sleeper) (m Received, err error) {
 		y.receiving.giveBack()
 		return Received{}, err
 	}
+	y.recvs.had()
 	y.raceReceived(m.pos - pipeFrame + framed(m.n))
 	return m, nil
 }
@@ -161,14 +162,18 @@ func (h *PipeEnd) Poll(s Sleeper) error {
 	return err
 }
 
-// RecvSoon is what one does after a fruitless look, before it has a Waiter: it reports
-// whether something came within that many looks.
+// RecvSoon is what one does after a fruitless look, before it has a Waiter: it lets
+// time pass, if it may and that pays (queue_lull.go), or looks for so many PAUSEs. It
+// reports whether something came.
 //
 //go:noinline
-func (h *PipeEnd) RecvSoon(looks int) bool {
+func (h *PipeEnd) RecvSoon(lulls bool, looks int) bool {
 	y := h.in
 	if y == nil {
 		return false
+	}
+	if lulls && y.recvs.lull.letPass(mem.Load64(y.r)/pipeUnit, y.bytes/pipeUnit) {
+		return y.there()
 	}
 	for paused := 0; paused < looks; {
 		if y.there() {

@@ -65,6 +65,7 @@ func (h *PipeEnd) trySend(s Sleeper, msg []byte) (pos uint64, err error) {
 	mem.CopyWord(y.header(pos), unsafe.Pointer(&n)) // S5
 	y.copyIn(pos+pipeFrame, unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
 	pos += framed(n)
+	y.sends.had()
 	y.raceSent(pos)
 	mem.Release64(y.w, pos) // S6
 	y.sending.giveBack()    // S7

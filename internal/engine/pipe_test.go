@@ -218,7 +218,7 @@ func TestPipeOneWay(t *testing.T) {
 	if _, err := left.Recv(nobody{}); err != ErrWay {
 		t.Errorf("Recv of the left end: %v", err)
 	}
-	if err := left.Poll(nobody{}); err != ErrWay || left.Ready() || left.RecvSoon(1) {
+	if err := left.Poll(nobody{}); err != ErrWay || left.Ready() || left.RecvSoon(false, 1) {
 		t.Errorf("Poll of the left end: %v", err)
 	}
 	if b, err := recvBytes(right); string(b) != "early" || err != nil {

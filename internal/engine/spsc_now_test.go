@@ -1,6 +1,9 @@
 package engine
 
-import "testing"
+import (
+	"testing"
+	"unsafe"
+)
 
 // Who looks at the other's index and no further takes nothing for granted.
 func TestSPSCAgain(t *testing.T) {
@@ -11,7 +14,7 @@ func TestSPSCAgain(t *testing.T) {
 		otherwise bool // asked of one who has no side
 	}{
 		"nothing":           {harm: func(s *SPSC) {}, put: true, get: true},
-		"no side":           {harm: func(s *SPSC) {}, otherwise: true},
+		"no side":           {harm: func(s *SPSC) { *s.get.own = 0 }, otherwise: true},
 		"shut down":         {harm: func(s *SPSC) { s.Shutdown() }, get: true},
 		"an end":            {harm: func(s *SPSC) { *s.end = 9 }, put: true},
 		"full, and nothing": {harm: func(s *SPSC) { *s.get.own, *s.put.own = s.put.pos-slots, s.get.pos }},
@@ -41,6 +44,30 @@ func TestSPSCAgain(t *testing.T) {
 		if p := s.NextAgain(); (p != nil) != tt.get {
 			t.Errorf("%s: a message: %v", name, p != nil)
 		}
+	}
+}
+
+// What was open before a run is not after it.
+func TestSPSCRunCloses(t *testing.T) {
+	_, s := heapSPSC(t, SPSCConfig{Slots: 4, Room: 8}, envOf(1))
+	var vs [4]uint64
+	if err := s.putWord(nil, 1); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.PutRun(unsafe.Pointer(&vs[0]), 4); n != 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	if _, ok := s.Room(); ok {
+		t.Error("there is room in a full ring")
+	}
+	if _, err := s.getWord(nil); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.GetRun(unsafe.Pointer(&vs[0]), 4); n != 3 || err != nil {
+		t.Fatal(n, err)
+	}
+	if _, ok := s.Next(); ok {
+		t.Error("there is a message in an empty ring")
 	}
 }
 

@@ -41,7 +41,7 @@ var spscMutations = []mutation{
 		from:    "	u.upto = 0 // it was of where the side is no longer\n",
 		to:      "",
 		promise: "a run closes what was open",
-		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
+		pkg:     "./internal/engine", run: "TestSPSCRunCloses$"},
 	{file: "internal/engine/spsc_now.go",
 		from: `	if at := u.at; at < s.span {
 		return at

@@ -42,7 +42,7 @@ func TestBroadcastClose(t *testing.T) {
 	s, idle := testproc.Get(b.Subscribe())(t), testproc.Get(b.Subscribe())(t)
 	done := make(chan error, 2)
 	go func() { _, _, err := idle.Next(ctx); done <- err }()
-	time.Sleep(5 * time.Millisecond)
+	shmtest.AwaitWaiting(t, r, "b", 1)
 	testproc.OK(t, idle.Close())
 	if !idle.Ended() { // else its calls would hear of it when they look up from their sleep
 		t.Error("its handle was not closed")
@@ -52,7 +52,7 @@ func TestBroadcastClose(t *testing.T) {
 	}
 	testproc.OK(t, b.Publish(ctx, 1))
 	go func() { done <- b.Publish(ctx, 2) }()
-	time.Sleep(5 * time.Millisecond)
+	shmtest.AwaitWaiting(t, r, "b", 1)
 	for range 2 {
 		testproc.OK(t, b.Close())
 	}
@@ -83,7 +83,7 @@ func TestBroadcastRegionClosed(t *testing.T) {
 	done := make(chan error, 2)
 	go func() { done <- b.Publish(ctx, 2) }()
 	go func() { _, _, err := s.Next(ctx); done <- err }()
-	time.Sleep(5 * time.Millisecond)
+	shmtest.AwaitWaiting(t, r, "b", 2)
 	testproc.OK(t, r.Close())
 	for range 2 {
 		if err := <-done; !errors.Is(err, shm.ErrClosed) {

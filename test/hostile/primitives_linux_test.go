@@ -74,7 +74,9 @@ func TestThrongOfEach(t *testing.T) {
 		{"BoundedSemaphore", 1, func(g, i int) error { return errors.Join(one.Acquire(ctx), guarded(), one.Release(1)) }},
 		{"Event", 0, func(g, i int) error {
 			if g == 0 && i == 0 {
-				time.Sleep(20 * time.Millisecond)
+				for shmtest.Waiting(r, "event") < goroutines-1 && ctx.Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
 				return event.Set()
 			}
 			return event.Wait(ctx)

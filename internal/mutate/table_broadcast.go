@@ -7,7 +7,7 @@ var broadcastMutations = []mutation{
 		from:    "mem.Load64(s.at) != s.w || n >",
 		to:      "n >",
 		promise: "B2: the tag of a message is read under its slot's word, else it may be one that is just being prepared",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastTagOfAnother$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",

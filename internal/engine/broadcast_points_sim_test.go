@@ -1,0 +1,91 @@
+//go:build tandem_sim
+
+package engine
+
+import (
+	"testing"
+
+	"example.com/tandem/internal/mem"
+)
+
+// Before each access of one that publishes another replaces the message there, and a third
+// claims what is free by then; and the first dies before each access that it has after that.
+// Its recovery takes nothing from the third: what the first says that it removes is never a tag
+// of one that is preparing a message.
+func TestSimBroadcastTagOfAnother(t *testing.T) {
+	c := BroadcastConfig{Slots: 1, MaxMessage: 16, Fixed: true, Blocks: 4, BlockSize: 64, Rows: 4, Subscribers: 1}
+	msg := make([]byte, 16)
+	type dead struct{}
+	dies := func(at, death int) (reached, over bool) {
+		a := mem.Heap(c.Size())
+		c.Init(a)
+		attach := func(i uint32) *Broadcast {
+			b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: func(*uint32, int) int { return 0 }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		publish := func(b *Broadcast) {
+			if err := b.TryPublish(msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first, other, third := attach(0), attach(1), attach(2)
+		publish(other)
+		prepared := map[uint32]uint64{}
+		n, within := 0, false
+		mem.Point = func() {
+			if within {
+				return
+			}
+			n++
+			if n == at {
+				within = true
+				publish(other)
+				for {
+					tag := third.newTag()
+					m := third.pool.claim(1, tag, false)
+					if !m.ok {
+						break
+					}
+					prepared[m.first] = tag
+				}
+				within = false
+			}
+			if n == at+death {
+				panic(dead{})
+			}
+		}
+		func() {
+			defer func() {
+				mem.Point = nil
+				if r := recover(); r != nil && r != (dead{}) {
+					panic(r)
+				}
+			}()
+			first.TryPublish(msg)
+			over = true
+		}()
+		if err := recoverBroadcast(a, other.env, first.env.Self); err != nil {
+			t.Fatal(err)
+		}
+		for b, tag := range prepared {
+			if got := mem.Load64(third.pool.owner(b)); got != tag {
+				t.Fatalf("killed %d accesses after access %d: block %d is %#x, and %#x has it", death, at, b, got, tag)
+			}
+		}
+		return n >= at, over
+	}
+	for at := 1; ; at++ {
+		for death := 0; ; death++ {
+			reached, over := dies(at, death)
+			if !reached {
+				return
+			}
+			if over {
+				break
+			}
+		}
+	}
+}

@@ -89,3 +89,56 @@ func TestSimBroadcastTagOfAnother(t *testing.T) {
 		}
 	}
 }
+
+// Before each access of one that publishes, and removes the oldest for its blocks, another shuts
+// the broadcast down: nothing comes into the ring any more.
+func TestSimBroadcastShutBesideRemoval(t *testing.T) {
+	c := BroadcastConfig{Slots: 2, MaxMessage: 150, Blocks: 6, BlockSize: 64, Rows: 4, Subscribers: 1}
+	msg := make([]byte, 150)
+	for at, reached := 1, true; reached; at++ {
+		a := mem.Heap(c.Size())
+		c.Init(a)
+		attach := func(i uint32) *Broadcast {
+			b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: func(*uint32, int) int { return 0 }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		front := func(b *Broadcast) uint64 {
+			f, _, err := b.walk(b.front.load(), false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return f
+		}
+		publisher, other := attach(0), attach(1)
+		for range 2 {
+			if err := publisher.TryPublish(msg); err != nil {
+				t.Fatal(err)
+			}
+		}
+		end := uint64(0)
+		n, within := 0, false
+		mem.Point = func() {
+			if within {
+				return
+			}
+			if n++; n == at {
+				within = true
+				if err := other.Shutdown(); err != nil {
+					t.Error(err)
+				}
+				end = front(other)
+				within = false
+			}
+		}
+		publisher.TryPublish(msg)
+		mem.Point = nil
+		if reached = n >= at; reached {
+			if f := front(other); f != end {
+				t.Fatalf("shut down at access %d, at %d messages: %d came", at, end, f)
+			}
+		}
+	}
+}

@@ -77,7 +77,7 @@ var broadcastMutations = []mutation{
 		from:    "voidWord(old.lap, old.w&slotEnd)",
 		to:      "voidWord(old.lap, 0)",
 		promise: "a removal keeps the end",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastShutBesideRemoval$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_recover.go",

@@ -53,28 +53,7 @@ func init() {
 	jobs["stream/SPSC-8-by-32"] = func(e *env) func(n int) int {
 		s := e.spsc("sbatches8", ring.Spin)
 		var batch [32]uint64
-		return func(n int) (done int) {
-			for next := uint64(0); next < uint64(n); {
-				some := batch[:min(uint64(len(batch)), uint64(n)-next)]
-				if e.side == 0 {
-					for i := range some {
-						some[i] = next + uint64(i)
-					}
-					for len(some) > 0 {
-						put := open(s.PutBatch(background, some))
-						some, next = some[put:], next+uint64(put)
-					}
-					continue
-				}
-				for _, m := range some[:open(s.GetBatch(background, some))] {
-					if m == next {
-						done++
-					}
-					next++
-				}
-			}
-			return done
-		}
+		return func(n int) int { return byBatches(e, s, batch[:], uint64(n)) }
 	}
 	for name, wait := range map[string]ring.Wait{"": ring.Adaptive, "-Spin": ring.Spin} {
 		jobs["stream/SPSC-8"+name] = func(e *env) func(n int) int {

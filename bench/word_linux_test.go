@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"context"
 	"testing"
 
 	"example.com/tandem/internal/testproc"
@@ -101,12 +102,7 @@ func init() {
 	jobs["stream/Queue-8-by-32"] = func(e *env) func(n int) int {
 		q := e.words("batches8", ring.Adaptive)
 		var batch [32]uint64
-		return func(n int) int {
-			if e.side == 0 {
-				return putBatches(q, batch[:], uint64(n))
-			}
-			return getBatches(q, batch[:], uint64(n))
-		}
+		return func(n int) int { return byBatches(e, q, batch[:], uint64(n)) }
 	}
 	for name, wait := range map[string]ring.Wait{"": ring.Adaptive, "-Spin": ring.Spin, "-Sleep": ring.Sleep} {
 		jobs["trip/Queue-8"+name] = func(e *env) func(n int) int {
@@ -129,8 +125,21 @@ func init() {
 	}
 }
 
+// What goes by batches: a call for each is not much for so many.
+type batches interface {
+	PutBatch(context.Context, []uint64) (int, error)
+	GetBatch(context.Context, []uint64) (int, error)
+}
+
+func byBatches(e *env, q batches, batch []uint64, n uint64) int {
+	if e.side == 0 {
+		return putBatches(q, batch, n)
+	}
+	return getBatches(q, batch, n)
+}
+
 // putBatches puts 0 to n-1, and returns that it has got none.
-func putBatches(q *ring.Queue[uint64], batch []uint64, n uint64) int {
+func putBatches(q batches, batch []uint64, n uint64) int {
 	for next := uint64(0); next < n; {
 		some := batch[:min(uint64(len(batch)), n-next)]
 		for i := range some {
@@ -146,7 +155,7 @@ func putBatches(q *ring.Queue[uint64], batch []uint64, n uint64) int {
 }
 
 // getBatches gets n, and returns how many were what they must be.
-func getBatches(q *ring.Queue[uint64], batch []uint64, n uint64) (done int) {
+func getBatches(q batches, batch []uint64, n uint64) (done int) {
 	for next := uint64(0); next < n; {
 		got, err := q.GetBatch(background, batch[:min(uint64(len(batch)), n-next)])
 		testproc.Must(err)

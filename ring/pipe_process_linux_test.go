@@ -9,6 +9,7 @@ import (
 
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
+	"example.com/tandem/shm/shmtest"
 )
 
 // A talker opens the end that it is told, and does what it hears.
@@ -131,7 +132,7 @@ func TestPipeStoppedInItsSleep(t *testing.T) {
 	c := talker.Start(t, r.Name(), "right")
 	c.Expect("ready")
 	c.Say("receive")
-	time.Sleep(5 * time.Millisecond)
+	shmtest.AwaitWaiting(t, r, "p", 1)
 	c.Signal(syscall.SIGSTOP)
 	for range 3 {
 		testproc.OK(t, l.Send(ctx, []byte("one")))

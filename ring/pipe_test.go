@@ -18,6 +18,7 @@ import (
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
 )
 
 func openPipe[T any](t testing.TB, r *shm.Region, name string, end ring.End, o *ring.PipeOptions) *ring.Conn[T] {
@@ -29,6 +30,13 @@ func openPipe[T any](t testing.TB, r *shm.Region, name string, end ring.End, o *
 func bothEnds[T any](t testing.TB, r *shm.Region, name string, o *ring.PipeOptions) (left, right *ring.Conn[T]) {
 	t.Helper()
 	return openPipe[T](t, r, name, ring.Left, o), openPipe[T](t, r, name, ring.Right, o)
+}
+
+// waitedFor returns when a call sleeps for an object, or ctx ends.
+func waitedFor(ctx context.Context, r *shm.Region, object string) {
+	for shmtest.Waiting(r, object) == 0 && ctx.Err() == nil {
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 // goes sends a message and receives it, both ways.
@@ -244,12 +252,7 @@ func TestPipeAnewAtOnce(t *testing.T) {
 // What waits is woken: by a message, by room, by the end, by its context, by Close.
 func TestPipeWaits(t *testing.T) {
 	r, ctx := region(t), watchdog(t)
-	soon := func(f func()) {
-		go func() {
-			time.Sleep(3 * time.Millisecond)
-			f()
-		}()
-	}
+	soon := func(f func()) { go func() { waitedFor(ctx, r, "p"); f() }() }
 	l, e := bothEnds[[8]byte](t, r, "p", &ring.PipeOptions{Buffer: 64})
 	soon(func() { l.Send(bg, [8]byte{1}) })
 	if v, err := e.Recv(ctx); v[0] != 1 || err != nil {
@@ -286,7 +289,7 @@ func TestPipeWaits(t *testing.T) {
 		t.Errorf("Recv = %v", err)
 	}
 	polls, leaves := bothEnds[[8]byte](t, r, "q", nil)
-	soon(func() { leaves.Close() })
+	go func() { waitedFor(ctx, r, "q"); leaves.Close() }()
 	testproc.OK(t, polls.Poll(ctx))
 	testproc.OK(t, polls.Close())
 }
@@ -394,7 +397,7 @@ func TestPipeRegionClosed(t *testing.T) {
 	l := openPipe[int](t, view, "p", ring.Left, nil)
 	done := make(chan error, 1)
 	go func() { _, err := l.Recv(ctx); done <- err }()
-	time.Sleep(time.Millisecond)
+	shmtest.AwaitWaiting(t, r, "p", 1)
 	testproc.OK(t, r.Close())
 	testproc.OK(t, view.Close())
 	if err := <-done; !errors.Is(err, shm.ErrClosed) {

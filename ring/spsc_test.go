@@ -154,19 +154,26 @@ func TestSPSCTypes(t *testing.T) {
 func TestSPSCWaits(t *testing.T) {
 	for _, mode := range []ring.Wait{ring.Adaptive, ring.Spin, ring.Sleep} {
 		r := region(t)
-		s := openSPSC[int](t, r, "s", &ring.SPSCOptions{Capacity: 1, Wait: mode})
+		var s *ring.SPSC[int]
 		ctx := watchdog(t)
+		name := ""
+		open := func(of string) { name, s = of, openSPSC[int](t, r, of, &ring.SPSCOptions{Capacity: 1, Wait: mode}) }
+		open("s")
 		soon := func(f func(s *ring.SPSC[int])) {
-			go func(s *ring.SPSC[int]) {
-				time.Sleep(5 * time.Millisecond)
+			go func(s *ring.SPSC[int], name string) {
+				if mode != ring.Spin {
+					waitedFor(ctx, r, name)
+				} else {
+					time.Sleep(5 * time.Millisecond) // one that spins is in no table
+				}
 				f(s)
-			}(s)
+			}(s, name)
 		}
 		soon(func(s *ring.SPSC[int]) { s.TryPut(1) })
 		if v, err := s.Get(ctx); v != 1 || err != nil {
 			t.Errorf("Get = %d, %v", v, err)
 		}
-		s = openSPSC[int](t, r, "t", &ring.SPSCOptions{Capacity: 1, Wait: mode})
+		open("t")
 		s.TryPut(1)
 		soon(func(s *ring.SPSC[int]) { s.TryGet() })
 		if err := s.Put(ctx, 2); err != nil {
@@ -184,12 +191,12 @@ func TestSPSCWaits(t *testing.T) {
 		if err := s.Put(ctx, 3); !errors.Is(err, ring.ErrShutdown) {
 			t.Errorf("Put = %v", err)
 		}
-		s = openSPSC[int](t, r, "u", &ring.SPSCOptions{Capacity: 1, Wait: mode})
+		open("u")
 		soon(func(s *ring.SPSC[int]) { s.Shutdown() })
 		if _, err := s.Get(ctx); !errors.Is(err, io.EOF) {
 			t.Errorf("Get = %v", err)
 		}
-		s = openSPSC[int](t, r, "v", &ring.SPSCOptions{Capacity: 1, Wait: mode})
+		open("v")
 		soon(func(s *ring.SPSC[int]) { s.Close() })
 		if n, err := s.GetBatch(ctx, make([]int, 2)); n != 0 || !errors.Is(err, shm.ErrClosed) {
 			t.Errorf("GetBatch = %d, %v", n, err)

@@ -15,8 +15,8 @@
 //	rwmutex_read.go  what readers do
 //	cond_notify.go   notify and heal; cond_line.go: a process's own line of waiters
 //	queue_*.go       slots, room behind leases, blocks, put, get, join, look
-//	spsc_*.go        put, get, the end, recovery and look
-//	pipe_*.go        how ends come and go, send, receive, recovery and look
+//	spsc_*.go        sides, put, get, the end, recovery and look
+//	pipe_*.go        how ends come and go, send, room, receive, recovery and look
 //	stream_*.go      one connection: write and read, how an end begins and ends, recovery
 //	                 and look; listener.go: where it is dialled
 //	broadcast_*.go   the ring and its front, publish, how far that may go, next; blocks

@@ -13,9 +13,9 @@ import (
 // consumer, in any two processes: [Lamport's ring], each side with the other's index
 // cached. What is added is that a side has a holder, whose place another takes when it
 // is dead, and that the stream has an end. This file has the words, and why they are
-// right; spsc_put.go and spsc_get.go are the operations, spsc_now.go the part of them that
-// is in the caller's code, spsc_end.go is how the stream ends, spsc_recover.go what any
-// process can do.
+// right; spsc_side.go is what a process knows of a side, spsc_put.go and spsc_get.go are the
+// operations, spsc_now.go the part of them that is in the caller's code, spsc_end.go is how
+// the stream ends, spsc_recover.go what any process can do.
 //
 //	  0  slots 32 | size 32                    written once by Init
 //	128  items 32 | flags 32 | space 32 | zero 32 | end 64
@@ -151,24 +151,6 @@ type SPSC struct {
 // ErrBusy is what one gets whose side another live process has.
 var ErrBusy = errors.New("another process has this side")
 
-// A spscSide is this process's use of one side. Its private words are of the one
-// goroutine that uses it.
-type spscSide struct {
-	pos   uint64  // the own index
-	at    uintptr // of slot pos; span means 0
-	upto  uintptr // up to there one goes on without a look at anything else: spsc_now.go. At most span
-	plain bool    // stores need no fence: unfenced, once that was so
-	own   *uint64
-	till  uint64 // up to there one can put, or get, by what is known of the other side. pos too while the side is not ours
-
-	other  *uint64
-	claim  *uint64
-	mine   bool
-	looked uint64 // where it was when it looked how near the other is
-	apart  apart
-	lull   lull
-}
-
 // The offsets of an SPSC's words.
 const (
 	spscSlots    = 0
@@ -256,7 +238,8 @@ func AttachSPSC(a mem.Area, env Env) (*SPSC, error) {
 }
 
 // Cap is how many messages there can be, Holds whether each is of n bytes.
-func (s *SPSC) Cap() int         { return int(s.n) }
+func (s *SPSC) Cap() int { return int(s.n) }
+
 func (s *SPSC) Holds(n int) bool { return s.size == uintptr(n) }
 
 // Len is how many messages wait to be got: exact when nobody changes the ring.
@@ -272,69 +255,6 @@ func (s *SPSC) Len() int {
 	return int(min(tail-head, s.n))
 }
 
-// take is T1 and T2. As nothing can be put or got by what is known then, the other
-// index is looked at before anything is.
-func (s *SPSC) take(u *spscSide) error {
-	if u.mine {
-		return nil
-	}
-	ok, err := s.env.change(u.claim, 0, s.me) // T1
-	if err != nil {
-		return err
-	}
-	if !ok && mem.Load64(u.claim) != s.me { // ours, if it was taken by a handle that is gone
-		return ErrBusy
-	}
-	pos := mem.Load64(u.own) // T2
-	u.pos, u.till, u.at = pos, pos, uintptr(pos%s.n)*s.size
-	u.mine = true
-	return nil
-}
-
-// waits reports whether err is one that a call waits out: none, or that one has the side
-// who will soon have nothing.
-func (u *spscSide) waits(s *SPSC, err, none error) bool {
-	return err == none || err == ErrBusy && s.Leaves != nil && u.leaves(s)
-}
-
-func (u *spscSide) leaves(s *SPSC) bool {
-	v := mem.Load64(u.claim)
-	return v == 0 || s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})
-}
-
-// left is how many messages can be put, or got, before one has to look.
-func (u *spscSide) left() uint64 { return u.till - u.pos }
-
-// advance moves a side by n messages, of which it has so many.
-func (u *spscSide) advance(s *SPSC, n uint64) {
-	u.upto = 0 // it was of where the side is no longer
-	u.pos += n
-	at := u.at + uintptr(n)*s.size
-	if at >= s.span {
-		at -= s.span
-	}
-	u.at = at
-}
-
-// store is P3 and G4.
-func (u *spscSide) store(s *SPSC) {
-	if s.unfenced.Load() {
-		mem.Release64(u.own, u.pos)
-	} else {
-		storeFenced(u.own, u.pos)
-	}
-}
-
-// run is where up to want messages of a side lie, of which there are n: at one place, at,
-// or at two.
-func (s *SPSC) run(u *spscSide, want uint64) (n uint64, at, first, more uintptr) {
-	n = min(u.left(), want, s.n) // see slot
-	at = u.slot(s)
-	bytes := uintptr(n) * s.size
-	first = min(bytes, s.span-at)
-	return n, at, first, bytes - first
-}
-
 // The call that fills a slot comes after the one that emptied it, and the call that
 // takes from it after the one that filled it. No more is told to the race detector.
 func (s *SPSC) raceAcquire(pos uint64) {
@@ -346,58 +266,5 @@ func (s *SPSC) raceAcquire(pos uint64) {
 func (s *SPSC) raceRelease(pos uint64) {
 	if mem.RaceEnabled {
 		mem.RaceReleaseMerge(unsafe.Pointer(&s.races[pos%s.n%uint64(len(s.races))]))
-	}
-}
-
-// letPass is the lull after a fruitless look, of one who may; see Queue.letPass.
-func (s *SPSC) letPass(u *spscSide) bool {
-	mem.RaceDisable()
-	defer mem.RaceEnable()
-	a := &u.lull
-	if a.from == u.pos+1 {
-		return false
-	}
-	came := uint32(0)
-	if a.from != 0 {
-		came = uint32(min(u.pos+1-a.from, s.n))
-	}
-	a.from = u.pos + 1
-	micros := a.next(came, uint32(s.n))
-	for range micros {
-		mem.RelaxMicro()
-	}
-	return micros > 0
-}
-
-// GetSoon is what one does after a fruitless look, before it has a Waiter; see
-// Queue.Soon. PutSoon is the same of one who puts.
-//
-//go:noinline
-func (s *SPSC) GetSoon(lulls bool, looks int) bool { return s.soon(&s.get, s.get.pos, lulls, looks) }
-
-//go:noinline
-func (s *SPSC) PutSoon(lulls bool, looks int) bool {
-	return s.soon(&s.put, s.put.pos-s.n, lulls, looks)
-}
-
-// soon reports whether the other index is not any more where there is nothing to do.
-func (s *SPSC) soon(u *spscSide, idle uint64, lulls bool, looks int) bool {
-	if lulls && s.letPass(u) {
-		return mem.Load64(u.other) != idle
-	}
-	for paused := 0; paused < looks; {
-		if mem.Load64(u.other) != idle {
-			return true
-		}
-		n := 1 + paused/8
-		mem.Relax(n)
-		paused += n
-	}
-	return false
-}
-
-func (s *SPSC) pause(by Sleeper, u *spscSide) {
-	if l, ok := by.(LullSleeper); ok && l.Lulls() {
-		s.letPass(u)
 	}
 }

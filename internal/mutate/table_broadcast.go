@@ -14,7 +14,7 @@ var broadcastMutations = []mutation{
 		from:    "mem.Load64(at) != w || n >",
 		to:      "n >",
 		promise: "B2: the tag of a message is read under its slot's word, else it may be one that is just being prepared",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastTagOfAnother$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",
@@ -84,7 +84,7 @@ var broadcastMutations = []mutation{
 		from:    "voidWord(old.lap, old.w&slotEnd)",
 		to:      "voidWord(old.lap, 0)",
 		promise: "a removal keeps the end",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastShutBesideRemoval$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_recover.go",

@@ -2,7 +2,7 @@ package main
 
 // Of an SPSC's algorithm; its wrong variants are the ones that tempt.
 var spscMutations = []mutation{
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from: `	ok, err := s.env.change(u.claim, 0, s.me) // T1
 	if err != nil {
 		return err
@@ -23,12 +23,12 @@ var spscMutations = []mutation{
 `,
 		promise: "T1 before T2: an index is read by who has the side",
 		pkg:     "./internal/engine", run: "TestSimSPSC$/kills=4,stops=0", tags: "tandem_sim"},
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from:    "if !ok && mem.Load64(u.claim) != s.me { // ours",
 		to:      "if !ok && mem.Load64(u.claim) == s.me { // ours",
 		promise: "T1: a side has one live holder",
 		pkg:     "./internal/engine", run: "TestSPSCSides$"},
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from: `	if at >= s.span {
 		at -= s.span
 	}
@@ -37,7 +37,7 @@ var spscMutations = []mutation{
 		to:      "	u.at = at\n",
 		promise: "a slot is always at a position mod slots",
 		pkg:     "./internal/engine", run: "TestSPSCPlaces$"},
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from:    "	u.upto = 0 // it was of where the side is no longer\n",
 		to:      "",
 		promise: "a run closes what was open",
@@ -148,22 +148,22 @@ var spscMutations = []mutation{
 		to:      "if there-1 >= s.n {",
 		promise: "G1: and a look at tail is followed by one at end",
 		pkg:     "./internal/engine", run: "TestSPSCAgain$"},
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from:    "n = min(u.left(), want, s.n) // see slot",
 		to:      "n = min(u.left(), want)",
 		promise: "nor is a run longer than the slots",
 		pkg:     "./internal/engine", run: "TestSPSCMisuse$"},
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from:    "return err == none || err == ErrBusy && s.Leaves != nil && u.leaves(s)",
 		to:      "return err == none",
 		promise: "T1: a call that waits does so while the holder is dead, and not recovered yet",
 		pkg:     "./internal/engine", run: "TestSPSCWaitsForADeadOne$"},
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from:    "return v == 0 || s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})",
 		to:      "return s.Leaves(Self{uint32(v>>32) - 1, uint32(v)})",
 		promise: "nor while nobody has it any more",
 		pkg:     "./internal/engine", run: "TestSPSCWaitsForADeadOne$"},
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from:    "pos, pos, uintptr(pos%s.n)*s.size",
 		to:      "pos, pos, 0",
 		promise: "who takes a side over goes on in the slot of its index",
@@ -178,7 +178,7 @@ var spscMutations = []mutation{
 		to:      "items: patientBell(a.W32(spscItems), env), space: NewBell(a.W32(spscSpace), env),",
 		promise: "a producer that sleeps makes the consumer's fence",
 		pkg:     "./internal/engine", run: "TestSimSPSCExhaust/1_.pp_gg.$", tags: "tandem_sim"},
-	{file: "internal/engine/spsc.go",
+	{file: "internal/engine/spsc_side.go",
 		from: `	if s.unfenced.Load() {
 		mem.Release64(u.own, u.pos)
 	} else {

@@ -25,13 +25,7 @@ func init() {
 		b, err := openNews(r)
 		return func(ctx context.Context) error {
 			n := published.Add(1)
-			if err := b.Publish(ctx, n); err != nil {
-				return err
-			}
-			mu.Lock()
-			rep.Values = append(rep.Values, n)
-			mu.Unlock()
-			return nil
+			return rep.note(mu, b.Publish(ctx, n), n)
 		}, err
 	}
 	deeds["broadcast.next"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {

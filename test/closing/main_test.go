@@ -28,6 +28,16 @@ type report struct {
 	Fault      string  // an error that no call may return
 }
 
+// note keeps messages of a call that returned err: none, if that is not nil. It returns err.
+func (r *report) note(mu *sync.Mutex, err error, ns ...int64) error {
+	if err == nil {
+		mu.Lock()
+		r.Values = append(r.Values, ns...)
+		mu.Unlock()
+	}
+	return err
+}
+
 // A deed is what one goroutine of the leaver does over and over: it opens what
 // it needs, and the function that it returns does it once more. What comes of
 // it goes into the report, under its lock. An error ends the goroutine. The first

@@ -30,26 +30,14 @@ func init() {
 		c, err := openLeft(r)
 		return func(ctx context.Context) error {
 			n := sentSoFar.Add(1)
-			if err := c.Send(ctx, n); err != nil {
-				return err
-			}
-			mu.Lock()
-			rep.Values = append(rep.Values, n)
-			mu.Unlock()
-			return nil
+			return rep.note(mu, c.Send(ctx, n), n)
 		}, err
 	}
 	deeds["pipe.recv"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
 		c, err := openRight(r)
 		return func(ctx context.Context) error {
 			n, err := c.Recv(ctx)
-			if err != nil {
-				return err
-			}
-			mu.Lock()
-			rep.Values = append(rep.Values, n)
-			mu.Unlock()
-			return nil
+			return rep.note(mu, err, n)
 		}, err
 	}
 }

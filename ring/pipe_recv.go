@@ -1,0 +1,159 @@
+package ring
+
+import (
+	"context"
+	"fmt"
+	"unsafe"
+
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
+)
+
+// Recv returns the next message, and waits while there is none. Who calls it while another
+// waits may be the one who gets it.
+//
+// io.EOF when the other end is gone and all that it sent was received: once, and for good.
+// [ErrCodec] where a message does not decode, which then is gone, as it is if its decoder
+// panics. [ErrDirection] where messages do not go this way, ctx's error when ctx ends;
+// then nothing was received.
+//
+// It spins for moments, then sleeps; and in a fast stream some microseconds may pass before
+// it looks. A process that dies in Recv has received the message, which is gone with it, or
+// has left it for the next.
+func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
+	if !object.Endless(ctx) {
+		if err := ctx.Err(); err != nil {
+			return v, c.fail(opRecv, err)
+		}
+	}
+	if c.closed == nil || c.closed.Load() {
+		return v, c.fail(opRecv, shm.ErrClosed)
+	}
+	if c.end.RecvsClose() {
+		c.end.RecvLate(c.spinner.Defers())
+	}
+	m, err := c.end.RecvNow()
+	if err == ErrEmpty {
+		return c.recvWait(ctx)
+	}
+	if err != nil {
+		return v, c.fail(opRecv, err)
+	}
+	return c.take(m)
+}
+
+// recvWait is Recv that has found nothing.
+//
+//go:noinline
+func (c *Conn[T]) recvWait(ctx context.Context) (v T, err error) {
+	if c.end.RecvSoon(c.spinner.Lulls(), c.spinner.Looks()) {
+		c.spinner.Seen()
+		if m, err := c.end.RecvNow(); err == nil {
+			return c.take(m)
+		}
+	}
+	w := c.core.WaiterWith(ctx, c.spinner)
+	defer w.Done() // not with the lock in hand: it runs what is the context's
+	m, err := c.end.Recv(w)
+	if err != nil {
+		return v, c.fail(opRecv, err)
+	}
+	return c.take(m)
+}
+
+// take ends the receiving of what was found.
+func (c *Conn[T]) take(m engine.Received) (v T, err error) {
+	if c.form != raw {
+		return c.takeBytes(m)
+	}
+	if m.Len() != c.size {
+		m.Left()
+		return v, c.fail(opRecv, fmt.Errorf("a message of %d bytes, of %d each: %w", m.Len(), c.size, shm.ErrCorrupt))
+	}
+	m.Read(unsafe.Slice((*byte)(unsafe.Pointer(&v)), c.size))
+	if err := c.took(m.Took()); err != nil {
+		var zero T
+		return zero, err
+	}
+	return v, nil
+}
+
+// took says whether what was taken was taken in the region.
+func (c *Conn[T]) took(pos uint64) error {
+	if c.closed.Load() && c.tookInZeroes(pos) {
+		return c.fail(opRecv, shm.ErrClosed)
+	}
+	c.core.KeepAlive()
+	return nil
+}
+
+//go:noinline
+func (c *Conn[T]) tookInZeroes(pos uint64) bool {
+	return !c.core.Gate.Gave(func() bool { return c.end.TookInZeroes(pos) })
+}
+
+// takeBytes is take of a message of varying length.
+//
+//go:noinline
+func (c *Conn[T]) takeBytes(m engine.Received) (v T, err error) {
+	if c.form == encoded {
+		return c.takeDecoded(m)
+	}
+	b := make([]byte, m.Len()) // what is empty is not nil
+	m.Read(b)
+	if err = c.took(m.Took()); err == nil {
+		setBytes(c.form, unsafe.Pointer(&v), b)
+	}
+	return v, err
+}
+
+// takeDecoded is apart, so that what others return is no garbage. The message is out when it
+// is decoded, and the lock free.
+//
+//go:noinline
+func (c *Conn[T]) takeDecoded(m engine.Received) (v T, err error) {
+	b := takeBuffer()
+	if n := m.Len(); cap(*b) < n {
+		*b = make([]byte, n)
+	} else {
+		*b = (*b)[:n]
+	}
+	m.Read(*b)
+	if err = c.took(m.Took()); err != nil {
+		giveBuffer(b)
+		return v, err
+	}
+	err = c.codec.Decode(*b, &v)
+	giveBuffer(b) // only here: of a decoder that panicked nobody knows what still reads it
+	if err != nil {
+		var zero T
+		return zero, c.fail(opRecv, codecError(err))
+	}
+	return v, nil
+}
+
+// Poll waits until Recv would not: a message is there, or the other end is gone and all
+// was received. It takes nothing, so that another may be first. [ErrDirection] where
+// messages do not go this way, ctx's error when ctx ends.
+func (c *Conn[T]) Poll(ctx context.Context) error {
+	if !object.Endless(ctx) {
+		if err := ctx.Err(); err != nil {
+			return c.fail(opPollConn, err)
+		}
+	}
+	if c.closed == nil || c.closed.Load() {
+		return c.fail(opPollConn, shm.ErrClosed)
+	}
+	var err error
+	if !c.end.Ready() {
+		w := c.core.WaiterWith(ctx, c.spinner)
+		err = c.end.Poll(w)
+		w.Done()
+	}
+	if err = c.core.Seen(err); err != nil {
+		return c.fail(opPollConn, err)
+	}
+	c.core.KeepAlive()
+	return nil
+}

@@ -55,13 +55,10 @@ func useListener(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 	if err != nil {
 		return
 	}
-	s, err := AttachStream(mem.Heap(StreamConfig{Buffer: 64}.Size()), env, true)
-	if err == nil {
-		return // no words yet
-	}
 	m := mem.Heap(StreamConfig{Buffer: 64}.Size())
 	StreamConfig{Buffer: 64}.Init(m, env.Self, 1)
-	if s, err = AttachStream(m, env, true); err != nil {
+	s, err := AttachStream(m, env, true)
+	if err != nil {
 		return
 	}
 	word := uint64(1)

@@ -23,7 +23,6 @@ type simStream struct {
 	finalW  [2]uint64
 	reset   [2]bool // its writer was told that all was not read, with finalR
 	finalR  [2]uint64
-	busy    map[*bool]*sim.Thread // who has a private lock
 	inside  map[*sim.Thread]func(v StreamView) string
 	refused bool
 	yes     bool // an Accept said so

@@ -62,6 +62,7 @@ type child struct {
 	page  []byte
 	gone  bool
 
+	unpin   func()               // of the tracer's thread; nil: it is not pinned for this child
 	monitor int                  // its runtime's monitor thread, traced, or 0
 	frozen  bool                 // the monitor is stopped
 	stops   chan unix.WaitStatus // closed when the monitor has ended
@@ -178,6 +179,12 @@ func (c *child) kill() error {
 	}
 	if err := unix.Kill(c.pid, unix.SIGKILL); err != nil {
 		return fmt.Errorf("stepkill: kill: %w", err)
+	}
+	// Who reaps may have to wait, spinning in the kernel, for another that was just reading
+	// what /proc has of the dead, and which waits for this very processor
+	// (proc_invalidate_siblings_dcache, up to Linux 6.18 at least): that takes seconds.
+	if c.unpin != nil {
+		c.unpin()
 	}
 	c.reapMonitor()
 	for !c.gone { // the stepped thread, and then, if that is another, the main one

@@ -4,6 +4,7 @@ package step_test
 
 import (
 	"errors"
+	_ "net" // a program that a loader places, as those are that use cgo
 	"os"
 	"path/filepath"
 	"slices"

@@ -58,8 +58,8 @@ const (
 // wake function is called once, beside it, when the child has been found
 // asleep. If there is a target the child runs to it at full speed.
 func (c *child) walk(kill func(point) bool, to *target, w *watch, wake func()) (d Death, ended bool, err error) {
-	unpin := c.pin()
-	defer unpin()
+	c.unpin = c.pin()
+	defer c.unpin()
 	k := &walker{child: c, kill: kill, to: to, w: w, wake: wake, u: pursuit{target: to, breaks: canBreak()}, shared: shared{pid: c.pid}}
 	if err := k.registers(); err != nil {
 		return d, false, err

@@ -28,7 +28,7 @@ func settings(t *testing.T) (l limits, seed uint64) {
 		}
 		l = limits{each: n, most: n - n/4, spread: n / 4, rest: n}
 	default:
-		l = limits{each: 10, most: 6, spread: 2}
+		l = limits{each: 8, most: 5, spread: 1}
 	}
 	seed, err := processSeed()
 	if err != nil {

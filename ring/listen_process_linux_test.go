@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -274,19 +273,7 @@ func TestManyStreamsAtOnce(t *testing.T) {
 	l := listen(t, r, "svc", &ring.ListenOptions{Buffer: 4096, Backlog: 16})
 	n, used := openObjects(t, r)
 	goroutines := runtime.NumGoroutine()
-	var served sync.WaitGroup
-	served.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			served.Go(func() {
-				io.Copy(c, c)
-				c.Close()
-			})
-		}
-	})
+	served := echo(l)
 	var callers []*testproc.Child
 	for range 5 {
 		c := caller.Start(t, r.Name())

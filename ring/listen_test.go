@@ -328,19 +328,7 @@ func TestManyStreams(t *testing.T) {
 	l := listen(t, r, "svc", &ring.ListenOptions{Buffer: 1024, Backlog: 3})
 	n, used := openObjects(t, r)
 	goroutines := runtime.NumGoroutine()
-	var served sync.WaitGroup
-	served.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			served.Go(func() {
-				io.Copy(c, c)
-				c.Close()
-			})
-		}
-	})
+	served := echo(l)
 	var dialled sync.WaitGroup
 	for i := range dialers {
 		dialled.Go(func() {
@@ -446,4 +434,22 @@ func TestStreamsShown(t *testing.T) {
 	for _, c := range []io.Closer{d, a, l} {
 		c.Close()
 	}
+}
+
+// echo gives each who dials back what it writes, until the listener is closed.
+func echo(l net.Listener) *sync.WaitGroup {
+	served := &sync.WaitGroup{}
+	served.Go(func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			served.Go(func() {
+				io.Copy(c, c)
+				c.Close()
+			})
+		}
+	})
+	return served
 }

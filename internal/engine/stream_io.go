@@ -196,24 +196,13 @@ func (s *Stream) Wrote() uint64 { return mem.Load64(s.out.w) }
 
 // ReadSoon is what one does after a fruitless look, before it has a Sleeper: it reports
 // whether something came within that many looks. WriteSoon is that of room.
-//
-//go:noinline
-func (s *Stream) ReadSoon(looks int) bool {
-	for paused := 0; paused < looks; {
-		if mem.Load64(s.in.w) != s.in.pos {
-			return true
-		}
-		n := 1 + paused/8
-		mem.Relax(n)
-		paused += n
-	}
-	return false
-}
+func (s *Stream) ReadSoon(looks int) bool  { return changesSoon(s.in.w, s.in.pos, looks) }
+func (s *Stream) WriteSoon(looks int) bool { return changesSoon(s.out.r, s.out.other, looks) }
 
 //go:noinline
-func (s *Stream) WriteSoon(looks int) bool {
+func changesSoon(index *uint64, from uint64, looks int) bool {
 	for paused := 0; paused < looks; {
-		if mem.Load64(s.out.r) != s.out.other {
+		if mem.Load64(index) != from {
 			return true
 		}
 		n := 1 + paused/8

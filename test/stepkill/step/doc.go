@@ -35,8 +35,8 @@
 // each step, looks at each system call, and kills after an instruction that
 // changed bytes or made a call that others can notice. A store of the value
 // that was there already changes nothing and does not count; nor does what
-// others changed while the victim executed what cannot write, as a process that
-// spins does.
+// others changed while the victim executed what reaches no memory that they map
+// (shared_linux.go).
 //
 // An effect is known by its instruction and by how many effects that
 // instruction has had before since the last system call, not by its number in

@@ -56,7 +56,7 @@ func (p *spinning) share(now int64, crowded bool) bool {
 		sys.Yield()
 	}
 	took := p.shared(now) - now
-	return took <= int64(spinMost) || p.budget > int64(spinMost)
+	return took <= int64(spinCheck) || p.budget > int64(spinMost)
 }
 
 // shared is when it has been given away, which began at now. The longer that took the
@@ -67,7 +67,7 @@ func (p *spinning) share(now int64, crowded bool) bool {
 func (p *spinning) shared(now int64) int64 {
 	if f := &p.few; f.are {
 		f.last = sys.MonotonicNow()
-		f.next = f.last + max(int64(fewGive), min(2*(f.last-now), int64(spinMost)))
+		f.next = f.last + max(int64(fewGive), min(2*(f.last-now), int64(spinCheck)))
 		f.gone = p.paused
 		now = f.last
 	}

@@ -150,7 +150,7 @@ func TestSpinnerThatWaitsForItsProcessor(t *testing.T) {
 
 // It gives the processor away the more seldom the longer that takes.
 func TestSharingThatTakesLongIsRare(t *testing.T) {
-	for _, tt := range []struct{ took, next time.Duration }{{0, fewGive}, {10 * time.Microsecond, 20 * time.Microsecond}, {time.Second, spinMost}} {
+	for _, tt := range []struct{ took, next time.Duration }{{0, fewGive}, {10 * time.Microsecond, 20 * time.Microsecond}, {time.Second, spinCheck}} {
 		p := &spinning{few: few{are: true}}
 		began := sys.MonotonicNow()
 		p.shared(began - int64(tt.took))

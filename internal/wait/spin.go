@@ -19,14 +19,17 @@ const (
 )
 
 // How long one spins. A sleep and its wake-up cost some 5 to 65 µs, so to spin
-// for about as long costs at most twice what is best; a waiter that spins in
-// vain again and again only glances, but for one wait in spinProbe. What counts
-// is only whether spinning paid: that a sleep was short does not say that a
-// spin would have paid, for the partner may be waiting for this very processor.
+// for about as long costs little more than twice what is best. It must be longer than
+// a wake-up takes, and the partner's answer: where it was 40 µs and a wake-up took 50,
+// two that had once slept each never saw the other spin, and slept for ever. A waiter
+// that spins in vain again and again only glances, but for one wait in spinProbe. What
+// counts is only whether spinning paid: that a sleep was short does not say that a spin
+// would have paid, for the partner may be waiting for this very processor.
 //
 // A process that has one processor is apart: few.go.
 const (
-	spinMost   = 40 * time.Microsecond
+	spinMost   = 150 * time.Microsecond
+	spinCheck  = 40 * time.Microsecond // between two times at which it lets others run
 	spinGlance = 2 * time.Microsecond
 	spinEver   = time.Second
 	spinProbe  = 16
@@ -179,6 +182,9 @@ func (s *Spinner) Lulls() bool {
 	return ok
 }
 
+// Spins reports whether there is a processor to be spent.
+func (s *Spinner) Spins() bool { return !simulated && s.Mode() != Sleep }
+
 // Defers reports whether a call may let some microseconds pass though what it waits for
 // may be there: not in mode Spin, which is for those who wait for latency above all.
 func (s *Spinner) Defers() bool { return s.Lulls() && s.Mode() != Spin }
@@ -221,7 +227,7 @@ func (w *Waiter) goesOn() bool {
 	mem.RaceDisable()
 	if p.start == 0 {
 		p.start = now
-		p.checks = now + int64(spinMost)
+		p.checks = now + int64(spinCheck)
 		if !processors.manyAt(now) {
 			p.few = few{are: true, last: now}
 		}
@@ -261,6 +267,35 @@ func (p *spinning) leave() {
 	}
 }
 
+// Renew has a spin that paid, though not for this call, go on as if it had begun now.
+//
+//go:norace
+func (w *Waiter) Renew() {
+	mem.RaceDisable()
+	if p := &w.spin; p.start != 0 {
+		p.of.observe(true)
+		p.start = sys.MonotonicNow()
+	}
+	mem.RaceEnable()
+}
+
+// SpinFrom has the spin that is about to begin count from a time of Now's on, for another
+// has spun for this call. That it was in vain has been told by the other.
+//
+//go:norace
+func (w *Waiter) SpinFrom(since int64) {
+	p := &w.spin
+	mem.RaceDisable()
+	if p.state == spinFresh && p.of.Mode() != Sleep {
+		p.begin()
+		p.tells = false
+		p.start, p.checks = since, since+int64(spinCheck)
+		p.few = few{are: !processors.manyAt(sys.MonotonicNow()), last: since}
+		p.join()
+	}
+	mem.RaceEnable()
+}
+
 // lookUp is what a waiter that spins for long does now and then: it lets others
 // run, in this process and in others (the partner may be waiting for this
 // processor), and sees whether the wait must end, which Sleep then says. It finds a
@@ -271,7 +306,7 @@ func (w *Waiter) lookUp(now int64) bool {
 	runtime.Gosched()
 	sys.Yield()
 	now = w.spin.shared(now)
-	w.spin.checks = now + int64(spinMost)
+	w.spin.checks = now + int64(spinCheck)
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/mem"
 )
 
 func lockThread(f func()) {
@@ -111,6 +112,60 @@ func TestWaitsTeach(t *testing.T) {
 	if vain() >= v {
 		t.Error("a spin and then success do not count")
 	}
+}
+
+// A spin that has paid for another goes on as if it had begun now; one that another has
+// spun for is over when that one's would be, and teaches nothing.
+func TestSpinsForOthers(t *testing.T) {
+	l := NewList()
+	have(t, true)
+	l.spin.vain.Store(100)
+	wt := l.Waiter(background)
+	wt.Renew() // it has not begun
+	if v := l.spin.vain.Load(); v != 100 {
+		t.Errorf("vain %d: a spin that has not begun paid", v)
+	}
+	for wt.spin.start == 0 {
+		wt.Spin()
+	}
+	begun := wt.spin.start
+	wt.spin.start -= int64(spinMost)
+	wt.Renew()
+	if wt.spin.start < begun || l.spin.vain.Load() >= 100 {
+		t.Errorf("renewed: begun %d ns before, vain %d", begun-wt.spin.start, l.spin.vain.Load())
+	}
+	wt.spin.again(false)
+	wt.Done()
+
+	v := l.spin.vain.Load()
+	wt = l.Waiter(background)
+	wt.SpinFrom(wt.Now() - int64(spinMost))
+	if crowd.Load() != 1 {
+		t.Errorf("%d spin, want 1", crowd.Load())
+	}
+	looks := 0
+	for wt.Spin() {
+		looks++
+	}
+	if looks > mem.PerMicro+1 {
+		t.Errorf("%d looks after a spin that was over", looks)
+	}
+	wt.spin.again(false)
+	wt.Done()
+	if crowd.Load() != 0 || l.spin.vain.Load() != v {
+		t.Errorf("%d spin, want none; vain %d, want %d", crowd.Load(), l.spin.vain.Load(), v)
+	}
+
+	wt = l.Waiter(background)
+	defer wt.Done()
+	start := wt.Now()
+	wt.SpinFrom(start)
+	for wt.Spin() {
+	}
+	if d := time.Duration(wt.Now() - start); d < spinMost {
+		t.Errorf("spun for %v, want %v at least", d, spinMost)
+	}
+	wt.spin.again(false)
 }
 
 func TestSpinEndsWithTheList(t *testing.T) {

@@ -170,5 +170,5 @@ func (e *streamEnd) close() bool {
 
 // waiter is how a call of the end waits.
 func (e *streamEnd) waiter(h *streamHalf) *wait.Waiter {
-	return e.core.List.WaiterWith(background, &h.spin).For(h.over)
+	return e.core.List.WaiterWith(background, h.spin).For(h.over)
 }

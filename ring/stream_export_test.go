@@ -10,6 +10,7 @@ import (
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
 
@@ -24,6 +25,24 @@ func LockStream(c *StreamConn) (unlock func()) {
 	c.end.in.lock.take()
 	return c.end.in.lock.unlock
 }
+
+// SpinWatch has Reads spin for a second, so that who watches goes on to.
+func SpinWatch(t testing.TB) {
+	watch.spin.SetMode(wait.Spin)
+	t.Cleanup(func() { watch.spin.SetMode(wait.Adaptive) })
+}
+
+// Watching is whether somebody watches, and how many Reads are parked.
+func Watching() (on bool, parked int) {
+	watch.mu.Lock()
+	defer watch.mu.Unlock()
+	return watch.on, len(watch.parked)
+}
+
+// StreamTrusts reports whether a Read that begins quietly naps, and StreamNaps whether one
+// does.
+func StreamTrusts(c *StreamConn) bool { return c.end.in.nap.trust > 0 }
+func StreamNaps(c *StreamConn) bool   { return c.end.in.nap.on.Load() }
 
 type streamTestAddr string
 

@@ -35,14 +35,13 @@ type streamHalf struct {
 	state    atomic.Int32 // streamOpen…; only grows
 	waits    atomic.Bool  // somebody is at H1 to H4
 	deadline atomic.Int64 // CLOCK_MONOTONIC; 0: none
-	spin     wait.Spinner
+	spin     *wait.Spinner
 	what     uint64 // engine.EndReading or EndWriting
-	nap      streamNap
+	park     streamPark
 
 	// Of who has the lock.
-	by    streamSleeper
-	shy   bool   // one was roused, and of an idle one nothing has come since
-	wrote uint64 // by this end, when it last read something
+	by  streamSleeper
+	nap streamNap
 }
 
 const (
@@ -57,9 +56,12 @@ var background = context.Background()
 const century = 100 * 365 * 24 * time.Hour
 
 func (h *streamHalf) init(e *streamEnd, what uint64) {
-	h.end, h.what, h.over = e, what, e.eng.Flag(what)
+	h.end, h.what, h.over, h.spin = e, what, e.eng.Flag(what), &watch.spin
+	if what == engine.EndWriting {
+		h.spin = new(wait.Spinner)
+	}
 	h.lock.init()
-	h.nap.init()
+	h.park.init()
 }
 
 // ended is why no call of the half goes on; nil: it may.
@@ -67,10 +69,16 @@ func (h *streamHalf) ended() error {
 	if h.state.Load() != streamOpen || h.end.core.Closed.Load() {
 		return h.why()
 	}
-	if d := h.deadline.Load(); d != 0 && sys.MonotonicNow() >= d {
+	if h.due() {
 		return os.ErrDeadlineExceeded
 	}
 	return nil
+}
+
+// due reports whether the deadline is over.
+func (h *streamHalf) due() bool {
+	d := h.deadline.Load()
+	return d != 0 && sys.MonotonicNow() >= d
 }
 
 func (h *streamHalf) why() error {
@@ -113,7 +121,9 @@ func (h *streamHalf) read(p []byte) (n int, err error) {
 	if err == engine.ErrEmpty || err == engine.ErrOver {
 		n, err = h.readLate(p)
 	}
-	h.wrote = e.eng.Wrote()
+	if n > 0 {
+		h.nap.wrote = e.eng.Wrote()
+	}
 	if e.core.Closed.Load() {
 		return h.inRegion(n, err, e.eng.ReadInZeroes)
 	}
@@ -124,13 +134,16 @@ func (h *streamHalf) read(p []byte) (n int, err error) {
 //
 //go:noinline
 func (h *streamHalf) readLate(p []byte) (n int, err error) {
-	if !h.idle() && h.end.eng.ReadSoon(h.spin.Looks()) {
+	if watch.n.Load() == 0 && !h.naps() && h.end.eng.ReadSoon(h.spin.Looks()) {
 		h.spin.Seen()
 		if n, err = h.end.eng.TryRead(p); err != engine.ErrEmpty && err != engine.ErrOver {
 			return n, err
 		}
 	}
-	return h.await(p, (*engine.Stream).TryRead, (*engine.Stream).Read)
+	h.nap.began = h.quiet()
+	n, err = h.await(p, (*engine.Stream).TryRead, (*engine.Stream).Read)
+	h.learn(n, err)
+	return n, err
 }
 
 func (h *streamHalf) write(p []byte) (n int, err error) {
@@ -139,6 +152,7 @@ func (h *streamHalf) write(p []byte) (n int, err error) {
 	}
 	defer h.lock.unlock()
 	e := h.end
+	defer watch.spoke(&e.in)
 	for n < len(p) && err == nil {
 		var k int
 		k, err = e.eng.TryWrite(p[n:])
@@ -174,30 +188,32 @@ type (
 // await is H1 to H4: it makes attempts, and waits in between.
 func (h *streamHalf) await(p []byte, try attempt, late lateAttempt) (n int, err error) {
 	h.waits.Store(true) // H1
-	idle := h.idle()
-	for napped := !idle; ; napped = true {
+	defer h.passed()    // p may be memory that faults
+	for first := true; ; first = false {
 		h.over.Store(false) // H2
 		if why := h.ended(); why != nil {
-			h.shy = true
 			if why == os.ErrDeadlineExceeded {
 				n, err = try(h.end.eng, p)
 			}
 			if why != os.ErrDeadlineExceeded || again(err) {
-				n, err = 0, why
+				return 0, why
 			}
-			break
+			return n, err
 		}
-		if !napped {
-			h.nap.take(h.over)
+		if first && h.naps() {
+			watch.nap(h)
 			continue
 		}
 		if n, err = h.once(p, late); !again(err) {
-			h.shy = h.shy && !(idle && n > 0)
-			break
+			return n, err
 		}
 	}
+}
+
+// passed ends a wait.
+func (h *streamHalf) passed() {
 	h.waits.Store(false)
-	return n, err
+	watch.leave(h, false)
 }
 
 // again reports that an attempt was in vain, and may be made again.
@@ -235,7 +251,7 @@ func (h *streamHalf) stop(state int32) {
 // rouse is O3 and O4.
 func (h *streamHalf) rouse() {
 	h.over.Store(true)
-	h.nap.end()
+	h.park.tell()
 	h.end.core.List.End(h.over)
 	h.lock.rouse()
 }
@@ -269,24 +285,4 @@ func (h *streamHalf) setDeadline(t time.Time) {
 	if h.waits.Load() || h.lock.waitedFor() { // O2
 		h.rouse()
 	}
-}
-
-// A streamSleeper is a Waiter that knows the deadline.
-type streamSleeper struct {
-	*wait.Waiter
-	h *streamHalf
-}
-
-func (s *streamSleeper) Sleep(w *uint32, v uint32) error { return s.SleepUntil(w, v, 0) }
-
-func (s *streamSleeper) SleepUntil(w *uint32, v uint32, limit int64) error {
-	if d := s.h.deadline.Load(); d != 0 {
-		if s.Now() >= d {
-			return os.ErrDeadlineExceeded
-		}
-		if limit == 0 || d < limit {
-			limit = d
-		}
-	}
-	return s.Waiter.SleepUntil(w, v, limit)
 }

@@ -1,0 +1,201 @@
+package ring
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/wait"
+)
+
+// A streamWatch is how the Reads of one process, of all its streams and regions, spin: one
+// of them does, the watcher, and looks for all; the others are parked, each on a channel,
+// and need neither a processor nor a thread. What a program does with a hundred clients
+// costs so one processor's spare time, and no system call while there is something to do.
+//
+//	none → parked → told → none            a Read's places, moved with mu held
+//	none → watcher; parked → watcher       and who watches
+//
+//	P1  who would spin takes mu: nobody watches: it does; else it is parked
+//	P2  a pass of the watcher's looks for each that is parked, and tells those for whom
+//	    there is something: bytes, an end, its region's Close, its deadline
+//	P3  who does not watch any more (its bytes have come, it goes to sleep in the kernel,
+//	    its call is over, or panics) hands the watch to one that is parked, and tells it
+//	P4  who was told looks by itself; who has the watch goes on with P2
+//
+// So as long as somebody is parked somebody watches, or has been told to: what comes after
+// P1 is found by the next pass, also by that of a later watcher. A Read that naps
+// (stream_nap.go) is parked, too, but the watch is not handed to it, and it does not rely on
+// a watcher: there may be none.
+//
+// Its own Close, a new deadline and a CloseRead tell a Read that is parked as they rouse one
+// that sleeps (streamHalf). To be told without a reason costs a look.
+//
+// The watcher spins for as long as others do, from when something was last found for
+// anybody. Who gets the watch because that was over does not begin anew, so that all go to
+// sleep, one after the other; a spin in vain counts once. In each pass the goroutines of
+// this process have their turn, and other processes have theirs when the pass was in vain:
+// those that are parked may be waiting for them.
+//
+// Nothing of it is in the region. A death ends the whole watch; the peers of a process
+// that is stopped wait as for a stopped reader.
+type streamWatch struct {
+	spin wait.Spinner // all Reads'
+
+	mu     sync.Mutex
+	on     bool // somebody watches
+	parked []*streamHalf
+	n      atomic.Int32 // of parked
+	passes uint
+	ticks  bool // tick runs
+}
+
+var watch streamWatch
+
+// watchClock is after how many passes the watcher looks at deadlines.
+const watchClock = 32
+
+// A streamPark is a Read's part of the watch. What is not its own is mu's.
+type streamPark struct {
+	told  chan struct{} // has room for one
+	place int           // in parked, from 1; 0: none
+	naps  bool
+	since int64 // when it was parked, CLOCK_MONOTONIC
+	until int64 // its deadline then; 0: none
+
+	watches bool // the Read's own while it is not parked
+	late    bool // it has got the watch since the spin was over
+}
+
+func (p *streamPark) init() { p.told = make(chan struct{}, 1) }
+
+func (p *streamPark) tell() {
+	select {
+	case p.told <- struct{}{}:
+	default:
+	}
+}
+
+// forget is before a Read is parked: what it was told belongs to a former time.
+func (p *streamPark) forget() {
+	select {
+	case <-p.told:
+	default:
+	}
+}
+
+// spins is a Spin of a Read's: P1 to P4. It says no, too, when the deadline is over.
+func (w *streamWatch) spins(h *streamHalf, by *wait.Waiter) bool {
+	if !h.park.watches {
+		if !w.takes(h) {
+			return !h.due()
+		}
+		if h.park.late {
+			by.SpinFrom(h.park.since)
+		}
+	}
+	if !by.Spin() {
+		w.leave(h, true)
+		return false
+	}
+	if w.n.Load() == 0 {
+		return true
+	}
+	if w.pass() {
+		by.Renew()
+	} else {
+		sys.Yield()
+	}
+	runtime.Gosched()
+	if h.due() {
+		w.leave(h, false)
+		return false
+	}
+	return true
+}
+
+// takes is P1: it reports whether h watches, and else waits until it is told to look.
+func (w *streamWatch) takes(h *streamHalf) bool {
+	h.park.forget()
+	w.mu.Lock()
+	if !w.on {
+		w.on, h.park.watches, h.park.late = true, true, false
+		w.mu.Unlock()
+		return true
+	}
+	w.add(h, false)
+	w.mu.Unlock()
+	w.await(h)
+	return h.park.watches
+}
+
+// await is to be told, or to be over.
+func (w *streamWatch) await(h *streamHalf) {
+	if !h.over.Load() {
+		<-h.park.told
+	}
+	w.mu.Lock()
+	w.remove(h)
+	w.mu.Unlock()
+}
+
+func (w *streamWatch) add(h *streamHalf, naps bool) {
+	w.parked = append(w.parked, h)
+	w.n.Store(int32(len(w.parked)))
+	p := &h.park
+	p.place, p.naps, p.since, p.until = len(w.parked), naps, sys.MonotonicNow(), h.deadline.Load()
+}
+
+func (w *streamWatch) remove(h *streamHalf) {
+	i, last := h.park.place-1, len(w.parked)-1
+	if i < 0 {
+		return
+	}
+	w.parked[i] = w.parked[last]
+	w.parked[i].park.place = i + 1
+	w.parked[last], w.parked = nil, w.parked[:last]
+	w.n.Store(int32(last))
+	h.park.place = 0
+}
+
+// leave is P3. late: since the spin is over.
+func (w *streamWatch) leave(h *streamHalf, late bool) {
+	if !h.park.watches {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h.park.watches, w.on = false, false
+	for _, next := range w.parked {
+		if !next.park.naps {
+			w.remove(next)
+			w.on, next.park.watches, next.park.late = true, true, late
+			next.park.tell()
+			return
+		}
+	}
+}
+
+// pass is P2. It reports whether there was something for anybody.
+func (w *streamWatch) pass() (some bool) {
+	if !w.mu.TryLock() {
+		return false
+	}
+	defer w.mu.Unlock()
+	now := int64(0)
+	if w.passes++; w.passes%watchClock == 0 {
+		now = sys.MonotonicNow()
+	}
+	for i := 0; i < len(w.parked); {
+		h := w.parked[i]
+		if !h.end.eng.Ready() && !h.end.core.Closed.Load() && (h.park.until == 0 || now < h.park.until) {
+			i++
+			continue
+		}
+		w.remove(h)
+		h.park.tell()
+		some = true
+	}
+	return some
+}

@@ -1,0 +1,334 @@
+package ring_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"os"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
+)
+
+// awaitWatch waits until somebody watches, or nobody, and so many Reads are parked.
+func awaitWatch(t *testing.T, on bool, parked int) {
+	t.Helper()
+	for start := time.Now(); ; time.Sleep(50 * time.Microsecond) {
+		o, n := ring.Watching()
+		if o == on && n == parked {
+			return
+		}
+		if time.Since(start) > testproc.Patience {
+			t.Fatalf("watched: %v, and %d are parked; want %v and %d", o, n, on, parked)
+		}
+	}
+}
+
+// readBegins begins a Read, and returns where its error comes.
+func readBegins(c net.Conn) chan error {
+	errs := make(chan error, 1)
+	go func() { errs <- reading(c) }()
+	return errs
+}
+
+// Many Reads that wait: one of them watches, and each hears of its own bytes, whichever
+// comes first.
+func TestStreamWatch(t *testing.T) {
+	ring.SpinWatch(t)
+	const many = 8
+	r := region(t)
+	var ends [many]*ring.StreamPair
+	for i := range ends {
+		ends[i] = ring.NewStreamPair(t, r, 128)
+	}
+	for range 10 {
+		var errs [many]chan error
+		for i, p := range ends {
+			errs[i] = readBegins(p.Dialer)
+			awaitWatch(t, true, i)
+		}
+		for left, i := range rand.Perm(many) {
+			writes(t, ends[i].Acceptor, "x")
+			endsWith(t, fmt.Sprint("Read ", i), errs[i], nil)
+			awaitWatch(t, many-left > 1, max(0, many-left-2))
+		}
+	}
+}
+
+// However the call ends that watches, another watches then.
+func TestStreamWatchIsHandedOn(t *testing.T) {
+	ring.SpinWatch(t)
+	for name, tt := range map[string]struct {
+		end  func(t *testing.T, r *shm.Region, p *ring.StreamPair)
+		want error
+	}{
+		"bytes":        {func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { writes(t, p.Acceptor, "x") }, nil},
+		"Close":        {func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { p.Dialer.Close() }, net.ErrClosed},
+		"CloseRead":    {func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { p.Dialer.CloseRead() }, io.EOF},
+		"peer's Close": {func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { p.Acceptor.Close() }, io.EOF},
+		"deadline": {func(t *testing.T, _ *shm.Region, p *ring.StreamPair) {
+			p.Dialer.SetReadDeadline(time.Unix(1, 0))
+		}, os.ErrDeadlineExceeded},
+		"Region.Close": {func(t *testing.T, r *shm.Region, _ *ring.StreamPair) { r.Close() }, shm.ErrClosed},
+		"a fault":      {func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { writes(t, p.Acceptor, "x") }, errFault},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := shmtest.Region(t)
+			p, other := ring.NewStreamPair(t, r, 128), ring.NewStreamPair(t, region(t), 128)
+			first := make(chan error, 1)
+			go func() {
+				if tt.want != errFault {
+					first <- reading(p.Dialer)
+					return
+				}
+				if b := mapped(t, unix.PROT_READ); faults(func() { p.Dialer.Read(b) }) {
+					first <- errFault
+				} else {
+					first <- nil
+				}
+			}()
+			awaitWatch(t, true, 0)
+			second := readBegins(other.Dialer)
+			awaitWatch(t, true, 1)
+			tt.end(t, r, p)
+			endsWith(t, "the watcher's Read", first, tt.want)
+			awaitWatch(t, true, 0)
+			writes(t, other.Acceptor, "x")
+			endsWith(t, "the other's", second, nil)
+			awaitWatch(t, false, 0)
+		})
+	}
+}
+
+var errFault = errors.New("a fault")
+
+// Who is parked hears of all that ends a Read, while another watches.
+func TestStreamWatchTells(t *testing.T) {
+	ring.SpinWatch(t)
+	for name, tt := range map[string]struct {
+		before, then func(t *testing.T, r *shm.Region, p *ring.StreamPair)
+		want         error
+	}{
+		"Close":        {then: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { p.Dialer.Close() }, want: net.ErrClosed},
+		"CloseRead":    {then: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { p.Dialer.CloseRead() }, want: io.EOF},
+		"peer's Close": {then: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { p.Acceptor.Close() }, want: io.EOF},
+		"peer's Close, of what was written here": {
+			before: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { writes(t, p.Dialer, "x") },
+			then:   func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { p.Acceptor.Close() }, want: syscall.ECONNRESET},
+		"peer's CloseWrite": {then: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) { p.Acceptor.CloseWrite() }, want: io.EOF},
+		"a new deadline": {then: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) {
+			p.Dialer.SetReadDeadline(time.Now().Add(time.Millisecond))
+		}, want: os.ErrDeadlineExceeded},
+		"its deadline": {before: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) {
+			p.Dialer.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
+		}, want: os.ErrDeadlineExceeded},
+		"Region.Close": {then: func(t *testing.T, r *shm.Region, _ *ring.StreamPair) { r.Close() }, want: shm.ErrClosed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			watcher := ring.NewStreamPair(t, region(t), 128)
+			first := readBegins(watcher.Dialer)
+			awaitWatch(t, true, 0)
+			r := region(t)
+			p := ring.NewStreamPair(t, r, 128)
+			if tt.before != nil {
+				tt.before(t, r, p)
+			}
+			second := readBegins(p.Dialer)
+			if tt.then != nil {
+				awaitWatch(t, true, 1)
+				tt.then(t, r, p)
+			}
+			endsWith(t, "the parked Read", second, tt.want)
+			awaitWatch(t, true, 0)
+			writes(t, watcher.Acceptor, "x")
+			endsWith(t, "the watcher's", first, nil)
+		})
+	}
+}
+
+// The watcher's own deadline ends it, though others keep it at work.
+func TestStreamWatchersDeadline(t *testing.T) {
+	r := region(t)
+	p, other := ring.NewStreamPair(t, r, 128), ring.NewStreamPair(t, r, 128)
+	ring.SpinWatch(t)
+	testproc.OK(t, p.Dialer.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
+	first := readBegins(p.Dialer)
+	stop := make(chan bool)
+	var echoes sync.WaitGroup
+	echoes.Go(func() {
+		for b := make([]byte, 1); ; {
+			if _, err := other.Dialer.Read(b); err != nil {
+				return
+			}
+			other.Dialer.Write(b)
+		}
+	})
+	echoes.Go(func() {
+		defer other.Acceptor.Close()
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				writes(t, other.Acceptor, "x")
+				reads(t, other.Acceptor, "x")
+			}
+		}
+	})
+	endsWith(t, "the watcher's Read", first, os.ErrDeadlineExceeded)
+	close(stop)
+	echoes.Wait()
+}
+
+// Where the peer only answers, a Read naps until something was asked; and no more where
+// it has spoken unasked.
+func TestStreamNaps(t *testing.T) {
+	d, a, _ := stream(t, 128)
+	ask := func(nap bool) {
+		t.Helper()
+		answer := readBegins(d)
+		for start := time.Now(); nap && !ring.StreamNaps(d); time.Sleep(10 * time.Microsecond) {
+			if len(answer) > 0 || time.Since(start) > testproc.Patience {
+				t.Fatal("it does not nap")
+			}
+			if time.Since(start)%(5*time.Millisecond) < 100*time.Microsecond { // it was over before it was seen
+				writes(t, d, "?")
+				reads(t, a, "?")
+				writes(t, a, "!")
+				endsWith(t, "Read", answer, nil)
+				answer = readBegins(d)
+			}
+		}
+		writes(t, d, "?")
+		reads(t, a, "?")
+		writes(t, a, "!")
+		endsWith(t, "Read", answer, nil)
+	}
+	writes(t, d, "?")
+	reads(t, a, "?")
+	writes(t, a, "!")
+	reads(t, d, "!")
+	if ring.StreamTrusts(d) {
+		t.Error("an end that asked before it read learned that its peer only answers")
+	}
+	answer := readBegins(d)
+	time.Sleep(time.Millisecond) // else it begins after the question
+	writes(t, d, "?")
+	reads(t, a, "?")
+	writes(t, a, "!")
+	endsWith(t, "Read", answer, nil)
+	for start := time.Now(); !ring.StreamTrusts(d); {
+		ask(false)
+		if time.Since(start) > testproc.Patience {
+			t.Fatal("it does not learn that its peer only answers")
+		}
+	}
+	ask(true)
+
+	// With somebody who watches.
+	w := ring.NewStreamPair(t, region(t), 128)
+	ring.SpinWatch(t)
+	other := readBegins(w.Dialer)
+	awaitWatch(t, true, 0)
+	ask(true)
+	writes(t, w.Acceptor, "x")
+	endsWith(t, "the watcher's Read", other, nil)
+
+	// Unasked.
+	writes(t, a, "!")
+	endsWith(t, "a Read", readBegins(d), nil)
+	answer = readBegins(d)
+	time.Sleep(time.Millisecond)
+	writes(t, a, "!")
+	endsWith(t, "a Read", answer, nil)
+	if ring.StreamTrusts(d) {
+		t.Error("it was spoken to unasked, and naps")
+	}
+}
+
+// A Read that naps is roused by all that ends a Read, and by what comes.
+func TestStreamNapEnds(t *testing.T) {
+	for name, tt := range map[string]struct {
+		then func(d, a net.Conn)
+		want error
+	}{
+		"bytes":        {func(_, a net.Conn) { io.WriteString(a, "x") }, nil},
+		"Close":        {func(d, _ net.Conn) { d.Close() }, net.ErrClosed},
+		"deadline":     {func(d, _ net.Conn) { d.SetReadDeadline(time.Unix(1, 0)) }, os.ErrDeadlineExceeded},
+		"soon":         {func(d, _ net.Conn) { d.SetReadDeadline(time.Now().Add(time.Millisecond)) }, os.ErrDeadlineExceeded},
+		"peer's Close": {func(_, a net.Conn) { a.Close() }, io.EOF},
+	} {
+		t.Run(name, func(t *testing.T) {
+			d, a, _ := stream(t, 128)
+			for start := time.Now(); !ring.StreamTrusts(d); {
+				answer := readBegins(d)
+				time.Sleep(100 * time.Microsecond)
+				testproc.OK(t, d.SetReadDeadline(time.Unix(1, 0)))
+				endsWith(t, "Read", answer, os.ErrDeadlineExceeded)
+				testproc.OK(t, d.SetReadDeadline(time.Time{}))
+				if time.Since(start) > testproc.Patience {
+					t.Fatal("it does not learn from being roused")
+				}
+			}
+			answer := readBegins(d)
+			time.Sleep(100 * time.Microsecond)
+			tt.then(d, a)
+			endsWith(t, "a Read", answer, tt.want)
+		})
+	}
+}
+
+// Clients and servers of many streams, with deadlines that end Reads at any time: every
+// byte comes, once and in its order.
+func TestStreamWatchHammer(t *testing.T) {
+	const many, each = 12, 200
+	r := region(t)
+	var all sync.WaitGroup
+	for range many {
+		p := ring.NewStreamPair(t, r, 128)
+		all.Go(func() { io.Copy(p.Acceptor, struct{ io.Reader }{p.Acceptor}); p.Acceptor.Close() })
+		answers := make(chan byte, 1)
+		all.Go(func() {
+			b := make([]byte, 1)
+			for {
+				switch _, err := p.Dialer.Read(b); {
+				case err == nil:
+					answers <- b[0]
+				case errors.Is(err, os.ErrDeadlineExceeded):
+					p.Dialer.SetReadDeadline(time.Now().Add(time.Duration(rand.IntN(300)) * time.Microsecond))
+				default:
+					close(answers)
+					return
+				}
+			}
+		})
+		all.Go(func() {
+			defer p.Dialer.CloseWrite()
+			for i := range each {
+				if rand.IntN(8) == 0 {
+					p.Dialer.SetReadDeadline(time.Unix(1, 0))
+				}
+				if _, err := p.Dialer.Write([]byte{byte(i)}); err != nil {
+					t.Error(err)
+					return
+				}
+				if b, ok := <-answers; !ok || b != byte(i) {
+					t.Errorf("%d after %d, %v", b, i, ok)
+					return
+				}
+			}
+		})
+	}
+	all.Wait()
+	awaitWatch(t, false, 0)
+}

@@ -5,6 +5,7 @@ import (
 	"net"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -43,6 +44,41 @@ func Watching() (on bool, parked int) {
 // does.
 func StreamTrusts(c *StreamConn) bool { return c.end.in.nap.trust > 0 }
 func StreamNaps(c *StreamConn) bool   { return c.end.in.nap.on.Load() }
+
+// NoTicks has naps last until they are ended.
+func NoTicks(t testing.TB) {
+	ticks := func(on bool) {
+		watch.mu.Lock()
+		watch.ticks = on
+		watch.mu.Unlock()
+	}
+	for free := false; !free; time.Sleep(napTick) {
+		watch.mu.Lock()
+		free = !watch.ticks
+		watch.mu.Unlock()
+	}
+	ticks(true)
+	t.Cleanup(func() { ticks(false) })
+}
+
+// ParkRoused parks a Read that was roused before, while somebody seems to watch.
+func ParkRoused(c *StreamConn) (watches bool) {
+	c.end.in.over.Store(true)
+	watch.mu.Lock()
+	watch.on = true
+	watch.mu.Unlock()
+	watches = watch.takes(&c.end.in)
+	watch.mu.Lock()
+	watch.on = false
+	watch.mu.Unlock()
+	return watches
+}
+
+// NapAsked is a nap that begins when something was written.
+func NapAsked(c *StreamConn) {
+	testproc.Get(c.Write([]byte("?")))
+	watch.nap(&c.end.in)
+}
 
 type streamTestAddr string
 

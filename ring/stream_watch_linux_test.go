@@ -256,6 +256,106 @@ func TestStreamNaps(t *testing.T) {
 	}
 }
 
+// trusting is a stream whose Reads nap, if they begin quietly, at its dialer.
+func trusting(t *testing.T) (d, a *ring.StreamConn) {
+	t.Helper()
+	d, a, _ = stream(t, 128)
+	for start := time.Now(); !ring.StreamTrusts(d); {
+		answer := readBegins(d)
+		time.Sleep(100 * time.Microsecond)
+		testproc.OK(t, d.SetReadDeadline(time.Unix(1, 0)))
+		endsWith(t, "Read", answer, os.ErrDeadlineExceeded)
+		testproc.OK(t, d.SetReadDeadline(time.Time{}))
+		if time.Since(start) > testproc.Patience {
+			t.Fatal("it does not learn from being roused")
+		}
+	}
+	return d, a
+}
+
+// All Reads that wait for long sleep in the kernel, each where its bytes wake it.
+func TestStreamWatchSleeps(t *testing.T) {
+	r := region(t)
+	var ends [6]*ring.StreamPair
+	var errs [len(ends)]chan error
+	for i := range ends {
+		ends[i] = ring.NewStreamPair(t, r, 128)
+		errs[i] = readBegins(ends[i].Dialer)
+	}
+	for _, p := range ends {
+		shmtest.AwaitWaiting(t, r, p.Name, 1)
+	}
+	awaitWatch(t, false, 0)
+	for i, p := range ends {
+		writes(t, p.Acceptor, "x")
+		endsWith(t, fmt.Sprint("Read ", i), errs[i], nil)
+	}
+}
+
+// Who was roused before it was parked, or has asked before its nap, does not wait.
+func TestStreamRousedBefore(t *testing.T) {
+	d, _, _ := stream(t, 128)
+	endsWith(t, "who was roused", blocked(func() error {
+		if ring.ParkRoused(d) {
+			return errors.New("it watches, beside another")
+		}
+		return nil
+	}), nil)
+	awaitWatch(t, false, 0)
+}
+
+func TestStreamAskedBefore(t *testing.T) {
+	d, _ := trusting(t)
+	ring.NoTicks(t)
+	endsWith(t, "who has asked", blocked(func() error { ring.NapAsked(d); return nil }), nil)
+	awaitWatch(t, false, 0)
+}
+
+// Its own Write ends a nap: then it watches, or is as one who is parked, who may.
+func TestStreamAsking(t *testing.T) {
+	d, a := trusting(t)
+	w := ring.NewStreamPair(t, region(t), 128)
+	ring.NoTicks(t)
+	ring.SpinWatch(t)
+	answer := readBegins(d)
+	awaitWatch(t, false, 1)
+	writes(t, d, "?")
+	awaitWatch(t, true, 0)
+	writes(t, a, "!")
+	endsWith(t, "Read", answer, nil)
+
+	answer = readBegins(d)
+	awaitWatch(t, false, 1)
+	other := readBegins(w.Dialer)
+	awaitWatch(t, true, 1)
+	writes(t, d, "?")
+	writes(t, w.Acceptor, "x")
+	endsWith(t, "the watcher's Read", other, nil)
+	awaitWatch(t, true, 0)
+	writes(t, a, "!")
+	endsWith(t, "Read", answer, nil)
+}
+
+// A server that reads while it works on an answer, and is roused when it is done, expects
+// the next question.
+func TestStreamServerExpects(t *testing.T) {
+	d, a := trusting(t)
+	ring.NoTicks(t)
+	ring.SpinWatch(t)
+	writes(t, a, "?")
+	reads(t, d, "?")
+	while := readBegins(d)
+	awaitWatch(t, false, 1)
+	writes(t, d, "!")
+	testproc.OK(t, d.SetReadDeadline(time.Unix(1, 0)))
+	endsWith(t, "a Read", while, os.ErrDeadlineExceeded)
+	testproc.OK(t, d.SetReadDeadline(time.Time{}))
+	next := readBegins(d)
+	awaitWatch(t, true, 0)
+	writes(t, a, "?")
+	endsWith(t, "the next", next, nil)
+}
+
 // A Read that naps is roused by all that ends a Read, and by what comes.
 func TestStreamNapEnds(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -269,17 +369,7 @@ func TestStreamNapEnds(t *testing.T) {
 		"peer's Close": {func(_, a net.Conn) { a.Close() }, io.EOF},
 	} {
 		t.Run(name, func(t *testing.T) {
-			d, a, _ := stream(t, 128)
-			for start := time.Now(); !ring.StreamTrusts(d); {
-				answer := readBegins(d)
-				time.Sleep(100 * time.Microsecond)
-				testproc.OK(t, d.SetReadDeadline(time.Unix(1, 0)))
-				endsWith(t, "Read", answer, os.ErrDeadlineExceeded)
-				testproc.OK(t, d.SetReadDeadline(time.Time{}))
-				if time.Since(start) > testproc.Patience {
-					t.Fatal("it does not learn from being roused")
-				}
-			}
+			d, a := trusting(t)
 			answer := readBegins(d)
 			time.Sleep(100 * time.Microsecond)
 			tt.then(d, a)

@@ -38,6 +38,7 @@ var areas = []area{
 	{"pipe", pipeMutations},
 	{"stream", streamMutations},
 	{"stream_conn", streamConnMutations},
+	{"stream_watch", streamWatchMutations},
 	{"broadcast", broadcastMutations},
 	{"sync", syncMutations},
 	{"close", closeMutations},

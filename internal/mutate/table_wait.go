@@ -204,11 +204,11 @@ var waitMutations = []mutation{
 		promise: "nor was what is there when it has been taken away", pkg: "./internal/wait", run: "TestSpinnerWhoseProcessorWasTaken$",
 	},
 	{
-		file: "internal/wait/few.go", from: `took <= int64(spinMost) || p.budget > int64(spinMost)`, to: `true`,
+		file: "internal/wait/few.go", from: `took <= int64(spinCheck) || p.budget > int64(spinMost)`, to: `true`,
 		promise: "who waits long for its processor sleeps", pkg: "./internal/wait", run: "TestSpinnerThatWaitsForItsProcessor$",
 	},
 	{
-		file: "internal/wait/few.go", from: `min(2*(f.last-now), int64(spinMost))`, to: `0`,
+		file: "internal/wait/few.go", from: `min(2*(f.last-now), int64(spinCheck))`, to: `0`,
 		promise: "a yield that takes long is rare", pkg: "./internal/wait", run: "TestSharingThatTakesLongIsRare$",
 	},
 	{

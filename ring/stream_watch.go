@@ -53,6 +53,8 @@ type streamWatch struct {
 
 var watch streamWatch
 
+func init() { watch.spin.ForAll() }
+
 // watchClock is after how many passes the watcher looks at deadlines.
 const watchClock = 32
 

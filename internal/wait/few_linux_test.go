@@ -123,6 +123,13 @@ func TestSpinnerSharesItsProcessor(t *testing.T) {
 	if l.spin.vain.Load() >= v {
 		t.Error("what came after that does not count")
 	}
+
+	l.spin.ForAll()
+	v = l.spin.vain.Load()
+	spun(given)
+	if l.spin.vain.Load() != v {
+		t.Error("what was there then counts, of one who spins for many")
+	}
 }
 
 // So is what is there when it has been taken away.

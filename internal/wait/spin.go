@@ -42,6 +42,7 @@ type Spinner struct {
 	vain  atomic.Int32 // 0: lately spinning always paid; vainMost: never
 	waits atomic.Uint32
 	rare  atomic.Int32 // with few processors: how often spinProbe is doubled
+	all   bool
 }
 
 const vainMost = 1 << 10
@@ -52,6 +53,12 @@ func NewSpinner(m Mode) *Spinner {
 	s.SetMode(m)
 	return s
 }
+
+// ForAll makes it that of spins for many goroutines of the process. What came while
+// one of these, or another process, had the processor says nothing of those spins: a
+// sleep would end late that another must end, on another processor. It is called before
+// the first wait.
+func (s *Spinner) ForAll() { s.all = true }
 
 // SetMode changes the mode of the waits that begin from now on.
 func (s *Spinner) SetMode(m Mode) { s.mode.Store(int32(m)) }
@@ -344,7 +351,9 @@ func (w *Waiter) learn() {
 	p := &w.spin
 	p.leave()
 	if p.budget > 0 {
-		p.of.observe(!p.brought())
+		if b := p.brought(); !b || !p.of.all {
+			p.of.observe(!b)
+		}
 	}
 	if w.place == placeNone {
 		return

@@ -35,6 +35,12 @@ var connCopy = contest{what: "a stream, `io.Copy` of 1 MiB", kind: "large", byte
 
 func BenchmarkConnCopy(b *testing.B) { connCopy.run(b) }
 
+var connCopyWide = contest{what: "a stream with 4 MiB each way, `io.Copy` of 1 MiB", kind: "large", bytes: 1 << 20, of: []contestant{
+	{two, "net.Conn-wide-1M"}, {twoFree, "net.Conn-wide-1M"}, {two, "unix-socket-1M"}, {twoFree, "unix-socket-1M"},
+}}
+
+func BenchmarkConnCopyWide(b *testing.B) { connCopyWide.run(b) }
+
 var httpTrip = contest{what: "`net/http`, kept alive, a request", kind: "trip", of: []contestant{
 	{two, "http"}, {twoFree, "http"}, {two, "http-unix-socket"}, {twoFree, "http-unix-socket"}, {unpinned, "http-net.Pipe"},
 }}
@@ -51,6 +57,7 @@ func streamBars() []bar {
 	return []bar{
 		{contest: connTrip, against: "unix-socket", least: 10},
 		{contest: connCopy, against: "unix-socket-1M", least: 3},
+		{contest: connCopyWide, against: "unix-socket-1M", least: 3},
 		{contest: httpTrip, against: "http-unix-socket", least: 1 / 0.6},
 		{contest: httpMany, against: "http-unix-socket", least: 1.5},
 	}
@@ -63,11 +70,9 @@ type line struct {
 }
 
 var (
-	byRing = line{
-		func(e *env, name string) (net.Listener, error) { return ring.Listen(e.Region, e.name(name), nil) },
-		func(e *env, name string) (net.Conn, error) { return ring.Dial(background, e.Region, e.name(name)) },
-	}
-	bySocket = line{
+	byRing     = ringLine(0)
+	byWideRing = ringLine(4 << 20)
+	bySocket   = line{
 		func(e *env, name string) (net.Listener, error) {
 			return net.Listen("unix", filepath.Join(e.dir, e.name(name)))
 		},
@@ -76,6 +81,15 @@ var (
 		},
 	}
 )
+
+func ringLine(buffer int) line {
+	return line{
+		func(e *env, name string) (net.Listener, error) {
+			return ring.Listen(e.Region, e.name(name), &ring.ListenOptions{Buffer: buffer})
+		},
+		func(e *env, name string) (net.Conn, error) { return ring.Dial(background, e.Region, e.name(name)) },
+	}
+}
 
 // await dials until the other side listens.
 func (l line) await(e *env, name string) net.Conn {
@@ -234,6 +248,7 @@ func init() {
 	const clients = 64
 	jobs["trip/net.Conn"] = byRing.trips
 	jobs["large/net.Conn-1M"] = byRing.copies(1 << 20)
+	jobs["large/net.Conn-wide-1M"] = byWideRing.copies(1 << 20)
 	jobs["large/unix-socket-1M"] = bySocket.copies(1 << 20)
 	jobs["trip/http"] = byRing.requests(1)
 	jobs["trip/http-unix-socket"] = bySocket.requests(1)

@@ -58,7 +58,13 @@ func TestSimShelf(t *testing.T) {
 	if third.Entry == first.Entry {
 		t.Error("what somebody has open, again")
 	}
-	b.closes(other, longer, third)
+	b.closes(other, longer)
+	if c := b.bears(t, sizedSpec("conn", 3000)); c.Entry == other.Entry || c.Entry == longer.Entry {
+		t.Error("what is larger, in its place")
+	} else {
+		b.closes(c)
+	}
+	b.closes(third)
 	b.kill(b.attach(4))
 	b.whole(t, "all gone", false)
 }
@@ -136,6 +142,11 @@ func TestSimShelfScribbled(t *testing.T) {
 	c := b.bears(t, sizedSpec("conn", 3000))
 	if c.Entry == b.made.Entry || c.Entry == 0 || !mutexIs(b.made, 1) {
 		t.Errorf("entry %d", c.Entry)
+	}
+	for k, want := range map[int]bool{4: false, 5: true, 6: false} {
+		if is := mem.Load64(live.ShelfPlace(k)) != 0; is != want {
+			t.Errorf("place %d is taken %v", k, is)
+		}
 	}
 	b.closes(c)
 	b.whole(t, "scribbled", true)

@@ -231,9 +231,9 @@ func (s *stage) bear(who int) *object.Core {
 	return c
 }
 
-// bearOfGone makes one that may take the place of what is gone.
-func (s *stage) bearOfGone(who int) {
-	e := s.entries["gone"]
+// bearOf makes one that may take the place of a removed one, as the shelf says.
+func (s *stage) bearOf(who int, name string) {
+	e := s.entries[name]
 	mem.Store64(s.rs[who].a.ShelfPlace(0), region.ShelfWord(e.I, e.Gen))
 	s.has(who, s.bear(who))
 }
@@ -296,7 +296,8 @@ var acts = []act{
 	}},
 	{name: "make unnamed", few: true, locks: true, do: func(s *stage, who int) { s.has(who, s.bear(who)) }},
 	{name: "make and close unnamed", few: true, locks: true, do: func(s *stage, who int) { s.drops(who, s.bear(who)) }},
-	{name: "make of gone", few: true, locks: true, do: (*stage).bearOfGone},
+	{name: "make of gone", few: true, locks: true, do: func(s *stage, who int) { s.bearOf(who, "gone") }},
+	{name: "make of held", few: true, locks: true, do: func(s *stage, who int) { s.bearOf(who, "held") }},
 	{name: "adopt gone", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "gone")) }},
 	{name: "adopt held", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "held")) }},
 	{name: "adopt c", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "c")) }},

@@ -123,11 +123,11 @@ func TestSimUnnamedDeaths(t *testing.T) {
 			return err
 		}},
 		{"make again", false, func(b *nursery, v *attachment) error {
-			_, err := v.MakeUnnamed(sizedSpec("conn", 3000))
+			_, err := v.MakeUnnamed(sizedSpec("next", 3000))
 			return err
 		}},
 		{"make again and close", false, func(b *nursery, v *attachment) error {
-			c, err := v.MakeUnnamed(sizedSpec("conn", 3000))
+			c, err := v.MakeUnnamed(sizedSpec("next", 3000))
 			if err == nil {
 				v.CloseUnnamed(c, false)
 			}

@@ -68,7 +68,7 @@ func (of *listens) dial(ctx context.Context, core *object.Core) (*streamConn, er
 	connected := false
 	defer func() {
 		if !connected {
-			of.home.CloseUnnamed(mine) // which refuses, too, if ctx's methods panicked
+			of.home.CloseUnnamed(mine, true) // which refuses, too, if ctx's methods panicked
 		}
 	}()
 	s, err := engine.AttachStream(mine.Area, mine.Env, true)
@@ -91,7 +91,7 @@ func (of *listens) dial(ctx context.Context, core *object.Core) (*streamConn, er
 	connected = true
 	who, _ := s.Peer()
 	return newStreamConn(mine, s, addrOf(core, of.home.PIDOf(core.Env.Self)), addrOf(core, of.home.PIDOf(who)),
-		func() { of.home.CloseUnnamed(mine) }), nil
+		func() { of.home.CloseUnnamed(mine, false) }), nil
 }
 
 // await waits for the answer. It says what is to be said if there was none.
@@ -123,6 +123,7 @@ func (of *listens) queue(ctx context.Context, core *object.Core, word uint64, d 
 func (of *listens) stream(core *object.Core, word uint64) object.Spec {
 	s := streamSpec(opDial, core.Name)
 	c := engine.StreamConfig{Buffer: of.buffer}
+	s.Zeroed = engine.StreamZeroed
 	s.Create = func(int) ([]object.Field, uint64, func(mem.Area), error) {
 		if c.Size() == 0 {
 			return nil, 0, nil, shm.ErrCorrupt

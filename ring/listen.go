@@ -175,7 +175,8 @@ var errInUse = fmt.Errorf("%w: %w", engine.ErrListens, syscall.EADDRINUSE)
 // negative, or too large, is fs.ErrInvalid.
 //
 // The memory of a connection, 2·Buffer bytes and some, is taken by who dials, and is free
-// again when both ends are gone, whoever closed, forgot, or died. A connection takes one of
+// again when both ends are gone, whoever closed, forgot, or died. Of the last ones the next
+// take it as it is, and what was sent lies in it until it is written over. A connection takes one of
 // the region's objects (shm.Options.Objects).
 //
 // Accept waits for who dials, and returns net.ErrClosed when Close is called, or the
@@ -312,10 +313,10 @@ func (l *listening) take(d engine.Dialled) (*streamConn, error) {
 		var ok bool
 		if ok, err = s.Accept(); ok {
 			who, _ := s.Peer()
-			return newStreamConn(core, s, l.local, addrOf(core, l.home.PIDOf(who)), func() { l.home.CloseUnnamed(core) }), nil
+			return newStreamConn(core, s, l.local, addrOf(core, l.home.PIDOf(who)), func() { l.home.CloseUnnamed(core, false) }), nil
 		}
 	}
-	l.home.CloseUnnamed(core)
+	l.home.CloseUnnamed(core, true)
 	if err == engine.ErrGone {
 		return nil, err
 	}

@@ -63,13 +63,15 @@ func (h simHome) OpenUnnamed(s object.Spec, entry uint32, gen uint64) (*object.C
 	return h.core(int(entry)), nil
 }
 
-func (h simHome) CloseUnnamed(c *object.Core) {
+func (h simHome) CloseUnnamed(c *object.Core, owes bool) {
 	if h.d.open[c.Entry][h.p.Self]--; h.d.open[c.Entry][h.p.Self] > 0 || c.Gate.Closed() {
 		return
 	}
 	ops, _ := engine.OpsOf(engine.KindStream)
-	if err := ops.Recover(c.Area, c.Env, h.p.Self); err != nil && !c.Gate.Closed() {
-		h.d.w.Fail("recovery: %v", err)
+	if owes {
+		if err := ops.Recover(c.Area, c.Env, h.p.Self); err != nil && !c.Gate.Closed() {
+			h.d.w.Fail("recovery: %v", err)
+		}
 	}
 	if !c.Gate.Closed() {
 		delete(h.d.open[c.Entry], h.p.Self)

@@ -13,7 +13,21 @@ import (
 	"example.com/tandem/shm"
 )
 
-type streamHandles struct{ dialer, acceptor net.Conn }
+type streamHandles struct {
+	r                *shm.Region
+	l                net.Listener // of "s"
+	dialer, acceptor net.Conn
+}
+
+func mustDial(h streamHandles) {
+	_, err := ring.Dial(bg, h.r, "s")
+	testproc.Must(err)
+}
+
+func mustAccept(h streamHandles) {
+	_, err := h.l.Accept()
+	testproc.Must(err)
+}
 
 func mustWrite(c net.Conn) {
 	_, err := c.Write([]byte("eight by"))
@@ -53,6 +67,19 @@ var streamConnPairs = []racetest.Pair[streamHandles]{
 		Second: func(x *int, h streamHandles) { flag.Wait(); mustWrite(h.acceptor); racetest.Sink = *x },
 		Race:   true,
 	}, {
+		Name:   "Dial, Accept",
+		First:  func(x *int, h streamHandles) { *x = 1; mustDial(h) },
+		Second: func(x *int, h streamHandles) { mustAccept(h); racetest.Sink = *x },
+	}, {
+		Name:   "Accept, Dial",
+		First:  func(x *int, h streamHandles) { *x = 1; mustAccept(h) },
+		Second: func(x *int, h streamHandles) { mustDial(h); racetest.Sink = *x },
+	}, {
+		Name:   "Dial that is done, Dial",
+		First:  func(x *int, h streamHandles) { go mustAccept(h); mustDial(h); *x = 1; flag.Come() },
+		Second: func(x *int, h streamHandles) { flag.Wait(); go mustAccept(h); mustDial(h); racetest.Sink = *x },
+		Race:   true,
+	}, {
 		Name: "Read, Write of the same end",
 		First: func(x *int, h streamHandles) {
 			mustWrite(h.acceptor)
@@ -66,17 +93,18 @@ var streamConnPairs = []racetest.Pair[streamHandles]{
 }
 
 var streamRacer = racetest.Role("stream racer", streamConnPairs, func() (h streamHandles) {
-	r, err := shm.Anonymous(nil)
+	var err error
+	h.r, err = shm.Anonymous(nil)
 	testproc.Must(err)
-	l, err := ring.Listen(r, "s", nil)
+	h.l, err = ring.Listen(h.r, "s", nil)
 	testproc.Must(err)
 	accepted := make(chan net.Conn)
 	go func() {
-		c, err := l.Accept()
+		c, err := h.l.Accept()
 		testproc.Must(err)
 		accepted <- c
 	}()
-	h.dialer, err = ring.Dial(bg, r, "s")
+	h.dialer, err = ring.Dial(bg, h.r, "s")
 	testproc.Must(err)
 	h.acceptor = <-accepted
 	return h

@@ -183,7 +183,7 @@ func (a *attachment) tidy() {
 	r := a.rec(a.self.Index)
 	asked := mem.Load32(r.P32(region.RecAsked)) // B1
 	for i, u := range a.uses.m {                // what is closed from here on, the collector may not find
-		if core := u.core.Value(); core != nil && !core.InUse() && !a.isLive(i, u) {
+		if core := u.core.Value(); core != nil && !core.InUse() && !a.isLive(i, u.gen) {
 			u.kept = true // unless it ends now
 		}
 	}
@@ -197,7 +197,7 @@ func (a *attachment) tidy() {
 // which the same matters; uses.mu is held.
 func (a *attachment) hasForsaken() bool {
 	for i, u := range a.uses.m {
-		if u.kept || u.unnamed || a.isLive(i, u) {
+		if u.kept || u.unnamed || a.isLive(i, u.gen) {
 			continue
 		}
 		if core := u.core.Value(); core != nil && !core.InUse() {
@@ -250,14 +250,14 @@ func (a *attachment) isClosed(i uint32, u *use) bool {
 		return false
 	}
 	core := u.core.Value()
-	return core != nil && !core.InUse() && a.isLive(i, u) && ops.Has(core.Area, a.self)
+	return core != nil && !core.InUse() && a.isLive(i, u.gen) && ops.Has(core.Area, a.self)
 }
 
 // hasRemoved reports whether this process has a removed object open; uses.mu is
 // held.
 func (a *attachment) hasRemoved() bool {
 	for i, u := range a.uses.m {
-		if !a.isLive(i, u) {
+		if !a.isLive(i, u.gen) {
 			return true
 		}
 	}

@@ -44,6 +44,7 @@ type attachment struct {
 
 	tidying    chore // ask.go
 	reclaiming chore // reclaim.go
+	shelf      shelf // object_shelf.go
 
 	nextCollected uint32 // where the next collect goes on: behind this entry -1; under changing
 

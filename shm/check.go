@@ -56,7 +56,11 @@ func (a *attachment) check() (errs []error) {
 	}
 	entries, more := d.Check()
 	errs = append(errs, more...)
+	shelf := a.Shelf()
 	for k := range entries {
+		if e := &entries[k]; shelf.Has(e.I, e.Gen) && !a.Opened(e.I) {
+			continue // free memory, whatever lies there
+		}
 		if err := a.checkObject(&entries[k]); err != nil {
 			errs = append(errs, fmt.Errorf("object %s: %w", entries[k].Text(), err))
 		}

@@ -14,15 +14,18 @@ var pageSize = uint64(os.Getpagesize())
 // provideStep is how much is asked for at a time; a signal starts it over.
 const provideStep = 64 << 20
 
-// provide puts zeroed memory behind an extent that no object has. Failing, it
-// may have got some of it.
-func (a *attachment) provide(x region.Extent) error {
+// provide puts memory behind an extent that no object has, of which the first zero bytes
+// are zeroed, or all if that is 0. Failing, it may have got some of it.
+func (a *attachment) provide(x region.Extent, zero uint64) error {
+	if zero == 0 {
+		zero = x.Size
+	}
 	if a.fd == nil { // a region in ordinary memory
-		mem.Zero(a.Ptr(x.Off, x.Size), uintptr(x.Size))
+		mem.Zero(a.Ptr(x.Off, zero), uintptr(zero))
 		return nil
 	}
 	first := (x.Off + pageSize - 1) &^ (pageSize - 1)
-	zeroed := first < x.End() && x.End()-first >= pageSize && sys.PunchHole(a.fd, int64(x.Off), int64(x.Size)) == nil
+	zeroed := zero == x.Size && first < x.End() && x.End()-first >= pageSize && sys.PunchHole(a.fd, int64(x.Off), int64(x.Size)) == nil
 	for off := x.Off; off < x.End(); off += provideStep {
 		n := min(provideStep, x.End()-off)
 		err := sys.Fallocate(a.fd, int64(off), int64(n))
@@ -34,7 +37,7 @@ func (a *attachment) provide(x region.Extent) error {
 		}
 	}
 	if !zeroed {
-		mem.Zero(a.Ptr(x.Off, x.Size), uintptr(x.Size))
+		mem.Zero(a.Ptr(x.Off, zero), uintptr(zero))
 	}
 	return nil
 }

@@ -191,6 +191,10 @@ func TestSimOperationsInterleaved(t *testing.T) {
 		{"collect and create", "adopt and close gone"},
 		{"collect", "make unnamed"},
 		{"make and close unnamed", "adopt gone"},
+		{"make of gone", "adopt gone"},
+		{"make of gone", "adopt and close gone"},
+		{"make of gone", "recover latecomer"},
+		{"make of gone", "make and close unnamed"},
 	} {
 		x, y := actOf(pair[0]), actOf(pair[1])
 		allowed := s.orderly(x, y)

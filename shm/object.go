@@ -136,6 +136,7 @@ type plan struct {
 	text   string
 	words  uint64
 	size   uint64 // from the heap
+	zeroed uint64
 	init   func(mem.Area)
 }
 
@@ -144,7 +145,7 @@ func planOf(s *object.Spec, participants uint32) (*plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &plan{fields: fields, text: region.FieldsText(fields), words: words, init: init}
+	p := &plan{fields: fields, text: region.FieldsText(fields), words: words, zeroed: s.Zeroed, init: init}
 	if words > region.MaxSize || len(p.text) > region.MaxFields {
 		return nil, fmt.Errorf("%w: %d bytes and %d of description needed", ErrNoSpace, words, len(p.text))
 	}
@@ -202,29 +203,40 @@ func (a *attachment) newEntry(s *object.Spec, hash uint64, p *plan) (e region.En
 	if err := a.collect(collectSome); err != nil {
 		return e, to, err
 	}
-	i, to, err := a.room(p.size)
+	i, to, err := a.room(p)
 	if errors.Is(err, ErrNoSpace) {
+		a.ClearShelf()
 		if err := a.collect(a.Geo.Objects); err != nil {
 			return e, to, err
 		}
-		i, to, err = a.room(p.size)
+		i, to, err = a.room(p)
 	}
 	if err != nil {
 		return e, to, err
 	}
-	p.init(a.Sub(to.Off, p.words))
-	copy(a.Bytes(to.Off+p.words, uint64(len(p.text))), p.text)
+	a.write(p, to.Off)
+	e, err = a.entryFor(s, hash, p, i, to.Extent)
+	return e, to, err
+}
 
-	e = region.Entry{
+// write writes an object's words and fields.
+func (a *attachment) write(p *plan, off uint64) {
+	p.init(a.Sub(off, p.words))
+	copy(a.Bytes(off+p.words, uint64(len(p.text))), p.text)
+}
+
+// entryFor is the entry of an object that is about to be made. The lock is held.
+func (a *attachment) entryFor(s *object.Spec, hash uint64, p *plan, i uint32, to region.Extent) (region.Entry, error) {
+	e := region.Entry{
 		I: i, State: region.EntLive, Kind: s.Kind, Gen: mem.Load64(a.Dir64(region.DirGen)) + 1, Hash: hash,
 		Off: to.Off, Size: to.Size, Words: p.words, Fields: uint32(len(p.text)),
 		Since: time.Now().UnixNano(), NameLen: uint32(len(s.Name)),
 	}
 	copy(e.Name[:], s.Name)
 	if e.Gen == 0 || e.Gen > region.MaxGen {
-		return e, to, fmt.Errorf("the last generation given is %d: %w", e.Gen-1, ErrCorrupt)
+		return e, fmt.Errorf("the last generation given is %d: %w", e.Gen-1, ErrCorrupt)
 	}
-	return e, to, nil
+	return e, nil
 }
 
 // take begins the change that makes an object, and takes its entry and its memory. What is
@@ -248,9 +260,10 @@ func (a *attachment) chain(head *uint32, i uint32) {
 	mem.Store32(head, i+1)
 }
 
-// room finds an entry and zeroed memory for an object of size bytes. Neither
-// is taken yet.
-func (a *attachment) room(size uint64) (i uint32, to region.Place, err error) {
+// room finds an entry and memory for an object, zeroed as it is to be. Neither is taken
+// yet.
+func (a *attachment) room(p *plan) (i uint32, to region.Place, err error) {
+	size := p.size
 	if i, err = a.freeEntry(); err != nil {
 		return 0, to, err
 	}
@@ -261,7 +274,7 @@ func (a *attachment) room(size uint64) (i uint32, to region.Place, err error) {
 	if !ok {
 		return 0, to, a.noSpace(size, free, nil)
 	}
-	if err := a.provide(to.Extent); err != nil {
+	if err := a.provide(to.Extent, p.zeroed); err != nil {
 		a.giveBack(to.Extent, to.Row)
 		if noRoom(err) {
 			return 0, to, a.noSpace(size, a.FreeBytes(), err)

@@ -12,9 +12,9 @@ import (
 // where it finds no room.
 const collectSome = 16
 
-// collect takes back the memory of removed objects that nobody has open: of
-// those it finds in so many steps, from where the last call left off. The lock
-// is held. See internal/region/directory.go for Void.
+// collect takes back the memory of removed objects that nobody has open, and which are
+// not on the shelf: of those it finds in so many steps, from where the last call left
+// off. The lock is held. See internal/region/directory.go for Void.
 func (a *attachment) collect(steps uint32) error {
 	type freed struct{ x, run region.Extent }
 	var back []freed
@@ -23,6 +23,7 @@ func (a *attachment) collect(steps uint32) error {
 		link = a.Ent32(i-1, region.EntNext)
 	}
 	a.nextCollected = 0
+	shelf := a.Shelf()
 	for n := mem.Load32(link); n != 0; n = mem.Load32(link) {
 		if n > a.Geo.Objects {
 			return fmt.Errorf("chain of removed objects: link to %d of %d: %w", n, a.Geo.Objects, ErrCorrupt)
@@ -33,7 +34,7 @@ func (a *attachment) collect(steps uint32) error {
 		steps--
 		i := n - 1
 		next := a.Ent32(i, region.EntNext)
-		if a.Opened(i) {
+		if a.Opened(i) || shelf.Has(i, mem.Load64(a.Ent64(i, region.EntGen))) {
 			link, a.nextCollected = next, n
 			continue
 		}

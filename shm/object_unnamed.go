@@ -18,7 +18,8 @@ import (
 //	    making
 //	O1  own opener bit  O2 look at the entry: Removed, and of that generation; if not, the
 //	    bit goes
-//	C1  recovery of this process in the object, if this was its last handle  C2 the bit
+//	C1  recovery of this process in the object, if this was its last handle, and not all of
+//	    them have said that it has nothing there any more  C2 the bit
 //
 // Who makes one tells others {entry, generation}, which hold nothing: of O1 and a collect's
 // second look at the bits one comes second, so the object is still there or O2 says that it
@@ -46,7 +47,7 @@ func (a *attachment) MakeUnnamed(s object.Spec) (*object.Core, error) {
 	core, err := a.makeUnnamed(&s, p)
 	if a.gate.Closed() {
 		if err == nil {
-			a.CloseUnnamed(core)
+			a.CloseUnnamed(core, true)
 		}
 		return nil, ErrClosed
 	}
@@ -79,6 +80,9 @@ func (a *attachment) tryUnnamed(s *object.Spec, p *plan) (*object.Core, error) {
 		return nil, errCollecting
 	}
 	defer a.uses.mu.Unlock()
+	if core, err := a.again(s, p); core != nil || err != nil {
+		return core, err
+	}
 	e, to, err := a.newEntry(s, region.HashName(s.Name), p) // M1
 	if err != nil {
 		return nil, err
@@ -149,16 +153,22 @@ func (a *attachment) OpenUnnamed(s object.Spec, i uint32, gen uint64) (*object.C
 }
 
 // CloseUnnamed is Home's.
-func (a *attachment) CloseUnnamed(c *object.Core) {
+func (a *attachment) CloseUnnamed(c *object.Core, owes bool) {
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
 	c.Close()
 	w := c.Whole()
 	u := a.uses.m[w.Entry]
-	if u == nil || u.gen != w.Ref.Generation || w.InUse() || a.gate.Closed() {
+	if u == nil || u.gen != w.Ref.Generation || a.gate.Closed() {
 		return
 	}
-	a.end(w.Entry, u) // C1, C2
+	u.owes = u.owes || owes
+	if w.InUse() {
+		return
+	}
+	if a.end(w.Entry, u, u.owes) { // C1, C2
+		a.shelve(w.Entry, u.gen)
+	}
 	runtime.KeepAlive(w)
 }
 

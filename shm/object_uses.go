@@ -45,6 +45,7 @@ type use struct {
 	seen bool // kept, of a live object in which something goes with the last handle
 
 	unnamed bool // it ends with its last handle: object_unnamed.go
+	owes    bool // this process may have something in it yet; of one that is unnamed
 }
 
 // errStale says that a copy of an entry was out of date: look it up again.
@@ -128,6 +129,7 @@ func (a *attachment) coreOf(s *object.Spec, e *region.Entry) (*object.Core, erro
 }
 
 func (a *attachment) newCore(op string, e *region.Entry, fields []object.Field) *object.Core {
+	i, gen, kind := e.I, e.Gen, e.Kind
 	core := &object.Core{
 		Op:      op,
 		Region:  a.name,
@@ -143,10 +145,19 @@ func (a *attachment) newCore(op string, e *region.Entry, fields []object.Field) 
 		Mapping: a.m,
 		In:      a,
 		Entry:   e.I,
-		Unused:  a.tidySoon,
+		Unused:  func() { a.handlesClosed(i, gen, kind) },
 	}
-	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, e.I, e.Gen})
+	runtime.AddCleanup(core, func(c collected) { c.a.coreGone(c.i, c.gen) }, collected{a, i, gen})
 	return core
+}
+
+// handlesClosed is told when all handles on an object are closed. Of one that is live nothing
+// ends, in most kinds: if it is removed just now, who removes it finds that after its state
+// has changed, as this call looks at that after the last handle was closed.
+func (a *attachment) handlesClosed(i uint32, gen uint64, kind engine.Kind) {
+	if ops, _ := engine.OpsOf(kind); ops.Unheld != nil || !a.isLive(i, gen) {
+		a.tidySoon()
+	}
 }
 
 type collected struct {
@@ -177,34 +188,38 @@ func (a *attachment) coreGone(i uint32, gen uint64) {
 // memory: the bit may have been the last.
 func (a *attachment) endUse(i uint32, u *use) {
 	a.unhold(i, u)
-	if a.gate.Closed() || a.isLive(i, u) || u.core.Value() != nil {
+	if a.gate.Closed() || a.isLive(i, u.gen) || u.core.Value() != nil {
 		return
 	}
-	a.end(i, u)
+	if a.end(i, u, true) {
+		a.reclaimSoon()
+	}
 }
 
-// end ends a use of a removed object that nobody here touches any more.
-func (a *attachment) end(i uint32, u *use) {
+// end ends a use of a removed object that nobody here touches any more. It reports false
+// if it cannot. Its bit may have been the last: what is to be done then is the caller's.
+// What this process owes there is recovered.
+func (a *attachment) end(i uint32, u *use, owes bool) bool {
 	e := a.Entry(i)
-	if e.Gen == u.gen && e.State == region.EntRemoved && a.Valid(&e) == nil {
+	if owes && e.Gen == u.gen && e.State == region.EntRemoved && a.Valid(&e) == nil {
 		ops, ok := engine.OpsOf(e.Kind)
 		if !ok {
-			return
+			return false
 		}
 		if err := ops.Recover(a.Words(&e), a.env, a.self); err != nil && !errors.Is(err, ErrCorrupt) {
-			return
+			return false
 		}
 	}
 	a.ClearOpener(a.self.Index, i)
 	delete(a.uses.m, i)
-	a.reclaimSoon()
+	return true
 }
 
 // unhold gives up what this process has in a live object only for as long as it has a
 // handle on it, if it has none any more; uses.mu is held.
 func (a *attachment) unhold(i uint32, u *use) {
 	ops, _ := engine.OpsOf(u.kind)
-	if ops.Unheld == nil || u.idle || a.gate.Closed() || u.core.Value() != nil || !a.isLive(i, u) {
+	if ops.Unheld == nil || u.idle || a.gate.Closed() || u.core.Value() != nil || !a.isLive(i, u.gen) {
 		return
 	}
 	if e := a.Entry(i); a.Valid(&e) == nil {
@@ -213,9 +228,9 @@ func (a *attachment) unhold(i uint32, u *use) {
 	}
 }
 
-// isLive reports whether the object of a use is not removed.
-func (a *attachment) isLive(i uint32, u *use) bool {
-	return a.EntryState(i) == region.EntLive && mem.Load64(a.Ent64(i, region.EntGen)) == u.gen
+// isLive reports whether the object of a generation in entry i is not removed.
+func (a *attachment) isLive(i uint32, gen uint64) bool {
+	return a.EntryState(i) == region.EntLive && mem.Load64(a.Ent64(i, region.EntGen)) == gen
 }
 
 // endUses ends all that can be, Conds last: a waiter on one looks at its lock,

@@ -37,11 +37,12 @@ func (a *attachment) reclaimSoon() {
 const reclaimSome = 256
 
 // reclaim takes the memory of removed objects back that nobody has open, if
-// there are any.
+// there are any. What is on the shelf is for later.
 func (a *attachment) reclaim() {
 	if a.toReclaim() {
 		a.collectWanted(a.lockDirectory, reclaimSome)
 	}
+	a.seeToShelf()
 }
 
 // vainTurns is how many turns in a row may find nothing to collect.
@@ -80,9 +81,10 @@ func (w *words) toReclaim() bool {
 	if err == nil && m.Abandoned() || seq&1 != 0 {
 		return true
 	}
+	shelf := w.Shelf()
 	n := mem.Load32(w.Dir32(region.DirRemoved))
 	for steps := uint32(0); n != 0 && n <= w.Geo.Objects && steps < w.Geo.Objects; steps++ {
-		if !w.Opened(n - 1) {
+		if !w.Opened(n-1) && !shelf.Has(n-1, mem.Load64(w.Ent64(n-1, region.EntGen))) {
 			return true
 		}
 		n = mem.Load32(w.Ent32(n-1, region.EntNext))
@@ -98,6 +100,9 @@ const leaverWait = 10 * time.Millisecond
 // big object perhaps, that one is told that the lock was wanted, and collects
 // when it unlocks it.
 func (w words) reclaimLeaving(a *attachment) {
+	if a.shelf.seenTo.Load() {
+		w.ClearShelf()
+	}
 	if !w.toReclaim() {
 		return
 	}

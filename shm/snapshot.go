@@ -84,6 +84,7 @@ type DirectoryState struct {
 	Removed  int      `json:"removed"`            // with memory still
 	Unopened int      `json:"unopened,omitempty"` // of these, those that nobody has open: about to be taken back
 	Streams  int      `json:"streams,omitempty"`  // connections, which have no name
+	Kept     int      `json:"kept,omitempty"`     // connections that have ended, whose memory the next may have; it counts as free
 	Changes  int64    `json:"changes"`            // begun and ended, since the region was made
 	Lock     string   `json:"lock,omitempty"`
 	Holder   *Holder  `json:"holder,omitempty"`
@@ -165,6 +166,12 @@ func (a *attachment) snapshot() *Snapshot {
 		}
 		if e.State == region.EntLive || len(o.OpenIn) > 0 { // else whoever makes the next object may have it
 			used += e.Size
+		}
+		if e.State == region.EntRemoved && len(o.OpenIn) == 0 {
+			if shelf := a.Shelf(); shelf.Has(i, e.Gen) {
+				s.Directory.Kept++
+				continue
+			}
 		}
 		to := &s.Objects
 		switch {

@@ -54,6 +54,9 @@ func (s *Snapshot) writeRegion(b io.Writer) {
 	if d.Streams > 0 {
 		fmt.Fprintf(b, "%d connections, ", d.Streams)
 	}
+	if d.Kept > 0 {
+		fmt.Fprintf(b, "%d kept for the next connections, ", d.Kept)
+	}
 	fmt.Fprintf(b, "%d changes", d.Changes)
 	if s.Directory.Lock != "" {
 		fmt.Fprintf(b, ", lock %s", s.Directory.Lock)

@@ -231,6 +231,13 @@ func (s *stage) bear(who int) *object.Core {
 	return c
 }
 
+// bearOf makes one that may take the place of a removed one, as the shelf says.
+func (s *stage) bearOf(who int, name string) {
+	e := s.entries[name]
+	mem.Store64(s.rs[who].a.ShelfPlace(0), region.ShelfWord(e.I, e.Gen))
+	s.has(who, s.bear(who))
+}
+
 // has says that an object is to be there at the end.
 func (s *stage) has(who int, c *object.Core) {
 	if c != nil {
@@ -240,7 +247,7 @@ func (s *stage) has(who int, c *object.Core) {
 
 func (s *stage) drops(who int, c *object.Core) {
 	if c != nil {
-		s.rs[who].a.CloseUnnamed(c)
+		s.rs[who].a.CloseUnnamed(c, true)
 	}
 }
 
@@ -289,6 +296,8 @@ var acts = []act{
 	}},
 	{name: "make unnamed", few: true, locks: true, do: func(s *stage, who int) { s.has(who, s.bear(who)) }},
 	{name: "make and close unnamed", few: true, locks: true, do: func(s *stage, who int) { s.drops(who, s.bear(who)) }},
+	{name: "make of gone", few: true, locks: true, do: func(s *stage, who int) { s.bearOf(who, "gone") }},
+	{name: "make of held", few: true, locks: true, do: func(s *stage, who int) { s.bearOf(who, "held") }},
 	{name: "adopt gone", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "gone")) }},
 	{name: "adopt held", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "held")) }},
 	{name: "adopt c", few: true, do: func(s *stage, who int) { s.has(who, s.adopt(who, "c")) }},

@@ -4,6 +4,7 @@ package shm
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 
 	"example.com/tandem/internal/engine"
@@ -44,6 +45,7 @@ func (b *nursery) whole(t *testing.T, what string, open bool) {
 	if err != nil {
 		t.Fatal(what, err)
 	}
+	r.a.ClearShelf()
 	err = r.a.collect(r.a.Geo.Objects)
 	l.unlock()
 	if err != nil {
@@ -105,7 +107,7 @@ func TestSimUnnamedDeaths(t *testing.T) {
 		{"make and close", false, func(b *nursery, v *attachment) error {
 			c, err := v.MakeUnnamed(sizedSpec("conn", 3000))
 			if err == nil {
-				v.CloseUnnamed(c)
+				v.CloseUnnamed(c, true)
 			}
 			return err
 		}},
@@ -116,7 +118,18 @@ func TestSimUnnamedDeaths(t *testing.T) {
 		{"open and close", true, func(b *nursery, v *attachment) error {
 			c, err := v.OpenUnnamed(lockOf("conn"), b.made.Entry, b.made.Ref.Generation)
 			if err == nil {
-				v.CloseUnnamed(c)
+				v.CloseUnnamed(c, true)
+			}
+			return err
+		}},
+		{"make again", false, func(b *nursery, v *attachment) error {
+			_, err := v.MakeUnnamed(sizedSpec("next", 3000))
+			return err
+		}},
+		{"make again and close", false, func(b *nursery, v *attachment) error {
+			c, err := v.MakeUnnamed(sizedSpec("next", 3000))
+			if err == nil {
+				v.CloseUnnamed(c, false)
 			}
 			return err
 		}},
@@ -125,6 +138,10 @@ func TestSimUnnamedDeaths(t *testing.T) {
 		if tt.made {
 			b.make(t)
 			b.hold(t)
+		}
+		if strings.HasPrefix(tt.name, "make again") {
+			b.make(t)
+			b.maker.a.CloseUnnamed(b.made, true)
 		}
 		image := b.image()
 		deaths := 0
@@ -173,8 +190,8 @@ func TestSimUnnamedStale(t *testing.T) {
 			t.Errorf("%s: %d objects open, were %d", what, n, open)
 		}
 	}
-	b.maker.a.CloseUnnamed(b.made)
-	b.maker.a.CloseUnnamed(b.made)
+	b.maker.a.CloseUnnamed(b.made, true)
+	b.maker.a.CloseUnnamed(b.made, true)
 	b.whole(t, "closed", false)
 	other := b.attach(4)
 	stale("free", other)
@@ -184,11 +201,11 @@ func TestSimUnnamedStale(t *testing.T) {
 	}
 	stale("the next one's", other)
 	stale("the next one's, here", b.maker)
-	b.maker.a.CloseUnnamed(b.made) // of the old one: nothing
+	b.maker.a.CloseUnnamed(b.made, true) // of the old one: nothing
 	if !b.maker.a.IsOpener(1, entry) {
 		t.Error("a second close of an old handle closed the next one's")
 	}
-	b.maker.a.CloseUnnamed(next)
+	b.maker.a.CloseUnnamed(next, true)
 	named := openOK(t, b.maker, sizedSpec("named", 3000))
 	stale("a named one's", other)
 	stale("a named one's, here", b.maker)
@@ -210,10 +227,35 @@ func TestSimUnnamedTwice(t *testing.T) {
 	if err != nil || c.Whole() != b.made.Whole() {
 		t.Fatal(err)
 	}
-	b.maker.a.CloseUnnamed(c)
+	b.maker.a.CloseUnnamed(c, true)
 	if !mutexIs(b.made, 1) || !b.maker.a.IsOpener(1, c.Entry) {
 		t.Error("the first close ended it")
 	}
-	b.maker.a.CloseUnnamed(b.made)
+	b.maker.a.CloseUnnamed(b.made, true)
 	b.whole(t, "closed twice", false)
+}
+
+// What one handle has left there is given up with the last, whichever that is.
+func TestSimUnnamedOwes(t *testing.T) {
+	for _, owes := range []bool{true, false} {
+		b := newNursery(t)
+		b.make(t)
+		b.hold(t)
+		other := b.attach(4)
+		also, err := other.a.OpenUnnamed(lockOf("conn"), b.made.Entry, b.made.Ref.Generation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c, err := b.maker.a.OpenUnnamed(lockOf("conn"), b.made.Entry, b.made.Ref.Generation)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.maker.a.CloseUnnamed(b.made, owes)
+		b.maker.a.CloseUnnamed(c, false)
+		if held := mutexIs(also, 1); held == owes {
+			t.Errorf("owes %v: held %v", owes, held)
+		}
+		other.a.CloseUnnamed(also, false)
+		b.whole(t, "closed", false)
+	}
 }

@@ -164,7 +164,11 @@ func (c StreamConfig) Size() uint64 {
 	return streamRings + 2*uint64(c.Buffer)
 }
 
-// Init writes the words, on memory whose first streamRings bytes are zero: dialled by
+// StreamZeroed is how many bytes are to be zero for Init: the rings may hold anything, as
+// W = R = 0 hides that.
+const StreamZeroed = streamRings
+
+// Init writes the words, on memory whose first StreamZeroed bytes are zero: dialled by
 // who, under the listener's word; nobody has answered.
 func (c StreamConfig) Init(a mem.Area, who Self, dialled uint64) {
 	*a.W32(streamBuffer) = uint32(c.Buffer)

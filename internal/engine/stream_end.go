@@ -2,6 +2,7 @@ package engine
 
 import (
 	"sync/atomic"
+	"unsafe"
 
 	"example.com/tandem/internal/mem"
 )
@@ -11,6 +12,9 @@ import (
 // Accept makes the acceptor's end this process's. It reports false if the stream has
 // been refused, or accepted by another.
 func (s *Stream) Accept() (bool, error) {
+	if mem.RaceEnabled {
+		mem.RaceReleaseMerge(unsafe.Pointer(&streamRaces))
+	}
 	ok, err := s.env.change(s.acceptor, 0, s.me)
 	if ok {
 		s.out.data.Ring(-1) // where the dialer waits for the answer
@@ -26,7 +30,11 @@ func (s *Stream) Refuse() (bool, error) { return s.env.change(s.acceptor, 0, str
 // that has gone since, whose bytes come first.
 func (s *Stream) Answered() (answered, accepted bool) {
 	x := mem.Load64(s.acceptor)
-	return x != 0, x != 0 && x&streamIndex != streamIndex
+	accepted = x != 0 && x&streamIndex != streamIndex
+	if accepted && mem.RaceEnabled {
+		mem.RaceAcquire(unsafe.Pointer(&streamRaces))
+	}
+	return x != 0, accepted
 }
 
 // Answer is what the dialer sleeps on until there is one.

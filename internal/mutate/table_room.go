@@ -44,7 +44,7 @@ var roomMutations = []mutation{
 		promise: "memory of what was never made comes back", pkg: "./shm", run: "TestMemoryComesBackByItself/its_maker_is_killed$"},
 	{file: "shm/attachment.go", from: "	a.reclaimSoon() // what", to: "	// what",
 		promise: "memory of those who all died comes back with the next", pkg: "./shm", run: "TestMemoryComesBackWithTheNext$"},
-	{file: "shm/object_uses.go", from: "	delete(a.uses.m, i)\n	a.reclaimSoon()\n", to: "	delete(a.uses.m, i)\n",
+	{file: "shm/object_uses.go", from: "	if a.end(i, u, true) {\n		a.reclaimSoon()\n	}\n", to: "	a.end(i, u, true)\n",
 		promise: "a process that drops the last handle takes the memory back", pkg: "./shm", run: "TestMemoryComesBackWithADroppedHandle$"},
 	{file: "shm/dirlock.go", from: "	if l.release() && mem", to: "	if !l.release() && mem",
 		promise: "a process that had the lock for long takes back what a leaver did not wait to", pkg: "./shm", run: "TestMemoryComesBackThoughTheLockIsHeld$"},
@@ -52,6 +52,6 @@ var roomMutations = []mutation{
 		promise: "a process that wants the lock and does not wait is heard of", pkg: "./internal/engine", run: "TestMutexWanted$"},
 	{file: "shm/reclaim.go", from: "		if first {", to: "		if first && false {",
 		promise: "who reclaims looks at all, wherever a creator left off", pkg: "./shm", run: "TestMemoryComesBackBehindACreator$"},
-	{file: "shm/reclaim.go", from: "		if !w.Opened(n - 1) {", to: "		if !w.Opened(n-1) && w.Geo.Size == 0 {",
+	{file: "shm/reclaim.go", from: "		if !w.Opened(n-1) &&", to: "		if !w.Opened(n-1) && w.Geo.Size == 0 &&",
 		promise: "of two who end their uses at once one sees to the memory", pkg: "./shm", run: "TestSimTheLastSeesToTheMemory$", tags: "tandem_sim"},
 }

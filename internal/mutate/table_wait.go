@@ -189,8 +189,21 @@ var waitMutations = []mutation{
 		promise: "who spins on its only processor gives it away", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `p.of.observe(!p.brought())`, to: `p.of.observe(true)`,
+		file: "internal/wait/spin.go", from: `p.of.observe(!b)`, to: `p.of.observe(true)`,
 		promise: "what is there when the processor comes back was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `!b || !p.of.all`, to: `true`,
+		promise: "of who spins for many it says nothing", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `		p.of.observe(true)
+		p.start = sys.MonotonicNow()`, to: `		p.start = sys.MonotonicNow()`,
+		promise: "a spin that paid for another paid", pkg: "./internal/wait", run: "TestSpinsForOthers$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `p.start, p.checks = since, since+int64(spinCheck)`, to: `_ = since`,
+		promise: "a spin counts from when another began it", pkg: "./internal/wait", run: "TestSpinsForOthers$",
 	},
 	{
 		file: "internal/wait/few.go", from: `p.few.are && p.few.gone == p.paused`, to: `p.few.are && p.few.gone != 0`,

@@ -18,8 +18,9 @@ type Home interface {
 	OpenUnnamed(s Spec, entry uint32, generation uint64) (*Core, error)
 
 	// CloseUnnamed closes a handle; with the last one of the process it closes the
-	// object, at once: no call of the handle is under way, and none begins.
-	CloseUnnamed(c *Core)
+	// object, at once: no call of the handle is under way, and none begins. owes: the
+	// process may have something in it yet, as one that dies has, and that is recovered.
+	CloseUnnamed(c *Core, owes bool)
 
 	// IsDead reports of a participant whether it is proven dead, or gone. It makes the
 	// proof if it has to, and then sees to the recovery.

@@ -31,8 +31,10 @@ type Spec struct {
 	// many participants. It is called only when one must be made, with the
 	// region's directory unlocked; an error (fs.ErrNotExist where a needed
 	// number was left out) ends the open. Init is called under the directory's
-	// lock on zeroed memory.
+	// lock on zeroed memory: all of it, or the first Zeroed bytes, if that is not 0.
 	Create func(participants int) (fields []Field, size uint64, init func(mem.Area), err error)
+
+	Zeroed uint64
 
 	// Over reports of an object of the kind and the name that it has had its day: then it
 	// is removed, and one made in its place, in one section of the directory's lock, which

@@ -25,9 +25,11 @@ import (
 //	Void     as Removed: somebody is about to give its memory back
 //
 //	Free → Live        create, by the last store of the making
+//	Free → Removed     create, of what has no name (shm/object_unnamed.go)
 //	Live → Removed     remove, by its first store
 //	Removed → Void     collect, when it saw no opener bit
-//	Void → Free        collect, when it saw none again
+//	Void → Free        collect, when it saw none again; what is used again in place goes
+//	                   on from there at once (shm/object_shelf.go)
 //	Void → Removed     collect, when it did see one; repair
 //
 // Changes are made by the holder of the directory's lock, an engine mutex, and

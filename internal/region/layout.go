@@ -39,9 +39,10 @@ const (
 	SlotSize   = 16
 	DutyStride = 16 // from post to post
 
-	DutyPosts  = 6
-	EntNameMax = 200
-	recNameMax = 64
+	DutyPosts   = 6
+	ShelfPlaces = 16
+	EntNameMax  = 200
+	recNameMax  = 64
 )
 
 // Flags of a region.
@@ -99,7 +100,9 @@ type headerLayout struct {
 	dir          dirLayout              //  384
 	_            [80]byte
 	duty         [DutyPosts]postLayout //  512  who is on duty; see shm/duty.go
-	_            [3488]byte            // 608 to 4096: zero
+	_            [32]byte
+	shelf        [ShelfPlaces]uint64 //  640  {generation:32, entry+1:32} of what may be used again; see shm/object_shelf.go
+	_            [3328]byte          // 768 to 4096: zero
 }
 
 // A dirLayout is the directory's line. All but seq change under the directory's
@@ -206,6 +209,7 @@ const (
 	HdrDirLock      = uint64(unsafe.Offsetof(headerLayout{}.dirLock))
 	HdrDir          = uint64(unsafe.Offsetof(headerLayout{}.dir))
 	hdrDuty         = uint64(unsafe.Offsetof(headerLayout{}.duty))
+	hdrShelf        = uint64(unsafe.Offsetof(headerLayout{}.shelf))
 
 	DirSeq     = uint64(unsafe.Offsetof(dirLayout{}.seq))
 	DirFree    = uint64(unsafe.Offsetof(dirLayout{}.free))
@@ -287,6 +291,7 @@ var (
 	_ [256]byte  = [HdrDirLock]byte{}
 	_ [384]byte  = [HdrDir]byte{}
 	_ [512]byte  = [hdrDuty]byte{}
+	_ [640]byte  = [hdrShelf]byte{}
 
 	_ [48]byte = [unsafe.Sizeof(dirLayout{})]byte{}
 	_ [0]byte  = [DirSeq]byte{}

@@ -1,13 +1,14 @@
 package actor
 
 import (
+	"strings"
 	"time"
 
 	"example.com/tandem/internal/testproc"
 )
 
 // Blocked waits until the call is asleep on the object that its first argument
-// names: until the region shows as many sleeping calls of the actor's process
+// names, or at a connection that was dialled under that: until the region shows as many sleeping calls of the actor's process
 // on that object as Blocked has been asked of and have not been answered, this
 // one included. It fails the test if the call is answered instead.
 func (c *Call) Blocked() {
@@ -40,7 +41,7 @@ func (w *World) wanted(c *Call) (n int) {
 			continue
 		}
 		for _, d := range a.calls {
-			if d.asleep && d.Args[0] == c.Args[0] && !d.Done() {
+			if d.asleep && d.Args[0] == c.Args[0] && d.atStream() == c.atStream() && !d.Done() {
 				n++
 			}
 		}
@@ -56,15 +57,25 @@ func (w *World) waits(c *Call) (n int) {
 	if err != nil {
 		w.T.Fatal(err)
 	}
-	for i := range s.Objects {
-		if s.Objects[i].Name != c.Args[0] {
+	in := s.Objects
+	if c.atStream() {
+		in = s.Streams
+	}
+	for i := range in {
+		if in[i].Name != c.Args[0] {
 			continue
 		}
-		for _, h := range s.Objects[i].Waits {
+		for _, h := range in[i].Waits {
 			if h.PID == c.Actor.PID {
 				n += h.N
 			}
 		}
 	}
 	return n
+}
+
+// atStream reports whether the call is of a connection. One that dials sleeps at the
+// listener, wherever else.
+func (c *Call) atStream() bool {
+	return strings.HasPrefix(c.Verb, "stream.read") || strings.HasPrefix(c.Verb, "stream.write") || c.Verb == "stream.flood"
 }

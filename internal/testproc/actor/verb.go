@@ -64,6 +64,13 @@ func Handle[H any](e *Env, name string, open func() (H, error)) H {
 	return h.(H)
 }
 
+// Drop forgets a handle of the actor's.
+func (e *Env) Drop(name string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.handles, name)
+}
+
 // Within is the call's context, with the timeout that args[i] says, if there
 // is one.
 func (e *Env) Within(args []string, i int) (context.Context, context.CancelFunc) {

@@ -142,3 +142,83 @@ func TestSimBroadcastShutBesideRemoval(t *testing.T) {
 		}
 	}
 }
+
+// Before each access of one that subscribes another publishes, and it is stopped there for ever,
+// or goes on. Its row, which had a cursor of long ago, holds up nobody until it is active,
+// and then no more than a subscriber at the front would; and nothing comes that it does not
+// see.
+func TestSimBroadcastJoins(t *testing.T) {
+	c := BroadcastConfig{Slots: 2, Reliable: true, MaxMessage: 16, Fixed: true, Blocks: 8, BlockSize: 64, Rows: 4, Subscribers: 1}
+	msg := make([]byte, 16)
+	type stopped struct{}
+	joins := func(at int, stop bool) (reached bool) {
+		a := mem.Heap(c.Size())
+		c.Init(a)
+		attach := func(i uint32) *Broadcast {
+			b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: func(*uint32, int) int { return 0 }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		first, other := attach(0), attach(1)
+		publish := func() {
+			if err := other.TryPublish(msg); err != nil {
+				t.Fatalf("at access %d, stopped there %v: %v", at, stop, err)
+			}
+		}
+		for range 10 {
+			publish()
+		}
+		n, before := 0, uint64(0)
+		mem.Point = func() {
+			if n++; n != at {
+				return
+			}
+			mem.Point = nil
+			reached = true
+			before, _, _ = other.walk(other.front.load(), false)
+			publish()
+			if stop {
+				panic(stopped{})
+			}
+		}
+		var s *Subscription
+		func() {
+			defer func() {
+				mem.Point = nil
+				if r := recover(); r != nil && r != (stopped{}) {
+					panic(r)
+				}
+			}()
+			var err error
+			if s, err = first.Subscribe(); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		switch {
+		case !reached:
+		case s == nil:
+			if mem.Load64(other.subs.owner(0))&rowState != rowActive {
+				for range 10 {
+					publish()
+				}
+			}
+		default:
+			f := before + 1 - s.next
+			if f > 1 || mem.Load64(other.subs.cursor(0)) != s.next {
+				t.Fatalf("at access %d: it begins at %d, its cursor is %d, and the front %d then", at, s.next, mem.Load64(other.subs.cursor(0)), before)
+			}
+			publish()
+			for range 1 + f {
+				if _, err := s.GetNow(); err != nil {
+					t.Fatalf("at access %d: %v", at, err)
+				}
+			}
+		}
+		return reached
+	}
+	for at := 1; joins(at, true); at++ {
+		joins(at, false)
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	. "example.com/tandem/internal/engine"
 	"example.com/tandem/internal/sim"
+	"example.com/tandem/internal/testproc"
 )
 
 var simBroadcastConfigs = []BroadcastConfig{
@@ -215,10 +216,7 @@ func TestSimBroadcastTwoSlowest(t *testing.T) {
 			})
 		}
 		say := func(publish func(m []byte) error) {
-			o.next++
-			m := &saying{id: o.next, size: c.MaxMessage}
-			o.msgs[m.id] = m
-			if err := publish(o.encode(m)); err != nil {
+			if err := publish(o.encode(o.saying(c.MaxMessage))); err != nil {
 				w.Fail("%v", err)
 			}
 		}
@@ -240,6 +238,41 @@ func TestSimBroadcastTwoSlowest(t *testing.T) {
 				w.Fail("the publisher sleeps on")
 			}
 			return false
+		})
+	})
+}
+
+// A subscriber is closed while it reads, and its row is another's: the cursor there is that
+// one's.
+func TestSimBroadcastCloseBesideNext(t *testing.T) {
+	sim.Explore(t, 300, sim.Options{}, func(w *sim.World) {
+		c := simBroadcastConfigs[1]
+		c.Reliable, c.Subscribers = true, 1
+		o := newSimBroadcast(t, w, c)
+		p := w.Process(0)
+		b := o.attach(p)
+		var s, next *Subscription
+		unseen(func() {
+			s = testproc.Get(b.Subscribe())(t)
+			testproc.OK(t, o.attach(w.Process(1)).TryPublish(o.encode(o.saying(16))))
+		})
+		p.Go("reader", func(*sim.Thread) {
+			if _, err := s.GetNow(); err != nil && err != ErrEnded {
+				w.Fail("%v", err)
+			}
+		})
+		p.Go("closer", func(*sim.Thread) {
+			s.Close()
+			var err error
+			if next, err = b.Subscribe(); err != nil {
+				w.Fail("%v", err)
+			}
+		})
+		w.AtEnd(func() error {
+			if at := next.Cursor(); at != next.Position() {
+				return fmt.Errorf("a subscriber at %d, and its cursor is %d", next.Position(), at)
+			}
+			return nil
 		})
 	})
 }

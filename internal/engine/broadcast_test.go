@@ -258,6 +258,9 @@ func TestBroadcastShutdownHalf(t *testing.T) {
 	a, b := newBroadcast(t, c)
 	s := subscribe(t, b)
 	*b.state |= stateShut
+	if err := b.TryPublish(said(1, 16)); err != ErrShutdown {
+		t.Errorf("a Publish behind it: %v", err)
+	}
 	if _, err := s.GetNow(); err != io.EOF {
 		t.Fatal(err)
 	}

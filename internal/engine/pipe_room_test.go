@@ -79,9 +79,30 @@ func TestPipeStarving(t *testing.T) {
 	x.k.want(t, -1)
 }
 
-// Who gives up is not starving any more either.
+// leaves is a script that ends with an error of the sleeper's.
+type leaves struct{ *script }
+
+func (s leaves) Sleep(w *uint32, v uint32) error { return s.SleepUntil(w, v, 0) }
+
+func (s leaves) SleepUntil(w *uint32, v uint32, limit int64) error {
+	if len(s.sleeps) == 0 {
+		return errAsleep
+	}
+	return s.script.SleepUntil(w, v, limit)
+}
+
+// Who gives up is not starving any more either, or whose context ends.
 func TestPipeStarvingEnds(t *testing.T) {
 	x := newRoomTest(t)
+	x.waits.sleeps = []func(int64){
+		func(int64) { x.passed(); x.waits.now += patience + 1 },
+		func(int64) { x.starving(1) },
+	}
+	if _, err := x.left.Send(leaves{x.waits}, make([]byte, 56)); err != errAsleep {
+		t.Fatal(err)
+	}
+	x.starving(0)
+	x = newRoomTest(t)
 	x.waits.sleeps = []func(int64){
 		func(int64) { x.passed(); x.waits.now += patience + 1 },
 		func(int64) { x.starving(1); x.left.closed.Store(true) },

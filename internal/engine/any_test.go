@@ -147,6 +147,22 @@ func TestAnySyncs(t *testing.T) {
 	}
 }
 
+// Of several regions one is enough whose Sync may have missed somebody.
+func TestAnyMisses(t *testing.T) {
+	sync := func() bool { return true }
+	for _, misses := range [][]bool{{true, false}, {false, true}} {
+		var all []*told
+		for _, m := range misses {
+			one, _ := tolds(1, Env{Sync: sync, Misses: m})
+			all = append(all, one...)
+		}
+		s := &dozer{armed: true, sleep: func(n int) error { all[0].ready = n == 1; return nil }}
+		if i, err := anyOfThem(all).Wait(s); i != 0 || err != nil || !slices.Equal(s.limits, []int64{1e6, 0}) {
+			t.Errorf("%v: Wait = %d, %v; slept %v", misses, i, err, s.limits)
+		}
+	}
+}
+
 // Who cannot make the others' fences sleeps in slices that grow.
 func TestAnySlices(t *testing.T) {
 	all, _ := tolds(2, Env{Sync: func() bool { return false }})

@@ -222,3 +222,133 @@ func TestSimBroadcastJoins(t *testing.T) {
 		joins(at, false)
 	}
 }
+
+// Before one access of one that publishes a long message another takes a block, so that there may
+// be too little for it, and before a later access a third is turned away, and sleeps. If there is
+// a block for that one in the end, somebody has told it.
+func TestSimBroadcastTurnedAway(t *testing.T) {
+	long, short := make([]byte, 150), make([]byte, 8) // three blocks, and one
+	slept, turned := 0, 0
+	away := func(c BroadcastConfig, there, taken, slips int) (reached bool) {
+		a := mem.Heap(c.Size())
+		c.Init(a)
+		attach := func(i uint32) *Broadcast {
+			b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: func(*uint32, int) int { return 1 }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		first, other, third := attach(0), attach(1), attach(2)
+		for range there {
+			if err := other.TryPublish(short); err != nil {
+				t.Fatal(err)
+			}
+		}
+		take := func() { other.pool.claim(1, other.newTag(), false) }
+		for range c.Blocks - 3 - there {
+			take()
+		}
+		n, v, asleep := 0, uint32(0), false
+		mem.Point = func() {
+			n++
+			if n != taken && n != slips {
+				return
+			}
+			point := mem.Point
+			mem.Point = nil
+			if n == taken {
+				take()
+			}
+			if n == slips {
+				v = third.space.Arm()
+				asleep = third.PublishNow(short) == ErrFull
+			}
+			mem.Point = point
+		}
+		err := first.PublishNow(long)
+		mem.Point = nil
+		if n < slips {
+			return false
+		}
+		if err != nil {
+			turned++
+		}
+		if asleep {
+			slept++
+		}
+		if is := mem.Load32(third.space.Word()); asleep && is == v && third.PublishNow(short) == nil {
+			t.Fatalf("%+v, %d messages there, a block goes before access %d: one that was turned away before %d sleeps on", c, there, taken, slips)
+		}
+		return true
+	}
+	for _, c := range []BroadcastConfig{
+		{Slots: 8, MaxMessage: 150, Blocks: 4, BlockSize: 64, Rows: 4, Subscribers: 1},
+		{Slots: 8, MaxMessage: 150, Blocks: 6, BlockSize: 64, Rows: 4, Subscribers: 1},
+	} {
+		for there := range 3 {
+			for taken := 1; ; taken++ {
+				if !away(c, there, taken, taken) {
+					break
+				}
+				for slips := taken + 1; away(c, there, taken, slips); slips++ {
+				}
+			}
+		}
+	}
+	if slept == 0 || turned == 0 {
+		t.Errorf("it was turned away %d times, and slept %d times", turned, slept)
+	}
+}
+
+// One has prepared its message when another's fills the ring, waits, and its context ends after a
+// subscriber has read that: who was turned away by what it held is told.
+func TestSimBroadcastLeaves(t *testing.T) {
+	c := BroadcastConfig{Slots: 1, Reliable: true, MaxMessage: 150, Blocks: 5, BlockSize: 64, Rows: 4, Subscribers: 1}
+	long, short := make([]byte, 150), make([]byte, 8)
+	held := 0
+	for at, over := 1, false; !over; at++ {
+		a := mem.Heap(c.Size())
+		c.Init(a)
+		attach := func(i uint32) *Broadcast {
+			b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: func(*uint32, int) int { return 1 }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		first, other, third := attach(0), attach(1), attach(2)
+		s, err := other.Subscribe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := 0
+		mem.Point = func() {
+			if n++; n == at {
+				mem.Point = nil
+				other.TryPublish(short)
+			}
+		}
+		var v uint32
+		asleep := false
+		err = first.Publish(&script{t: t, now: 1, sleeps: []func(int64){func(int64) {
+			mem.Point = nil
+			if first.HeldBlocks() > 0 {
+				held++
+			}
+			if _, err := s.GetNow(); err != nil {
+				t.Error(err)
+			}
+			v = third.space.Arm()
+			asleep = third.PublishNow(long) == ErrFull
+		}}, ends: true}, long)
+		mem.Point = nil
+		over = n < at
+		if is := mem.Load32(third.space.Word()); asleep && is == v && third.PublishNow(long) == nil {
+			t.Fatalf("the ring is full before access %d, %v: one that was turned away then sleeps on", at, err)
+		}
+	}
+	if held == 0 {
+		t.Error("it never waited with a message in hand")
+	}
+}

@@ -79,18 +79,6 @@ func TestPipeStarving(t *testing.T) {
 	x.k.want(t, -1)
 }
 
-// leaves is a script that ends with an error of the sleeper's.
-type leaves struct{ *script }
-
-func (s leaves) Sleep(w *uint32, v uint32) error { return s.SleepUntil(w, v, 0) }
-
-func (s leaves) SleepUntil(w *uint32, v uint32, limit int64) error {
-	if len(s.sleeps) == 0 {
-		return errAsleep
-	}
-	return s.script.SleepUntil(w, v, limit)
-}
-
 // Who gives up is not starving any more either, or whose context ends.
 func TestPipeStarvingEnds(t *testing.T) {
 	x := newRoomTest(t)
@@ -98,7 +86,8 @@ func TestPipeStarvingEnds(t *testing.T) {
 		func(int64) { x.passed(); x.waits.now += patience + 1 },
 		func(int64) { x.starving(1) },
 	}
-	if _, err := x.left.Send(leaves{x.waits}, make([]byte, 56)); err != errAsleep {
+	x.waits.ends = true
+	if _, err := x.left.Send(x.waits, make([]byte, 56)); err != errAsleep {
 		t.Fatal(err)
 	}
 	x.starving(0)

@@ -75,7 +75,7 @@ var broadcastMutations = []mutation{
 	{
 		file:    "internal/engine/broadcast_next.go",
 		from:    "			b.seal(at)\n",
-		to:      "			return m, io.EOF\n",
+		to:      "			return io.EOF\n",
 		promise: "B10: the end is S at the front, and not the flag and nothing there",
 		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
 	},
@@ -411,14 +411,14 @@ var broadcastMutations = []mutation{
 	{
 		file:    "internal/engine/broadcast_publish.go",
 		from:    "		case sure && b.reliable && judged != front:\n			judged = front\n			b.sync()\n			continue\n",
-		to:      "",
+		to:      "		case sure && b.reliable && judged != front:\n			judged = front\n			continue\n",
 		promise: "what is sure to be full is so by the cursors of Nexts that have returned: of blocks, too",
 		pkg:     "./internal/engine", run: "TestSimBroadcast$/reliable=true", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",
 		from:    "			if loose++; !others || loose == looseLooks {\n",
-		to:      "			if loose++; loose > 0 {\n",
+		to:      "			if loose++; others || loose > 0 {\n",
 		promise: "what another holds for a moment is not said to be full",
 		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
 	},

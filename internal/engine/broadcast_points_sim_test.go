@@ -352,3 +352,40 @@ func TestSimBroadcastLeaves(t *testing.T) {
 		t.Error("it never waited with a message in hand")
 	}
 }
+
+// What another has in hand only to cut it is not said to be full: one looks again a few times.
+func TestSimBroadcastLoosePieces(t *testing.T) {
+	c := BroadcastConfig{Slots: 4, MaxMessage: 234, Blocks: 4, BlockSize: 64, Rows: 4, Subscribers: 1}
+	published := 0
+	for at, reached := 1, true; reached; at++ {
+		a := mem.Heap(c.Size())
+		c.Init(a)
+		attach := func(i uint32) *Broadcast {
+			b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: func(*uint32, int) int { return 0 }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return b
+		}
+		b, other := attach(0), attach(1)
+		tag := other.newTag()
+		*b.pool.owner(0) = tag // P1 of other
+		n := 0
+		mem.Point = func() {
+			if n++; n == at {
+				mem.Point = nil
+				other.pool.cut(0, 4, 1, tag, 0)
+			}
+		}
+		err := b.TryPublish(make([]byte, 8))
+		mem.Point = nil
+		if reached = n >= at; err == nil {
+			published++
+		} else if err != ErrFull {
+			t.Fatal(err)
+		}
+	}
+	if published < 20 {
+		t.Errorf("it looks for %d accesses", published)
+	}
+}

@@ -420,7 +420,7 @@ var broadcastMutations = []mutation{
 		from:    "			if loose++; !others || loose == looseLooks {\n",
 		to:      "			if loose++; others || loose > 0 {\n",
 		promise: "what another holds for a moment is not said to be full",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastLoosePieces$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_next.go",
@@ -540,5 +540,26 @@ var broadcastMutations = []mutation{
 		to:      "	return true\n",
 		promise: "a position that is another slot's is damage",
 		pkg:     "./internal/engine", run: "TestBroadcastDamagedWords$",
+	},
+	{
+		file:    "ring/subscriber.go",
+		from:    "		missed = s.sub.Missed()\n	}\n	return missed, err\n",
+		to:      "		missed = 0\n	}\n	return missed, err\n",
+		promise: "with the end come those that were missed before it",
+		pkg:     "./ring", run: "TestBroadcastMissedBeforeTheEnd$",
+	},
+	{
+		file:    "ring/subscriber.go",
+		from:    "		if !told {\n",
+		to:      "		if false {\n",
+		promise: "what a decoder that panics hides is told later",
+		pkg:     "./ring", run: "TestBroadcastPanics$",
+	},
+	{
+		file:    "ring/broadcast.go",
+		from:    "newSubscriber[T](sub, b.core.Handle(), b.lines)",
+		to:      "newSubscriber[T](sub, b.core, b.lines)",
+		promise: "the handle that made a subscriber may be closed before",
+		pkg:     "./ring", run: "TestBroadcastClose$",
 	},
 }

@@ -254,7 +254,10 @@ func TestSimBroadcastCloseBesideNext(t *testing.T) {
 		var s, next *Subscription
 		unseen(func() {
 			s = testproc.Get(b.Subscribe())(t)
-			testproc.OK(t, o.attach(w.Process(1)).TryPublish(o.encode(o.saying(16))))
+			other := o.attach(w.Process(1))
+			for range 2 { // the next one begins behind both
+				testproc.OK(t, other.TryPublish(o.encode(o.saying(16))))
+			}
 		})
 		p.Go("reader", func(*sim.Thread) {
 			if _, err := s.GetNow(); err != nil && err != ErrEnded {

@@ -455,7 +455,7 @@ var broadcastMutations = []mutation{
 		from:    "	b.storeCursor(s.row, s.next) // N4\n	if b.reliable && b.space.Armed() {\n",
 		to:      "	armed := b.space.Armed()\n	b.storeCursor(s.row, s.next) // N4\n	if b.reliable && armed {\n",
 		promise: "N4: the cursor, then the look at space",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$/reliable=true", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastTwoSlowest$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_next.go",

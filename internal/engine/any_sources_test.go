@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
@@ -166,5 +167,32 @@ func TestAnyRingsOnceMore(t *testing.T) {
 		if n := mem.Load32(bell.w)/bellSeq - before; n != want {
 			t.Errorf("%s: rung %d times, want %d", name, n, want)
 		}
+	}
+}
+
+// An event is ready if it was set since the wait began, also where it was cleared at once, and
+// not for what was before.
+func TestAnyEventSince(t *testing.T) {
+	m := mem.Heap(EventSize)
+	InitEvent(m)
+	e, err := AttachEvent(m, heapEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pulse := func() {
+		if err := errors.Join(e.Set(), e.Clear()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pulse()
+	a := new(Any)
+	a.Reset()
+	a.Add(e)
+	if i, err := a.Look(); i != -1 || err != nil {
+		t.Errorf("Look = %d, %v, and nothing was since", i, err)
+	}
+	pulse()
+	if i, err := a.Look(); i != 0 || err != nil {
+		t.Errorf("Look = %d, %v after a pulse", i, err)
 	}
 }

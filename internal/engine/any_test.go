@@ -104,6 +104,17 @@ func TestAnyErrors(t *testing.T) {
 	if i, err := a.Look(); i != -1 || err != all[0].err || a.Bad() != 0 {
 		t.Errorf("Look = %d, %v, by %d", i, err, a.Bad())
 	}
+	ends := func(how error, f func()) (int, error) {
+		all[0].err, all[2].ready = nil, false
+		all[1].err = nil
+		return a.Wait(&dozer{armed: true, sleep: func(int) error { f(); return how }})
+	}
+	if i, err := ends(nil, func() { all[0].err, all[2].ready = errors.New("now"), true }); i != 2 || err != nil {
+		t.Errorf("Wait = %d, %v beside one that cannot tell any more", i, err)
+	}
+	if i, err := ends(errAsleep, func() { all[0].err = errors.New("now") }); i != -1 || err != errAsleep || a.Bad() != -1 {
+		t.Errorf("Wait = %d, %v, by %d, of a sleep that ended beside one that cannot tell any more", i, err, a.Bad())
+	}
 }
 
 // One Sync for all, when all are armed and before any is looked at; then a short sleep,

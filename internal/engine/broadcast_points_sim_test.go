@@ -223,76 +223,103 @@ func TestSimBroadcastJoins(t *testing.T) {
 	}
 }
 
-// Before one access of one that publishes a long message another takes a block, so that there may
-// be too little for it, and before a later access a third is turned away, and sleeps. If there is
-// a block for that one in the end, somebody has told it.
+// Before one access of one that wants three blocks another takes one that is free, or gives some
+// back, and before a later access a third is turned away, which wants one, and sleeps. If there is
+// one for it when the first has got its own, or has not, somebody has told it.
 func TestSimBroadcastTurnedAway(t *testing.T) {
-	long, short := make([]byte, 150), make([]byte, 8) // three blocks, and one
+	c := BroadcastConfig{Slots: 8, MaxMessage: 150, Blocks: 7, BlockSize: 64, Rows: 4, Subscribers: 1}
+	long, two, one := make([]byte, 150), make([]byte, 100), make([]byte, 8) // what takes so many blocks
 	slept, turned := 0, 0
-	away := func(c BroadcastConfig, there, taken, slips int) (reached bool) {
-		a := mem.Heap(c.Size())
-		c.Init(a)
-		attach := func(i uint32) *Broadcast {
-			b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: func(*uint32, int) int { return 1 }})
-			if err != nil {
-				t.Fatal(err)
+	for name, scene := range map[string]func(hold func(n uint32) (back func()), say func(msg []byte)) (happens func()){
+		"three are free": func(hold func(uint32) func(), _ func([]byte)) func() {
+			hold(3)
+			hold(1)
+			return func() { hold(1) }
+		},
+		"two are free, and one is a message's": func(hold func(uint32) func(), say func([]byte)) func() {
+			say(one)
+			hold(3)
+			hold(1)
+			return func() { hold(1) }
+		},
+		"two messages have two each, in two pieces": func(hold func(uint32) func(), say func([]byte)) func() {
+			var back []func()
+			for range 5 {
+				back = append(back, hold(1))
 			}
-			return b
-		}
-		first, other, third := attach(0), attach(1), attach(2)
-		for range there {
-			if err := other.TryPublish(short); err != nil {
-				t.Fatal(err)
-			}
-		}
-		take := func() { other.pool.claim(1, other.newTag(), false) }
-		for range c.Blocks - 3 - there {
-			take()
-		}
-		n, v, asleep := 0, uint32(0), false
-		mem.Point = func() {
-			n++
-			if n != taken && n != slips {
-				return
-			}
-			point := mem.Point
-			mem.Point = nil
-			if n == taken {
-				take()
-			}
-			if n == slips {
-				v = third.space.Arm()
-				asleep = third.PublishNow(short) == ErrFull
-			}
-			mem.Point = point
-		}
-		err := first.PublishNow(long)
-		mem.Point = nil
-		if n < slips {
-			return false
-		}
-		if err != nil {
-			turned++
-		}
-		if asleep {
-			slept++
-		}
-		if is := mem.Load32(third.space.Word()); asleep && is == v && third.PublishNow(short) == nil {
-			t.Fatalf("%+v, %d messages there, a block goes before access %d: one that was turned away before %d sleeps on", c, there, taken, slips)
-		}
-		return true
-	}
-	for _, c := range []BroadcastConfig{
-		{Slots: 8, MaxMessage: 150, Blocks: 4, BlockSize: 64, Rows: 4, Subscribers: 1},
-		{Slots: 8, MaxMessage: 150, Blocks: 6, BlockSize: 64, Rows: 4, Subscribers: 1},
+			last := hold(2)
+			back[0]()
+			back[2]()
+			say(two)
+			back[1]()
+			back[4]()
+			say(two)
+			return last
+		},
 	} {
-		for there := range 3 {
-			for taken := 1; ; taken++ {
-				if !away(c, there, taken, taken) {
-					break
+		away := func(happens, slips int) (reached bool) {
+			a := mem.Heap(c.Size())
+			c.Init(a)
+			attach := func(i uint32) *Broadcast {
+				b, err := AttachBroadcast(a, Env{Self: Self{Index: i, Epoch: 1}, Wake: func(*uint32, int) int { return 1 }})
+				if err != nil {
+					t.Fatal(err)
 				}
-				for slips := taken + 1; away(c, there, taken, slips); slips++ {
+				return b
+			}
+			first, other, third := attach(0), attach(1), attach(2)
+			happen := scene(func(n uint32) func() {
+				tag := other.newTag()
+				k := other.pool.claim(n, tag, false)
+				return func() {
+					if k.one != 0 {
+						other.pool.giveBack(k.one-1, tag, n)
+						other.stir()
+					}
 				}
+			}, func(msg []byte) {
+				if err := other.TryPublish(msg); err != nil {
+					t.Fatal(err)
+				}
+			})
+			n, v, asleep := 0, uint32(0), false
+			mem.Point = func() {
+				n++
+				if n != happens && n != slips {
+					return
+				}
+				point := mem.Point
+				mem.Point = nil
+				if n == happens {
+					happen()
+				}
+				if n == slips {
+					v = third.space.Arm()
+					asleep = third.PublishNow(one) == ErrFull
+				}
+				mem.Point = point
+			}
+			err := first.prepare(&outgoing{msg: long, tag: first.newTag(), want: 3}, false)
+			mem.Point = nil
+			if n < slips {
+				return false
+			}
+			if err != nil {
+				turned++
+			}
+			if asleep {
+				slept++
+			}
+			if mem.Load32(third.space.Word()) == v && asleep && third.PublishNow(one) == nil {
+				t.Fatalf("%s: another comes before access %d, and one that was turned away before access %d sleeps on", name, happens, slips)
+			}
+			return true
+		}
+		for happens := 0; ; happens++ {
+			if happens > 0 && !away(happens, happens) {
+				break
+			}
+			for slips := happens + 1; away(happens, slips); slips++ {
 			}
 		}
 	}

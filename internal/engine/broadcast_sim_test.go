@@ -279,3 +279,29 @@ func TestSimBroadcastCloseBesideNext(t *testing.T) {
 		})
 	})
 }
+
+// A subscriber has read what all memory is in, and a TryPublish that begins then sees it, however
+// late its cursor comes.
+func TestSimBroadcastSureOfBlocks(t *testing.T) {
+	sim.Exhaust(t, 1, 1, sim.Options{}, func(w *sim.World) {
+		c := BroadcastConfig{Slots: 4, Reliable: true, MaxMessage: 150, Blocks: 3, BlockSize: 64, Rows: 16, Subscribers: 1}
+		o := newSimBroadcast(t, w, c)
+		reader, publisher := w.Process(0), w.Process(1)
+		var s *Subscription
+		b := o.attach(publisher)
+		unseen(func() {
+			s = testproc.Get(o.attach(reader).Subscribe())(t)
+			testproc.OK(t, b.TryPublish(o.encode(o.saying(150))))
+		})
+		reader.Go("reader", func(*sim.Thread) {
+			if _, err := s.GetNow(); err != nil {
+				w.Fail("%v", err)
+			}
+			publisher.Go("publisher", func(*sim.Thread) {
+				if err := b.TryPublish(o.encode(o.saying(150))); err != nil {
+					w.Fail("%v", err)
+				}
+			})
+		})
+	})
+}

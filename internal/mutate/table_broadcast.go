@@ -413,7 +413,7 @@ var broadcastMutations = []mutation{
 		from:    "		case sure && b.reliable && judged != front:\n			judged = front\n			b.sync()\n			continue\n",
 		to:      "		case sure && b.reliable && judged != front:\n			judged = front\n			continue\n",
 		promise: "what is sure to be full is so by the cursors of Nexts that have returned: of blocks, too",
-		pkg:     "./internal/engine", run: "TestSimBroadcast$/reliable=true", tags: "tandem_sim",
+		pkg:     "./internal/engine", run: "TestSimBroadcastSureOfBlocks$", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",

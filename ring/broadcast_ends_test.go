@@ -15,7 +15,7 @@ import (
 
 // A subscriber that nothing reaches any more does not hold up anybody.
 func TestBroadcastSubscriberCollected(t *testing.T) {
-	ctx := context.Background()
+	ctx := testproc.Watchdog(t)
 	b := testproc.Get(ring.OpenBroadcast[int](shmtest.Region(t), "b", &ring.BroadcastOptions{Capacity: 1}))(t)
 	testproc.Get(b.Subscribe())(t)
 	testproc.OK(t, b.Publish(ctx, 1))

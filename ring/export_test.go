@@ -1,6 +1,9 @@
 package ring
 
-import "example.com/tandem/internal/engine"
+import (
+	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
+)
 
 // Loans is how many loans of the queue are out, in all processes.
 func (q *Queue[T]) Loans() (n int) {
@@ -21,3 +24,6 @@ func (l Loan[T]) Out() bool { return l.own.out.core != nil }
 
 // Ended reports whether the subscriber's handle was closed.
 func (s *Subscriber[T]) Ended() bool { return s.core.Ended() }
+
+// Starving reports whether a Send of the left end has waited for long (docs/layout.md).
+func (c *Conn[T]) Starving() bool { return mem.Load32(c.core.Area.W32(512+520)) != 0 }

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 )
 
@@ -71,4 +72,31 @@ func TestMemoryThatIsNone(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A Send of memory that cannot be read has no lock when that shows: others send.
+func TestPipeMemoryThatIsNone(t *testing.T) {
+	ctx := testproc.Watchdog(t)
+	t.Run("bytes", func(t *testing.T) {
+		left, right := bothEnds[[]byte](t, region(t), "p", nil)
+		b := mapped(t, unix.PROT_NONE)
+		if !faults(func() { left.Send(ctx, b) }) {
+			t.Fatal("no fault")
+		}
+		testproc.OK(t, left.Send(ctx, []byte("next")))
+		if v, err := right.Recv(ctx); string(v) != "next" || err != nil {
+			t.Errorf("%q, %v", v, err)
+		}
+	})
+	t.Run("text", func(t *testing.T) {
+		left, right := bothEnds[string](t, region(t), "p", nil)
+		b := mapped(t, unix.PROT_NONE)
+		if !faults(func() { left.Send(ctx, unsafe.String(&b[0], len(b))) }) {
+			t.Fatal("no fault")
+		}
+		testproc.OK(t, left.Send(ctx, "next"))
+		if v, err := right.Recv(ctx); v != "next" || err != nil {
+			t.Errorf("%q, %v", v, err)
+		}
+	})
 }

@@ -1,8 +1,10 @@
 package engine
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"example.com/tandem/internal/mem"
@@ -66,6 +68,17 @@ func takens(t *testing.T) map[string]taken {
 		}
 		return err
 	}, s.Shutdown}
+	left, right := heapEnds(t, PipeConfig{Buffer: 64, Participants: 2}, heapEnv())
+	all["pipe"] = taken{right.Source(),
+		func() { left.SendNow(make([]byte, 8)) },
+		func() {},
+		func() error {
+			m, err := right.RecvNow()
+			if err == nil {
+				m.Took()
+			}
+			return err
+		}, func() { closeEnd(left) }}
 	for _, c := range broadcastConfigs {
 		for _, c.Reliable = range []bool{false, true} {
 			_, b := newBroadcast(t, c)
@@ -127,5 +140,59 @@ func TestReadyIsWhatATryFinds(t *testing.T) {
 				tries(round)
 			}
 		})
+	}
+}
+
+// What comes while a wait for it sleeps, and is rung for one, is rung for once more: the wait
+// takes nothing. What is rung for all is not.
+func TestAnyRingsOnceMore(t *testing.T) {
+	for name, x := range takens(t) {
+		want := uint32(1)
+		if strings.HasPrefix(name, "queue") || name == "pipe" {
+			want = 2
+		}
+		a := new(Any)
+		a.Reset()
+		a.Add(x.Source)
+		bell, _ := x.Awaited()
+		before := uint32(0)
+		s := &dozer{armed: true, sleep: func(int) error {
+			before = mem.Load32(bell.w) / bellSeq
+			x.give()
+			return nil
+		}}
+		if i, err := a.Wait(s); i != 0 || err != nil {
+			t.Errorf("%s: Wait = %d, %v", name, i, err)
+		}
+		if n := mem.Load32(bell.w)/bellSeq - before; n != want {
+			t.Errorf("%s: rung %d times, want %d", name, n, want)
+		}
+	}
+}
+
+// An event is ready if it was set since the wait began, also where it was cleared at once, and
+// not for what was before.
+func TestAnyEventSince(t *testing.T) {
+	m := mem.Heap(EventSize)
+	InitEvent(m)
+	e, err := AttachEvent(m, heapEnv())
+	if err != nil {
+		t.Fatal(err)
+	}
+	pulse := func() {
+		if err := errors.Join(e.Set(), e.Clear()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pulse()
+	a := new(Any)
+	a.Reset()
+	a.Add(e)
+	if i, err := a.Look(); i != -1 || err != nil {
+		t.Errorf("Look = %d, %v, and nothing was since", i, err)
+	}
+	pulse()
+	if i, err := a.Look(); i != 0 || err != nil {
+		t.Errorf("Look = %d, %v after a pulse", i, err)
 	}
 }

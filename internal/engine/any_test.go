@@ -104,6 +104,17 @@ func TestAnyErrors(t *testing.T) {
 	if i, err := a.Look(); i != -1 || err != all[0].err || a.Bad() != 0 {
 		t.Errorf("Look = %d, %v, by %d", i, err, a.Bad())
 	}
+	ends := func(how error, f func()) (int, error) {
+		all[0].err, all[2].ready = nil, false
+		all[1].err = nil
+		return a.Wait(&dozer{armed: true, sleep: func(int) error { f(); return how }})
+	}
+	if i, err := ends(nil, func() { all[0].err, all[2].ready = errors.New("now"), true }); i != 2 || err != nil {
+		t.Errorf("Wait = %d, %v beside one that cannot tell any more", i, err)
+	}
+	if i, err := ends(errAsleep, func() { all[0].err = errors.New("now") }); i != -1 || err != errAsleep || a.Bad() != -1 {
+		t.Errorf("Wait = %d, %v, by %d, of a sleep that ended beside one that cannot tell any more", i, err, a.Bad())
+	}
 }
 
 // One Sync for all, when all are armed and before any is looked at; then a short sleep,
@@ -144,6 +155,22 @@ func TestAnySyncs(t *testing.T) {
 	}
 	if all[0].unr != 3 || all[1].unr != 2 { // after the long ones in which nobody rang
 		t.Errorf("after a long sleep for which nobody rang: %d and %d times", all[0].unr, all[1].unr)
+	}
+}
+
+// Of several regions one is enough whose Sync may have missed somebody.
+func TestAnyMisses(t *testing.T) {
+	sync := func() bool { return true }
+	for _, misses := range [][]bool{{true, false}, {false, true}} {
+		var all []*told
+		for _, m := range misses {
+			one, _ := tolds(1, Env{Sync: sync, Misses: m})
+			all = append(all, one...)
+		}
+		s := &dozer{armed: true, sleep: func(n int) error { all[0].ready = n == 1; return nil }}
+		if i, err := anyOfThem(all).Wait(s); i != 0 || err != nil || !slices.Equal(s.limits, []int64{1e6, 0}) {
+			t.Errorf("%v: Wait = %d, %v; slept %v", misses, i, err, s.limits)
+		}
 	}
 }
 

@@ -21,6 +21,9 @@ func (b *Broadcast) Front() uint64 {
 // Position is the next one that a subscriber reads.
 func (s *Subscription) Position() uint64 { return s.next }
 
+// Cursor is what the others know of that.
+func (s *Subscription) Cursor() uint64 { return mem.Load64(s.b.subs.cursor(s.row)) }
+
 // Closed reports that the subscriber was closed.
 func (s *Subscription) Closed() bool { return s.closed }
 

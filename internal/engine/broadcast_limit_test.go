@@ -55,7 +55,8 @@ func TestBroadcastRings(t *testing.T) {
 	rang("Next of one of two that are the slowest", false, next(other), nil)
 	rang("Next of the other one", true, next(slow), nil)
 	rang("Close", true, func() error { other.Close(); return nil }, nil)
-	rang("Subscribe", true, func() error { subscribe(t, b).Close(); return nil }, nil)
+	rang("Subscribe", true, func() error { other = subscribe(t, b); return nil }, nil)
+	rang("Close", true, func() error { other.Close(); return nil }, nil)
 	rang("Shutdown", true, b.Shutdown, nil)
 }
 

@@ -18,7 +18,6 @@ import (
 // A saying is a message of the simulation.
 type saying struct {
 	id, size int
-	began    int
 	done     bool   // its Publish returned nil
 	failed   bool   // or an error
 	at       uint64 // its position, when it has one
@@ -171,6 +170,14 @@ func (o *simBroadcast) full(p *publishing) bool {
 	})
 }
 
+// saying is one more message.
+func (o *simBroadcast) saying(size int) *saying {
+	o.next++
+	m := &saying{id: o.next, size: size}
+	o.msgs[m.id] = m
+	return m
+}
+
 func (o *simBroadcast) encode(m *saying) []byte {
 	b := make([]byte, m.size)
 	for i := range b {
@@ -221,9 +228,7 @@ func (o *simBroadcast) publisher(b *Broadcast, n int, tries bool) func(*sim.Thre
 			if !o.c.Fixed {
 				size = 8 + o.w.Rand.IntN(o.c.MaxMessage-7)
 			}
-			o.next++
-			m := &saying{id: o.next, size: size, began: o.w.Steps()}
-			o.msgs[m.id] = m
+			m := o.saying(size)
 			t.Context(o.w.Rand.IntN(3) == 0)
 			p := &publishing{b: b, m: m}
 			o.publishing[t] = p

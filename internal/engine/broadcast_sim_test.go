@@ -9,6 +9,7 @@ import (
 
 	. "example.com/tandem/internal/engine"
 	"example.com/tandem/internal/sim"
+	"example.com/tandem/internal/testproc"
 )
 
 var simBroadcastConfigs = []BroadcastConfig{
@@ -215,10 +216,7 @@ func TestSimBroadcastTwoSlowest(t *testing.T) {
 			})
 		}
 		say := func(publish func(m []byte) error) {
-			o.next++
-			m := &saying{id: o.next, size: c.MaxMessage}
-			o.msgs[m.id] = m
-			if err := publish(o.encode(m)); err != nil {
+			if err := publish(o.encode(o.saying(c.MaxMessage))); err != nil {
 				w.Fail("%v", err)
 			}
 		}
@@ -240,6 +238,70 @@ func TestSimBroadcastTwoSlowest(t *testing.T) {
 				w.Fail("the publisher sleeps on")
 			}
 			return false
+		})
+	})
+}
+
+// A subscriber is closed while it reads, and its row is another's: the cursor there is that
+// one's.
+func TestSimBroadcastCloseBesideNext(t *testing.T) {
+	sim.Explore(t, 300, sim.Options{}, func(w *sim.World) {
+		c := simBroadcastConfigs[1]
+		c.Reliable, c.Subscribers = true, 1
+		o := newSimBroadcast(t, w, c)
+		p := w.Process(0)
+		b := o.attach(p)
+		var s, next *Subscription
+		unseen(func() {
+			s = testproc.Get(b.Subscribe())(t)
+			other := o.attach(w.Process(1))
+			for range 2 { // the next one begins behind both
+				testproc.OK(t, other.TryPublish(o.encode(o.saying(16))))
+			}
+		})
+		p.Go("reader", func(*sim.Thread) {
+			if _, err := s.GetNow(); err != nil && err != ErrEnded {
+				w.Fail("%v", err)
+			}
+		})
+		p.Go("closer", func(*sim.Thread) {
+			s.Close()
+			var err error
+			if next, err = b.Subscribe(); err != nil {
+				w.Fail("%v", err)
+			}
+		})
+		w.AtEnd(func() error {
+			if at := next.Cursor(); at != next.Position() {
+				return fmt.Errorf("a subscriber at %d, and its cursor is %d", next.Position(), at)
+			}
+			return nil
+		})
+	})
+}
+
+// A subscriber has read what all memory is in, and a TryPublish that begins then sees it, however
+// late its cursor comes.
+func TestSimBroadcastSureOfBlocks(t *testing.T) {
+	sim.Exhaust(t, 1, 1, sim.Options{}, func(w *sim.World) {
+		c := BroadcastConfig{Slots: 4, Reliable: true, MaxMessage: 150, Blocks: 3, BlockSize: 64, Rows: 16, Subscribers: 1}
+		o := newSimBroadcast(t, w, c)
+		reader, publisher := w.Process(0), w.Process(1)
+		var s *Subscription
+		b := o.attach(publisher)
+		unseen(func() {
+			s = testproc.Get(o.attach(reader).Subscribe())(t)
+			testproc.OK(t, b.TryPublish(o.encode(o.saying(150))))
+		})
+		reader.Go("reader", func(*sim.Thread) {
+			if _, err := s.GetNow(); err != nil {
+				w.Fail("%v", err)
+			}
+			publisher.Go("publisher", func(*sim.Thread) {
+				if err := b.TryPublish(o.encode(o.saying(150))); err != nil {
+					w.Fail("%v", err)
+				}
+			})
 		})
 	})
 }

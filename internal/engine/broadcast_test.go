@@ -258,6 +258,9 @@ func TestBroadcastShutdownHalf(t *testing.T) {
 	a, b := newBroadcast(t, c)
 	s := subscribe(t, b)
 	*b.state |= stateShut
+	if err := b.TryPublish(said(1, 16)); err != ErrShutdown {
+		t.Errorf("a Publish behind it: %v", err)
+	}
 	if _, err := s.GetNow(); err != io.EOF {
 		t.Fatal(err)
 	}
@@ -410,5 +413,28 @@ func TestBroadcastTooLarge(t *testing.T) {
 	_, b = newBroadcast(t, broadcastConfigs[1])
 	if err := b.TryPublish(said(1, 15)); err != ErrTooLarge {
 		t.Error(err)
+	}
+}
+
+// A slot, or a message's first words, that say what cannot be: nothing is got, or missed, and
+// nobody looks outside.
+func TestBroadcastDamagedWords(t *testing.T) {
+	c := broadcastConfigs[1]
+	for what, damage := range map[string]func(b *Broadcast, w *uint64, first uint32){
+		"a block that there is not": func(b *Broadcast, w *uint64, _ uint32) { *w = fullWord(2, firstMask) },
+		"a length":                  func(b *Broadcast, _ *uint64, first uint32) { *b.len(first) = uint64(c.MaxMessage + 1) },
+		"another slot's position":   func(b *Broadcast, _ *uint64, first uint32) { *b.pos(first) += 1 },
+		"no word":                   func(b *Broadcast, w *uint64, _ uint32) { *w = 0 },
+	} {
+		_, b := newBroadcast(t, c)
+		s := subscribe(t, b)
+		if err := b.TryPublish(said(1, 16)); err != nil {
+			t.Fatal(err)
+		}
+		w, at := b.slot(s.next), s.next
+		damage(b, w, firstBlock(*w))
+		if msg, err := s.GetNow(); err != ErrCorrupt || s.next != at || s.missed != 0 {
+			t.Errorf("%s: %v, %v, at %d of %d, %d missed", what, msg, err, s.next, at, s.missed)
+		}
 	}
 }

@@ -13,6 +13,7 @@ type script struct {
 	t      *testing.T
 	now    int64
 	sleeps []func(limit int64) // limit is 0 for a Sleep
+	ends   bool                // the last of them, with an error
 	spin   func()
 }
 
@@ -38,6 +39,9 @@ func (s *script) SleepUntil(w *uint32, v uint32, limit int64) error {
 	f := s.sleeps[0]
 	s.sleeps = s.sleeps[1:]
 	f(limit)
+	if s.ends && len(s.sleeps) == 0 {
+		return errAsleep
+	}
 	return nil
 }
 

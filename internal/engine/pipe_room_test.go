@@ -79,9 +79,19 @@ func TestPipeStarving(t *testing.T) {
 	x.k.want(t, -1)
 }
 
-// Who gives up is not starving any more either.
+// Who gives up is not starving any more either, or whose context ends.
 func TestPipeStarvingEnds(t *testing.T) {
 	x := newRoomTest(t)
+	x.waits.sleeps = []func(int64){
+		func(int64) { x.passed(); x.waits.now += patience + 1 },
+		func(int64) { x.starving(1) },
+	}
+	x.waits.ends = true
+	if _, err := x.left.Send(x.waits, make([]byte, 56)); err != errAsleep {
+		t.Fatal(err)
+	}
+	x.starving(0)
+	x = newRoomTest(t)
 	x.waits.sleeps = []func(int64){
 		func(int64) { x.passed(); x.waits.now += patience + 1 },
 		func(int64) { x.starving(1); x.left.closed.Store(true) },

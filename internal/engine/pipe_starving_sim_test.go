@@ -11,22 +11,27 @@ import (
 
 const patience = 1_000_000
 
-// A message that takes the whole ring, among short ones of two others that never rest: when
-// it has waited for long its sender says so, and those that come stand back, each Send once.
+// A message that takes the whole ring, or two, among short ones of two others that never rest:
+// when it has waited for long its sender says so, and those that come stand back, each Send once.
 func TestSimPipeStarving(t *testing.T) {
-	const most = 300 // short messages
-	for name, o := range map[string]sim.Options{
-		"alive":  {},
-		"killed": {KillEvery: 3000, MaxKills: 1},
+	for name, tt := range map[string]struct {
+		o     sim.Options
+		longs int
+	}{
+		"alive":       {longs: 1},
+		"killed":      {longs: 1, o: sim.Options{KillEvery: 3000, MaxKills: 1}},
+		"two":         {longs: 2},
+		"two, killed": {longs: 2, o: sim.Options{KillEvery: 3000, MaxKills: 2}},
 	} {
-		o.Timers, o.NsStep = true, 2000
+		most := 300 * tt.longs // short messages
+		tt.o.Timers, tt.o.NsStep = true, 2000
 		t.Run(name, func(t *testing.T) {
-			sim.Explore(t, 300, o, func(w *sim.World) {
+			sim.Explore(t, 300/tt.longs, tt.o, func(w *sim.World) {
 				o := newSimPipe(w, PipeConfig{Buffer: 64, Participants: 128})
 				o.timers = true
 				start := func(i, side int, what string, f func(*sim.Thread, *simHandle)) *sim.Process {
-					p := w.Process(simPipeIndex[i])
-					p.Immortal = i != 0
+					p := w.Process(i)
+					p.Immortal = i < 64
 					eng := o.attach(p)
 					p.Go(what, func(t *sim.Thread) {
 						if h := o.open(t, eng, side); h != nil {
@@ -36,26 +41,37 @@ func TestSimPipeStarving(t *testing.T) {
 					})
 					return p
 				}
-				done, shorts := false, 0
-				long := start(0, PipeLeft, "long", func(t *sim.Thread, h *simHandle) {
-					for range 100 {
-						t.Step()
+				var longs [2]*sim.Process
+				var done [2]bool
+				shorts := 0
+				for i := range tt.longs {
+					longs[i] = start(64+i, PipeLeft, "long", func(t *sim.Thread, h *simHandle) {
+						for range 100 {
+							t.Step()
+						}
+						o.send(t, h, 56, false)
+						done[i] = true
+					})
+				}
+				over := func() bool {
+					for i := range tt.longs {
+						if !done[i] && w.Alive(longs[i].Self) {
+							return false
+						}
 					}
-					o.send(t, h, 56, false)
-					done = true
-				})
-				over := func() bool { return done || !w.Alive(long.Self) }
+					return true
+				}
 				for i := range 2 {
-					start(1+i, PipeLeft, "short", func(t *sim.Thread, h *simHandle) {
+					start(i, PipeLeft, "short", func(t *sim.Thread, h *simHandle) {
 						for !over() {
 							o.send(t, h, 8, false)
 							if shorts++; shorts == most {
-								w.Fail("%d short messages, and the long one has not got through", shorts)
+								w.Fail("%d short messages, and a long one has not got through", shorts)
 							}
 						}
 					})
 				}
-				start(3, PipeRight, "receiver", func(t *sim.Thread, h *simHandle) {
+				start(2, PipeRight, "receiver", func(t *sim.Thread, h *simHandle) {
 					for o.recv(t, h, recvFirmly) {
 						for range 100 { // slower than they are, so that there is never much room
 							t.Step()

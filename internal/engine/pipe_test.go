@@ -331,6 +331,39 @@ func TestPipeBadFrame(t *testing.T) {
 	}
 }
 
+// Where messages cannot be is told, and nothing is sent or received there.
+func TestPipeBadPlaces(t *testing.T) {
+	send := func(left, _ *PipeEnd) error { _, err := left.SendNow(make([]byte, 8)); return err }
+	recv := func(_, right *PipeEnd) error { _, err := recvBytes(right); return err }
+	for _, tt := range []struct {
+		what string
+		w, r uint64
+		call func(left, right *PipeEnd) error
+	}{
+		{"a Send, with more there than can be", 104, 32, send},
+		{"a Send in the middle of a word", 36, 32, send},
+		{"a Recv, with more there than can be", 104, 32, recv},
+		{"a Recv, with more received than was sent", 32, 40, recv},
+		{"a Recv up to the middle of a word", 44, 32, recv},
+		{"a Recv in the middle of a word", 32, 20, recv},
+	} {
+		a, p := heapPipe(t, PipeConfig{Buffer: 64, Participants: 2}, envOf(1))
+		left, right := openEnd(t, p, PipeLeft), openEnd(t, p, PipeRight)
+		for range 2 {
+			if err := errors.Join(send(left, right), recv(left, right)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		*a.W64(pipeWay0 + pipeW), *a.W64(pipeWay0 + pipeR) = tt.w, tt.r
+		if err := tt.call(left, right); !errors.Is(err, ErrCorrupt) {
+			t.Errorf("%s: %v", tt.what, err)
+		}
+		if w, r := *a.W64(pipeWay0 + pipeW), *a.W64(pipeWay0 + pipeR); w != tt.w || r != tt.r {
+			t.Errorf("%s: %d sent, %d received then", tt.what, w, r)
+		}
+	}
+}
+
 // Several of each end over heap memory, for the race detector: every message once, and each
 // sender's in order.
 func TestPipeHammer(t *testing.T) {

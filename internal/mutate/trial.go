@@ -125,7 +125,7 @@ func (t *trial) unmutated(ctx context.Context, m mutation) verdict {
 }
 
 func (t *trial) args(m mutation) []string {
-	a := []string{"test", "-json", "-vet=off", "-count=1", "-timeout=" + t.limit.String(), "-run=" + m.run}
+	a := []string{"test", "-json", "-vet=off", "-count=1", "-failfast", "-timeout=" + t.limit.String(), "-run=" + m.run}
 	if m.tags != "" {
 		a = append(a, "-tags="+m.tags)
 	}

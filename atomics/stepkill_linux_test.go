@@ -51,7 +51,7 @@ var (
 
 // Wherever it dies, five have been added or none, and neighbours are as before.
 func TestAddKilledAnywhere(t *testing.T) {
-	for _, op := range []stepkill.Op{valueAdd, valueUpdate, arrayAdd} {
+	for _, op := range stepkill.Some(t, valueAdd, valueUpdate, arrayAdd) {
 		t.Run(op.String(), func(t *testing.T) {
 			stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 				v, a := value(t, s.Region, "v", int64(100)), array[uint8](t, s.Region, "a", 4)
@@ -105,7 +105,7 @@ var wideVictims = []stepkill.Op{
 // Wherever it dies, the value is what it was or what was stored, and no copy is lost:
 // beside a live process, whose value it was replacing.
 func TestWideKilledAnywhere(t *testing.T) {
-	for _, op := range wideVictims {
+	for _, op := range stepkill.Some(t, wideVictims...) {
 		t.Run(op.String(), func(t *testing.T) {
 			stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 				v := value(t, s.Region, "wide", wideOf(100))

@@ -154,7 +154,7 @@ func rehearseSides(s *ring.SPSC[tagged]) error {
 }
 
 func TestSPSCKilledAnywhere(t *testing.T) {
-	for _, sc := range sideScenes {
+	for _, sc := range stepkill.Some(t, sideScenes...) {
 		t.Run(sc.name, func(t *testing.T) {
 			stepkill.Every(t, sideOps[sc.name], func(t *testing.T, s *stepkill.Stage) { sc.play(t, s) })
 		})
@@ -351,11 +351,11 @@ var (
 )
 
 func TestSPSCRecoveryKilledAnywhere(t *testing.T) {
-	for _, tt := range []struct {
+	for _, tt := range stepkill.Some(t, []struct {
 		by      string
 		op      stepkill.Op
 		records int // 1: the one that attaches must recover to get one
-	}{{"open", openRecoversSides, 1}, {"guard", guardHealsSides, 4}} {
+	}{{"open", openRecoversSides, 1}, {"guard", guardHealsSides, 4}}...) {
 		t.Run(tt.by, func(t *testing.T) {
 			stepkill.EveryRecovery(t, tt.op, tt.records, func(t *testing.T, r *shm.Region) {
 				s, err := openTagged(r, "s")

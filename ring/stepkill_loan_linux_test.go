@@ -95,7 +95,7 @@ var dropping = stepkill.Rehearsed("loan, drop", "q", func(r *shm.Region, name st
 })
 
 func TestLoanDroppedKilledAnywhere(t *testing.T) {
-	for _, taken := range []int{0, 2, 3} {
+	for _, taken := range stepkill.Some(t, 0, 2, 3) {
 		t.Run(fmt.Sprintf("beside %d", taken), func(t *testing.T) {
 			stepkill.Every(t, dropping, func(t *testing.T, s *stepkill.Stage) {
 				q, err := inPlace(s.Region, "q")

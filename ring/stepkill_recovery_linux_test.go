@@ -36,14 +36,14 @@ func registerRecovery() bool {
 }
 
 func TestQueueRecoveryKilledAnywhere(t *testing.T) {
-	for _, tt := range []struct {
+	for _, tt := range stepkill.Some(t, []struct {
 		form, by string
 		op       stepkill.Op
 		records  int // 1: the one that attaches must recover to get one
 	}{
 		{"blocks", "open", openRecovers, 1},
 		{"slot", "guard", guardHeals["slot"], 4},
-	} {
+	}...) {
 		t.Run(tt.form+" by "+tt.by, func(t *testing.T) {
 			open := stepForms[tt.form]
 			stepkill.EveryRecovery(t, tt.op, tt.records, func(t *testing.T, r *shm.Region) {

@@ -247,7 +247,7 @@ var stepUnlink = stepkill.Register("shm/remove-object", func(r *shm.Region) (fun
 // TestObjectsKilledAnywhere: the directory is whole after every death in it.
 // "gone" is removed and waits for the next creator to take its memory back.
 func TestObjectsKilledAnywhere(t *testing.T) {
-	for _, op := range []step.Op{stepMake, stepFind, stepUnlink} {
+	for _, op := range step.Some(t, stepMake, stepFind, stepUnlink) {
 		t.Run(filepath.Base(op.String()), func(t *testing.T) {
 			step.Every(t, op, func(t *testing.T, s *step.Stage) {
 				r := mustCreate(t, s.Dir, stepOptions)

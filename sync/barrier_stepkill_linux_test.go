@@ -117,7 +117,7 @@ func (x *atBarrier) over(d stepkill.Death) {
 
 // Alone: what a whole round is made of.
 func TestLoneBarrierKilledAnywhere(t *testing.T) {
-	for _, op := range []stepkill.Op{victimComes, victimActs, victimFails, victimTwice, victimTired, victimAborts, victimResets} {
+	for _, op := range stepkill.Some(t, victimComes, victimActs, victimFails, victimTwice, victimTired, victimAborts, victimResets) {
 		stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 			x := sleepAt(t, s, 1, -1)
 			d := s.Die(nil)
@@ -132,7 +132,7 @@ func TestLoneBarrierKilledAnywhere(t *testing.T) {
 // With others asleep, the victim comes last; or aborts; or resets. They are
 // told, or wait on for who still comes.
 func TestLastAtBarrierKilledAnywhere(t *testing.T) {
-	for _, op := range []stepkill.Op{victimComes, victimActs, victimFails} {
+	for _, op := range stepkill.Some(t, victimComes, victimActs, victimFails) {
 		stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 			x := sleepAt(t, s, 3, 1)
 			d := s.Die(nil)
@@ -156,7 +156,7 @@ func TestLastAtBarrierKilledAnywhere(t *testing.T) {
 }
 
 func TestUpsetBarrierKilledAnywhere(t *testing.T) {
-	for _, op := range []stepkill.Op{victimAborts, victimResets, victimTired} {
+	for _, op := range stepkill.Some(t, victimAborts, victimResets, victimTired) {
 		stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 			x := sleepAt(t, s, 4, 1)
 			d := s.Die(nil)
@@ -286,7 +286,7 @@ func openBarriers(r *shm.Region) (bs [3]*sync.Barrier, err error) {
 }
 
 func TestBarrierRecoveryKilledAnywhere(t *testing.T) {
-	for _, op := range []stepkill.Op{barrierOpens, barrierHeals} {
+	for _, op := range stepkill.Some(t, barrierOpens, barrierHeals) {
 		records := 8
 		if op == barrierOpens {
 			records = 1

@@ -132,7 +132,7 @@ func (x *atEvent) again(d stepkill.Death) {
 
 // Nobody waits.
 func TestLoneEventKilledAnywhere(t *testing.T) {
-	for _, op := range []stepkill.Op{victimSets, victimClears, victimPulses, victimAwaits} {
+	for _, op := range stepkill.Some(t, victimSets, victimClears, victimPulses, victimAwaits) {
 		stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 			x := sleepFor(t, s, -1)
 			if op == victimClears || op == victimAwaits {
@@ -181,7 +181,7 @@ func TestSecondSettersKilledAnywhere(t *testing.T) {
 // or by its time.
 func TestEventWaitersKilledAnywhere(t *testing.T) {
 	pulse := func(e *sync.Event) error { return errors.Join(e.Set(), e.Clear()) }
-	for _, tt := range []struct {
+	for _, tt := range stepkill.Some(t, []struct {
 		name  string
 		op    stepkill.Op
 		peers int
@@ -191,7 +191,7 @@ func TestEventWaitersKilledAnywhere(t *testing.T) {
 		{"alone, pulse", victimAwaits, -1, pulse},
 		{"beside others, pulse", victimAwaits, 1, pulse},
 		{"beside others, timeout", victimAwaitsS, 0, pulse},
-	} {
+	}...) {
 		t.Run(tt.name, func(t *testing.T) {
 			stepkill.Every(t, tt.op, func(t *testing.T, s *stepkill.Stage) {
 				x := sleepFor(t, s, tt.peers)
@@ -258,7 +258,7 @@ func TestEventRecoveryKilledAnywhere(t *testing.T) {
 	for _, op := range []stepkill.Op{eventsOpen, eventsHeal} {
 		records := 8
 		if op == eventsOpen {
-			if records = 1; os.Getenv("TANDEM_STEPKILL") != "all" { // it steps through all of an Open, as a Barrier's does in every run
+			if records = 1; os.Getenv("TANDEM_STEPKILL") != "all" { // it steps through all of an Open, as a Barrier's does
 				continue
 			}
 		}

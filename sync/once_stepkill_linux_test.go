@@ -133,7 +133,7 @@ func (x task) over(t *testing.T, d stepkill.Death, victim bool) {
 
 // Nobody else is there; and it has been done before.
 func TestLoneOnceKilledAnywhere(t *testing.T) {
-	for _, op := range []stepkill.Op{victimDoes, victimErrs, victimPanics} {
+	for _, op := range stepkill.Some(t, victimDoes, victimErrs, victimPanics) {
 		stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 			x, err := openTask(s.Region, "o")
 			must(t, err)
@@ -210,7 +210,7 @@ func TestOnceRunnerKilledAnywhere(t *testing.T) {
 // This process is at it when the victim comes, alone or beside others; and ends
 // it, or fails.
 func TestOnceWaiterKilledAnywhere(t *testing.T) {
-	for _, tt := range []struct {
+	for _, tt := range stepkill.Some(t, []struct {
 		name    string
 		peers   int
 		failure error
@@ -218,7 +218,7 @@ func TestOnceWaiterKilledAnywhere(t *testing.T) {
 		{"done", 0, nil},
 		{"failed", 0, errTask},
 		{"failed, beside others", 1, errTask},
-	} {
+	}...) {
 		t.Run(tt.name, func(t *testing.T) {
 			stepkill.Every(t, victimDoes, func(t *testing.T, s *stepkill.Stage) {
 				x, err := openTask(s.Region, "o")
@@ -293,7 +293,7 @@ func TestOnceRecoveryKilledAnywhere(t *testing.T) {
 	for _, op := range []stepkill.Op{oncesOpen, oncesHeal} {
 		records := 8
 		if op == oncesOpen {
-			if records = 1; os.Getenv("TANDEM_STEPKILL") != "all" { // it steps through all of an Open, as a Barrier's does in every run
+			if records = 1; os.Getenv("TANDEM_STEPKILL") != "all" { // it steps through all of an Open, as a Barrier's does
 				continue
 			}
 		}

@@ -107,10 +107,10 @@ func rwSleepers(t *testing.T, s *stepkill.Stage, others bool) (wait func()) {
 
 // Free.
 func TestFreeRWMutexKilledAnywhere(t *testing.T) {
-	for _, tt := range []struct {
+	for _, tt := range stepkill.Some(t, []struct {
 		op     stepkill.Op
 		writer bool
-	}{{rwWrites, true}, {rwTries, true}, {rwReads, false}, {rwTriesR, false}} {
+	}{{rwWrites, true}, {rwTries, true}, {rwReads, false}, {rwTriesR, false}}...) {
 		stepkill.Every(t, tt.op, func(t *testing.T, s *stepkill.Stage) {
 			m := rwmutex(t, s.Region, "m")
 			d := s.Die(nil)
@@ -122,7 +122,7 @@ func TestFreeRWMutexKilledAnywhere(t *testing.T) {
 // Held by this process, as a writer or a reader, with the victim the only one
 // to wait, or with sleepers before it.
 func TestContendedRWMutexKilledAnywhere(t *testing.T) {
-	for _, tt := range []struct {
+	for _, tt := range stepkill.Some(t, []struct {
 		name   string
 		op     stepkill.Op
 		read   bool // this process reads, else it writes
@@ -136,7 +136,7 @@ func TestContendedRWMutexKilledAnywhere(t *testing.T) {
 		{"a reader with a reader", rwReads, true, false},
 		{"an attempt to write what is read", rwRefused, true, false},
 		{"an attempt to read what is written", rwRefusedR, false, false},
-	} {
+	}...) {
 		t.Run(tt.name, func(t *testing.T) {
 			stepkill.Every(t, tt.op, func(t *testing.T, s *stepkill.Stage) {
 				m := rwmutex(t, s.Region, "m")
@@ -200,7 +200,7 @@ func TestRWUnlockKilledAnywhere(t *testing.T) {
 
 // Abandoned by a writer who died.
 func TestAbandonedRWMutexKilledAnywhere(t *testing.T) {
-	for _, op := range []stepkill.Op{rwMarks, rwMends, rwIsTold} {
+	for _, op := range stepkill.Some(t, rwMarks, rwMends, rwIsTold) {
 		stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 			m := rwmutex(t, s.Region, "m")
 			s.Leave(rwPeerHolds)

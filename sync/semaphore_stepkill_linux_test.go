@@ -83,7 +83,7 @@ func allThree(t *testing.T, s *sync.BoundedSemaphore, d stepkill.Death) {
 // Free: last changed by nobody, by the victim itself, by another.
 func TestFreeSemaphoreKilledAnywhere(t *testing.T) {
 	for name, last := range map[string]bool{"new": false, "changed by another": true} {
-		for _, op := range []stepkill.Op{semTakes, semTries, semRetakes} {
+		for _, op := range stepkill.Some(t, semTakes, semTries, semRetakes) {
 			t.Run(name, func(t *testing.T) {
 				stepkill.Every(t, op, func(t *testing.T, st *stepkill.Stage) {
 					s := boundedOf3(t, st.Region)
@@ -148,7 +148,7 @@ func semSleepers(t *testing.T, st *stepkill.Stage, n int) (wait func()) {
 // The victim holds some, and gives them with sleepers there, or without.
 func TestReleaseKilledAnywhere(t *testing.T) {
 	for name, others := range map[string]int{"alone": 0, "with sleepers": 2} {
-		for _, op := range []stepkill.Op{semGives, semRetakes, semOver} {
+		for _, op := range stepkill.Some(t, semGives, semRetakes, semOver) {
 			t.Run(name, func(t *testing.T) {
 				stepkill.Every(t, op, func(t *testing.T, st *stepkill.Stage) {
 					s := boundedOf3(t, st.Region)

@@ -34,6 +34,13 @@ func Pick(t *testing.T, name string, n int) (i int, all bool) {
 	return step.Pick(t, name, n)
 }
 
+// Some is for several ways of which it is enough to try a third in an ordinary run: see
+// [step.Some].
+func Some[T any](t *testing.T, ways ...T) []T {
+	t.Helper()
+	return step.Some(t, ways...)
+}
+
 // Watchdog returns a context for survivors' calls: one that ends has hung.
 func Watchdog(t testing.TB) context.Context { return step.Watchdog(t) }
 

@@ -42,12 +42,17 @@ var why = sync.OnceValue(func() string {
 })
 
 // canBreak reports whether there are breakpoints that do stop a victim: there
-// may be a hypervisor below that takes them and does nothing. To be called on
+// may be a hypervisor below that takes them and does nothing, or that loses one now
+// and then, which is no harm: such a victim dies a little later. To be called on
 // the tracer's thread.
 var canBreak = sync.OnceValue(func() bool {
 	to := uint64(reflect.ValueOf(passed).Pointer())
-	at, err := tryStep(0, to)
-	return err == nil && at == to
+	for range 3 {
+		if at, err := tryStep(0, to); err == nil && at == to {
+			return true
+		}
+	}
+	return false
 })
 
 // passed is where each process of this package's comes by, before anything else of its
@@ -84,6 +89,7 @@ func tryStep(n int, breakpoint uint64) (pc uint64, err error) {
 	if ws, _, err := c.wait(true); err != nil || !ws.Stopped() {
 		return 0, errors.Join(err, errors.New("the child does not stop"))
 	}
+	defer c.pin()() // as one is that is stepped
 	if breakpoint != 0 {
 		if !c.breakAt(breakpoint) {
 			return 0, errors.New("no breakpoints")

@@ -167,11 +167,20 @@ func TestPick(t *testing.T) {
 			t.Errorf("of 100 names none has %d: %v", i, picked)
 		}
 	}
+	for n, want := range []int{0, 1, 1, 1, 2, 2, 2, 3} {
+		ways := step.Some(t, []int{1, 2, 3, 4, 5, 6, 7}[:n]...)
+		if again := step.Some(t, []int{1, 2, 3, 4, 5, 6, 7}[:n]...); len(ways) != want || !slices.Equal(again, ways) {
+			t.Errorf("some of %d are %v and then %v", n, ways, again)
+		}
+	}
 	for _, env := range []string{"TANDEM_TESTS=long", "TANDEM_STEPKILL=effects"} {
 		k, v, _ := strings.Cut(env, "=")
 		t.Setenv(k, v)
 		if _, all := step.Pick(t, "a", 3); !all {
 			t.Errorf("with %s not all is asked for", env)
+		}
+		if ways := step.Some(t, 1, 2, 3, 4); len(ways) != 4 {
+			t.Errorf("with %s not all is asked for: %v", env, ways)
 		}
 		t.Setenv(k, "")
 	}

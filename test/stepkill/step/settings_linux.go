@@ -6,6 +6,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -20,7 +21,7 @@ func settings(t *testing.T) (l limits, seed uint64) {
 	case v == "all":
 		l = limits{each: math.MaxInt}
 	case v == "effects" || v == "" && effort.Long():
-		l = limits{each: 260, most: 160, spread: 6, rest: 160}
+		l = limits{each: 160, most: 160, spread: 6, rest: 24}
 	case v != "":
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {
@@ -28,7 +29,7 @@ func settings(t *testing.T) (l limits, seed uint64) {
 		}
 		l = limits{each: n, most: n - n/4, spread: n / 4, rest: n}
 	default:
-		l = limits{each: 8, most: 5, spread: 1}
+		l = limits{each: 8, most: 3, spread: 1}
 	}
 	seed, err := processSeed()
 	if err != nil {
@@ -49,6 +50,20 @@ func Pick(t *testing.T, name string, n int) (i int, all bool) {
 	h := fnv.New64a()
 	h.Write([]byte(name))
 	return rand.New(rand.NewPCG(seed, h.Sum64())).IntN(n), false
+}
+
+// Some returns what an ordinary run tries of several ways: a third of them, picked for
+// the test. Where each is to be tried it returns all.
+func Some[T any](t *testing.T, ways ...T) []T {
+	t.Helper()
+	if len(ways) < 2 {
+		return ways
+	}
+	i, all := Pick(t, t.Name(), len(ways))
+	if all {
+		return ways
+	}
+	return slices.Concat(ways[i:], ways[:i])[:(len(ways)+2)/3]
 }
 
 // processSeed is one for all the operations of a run, which its number then

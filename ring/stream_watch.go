@@ -34,9 +34,11 @@ import (
 //
 // The watcher spins for as long as others do, from when something was last found for
 // anybody. Who gets the watch because that was over does not begin anew, so that all go to
-// sleep, one after the other; a spin in vain counts once. In each pass the goroutines of
-// this process have their turn, and other processes have theirs when the pass was in vain:
-// those that are parked may be waiting for them.
+// sleep, one after the other; a spin in vain counts once. After each look the goroutines of
+// this process have their turn: one that the watcher has just made runnable would wait for
+// a thread to be woken, while the watcher spins on the processor where it is queued. Other
+// processes have theirs when a pass was in vain: those that are parked may be waiting for
+// them.
 //
 // Nothing of it is in the region. A death ends the whole watch; the peers of a process
 // that is stopped wait as for a stopped reader.
@@ -101,13 +103,12 @@ func (w *streamWatch) spins(h *streamHalf, by *wait.Waiter) bool {
 		w.leave(h, true)
 		return false
 	}
-	if w.n.Load() == 0 {
-		return true
-	}
-	if w.pass() {
-		by.Renew()
-	} else {
-		sys.Yield()
+	if w.n.Load() > 0 {
+		if w.pass() {
+			by.Renew()
+		} else {
+			sys.Yield()
+		}
 	}
 	runtime.Gosched()
 	if h.due() {

@@ -77,7 +77,7 @@ func BenchmarkUnary(b *testing.B) {
 	}
 }
 
-const calls = 20 // of each client, in a round
+const calls = 200 // of each client, in a round
 
 // unary has clients make calls, of each the next when the last was answered, and says how
 // many nanoseconds a call of any took.

@@ -148,7 +148,7 @@ var waitMutations = []mutation{
 		promise: "a waiter is given back without a lock", pkg: "./internal/wait", run: "TestSpinTakesNoLock$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `	case crowded:`, to: `	case false:`,
+		file: "internal/wait/spin.go", from: `	case crowded || first:`, to: `	case first:`,
 		promise: "who spins yields, where as many spin as may run", pkg: "./internal/wait", run: "TestCrowdYields$",
 	},
 	{
@@ -191,6 +191,10 @@ var waitMutations = []mutation{
 	{
 		file: "internal/wait/spin.go", from: `p.of.observe(!b)`, to: `p.of.observe(true)`,
 		promise: "what is there when the processor comes back was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `crowded || first`, to: `crowded || first && false`,
+		promise: "what was made runnable before the wait runs", pkg: "./internal/wait", run: "TestSpinLetsOthersRun$",
 	},
 	{
 		file: "internal/wait/spin.go", from: `!b || !p.of.all`, to: `true`,

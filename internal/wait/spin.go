@@ -224,7 +224,9 @@ func (p *spinning) begin() {
 	p.few = few{}
 }
 
-// goesOn reads the clock, about once a microsecond.
+// goesOn reads the clock, about once a microsecond. Once it lets the goroutines run
+// that are queued at this processor: one that the caller has made runnable before it began
+// to wait would be there until a thread was woken that takes it away.
 //
 //go:norace
 func (w *Waiter) goesOn() bool {
@@ -240,6 +242,7 @@ func (w *Waiter) goesOn() bool {
 		}
 		p.join()
 	}
+	first := p.start == now
 	crowded := crowd.Load() >= processors.running.Load()
 	mem.RaceEnable()
 	switch {
@@ -249,7 +252,7 @@ func (w *Waiter) goesOn() bool {
 		return w.lookUp(now)
 	case p.few.are:
 		return p.share(now, crowded)
-	case crowded:
+	case crowded || first:
 		runtime.Gosched()
 	}
 	return true

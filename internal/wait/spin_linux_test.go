@@ -168,6 +168,33 @@ func TestSpinsForOthers(t *testing.T) {
 	wt.spin.again(false)
 }
 
+// A goroutine that was made runnable before the wait runs soon, though all other processors
+// have something to do.
+func TestSpinLetsOthersRun(t *testing.T) {
+	have(t, true)
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	defer processors.running.Store(processors.running.Swap(2))
+	var busy, over, came atomic.Bool
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer over.Store(true)
+	all.Go(func() {
+		for busy.Store(true); !over.Load(); {
+		}
+	})
+	for !busy.Load() {
+		runtime.Gosched()
+	}
+	wt := NewList().WaiterWith(background, NewSpinner(Spin))
+	defer wt.Done()
+	go came.Store(true)
+	for !came.Load() && wt.Spin() {
+	}
+	if us := wt.spin.paused / mem.PerMicro; us > 20 {
+		t.Errorf("it runs when one has spun for %d µs", us)
+	}
+}
+
 func TestSpinEndsWithTheList(t *testing.T) {
 	l, w := NewList(), word(t)
 	l.spin.SetMode(Spin)

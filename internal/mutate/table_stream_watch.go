@@ -56,7 +56,7 @@ var streamWatchMutations = []mutation{
 		from:    "	h.park.tell()\n	h.end.core",
 		to:      "	h.end.core",
 		promise: "O4: who is parked is roused",
-		pkg:     "./ring", run: "TestStreamWatchTells$"},
+		pkg:     "./ring", run: "TestStreamNapEnds$"},
 	{file: "ring/stream_watch.go",
 		from:    "	if !h.over.Load() {\n		<-h.park.told\n	}",
 		to:      "	<-h.park.told",

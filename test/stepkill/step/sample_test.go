@@ -118,7 +118,7 @@ func TestOthersEffects(t *testing.T) {
 	if !step.KnowsWrites {
 		t.Skip("here a load is not known from a store")
 	}
-	t.Setenv("TANDEM_STEPKILL", "40")
+	t.Setenv("TANDEM_STEPKILL", "16")
 	effects := map[uint32]int{}
 	step.Every(t, reads, func(t *testing.T, s *step.Stage) {
 		w := mustWords(t, s.Dir)

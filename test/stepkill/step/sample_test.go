@@ -103,7 +103,7 @@ var reads = step.Register("reads", func(dir string) (func() error, error) {
 	w, err := words(dir)
 	looks := make([]uint64, 8)
 	return func() error {
-		for i := range 2000 {
+		for i := range 500 {
 			if looks[i%len(looks)]++; w[0].Load() == 1 {
 				return errors.New("word 0 is what nobody writes there")
 			}

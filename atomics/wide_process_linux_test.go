@@ -65,7 +65,7 @@ func sheets(r *shm.Region) (*atomics.Value[line], *atomics.Array[sheet]) {
 // Between processes no value is ever read torn, beside writers that never rest, and are
 // stopped and killed in the middle of it; and nobody waits for those.
 func TestReadsAreNeverTorn(t *testing.T) {
-	reads := effort.Or(100_000_000, 400_000)
+	reads := effort.Or(30_000_000, 400_000)
 	r := region(t)
 	v, a := sheets(r)
 	start := func(mine string) *testproc.Child {
@@ -128,7 +128,7 @@ var counter = testproc.Role("counter", func(args []string) {
 // than the one before, and none waits; and with that process stopped in the middle of a
 // Store, or killed there, reads go on as fast as where there is no other.
 func TestReadsBehindStoppedWriters(t *testing.T) {
-	reads := effort.Or(100_000_000, 300_000)
+	reads := effort.Or(30_000_000, 300_000)
 	r := region(t)
 	v, err := atomics.OpenValue(r, "line", line{})
 	testproc.Must(err)

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,16 @@ func testIsThere(t *testing.T, dir, run string) bool {
 		t.Errorf("-run %q: %v", run, err)
 		return true
 	}
+	return slices.ContainsFunc(testsOf(t, dir), want.MatchString)
+}
+
+var testsIn = map[string][]string{} // by directory
+
+// testsOf returns the names of the tests in dir.
+func testsOf(t *testing.T, dir string) []string {
+	if names, ok := testsIn[dir]; ok {
+		return names
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "*_test.go"))
 	if err != nil {
 		t.Fatal(err)
@@ -59,12 +70,10 @@ func testIsThere(t *testing.T, dir, run string) bool {
 			t.Fatal(err)
 		}
 		for _, m := range testFunc.FindAllSubmatch(b, -1) {
-			if want.Match(m[1]) {
-				return true
-			}
+			testsIn[dir] = append(testsIn[dir], string(m[1]))
 		}
 	}
-	return false
+	return testsIn[dir]
 }
 
 // tiny is a module whose tests notice some mutations and not others.

@@ -107,7 +107,7 @@ func leave(r *shm.Region, do deed) (rep report) {
 }
 
 // rounds is how often a leaver closes the region in each test.
-func rounds() int { return effort.Or(150, 12) }
+func rounds() int { return effort.Or(75, 12) }
 
 // leaving runs the rounds of one deed. before prepares a round, and may be nil;
 // after judges it.

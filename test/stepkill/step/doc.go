@@ -55,11 +55,11 @@
 // # How many
 //
 // The ordinary run tries a random sample, which costs seconds: the first and
-// the last effect, some of those between, and some of all instructions. The log
-// names its seed; TANDEM_STEPKILL_SEED repeats it. With TANDEM_TESTS=long it is
-// each instruction of what is short and each effect of what is long, those that
-// come up only in later runs too: the first run that comes through without one
-// ends the series.
+// the last effect, one of those between, and one of all instructions; of several
+// ways to the same a third ([Some]). The log names its seed; TANDEM_STEPKILL_SEED
+// repeats it. With TANDEM_TESTS=long it is each instruction of what is short and
+// each effect of what is long, those that come up only in later runs too: the
+// first run that comes through without one ends the series, or the 24th.
 //
 // # Sleep
 //

@@ -18,7 +18,7 @@ import (
 )
 
 func TestPeers(t *testing.T) {
-	t.Setenv("TANDEM_STEPKILL", "20")
+	t.Setenv("TANDEM_STEPKILL", "8")
 	step.Every(t, shortStores, func(t *testing.T, s *step.Stage) {
 		w := mustWords(t, s.Dir)
 		p := s.StartBlocked(sleeper)

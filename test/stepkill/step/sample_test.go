@@ -103,7 +103,7 @@ var reads = step.Register("reads", func(dir string) (func() error, error) {
 	w, err := words(dir)
 	looks := make([]uint64, 8)
 	return func() error {
-		for i := range 2000 {
+		for i := range 500 {
 			if looks[i%len(looks)]++; w[0].Load() == 1 {
 				return errors.New("word 0 is what nobody writes there")
 			}
@@ -118,7 +118,7 @@ func TestOthersEffects(t *testing.T) {
 	if !step.KnowsWrites {
 		t.Skip("here a load is not known from a store")
 	}
-	t.Setenv("TANDEM_STEPKILL", "40")
+	t.Setenv("TANDEM_STEPKILL", "16")
 	effects := map[uint32]int{}
 	step.Every(t, reads, func(t *testing.T, s *step.Stage) {
 		w := mustWords(t, s.Dir)

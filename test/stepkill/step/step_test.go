@@ -50,7 +50,7 @@ func mustWords(t *testing.T, dir string) []atomic.Uint32 {
 	return w
 }
 
-const stores = 12
+const stores = 9
 
 // stores1by1 writes 1…stores to as many words, then again to one of them.
 func stores1by1(pause func()) func(string) (func() error, error) {

@@ -259,6 +259,10 @@ func (h *streamHalf) direct(inZeroes func() bool, f func() (int, error), n *int)
 	if err = h.ended(); err != nil {
 		return err
 	}
+	if h.what == engine.EndWriting {
+		watch.speaks(&h.end.in)
+		defer watch.spoke(&h.end.in)
+	}
 	*n, err = f()
 	if h.end.core.Closed.Load() {
 		*n, err = h.inRegion(*n, err, inZeroes)

@@ -37,7 +37,7 @@ func SpinWatch(t testing.TB) {
 func Watching() (on bool, parked int) {
 	watch.mu.Lock()
 	defer watch.mu.Unlock()
-	return watch.on, len(watch.parked)
+	return watch.on.Load(), len(watch.parked)
 }
 
 // StreamTrusts reports whether a Read that begins quietly naps, and StreamNaps whether one
@@ -65,11 +65,11 @@ func NoTicks(t testing.TB) {
 func ParkRoused(c *StreamConn) (watches bool) {
 	c.end.in.over.Store(true)
 	watch.mu.Lock()
-	watch.on = true
+	watch.on.Store(true)
 	watch.mu.Unlock()
 	watches = watch.takes(&c.end.in)
 	watch.mu.Lock()
-	watch.on = false
+	watch.on.Store(false)
 	watch.mu.Unlock()
 	return watches
 }

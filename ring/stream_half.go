@@ -62,6 +62,7 @@ func (h *streamHalf) init(e *streamEnd, what uint64) {
 	}
 	h.lock.init()
 	h.park.init()
+	h.nap.init()
 }
 
 // ended is why no call of the half goes on; nil: it may.
@@ -134,13 +135,14 @@ func (h *streamHalf) read(p []byte) (n int, err error) {
 //
 //go:noinline
 func (h *streamHalf) readLate(p []byte) (n int, err error) {
-	if watch.n.Load() == 0 && !h.naps() && h.end.eng.ReadSoon(h.spin.Looks()) {
+	h.nap.began = h.quiet()
+	if !watch.on.Load() && h.end.eng.ReadSoon(h.spin.Looks()) {
 		h.spin.Seen()
 		if n, err = h.end.eng.TryRead(p); err != engine.ErrEmpty && err != engine.ErrOver {
+			h.learn(n, err)
 			return n, err
 		}
 	}
-	h.nap.began = h.quiet()
 	n, err = h.await(p, (*engine.Stream).TryRead, (*engine.Stream).Read)
 	h.learn(n, err)
 	return n, err
@@ -152,6 +154,7 @@ func (h *streamHalf) write(p []byte) (n int, err error) {
 	}
 	defer h.lock.unlock()
 	e := h.end
+	watch.speaks(&e.in)
 	defer watch.spoke(&e.in)
 	for n < len(p) && err == nil {
 		var k int
@@ -189,6 +192,9 @@ type (
 func (h *streamHalf) await(p []byte, try attempt, late lateAttempt) (n int, err error) {
 	h.waits.Store(true) // H1
 	defer h.passed()    // p may be memory that faults
+	if h.what == engine.EndWriting {
+		watch.spoke(&h.end.in)
+	}
 	for first := true; ; first = false {
 		h.over.Store(false) // H2
 		if why := h.ended(); why != nil {

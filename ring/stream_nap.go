@@ -18,31 +18,38 @@ import (
 // watcher if there is one. And such is the Read by which an http.Server finds out that its
 // client is gone while a handler is at work: that one is roused when the handler is done.
 //
-// Whether a peer speaks unasked a half learns: it naps after a Read that began quietly,
-// nothing having been written since the one before, and got its bytes after a Write, or
-// was roused; and not for many Reads after one to which bytes came unasked. A nap lasts two
-// ticks at most: so late is what comes in a nap, once in napTrust times at the most.
+// Whether a peer speaks unasked a half learns from Reads that began quietly: nothing had
+// been written since the one before, and no Write was waiting. One that got its bytes after
+// a Write, or was roused, speaks for naps; one that got them unasked, or while it napped,
+// and be it an instant before a Write, against them, the more the more often that was so. A
+// nap lasts two ticks at most: so late is what comes in one.
 type streamNap struct {
-	wrote uint64 // by this end, when it last read something
-	began bool   // this Read did so quietly
-	trust int    // it naps if that is more than 0
-	on    atomic.Bool
+	wrote   uint64 // by this end, when it last read something
+	began   bool   // this Read did so quietly
+	unasked bool   // it napped while there was something; watch.mu
+	trust   int    // it naps if that is more than 0
+	doubt   int    // of how many Reads, after the next that got something unasked
+	on      atomic.Bool
 }
 
 const (
 	napTick  = time.Millisecond
 	napIdle  = 20 // ticks without a nap, after which they end
-	napTrust = 64
+	napTrust = 8  // Reads that speak for naps before the first
+	napDoubt = 64 // and after one that spoke against them; four times as many after each
+	napNever = 1 << 20
 )
+
+func (n *streamNap) init() { n.trust, n.doubt = 1-napTrust, napDoubt }
 
 // quiet reports whether nothing was written since something was read.
 func (h *streamHalf) quiet() bool {
-	return h.what == engine.EndReading && h.end.eng.Wrote() == h.nap.wrote
+	return h.what == engine.EndReading && h.end.eng.Wrote() == h.nap.wrote && !h.end.out.waits.Load()
 }
 
 // naps reports whether nothing is expected of a Read that waits.
 func (h *streamHalf) naps() bool {
-	if h.nap.trust <= 0 || !h.spin.Spins() || !h.quiet() {
+	if h.nap.trust <= 0 || !h.nap.began || !h.spin.Spins() || !h.quiet() {
 		return false
 	}
 	d := h.deadline.Load()
@@ -51,13 +58,15 @@ func (h *streamHalf) naps() bool {
 
 // learn is the end of a wait, with bytes or without.
 func (h *streamHalf) learn(n int, err error) {
+	p := &h.nap
 	switch {
-	case !h.nap.began:
-	case n > 0 && h.quiet():
-		h.nap.trust = -napTrust
+	case !p.began:
+	case p.unasked || n > 0 && h.quiet():
+		p.trust, p.doubt = -p.doubt, min(4*p.doubt, napNever)
 	case n > 0 || err == os.ErrDeadlineExceeded:
-		h.nap.trust = min(h.nap.trust+1, 1)
+		p.trust = min(p.trust+1, 1)
 	}
+	p.began, p.unasked = false, false
 }
 
 // nap is one.
@@ -81,14 +90,27 @@ func (w *streamWatch) nap(h *streamHalf) {
 	h.nap.on.Store(false)
 }
 
-// spoke follows each Write: what this end reads is expected from now on.
+// speaks comes before a Write publishes: what is there by then was not asked for.
+func (w *streamWatch) speaks(h *streamHalf) {
+	if !h.nap.on.Load() {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if h.park.place != 0 && h.park.naps && h.end.eng.Ready() {
+		h.nap.unasked = true
+	}
+}
+
+// spoke comes after, and when a Write waits for room: what this end reads is expected from
+// now on.
 func (w *streamWatch) spoke(h *streamHalf) {
 	if !h.nap.on.Load() {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if h.park.place != 0 && w.on {
+	if h.park.place != 0 && w.on.Load() {
 		h.park.naps = false
 		return
 	}

@@ -33,7 +33,7 @@ import (
 // that sleeps (streamHalf). To be told without a reason costs a look.
 //
 // The watcher spins for as long as others do, from when something was last found for
-// anybody. Who gets the watch because that was over does not begin anew, so that all go to
+// anybody. Who gets the watch when that was over does not begin anew, so that all go to
 // sleep, one after the other; a spin in vain counts once. After each look the goroutines of
 // this process have their turn: one that the watcher has just made runnable would wait for
 // a thread to be woken, while the watcher spins on the processor where it is queued. Other
@@ -45,20 +45,25 @@ import (
 type streamWatch struct {
 	spin wait.Spinner // all Reads'
 
+	on atomic.Bool  // somebody watches; mu is held to change it
+	n  atomic.Int32 // of parked
+
 	mu     sync.Mutex
-	on     bool // somebody watches
 	parked []*streamHalf
-	n      atomic.Int32 // of parked
+	next   int // in parked, where the next pass begins
 	passes uint
-	ticks  bool // tick runs
+	found  int64 // when something was last found for anybody; or the watch began
+	ticks  bool  // tick runs
 }
 
 var watch streamWatch
 
 func init() { watch.spin.ForAll() }
 
-// watchClock is after how many passes the watcher looks at deadlines.
-const watchClock = 32
+const (
+	watchClock = 32 // passes after which the watcher looks at deadlines
+	watchMost  = 64 // how many a pass looks for, of those that are parked
+)
 
 // A streamPark is a Read's part of the watch. What is not its own is mu's.
 type streamPark struct {
@@ -69,7 +74,7 @@ type streamPark struct {
 	until int64 // its deadline then; 0: none
 
 	watches bool // the Read's own while it is not parked
-	late    bool // it has got the watch since the spin was over
+	late    bool // it has got the watch from one who went to sleep
 }
 
 func (p *streamPark) init() { p.told = make(chan struct{}, 1) }
@@ -93,10 +98,10 @@ func (p *streamPark) forget() {
 func (w *streamWatch) spins(h *streamHalf, by *wait.Waiter) bool {
 	if !h.park.watches {
 		if !w.takes(h) {
-			return !h.due()
+			return !h.due() && !h.end.core.Closed.Load()
 		}
 		if h.park.late {
-			by.SpinFrom(h.park.since)
+			by.SpinFrom(max(w.found, h.park.since))
 		}
 	}
 	if !by.Spin() {
@@ -122,8 +127,10 @@ func (w *streamWatch) spins(h *streamHalf, by *wait.Waiter) bool {
 func (w *streamWatch) takes(h *streamHalf) bool {
 	h.park.forget()
 	w.mu.Lock()
-	if !w.on {
-		w.on, h.park.watches, h.park.late = true, true, false
+	if !w.on.Load() {
+		w.on.Store(true)
+		w.found = sys.MonotonicNow()
+		h.park.watches, h.park.late = true, false
 		w.mu.Unlock()
 		return true
 	}
@@ -162,25 +169,30 @@ func (w *streamWatch) remove(h *streamHalf) {
 	h.park.place = 0
 }
 
-// leave is P3. late: since the spin is over.
+// leave is P3. late: it goes to sleep.
 func (w *streamWatch) leave(h *streamHalf, late bool) {
 	if !h.park.watches {
 		return
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	h.park.watches, w.on = false, false
+	h.park.watches = false
+	if !late {
+		w.found = sys.MonotonicNow()
+	}
 	for _, next := range w.parked {
 		if !next.park.naps {
 			w.remove(next)
-			w.on, next.park.watches, next.park.late = true, true, late
+			next.park.watches, next.park.late = true, late
 			next.park.tell()
 			return
 		}
 	}
+	w.on.Store(false)
 }
 
-// pass is P2. It reports whether there was something for anybody.
+// pass is P2. It reports whether there was something for anybody. Of many that are parked
+// it looks for some, and the next one for others.
 func (w *streamWatch) pass() (some bool) {
 	if !w.mu.TryLock() {
 		return false
@@ -190,15 +202,21 @@ func (w *streamWatch) pass() (some bool) {
 	if w.passes++; w.passes%watchClock == 0 {
 		now = sys.MonotonicNow()
 	}
-	for i := 0; i < len(w.parked); {
-		h := w.parked[i]
+	for left := min(len(w.parked), watchMost); left > 0 && len(w.parked) > 0; left-- {
+		if w.next >= len(w.parked) {
+			w.next = 0
+		}
+		h := w.parked[w.next]
 		if !h.end.eng.Ready() && !h.end.core.Closed.Load() && (h.park.until == 0 || now < h.park.until) {
-			i++
+			w.next++
 			continue
 		}
 		w.remove(h)
 		h.park.tell()
 		some = true
+	}
+	if some {
+		w.found = sys.MonotonicNow()
 	}
 	return some
 }

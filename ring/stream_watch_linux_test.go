@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"os"
+	"path/filepath"
 	"sync"
 	"syscall"
 	"testing"
@@ -129,9 +130,6 @@ func TestStreamWatchTells(t *testing.T) {
 		"a new deadline": {then: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) {
 			p.Dialer.SetReadDeadline(time.Now().Add(time.Millisecond))
 		}, want: os.ErrDeadlineExceeded},
-		"its deadline": {before: func(t *testing.T, _ *shm.Region, p *ring.StreamPair) {
-			p.Dialer.SetReadDeadline(time.Now().Add(50 * time.Millisecond))
-		}, want: os.ErrDeadlineExceeded},
 		"Region.Close": {then: func(t *testing.T, r *shm.Region, _ *ring.StreamPair) { r.Close() }, want: shm.ErrClosed},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -144,15 +142,37 @@ func TestStreamWatchTells(t *testing.T) {
 				tt.before(t, r, p)
 			}
 			second := readBegins(p.Dialer)
-			if tt.then != nil {
-				awaitWatch(t, true, 1)
-				tt.then(t, r, p)
-			}
+			awaitWatch(t, true, 1)
+			tt.then(t, r, p)
 			endsWith(t, "the parked Read", second, tt.want)
 			awaitWatch(t, true, 0)
 			writes(t, watcher.Acceptor, "x")
 			endsWith(t, "the watcher's", first, nil)
 		})
+	}
+}
+
+// A deadline that was there before is heard by who is parked while another watches, and
+// not only when that one goes to sleep, after a second.
+func TestStreamWatchKnowsDeadlines(t *testing.T) {
+	ring.SpinWatch(t)
+	d, a, _ := stream(t, 128)
+	p := ring.NewStreamPair(t, region(t), 128)
+	for tries := 0; ; tries++ {
+		begun := time.Now()
+		first := readBegins(d)
+		awaitWatch(t, true, 0)
+		testproc.OK(t, p.Dialer.SetReadDeadline(time.Now().Add(5*time.Millisecond)))
+		endsWith(t, "a parked Read", readBegins(p.Dialer), os.ErrDeadlineExceeded)
+		took := time.Since(begun)
+		writes(t, a, "x")
+		endsWith(t, "the watcher's", first, nil)
+		if took < 500*time.Millisecond {
+			return
+		}
+		if tries == 20 {
+			t.Fatalf("a deadline of 5 ms was over after %v", took)
+		}
 	}
 }
 
@@ -334,6 +354,73 @@ func TestStreamAsking(t *testing.T) {
 	awaitWatch(t, true, 0)
 	writes(t, a, "!")
 	endsWith(t, "Read", answer, nil)
+}
+
+// Whatever writes ends a nap, and a Write that waits for room: not only one that is through.
+func TestStreamAskingOtherwise(t *testing.T) {
+	file := func(t *testing.T) *os.File {
+		f := testproc.Get(os.Create(filepath.Join(t.TempDir(), "f")))(t)
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	for name, ask := range map[string]func(t *testing.T, d net.Conn) (asked chan error, bytes int){
+		"ReadFrom": func(t *testing.T, d net.Conn) (chan error, int) {
+			f := file(t)
+			testproc.Get(f.WriteString("question"))(t)
+			testproc.Get(f.Seek(0, io.SeekStart))(t)
+			return blocked(func() error { _, err := d.(io.ReaderFrom).ReadFrom(f); return err }), 8
+		},
+		"a long Write": func(t *testing.T, d net.Conn) (chan error, int) {
+			return blocked(func() error { _, err := d.Write(make([]byte, 200)); return err }), 200
+		},
+	} {
+		for _, first := range []string{"nap", "ask"} {
+			t.Run(name+", first "+first, func(t *testing.T) {
+				d, a := trusting(t)
+				ring.NoTicks(t)
+				ring.SpinWatch(t)
+				var answer chan error
+				if first == "nap" {
+					answer = readBegins(d)
+					awaitWatch(t, false, 1)
+				}
+				asked, n := ask(t, d)
+				if first == "ask" {
+					answer = readBegins(d)
+				}
+				awaitWatch(t, true, 0)
+				testproc.Get(io.ReadFull(a, make([]byte, n)))(t)
+				endsWith(t, "the question", asked, nil)
+				writes(t, a, "!")
+				endsWith(t, "Read", answer, nil)
+			})
+		}
+	}
+	t.Run("WriteTo does not nap", func(t *testing.T) {
+		d, a := trusting(t)
+		ring.NoTicks(t)
+		ring.SpinWatch(t)
+		f := file(t)
+		done := blocked(func() error { _, err := d.WriteTo(f); return err })
+		awaitWatch(t, true, 0)
+		writes(t, a, "all")
+		testproc.OK(t, a.Close())
+		endsWith(t, "WriteTo", done, nil)
+	})
+}
+
+// What came in a nap was not asked for, though its end did ask for something then.
+func TestStreamAskedTooLate(t *testing.T) {
+	d, a := trusting(t)
+	ring.NoTicks(t)
+	answer := readBegins(d)
+	awaitWatch(t, false, 1)
+	writes(t, a, "!")
+	writes(t, d, "?")
+	endsWith(t, "Read", answer, nil)
+	if ring.StreamTrusts(d) {
+		t.Error("it was spoken to in a nap, and naps again")
+	}
 }
 
 // A server that reads while it works on an answer, and is roused when it is done, expects

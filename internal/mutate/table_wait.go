@@ -193,11 +193,19 @@ var waitMutations = []mutation{
 		promise: "what is there when the processor comes back was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
+		file: "internal/wait/spin.go", from: `	w.spin.few.gone = w.spin.paused // what`, to: `	// what`,
+		promise: "what is there when one has looked up was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
+	},
+	{
+		file: "internal/wait/spin.go", from: `!b || !p.of.all || !p.few.are`, to: `!b || !p.of.all`,
+		promise: "also of who spins for many, if he has more processors", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
+	},
+	{
 		file: "internal/wait/spin.go", from: `crowded || first`, to: `crowded || first && false`,
 		promise: "what was made runnable before the wait runs", pkg: "./internal/wait", run: "TestSpinLetsOthersRun$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `!b || !p.of.all`, to: `true`,
+		file: "internal/wait/spin.go", from: `!b || !p.of.all || !p.few.are`, to: `true`,
 		promise: "of who spins for many it says nothing", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
@@ -210,7 +218,7 @@ var waitMutations = []mutation{
 		promise: "a spin counts from when another began it", pkg: "./internal/wait", run: "TestSpinsForOthers$",
 	},
 	{
-		file: "internal/wait/few.go", from: `p.few.are && p.few.gone == p.paused`, to: `p.few.are && p.few.gone != 0`,
+		file: "internal/wait/few.go", from: `p.few.gone > 0 && p.few.gone == p.paused`, to: `p.few.gone > 0`,
 		promise: "what comes later was", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{

@@ -77,7 +77,7 @@ func (p *spinning) shared(now int64) int64 {
 // brought reports that it was there when the processor came back.
 //
 //go:norace
-func (p *spinning) brought() bool { return p.few.are && p.few.gone == p.paused }
+func (p *spinning) brought() bool { return p.few.gone > 0 && p.few.gone == p.paused }
 
 // probeLess has a spin be tried less often, or no longer so.
 func (s *Spinner) probeLess(less bool) {

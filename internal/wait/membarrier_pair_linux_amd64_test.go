@@ -1,12 +1,15 @@
 package wait
 
 import (
+	"runtime"
 	"testing"
+	"time"
 	"unsafe"
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
+	"example.com/tandem/internal/testproc"
 )
 
 // The words of a pair of which one publishes without a fence.
@@ -26,6 +29,7 @@ func init() {
 			if i == 1<<20 {
 				panic("not reached")
 			}
+			runtime.Gosched() // Reach has a goroutine of its own
 			sys.Yield()
 		}
 		a := areaOf(page)
@@ -46,8 +50,15 @@ func areaOf(page []uint32) mem.Area { return mem.At(unsafe.Pointer(&page[0]), 40
 
 // comes waits until the word is v.
 func comes(w *uint64, v uint64) {
+	var since time.Time
 	for n := 0; mem.Load64(w) != v; n++ {
-		if n > 100 {
+		switch {
+		case n < 100:
+		case n == 100:
+			since = time.Now()
+		case n%1000 == 0 && time.Since(since) > testproc.Patience:
+			panic("the other process does not go on")
+		default:
 			sys.Yield()
 		}
 	}

@@ -18,10 +18,10 @@ const (
 	Sleep                // a processor saved above all: do not spin
 )
 
-// How long one spins. A sleep and its wake-up cost some 5 to 65 µs, so to spin
-// for about as long costs little more than twice what is best. It must be longer than
-// a wake-up takes, and the partner's answer: where it was 40 µs and a wake-up took 50,
-// two that had once slept each never saw the other spin, and slept for ever. A waiter
+// How long one spins. A sleep and its wake-up cost some 5 to 65 µs, and to spin for as
+// long would cost at most twice what is best. But a spin must be longer than a wake-up
+// takes, and the partner's answer: where it was 40 µs and a wake-up took 50, two that
+// had once slept each found the other asleep in every spin, and slept for ever. A waiter
 // that spins in vain again and again only glances, but for one wait in spinProbe. What
 // counts is only whether spinning paid: that a sleep was short does not say that a spin
 // would have paid, for the partner may be waiting for this very processor.
@@ -54,10 +54,10 @@ func NewSpinner(m Mode) *Spinner {
 	return s
 }
 
-// ForAll makes it that of spins for many goroutines of the process. What came while
-// one of these, or another process, had the processor says nothing of those spins: a
-// sleep would end late that another must end, on another processor. It is called before
-// the first wait.
+// ForAll makes it that of spins for many goroutines of the process. Where that has one
+// processor, what came while one of these had it says nothing of those spins: a sleep
+// would end late that another must end, on another processor. It is called before the
+// first wait.
 func (s *Spinner) ForAll() { s.all = true }
 
 // SetMode changes the mode of the waits that begin from now on.
@@ -296,9 +296,12 @@ func (w *Waiter) Renew() {
 func (w *Waiter) SpinFrom(since int64) {
 	p := &w.spin
 	mem.RaceDisable()
-	if p.state == spinFresh && p.of.Mode() != Sleep {
-		p.begin()
-		p.tells = false
+	if mode := p.of.Mode(); p.state == spinFresh && mode != Sleep {
+		p.state, p.tells, p.budget = spinOn, false, int64(spinMost)
+		if mode == Spin {
+			p.budget = int64(spinEver)
+		}
+		p.paused, p.clock = 0, mem.PerMicro
 		p.start, p.checks = since, since+int64(spinCheck)
 		p.few = few{are: !processors.manyAt(sys.MonotonicNow()), last: since}
 		p.join()
@@ -317,6 +320,7 @@ func (w *Waiter) lookUp(now int64) bool {
 	sys.Yield()
 	now = w.spin.shared(now)
 	w.spin.checks = now + int64(spinCheck)
+	w.spin.few.gone = w.spin.paused // what is there now, the processor's others brought
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()
@@ -354,7 +358,7 @@ func (w *Waiter) learn() {
 	p := &w.spin
 	p.leave()
 	if p.budget > 0 {
-		if b := p.brought(); !b || !p.of.all {
+		if b := p.brought(); !b || !p.of.all || !p.few.are {
 			p.of.observe(!b)
 		}
 	}

@@ -2,6 +2,8 @@ package shm
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +38,9 @@ func kept(t testing.TB, r *Region) int {
 	}
 	if n := len(s.Streams) + len(s.Removed); n > 0 || s.Memory.Used != 0 {
 		t.Errorf("%d bytes are used, in %d removed objects", s.Memory.Used, n)
+	}
+	if n, says := s.Directory.Kept, fmt.Sprintf("%d kept for the next connections, ", s.Directory.Kept); strings.Contains(s.String(), says) != (n > 0) {
+		t.Errorf("%d kept, and it is shown as\n%v", n, s)
 	}
 	return s.Directory.Kept
 }

@@ -2,6 +2,8 @@ package shm
 
 import (
 	"bytes"
+	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +38,9 @@ func kept(t testing.TB, r *Region) int {
 	}
 	if n := len(s.Streams) + len(s.Removed); n > 0 || s.Memory.Used != 0 {
 		t.Errorf("%d bytes are used, in %d removed objects", s.Memory.Used, n)
+	}
+	if n, says := s.Directory.Kept, fmt.Sprintf("%d kept for the next connections, ", s.Directory.Kept); strings.Contains(s.String(), says) != (n > 0) {
+		t.Errorf("%d kept, and it is shown as\n%v", n, s)
 	}
 	return s.Directory.Kept
 }
@@ -145,4 +150,39 @@ func TestShelfOfTheGone(t *testing.T) {
 			checkOK(t, r)
 		})
 	}
+}
+
+// Of memory that is to be zero in its beginning alone the rest may hold anything.
+func TestZeroedInPart(t *testing.T) {
+	r, _ := newRegion(t, nil)
+	neighbour := openOK(t, r, lockOf("n")) // or the page would be given back
+	first := testproc.Get(r.a.MakeUnnamed(sizedSpec("first", 2000)))(t)
+	b := first.Area.Bytes(0, first.Area.Size())
+	for i := range b {
+		b[i] = 0x5a
+	}
+	r.a.CloseUnnamed(first, false)
+	l := testproc.Get(r.a.lockDirectory())(t)
+	r.a.ClearShelf()
+	if err := r.a.collect(r.a.Geo.Objects); err != nil {
+		t.Error(err)
+	}
+	l.unlock()
+	s := sizedSpec("second", 1900)
+	s.Zeroed = 256
+	create := s.Create
+	s.Create = func(n int) ([]object.Field, uint64, func(mem.Area), error) {
+		fields, size, _, err := create(n)
+		return fields, size, func(a mem.Area) {
+			if !allZero(a.Bytes(0, 256)) || a.Bytes(256, 1)[0] != 0x5a {
+				t.Errorf("bytes 255 and 256 are %#x", a.Bytes(255, 2))
+			}
+		}, err
+	}
+	second := testproc.Get(r.a.MakeUnnamed(s))(t)
+	if second.Area.Ptr(0, 1) != first.Area.Ptr(0, 1) {
+		t.Error("it is elsewhere")
+	}
+	r.a.CloseUnnamed(second, false)
+	neighbour.KeepAlive()
 }

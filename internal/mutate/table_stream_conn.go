@@ -16,7 +16,7 @@ var streamConnMutations = []mutation{
 		from:    "if h.waits.Load() || h.lock.waitedFor() { // O2",
 		to:      "if h.lock.waitedFor() { // O2",
 		promise: "O2: a new deadline is heard by who waits for bytes",
-		pkg:     "./ring", run: "TestStreamDeadlines$"},
+		pkg:     "./ring", run: "TestStreamDeadlineRouses$"},
 	{file: "ring/stream_half.go",
 		from:    "if h.waits.Load() || h.lock.waitedFor() { // O2",
 		to:      "if h.waits.Load() { // O2",

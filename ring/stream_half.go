@@ -136,7 +136,7 @@ func (h *streamHalf) read(p []byte) (n int, err error) {
 //go:noinline
 func (h *streamHalf) readLate(p []byte) (n int, err error) {
 	h.nap.began = h.quiet()
-	if !watch.on.Load() && h.end.eng.ReadSoon(h.spin.Looks()) {
+	if !watch.watched() && h.end.eng.ReadSoon(h.spin.Looks()) {
 		h.spin.Seen()
 		if n, err = h.end.eng.TryRead(p); err != engine.ErrEmpty && err != engine.ErrOver {
 			h.learn(n, err)
@@ -257,7 +257,7 @@ func (h *streamHalf) stop(state int32) {
 // rouse is O3 and O4.
 func (h *streamHalf) rouse() {
 	h.over.Store(true)
-	h.park.tell()
+	h.rousePark()
 	h.end.core.List.End(h.over)
 	h.lock.rouse()
 }

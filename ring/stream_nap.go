@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/wait"
 )
@@ -40,6 +41,7 @@ const (
 	napNever = 1 << 20
 )
 
+//go:norace
 func (n *streamNap) init() { n.trust, n.doubt = 1-napTrust, napDoubt }
 
 // quiet reports whether nothing was written since something was read.
@@ -48,6 +50,8 @@ func (h *streamHalf) quiet() bool {
 }
 
 // naps reports whether nothing is expected of a Read that waits.
+//
+//go:norace
 func (h *streamHalf) naps() bool {
 	if h.nap.trust <= 0 || !h.nap.began || !h.spin.Spins() || !h.quiet() {
 		return false
@@ -57,6 +61,8 @@ func (h *streamHalf) naps() bool {
 }
 
 // learn is the end of a wait, with bytes or without.
+//
+//go:norace
 func (h *streamHalf) learn(n int, err error) {
 	p := &h.nap
 	switch {
@@ -70,7 +76,11 @@ func (h *streamHalf) learn(n int, err error) {
 }
 
 // nap is one.
+//
+//go:norace
 func (w *streamWatch) nap(h *streamHalf) {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
 	h.park.forget()
 	w.mu.Lock()
 	w.add(h, true)
@@ -91,7 +101,11 @@ func (w *streamWatch) nap(h *streamHalf) {
 }
 
 // speaks comes before a Write publishes: what is there by then was not asked for.
+//
+//go:norace
 func (w *streamWatch) speaks(h *streamHalf) {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
 	if !h.nap.on.Load() {
 		return
 	}
@@ -104,7 +118,11 @@ func (w *streamWatch) speaks(h *streamHalf) {
 
 // spoke comes after, and when a Write waits for room: what this end reads is expected from
 // now on.
+//
+//go:norace
 func (w *streamWatch) spoke(h *streamHalf) {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
 	if !h.nap.on.Load() {
 		return
 	}
@@ -118,31 +136,40 @@ func (w *streamWatch) spoke(h *streamHalf) {
 }
 
 // tick ends naps that last for longer than a tick.
+//
+//go:norace
 func (w *streamWatch) tick() {
-	for idle := 0; ; {
+	for idle := 0; idle < napIdle; {
 		time.Sleep(napTick)
-		w.mu.Lock()
-		now := sys.MonotonicNow()
 		idle++
-		for i := 0; i < len(w.parked); {
-			h := w.parked[i]
-			if h.park.naps {
-				idle = 0
-			}
-			if h.park.naps && now-h.park.since >= int64(napTick) {
-				w.remove(h)
-				h.park.tell()
-				continue
-			}
-			i++
+		if w.wakes(idle >= napIdle) {
+			idle = 0
 		}
-		if idle >= napIdle {
-			w.ticks = false
-			w.mu.Unlock()
-			return
-		}
-		w.mu.Unlock()
 	}
+}
+
+// wakes is one tick. It reports whether anybody naps; if not, and it is the last, there will
+// be no other.
+//
+//go:norace
+func (w *streamWatch) wakes(last bool) (any bool) {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := sys.MonotonicNow()
+	for i := 0; i < len(w.parked); {
+		h := w.parked[i]
+		any = any || h.park.naps
+		if h.park.naps && now-h.park.since >= int64(napTick) {
+			w.remove(h)
+			h.park.tell()
+			continue
+		}
+		i++
+	}
+	w.ticks = any || !last
+	return any
 }
 
 // A streamSleeper is a Waiter that knows the deadline, and of a Read the watch.

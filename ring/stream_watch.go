@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/wait"
 )
@@ -39,6 +40,9 @@ import (
 // a thread to be woken, while the watcher spins on the processor where it is queued. Other
 // processes have theirs when a pass was in vain: those that are parked may be waiting for
 // them.
+//
+// It is the library's, and orders nothing of the user's: so it is hidden from the race
+// detector, as are the lists of package wait.
 //
 // Nothing of it is in the region. A death ends the whole watch; the peers of a process
 // that is stopped wait as for a stopped reader.
@@ -77,8 +81,10 @@ type streamPark struct {
 	late    bool // it has got the watch from one who went to sleep
 }
 
+//go:norace
 func (p *streamPark) init() { p.told = make(chan struct{}, 1) }
 
+//go:norace
 func (p *streamPark) tell() {
 	select {
 	case p.told <- struct{}{}:
@@ -86,7 +92,18 @@ func (p *streamPark) tell() {
 	}
 }
 
+// rousePark tells a Read that is parked, whatever for.
+//
+//go:norace
+func (h *streamHalf) rousePark() {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	h.park.tell()
+}
+
 // forget is before a Read is parked: what it was told belongs to a former time.
+//
+//go:norace
 func (p *streamPark) forget() {
 	select {
 	case <-p.told:
@@ -95,6 +112,8 @@ func (p *streamPark) forget() {
 }
 
 // spins is a Spin of a Read's: P1 to P4. It says no, too, when the deadline is over.
+//
+//go:norace
 func (w *streamWatch) spins(h *streamHalf, by *wait.Waiter) bool {
 	if !h.park.watches {
 		if !w.takes(h) {
@@ -108,7 +127,7 @@ func (w *streamWatch) spins(h *streamHalf, by *wait.Waiter) bool {
 		w.leave(h, true)
 		return false
 	}
-	if w.n.Load() > 0 {
+	if w.anybody() {
 		if w.pass() {
 			by.Renew()
 		} else {
@@ -123,8 +142,30 @@ func (w *streamWatch) spins(h *streamHalf, by *wait.Waiter) bool {
 	return true
 }
 
+// anybody reports whether anybody is parked.
+//
+//go:norace
+func (w *streamWatch) anybody() bool {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	return w.n.Load() > 0
+}
+
+// watched reports whether somebody watches.
+//
+//go:norace
+func (w *streamWatch) watched() bool {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
+	return w.on.Load()
+}
+
 // takes is P1: it reports whether h watches, and else waits until it is told to look.
+//
+//go:norace
 func (w *streamWatch) takes(h *streamHalf) bool {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
 	h.park.forget()
 	w.mu.Lock()
 	if !w.on.Load() {
@@ -141,6 +182,8 @@ func (w *streamWatch) takes(h *streamHalf) bool {
 }
 
 // await is to be told, or to be over.
+//
+//go:norace
 func (w *streamWatch) await(h *streamHalf) {
 	if !h.over.Load() {
 		<-h.park.told
@@ -150,6 +193,7 @@ func (w *streamWatch) await(h *streamHalf) {
 	w.mu.Unlock()
 }
 
+//go:norace
 func (w *streamWatch) add(h *streamHalf, naps bool) {
 	w.parked = append(w.parked, h)
 	w.n.Store(int32(len(w.parked)))
@@ -157,6 +201,7 @@ func (w *streamWatch) add(h *streamHalf, naps bool) {
 	p.place, p.naps, p.since, p.until = len(w.parked), naps, sys.MonotonicNow(), h.deadline.Load()
 }
 
+//go:norace
 func (w *streamWatch) remove(h *streamHalf) {
 	i, last := h.park.place-1, len(w.parked)-1
 	if i < 0 {
@@ -170,10 +215,14 @@ func (w *streamWatch) remove(h *streamHalf) {
 }
 
 // leave is P3. late: it goes to sleep.
+//
+//go:norace
 func (w *streamWatch) leave(h *streamHalf, late bool) {
 	if !h.park.watches {
 		return
 	}
+	mem.RaceDisable()
+	defer mem.RaceEnable()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	h.park.watches = false
@@ -193,7 +242,11 @@ func (w *streamWatch) leave(h *streamHalf, late bool) {
 
 // pass is P2. It reports whether there was something for anybody. Of many that are parked
 // it looks for some, and the next one for others.
+//
+//go:norace
 func (w *streamWatch) pass() (some bool) {
+	mem.RaceDisable()
+	defer mem.RaceEnable()
 	if !w.mu.TryLock() {
 		return false
 	}

@@ -214,6 +214,8 @@ func changesSoon(index *uint64, from uint64, looks int) bool {
 
 // Ready reports whether a Read would not wait, that is under way, or waits: it goes by the
 // index that is the end's own.
+//
+//go:norace
 func (s *Stream) Ready() bool {
 	x := mem.Load64(s.peer)
 	return x == 0 || x&(streamWC|streamGone) != 0 || mem.Load64(s.in.w) != s.in.pos

@@ -142,6 +142,14 @@ func TestBroadcastMissed(t *testing.T) {
 // Missed messages before the end come with the end: there, messages are gone for their memory.
 func TestBroadcastMissedBeforeTheEnd(t *testing.T) {
 	ctx := context.Background()
+	last := testproc.Get(ring.OpenBroadcast[[]byte](shmtest.Region(t), "last", &ring.BroadcastOptions{Mode: ring.Lossy}))(t)
+	late := testproc.Get(last.Subscribe())(t)
+	testproc.OK(t, last.TryPublish([]byte("the last one")))
+	last.Void()
+	testproc.OK(t, last.Shutdown())
+	if v, missed, err := late.Next(ctx); !errors.Is(err, io.EOF) || missed != 1 {
+		t.Errorf("%q, %d missed, %v", v, missed, err)
+	}
 	r := shmtest.Region(t)
 	b := testproc.Get(ring.OpenBroadcast[[]byte](r, "b", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 8, Buffer: 2 << 10, MaxMessage: 1 << 10}))(t)
 	s := testproc.Get(b.Subscribe())(t)

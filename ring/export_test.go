@@ -27,3 +27,15 @@ func (s *Subscriber[T]) Ended() bool { return s.core.Ended() }
 
 // Starving reports whether a Send of the left end has waited for long (docs/layout.md).
 func (c *Conn[T]) Starving() bool { return mem.Load32(c.core.Area.W32(512+520)) != 0 }
+
+// Void is what a publisher leaves that has removed the only message of a new broadcast for its
+// memory, and goes no further.
+func (b *Broadcast[T]) Void() {
+	a := b.core.Area
+	for off := uint64(384); off+8 <= a.Size(); off += 8 { // the first word that is a full slot's, of lap 2
+		if w := mem.Load64(a.W64(off)); w>>33 == 2 && w&3 == 2 {
+			mem.Store64(a.W64(off), 2<<2)
+			return
+		}
+	}
+}

@@ -223,26 +223,35 @@ func TestSimBroadcastJoins(t *testing.T) {
 	}
 }
 
-// Before one access of one that wants three blocks another takes one that is free, or gives some
-// back, and before a later access a third is turned away, which wants one, and sleeps. If there is
-// one for it when the first has got its own, or has not, somebody has told it.
+// Before one access of one that wants blocks another takes one that is free, or gives some back,
+// and before a later access a third is turned away, and sleeps. If there is enough for it when the
+// first has got its own, or has not, somebody has told it.
 func TestSimBroadcastTurnedAway(t *testing.T) {
 	c := BroadcastConfig{Slots: 8, MaxMessage: 150, Blocks: 7, BlockSize: 64, Rows: 4, Subscribers: 1}
 	long, two, one := make([]byte, 150), make([]byte, 100), make([]byte, 8) // what takes so many blocks
 	slept, turned := 0, 0
-	for name, scene := range map[string]func(hold func(n uint32) (back func()), say func(msg []byte)) (happens func()){
-		"three are free": func(hold func(uint32) func(), _ func([]byte)) func() {
+	for name, scene := range map[string]struct {
+		first, third []byte
+		set          func(hold func(n uint32) (back func()), say func(msg []byte)) (happens func())
+	}{
+		"three are free": {long, one, func(hold func(uint32) func(), _ func([]byte)) func() {
 			hold(3)
 			hold(1)
 			return func() { hold(1) }
-		},
-		"two are free, and one is a message's": func(hold func(uint32) func(), say func([]byte)) func() {
+		}},
+		"two are free, and one is a message's": {long, one, func(hold func(uint32) func(), say func([]byte)) func() {
 			say(one)
 			hold(3)
 			hold(1)
 			return func() { hold(1) }
-		},
-		"two messages have two each, in two pieces": func(hold func(uint32) func(), say func([]byte)) func() {
+		}},
+		"one is a message's, and three come": {one, long, func(hold func(uint32) func(), say func([]byte)) func() {
+			say(one)
+			back := hold(3)
+			hold(3)
+			return back
+		}},
+		"two messages have two each, in two pieces": {long, one, func(hold func(uint32) func(), say func([]byte)) func() {
 			var back []func()
 			for range 5 {
 				back = append(back, hold(1))
@@ -255,7 +264,7 @@ func TestSimBroadcastTurnedAway(t *testing.T) {
 			back[4]()
 			say(two)
 			return last
-		},
+		}},
 	} {
 		away := func(happens, slips int) (reached bool) {
 			a := mem.Heap(c.Size())
@@ -268,7 +277,7 @@ func TestSimBroadcastTurnedAway(t *testing.T) {
 				return b
 			}
 			first, other, third := attach(0), attach(1), attach(2)
-			happen := scene(func(n uint32) func() {
+			happen := scene.set(func(n uint32) func() {
 				tag := other.newTag()
 				k := other.pool.claim(n, tag, false)
 				return func() {
@@ -295,11 +304,11 @@ func TestSimBroadcastTurnedAway(t *testing.T) {
 				}
 				if n == slips {
 					v = third.space.Arm()
-					asleep = third.PublishNow(one) == ErrFull
+					asleep = third.PublishNow(scene.third) == ErrFull
 				}
 				mem.Point = point
 			}
-			err := first.prepare(&outgoing{msg: long, tag: first.newTag(), want: 3}, false)
+			err := first.prepare(&outgoing{msg: scene.first, tag: first.newTag(), want: first.blocks(uint32(len(scene.first)))}, false)
 			mem.Point = nil
 			if n < slips {
 				return false
@@ -310,7 +319,7 @@ func TestSimBroadcastTurnedAway(t *testing.T) {
 			if asleep {
 				slept++
 			}
-			if mem.Load32(third.space.Word()) == v && asleep && third.PublishNow(one) == nil {
+			if mem.Load32(third.space.Word()) == v && asleep && third.PublishNow(scene.third) == nil {
 				t.Fatalf("%s: another comes before access %d, and one that was turned away before access %d sleeps on", name, happens, slips)
 			}
 			return true

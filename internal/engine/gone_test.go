@@ -63,7 +63,7 @@ func TestNothingChangesInZeroes(t *testing.T) {
 		"ending an SPSC": func() (mem.Area, error) {
 			_, s := heapSPSC(t, SPSCConfig{Slots: 2, Room: 8}, env)
 			s.Shutdown()
-			*s.get.claim = s.me
+			s.get.mine = true
 			_, err := s.TryNext()
 			return mem.At(unsafe.Pointer(s.end), 8), err
 		},

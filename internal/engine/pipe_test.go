@@ -364,6 +364,24 @@ func TestPipeBadPlaces(t *testing.T) {
 	}
 }
 
+// In the zeroes that come in the region's place nothing is sent or received, which one that has
+// done so in the region would take for its own.
+func TestPipeInZeroes(t *testing.T) {
+	a, p := heapPipe(t, PipeConfig{Buffer: 64, Participants: 2}, envOf(1))
+	left, right := openEnd(t, p, PipeLeft), openEnd(t, p, PipeRight)
+	sent, err := left.SendNow(make([]byte, 8))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mem.Zero(a.Ptr(0, a.Size()), uintptr(a.Size()))
+	if _, err := left.SendNow(make([]byte, 8)); err != ErrGone || left.SentInZeroes(sent) {
+		t.Errorf("Send in zeroes: %v; it takes the one before for sent there: %v", err, left.SentInZeroes(sent))
+	}
+	if _, err := right.RecvNow(); err != ErrGone || *right.in.r != 0 {
+		t.Errorf("Recv in zeroes: %v, up to %d", err, *right.in.r)
+	}
+}
+
 // Several of each end over heap memory, for the race detector: every message once, and each
 // sender's in order.
 func TestPipeHammer(t *testing.T) {

@@ -551,7 +551,7 @@ var broadcastMutations = []mutation{
 	{
 		file:    "ring/subscriber.go",
 		from:    "		if !told {\n",
-		to:      "		if false {\n",
+		to:      "		if told {\n",
 		promise: "what a decoder that panics hides is told later",
 		pkg:     "./ring", run: "TestBroadcastPanics$",
 	},

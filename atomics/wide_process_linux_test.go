@@ -198,10 +198,11 @@ func TestReadsBehindStoppedWriters(t *testing.T) {
 		if last != was {
 			t.Errorf("%s: it has stored", what)
 		}
-		// What lasts a millisecond may come upon something else that the machine does; who
-		// waits for a writer waits each time.
+		// What lasts a millisecond may come upon something else that the machine does, and
+		// that may last for many; who waits for a writer waits each time.
 		full := alone + alone/4 + time.Nanosecond
-		for tries := 0; effort.Bars() && each > full && tries < 50; tries++ {
+		for tries := 0; effort.Bars() && each > full && tries < 100; tries++ {
+			time.Sleep(10 * time.Millisecond)
 			again, _ := read(n)
 			each = min(each, again)
 		}

@@ -199,7 +199,7 @@ func TestBarrier(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			rounds := effort.Or(5000, 500)
 			if w.Way == "unrelated" {
-				rounds = effort.Or(100_000, 2000)
+				rounds = effort.Or(30_000, 2000)
 			}
 			inStep(t, w, rounds)
 		})

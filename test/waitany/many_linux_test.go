@@ -106,7 +106,7 @@ func TestThousand(t *testing.T) {
 	ctx := testproc.Watchdog(t)
 	goroutines := runtime.NumGoroutine()
 	var took []time.Duration
-	for round := range effort.Or(40, 9) {
+	for round := range effort.Or(20, 9) {
 		woken := make(chan time.Time, 1)
 		i := round * 389 % n
 		go func() {

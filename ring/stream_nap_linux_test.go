@@ -12,6 +12,7 @@ import (
 	"example.com/tandem/ring"
 )
 
+// Where the peer only answers, a Read naps until something was asked; and no more where
 // it has spoken unasked.
 func TestStreamNaps(t *testing.T) {
 	d, a, _ := stream(t, 128)
@@ -193,6 +194,7 @@ func TestStreamAskedTooLate(t *testing.T) {
 	}
 }
 
+// A server that reads while it works on an answer, and is roused when it is done, expects
 // the next question.
 func TestStreamServerExpects(t *testing.T) {
 	d, a := trusting(t)

@@ -209,7 +209,6 @@ func TestStreamWatchersDeadline(t *testing.T) {
 	echoes.Wait()
 }
 
-// Where the peer only answers, a Read naps until something was asked; and no more where
 // All Reads that wait for long sleep in the kernel, each where its bytes wake it.
 func TestStreamWatchSleeps(t *testing.T) {
 	r := region(t)
@@ -241,7 +240,6 @@ func TestStreamRousedBefore(t *testing.T) {
 	awaitWatch(t, false, 0)
 }
 
-// A server that reads while it works on an answer, and is roused when it is done, expects
 // Clients and servers of many streams, with deadlines that end Reads at any time: every
 // byte comes, once and in its order.
 func TestStreamWatchHammer(t *testing.T) {

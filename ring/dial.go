@@ -28,8 +28,8 @@ var errRefused = fmt.Errorf("%w: %w", engine.ErrNobody, syscall.ECONNREFUSED)
 // ends; then there is no connection, at the other end neither. ctx has nothing to do with
 // the connection that is returned.
 //
-// It waits for an Accept, and for room in the backlog, as long as ctx lasts, and sleeps
-// meanwhile. A process that dies in it leaves nothing, or a connection whose
+// It waits for an Accept, and for room in the backlog, as long as ctx lasts: it spins for
+// moments, then sleeps. A process that dies in it leaves nothing, or a connection whose
 // other end reads io.EOF.
 func Dial(ctx context.Context, r *shm.Region, name string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {

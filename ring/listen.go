@@ -123,14 +123,11 @@ type listening struct {
 
 // A listens is what this process has once of a listener object.
 type listens struct {
-	eng    *engine.Listener
-	buffer int
-	home   object.Home
-
-	// Nobody spins for a connection: who dials waits for a thread that is to be woken, which
-	// takes longer than a spin, and may want this processor. With spins a connection took
-	// twice as long where the processes were not pinned.
-	spinner *wait.Spinner
+	eng     *engine.Listener
+	buffer  int
+	home    object.Home
+	spinner *wait.Spinner // of who dials
+	accepts *wait.Spinner // of who accepts
 }
 
 // listensOn is what this process has of the object.
@@ -138,7 +135,7 @@ func listensOn(core *object.Core) (*listens, error) {
 	var err error
 	v := core.SharedOnce(func() any {
 		home, _ := core.In.(object.Home)
-		l := &listens{home: home, spinner: wait.NewSpinner(wait.Sleep)}
+		l := &listens{home: home, spinner: wait.NewSpinner(wait.Adaptive), accepts: wait.NewSpinner(wait.Adaptive)}
 		if l.buffer, err = strconv.Atoi(core.Field(fieldBuffer)); err != nil || home == nil {
 			err = shm.ErrCorrupt
 			return (*listens)(nil)
@@ -300,7 +297,7 @@ func (l *listening) next() (engine.Dialled, error) {
 	if err := l.core.Free(); err != nil {
 		return engine.Dialled{}, err
 	}
-	w := l.core.WaiterWith(context.Background(), l.spinner)
+	w := l.core.WaiterWith(context.Background(), l.accepts)
 	defer w.Done()
 	return l.eng.Next(w)
 }

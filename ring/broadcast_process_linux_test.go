@@ -51,7 +51,7 @@ func TestBroadcastDeadSlowest(t *testing.T) {
 	}
 	done := make(chan error, 1)
 	go func() { done <- b.Publish(ctx, 3) }()
-	c.Signal(syscall.SIGSTOP)
+	c.Freeze()
 	select {
 	case err := <-done:
 		t.Fatalf("nothing is taken from one that is stopped: %v", err)
@@ -96,7 +96,7 @@ func TestBroadcastStoppedSubscriber(t *testing.T) {
 	b := testproc.Get(ring.OpenBroadcast[int](r, "b", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 8}))(t)
 	c := listener.Start(t, r.Name())
 	c.Expect("ready")
-	c.Signal(syscall.SIGSTOP)
+	c.Freeze()
 	for i := range 803 {
 		testproc.OK(t, b.Publish(ctx, i))
 	}

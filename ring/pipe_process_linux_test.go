@@ -75,7 +75,7 @@ func TestPipeDeadPeer(t *testing.T) {
 		t.Fatalf("one of two has died: %v", err)
 	case <-time.After(30 * time.Millisecond):
 	}
-	second.Signal(syscall.SIGSTOP)
+	second.Freeze()
 	select {
 	case err := <-done:
 		t.Fatalf("the other is stopped: %v", err)
@@ -133,7 +133,7 @@ func TestPipeStoppedInItsSleep(t *testing.T) {
 	c.Expect("ready")
 	c.Say("receive")
 	shmtest.AwaitWaiting(t, r, "p", 1)
-	c.Signal(syscall.SIGSTOP)
+	c.Freeze()
 	for range 3 {
 		testproc.OK(t, l.Send(ctx, []byte("one")))
 		if b, err := e.Recv(ctx); string(b) != "one" || err != nil {

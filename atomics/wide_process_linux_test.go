@@ -201,7 +201,7 @@ func TestReadsBehindStoppedWriters(t *testing.T) {
 		// What lasts a millisecond may come upon something else that the machine does, and
 		// that may last for many; who waits for a writer waits each time.
 		full := alone + alone/4 + time.Nanosecond
-		for tries := 0; effort.Bars() && each > full && tries < 100; tries++ {
+		for tries := 0; effort.Bars() && each > full && tries < 50; tries++ {
 			time.Sleep(10 * time.Millisecond)
 			again, _ := read(n)
 			each = min(each, again)

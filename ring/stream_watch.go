@@ -252,7 +252,7 @@ func (w *streamWatch) pass() (some bool) {
 	}
 	defer w.mu.Unlock()
 	now := int64(0)
-	if w.passes++; w.passes%watchClock == 0 {
+	if w.passes++; w.passes%watchClock <= uint(len(w.parked)/watchMost) { // so many as come to all
 		now = sys.MonotonicNow()
 	}
 	for left := min(len(w.parked), watchMost); left > 0 && len(w.parked) > 0; left-- {

@@ -122,4 +122,9 @@ var streamWatchMutations = []mutation{
 		to:      "||",
 		promise: "a WriteTo does not nap",
 		pkg:     "./ring", run: "TestStreamAskingOtherwise$"},
+	{file: "ring/stream_watch.go",
+		from:    "w.passes%watchClock <= uint(len(w.parked)/watchMost)",
+		to:      "w.passes%watchClock == 0",
+		promise: "passes that look at the clock come to all, also of many",
+		pkg:     "./ring", run: "TestStreamWatchKnowsAllDeadlines$"},
 }

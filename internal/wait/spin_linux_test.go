@@ -169,7 +169,8 @@ func TestSpinsForOthers(t *testing.T) {
 }
 
 // A goroutine that was made runnable before the wait runs soon, though all other processors
-// have something to do.
+// have something to do. Not each time: every 61st time the scheduler takes first whoever
+// has just let others run.
 func TestSpinLetsOthersRun(t *testing.T) {
 	have(t, true)
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
@@ -185,13 +186,20 @@ func TestSpinLetsOthersRun(t *testing.T) {
 	for !busy.Load() {
 		runtime.Gosched()
 	}
-	wt := NewList().WaiterWith(background, NewSpinner(Spin))
-	defer wt.Done()
-	go came.Store(true)
-	for !came.Load() && wt.Spin() {
+	l := NewList()
+	var took []int // µs
+	for range 21 {
+		came.Store(false)
+		wt := l.WaiterWith(background, NewSpinner(Spin))
+		go came.Store(true)
+		for !came.Load() && wt.Spin() {
+		}
+		took = append(took, wt.spin.paused/mem.PerMicro)
+		wt.Done()
 	}
-	if us := wt.spin.paused / mem.PerMicro; us > 20 {
-		t.Errorf("it runs when one has spun for %d µs", us)
+	slices.Sort(took)
+	if took[len(took)/2] > 20 {
+		t.Errorf("it runs when one has spun for %v µs", took)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -301,6 +302,39 @@ func TestSPSCGivenUp(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Also when the first collection finds that something reaches it still, as the call that
+// closes it may.
+func TestSPSCGivenUpLate(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	r := region(t)
+	func() {
+		s := openSPSC[int](t, r, "s", nil)
+		s.TryPut(1)
+		collections := func() int64 {
+			var g debug.GCStats
+			debug.ReadGCStats(&g)
+			return g.NumGC
+		}
+		n := collections()
+		s.Close()
+		for end := time.Now().Add(testproc.Patience); collections() == n; time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("Close has nothing collected")
+			}
+		}
+		runtime.KeepAlive(s)
+	}()
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
+		snap := testproc.Get(r.Snapshot())(t)
+		if len(snap.Objects[0].Holders) == 0 {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("still held: %v", snap)
+		}
 	}
 }
 

@@ -168,7 +168,7 @@ func (e *streamEnd) close() bool {
 	return true
 }
 
-// waiter is how a call of the end waits.
+// waiter is how a call of the end waits: where a process has thousands, most are idle.
 func (e *streamEnd) waiter(h *streamHalf) *wait.Waiter {
-	return e.core.List.WaiterWith(background, h.spin).For(h.over)
+	return e.core.List.WaiterWith(background, h.spin).For(h.over).Share()
 }

@@ -171,6 +171,7 @@ func (a *attachment) tidy() {
 		}
 		a.uses.swept.Store(seq)
 	}
+	defer a.lookAgain()
 	if !a.owes() && !a.hasForsaken() {
 		return
 	}
@@ -183,8 +184,8 @@ func (a *attachment) tidy() {
 	r := a.rec(a.self.Index)
 	asked := mem.Load32(r.P32(region.RecAsked)) // B1
 	for i, u := range a.uses.m {                // what is closed from here on, the collector may not find
-		if core := u.core.Value(); core != nil && !core.InUse() && !a.isLive(i, u.gen) {
-			u.kept = true // unless it ends now
+		if a.isForsaken(i, u) && u.kept.isDue() {
+			u.kept.count() // unless it ends now
 		}
 	}
 	a.drop() // B2
@@ -192,19 +193,45 @@ func (a *attachment) tidy() {
 	a.tell()
 }
 
-// hasForsaken reports whether this process has a removed object open whose
-// handles are all closed, and the collector has not looked at since, or a live one of
-// which the same matters; uses.mu is held.
+// hasForsaken reports whether the collector is to look whether anything reaches the closed
+// handles of this process on a removed object, or on a live one of which that matters;
+// uses.mu is held.
 func (a *attachment) hasForsaken() bool {
 	for i, u := range a.uses.m {
-		if u.kept || u.unnamed || a.isLive(i, u.gen) {
-			continue
-		}
-		if core := u.core.Value(); core != nil && !core.InUse() {
+		if a.isForsaken(i, u) && u.kept.isDue() {
 			return true
 		}
 	}
 	return a.hasClosed()
+}
+
+// isForsaken reports whether this process has a removed object open of which it has only
+// closed handles.
+func (a *attachment) isForsaken(i uint32, u *use) bool {
+	if u.unnamed || a.isLive(i, u.gen) {
+		return false
+	}
+	core := u.core.Value()
+	return core != nil && !core.InUse()
+}
+
+// lookAgain sets the alarm for the first of what the collector is to look at once more;
+// uses.mu is held.
+func (a *attachment) lookAgain() {
+	var first time.Time
+	for i, u := range a.uses.m {
+		for _, l := range [...]struct {
+			*looked
+			is func(uint32, *use) bool
+		}{{&u.kept, a.isForsaken}, {&u.seen, a.isClosed}} {
+			if l.n > 0 && l.n < looksMost && l.is(i, u) && (first.IsZero() || l.again.Before(first)) {
+				first = l.again
+			}
+		}
+	}
+	if !first.IsZero() && a.uses.alarm == nil {
+		a.uses.alarm = time.AfterFunc(time.Until(first), a.wake)
+	}
 }
 
 // wake is the end of a rest.
@@ -224,7 +251,9 @@ func (a *attachment) drop() {
 		return
 	}
 	for i, u := range a.uses.m {
-		u.seen = u.seen || a.isClosed(i, u)
+		if a.isClosed(i, u) && u.seen.isDue() {
+			u.seen.count()
+		}
 	}
 	begun := time.Now()
 	runtime.GC() // from here on weak pointers to garbage are nil
@@ -233,11 +262,10 @@ func (a *attachment) drop() {
 }
 
 // hasClosed reports whether this process has only closed handles on a live object in
-// which it has something that ends with them, and the collector has not looked at since;
-// uses.mu is held.
+// which it has something that ends with them, and the collector is to look; uses.mu is held.
 func (a *attachment) hasClosed() bool {
 	for i, u := range a.uses.m {
-		if a.isClosed(i, u) {
+		if a.isClosed(i, u) && u.seen.isDue() {
 			return true
 		}
 	}
@@ -246,7 +274,7 @@ func (a *attachment) hasClosed() bool {
 
 func (a *attachment) isClosed(i uint32, u *use) bool {
 	ops, _ := engine.OpsOf(u.kind)
-	if ops.Unheld == nil || u.idle || u.seen {
+	if ops.Unheld == nil || u.idle {
 		return false
 	}
 	core := u.core.Value()

@@ -1,9 +1,11 @@
 package shm
 
 import (
+	"runtime/debug"
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -85,33 +87,60 @@ func TestTheGoneOweNothing(t *testing.T) {
 	}
 }
 
-// A handle that is closed and not let go of makes the collector run once.
-func TestKeptHandleIsLookedForOnce(t *testing.T) {
+// A handle that is closed and not let go of has the collector look a few times, ever later.
+func TestKeptHandleIsLookedForAgain(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // nobody else has it look
 	h := newHeapRegion(t, 1<<20, 2, 8)
 	r := h.attach(0)
-	c := openOK(t, r, lockOf("a"))
-	if err := r.Remove("a"); err != nil {
-		t.Fatal(err)
-	}
 	uses := &r.a.uses
-	isForsaken := func() bool {
+	looks := func(i uint32) int {
 		uses.mu.Lock()
 		defer uses.mu.Unlock()
-		return r.a.hasForsaken()
+		if u := uses.m[i]; u != nil {
+			return u.kept.n
+		}
+		return 0
 	}
-	if isForsaken() {
-		t.Fatal("a handle that is open is taken for closed")
+	closed := func(name string) *object.Core {
+		c := openOK(t, r, lockOf(name))
+		if err := r.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+		if looks(c.Entry) != 0 {
+			t.Fatal("a handle that is open is taken for closed")
+		}
+		c.Close()
+		return c
 	}
-	c.Close()
-	for end := time.Now().Add(testproc.Patience); isForsaken(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("the collector does not look, or is asked again and again")
+	await := func(what string, is func() bool) {
+		t.Helper()
+		for end := time.Now().Add(testproc.Patience); !is(); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("waited in vain: " + what)
+			}
 		}
 	}
-	if !r.a.IsOpener(0, 0) {
+
+	c := closed("a") // as by a call that is about to end
+	i := c.Entry
+	await("a look", func() bool { return looks(i) > 0 })
+	if !r.a.IsOpener(0, i) {
 		t.Error("what is still reached was let go of")
 	}
 	c.KeepAlive()
 	c = nil
-	collectUntil(t, func() bool { return !r.a.Opened(0) })
+	await("another look, which finds nothing", func() bool { return !r.a.Opened(i) })
+
+	c = closed("b")
+	i = c.Entry
+	await("the last look", func() bool { return looks(i) == looksMost })
+	r.a.tidy()
+	uses.mu.Lock()
+	if uses.alarm != nil || r.a.hasForsaken() {
+		t.Error("the collector is asked again and again")
+	}
+	uses.mu.Unlock()
+	c.KeepAlive()
+	c = nil
+	collectUntil(t, func() bool { return !r.a.Opened(i) })
 }

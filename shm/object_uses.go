@@ -40,12 +40,32 @@ type use struct {
 	gen  uint64
 	kind engine.Kind
 	core weak.Pointer[object.Core]
-	kept bool // all handles were closed, and the collector found that something reaches one
-	idle bool // no handle is left, and what goes with the last one was given up
-	seen bool // kept, of a live object in which something goes with the last handle
+	kept looked // of a removed object: all handles were closed, and something reached one
+	seen looked // the same of a live one in which something goes with the last handle
+	idle bool   // no handle is left, and what goes with the last one was given up
 
 	unnamed bool // it ends with its last handle: object_unnamed.go
 	owes    bool // this process may have something in it yet; of one that is unnamed
+}
+
+// A looked is how often the collector has found that something reaches a closed handle. That
+// may have been the very call that closed it, or one that was just ended: so it looks a few
+// times, ever later, and then leaves it to the program's own collections.
+type looked struct {
+	n     int
+	again time.Time
+}
+
+const (
+	looksMost = 4
+	looksNext = 10 * time.Millisecond // after the first; eight times as long after each
+)
+
+func (l *looked) isDue() bool { return l.n < looksMost && !time.Now().Before(l.again) }
+
+func (l *looked) count() {
+	l.again = time.Now().Add(looksNext << min(3*l.n, 20))
+	l.n++
 }
 
 // errStale says that a copy of an entry was out of date: look it up again.
@@ -95,7 +115,7 @@ func (a *attachment) use(s *object.Spec, e *region.Entry) (*object.Core, error) 
 			if err := region.Compare(s, core.Kind, core.Fields); err != nil {
 				return nil, err
 			}
-			u.seen = false
+			u.seen = looked{}
 			return core.Handle(), nil
 		}
 	} else {

@@ -48,6 +48,7 @@ var areas = []area{
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},
+	{"wait_poll", waitPollMutations},
 	{"any", anyMutations},
 	{"sim", simMutations},
 	{"harness", harnessMutations},

@@ -89,7 +89,7 @@ var streamMutations = []mutation{
 		pkg:     "./shm", run: "TestZeroedInPart$"},
 	{file: "shm/object_uses.go", from: "ops.Unheld != nil || !a.isLive(i, gen) {", to: "ops.Unheld != nil && !a.isLive(i, gen) {",
 		promise: "the last Close of what was removed has the collector look",
-		pkg:     "./shm", run: "TestKeptHandleIsLookedForOnce$"},
+		pkg:     "./shm", run: "TestKeptHandleIsLookedForAgain$"},
 	{file: "shm/object_unnamed.go", from: "	u.owes = u.owes || owes\n", to: "	u.owes = owes\n",
 		promise: "C1: what one handle owes is recovered when another is the last",
 		pkg:     "./shm", run: "TestSimUnnamedOwes$", tags: "tandem_sim"},

@@ -235,7 +235,7 @@ func (a *Any) sleep(words []*uint32, values []uint32, nudge uint32, limit int64)
 	nudged := atomic.LoadUint32(w.nudge) != nudge+own
 	late := err == syscall.ETIMEDOUT && until != w.deadline && until != limit
 	a.leave(len(a.places), late && moved(words, values))
-	w.spin.again(nudged)
+	w.spin.again(nudged || late)
 	switch err {
 	case nil, syscall.EAGAIN, syscall.ETIMEDOUT:
 		return nil

@@ -28,6 +28,7 @@
 // What a process's calls sleep on stands on its Board (board.go), where the
 // region has one, so that others can tell who waits for what.
 //
-// Today every sleeping goroutine sleeps in the kernel itself, on a thread of
-// its own. Nothing outside of this package can tell.
+// A sleeping goroutine sleeps in the kernel itself, on a thread of its own; but those of
+// which a process may have thousands share threads (poll.go). Nothing outside of this
+// package can tell.
 package wait

@@ -334,7 +334,7 @@ func (w *Waiter) lookUp(now int64) bool {
 
 // again is the end of a Sleep, and of the spin before it, which was in vain. A
 // waiter that was alarmed looks once and does not spin, so that its next Sleep
-// finds the reason at once.
+// finds the reason at once; nor does one that nobody woke.
 //
 //go:norace
 func (p *spinning) again(alarmed bool) {

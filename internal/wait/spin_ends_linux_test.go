@@ -48,3 +48,28 @@ func TestSpinModeHears(t *testing.T) {
 		})
 	}
 }
+
+// Whom nobody woke looks once, and does not spin.
+func TestNoSpinAfterALateSleep(t *testing.T) {
+	defer func(was time.Duration) { relook = was }(relook)
+	relook = time.Millisecond
+	l, w := NewList(), word(t)
+	for _, sleep := range []func(wt *Waiter) error{
+		func(wt *Waiter) error { return wt.Sleep(w, 0) },
+		func(wt *Waiter) error {
+			a := startAny(background, []*List{l})
+			defer a.Done()
+			defer func() { wt.spin.state = a.w.spin.state }()
+			return a.SleepAny([]*uint32{w}, []uint32{0}, 0)
+		},
+	} {
+		wt := l.WaiterWith(background, NewSpinner(Spin))
+		if err := sleep(wt); err != nil {
+			t.Fatal(err)
+		}
+		if wt.Spin() {
+			t.Error("it spins")
+		}
+		wt.Done()
+	}
+}

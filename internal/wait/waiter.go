@@ -41,6 +41,7 @@ type Waiter struct {
 	ahead, behind *Waiter // there
 
 	spin spinning
+	poll polled
 }
 
 // relook is how long a sleep lasts at most. A wake-up of one may go to a
@@ -87,6 +88,7 @@ func (w *Waiter) Done() {
 	w.list, w.ctx, w.stop, w.word, w.over = nil, nil, nil, nil, nil
 	w.armed, w.deadline, w.since = false, 0, 0
 	w.several, w.lead = false, nil
+	w.poll.shares, w.poll.alone = false, false
 	fault := w.fault
 	w.fault = nil
 	giveWaiter(w)
@@ -293,15 +295,18 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32, limit int64) error {
 		until = min(until, limit)
 	}
 	w.word = word
-	if sys.HaveWaitv() {
-		w.words[0], w.words[1] = sys.SharedWaitv(word, v), sys.PrivateWaitv(w.nudge, nudge)
-		for {
-			if _, err = sys.FutexWaitv(w.words[:], until); err != syscall.EINTR {
-				break
-			}
-		}
-	} else {
+	switch {
+	case !sys.HaveWaitv():
 		err = w.sleepInsisted(word, v, nudge, until)
+	case w.polls(now):
+		if until != w.deadline && until != limit {
+			until += (pollRelook - 1) * (until - now)
+			until += int64(pollRound) - until%int64(pollRound)
+		}
+		err = w.sleepPolled(word, v, nudge, until)
+	default:
+		err = w.sleepAlone(word, v, nudge, until)
+		w.unpolls()
 	}
 	runtime.KeepAlive(word)
 
@@ -310,12 +315,24 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32, limit int64) error {
 	// The word is the sleeper's until it has left the list, and Close returns.
 	rescued := late && atomic.LoadUint32(word) != v
 	w.list.leave(w, rescued)
-	w.spin.again(nudged)
+	w.spin.again(nudged || late)
 	switch err {
 	case nil, syscall.EAGAIN, syscall.ETIMEDOUT:
 		return nil
 	}
 	return fmt.Errorf("futex (a bug in tandem): %w", err)
+}
+
+// sleepAlone is S3 on a thread of the call's own.
+//
+//go:norace
+func (w *Waiter) sleepAlone(word *uint32, v, nudge uint32, until int64) error {
+	w.words[0], w.words[1] = sys.SharedWaitv(word, v), sys.PrivateWaitv(w.nudge, nudge)
+	for {
+		if _, err := sys.FutexWaitv(w.words[:], until); err != syscall.EINTR {
+			return err
+		}
+	}
 }
 
 // alarm is A2 and A3: it changes the nudge word and wakes its sleeper. Anybody
@@ -328,6 +345,9 @@ func (w *Waiter) alarm() (turn uint64, again bool) {
 	atomic.AddUint32(w.nudge, 1)
 	if sys.HaveWaitv() {
 		sys.FutexWakePrivate(w.nudge, 1)
+		if p := w.poll.by.Load(); p != nil {
+			p.poke()
+		}
 		return 0, false
 	}
 	return w.bed.knock(0)

@@ -136,6 +136,7 @@ func TestKeptHandleIsLookedForAgain(t *testing.T) {
 	await("the last look", func() bool { return looks(i) == looksMost })
 	r.a.tidy()
 	uses.mu.Lock()
+	uses.m[i].kept.again = time.Time{}
 	if uses.alarm != nil || r.a.hasForsaken() {
 		t.Error("the collector is asked again and again")
 	}

@@ -1,11 +1,14 @@
 package ring_test
 
 import (
+	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
@@ -53,10 +56,31 @@ func TestIdleStreamsShareThreads(t *testing.T) {
 			t.Fatalf("%d asleep of %d; %d threads there, %d here", asleep(), 2*many, len(testproc.Threads(s.PID())), len(testproc.Threads(os.Getpid())))
 		}
 	}
+	t.Logf("%d threads there, %d here", len(testproc.Threads(s.PID())), len(testproc.Threads(os.Getpid())))
+	if effort.Long() {
+		const span = 2 * time.Second
+		time.Sleep(span) // each has slept for long by then
+		there, here := ran(t, s.PID()), ran(t, os.Getpid())
+		time.Sleep(span)
+		t.Logf("each second %v there, %v here", (ran(t, s.PID())-there)/2, (ran(t, os.Getpid())-here)/2)
+	}
 	for i := range all {
 		testproc.Get(all[i].Write([]byte{1}))(t)
 		if k := <-came; k != i {
 			t.Fatalf("%d is up, and not %d", k, i)
 		}
 	}
+}
+
+// ran is for how long the threads of a process have had a processor.
+func ran(t *testing.T, pid int) (sum time.Duration) {
+	all := testproc.Get(filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)))(t)
+	for _, name := range all {
+		b, err := os.ReadFile(name)
+		var ns time.Duration
+		if _, e := fmt.Sscan(string(b), &ns); err == nil && e == nil {
+			sum += ns
+		}
+	}
+	return sum
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -36,8 +37,7 @@ var parent = Role("parent", func([]string) {
 	c := waiting.Command()
 	c.Env = append(c.Env, parentVar+"="+strconv.Itoa(os.Getpid()))
 	c.Stdout = os.Stdout // open until the child's end
-	Must(c.Start())
-	select {}
+	Must(c.Run()) // which ends only if this process does, first
 })
 
 // So does one whose parent is killed while it waits.
@@ -59,7 +59,9 @@ func TestKilledParent(t *testing.T) {
 		t.Errorf("the child said %q, %v", line, err)
 	}
 	c.Process.Kill()
-	c.Wait()
+	if s := Get(c.Process.Wait())(t).Sys().(syscall.WaitStatus); !s.Signaled() {
+		t.Errorf("the parent ended by itself: %d", s.ExitStatus())
+	}
 	if _, err := out.ReadByte(); err != io.EOF {
 		t.Errorf("the child of a killed parent goes on: %v", err)
 	}

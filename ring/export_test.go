@@ -25,6 +25,17 @@ func (l Loan[T]) Out() bool { return l.own.out.core != nil }
 // Ended reports whether the subscriber's handle was closed.
 func (s *Subscriber[T]) Ended() bool { return s.core.Ended() }
 
+// PutPast is a Put that has found the handle open before it was closed.
+func (s *SPSC[T]) PutPast(v T) error {
+	p, err := s.eng.TryRoom()
+	if err != nil {
+		return err
+	}
+	*(*T)(p) = v
+	s.eng.Publish()
+	return nil
+}
+
 // Starving reports whether a Send of the left end has waited for long (docs/layout.md).
 func (c *Conn[T]) Starving() bool { return mem.Load32(c.core.Area.W32(512+520)) != 0 }
 

@@ -306,35 +306,48 @@ func TestSPSCGivenUp(t *testing.T) {
 }
 
 // Also when the first collection finds that something reaches it still, as the call that
-// closes it may.
+// closes it may; and when the side is taken late, by a call that was under way.
 func TestSPSCGivenUpLate(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	r := region(t)
-	func() {
-		s := openSPSC[int](t, r, "s", nil)
-		s.TryPut(1)
-		collections := func() int64 {
-			var g debug.GCStats
-			debug.ReadGCStats(&g)
-			return g.NumGC
-		}
-		n := collections()
-		s.Close()
-		for end := time.Now().Add(testproc.Patience); collections() == n; time.Sleep(time.Millisecond) {
-			if time.Now().After(end) {
-				t.Fatal("Close has nothing collected")
+	collections := func() int64 {
+		var g debug.GCStats
+		debug.ReadGCStats(&g)
+		return g.NumGC
+	}
+	for name, late := range map[string]func(s *ring.SPSC[int]) error{
+		"reached": func(s *ring.SPSC[int]) error {
+			err, n := s.TryPut(1), collections()
+			s.Close()
+			for end := time.Now().Add(testproc.Patience); collections() == n; time.Sleep(time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatal("Close has nothing collected")
+				}
 			}
-		}
-		runtime.KeepAlive(s)
-	}()
-	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
-		snap := testproc.Get(r.Snapshot())(t)
-		if len(snap.Objects[0].Holders) == 0 {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("still held: %v", snap)
-		}
+			return err
+		},
+		"taken": func(s *ring.SPSC[int]) error {
+			s.Close()
+			time.Sleep(3 * time.Millisecond) // so it is looked at
+			return s.PutPast(1)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := region(t)
+			func() {
+				s := openSPSC[int](t, r, "s", nil)
+				testproc.OK(t, late(s))
+				runtime.KeepAlive(s)
+			}()
+			for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
+				snap := testproc.Get(r.Snapshot())(t)
+				if len(snap.Objects[0].Holders) == 0 {
+					return
+				}
+				if time.Now().After(end) {
+					t.Fatalf("still held: %v", snap)
+				}
+			}
+		})
 	}
 }
 

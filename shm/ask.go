@@ -172,13 +172,16 @@ func (a *attachment) tidy() {
 		a.uses.swept.Store(seq)
 	}
 	defer a.lookAgain()
+	for i, u := range a.uses.m { // a call that is under way may take something yet
+		if a.isClosed(i, u) && u.seen.isDue() && !a.has(u) {
+			u.seen.count()
+		}
+	}
 	if !a.owes() && !a.hasForsaken() {
 		return
 	}
 	if rest := time.Until(a.uses.rested); rest > 0 && (a.hasRemoved() || a.hasClosed()) {
-		if a.uses.alarm == nil {
-			a.uses.alarm = time.AfterFunc(rest, a.wake)
-		}
+		a.setAlarm(a.uses.rested)
 		return
 	}
 	r := a.rec(a.self.Index)
@@ -229,12 +232,23 @@ func (a *attachment) lookAgain() {
 			}
 		}
 	}
-	if !first.IsZero() && a.uses.alarm == nil {
-		a.uses.alarm = time.AfterFunc(time.Until(first), a.wake)
+	if !first.IsZero() {
+		a.setAlarm(first)
 	}
 }
 
-// wake is the end of a rest.
+// setAlarm has tidy run at a time, if it is not to run before; uses.mu is held.
+func (a *attachment) setAlarm(at time.Time) {
+	switch u := &a.uses; {
+	case u.alarm == nil:
+		u.alarm, u.due = time.AfterFunc(time.Until(at), a.wake), at
+	case at.Before(u.due):
+		u.alarm.Reset(time.Until(at))
+		u.due = at
+	}
+}
+
+// wake is the alarm.
 func (a *attachment) wake() {
 	a.uses.mu.Lock()
 	a.uses.alarm = nil
@@ -265,7 +279,7 @@ func (a *attachment) drop() {
 // which it has something that ends with them, and the collector is to look; uses.mu is held.
 func (a *attachment) hasClosed() bool {
 	for i, u := range a.uses.m {
-		if a.isClosed(i, u) && u.seen.isDue() {
+		if a.isClosed(i, u) && u.seen.isDue() && a.has(u) {
 			return true
 		}
 	}
@@ -278,7 +292,14 @@ func (a *attachment) isClosed(i uint32, u *use) bool {
 		return false
 	}
 	core := u.core.Value()
-	return core != nil && !core.InUse() && a.isLive(i, u.gen) && ops.Has(core.Area, a.self)
+	return core != nil && !core.InUse() && a.isLive(i, u.gen)
+}
+
+// has reports whether this process has something in such an object.
+func (a *attachment) has(u *use) bool {
+	ops, _ := engine.OpsOf(u.kind)
+	core := u.core.Value()
+	return core != nil && ops.Has(core.Area, a.self)
 }
 
 // hasRemoved reports whether this process has a removed object open; uses.mu is

@@ -66,6 +66,27 @@ func TestAskedWithoutEnd(t *testing.T) {
 	}
 }
 
+// An alarm that is set for later is brought forward.
+func TestAlarmIsBroughtForward(t *testing.T) {
+	r := newHeapRegion(t, 1<<20, 2, 8).attach(0)
+	uses := &r.a.uses
+	isSet := func() bool {
+		uses.mu.Lock()
+		defer uses.mu.Unlock()
+		return uses.alarm != nil
+	}
+	uses.mu.Lock()
+	r.a.setAlarm(time.Now().Add(time.Hour))
+	r.a.setAlarm(time.Now().Add(time.Millisecond))
+	r.a.setAlarm(time.Now().Add(time.Hour))
+	uses.mu.Unlock()
+	for end := time.Now().Add(testproc.Patience); isSet(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("it comes late")
+		}
+	}
+}
+
 // Who leaves, or dies, owes nothing.
 func TestTheGoneOweNothing(t *testing.T) {
 	h := newHeapRegion(t, 1<<20, 3, 8)

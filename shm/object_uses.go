@@ -32,7 +32,8 @@ type uses struct {
 	m      map[uint32]*use // by entry
 	swept  atomic.Uint64   // dirSeq at the last sweep
 	rested time.Time       // before that nothing is collected because others ask for it
-	alarm  *time.Timer     // at which it is; nil if nobody waits for it
+	alarm  *time.Timer     // at which something is to be looked at again; nil: nothing is
+	due    time.Time       // when that is
 	deaf   map[uint32]debt // by record: answers that were waited for in vain
 }
 

@@ -37,7 +37,7 @@ var parent = Role("parent", func([]string) {
 	c := waiting.Command()
 	c.Env = append(c.Env, parentVar+"="+strconv.Itoa(os.Getpid()))
 	c.Stdout = os.Stdout // open until the child's end
-	Must(c.Run()) // which ends only if this process does, first
+	Must(c.Run())        // which ends only if this process does, first
 })
 
 // So does one whose parent is killed while it waits.

@@ -35,10 +35,11 @@ import (
 // not touched any more, and may be unmapped as soon as its List lets Close return.
 //
 // A word that cannot be read, of a file that was cut short, must not end the process on the
-// poller's goroutine, nor keep the others awake: all are sent to threads of their own, where
-// each finds for itself what there is.
+// poller's goroutine, nor keep the others awake: its call is sent to a thread of its own,
+// where it finds for itself what there is. So are all, if the kernel refuses and no word is
+// to blame.
 type poller struct {
-	word  *uint32 // changes when the poller is to look; off the heap
+	word  uint32 // changes when the poller is to look; on the heap, where nothing moves
 	calls []*Waiter
 	words []sys.Waitv // the poller's own
 	runs  bool
@@ -139,15 +140,15 @@ func freePoller() *poller {
 			return p
 		}
 	}
-	p := &poller{word: takeWaiter().nudge, words: make([]sys.Waitv, 0, sys.MaxWaitv)}
+	p := &poller{words: make([]sys.Waitv, 0, sys.MaxWaitv)}
 	polls.all = append(polls.all, p)
 	return p
 }
 
 //go:norace
 func (p *poller) poke() {
-	atomic.AddUint32(p.word, 1)
-	sys.FutexWakePrivate(p.word, 1)
+	atomic.AddUint32(&p.word, 1)
+	sys.FutexWakePrivate(&p.word, 1)
 }
 
 // run is R1 to R3, until the poller has had nothing to do for pollIdle.
@@ -157,8 +158,8 @@ func (p *poller) run() {
 	mem.RaceDisable()
 	defer mem.RaceEnable()
 	debug.SetPanicOnFault(true)
-	for idle := false; ; {
-		seq := atomic.LoadUint32(p.word) // R1
+	for idle, refused := false, false; ; {
+		seq := atomic.LoadUint32(&p.word) // R1
 		told, until, ends := p.look(idle)
 		if ends {
 			return
@@ -166,14 +167,18 @@ func (p *poller) run() {
 		if told > 0 {
 			// They are queued at this processor, which the kernel would keep for a while.
 			runtime.Gosched()
-		}
-		p.words[0] = sys.PrivateWaitv(p.word, seq)
-		_, err := sys.FutexWaitv(p.words, until) // R3
-		idle = err == syscall.ETIMEDOUT
-		switch err {
-		case nil, syscall.EAGAIN, syscall.ETIMEDOUT, syscall.EINTR:
-		default:
+		} else if refused {
 			p.giveUp()
+		}
+		p.words[0] = sys.PrivateWaitv(&p.word, seq)
+		_, err := sys.FutexWaitv(p.words, until) // R3
+		switch err {
+		case nil, syscall.EAGAIN, syscall.EINTR:
+			idle, refused = false, false
+		case syscall.ETIMEDOUT:
+			idle, refused = true, false
+		default:
+			idle, refused = true, true
 		}
 	}
 }
@@ -189,22 +194,22 @@ func (p *poller) look(idle bool) (told int, until int64, ends bool) {
 		p.runs = false
 		return 0, 0, true
 	}
+	i, now := 0, sys.MonotonicNow()
+	p.words = append(p.words[:0], sys.Waitv{})
 	defer func() {
 		if fault := recover(); fault != nil {
-			p.tellAll(errAlone)
-			told, until = 1, sys.MonotonicNow()+int64(pollIdle)
+			p.tell(i, errAlone)
+			told, until = 1, now // it looks at the others at once
 		}
 	}()
-	now := sys.MonotonicNow()
-	p.words = append(p.words[:0], sys.Waitv{})
-	for i := 0; i < len(p.calls); {
+	for i < len(p.calls) {
 		w := p.calls[i]
 		c := &w.poll
 		switch {
-		case atomic.LoadUint32(w.word) != c.v || atomic.LoadUint32(w.nudge) != c.nudge:
-			p.tell(i, nil)
 		case now >= c.until:
 			p.tell(i, syscall.ETIMEDOUT)
+		case atomic.LoadUint32(w.word) != c.v || atomic.LoadUint32(w.nudge) != c.nudge:
+			p.tell(i, nil)
 		default:
 			p.words = append(p.words, sys.SharedWaitv(w.word, c.v))
 			if until == 0 || c.until < until {
@@ -231,19 +236,14 @@ func (p *poller) tell(i int, why error) {
 	w.poll.told <- why
 }
 
-//go:norace
-func (p *poller) tellAll(why error) {
-	p.words = append(p.words[:0], sys.Waitv{})
-	for len(p.calls) > 0 {
-		p.tell(len(p.calls)-1, why)
-	}
-}
-
 // giveUp sends all calls to threads of their own.
 //
 //go:norace
 func (p *poller) giveUp() {
 	polls.mu.Lock()
 	defer polls.mu.Unlock()
-	p.tellAll(errAlone)
+	p.words = append(p.words[:0], sys.Waitv{})
+	for len(p.calls) > 0 {
+		p.tell(len(p.calls)-1, errAlone)
+	}
 }

@@ -175,6 +175,33 @@ func TestSharedSleepEndsInTime(t *testing.T) {
 	isUp(t, far)
 }
 
+// A limit ends it that is further away than the next look, and nearer than the next one of those
+// that share a thread.
+func TestSharedSleepKeepsItsLimit(t *testing.T) {
+	sharing(t)
+	relook = time.Minute
+	l, w := NewList(), word(t)
+	wt := l.Waiter(background).Share()
+	defer wt.Done()
+	slept := make(chan int64, 1)
+	go func() {
+		wt.SleepUntil(w, 0, wt.Now()+int64(90*time.Second))
+		slept <- 0
+	}()
+	until(t, "asleep", func() bool { return polledNow() == 1 })
+	polls.mu.Lock()
+	for _, p := range polls.all {
+		for _, w := range p.calls {
+			if d := time.Duration(w.poll.until - sys.MonotonicNow()); d > 90*time.Second || d < time.Minute {
+				t.Errorf("it sleeps for %v", d)
+			}
+		}
+	}
+	polls.mu.Unlock()
+	l.Close()
+	<-slept
+}
+
 // Who has slept for long on a thread of its own shares one from then on.
 func TestLongSleepsShare(t *testing.T) {
 	if !sys.HaveWaitv() {
@@ -262,6 +289,7 @@ func TestFaultAtAPoller(t *testing.T) {
 		good <- nil
 	}()
 	until(t, "asleep", func() bool { return polledNow() == 1 })
+	late := polls.own.Load()
 	p, err := unix.MmapPtr(-1, 0, nil, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_ANONYMOUS)
 	if err != nil {
 		t.Fatal(err)
@@ -278,6 +306,9 @@ func TestFaultAtAPoller(t *testing.T) {
 	polls.all[0].poke()
 	if err := isUp(t, bad); err == nil || !strings.Contains(err.Error(), "bad address") {
 		t.Errorf("Sleep on what is gone = %v", err)
+	}
+	if n := polledNow(); n != 1 || polls.own.Load() != late {
+		t.Errorf("%d share a thread, and %d could and do not", n, polls.own.Load()-late)
 	}
 	atomic.StoreUint32(w, 1)
 	Wake(w, 1)

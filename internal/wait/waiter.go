@@ -288,6 +288,11 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32, limit int64) error {
 		return err
 	}
 	until := now + int64(relook)*int64(max(1, n/relookPer))
+	shares := sys.HaveWaitv() && w.polls(now)
+	if shares {
+		until += (pollRelook - 1) * (until - now)
+		until += int64(pollRound) - until%int64(pollRound)
+	}
 	if w.deadline != 0 {
 		until = min(until, w.deadline)
 	}
@@ -298,11 +303,7 @@ func (w *Waiter) sleep(word *uint32, v, nudge uint32, limit int64) error {
 	switch {
 	case !sys.HaveWaitv():
 		err = w.sleepInsisted(word, v, nudge, until)
-	case w.polls(now):
-		if until != w.deadline && until != limit {
-			until += (pollRelook - 1) * (until - now)
-			until += int64(pollRound) - until%int64(pollRound)
-		}
+	case shares:
 		err = w.sleepPolled(word, v, nudge, until)
 	default:
 		err = w.sleepAlone(word, v, nudge, until)

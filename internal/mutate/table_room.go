@@ -17,7 +17,7 @@ var roomMutations = []mutation{
 		promise: "a process that is asked without end rests", pkg: "./shm", run: "TestAskedWithoutEnd$"},
 	{file: "shm/ask.go", from: "	a.uses.rested = time.Now().Add(restShare * time.Since(begun))\n", to: "	_ = begun\n",
 		promise: "a process that has collected rests", pkg: "./shm", run: "TestAskedWithoutEnd$"},
-	{file: "shm/ask.go", from: "a.uses.alarm = time.AfterFunc(rest, a.wake)", to: "a.uses.alarm = time.AfterFunc(rest, func() {})",
+	{file: "shm/ask.go", from: "a.setAlarm(a.uses.rested)", to: "_ = rest",
 		promise: "a process that has rested answers", pkg: "./shm", run: "TestAskedWithoutEnd$"},
 	{file: "shm/ask.go", from: "region.StateOf(w) == region.StFree || a.isDeaf(r, region.EpochOf(w)) {", to: "region.StateOf(w) == region.StFree {",
 		promise: "one who is stopped is waited for once", pkg: "./shm", run: "TestTheDeafAreWaitedForOnce$"},

@@ -121,6 +121,7 @@ func checkBoard(t *testing.T, b *fakeBoard, on map[*Waiter]*uint32, inOrder bool
 // A call is on the board while it sleeps and until its Done, is shown at its
 // next word from then on, and a list that was closed writes nothing.
 func TestBoardFollowsACall(t *testing.T) {
+	withoutRelook(t)
 	page, _ := sharedPage(t)
 	l, b := NewList(), &fakeBoard{}
 	l.ShowOn(b)

@@ -25,8 +25,8 @@ const (
 func init() {
 	roles["publishes without a fence"] = func(page []uint32) {
 		Reach()
-		for i := 0; !Reached(); i++ {
-			if i == 1<<20 {
+		for begun := time.Now(); !Reached(); {
+			if time.Since(begun) > patience {
 				panic("not reached")
 			}
 			runtime.Gosched() // Reach has a goroutine of its own

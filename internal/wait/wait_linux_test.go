@@ -49,15 +49,16 @@ func TestWakeCounts(t *testing.T) {
 const turns = 2000
 
 func takeTurns(w *uint32, mine uint32, l *List) error {
-	ctx, cancel := context.WithTimeout(background, patience)
-	defer cancel()
 	for n := mine; n < turns; n += 2 {
 		for {
 			v := atomic.LoadUint32(w)
 			if v == n {
 				break
 			}
-			if err := await(l, ctx, w, v); err != nil {
+			ctx, cancel := context.WithTimeout(background, patience)
+			err := await(l, ctx, w, v)
+			cancel()
+			if err != nil {
 				return err
 			}
 		}
@@ -209,20 +210,22 @@ func TestSignals(t *testing.T) {
 	l, w := NewList(), word(t)
 	const d = 200 * time.Millisecond
 	tid, done := make(chan int), make(chan struct{})
+	var over atomic.Bool
 	go func() {
 		id := <-tid
-		for range 20 {
+		for !over.Load() {
 			unix.Tgkill(os.Getpid(), id, unix.SIGURG)
 			time.Sleep(5 * time.Millisecond)
 		}
 		close(done)
 	}()
 	lockThread(func() {
+		defer over.Store(true)
+		tid <- unix.Gettid()
 		ctx, cancel := context.WithTimeout(background, d)
 		defer cancel()
 		wt := l.Waiter(ctx)
 		defer wt.Done()
-		tid <- unix.Gettid()
 		if err := wt.Sleep(w, 0); err != nil {
 			t.Errorf("Sleep = %v, want nil and another look", err)
 		}

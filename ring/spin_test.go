@@ -11,6 +11,7 @@ import (
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
 )
 
 // A looked is a context that counts the looks at it. Who sleeps looks some
@@ -25,9 +26,8 @@ func (c *looked) Err() error {
 	return c.Context.Err()
 }
 
-// manyLooks are more than one makes who does not look while spinning, for as
-// long as anybody waits for them.
-const manyLooks = 300
+// manyLooks are more than one makes who does not look while spinning, before it sleeps.
+const manyLooks = 5
 
 // mostLooks is how many one makes that has ended: far fewer, but for a thread that loses
 // its processor between two lines. Who spins to the end of its second makes 20,000.
@@ -75,6 +75,9 @@ func TestSpinEnds(t *testing.T) {
 				go func() { errs <- tt.call(c, q) }()
 				limit := time.Now().Add(testproc.Patience)
 				for c.looks.Load() < manyLooks {
+					if shmtest.Waiting(r, "q") > 0 {
+						t.Fatalf("it sleeps, and has looked at its context %d times", c.looks.Load())
+					}
 					if time.Now().After(limit) {
 						t.Fatalf("it has looked at its context %d times in %v", c.looks.Load(), testproc.Patience)
 					}

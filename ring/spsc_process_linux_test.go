@@ -55,8 +55,9 @@ func TestSPSCAfterADeath(t *testing.T) {
 // way would take the 10 ms after which that happens.
 func TestSPSCOneProcessor(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-	r, ctx := region(t), testproc.Watchdog(t)
+	r := region(t)
 	for name, mode := range map[string]ring.Wait{"adaptive": ring.Adaptive, "spin": ring.Spin, "sleep": ring.Sleep} {
+		ctx := testproc.Watchdog(t)
 		there := openSPSC[int](t, r, name+"-there", &ring.SPSCOptions{Capacity: 1, Wait: mode})
 		back := openSPSC[int](t, r, name+"-back", &ring.SPSCOptions{Capacity: 1, Wait: mode})
 		const trips = 5000

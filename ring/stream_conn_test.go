@@ -60,6 +60,23 @@ func blocked(f func() error) chan error {
 	return errs
 }
 
+// awaitAsleep waits until so many calls sleep in a region, or more.
+func awaitAsleep(t *testing.T, r *shm.Region, n int) {
+	t.Helper()
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(200 * time.Microsecond) {
+		asleep := 0
+		for _, p := range testproc.Get(r.Snapshot())(t).Participants {
+			asleep += p.Asleep
+		}
+		if asleep >= n {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%d calls sleep, want %d", asleep, n)
+		}
+	}
+}
+
 func endsWith(t *testing.T, what string, errs chan error, want error) {
 	t.Helper()
 	select {
@@ -411,8 +428,9 @@ func TestStreamRegionClosed(t *testing.T) {
 			blocked(func() error { return reading(p.Dialer) }),
 			blocked(func() error { return reading(p.Dialer) }),
 			blocked(func() error { _, err := p.Dialer.Write(make([]byte, 10000)); return err }),
-			blocked(func() error { return writing(p.Dialer) }),
 		}
+		awaitAsleep(t, r, 2)
+		calls = append(calls, blocked(func() error { return writing(p.Dialer) }))
 		testproc.OK(t, r.Close())
 		for _, c := range calls {
 			select {

@@ -188,10 +188,10 @@ func TestStreamCopyIsHeldUpByNobody(t *testing.T) {
 	writes(t, d, "between")
 	reads(t, a, "between")
 	testproc.Get(peer.Write(make([]byte, 1000)))(t)
+	testproc.Get(io.ReadFull(a, make([]byte, 128)))(t) // it has what it waits for room for
 	testproc.OK(t, d.SetWriteDeadline(time.Now().Add(3*time.Millisecond)))
 	endsWith(t, "ReadFrom", copying, os.ErrDeadlineExceeded)
 	testproc.OK(t, d.SetWriteDeadline(time.Time{}))
-	testproc.Get(io.ReadFull(a, make([]byte, 128)))(t)
 
 	s, peer = sockets(t)
 	copying = blocked(func() error { _, err := d.ReadFrom(s); return err })

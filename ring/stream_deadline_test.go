@@ -13,7 +13,9 @@ import (
 
 // A deadline: over when the call begins, set while it waits, moved away, and back.
 func TestStreamDeadlines(t *testing.T) {
-	d, a, _ := stream(t, 128)
+	r := region(t)
+	p := ring.NewStreamPair(t, r, 128)
+	d, a := p.Dialer, p.Acceptor
 	writes(t, a, "there")
 	testproc.OK(t, d.SetReadDeadline(time.Now().Add(-time.Second)))
 	errIs(t, "Read with bytes there", reading(d), os.ErrDeadlineExceeded)
@@ -26,7 +28,7 @@ func TestStreamDeadlines(t *testing.T) {
 	} {
 		waits := blocked(call)
 		testproc.OK(t, d.SetDeadline(time.Now().Add(time.Hour)))
-		time.Sleep(time.Millisecond)
+		awaitAsleep(t, r, 1)
 		testproc.OK(t, d.SetDeadline(time.Now().Add(5*time.Millisecond)))
 		endsWith(t, name, waits, os.ErrDeadlineExceeded)
 		if name == "Write" {
@@ -37,6 +39,7 @@ func TestStreamDeadlines(t *testing.T) {
 
 		// Two wait: for bytes, and for the first of them.
 		first, second := blocked(call), blocked(call)
+		awaitAsleep(t, r, 1)
 		testproc.OK(t, d.SetDeadline(time.Now().Add(2*time.Millisecond)))
 		endsWith(t, name, first, os.ErrDeadlineExceeded)
 		endsWith(t, name, second, os.ErrDeadlineExceeded)
@@ -51,16 +54,31 @@ func TestStreamDeadlines(t *testing.T) {
 		}
 	}
 	// Moved away in time: it goes on.
-	testproc.OK(t, d.SetReadDeadline(time.Now().Add(100*time.Millisecond)))
-	waits := blocked(func() error { return reading(d) })
-	testproc.OK(t, d.SetReadDeadline(time.Time{}))
-	time.Sleep(110 * time.Millisecond)
-	writes(t, a, "x")
-	endsWith(t, "Read", waits, nil)
+	for soon := 100 * time.Millisecond; ; soon *= 2 {
+		begun := time.Now()
+		testproc.OK(t, d.SetReadDeadline(begun.Add(soon)))
+		waits := blocked(func() error { return reading(d) })
+		testproc.OK(t, d.SetReadDeadline(time.Time{}))
+		if time.Since(begun) >= soon { // not in time
+			writes(t, a, "x")
+			if err := <-waits; err != nil {
+				reads(t, d, "x")
+			}
+			continue
+		}
+		time.Sleep(soon + 10*time.Millisecond)
+		writes(t, a, "x")
+		endsWith(t, "Read", waits, nil)
+		break
+	}
 
 	// What was written before the deadline is told.
-	testproc.OK(t, d.SetWriteDeadline(time.Now().Add(2*time.Millisecond)))
-	if n, err := d.Write(make([]byte, 200)); n != 128 || !errors.Is(err, os.ErrDeadlineExceeded) {
+	n, err := 0, error(nil)
+	for soon := 2 * time.Millisecond; n == 0 && soon < testproc.Patience; soon *= 2 { // it may begin late
+		testproc.OK(t, d.SetWriteDeadline(time.Now().Add(soon)))
+		n, err = d.Write(make([]byte, 200))
+	}
+	if n != 128 || !errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Errorf("a Write that times out: %d, %v", n, err)
 	}
 }

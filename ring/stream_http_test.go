@@ -30,13 +30,24 @@ type pairListener struct {
 
 	mu    sync.Mutex
 	pairs []*ring.StreamPair
+	dials sync.WaitGroup // begun before closed
 }
 
 func newPairListener(t testing.TB, buffer int) *pairListener {
 	return &pairListener{t: t, r: region(t), buffer: buffer, conns: make(chan net.Conn), closed: make(chan struct{})}
 }
 
-func (l *pairListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (l *pairListener) dial(ctx context.Context, _, _ string) (_ net.Conn, err error) {
+	l.mu.Lock()
+	select {
+	case <-l.closed: // the test may be over
+		l.mu.Unlock()
+		return nil, net.ErrClosed
+	default:
+	}
+	l.dials.Add(1)
+	l.mu.Unlock()
+	defer l.dials.Done()
 	p := ring.NewStreamPair(l.t, l.r, l.buffer)
 	l.mu.Lock()
 	l.pairs = append(l.pairs, p)
@@ -45,12 +56,13 @@ func (l *pairListener) dial(ctx context.Context, _, _ string) (net.Conn, error) 
 	case l.conns <- p.Acceptor:
 		return p.Dialer, nil
 	case <-l.closed:
-		p.Acceptor.Close()
-		p.Dialer.Close()
-		return nil, net.ErrClosed
+		err = net.ErrClosed
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		err = ctx.Err()
 	}
+	p.Acceptor.Close()
+	p.Dialer.Close()
+	return nil, err
 }
 
 func (l *pairListener) Accept() (net.Conn, error) {
@@ -86,6 +98,9 @@ func serve(t testing.TB, h http.Handler) (*http.Client, *http.Server, *pairListe
 		if err := <-served; err != http.ErrServerClosed {
 			t.Errorf("Serve: %v", err)
 		}
+		l.mu.Lock()
+		l.mu.Unlock() // who looks at closed now sees it
+		l.dials.Wait()
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		for _, p := range l.pairs {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"example.com/tandem/proc"
+	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 )
@@ -213,6 +215,16 @@ func TestEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	says(healthpb.HealthCheckResponse_NOT_SERVING)
+	for { // until its listener is closed, which comes after
+		c, err := ring.Dial(ctx, r, "numbers")
+		if errors.Is(err, syscall.ECONNREFUSED) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+	}
 	again := started(t, ctx, r)
 	want(t, ctx, dialled(t, r), square, 4, 16)
 	answer := new(number)

@@ -74,13 +74,6 @@ func make4K(t *testing.T) []byte {
 	return b
 }
 
-func protect(t *testing.T, page []byte, prot int) {
-	t.Helper()
-	if err := unix.Mprotect(page, prot); err != nil {
-		t.Fatal(err)
-	}
-}
-
 // threadSleeps reports that a thread of this process sleeps in the kernel.
 func threadSleeps(tid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/stat", tid))

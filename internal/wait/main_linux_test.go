@@ -138,3 +138,10 @@ func TestWithoutWaitv(t *testing.T) {
 		t.Logf("%s", out)
 	}
 }
+
+func protect(t *testing.T, page []byte, prot int) {
+	t.Helper()
+	if err := unix.Mprotect(page, prot); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -139,6 +139,7 @@ func TestThrongOfEach(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
+			ctx = testproc.Watchdog(t)
 			count = 0
 			var before, after runtime.MemStats
 			runtime.GC()

@@ -170,9 +170,20 @@ func TestReadsBehindStoppedWriters(t *testing.T) {
 		return c
 	}
 
+	stores := func() { // it has stored once more
+		t.Helper()
+		was := v.Load()[0]
+		for end := time.Now().Add(testproc.Patience); v.Load()[0] == was; time.Sleep(20 * time.Microsecond) {
+			if time.Now().After(end) {
+				t.Fatal("nothing is stored")
+			}
+		}
+	}
+
 	alone, _ := read(reads / 100)
 	c := start()
-	was := last
+	stores()
+	was := v.Load()[0]
 	each, most := read(reads)
 	t.Logf("%d reads, %d stores meanwhile: a read takes %v, alone %v; of a thousand at most %v", reads, last-was, each, alone, most)
 	if last == was {
@@ -186,7 +197,7 @@ func TestReadsBehindStoppedWriters(t *testing.T) {
 				return
 			}
 			c.Signal(syscall.SIGCONT)
-			read(1000)
+			stores()
 		}
 		t.Fatal("it is never in the middle of a Store")
 	}

@@ -193,7 +193,8 @@ func (w *stuckWriter) Write(b []byte) (int, error) {
 
 // A Writer that blocks delays the end of a process, but not for ever.
 func TestWriterBlocks(t *testing.T) {
-	defer proc.SetOutputDelay(20 * time.Millisecond)()
+	soon := proc.SetOutputDelay(20 * time.Millisecond)
+	defer soon()
 	for _, both := range []bool{false, true} {
 		w := &stuckWriter{may: make(chan struct{})}
 		o := &proc.Options{Stdin: strings.NewReader("a\nb\n"), Stdout: w}
@@ -217,6 +218,7 @@ func TestWriterBlocks(t *testing.T) {
 			t.Errorf("the Writer was called %d times more after the end", n-calls)
 		}
 	}
+	soon()
 	// One that fails is told, and the child has somebody less to write to.
 	r, failing, err := os.Pipe()
 	check(err)

@@ -70,7 +70,9 @@ func (s *search) more(size uint64) bool {
 	case !s.asked:
 		s.asked = true
 		s.until = time.Now().Add(askLimit)
-		s.debts = s.a.request()
+		if s.debts = s.a.request(); len(s.debts) == 0 {
+			return true // who was to be asked may have let go since the last look
+		}
 	}
 	return s.await()
 }

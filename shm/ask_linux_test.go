@@ -125,6 +125,19 @@ func TestWhatIsInUseIsNotDropped(t *testing.T) {
 	checkOK(t, r)
 }
 
+// Where nobody is to be asked one looks once more: who was to be may have died, and been
+// recovered, since the last look.
+func TestNobodyToAsk(t *testing.T) {
+	r, _ := newRegion(t, &Options{Objects: 2})
+	s := search{a: r.a, dropped: true}
+	if !s.more(1) {
+		t.Error("no look after the request")
+	}
+	if s.more(1) {
+		t.Error("it looks again and again")
+	}
+}
+
 // One who is stopped is waited for once.
 func TestTheDeafAreWaitedForOnce(t *testing.T) {
 	askFor(t, 300*time.Millisecond)

@@ -12,6 +12,8 @@ import (
 // removedByOther is participant 1, which has an object open that is garbage
 // there, and that participant 0 has removed.
 func removedByOther(t *testing.T) (r, other *Region) {
+	was := debug.SetGCPercent(-1) // nobody else collects it
+	t.Cleanup(func() { debug.SetGCPercent(was) })
 	h := newHeapRegion(t, 1<<20, 2, 8)
 	r, other = h.attach(0), h.attach(1)
 	openOK(t, other, lockOf("a"))
@@ -89,6 +91,7 @@ func TestAlarmIsBroughtForward(t *testing.T) {
 
 // Who leaves, or dies, owes nothing.
 func TestTheGoneOweNothing(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	h := newHeapRegion(t, 1<<20, 3, 8)
 	r, leaver, victim := h.attach(0), h.attach(1), h.attach(2)
 	for _, o := range []*Region{leaver, victim} {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -16,7 +17,6 @@ import (
 	"unsafe"
 
 	"example.com/tandem/internal/effort"
-	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -70,8 +70,25 @@ func conflict(l *line, id uint64) bool {
 		return false
 	}
 	// A dead one's line stays; a living one's is true while it is there.
-	start, err := sys.StartTime(int(pid))
-	return err == nil && !sys.Ended(int(pid), start) && l.pid.Load() == pid && l.in.Load() == in
+	return runs(pid) && l.pid.Load() == pid && l.in.Load() == in
+}
+
+// runs reports whether a process has a thread that is not on its way out. Its locks are
+// free only when the last one is.
+func runs(pid uint64) bool {
+	all, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
+	for _, name := range all {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			continue
+		}
+		f := strings.Fields(string(b[strings.LastIndexByte(string(b), ')')+1:]))
+		const exiting = 4 // PF_EXITING
+		if flags, err := strconv.Atoi(f[6]); err == nil && f[0] != "Z" && f[0] != "X" && flags&exiting == 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // kill kills a child that must not have ended by itself.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"syscall"
@@ -17,6 +18,9 @@ import (
 	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/testproc"
 )
+
+// wardens keeps open what children hang on.
+var wardens []io.Closer
 
 // warden: path gigabytes fork neighbours how. The first process of a pid
 // namespace: it starts so many neighbours there, a holder and a visitor, and
@@ -34,7 +38,7 @@ var warden = testproc.Role("warden", func(args []string) {
 		testproc.Must(err)
 		cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
 		testproc.Must(cmd.Start())
-		_ = in
+		wardens = append(wardens, in)
 		return cmd.Process
 	}
 	var victims []*os.Process

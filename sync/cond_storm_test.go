@@ -120,7 +120,6 @@ func TestCondStorm(t *testing.T) {
 	r := shmtest.Region(t)
 	c := cond(t, r, "c", nil)
 	crowdValues(t, r)
-	ctx := patience(t)
 	h := c.Holder()
 	var cs [3]*testproc.Child
 	for i := range cs {
@@ -128,6 +127,7 @@ func TestCondStorm(t *testing.T) {
 	}
 	repairs := 0
 	for n := range 40 {
+		ctx := patience(t)
 		must(t, lockCond(ctx, h))
 		if err := c.Wait(ctx); errors.Is(err, sync.ErrOwnerDied) { // somebody notifies, or dies with the lock
 			must(t, h.MarkConsistent())
@@ -143,6 +143,7 @@ func TestCondStorm(t *testing.T) {
 	for _, c := range cs {
 		c.Kill()
 	}
+	ctx := patience(t)
 	for begin := time.Now(); ; time.Sleep(time.Millisecond) {
 		must(t, lockCond(ctx, h))
 		must(t, c.Notify(math.MaxInt))

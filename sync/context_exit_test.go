@@ -65,7 +65,7 @@ var leaving = testproc.Role("leaving", func(args []string) {
 			c.Wait(ctx)
 		}
 	}()
-	time.Sleep(3 * time.Second)
+	time.Sleep(testproc.Patience)
 })
 
 // Such a context ends its process, which has claimed by then what nobody would give

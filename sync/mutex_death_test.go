@@ -97,10 +97,9 @@ var storm = testproc.Role("storm", func(args []string) {
 func TestMutexStorm(t *testing.T) {
 	r := shmtest.Region(t)
 	m := mutex(t, r, "m")
-	ctx := patience(t)
 	deaths := 0
 	m.OnOwnerDied(func(context.Context) error { deaths++; return nil })
-	locks := func() { must(t, sync.With(ctx, m, func() error { return nil })) }
+	locks := func() { must(t, sync.With(patience(t), m, func() error { return nil })) }
 	killAtRandom(t, r, storm, m, locks, locks)
 	t.Logf("%d of 30 deaths were answered here", deaths)
 }

@@ -191,11 +191,10 @@ var rwStorm = testproc.Role("rwstorm", func(args []string) {
 func TestRWMutexStorm(t *testing.T) {
 	r := shmtest.Region(t)
 	m := rwmutex(t, r, "m")
-	ctx := patience(t)
 	deaths := 0
 	m.OnOwnerDied(func(context.Context) error { deaths++; return nil })
-	writes := func() { must(t, sync.With(ctx, m, func() error { return nil })) }
-	reads := func() { must(t, m.RLock(ctx)); must(t, m.RUnlock()) }
+	writes := func() { must(t, sync.With(patience(t), m, func() error { return nil })) }
+	reads := func() { must(t, m.RLock(patience(t))); must(t, m.RUnlock()) }
 	killAtRandom(t, r, rwStorm, m, func() { writes(); reads() }, reads)
 	t.Logf("%d of 30 deaths were answered here", deaths)
 }

@@ -212,7 +212,6 @@ func TestSemaphoreStorm(t *testing.T) {
 		const n = 2
 		r := shmtest.Region(t)
 		s := k.in(t, r, k.name, n)
-		ctx := patience(t)
 		churn := func() *actor.Actor {
 			c := actor.Start(t, r)
 			c.Begin("semaphore.churn", k.name).Hears("takes")
@@ -223,6 +222,7 @@ func TestSemaphoreStorm(t *testing.T) {
 			cs[i] = churn()
 		}
 		for i := range 30 {
+			ctx := patience(t)
 			var wg gosync.WaitGroup
 			for range 2 {
 				wg.Go(func() {
@@ -246,7 +246,7 @@ func TestSemaphoreStorm(t *testing.T) {
 			c.Kill()
 		}
 		for range n {
-			must(t, s.Acquire(ctx))
+			must(t, s.Acquire(patience(t)))
 		}
 		wantTry(t, s, false)
 		must(t, s.Release(n))

@@ -57,4 +57,6 @@ var waitPollMutations = []mutation{
 		promise: "but not for ever", pkg: "./shm", run: "TestKeptHandleIsLookedForAgain$"},
 	{file: "shm/ask.go", from: "{&u.seen, a.isClosed}", to: "{&u.kept, a.isForsaken}",
 		promise: "also of what ends with the last handle of a live object", pkg: "./ring", run: "TestSPSCGivenUpLate$"},
+	{file: "shm/ask.go", from: "s.a.request(); len(s.debts) == 0 {", to: "s.a.request(); false {",
+		promise: "what is let go of before it is asked for is found", pkg: "./shm", run: "TestNobodyToAsk$"},
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"syscall"
 	"testing"
 
@@ -15,9 +16,18 @@ import (
 	"example.com/tandem/shm"
 )
 
-// Close of the region at every access of a Write or a Read: what a call said is what is in
-// the region, to the byte, and no Read returns a byte of the zeroes.
+// Close of the region at every access of a Write, a Read, or a WriteTo of a file: what a call
+// said is what is in the region, to the byte, and none gives out a byte of the zeroes.
 func TestSimCloseStream(t *testing.T) {
+	var files [2]*os.File
+	for side := range files {
+		f, err := os.Create(fmt.Sprint(t.TempDir(), "/", side))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		files[side] = f
+	}
 	o := sim.Options{CloseEvery: 60, MaxCloses: 2, CloseFor: 15, StopEvery: 600, MaxStops: 1, SpuriousEvery: 300}
 	sim.Explore(t, 4000, o, func(w *sim.World) {
 		c := engine.StreamConfig{Buffer: 64}
@@ -66,15 +76,22 @@ func TestSimCloseStream(t *testing.T) {
 				}
 				p.Go("reader", func(t *sim.Thread) {
 					defer finish()
-					for range 6 {
-						b := make([]byte, 1+w.Rand.IntN(90))
-						n, err := conn.Read(b)
-						for i := range n {
+					came := func(b []byte) {
+						for i := range b {
 							if b[i] != 1+byte((read[1-side]+uint64(i))%255) {
 								w.Fail("byte %d of way %d is %d", read[1-side]+uint64(i), 1-side, b[i])
 							}
 						}
-						read[1-side] += uint64(n)
+						read[1-side] += uint64(len(b))
+					}
+					to := 6 // its Reads
+					if w.Rand.IntN(2) == 0 {
+						to = w.Rand.IntN(3)
+					}
+					for range to {
+						b := make([]byte, 1+w.Rand.IntN(90))
+						n, err := conn.Read(b)
+						came(b[:n])
 						if err == io.EOF && *a.W64(256 + 256*uint64(1-side)) != read[1-side] {
 							w.Fail("io.EOF over bytes of way %d", 1-side)
 						}
@@ -82,6 +99,20 @@ func TestSimCloseStream(t *testing.T) {
 							return
 						}
 					}
+					if to == 6 {
+						return
+					}
+					f := files[side]
+					f.Truncate(0)
+					f.Seek(0, io.SeekStart)
+					n, err := conn.WriteTo(f)
+					b := make([]byte, n+1)
+					if k, _ := f.ReadAt(b, 0); int64(k) != n {
+						w.Fail("%d bytes were written, and %d told", k, n)
+						n = int64(k)
+					}
+					came(b[:n])
+					over(err)
 				})
 				for range 4 {
 					b := make([]byte, 1+w.Rand.IntN(90))

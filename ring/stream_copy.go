@@ -166,14 +166,17 @@ func (e *streamEnd) copyOut(to syscall.RawConn) (n int64, err error) {
 		why := to.Write(func(fd uintptr) bool {
 			failed = nil
 			err = e.in.direct(e.eng.ReadInZeroes, func() (int, error) {
-				p, err := e.eng.There(copyMost)
-				if err != nil {
-					return 0, err
-				}
-				if k, failed = sys.WriteNow(fd, p); k > 0 {
-					e.eng.Emptied(uint64(k))
-				}
-				return k, nil
+				err := error(engine.ErrOver)
+				e.core.Gate.Here(func() { // of the zeroes nothing goes out
+					var p []byte
+					if p, err = e.eng.There(copyMost); err != nil {
+						return
+					}
+					if k, failed = sys.WriteNow(fd, p); k > 0 {
+						e.eng.Emptied(uint64(k))
+					}
+				})
+				return k, err
 			}, &k)
 			return !errors.Is(failed, syscall.EAGAIN)
 		})
@@ -217,8 +220,9 @@ func (e *streamEnd) copyOver(to *streamEnd) (n int64, err error) {
 				if err != nil {
 					return 0, err
 				}
-				k = copy(q, p)
-				e.eng.Emptied(uint64(k))
+				if !e.core.Gate.Here(func() { k = copy(q, p); e.eng.Emptied(uint64(k)) }) {
+					return 0, engine.ErrOver
+				}
 				to.eng.Filled(uint64(k))
 				return k, nil
 			}, &wrote)

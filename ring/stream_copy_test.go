@@ -12,8 +12,10 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
+	"example.com/tandem/shm"
 )
 
 func someBytes(n int) []byte {
@@ -218,3 +220,44 @@ type panicking struct{}
 
 func (panicking) Read([]byte) (int, error)  { panic(errors.New("a reader")) }
 func (panicking) Write([]byte) (int, error) { panic(errors.New("a writer")) }
+
+// A Close of the region comes upon a WriteTo: what has gone out by then was read, every byte
+// of it, and is told.
+func TestStreamCopyOutOfAClosedRegion(t *testing.T) {
+	data := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7}, 20_000)
+	for round := range effort.Or(3000, 300) {
+		r, err := shm.Create(t.TempDir()+"/r", nil)
+		testproc.OK(t, err)
+		p := ring.NewStreamPair(t, r, 16<<10)
+		other := ring.NewStreamPair(t, region(t), 1<<20)
+		f := testproc.Get(os.Create(t.TempDir() + "/f"))(t)
+		to, what := io.Writer(f), "a file"
+		if round%2 == 0 {
+			to, what = other.Dialer, "a stream"
+		}
+		go p.Acceptor.Write(data)
+		copied := make(chan int64)
+		go func() {
+			n, _ := p.Dialer.WriteTo(to)
+			copied <- n
+		}()
+		time.Sleep(time.Duration(rand.IntN(60)) * time.Microsecond)
+		testproc.OK(t, r.Close())
+		n := <-copied
+		var got []byte
+		if round%2 == 0 {
+			testproc.OK(t, other.Dialer.Close())
+			got, err = io.ReadAll(other.Acceptor)
+		} else {
+			got, err = os.ReadFile(f.Name())
+		}
+		testproc.OK(t, err)
+		if int64(len(got)) != n || !bytes.HasPrefix(data, got) {
+			i := 0
+			for i < len(got) && got[i] == data[i] {
+				i++
+			}
+			t.Fatalf("to %s: %d bytes were told, %d came, the first %d of them were sent", what, n, len(got), i)
+		}
+	}
+}

@@ -57,4 +57,7 @@ var streamConnMutations = []mutation{
 		to:      "if _, err := f.Stat(); err != nil {",
 		promise: "nobody waits in the kernel with a lock, but for a disk",
 		pkg:     "./ring", run: "TestStreamCopiesDirectly$"},
+	{file: "ring/stream_copy.go", from: "e.core.Gate.Here(func() { // of", to: "func(f func()) { f() }(func() { // of",
+		promise: "WriteTo tells of what has gone out, and nothing of the zeroes does, where the region is closed meanwhile",
+		pkg:     "./ring", run: "TestSimCloseStream$", tags: "tandem_sim"},
 }

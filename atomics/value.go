@@ -18,8 +18,10 @@ type Number interface {
 
 // A Value is one cell that holds a T, shared by all processes that open it.
 //
-// Its methods, but those of the lock, do not block, do not fail and do not
-// allocate. A process that dies in one, or is stopped there, has changed the cell
+// Its methods, but those of the lock, wait for no other process, do not fail and do not
+// allocate. (Of a T that is no machine word, more than three goroutines of one process that
+// store at a time take turns, and a Store may pause for microseconds for the sake of readers:
+// see the package's text.) A process that dies in one, or is stopped there, has changed the cell
 // or has not, and nobody waits for it. After
 // the region or the handle is closed the cell reads as zero and is written
 // nowhere.

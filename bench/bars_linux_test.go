@@ -44,7 +44,7 @@ var bars = []bar{
 
 // What is promised of the figures. Without bars, that the contests can be held.
 func TestBars(t *testing.T) {
-	for _, x := range slices.Concat(largeBars(), pipeBars(), streamBars(), dialBars(), bars) {
+	for _, x := range slices.Concat(largeBars(), spscBars(), pipeBars(), streamBars(), dialBars(), bars) {
 		c, name := x.contest, x.contest.what
 		if x.against != "" {
 			name += " against " + x.against

@@ -37,6 +37,20 @@ var spscTrip = contest{what: "two `SPSC`s that spin, a round trip of 8 bytes", k
 
 func BenchmarkSPSCTrip(b *testing.B) { spscTrip.run(b) }
 
+// A spin takes a processor; who does not ask for it is to lose little.
+var spscAdaptive = contest{what: "`SPSC` that adapts, a stream of 8 bytes each", kind: "stream", of: []contestant{
+	{two, "SPSC-8"}, {two, "SPSC-8-Spin"},
+}}
+
+func spscBars() []bar {
+	return []bar{
+		{contest: spscStream, against: "spsc-ring-8", least: 1},
+		{contest: spscBatch, against: "spsc-ring-8", least: 3},
+		{contest: spscTrip, against: "spsc-ring-8", least: 1 / 1.2},
+		{contest: spscAdaptive, against: "SPSC-8-Spin", least: 0.9},
+	}
+}
+
 func init() {
 	jobs["free/SPSC-8"] = func(e *env) func(n int) int {
 		s := e.spsc("s8", ring.Adaptive)

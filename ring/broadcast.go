@@ -25,7 +25,10 @@ import (
 //   - [Lossy]: no publisher waits for a subscriber. One that falls behind by more than the
 //     ring has loses the oldest messages, and is told exactly how many
 //
-// A publisher that is stopped or killed at any instruction holds up nobody.
+// A publisher that is stopped or killed at any instruction holds up nobody, but that the
+// memory of the one message that a stopped one has in hand is not there for others: where T
+// varies in length, as many stopped in Publish as Buffer has room for messages of
+// MaxMessage hold up all other publishers until one goes on or dies.
 //
 // In the terminology of the [Go memory model], a call of [Broadcast.Publish] synchronizes
 // before the return of each [Subscriber.Next] that returns its message, in whatever

@@ -24,13 +24,47 @@ var errRefused = fmt.Errorf("%w: %w", engine.ErrNobody, syscall.ECONNREFUSED)
 //
 // syscall.ECONNREFUSED at once where nobody listens, and as soon as the one that listens
 // has closed the listener or the region, or died, before it has accepted.
-// [shm.ErrNoSpace] where the region has no room for the connection, ctx's error when ctx
-// ends; then there is no connection, at the other end neither. ctx has nothing to do with
-// the connection that is returned.
+// [shm.ErrNoSpace] where the region has no room for the connection, [shm.ErrMismatch] where
+// the name is that of an object of another kind, fs.ErrInvalid where it cannot be one,
+// [shm.ErrClosed] when the region is closed, ctx's error when ctx ends; then there is no
+// connection, at the other end neither. ctx has nothing to do with the connection that is
+// returned.
 //
 // It waits for an Accept, and for room in the backlog, as long as ctx lasts: it spins for
 // moments, then sleeps. A process that dies in it leaves nothing, or a connection whose
 // other end reads io.EOF.
+//
+// # A connection
+//
+// Both ends, Dial's and Accept's, are a net.Conn with what those of package net's Unix
+// sockets have beside it: CloseRead, CloseWrite, ReadFrom, WriteTo. LocalAddr and RemoteAddr
+// are of network "tandem" and read REGION/NAME:PID, of the process at that end. SyscallConn
+// is there, and returns errors.ErrUnsupported: there is no descriptor.
+//
+// Read waits while there is nothing, Write while there is no room: each spins for up to 150
+// microseconds, or, of many Reads of a process, is looked for by the one of them that spins;
+// then it sleeps. A Read of which nothing is expected, because its peer has only ever
+// answered, may begin up to two milliseconds late. A deadline (SetDeadline, SetReadDeadline,
+// SetWriteDeadline) ends a call that waits, with os.ErrDeadlineExceeded, also if it is set
+// meanwhile; one that is over ends each call at once, also if bytes are there; the zero time
+// takes it away. What a Write had written by then is told, and can be read.
+//
+// CloseWrite is the end of what is written: the peer reads what is there, then io.EOF.
+// CloseRead has the peer's Write return syscall.EPIPE. Close is both; a peer that has left
+// bytes of this end unread when it closes, or dies, is syscall.ECONNRESET for Read instead of
+// io.EOF. Calls that are under way at the own end return net.ErrClosed, and Close waits until
+// none of them has the memory any more: for no other process, but for a disk that is just
+// being read or written. Close of the region ends both halves of all connections, with an
+// error that is [shm.ErrClosed], too.
+//
+// A peer that dies is noticed within milliseconds: what it has written can be read, then comes
+// io.EOF, or ECONNRESET as above, and a Write is syscall.EPIPE. A Write until then goes into
+// the buffer, as of a peer that is slow; and a stopped peer is a slow one.
+//
+// ReadFrom and WriteTo, which io.Copy calls, copy from and to regular files, TCP and Unix
+// sockets and other connections without a copy of their own. They wait as Read and Write do,
+// with their deadlines and errors, and for the other side. n is how many bytes have come from
+// the one, and gone to the other.
 func Dial(ctx context.Context, r *shm.Region, name string) (net.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, &shm.Error{Op: opDial, Region: r.Name(), Object: name, Err: err}

@@ -171,16 +171,25 @@ var errInUse = fmt.Errorf("%w: %w", engine.ErrListens, syscall.EADDRINUSE)
 // syscall.EADDRINUSE while another listens, in this process too. The place of a process
 // that is dead is free at once, as is that of one that has called Close. What is there is
 // taken, if nobody listens any more, and made anew where the options are others; not
-// through Region.Existing, where that is shm.ErrMismatch. A Buffer or Backlog that is
-// negative, or too large, is fs.ErrInvalid.
+// through Region.Existing, where that is shm.ErrMismatch, as it is where the name is that of
+// an object of another kind. A Buffer that is negative or larger than 1 GiB, or a Backlog
+// that is negative or larger than 1,048,576, is fs.ErrInvalid; [shm.ErrNoSpace] where the
+// region has no room for the listener, [shm.ErrClosed] when the region is closed. It waits
+// for nobody but who is making or removing an object just now. A process that dies in it
+// listens, and is dead, or does not.
 //
 // The memory of a connection, 2·Buffer bytes and some, is taken by who dials, and is free
 // again when both ends are gone, whoever closed, forgot, or died. Of the last ones the next
 // take it as it is, and what was sent lies in it until it is written over. A connection takes one of
 // the region's objects (shm.Options.Objects).
 //
-// Accept waits for who dials, and returns net.ErrClosed when Close is called, or the
-// listener was. A stopped process keeps its place, and who dials waits for it.
+// Accept waits for who dials, without a deadline: it spins for moments, then sleeps. It
+// returns net.ErrClosed when Close is called, or nothing reaches the listener any more, and
+// an error that is [shm.ErrClosed], too, when the region is closed. Whoever has dialled and
+// was not accepted by then gets syscall.ECONNREFUSED. A process that dies in Accept has
+// accepted, and the other end reads io.EOF; or it has not. A stopped process keeps its place,
+// and who dials waits for it. Neither a listener nor a connection can be handed to another
+// process.
 func Listen(r *shm.Region, name string, o *ListenOptions) (net.Listener, error) {
 	if o == nil {
 		o = &ListenOptions{}

@@ -122,7 +122,9 @@ func (s *SPSC[T]) seen(soon bool) bool {
 }
 
 // TryGet is Get without waiting: ErrEmpty where Get would, and ErrBusy also where it would
-// for the side of a dead one. It never blocks.
+// for the side of a dead one. It never blocks; once in the life of an SPSC, at its end, it
+// may take a millisecond, where this process cannot make others' stores visible (Linux before
+// 4.16, some sandboxes).
 //
 // It sees a message as soon as its caller can know of the Put. Of two processes that each
 // put into one SPSC, and then try to get from another's, both may find nothing.

@@ -57,12 +57,16 @@ func TestIdleStreamsShareThreads(t *testing.T) {
 		}
 	}
 	t.Logf("%d threads there, %d here", len(testproc.Threads(s.PID())), len(testproc.Threads(os.Getpid())))
-	if effort.Long() {
+	if effort.Long() || effort.Bars() {
 		const span = 2 * time.Second
 		time.Sleep(span) // each has slept for long by then
 		there, here := ran(t, s.PID()), ran(t, os.Getpid())
 		time.Sleep(span)
-		t.Logf("each second %v there, %v here", (ran(t, s.PID())-there)/2, (ran(t, os.Getpid())-here)/2)
+		there, here = (ran(t, s.PID())-there)/2, (ran(t, os.Getpid())-here)/2
+		t.Logf("each second %v there, %v here", there, here)
+		if effort.Bars() && max(there, here) > 20*time.Millisecond {
+			t.Error("idle connections take a processor's time")
+		}
 	}
 	for i := range all {
 		testproc.Get(all[i].Write([]byte{1}))(t)

@@ -61,7 +61,8 @@ func (s subscribed) end() {
 // and again, while it copies the newest: with a Capacity of 1, and publishers that make no
 // pause, it may get none.
 //
-// It waits as the handle's [Wait] says. A process that dies in it leaves nothing.
+// It waits as the handle's [Wait] says, and where several goroutines call it for the one of
+// them that is copying its message. A process that dies in it leaves nothing.
 func (s *Subscriber[T]) Next(ctx context.Context) (v T, missed uint64, err error) {
 	if !object.Endless(ctx) {
 		if err := ctx.Err(); err != nil {
@@ -245,7 +246,8 @@ func (s *Subscriber[T]) All(ctx context.Context) iter.Seq2[T, error] {
 }
 
 // Close ends the subscriber: nobody waits for it any more, and its calls return
-// shm.ErrClosed, those that wait in other goroutines, too. A second Close does nothing.
+// shm.ErrClosed, those that wait in other goroutines, too. It waits for no other process,
+// and of this one for a Next that is copying its message. A second Close does nothing.
 func (s *Subscriber[T]) Close() error {
 	if s.core == nil {
 		return s.fail(opCloseSubscriber, shm.ErrClosed)

@@ -166,6 +166,16 @@ func TestGivenUp(t *testing.T) {
 			_, err := call(short, conn, wait, 0)
 			return err
 		}, codes.DeadlineExceeded},
+		{"deadline of a stream", func() error {
+			short, cancel := context.WithTimeout(ctx, soon)
+			defer cancel()
+			for _, err := range counts(short, conn, 0) {
+				if err != nil {
+					return err
+				}
+			}
+			return nil
+		}, codes.DeadlineExceeded},
 		{"cancelled", func() error {
 			whole, stop := context.WithCancel(ctx)
 			defer time.AfterFunc(soon, stop).Stop()

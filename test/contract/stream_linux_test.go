@@ -349,6 +349,19 @@ func TestStream(t *testing.T) {
 			d.Expect("broken pipe", "stream.write", "svc", "c", "x")
 		})
 	})
+	t.Run("a stopped peer is a slow one: Write waits for it, and it reads all", func(t *testing.T) {
+		processes(t, func(t *testing.T, w *world) {
+			d, a := line(w)
+			a.Stop()
+			write := d.Begin("stream.writebytes", "svc", "c", "20000")
+			write.Blocked()
+			a.Resume()
+			all := a.Begin("stream.readall", "svc", "c")
+			write.Expect("20000, ok")
+			d.Expect("ok", "stream.close", "svc", "c")
+			all.Expect("20000, eof")
+		})
+	})
 	t.Run("D10 the sibling of a killed one goes on", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			d, a := line(w)

@@ -30,5 +30,8 @@ func TestReadStream(t *testing.T) {
 	want(t, "what came back", string(b), "hello")
 	c.Close()
 	<-done
-	want(t, "objects", check(r.Snapshot())(t).Directory.Live, 1)
+	s := check(r.Snapshot())(t)
+	want(t, "objects", s.Directory.Live, 1)
+	want(t, "connections", len(s.Streams), 0)
+	want(t, "what is removed and still open", s.Directory.Removed, 0)
 }

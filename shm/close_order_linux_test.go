@@ -59,6 +59,11 @@ func TestKeptWhileLive(t *testing.T) {
 		c.Close() // the collector looks
 	}()
 	rest(t, r.a)
+	r.a.uses.mu.Lock()
+	if n := r.a.uses.m[first.Entry].kept.n; n != 0 {
+		t.Errorf("it was looked for %d times", n)
+	}
+	r.a.uses.mu.Unlock()
 	first.KeepAlive()
 	first = nil
 	func() {

@@ -31,10 +31,10 @@ func TestBroadcast(t *testing.T) {
 			publishers, subscribers := w.Actors(2), w.Actors(2)
 			for _, n := range reliables {
 				var nexts, puts []*actor.Call
-				for i, as := range []string{"s", "t", "u"} { // two of one process
+				for i, by := range []string{"nextall", "nextall", "all"} { // two of one process
 					a := subscribers[i%2]
-					a.Expect("ok", "broadcast.subscribe", n, as)
-					nexts = append(nexts, a.Begin("broadcast.nextall", n, as))
+					a.Expect("ok", "broadcast.subscribe", n, fmt.Sprint(i))
+					nexts = append(nexts, a.Begin("broadcast."+by, n, fmt.Sprint(i)))
 				}
 				for i, a := range publishers {
 					puts = append(puts, a.Begin("broadcast.publishall", n, fmt.Sprint(i*1000), fmt.Sprint(i*1000+199)))
@@ -250,7 +250,26 @@ func TestBroadcast(t *testing.T) {
 			}
 		})
 	})
-	t.Run("U8 a handle travels", func(t *testing.T) {
+	t.Run("U8 what cannot be a message is told at once, and is none", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			for _, n := range []string{"n.record", "n.lossy.record"} {
+				subscribes(b, n)
+				a.Expect("codec", "broadcast.publishloop", n)
+				a.Expect("ok", "broadcast.publish", n, "1")
+				b.Expect("1", "broadcast.next", n, "s")
+			}
+			for _, n := range []string{"n.bytes", "n.lossy.bytes"} {
+				subscribes(b, n)
+				a.Expect("too large", "broadcast.publishbytes", n, "32769") // half of Buffer
+				a.Expect("ok", "broadcast.publish", n, "1")
+				b.Expect("1", "broadcast.next", n, "s")
+				a.Expect("ok", "broadcast.publishbytes", n, "32768")
+				b.Expect("-1", "broadcast.next", n, "s")
+			}
+		})
+	})
+	t.Run("U9 a handle travels", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()
 			b.Expect("ok", "broadcast.unmarshal", "mine", a.Do("broadcast.marshal", "n"))

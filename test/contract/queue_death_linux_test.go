@@ -132,6 +132,36 @@ func TestQueueDeaths(t *testing.T) {
 			}
 		})
 	})
+	t.Run("D4 killed with memory on loan, which holds no place: it comes back", func(t *testing.T) {
+		processes(t, func(t *testing.T, w *world) {
+			dies, a, b := w.Actor(), w.Actor(), w.Actor()
+			for l := range 24 { // three quarters of it
+				dies.Expect("ok", "text.loan", "t", strconv.Itoa(l), "65536")
+			}
+			a.Expect("full", "text.tryput", "t", "#900000")
+			waits(t, a, "text.loan", "t", "x", "900000")
+			dies.Expect("ok", "text.putloan", "t", "0", "#60000")
+			b.Expect("#60000", "text.get", "t")
+			for range 8 {
+				a.Expect("ok", "text.put", "t", "short")
+			}
+			put := dies.Begin("text.putloan", "t", "1", "#1000")
+			put.Blocked()
+			for range 8 {
+				b.Expect(`"short"`, "text.get", "t")
+			}
+			put.Expect("ok")
+			b.Expect("#1000", "text.get", "t")
+			put = a.Begin("text.put", "t", "#900000")
+			put.Blocked()
+			dies.Kill()
+			put.Expect("ok")
+			b.Expect("#900000", "text.get", "t")
+			b.Expect("ok", "text.loan", "t", "x", "900000")
+			b.Expect("ok", "text.putloan", "t", "x", "#900000")
+			a.Expect("#900000", "text.get", "t")
+		})
+	})
 	t.Run("D5, Q16 ended by a signal after five Puts that returned: it is gone at once, and all five come", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			b := w.Actor()
@@ -197,6 +227,11 @@ func TestQueueDeaths(t *testing.T) {
 				dies.Expect("1 #1", "queue.lease", q)
 				dies.Expect("2 #1", "queue.lease", q)
 				dies.Expect("ok", "queue.ack", q, "2")
+				for n := 3; n < 10; n++ { // round the ring
+					a.Expect("ok", "queue.put", q, strconv.Itoa(n))
+					b.Expect(strconv.Itoa(n), "queue.get", q)
+					b.Expect("ok", "queue.taskdone", q)
+				}
 				a.Expect("ok", "queue.shutdown", q)
 				b.Expect("empty", "queue.tryget", q)
 				lease, join := a.Begin("queue.lease", q), a.Begin("queue.join", q)

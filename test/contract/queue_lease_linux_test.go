@@ -30,11 +30,35 @@ func TestQueueLeases(t *testing.T) {
 				put := a.Begin("queue.put", q, "15")
 				put.Blocked()
 				b.Expect("ok", "queue.ack", q, "0")
-				b.Expect("12", "queue.get", q) // for what is put goes behind all that is there, round the ring
+				b.Expect("12", "queue.get", q)
 				put.Expect("ok")
 				b.Expect("ok", "queue.put", q, "16")
 				a.Expect("full", "queue.tryput", q, "17")
 				a.Expect("13 14 15 16", "queue.getbatch", q, "9")
+			}
+		})
+	})
+	t.Run("the place of one that was leased while others went round the ring is there again when the next is taken, or leased", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			for _, q := range queues {
+				for _, take := range []string{"queue.get", "queue.lease"} {
+					fill(a, q)
+					b.Expect("1 #1", "queue.lease", q)
+					b.Expect("2 3 4", "queue.getbatch", q, "3")
+					a.Expect("3", "queue.putbatch", q, "5", "6", "7", "8")
+					a.Expect("full", "queue.tryput", q, "8")
+					put := a.Begin("queue.put", q, "8")
+					put.Blocked()
+					b.Expect("ok", "queue.ack", q, "1")
+					if b.Do(take, q); take == "queue.lease" {
+						put.Expect("ok")
+						a.Expect("full", "queue.tryput", q, "9")
+						b.Expect("ok", "queue.ack", q, "5")
+					}
+					put.Expect("ok")
+					b.Expect("6 7 8", "queue.getbatch", q, "9")
+				}
 			}
 		})
 	})

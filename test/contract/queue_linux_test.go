@@ -79,6 +79,7 @@ func TestQueue(t *testing.T) {
 				b.Expect("empty", "queue.tryget", q)
 				b.Expect("empty", "queue.trylease", q)
 				waits(t, b, "queue.get", q)
+				waits(t, b, "queue.getinto", q)
 				waits(t, b, "queue.getbatch", q, "3")
 				waits(t, b, "queue.lease", q)
 				for i, get := range [][]string{{"queue.get", q}, {"queue.getinto", q}, {"queue.getbatch", q, "3"}} {
@@ -107,6 +108,7 @@ func TestQueue(t *testing.T) {
 				for _, past := range []string{"0s", "-1s"} {
 					a.Expect("deadline", "queue.put", q, "2", past)
 					a.Expect("deadline", "queue.get", q, past)
+					a.Expect("deadline", "queue.getinto", q, past)
 					a.Expect("deadline", "queue.getbatch", q, "2", past)
 					a.Expect("deadline", "queue.lease", q, past)
 					a.Expect("deadline", "queue.poll", q, past)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"example.com/tandem/internal/testproc/actor"
@@ -36,6 +37,7 @@ type Reader interface {
 	Close() error
 
 	next(context.Context) (n int64, missed uint64, err error)
+	all(context.Context) iter.Seq2[int64, error]
 }
 
 type newsOf[T any] struct {
@@ -73,8 +75,22 @@ func (s readerOf[T]) next(ctx context.Context) (int64, uint64, error) {
 	return s.from(v), missed, nil
 }
 
+func (s readerOf[T]) all(ctx context.Context) iter.Seq2[int64, error] {
+	return func(yield func(int64, error) bool) {
+		for v, err := range s.All(ctx) {
+			n := int64(0)
+			if err == nil {
+				n = s.from(v)
+			}
+			if !yield(n, err) {
+				return
+			}
+		}
+	}
+}
+
 func openNews[T any](e *actor.Env, name string, f form[T]) (News, error) {
-	o := &ring.BroadcastOptions{Mode: ring.Reliable, Capacity: 4}
+	o := &ring.BroadcastOptions{Mode: ring.Reliable, Capacity: 4, Buffer: 64 << 10}
 	if strings.Contains(name, "lossy") {
 		o.Mode = ring.Lossy
 	}
@@ -177,6 +193,17 @@ var (
 			got = append(got, n)
 		}
 	})
+	// The same by All.
+	_ = actor.Verb("broadcast.all", func(e *actor.Env, args []string) string { // as
+		got := []int64(nil)
+		for n, err := range Subscriber(e, args).all(e.Ctx) {
+			if err != nil {
+				return Ringed(err)
+			}
+			got = append(got, n)
+		}
+		return told(got, nil)
+	})
 	// Gets numbers to the end, of one publisher that counts from 1, and says how many those
 	// are that it got and that it missed.
 	_ = actor.Verb("broadcast.count", func(e *actor.Env, args []string) string { // as
@@ -193,6 +220,17 @@ var (
 				return fmt.Sprintf("%d after %d missed, not %d", n, missed, last)
 			}
 		}
+	})
+
+	// Publishes what cannot be encoded.
+	_ = actor.Verb("broadcast.publishloop", func(e *actor.Env, args []string) string {
+		r := record{}
+		r.Next = &r
+		return Ringed(Broadcast(e, args[0]).(newsOf[record]).Publish(e.Ctx, r))
+	})
+	// Publishes so many bytes.
+	_ = actor.Verb("broadcast.publishbytes", func(e *actor.Env, args []string) string {
+		return Ringed(Broadcast(e, args[0]).(newsOf[[]byte]).Publish(e.Ctx, make([]byte, numbers(args[1:])[0])))
 	})
 
 	_ = actor.Verb("broadcast.marshal", func(e *actor.Env, args []string) string { // the handle

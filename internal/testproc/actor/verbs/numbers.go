@@ -123,7 +123,7 @@ func (q numbersOf[T]) tryLease() (int64, delivery, error) {
 const queueSlots = 4
 
 func openNumbers[T any](e *actor.Env, name string, f form[T]) (Numbers, error) {
-	q, err := ring.OpenQueue[T](e.Region, name, &ring.QueueOptions{Capacity: queueSlots})
+	q, err := ring.OpenQueue[T](e.Region, name, &ring.QueueOptions{Capacity: queueSlots, Buffer: 64 << 10})
 	return numbersOf[T]{q, f}, err
 }
 

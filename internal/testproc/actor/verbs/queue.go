@@ -57,7 +57,11 @@ var (
 		defer cancel()
 		return told(one(Queue(e, args[0]).get(ctx)))
 	})
-	_ = actor.Verb("queue.getinto", func(e *actor.Env, args []string) string { return told(one(Queue(e, args[0]).getInto(e.Ctx))) })
+	_ = actor.Verb("queue.getinto", func(e *actor.Env, args []string) string { // [timeout]
+		ctx, cancel := e.Within(args, 1)
+		defer cancel()
+		return told(one(Queue(e, args[0]).getInto(ctx)))
+	})
 	_ = actor.Verb("queue.tryget", func(e *actor.Env, args []string) string { return told(one(Queue(e, args[0]).tryGet())) })
 	_ = actor.Verb("queue.getbatch", func(e *actor.Env, args []string) string { // most, [timeout]
 		ctx, cancel := e.Within(args, 2)

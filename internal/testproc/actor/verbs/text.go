@@ -1,6 +1,7 @@
 package verbs
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -47,6 +48,10 @@ func whole(b []byte, err error) string {
 	return fmt.Sprint("#", len(b))
 }
 
+func loanOf(e *actor.Env, args []string) ring.Loan[[]byte] {
+	return actor.Handle(e, "loan "+args[1], func() (ring.Loan[[]byte], error) { return ring.Loan[[]byte]{}, errors.New("no loan") })
+}
+
 var (
 	_ = actor.Verb("text.put", func(e *actor.Env, args []string) string { // text, [timeout]
 		ctx, cancel := e.Within(args, 2)
@@ -59,7 +64,21 @@ var (
 	_ = actor.Verb("text.get", func(e *actor.Env, args []string) string { return whole(Text(e, args[0]).Get(e.Ctx)) })
 	_ = actor.Verb("text.tryget", func(e *actor.Env, args []string) string { return whole(Text(e, args[0]).TryGet()) })
 	_ = actor.Verb("text.len", func(e *actor.Env, args []string) string { return fmt.Sprint(Text(e, args[0]).Len()) })
-	_ = actor.Verb("text.cap", func(e *actor.Env, args []string) string { return fmt.Sprint(Text(e, args[0]).Cap()) })
+
+	// A loan of so many bytes, by a name, and what becomes of it.
+	_ = actor.Verb("text.loan", func(e *actor.Env, args []string) string { // as, how many, [timeout]
+		ctx, cancel := e.Within(args, 3)
+		defer cancel()
+		l, err := Text(e, args[0]).Loan(ctx, int(numbers(args[2:3])[0]))
+		if err == nil {
+			actor.Handle(e, "loan "+args[1], func() (ring.Loan[[]byte], error) { return l, nil })
+		}
+		return Ringed(err)
+	})
+	_ = actor.Verb("text.putloan", func(e *actor.Env, args []string) string { // as, text
+		l := loanOf(e, args)
+		return Ringed(l.Put(e.Ctx, copy(l.Bytes(), texted(args[2]))))
+	})
 
 	// Puts the same again and again, until it cannot.
 	_ = actor.Verb("text.flood", func(e *actor.Env, args []string) string { // text

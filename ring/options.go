@@ -41,7 +41,9 @@ const (
 // or what is there if the queue exists.
 type QueueOptions struct {
 	// Capacity is how many messages the queue holds, leased ones included. 0:
-	// 1024. Any number will do.
+	// 1024. Any number will do. Where messages were put round the ring, past one
+	// that was on lease, its place is free again only when after its Ack the first
+	// message that waits is taken.
 	Capacity int
 
 	// Buffer is how many bytes all messages may have together, where they are

@@ -11,6 +11,7 @@ import (
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
 )
 
 func attached(name string) *shm.Region {
@@ -125,6 +126,7 @@ func TestDeadGetter(t *testing.T) {
 	for _, c := range cs {
 		c.Expect("ready")
 	}
+	shmtest.AwaitWaiting(t, r, "jobs", 2)
 	cs[0].Kill()
 	if err := q.Put(ctx, job{Depth: 1}); err != nil {
 		t.Fatal(err)

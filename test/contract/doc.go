@@ -1,8 +1,14 @@
-// Package contract is the contract of package sync, row by row, as tests: what
-// each primitive must do, whether those who use it are goroutines of one
-// process, children of one parent, or processes that never heard of each other
-// and open the region by its name. A row is a test, or a subtest, whose name
-// begins with the row's number: "L5 a timed Lock waits its time".
+// Package contract is the contract of what processes share, row by row, as tests:
+// of the locks, events and barriers of package sync, the values and arrays of
+// package atomics, the queues, pipes, streams and broadcasts of package ring, of
+// shm.WaitAny, and of the region's memory. It is what each must do, whether those
+// who use it are goroutines of one process, children of one parent, or processes
+// that never heard of each other and open the region by its name.
+//
+// A row is a subtest, whose name says what holds. Where CPython's multiprocessing
+// has a contract for the same, the name begins with the statement's number, a
+// letter for the primitive, "L5 a timed Lock waits its time"; D is for deaths.
+// Package proc, whose processes are of one kind, has its rows among its own tests.
 //
 // # Writing a row
 //

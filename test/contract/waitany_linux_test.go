@@ -61,40 +61,76 @@ func TestWaitAny(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			withSemaphore(w)
 			a, b := w.Actor(), w.Actor()
-			all := []string{"e", "s", "q", "r"}
+			a.Expect("ok", "process.start", "x") // its child
+			all := []string{"e", "s", "q", "r", "p", "n", "x"}
 			a.Expect("deadline", "any.wait", append(all, "0s")...)
 			if got, took := a.Timed("any.wait", append(all, "50ms")...); got != "deadline" || took < 50*time.Millisecond {
 				t.Errorf("a WaitAny of 50 ms = %s after %v", got, took)
 			}
-			for _, give := range [][]string{{"spsc.put", "r", "1"}, {"queue.put", "q", "1"}, {"semaphore.release", "s", "1"}, {"event.set", "e"}} {
+			gives := [][]string{{"event.set", "e"}, {"semaphore.release", "s", "1"}, {"queue.put", "q", "1"}, {"spsc.put", "r", "1"},
+				{"pipe.send", "p", "left", "1"}, {"broadcast.publish", "n", "1"}}
+			takes := [][]string{{"ok", "event.clear", "e"}, {"true", "semaphore.try", "s"}, {"1", "queue.tryget", "q"}, {"1", "spsc.tryget", "r"},
+				{`"1"`, "pipe.recv", "p", "right"}, {"1", "broadcast.next", "n", "own"}}
+			for i, give := range gives { // each alone
 				c := a.Begin("any.wait", all...)
-				if give[1] == "r" {
-					c.Blocked()
-				}
+				c.Blocked()
 				b.Expect("ok", give[0], give[1:]...)
-				if got := c.Answer(); got != give[1] && give[1] == "r" {
-					t.Errorf("%v: %s", give, got)
-				}
-				a.Expect(give[1], "any.wait", all...) // and of those that are ready the lowest
+				c.Expect(all[i])
+				a.Expect(all[i], "any.wait", all...)
+				a.Expect(takes[i][0], takes[i][1], takes[i][2:]...)
 			}
-			b.Expect("ok", "event.clear", "e")
-			a.Expect("s", "any.wait", all...)
-			b.Expect("true", "semaphore.try", "s")
-			a.Expect("q", "any.wait", all...)
-			b.Expect("1", "queue.tryget", "q")
-			a.Expect("r", "any.wait", all...)
+			c := a.Begin("any.wait", all...)
+			c.Blocked()
+			a.Expect("ok", "process.end", "x", "told")
+			c.Expect("x")
+			for i := len(gives) - 1; i >= 0; i-- { // of several the lowest
+				b.Expect("ok", gives[i][0], gives[i][1:]...)
+				a.Expect(all[i], "any.wait", all...)
+			}
+			for i, take := range takes {
+				a.Expect(take[0], take[1], take[2:]...)
+				a.Expect(all[i+1], "any.wait", all...)
+			}
 		})
 	})
 	t.Run("P17 an end counts", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()
-			for _, end := range [][]string{{"spsc.shutdown", "r"}, {"queue.shutdown", "q"}} {
-				c := a.Begin("any.wait", end[1], "e")
-				c.Blocked()
-				b.Expect("ok", end[0], end[1])
-				c.Expect(end[1])
-				a.Expect(end[1], "any.wait", "e", end[1])
+			a.Expect("ok", "process.start", "x")
+			a.Expect("ok", "process.start", "x2")
+			b.Expect("ok", "pipe.open", "p", "left")
+			type end struct {
+				by   *actor.Actor
+				verb []string
 			}
+			for _, end := range []end{{b, []string{"spsc.shutdown", "r"}}, {b, []string{"queue.shutdown", "q"}}, {b, []string{"pipe.close", "p", "left"}},
+				{b, []string{"broadcast.shutdown", "n"}}, {a, []string{"process.end", "x", "told"}}, {a, []string{"process.end", "x2", "killed"}}} {
+				name := end.verb[1]
+				c := a.Begin("any.wait", "e", name)
+				c.Blocked()
+				end.by.Expect("ok", end.verb[0], end.verb[1:]...)
+				c.Expect(name)
+				for range 2 { // for good
+					a.Expect(name, "any.wait", "e", name)
+				}
+			}
+		})
+	})
+	t.Run("P17, D10 the other end is killed: a pipe is at its end, and nothing else is", func(t *testing.T) {
+		processes(t, func(t *testing.T, w *world) {
+			withSemaphore(w)
+			dies, a := w.Actor(), w.Actor()
+			dies.Expect("ok", "pipe.open", "p", "left")
+			for _, x := range [][]string{{"spsc.put", "r", "1"}, {"queue.put", "q", "1"}, {"broadcast.publish", "n", "1"}} {
+				dies.Expect("ok", x[0], x[1:]...)
+			}
+			a.Expect("1", "spsc.tryget", "r")
+			a.Expect("1", "queue.tryget", "q")
+			c := a.Begin("any.wait", "e", "s", "q", "r", "n", "p")
+			c.Blocked()
+			dies.Kill()
+			c.Expect("p")
+			a.Expect("deadline", "any.wait", "e", "s", "q", "r", "n", "20ms")
 		})
 	})
 	t.Run("E5 a pulse is seen by one that waits for several", func(t *testing.T) {

@@ -12,7 +12,7 @@
 //		return actor.Outcome(ev.Wait(ctx))
 //	})
 //
-// Package verbs has those for the primitives of package sync. A test of one
+// Package verbs has those for the primitives. A test of one
 // process and its peers starts them one by one; each is killed at the test's
 // end at the latest:
 //

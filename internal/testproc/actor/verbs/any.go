@@ -1,22 +1,18 @@
 package verbs
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"example.com/tandem/internal/testproc/actor"
-	"example.com/tandem/ring"
+	"example.com/tandem/proc"
 	"example.com/tandem/shm"
 )
 
-// Queue is the actor's queue of a name, of four numbers.
-func Queue(e *actor.Env, name string) *ring.Queue[int64] {
-	return actor.Handle(e, name, func() (*ring.Queue[int64], error) {
-		return ring.OpenQueue[int64](e.Region, name, &ring.QueueOptions{Capacity: 4})
-	})
-}
-
-// Waitable is the actor's object of a name, whose first letter says of which kind it is.
+// Waitable is the actor's object of a name, whose first letter says of which kind it is: of
+// a pipe it is the right end, of a broadcast a subscriber, and a process is one of its own.
 func Waitable(e *actor.Env, name string) shm.Waitable {
 	switch name[0] {
 	case 'e':
@@ -27,9 +23,25 @@ func Waitable(e *actor.Env, name string) shm.Waitable {
 		return Queue(e, name)
 	case 'r':
 		return SPSC(e, name)
+	case 'p':
+		return Conn(e, name+" right")
+	case 'n':
+		return Subscriber(e, []string{name, "own"})
+	case 'x':
+		return process(e, name)
 	}
 	actor.Fail(fmt.Errorf("no kind for the name %q", name))
 	return nil
+}
+
+// idle is a process that does nothing, until it is to end.
+var idle = proc.Register("actor idle", func(ctx context.Context, _ struct{}) error {
+	<-ctx.Done()
+	return nil
+})
+
+func process(e *actor.Env, name string) *proc.Process {
+	return actor.Handle(e, name, func() (*proc.Process, error) { return nil, errors.New("no process") })
 }
 
 var (
@@ -53,19 +65,20 @@ var (
 		}
 		return names[i]
 	})
-	_ = actor.Verb("queue.put", func(e *actor.Env, args []string) string { // number
-		return Ringed(Queue(e, args[0]).Put(e.Ctx, numbers(args[1:])[0]))
+	// Starts a process that is the actor's child, by a name.
+	_ = actor.Verb("process.start", func(e *actor.Env, args []string) string {
+		p, err := idle.Start(context.Background(), struct{}{}, nil)
+		if err == nil {
+			actor.Handle(e, args[0], func() (*proc.Process, error) { return p, nil })
+		}
+		return actor.Outcome(err)
 	})
-	_ = actor.Verb("queue.get", func(e *actor.Env, args []string) string { // [timeout]
-		ctx, cancel := e.Within(args, 1)
-		defer cancel()
-		return told(one(Queue(e, args[0]).Get(ctx)))
+	// Has it end, and does not wait for that.
+	_ = actor.Verb("process.end", func(e *actor.Env, args []string) string { // killed, or told
+		p := process(e, args[0])
+		if args[1] == "killed" {
+			return actor.Outcome(p.Kill())
+		}
+		return actor.Outcome(p.Terminate())
 	})
-	_ = actor.Verb("queue.tryget", func(e *actor.Env, args []string) string { return told(one(Queue(e, args[0]).TryGet())) })
-	_ = actor.Verb("queue.poll", func(e *actor.Env, args []string) string { // [timeout]
-		ctx, cancel := e.Within(args, 1)
-		defer cancel()
-		return Ringed(Queue(e, args[0]).Poll(ctx))
-	})
-	_ = actor.Verb("queue.shutdown", func(e *actor.Env, args []string) string { return actor.Outcome(Queue(e, args[0]).Shutdown()) })
 )

@@ -1,4 +1,4 @@
-// Package verbs is what actors can do with the primitives of package sync: a
+// Package verbs is what actors can do with the primitives, of packages sync and ring: a
 // test imports it, and package actor finds them by their names. It is for tests
 // only.
 //

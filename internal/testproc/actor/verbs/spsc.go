@@ -21,7 +21,7 @@ func SPSC(e *actor.Env, name string) *ring.SPSC[int64] {
 
 // Ringed is actor.Outcome, of what ring's calls may say.
 func Ringed(err error) string {
-	for is, text := range map[error]string{syscall.EPIPE: "broken pipe", ring.ErrDirection: "direction", ring.ErrTooLarge: "too large", ring.ErrFull: "full", ring.ErrEmpty: "empty", ring.ErrBusy: "busy", ring.ErrShutdown: "shut down", io.EOF: "eof"} {
+	for is, text := range map[error]string{syscall.EPIPE: "broken pipe", ring.ErrDirection: "direction", ring.ErrTooLarge: "too large", ring.ErrFull: "full", ring.ErrEmpty: "empty", ring.ErrBusy: "busy", ring.ErrShutdown: "shut down", ring.ErrOverDone: "over done", ring.ErrCodec: "codec", io.EOF: "eof"} {
 		if errors.Is(err, is) {
 			return text
 		}

@@ -143,7 +143,8 @@ type saidScene struct {
 	then       string // and then these come, which the survivor reads
 
 	reader, putter bool // a subscriber, and a publisher, that are asleep
-	waits          bool // the victim is asleep, until there is room, or a message
+	waits          bool // the victim is asleep, until there is room, or a message;
+	inHand         bool // and once more, for another was faster when its message was whole
 }
 
 var saidScenes = []saidScene{
@@ -155,6 +156,7 @@ var saidScenes = []saidScene{
 	{name: "publish, short of a part of a chain", there: chainMore, shape: [3]int{2, 2, 2}, does: puts, do: publishes(3)},
 	{name: "publish over what nobody has seen", form: "lossy", there: chainLast, unread: true, shape: [3]int{3, 5, 5}, loses: 1, does: puts, do: publishes(3)},
 	{name: "publish, the ring full", there: fullRing, unread: true, does: puts, do: publishes(1), waits: true},
+	{name: "publish, its message in hand", there: fullRing, unread: true, does: puts, do: publishes(3), waits: true, inHand: true},
 	{name: "publish, the memory full", there: fullMemory, unread: true, shape: [3]int{1, 0, 0}, does: puts, do: publishes(3), waits: true},
 	{name: "publish what is plain", form: "plain", there: fullRing + "1", does: puts, do: publishes(1)},
 	{name: "next", subscribed: true, then: "3", does: takes, do: hears(0)},

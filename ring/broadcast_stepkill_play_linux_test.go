@@ -90,13 +90,30 @@ func (sc saidScene) play(t *testing.T, stage *stepkill.Stage) {
 			putter.Asleep()
 		}
 	})
-	var late []int // what came beside, or behind, the victim's
+	over := func() bool { return len(stage.Region.Participants()) == attached } // the victim is recovered
 	var wake func()
 	switch {
 	case sc.waits && sc.does == puts:
 		wake = func() {
-			if err := mine.take(1); err != nil {
-				t.Error(err)
+			room := func() {
+				if err := mine.take(1); err != nil {
+					t.Error(err)
+				}
+			}
+			if room(); sc.inHand {
+				for before := b.pool().Free; b.pool().Free == before && !over(); time.Sleep(20 * time.Microsecond) {
+				}
+				if err := b.try(150, 1); err == nil {
+					all = append(all, 150)
+				} else if !errors.Is(err, ring.ErrFull) { // the victim was faster
+					t.Error(err)
+				}
+				for range 20 {
+					if time.Sleep(time.Millisecond); over() {
+						break
+					}
+				}
+				room()
 			}
 		}
 	case sc.waits:
@@ -104,7 +121,7 @@ func (sc saidScene) play(t *testing.T, stage *stepkill.Stage) {
 			if err := b.try(150, 1); err != nil {
 				t.Error(err)
 			}
-			late = append(late, 150)
+			all = append(all, 150)
 		}
 	}
 	d := stage.Die(wake)
@@ -120,7 +137,8 @@ func (sc saidScene) play(t *testing.T, stage *stepkill.Stage) {
 			}
 		}
 	}
-	until("it has not been recovered", func() bool { return len(stage.Region.Participants()) == attached })
+	until("it has not been recovered", over)
+	var late []int // what comes behind the victim's
 	low, high := d.Note, 1
 	if d.Returned {
 		low = 1

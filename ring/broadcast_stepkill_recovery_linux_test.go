@@ -29,11 +29,15 @@ var (
 )
 
 func TestBroadcastRecoveryKilledAnywhere(t *testing.T) {
-	for _, tt := range stepkill.Some(t, []struct {
+	ways := []struct {
 		by      string
 		op      stepkill.Op
 		records int // 1: the one that attaches must recover to get one
-	}{{"open", openRecoversSaid, 1}, {"guard", guardHealsSaid, 4}}...) {
+	}{{"guard", guardHealsSaid, 4}, {"open", openRecoversSaid, 1}}
+	if _, all := stepkill.Pick(t, t.Name(), 1); !all {
+		ways = ways[:1] // to step through all of an Open takes seconds
+	}
+	for _, tt := range ways {
 		t.Run(tt.by, func(t *testing.T) {
 			sc := saidScene{form: "reliable"}
 			stepkill.EveryRecovery(t, tt.op, tt.records, func(t *testing.T, r *shm.Region) {

@@ -17,6 +17,7 @@ import (
 // Where lettersFrom bytes have gone each way, a letter goes round the ring's end, in two parts.
 const (
 	stepLetter  = "a letter that goes round the ring's end, in two parts, as those do that are sent behind many others, one day"
+	stepAfter   = "and so do some of these, which come after"
 	lettersFrom = 200
 )
 
@@ -152,17 +153,17 @@ func pipeStage(t *testing.T, s *stepkill.Stage, alone bool) {
 		}
 		return
 	}
-	for range 20 { // once round, and more
-		if err := left.Send(ctx, "after"); err != nil {
+	for range 20 { // some times round
+		if err := left.Send(ctx, stepAfter); err != nil {
 			t.Fatalf("after a death %v: %v", d, err)
 		}
-		for v := ""; v != "after"; {
+		for v := ""; v != stepAfter; {
 			if v, err = right.Recv(ctx); err != nil {
 				t.Fatalf("after a death %v: %v", d, err)
 			}
 			if v == stepLetter {
 				theirs++
-			} else if v != "after" {
+			} else if v != stepAfter {
 				t.Fatalf("after a death %v: %q", d, v)
 			}
 		}

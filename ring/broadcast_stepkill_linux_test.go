@@ -169,8 +169,8 @@ var saidScenes = []saidScene{
 	{name: "subscribe, a publisher asleep", there: fullRing, unread: true, putter: true, does: takes, do: joins},
 	{name: "close, a publisher asleep", subscribed: true, then: fullRing, putter: true, does: takes, do: leaves},
 	{name: "close, a publisher asleep for memory", subscribed: true, then: fullMemory, putter: true, does: takes, do: leaves},
-	{name: "shut down", form: "lossy", there: "13", unread: true, does: ends, do: ends1},
-	{name: "shut down, all asleep", there: fullRing, unread: true, reader: true, putter: true, does: ends, do: ends1},
+	{name: "shut down", form: "lossy", there: "13", unread: true, does: ends, do: shutsSaid},
+	{name: "shut down, all asleep", there: fullRing, unread: true, reader: true, putter: true, does: ends, do: shutsSaid},
 }
 
 func publishes(blocks int) func(*said, *heard) error {
@@ -195,8 +195,8 @@ func joins(b *said, _ *heard) error {
 	return times(1, func(int) error { _, err := b.subscribe(); return err })
 }
 
-func leaves(_ *said, s *heard) error { return times(1, func(int) error { return s.close() }) }
-func ends1(b *said, _ *heard) error  { return times(1, func(int) error { return b.shutdown() }) }
+func leaves(_ *said, s *heard) error    { return times(1, func(int) error { return s.close() }) }
+func shutsSaid(b *said, _ *heard) error { return times(1, func(int) error { return b.shutdown() }) }
 
 var (
 	saidOps = map[string]stepkill.Op{}

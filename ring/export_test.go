@@ -50,3 +50,20 @@ func (b *Broadcast[T]) Void() {
 		}
 	}
 }
+
+// Begin is as if so many bytes had gone each way, and were received (docs/layout.md).
+func (c *Conn[T]) Begin(at uint64) {
+	for way := range uint64(2) {
+		mem.Store64(c.core.Area.W64(512+768*way+256), at)
+		mem.Store64(c.core.Area.W64(512+768*way+384), at)
+	}
+}
+
+// Way is how many bytes an end has sent, and the other has received.
+func (c *Conn[T]) Way(sender End) (sent, received uint64) {
+	at := uint64(512)
+	if sender == Right {
+		at += 768
+	}
+	return mem.Load64(c.core.Area.W64(at + 256)), mem.Load64(c.core.Area.W64(at + 384))
+}

@@ -14,7 +14,12 @@ import (
 // A victim is killed after every instruction of what an end of a pipe can do, with others at
 // its end, and with nobody else there.
 
-const stepLetter = "a letter that goes round the ring's end, in two parts, as those do that are sent behind many others, one day"
+// Where lettersFrom bytes have gone each way, a letter goes round the ring's end, in two parts.
+const (
+	stepLetter  = "a letter that goes round the ring's end, in two parts, as those do that are sent behind many others, one day"
+	stepAfter   = "and so do some of these, which come after"
+	lettersFrom = 200
+)
 
 func stepPipe(r *shm.Region, name string, end ring.End) (*ring.Conn[string], error) {
 	return ring.OpenPipe[string](r, name, end, &ring.PipeOptions{Buffer: 256})
@@ -75,6 +80,9 @@ func TestPipeKilledAnywhere(t *testing.T) {
 var (
 	endLeft = stepkill.Register("peer leaves an end", func(r *shm.Region) (func() error, error) {
 		c, err := stepPipe(r, "p", ring.Left)
+		if err == nil {
+			c.Begin(lettersFrom)
+		}
 		return func() error { return c.Send(bg, stepLetter) }, err
 	})
 	openRecoversEnds = stepkill.RegisterOpen("open recovers an end")
@@ -118,6 +126,7 @@ func pipeStage(t *testing.T, s *stepkill.Stage, alone bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	right.Begin(lettersFrom)
 	var left *ring.Conn[string]
 	if !alone {
 		if left, err = stepPipe(s.Region, "p", ring.Left); err != nil {
@@ -144,17 +153,17 @@ func pipeStage(t *testing.T, s *stepkill.Stage, alone bool) {
 		}
 		return
 	}
-	for range 8 {
-		if err := left.Send(ctx, "after"); err != nil {
+	for range 20 { // some times round
+		if err := left.Send(ctx, stepAfter); err != nil {
 			t.Fatalf("after a death %v: %v", d, err)
 		}
-		for v := ""; v != "after"; {
+		for v := ""; v != stepAfter; {
 			if v, err = right.Recv(ctx); err != nil {
 				t.Fatalf("after a death %v: %v", d, err)
 			}
 			if v == stepLetter {
 				theirs++
-			} else if v != "after" {
+			} else if v != stepAfter {
 				t.Fatalf("after a death %v: %q", d, v)
 			}
 		}

@@ -20,8 +20,8 @@ func Relax(n int) { pause(n) }
 func RelaxMicro() { pause(PerMicro) }
 
 // Bide lets so many microseconds pass, for stores that are under way, and lets others run
-// meanwhile: the processor may be the only one. Nobody can see anything of it, so a step-kill
-// does not stop in it.
+// meanwhile: the processor may be the only one. Nobody can see anything of it, so a victim of
+// package test/stepkill, whose every step takes as long, passes over it.
 //
 //go:noinline
 func Bide(micros int) {

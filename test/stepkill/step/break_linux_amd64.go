@@ -1,10 +1,6 @@
 package step
 
-import (
-	"encoding/binary"
-
-	"golang.org/x/sys/unix"
-)
+import "golang.org/x/sys/unix"
 
 // Where the debug registers are in what PTRACE_POKEUSR writes to.
 const (
@@ -24,11 +20,4 @@ func (c *child) breakAt(pc uint64) bool {
 		return poke(debugControl, 0)
 	}
 	return poke(debugControl, 0) && poke(debugRegister, uintptr(pc)) && poke(debugControl, 1)
-}
-
-// caller is where a function returns to at whose first instruction the stepped thread stands.
-func (c *child) caller(r *unix.PtraceRegs) (uint64, error) {
-	var pc [8]byte
-	_, err := unix.PtracePeekData(c.tid, uintptr(r.Rsp), pc[:])
-	return binary.LittleEndian.Uint64(pc[:]), err
 }

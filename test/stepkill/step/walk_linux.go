@@ -152,8 +152,8 @@ func (k *walker) next() (dies bool, err error) {
 	}
 	var in call
 	is := k.insnAt(pc)
-	if is.bides && k.counting && k.entered == nil && k.u.breaks && !everyInstruction() {
-		return k.bide(pc)
+	if is.bides && k.counting && k.entered == nil && !everyInstruction() {
+		return k.pass(pc)
 	}
 	if is.call {
 		in = callOf(&k.regs)
@@ -221,42 +221,13 @@ func (k *walker) run() (dies bool, err error) {
 	return k.ended, nil
 }
 
-// bide lets the child run to the end of a function in which it only lets time pass, which is
-// one point: a millisecond is more than a million instructions.
-func (k *walker) bide(pc uint64) (dies bool, err error) {
-	to, err := k.caller(&k.regs)
-	if err != nil || !k.breakAt(to) {
-		return false, fmt.Errorf("stepkill: a breakpoint at %#x, behind a pause: %w", to, err)
-	}
-	defer k.breakAt(0)
-	for stopped := false; !stopped && !k.ended; {
-		if err := unix.PtraceCont(k.tid, k.sig); err != nil {
-			return false, fmt.Errorf("stepkill: run through a pause: %w", err)
-		}
-		k.sig = 0
-		for k.ended = false; !k.ended; k.ended = k.board.phase.Load() == returned { // if the breakpoint is lost
-			ws, ok, err := k.wait(false)
-			switch {
-			case err != nil:
-				return false, err
-			case !ok:
-				time.Sleep(20 * time.Microsecond)
-				continue
-			case ws.Exited() || ws.Signaled():
-				return false, k.died(ws)
-			}
-			if stopped = ws.StopSignal() == unix.SIGTRAP; !stopped {
-				k.sig = int(ws.StopSignal())
-			}
-			break
-		}
-	}
-	if k.ended {
-		return true, nil
+// pass has the child return from a function at whose beginning it stands, at pc, in which it
+// would only let time pass: one point, where a millisecond is more than a million instructions.
+func (k *walker) pass(pc uint64) (dies bool, err error) {
+	if err := k.leave(&k.regs); err != nil {
+		return false, fmt.Errorf("stepkill: pass over a pause: %w", err)
 	}
 	k.p.n, k.p.pc, k.p.effect = k.p.n+1, pc, false
-	k.shared.stale()
-	k.behind = true // others went on meanwhile
 	return k.kill(k.p), k.registers()
 }
 

@@ -13,20 +13,21 @@ import (
 )
 
 // A victim is killed after every instruction of what one does at the end of an SPSC: who finds
-// it decides where it is (E2), and may die before, over that, or behind it. And of Poll, which
-// waits and takes no side.
+// it decides where it is (E2), and so does a producer that closes the region (E1); it may die
+// before, over that, or behind it. And of Poll, which waits and takes no side.
 
 // An endScene is a state of an SPSC, and what a victim does that comes upon its end, or waits
 // for it.
 type endScene struct {
 	name  string
-	n     int                            // messages 1 to n are there,
-	own   bool                           // which the victim has put
-	taken bool                           // it takes them, and notes each
-	shut  bool                           // it has been shut down
-	wake  func(*ring.SPSC[tagged]) error // what it waits for, asleep
-	do    func(s *ring.SPSC[tagged]) error
-	peer  bool // it polls, and a consumer sleeps beside it
+	n     int                              // messages 1 to n are there,
+	own   bool                             // which the victim has put
+	taken bool                             // it takes them, and notes each
+	shut  bool                             // it has been shut down,
+	late  bool                             // or is, once the victim has prepared
+	wake  func(*ring.SPSC[tagged]) error   // what it waits for, asleep
+	do    func(s *ring.SPSC[tagged]) error // nil: it closes the region
+	peer  bool                             // it polls, and a consumer sleeps beside it
 }
 
 var endScenes = []endScene{
@@ -35,6 +36,7 @@ var endScenes = []endScene{
 	{name: "get, until it is shut down", wake: (*ring.SPSC[tagged]).Shutdown, do: getToTheEnd},
 	{name: "put, shut down", shut: true, do: putTooLate},
 	{name: "put, full, until it is shut down", n: holds, own: true, wake: (*ring.SPSC[tagged]).Shutdown, do: putTooLate},
+	{name: "close the region, shut down", n: 1, own: true, late: true},
 	{name: "poll, shut down", shut: true, do: polls},
 	{name: "poll, until it is shut down", wake: (*ring.SPSC[tagged]).Shutdown, do: polls},
 	{name: "poll, beside a consumer asleep", wake: putTheLast, do: polls, peer: true},
@@ -80,6 +82,9 @@ var endOps = func() map[string]stepkill.Op {
 			for n := 1; sc.own && n <= sc.n && err == nil; n++ {
 				err = s.TryPut(tag(n))
 			}
+			if sc.do == nil {
+				return r.Close, err
+			}
 			return func() error { return sc.do(s) }, err
 		})
 	}
@@ -105,6 +110,13 @@ func (sc endScene) play(t *testing.T, stage *stepkill.Stage) {
 	}
 	if err != nil {
 		t.Fatal(err)
+	}
+	if sc.late {
+		stage.OnReady(func() {
+			if err := s.Shutdown(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	var peer *stepkill.Peer
 	attached := 1

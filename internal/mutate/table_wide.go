@@ -193,8 +193,13 @@ var wideMutations = []mutation{
 	// In the world of that test the copies are at 384 on, each of 32 bytes, with numbers of 4 bits.
 	{file: "atomics/wide.go",
 		from: "			done, ok = h.wide.Replace(uint64(i), s, x)\n",
-		to: "			done, ok = h.wide.Replace(uint64(i), s, x)\n" +
-			"			mem.CopyRacing(old, h.core.Area.Ptr(384+(uint64(s)&15-1)*32+8, 24), 24)\n",
+		to: `			done, ok = h.wide.Replace(uint64(i), s, x)
+			var late [24]byte
+			mem.CopyRacing(unsafe.Pointer(&late), h.core.Area.Ptr(384+(uint64(s)&15-1)*32+8, 24), 24)
+			if !h.gone() {
+				copy(h.bytes(old), late[:])
+			}
+`,
 		promise: "Swap returns what it had read before it replaced that: the copy may be another's by now",
 		pkg:     "./atomics", run: "TestSimCloseWide$", tags: "tandem_sim"},
 	{file: "atomics/wide.go",

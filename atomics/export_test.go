@@ -2,7 +2,6 @@ package atomics
 
 import (
 	mathbits "math/bits"
-	"unsafe"
 
 	"example.com/tandem/internal/mem"
 )
@@ -10,44 +9,65 @@ import (
 // Word is what the eight bytes from the cell on hold.
 func Word[T any](v *Value[T]) uint64 { return *(*uint64)(v.base) }
 
-// Bytes are those of the copy that a wide value of up to 56 bytes has now, and Free is
-// how many copies are free. The numbers are docs/layout.md's.
+// Bytes are those of the copy that a wide value has now, and Free is how many copies are
+// free; FreeOf is that of an array's. The numbers are docs/layout.md's.
 func Bytes[T any](v *Value[T]) []byte {
-	a, size, cell, stride, copies := wideAt(v)
-	copy := *a.W64(cell) & (1<<mathbits.Len64(copies+1) - 1)
-	return a.Bytes(cell+64+(copy-1)*stride+8, size)
+	l := copiesOf(&v.handle)
+	copy := *l.a.W64(l.cell) & (1<<mathbits.Len64(l.n+1) - 1)
+	return l.a.Bytes(l.first+(copy-1)*l.stride+8, uint64(v.typ.Size))
 }
 
-func Free[T any](v *Value[T]) (n int) {
-	a, _, cell, stride, copies := wideAt(v)
-	for k := range copies {
-		if mem.Load64(a.W64(cell+64+k*stride))>>53 == 0 {
-			n++
-		}
-	}
-	return n
-}
+func Free[T any](v *Value[T]) int   { return copiesOf(&v.handle).free() }
+func FreeOf[T any](a *Array[T]) int { return copiesOf(&a.handle).free() }
 
 // Prepared is how many copies are in no cell and in no drain: whoever has one is between
 // taking it and putting it into the cell.
 func Prepared[T any](v *Value[T]) (n int) {
-	a, _, cell, stride, copies := wideAt(v)
-	named := map[uint64]bool{mem.Load64(a.W64(cell)): true}
-	for at := uint64(192); at < cell; at += 8 {
-		named[mem.Load64(a.W64(at))] = true
+	l := copiesOf(&v.handle)
+	named := map[uint64]bool{mem.Load64(l.a.W64(l.cell)): true}
+	for at := uint64(192); at < l.cell; at += 8 {
+		named[mem.Load64(l.a.W64(at))] = true
 	}
-	for k := range copies {
-		tag := mem.Load64(a.W64(cell + 64 + k*stride))
-		if word := tag<<13>>13<<mathbits.Len64(copies+1) | (k + 1); tag>>53 != 0 && !named[word] {
+	for k := range l.n {
+		tag := l.tag(k)
+		if word := tag<<13>>13<<mathbits.Len64(l.n+1) | (k + 1); tag>>53 != 0 && !named[word] {
 			n++
 		}
 	}
 	return n
 }
 
-func wideAt[T any](v *Value[T]) (a mem.Area, size, cell, stride, copies uint64) {
-	var x T
-	size, a = uint64(unsafe.Sizeof(x)), v.core.Area
-	rows := uint64(*a.W32(144))
-	return a, size, 192 + (rows+1)/2*64, 1 << mathbits.Len64(8+size-1), 1 + 3*rows
+// copies is where the copies of a wide value, or of an array's, lie.
+type copies struct {
+	a                      mem.Area
+	cell, first, stride, n uint64
+}
+
+func copiesOf(h *handle) copies {
+	l := copies{a: h.core.Area, stride: (8 + uint64(h.typ.Size) + 7) &^ 7}
+	if l.stride <= 64 {
+		l.stride = 1 << mathbits.Len64(l.stride-1)
+	} else {
+		l.stride = (l.stride + 63) &^ 63
+	}
+	cells, rows, spares := *l.a.W64(128), uint64(*l.a.W32(144)), uint64(*l.a.W32(148))
+	perLine := uint64(2) // drains: of three, in 32 bytes, or of one
+	if spares == 1 {
+		perLine = 8
+	}
+	l.cell = 192 + (rows+perLine-1)/perLine*64
+	l.first = l.cell + (8*cells+63)&^63
+	l.n = cells + rows*spares
+	return l
+}
+
+func (l copies) tag(k uint64) uint64 { return mem.Load64(l.a.W64(l.first + k*l.stride)) }
+
+func (l copies) free() (n int) {
+	for k := range l.n {
+		if l.tag(k)>>53 == 0 {
+			n++
+		}
+	}
+	return n
 }

@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"example.com/tandem/atomics"
-	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/test/stepkill"
 )
@@ -69,67 +67,6 @@ func TestAddKilledAnywhere(t *testing.T) {
 				}
 				if sum := atomics.Add(v, 1); op != arrayAdd && sum != got+1 {
 					t.Errorf("after a death %v: Add = %d, want %d", death, sum, got+1)
-				}
-			})
-		})
-	}
-}
-
-// wideVictim names an operation on a value of 24 bytes, by a process that has stored
-// already, so that it has spares.
-func wideVictim(name string, stores int, op func(v *atomics.Value[[3]int64])) stepkill.Op {
-	return stepkill.Rehearsed(name, "", func(r *shm.Region, name string) (func() error, error) {
-		v, err := atomics.OpenValue(r, name+"wide", wideOf(0))
-		if err != nil {
-			return nil, err
-		}
-		for range stores {
-			v.Store(wideOf(100))
-		}
-		return func() error { op(v); return nil }, err
-	})
-}
-
-func wideOf(n int64) [3]int64 { return [3]int64{n, -n, 2 * n} }
-
-var wideVictims = []stepkill.Op{
-	wideVictim("value.Store-wide", 4, func(v *atomics.Value[[3]int64]) { v.Store(wideOf(105)) }),
-	wideVictim("value.Store-wide-first", 0, func(v *atomics.Value[[3]int64]) { v.Store(wideOf(105)) }),
-	wideVictim("value.Swap-wide", 4, func(v *atomics.Value[[3]int64]) { v.Swap(wideOf(105)) }),
-	wideVictim("value.CompareAndSwap-wide", 1, func(v *atomics.Value[[3]int64]) { v.CompareAndSwap(wideOf(100), wideOf(105)) }),
-	wideVictim("value.Update-wide", 4, func(v *atomics.Value[[3]int64]) {
-		v.Update(func(x [3]int64) [3]int64 { return wideOf(x[0] + 5) })
-	}),
-}
-
-// Wherever it dies, the value is what it was or what was stored, and no copy is lost:
-// beside a live process, whose value it was replacing.
-func TestWideKilledAnywhere(t *testing.T) {
-	for _, op := range stepkill.Some(t, wideVictims...) {
-		t.Run(op.String(), func(t *testing.T) {
-			stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
-				v := value(t, s.Region, "wide", wideOf(100))
-				v.Store(wideOf(100))
-				death := s.Die(nil)
-				got := v.Load()
-				if got != wideOf(100) && got != wideOf(105) || death.Returned && got != wideOf(105) {
-					t.Errorf("after a death %v: %v", death, got)
-				}
-				for n := range int64(5) {
-					v.Store(wideOf(n))
-					if got := v.Swap(wideOf(n + 1)); got != wideOf(n) {
-						t.Errorf("after a death %v: Swap = %v, want %v", death, got, wideOf(n))
-					}
-				}
-				// The value has one, and this process three: the rest is free, when
-				// the dead one is recovered.
-				const want = 1 + 3*8 - 1 - 3
-				free := atomics.Free(v)
-				for end := time.Now().Add(testproc.Patience); free != want && time.Now().Before(end); free = atomics.Free(v) {
-					time.Sleep(time.Millisecond)
-				}
-				if free != want {
-					t.Errorf("after a death %v %d copies are free, want %d", death, free, want)
 				}
 			})
 		})

@@ -3,6 +3,9 @@
 package ring_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"testing"
 	"unsafe"
 
@@ -10,20 +13,44 @@ import (
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
 )
 
 type broadcastHandles struct {
+	r     *shm.Region
 	ints  *ring.Broadcast[int64]
 	on    *ring.Subscriber[int64]
 	other *ring.Subscriber[int64]
 	text  *ring.Broadcast[string]
 	read  *ring.Subscriber[string]
 	raw   *ring.Broadcast[[]byte]
+	full  *ring.Broadcast[int64] // of one, which slow has not seen
+	slow  *ring.Subscriber[int64]
+	lossy *ring.Broadcast[int64] // of two
+	late  *ring.Subscriber[int64]
+}
+
+// waits is until a call sleeps in an object.
+func (h broadcastHandles) waits(object string) {
+	racetest.Unseen(func() bool { return shmtest.Waiting(h.r, object) == 1 })
+}
+
+// publishes is Publish of each number.
+func publishes(b *ring.Broadcast[int64], ns ...int64) {
+	for _, n := range ns {
+		testproc.Must(b.Publish(bg, n))
+	}
 }
 
 func hears[T any](s *ring.Subscriber[T]) {
 	_, _, err := s.Next(bg)
 	testproc.Must(err)
+}
+
+func hearsTheEnd(s *ring.Subscriber[int64]) {
+	if _, _, err := s.Next(bg); !errors.Is(err, io.EOF) {
+		testproc.Must(fmt.Errorf("the end: %v", err))
+	}
 }
 
 var broadcastPairs = []racetest.Pair[broadcastHandles]{
@@ -35,6 +62,77 @@ var broadcastPairs = []racetest.Pair[broadcastHandles]{
 		Name:   "Publish, Next of text",
 		First:  func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.text.Publish(bg, "long enough")) },
 		Second: func(x *int, h broadcastHandles) { hears(h.read); racetest.Sink = *x },
+	}, {
+		Name:  "TryPublish, Next",
+		First: func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.ints.TryPublish(1)); flag.Come() },
+		Second: func(x *int, h broadcastHandles) {
+			flag.Wait()
+			hears(h.on)
+			racetest.Sink = *x
+		},
+	}, {
+		Name:   "Publish, Next that sleeps",
+		First:  func(x *int, h broadcastHandles) { h.waits("ints"); *x = 1; testproc.Must(h.ints.Publish(bg, 1)) },
+		Second: func(x *int, h broadcastHandles) { hears(h.on); racetest.Sink = *x },
+	}, {
+		Name:   "Publish, Next of a Lossy one",
+		First:  func(x *int, h broadcastHandles) { *x = 1; publishes(h.lossy, 1) },
+		Second: func(x *int, h broadcastHandles) { hears(h.late); racetest.Sink = *x },
+	}, {
+		Name: "Publish, Next that has missed that message and gets a later one",
+		First: func(x *int, h broadcastHandles) {
+			publishes(h.lossy, 1, 2)
+			*x = 1
+			publishes(h.lossy, 3, 4, 5)
+			flag.Come()
+		},
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hears(h.late); racetest.Sink = *x },
+	}, {
+		Name: "Publish, Next that has missed messages, of the one before it",
+		First: func(x *int, h broadcastHandles) {
+			publishes(h.lossy, 1, 2, 3, 4)
+			*x = 1
+			publishes(h.lossy, 5)
+			flag.Come()
+		},
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hears(h.late); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "Publish, Next of the message before it",
+		First:  func(x *int, h broadcastHandles) { publishes(h.ints, 1); *x = 1; publishes(h.ints, 2); flag.Come() },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hears(h.on); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "Next, a Publish that waited for it",
+		First:  func(x *int, h broadcastHandles) { h.waits("full"); *x = 1; hears(h.slow) },
+		Second: func(x *int, h broadcastHandles) { publishes(h.full, 2); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "Next, a TryPublish into its place",
+		First:  func(x *int, h broadcastHandles) { *x = 1; hears(h.slow); flag.Come() },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); testproc.Must(h.full.TryPublish(2)); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "Shutdown, the end",
+		First:  func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.ints.Shutdown()); flag.Come() },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hearsTheEnd(h.on); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "Shutdown, Next that sleeps",
+		First:  func(x *int, h broadcastHandles) { h.waits("ints"); *x = 1; testproc.Must(h.ints.Shutdown()) },
+		Second: func(x *int, h broadcastHandles) { hearsTheEnd(h.on); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:  "Shutdown, Publish",
+		First: func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.ints.Shutdown()); flag.Come() },
+		Second: func(x *int, h broadcastHandles) {
+			flag.Wait()
+			if err := h.ints.Publish(bg, 1); !errors.Is(err, ring.ErrShutdown) {
+				testproc.Must(fmt.Errorf("Publish = %v", err))
+			}
+			racetest.Sink = *x
+		},
+		Race: true,
 	}, {
 		Name: "Publish of a slice, a write to it",
 		First: func(x *int, h broadcastHandles) {
@@ -79,6 +177,7 @@ var broadcastPairs = []racetest.Pair[broadcastHandles]{
 var broadcastRacer = racetest.Role("broadcast racer", broadcastPairs, func() (h broadcastHandles) {
 	r, err := shm.Anonymous(nil)
 	testproc.Must(err)
+	h.r = r
 	h.ints, err = ring.OpenBroadcast[int64](r, "ints", &ring.BroadcastOptions{Capacity: 4})
 	testproc.Must(err)
 	h.on, err = h.ints.Subscribe()
@@ -90,6 +189,15 @@ var broadcastRacer = racetest.Role("broadcast racer", broadcastPairs, func() (h 
 	h.read, err = h.text.Subscribe()
 	testproc.Must(err)
 	h.raw, err = ring.OpenBroadcast[[]byte](r, "raw", nil)
+	testproc.Must(err)
+	h.full, err = ring.OpenBroadcast[int64](r, "full", &ring.BroadcastOptions{Capacity: 1})
+	testproc.Must(err)
+	h.slow, err = h.full.Subscribe()
+	testproc.Must(err)
+	publishes(h.full, 1)
+	h.lossy, err = ring.OpenBroadcast[int64](r, "lossy", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 2})
+	testproc.Must(err)
+	h.late, err = h.lossy.Subscribe()
 	testproc.Must(err)
 	return h
 })

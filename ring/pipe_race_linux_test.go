@@ -3,17 +3,34 @@
 package ring_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"testing"
 
 	"example.com/tandem/internal/racetest"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
 )
 
 type pipeHandles struct {
+	r                   *shm.Region
 	left, right         *ring.Conn[int64]
 	leftText, rightText *ring.Conn[string]
+	full, last          *ring.Conn[int64] // of one that is full of what the left end has sent
+}
+
+// waits is until a call sleeps in an object.
+func (h pipeHandles) waits(object string) {
+	racetest.Unseen(func() bool { return shmtest.Waiting(h.r, object) == 1 })
+}
+
+func receivesTheEnd(c *ring.Conn[int64]) {
+	if _, err := c.Recv(bg); !errors.Is(err, io.EOF) {
+		testproc.Must(fmt.Errorf("the end: %v", err))
+	}
 }
 
 func receives[T any](c *ring.Conn[T]) {
@@ -26,6 +43,25 @@ var pipePairs = []racetest.Pair[pipeHandles]{
 		Name:   "Send, Recv",
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
 		Second: func(x *int, h pipeHandles) { receives(h.right); racetest.Sink = *x },
+	}, {
+		Name:   "Send, Recv that sleeps",
+		First:  func(x *int, h pipeHandles) { h.waits("ints"); *x = 1; testproc.Must(h.left.Send(bg, 1)) },
+		Second: func(x *int, h pipeHandles) { receives(h.right); racetest.Sink = *x },
+	}, {
+		Name:   "Recv, a Send that waited for it",
+		First:  func(x *int, h pipeHandles) { h.waits("full"); *x = 1; receives(h.last) },
+		Second: func(x *int, h pipeHandles) { testproc.Must(h.full.Send(bg, 1)); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "Recv, a Send into its place",
+		First:  func(x *int, h pipeHandles) { *x = 1; receives(h.last); flag.Come() },
+		Second: func(x *int, h pipeHandles) { flag.Wait(); testproc.Must(h.full.Send(bg, 1)); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "Close, the end",
+		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Close()); flag.Come() },
+		Second: func(x *int, h pipeHandles) { flag.Wait(); receivesTheEnd(h.right); racetest.Sink = *x },
+		Race:   true,
 	}, {
 		Name:   "Send, Recv of text, the other way",
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.rightText.Send(bg, "long enough")) },
@@ -71,6 +107,7 @@ var pipePairs = []racetest.Pair[pipeHandles]{
 var pipeRacer = racetest.Role("pipe racer", pipePairs, func() (h pipeHandles) {
 	r, err := shm.Anonymous(nil)
 	testproc.Must(err)
+	h.r = r
 	h.left, err = ring.OpenPipe[int64](r, "ints", ring.Left, nil)
 	testproc.Must(err)
 	h.right, err = ring.OpenPipe[int64](r, "ints", ring.Right, nil)
@@ -79,6 +116,13 @@ var pipeRacer = racetest.Role("pipe racer", pipePairs, func() (h pipeHandles) {
 	testproc.Must(err)
 	h.rightText, err = ring.OpenPipe[string](r, "text", ring.Right, nil)
 	testproc.Must(err)
+	h.full, err = ring.OpenPipe[int64](r, "full", ring.Left, &ring.PipeOptions{Buffer: 64})
+	testproc.Must(err)
+	h.last, err = ring.OpenPipe[int64](r, "full", ring.Right, nil)
+	testproc.Must(err)
+	for range 4 { // each of 16 bytes
+		testproc.Must(h.full.Send(bg, 1))
+	}
 	return h
 })
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"sync/atomic"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -26,6 +27,7 @@ const anyRows = 16
 var (
 	anyQueue     = engine.QueueConfig{Slots: 2, Room: 8, Rows: anyRows}
 	anySPSC      = engine.SPSCConfig{Slots: 2, Room: 8}
+	anyPipe      = engine.PipeConfig{Buffer: 256, Participants: anyRows}
 	anyBroadcast = engine.BroadcastConfig{Slots: 2, MaxMessage: 8, Fixed: true, Blocks: 32, BlockSize: 64, Rows: anyRows, Subscribers: anyRows}
 )
 
@@ -35,12 +37,67 @@ type listener struct {
 	b *engine.Broadcast
 }
 
+// A mailbox is a process's use of a pipe: it has the end where messages come, and now and
+// then the other one. Where nobody has that any more the pipe is at its end.
+type mailbox struct {
+	engine.Source
+	pipe    *engine.Pipe
+	in, out *engine.PipeEnd
+}
+
+// send sends a message, if there is room, as soon as nobody is in the way.
+func (m *mailbox) send(by engine.Sleeper) error {
+	if m.out == nil {
+		h, err := m.pipe.Open(engine.PipeLeft, new(atomic.Bool))
+		switch {
+		case err != nil:
+			return err
+		case m.out != nil: // another thread was faster
+			h.Close()
+		default:
+			m.out = h
+		}
+	}
+	h := m.out
+	var err error
+	if by != nil {
+		_, err = h.Send(by, make([]byte, 8))
+	} else {
+		_, err = h.SendNow(make([]byte, 8))
+	}
+	return err
+}
+
+// leave closes the end where messages are sent.
+func (m *mailbox) leave() {
+	if h := m.out; h != nil {
+		m.out = nil
+		h.Close()
+	}
+}
+
+// anyKeeper is somebody who lives on: it has what nobody is to have, or everybody.
+var anyKeeper = engine.Env{Self: engine.Self{Index: anyRows - 2, Epoch: 1}}
+
 func newAnyThing(k engine.Kind) *anyThing {
 	x := &anyThing{kind: k, users: map[*sim.Process]any{}, held: map[*sim.Process]*sim.Thread{}}
 	switch k {
 	case engine.KindSemaphore:
 		x.a = mem.Heap(engine.SemaphoreSize(anyRows))
 		engine.InitSemaphore(x.a, 0)
+	case engine.KindBoundedSemaphore:
+		x.a = mem.Heap(engine.SemaphoreSize(anyRows))
+		engine.InitSemaphore(x.a, 3)
+		u := x.attach(anyKeeper).(*engine.Semaphore)
+		for range 3 {
+			u.TryAcquire()
+		}
+	case engine.KindPipe:
+		x.a = mem.Heap(anyPipe.Size())
+		anyPipe.Init(x.a)
+		if _, err := x.attach(anyKeeper).(*engine.Pipe).Open(engine.PipeRight, new(atomic.Bool)); err != nil {
+			panic(err)
+		}
 	case engine.KindQueue:
 		x.a = mem.Heap(anyQueue.Size())
 		anyQueue.Init(x.a)
@@ -69,8 +126,10 @@ func (x *anyThing) hold(t *sim.Thread) bool {
 	return true
 }
 
+// release lets another goroutine have it, which a program does by what is a fence, too.
 func (x *anyThing) release(t *sim.Thread) {
 	if x.held[t.Process()] == t {
+		mem.Fence()
 		delete(x.held, t.Process())
 	}
 }
@@ -80,6 +139,13 @@ func (x *anyThing) use(t *sim.Thread) any {
 	p := t.Process()
 	if x.users[p] == nil {
 		u := x.attach(t.Env())
+		if pipe, ok := u.(*engine.Pipe); ok {
+			in, err := pipe.Open(engine.PipeRight, new(atomic.Bool))
+			if err != nil {
+				panic(err)
+			}
+			u = &mailbox{Source: in.Source(), pipe: pipe, in: in}
+		}
 		if b, ok := u.(*engine.Broadcast); ok {
 			s, err := b.Subscribe()
 			if err != nil {
@@ -89,6 +155,8 @@ func (x *anyThing) use(t *sim.Thread) any {
 		}
 		if x.users[p] == nil { // another thread may have been faster
 			x.users[p] = u
+		} else if m, ok := u.(*mailbox); ok {
+			m.in.Close()
 		}
 	}
 	return x.users[p]
@@ -97,8 +165,10 @@ func (x *anyThing) use(t *sim.Thread) any {
 func (x *anyThing) attach(env engine.Env) (u any) {
 	var err error
 	switch x.kind {
-	case engine.KindSemaphore:
-		u, err = engine.AttachSemaphore(x.a, env, false)
+	case engine.KindSemaphore, engine.KindBoundedSemaphore:
+		u, err = engine.AttachSemaphore(x.a, env, x.kind == engine.KindBoundedSemaphore)
+	case engine.KindPipe:
+		u, err = engine.AttachPipe(x.a, env)
 	case engine.KindQueue:
 		u, err = engine.AttachQueue(x.a, env)
 	case engine.KindEvent:
@@ -128,6 +198,9 @@ func (x *anyThing) there(p *sim.Process, since uint64) bool {
 		return *x.a.W64(0) != since || since&1 != 0
 	case *engine.SPSC:
 		return u.Len() > 0 || u.IsShut()
+	case *engine.Pipe:
+		v := engine.ViewPipe(x.a)
+		return v.W[0] != v.R[0] || v.State[engine.PipeLeft] == engine.PipeGone
 	}
 	return false
 }
@@ -139,6 +212,8 @@ type anyOracle struct {
 	calls  map[*anyCall]bool
 	procs  []*sim.Process
 	over   bool
+	closer *sim.Process
+	ends   int
 }
 
 // An anyCall is one that waits, and since when for an event.
@@ -260,6 +335,14 @@ func (o *anyOracle) take(t *sim.Thread, x *anyThing, by engine.Sleeper) {
 		if err == nil {
 			u.Advance()
 		}
+	case *mailbox:
+		m, err := u.in.RecvNow()
+		if err == engine.ErrEmpty && by != nil {
+			m, err = u.in.Recv(by)
+		}
+		if err == nil {
+			m.Took()
+		}
 	case listener:
 		if by != nil && u.Wait(by) != nil {
 			return
@@ -288,6 +371,12 @@ func (o *anyOracle) give(t *sim.Thread, x *anyThing) {
 			*(*uint64)(p) = 1
 			u.Publish()
 		}
+	case *mailbox:
+		if o.w.Rand.IntN(6) != 0 {
+			u.send(nil)
+		} else {
+			u.leave()
+		}
 	case listener:
 		u.b.TryPublish(make([]byte, 8))
 	}
@@ -304,19 +393,28 @@ func (o *anyOracle) some() []*anyThing {
 
 func (o *anyOracle) one() *anyThing { return o.things[o.w.Rand.IntN(len(o.things))] }
 
-// end ends the run: whoever waits gets what he waits for.
+// end ends the run: whoever waits gets what he waits for. Of a pipe others may get it: then
+// it comes again.
 func (o *anyOracle) end() bool {
-	if o.over {
+	if o.over && len(o.calls) == 0 || o.ends > 20 {
 		return false
 	}
 	o.over = true
-	p := o.process(anyRows - 1)
-	p.Immortal = true
+	if o.ends++; o.closer == nil {
+		o.closer = o.process(anyRows - 1)
+		o.closer.Immortal = true
+	}
+	p := o.closer
 	p.Go("closer", func(t *sim.Thread) {
 		for _, x := range o.things {
 			switch u := x.use(t).(type) {
 			case *engine.Semaphore:
-				u.Release(200)
+				for n := min(200, u.Most()); n > 0 && u.Release(n) != nil; n-- {
+				}
+			case *mailbox:
+				for range 4 {
+					u.send(t)
+				}
 			case *engine.Queue:
 				u.Shutdown()
 			case *engine.Event:

@@ -28,7 +28,8 @@ func TestSimAny(t *testing.T) {
 }
 
 func simAny(w *sim.World) {
-	all := []engine.Kind{engine.KindSemaphore, engine.KindSemaphore, engine.KindQueue, engine.KindQueue, engine.KindEvent, engine.KindSPSC, engine.KindBroadcast}
+	all := []engine.Kind{engine.KindSemaphore, engine.KindSemaphore, engine.KindQueue, engine.KindQueue, engine.KindEvent, engine.KindSPSC, engine.KindBroadcast,
+		engine.KindPipe, engine.KindBoundedSemaphore}
 	var kinds []engine.Kind
 	for range 1 + w.Rand.IntN(3) {
 		kinds = append(kinds, all[w.Rand.IntN(len(all))])
@@ -114,6 +115,9 @@ func TestSimAnyExhaust(t *testing.T) {
 		{"late", []engine.Kind{engine.KindQueue, engine.KindSemaphore}, []int{0}, nil, 0, 2},
 		{"late behind", []engine.Kind{engine.KindSemaphore, engine.KindQueue}, []int{1}, nil, 0, 2},
 		{"late spsc", []engine.Kind{engine.KindSPSC, engine.KindEvent}, []int{0}, nil, 0, 2},
+		{"late pipe", []engine.Kind{engine.KindPipe, engine.KindEvent}, []int{0}, nil, 0, 2},
+		{"pipe taken", []engine.Kind{engine.KindSemaphore, engine.KindPipe}, []int{1}, []int{1}, 0, 1},
+		{"bounded", []engine.Kind{engine.KindBoundedSemaphore, engine.KindEvent}, []int{0}, []int{0}, 0, 1},
 		{"broadcast", []engine.Kind{engine.KindEvent, engine.KindBroadcast}, []int{1}, nil, 0, 1},
 		{"death", []engine.Kind{engine.KindSemaphore, engine.KindSemaphore}, []int{0}, []int{0}, 1, 1},
 	} {

@@ -57,10 +57,7 @@ func (s *SPSC) syncForGood() {
 		return
 	}
 	if !s.env.Sync() || s.env.Misses {
-		for range concludeMicros {
-			mem.RelaxMicro()
-			mem.Yield() // the processor may be the only one
-		}
+		mem.Bide(concludeMicros)
 	}
 }
 

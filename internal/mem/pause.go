@@ -19,6 +19,18 @@ func Relax(n int) { pause(n) }
 //go:noinline
 func RelaxMicro() { pause(PerMicro) }
 
+// Bide lets so many microseconds pass, for stores that are under way, and lets others run
+// meanwhile: the processor may be the only one. Nobody can see anything of it, so a victim of
+// package test/stepkill, whose every step takes as long, passes over it.
+//
+//go:noinline
+func Bide(micros int) {
+	for range micros {
+		RelaxMicro()
+		Yield()
+	}
+}
+
 // PerMicro is how many pauses fit in a microsecond: some 7 to 70, measured,
 // since processors differ by a factor of ten and virtual machines by more.
 var PerMicro = calibrate()

@@ -279,12 +279,12 @@ var anyMutations = []mutation{
 		file: "internal/engine/any_sources.go",
 		from: "{ return p.h.Data(), true }", to: "{ return p.h.Data(), false }",
 		promise: "and a Send",
-		pkg:     "./internal/engine", run: "TestAnyRingsOnceMore$",
+		pkg:     "./internal/engine", run: "TestSimAny", tags: "tandem_sim",
 	},
 	{
 		file: "internal/engine/pipe_recv.go",
 		from: "	return y.there() || pipeState(e, 1-h.side) == pipeGone\n", to: "	return e != 0 && y.there()\n",
 		promise: "the end of a pipe is something to receive",
-		pkg:     "./internal/engine", run: "TestReadyIsWhatATryFinds$",
+		pkg:     "./internal/engine", run: "TestSimAny$", tags: "tandem_sim",
 	},
 }

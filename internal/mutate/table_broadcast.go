@@ -244,4 +244,11 @@ var broadcastCallMutations = []mutation{
 		promise: "the handle that made a subscriber may be closed before",
 		pkg:     "./ring", run: "TestBroadcastClose$",
 	},
+	{
+		file:    "internal/engine/broadcast_recover.go",
+		from:    "	for i := uint32(0); i < b.pool.n; { // R3\n",
+		to:      "	for i := uint32(0); i < b.pool.n && !b.fixed; { // R3\n",
+		promise: "R3, where messages are plain: a storm finds blocks lost of which there are more than enough",
+		pkg:     "./ring", run: "TestBroadcastStorm$/lossy", env: []string{"TANDEM_STORM=5s"},
+	},
 }

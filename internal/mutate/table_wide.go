@@ -110,6 +110,11 @@ var wideMutations = []mutation{
 		to:      "l.bits = uint8(bits.Len64(l.count - 1))",
 		promise: "each copy has a number",
 		pkg:     "./internal/engine", run: "TestWideAgainstModel$"},
+	{file: "internal/engine/wide.go",
+		from:    "func nextTag(who, tag uint64) uint64 { return who | (tag+1)&copySeq }",
+		to:      "var own [2048]uint64\n\nfunc nextTag(who, tag uint64) uint64 { own[who>>copyWho]++; return who | own[who>>copyWho]&copySeq }",
+		promise: "a sequence is the copy's, and not one of each process's own",
+		pkg:     "./internal/engine", run: "TestWideWordsDoNotComeAgain$"},
 	{file: "internal/engine/wide_recover.go",
 		from:    "			mem.CAS64(w, tag, tag&copySeq)",
 		to:      "			mem.CAS64(w, tag, 0)",
@@ -184,6 +189,18 @@ var wideMutations = []mutation{
 		from:    "			clear(h.bytes(old))\n",
 		to:      "",
 		promise: "Swap returns what was there, or zero: the region is gone",
+		pkg:     "./atomics", run: "TestSimCloseWide$", tags: "tandem_sim"},
+	// In the world of that test the copies are at 384 on, each of 32 bytes, with numbers of 4 bits.
+	{file: "atomics/wide.go",
+		from: "			done, ok = h.wide.Replace(uint64(i), s, x)\n",
+		to: `			done, ok = h.wide.Replace(uint64(i), s, x)
+			var late [24]byte
+			mem.CopyRacing(unsafe.Pointer(&late), h.core.Area.Ptr(384+(uint64(s)&15-1)*32+8, 24), 24)
+			if !h.gone() {
+				copy(h.bytes(old), late[:])
+			}
+`,
+		promise: "Swap returns what it had read before it replaced that: the copy may be another's by now",
 		pkg:     "./atomics", run: "TestSimCloseWide$", tags: "tandem_sim"},
 	{file: "atomics/wide.go",
 		from:    "	if h.padded {\n		h.typ.ZeroPadding(x)\n	}\n	if mem.RaceEnabled {\n		h.releases(i)\n	}\n	h.wide.Store",

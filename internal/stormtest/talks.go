@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"example.com/tandem/atomics"
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
@@ -269,11 +270,14 @@ func (k *Talks) fills(ctx context.Context, t testing.TB) bool {
 	return true
 }
 
-// Came is, after Shutdown, how many messages came by each of the broadcasts: at least what
-// Publishes told the first so many speakers, of whom texts says which are of the one with
-// texts, and at most what they began.
+// Came is, after Shutdown and when the speakers have ended, how many messages came by each of
+// the broadcasts: at least what Publishes told the first so many speakers, of whom texts says
+// which are of the one with texts, and at most what they began. It fails the test, too, if a
+// death has lost memory of the plain one: that has a block to spare for each participant, so
+// that nobody would miss some of them.
 func (k *Talks) Came(t testing.TB, r *shm.Region, speakers int, texts func(speaker int) bool) map[string]uint64 {
 	t.Helper()
+	k.kept(t)
 	came := map[string]uint64{}
 	for _, o := range testproc.Get(r.Snapshot())(t).Objects {
 		if o.Name == PlainTalk || o.Name == TextTalk {
@@ -295,4 +299,41 @@ func (k *Talks) Came(t testing.TB, r *shm.Region, speakers int, texts func(speak
 		}
 	}
 	return came
+}
+
+// kept waits, where the last of those that were killed is still being recovered, until each
+// block of the plain broadcast that somebody owns is a message's. A message has one block.
+func (k *Talks) kept(t testing.TB) {
+	t.Helper()
+	s := testproc.Get(k.plain.b.Subscribe())(t)
+	defer s.Close()
+	a := s.WaitSource().Core.Area
+	messages, owned := blocksOf(a)
+	for end := time.Now().Add(testproc.Patience); owned != messages && time.Now().Before(end); messages, owned = blocksOf(a) {
+		time.Sleep(time.Millisecond)
+	}
+	if owned != messages || messages == 0 {
+		t.Errorf("%s: %d messages, and %d blocks that somebody owns", PlainTalk, messages, owned)
+	}
+}
+
+// blocksOf counts slots of a broadcast that have messages, and pieces that are not free, where
+// docs/layout.md says that they are.
+func blocksOf(a mem.Area) (messages, owned int) {
+	up := func(x uint64) uint64 { return (x + 127) / 128 * 128 }
+	count := func(off uint64) uint64 { return uint64(mem.Load32(a.W32(off))) }
+	slots, blocks, participants, subscribers := count(0), count(8), count(20), count(24)
+	at := up(up(384+64*participants)+8*subscribers) + 128*subscribers
+	for i := range slots {
+		if mem.Load64(a.W64(at+8*i))&2 != 0 {
+			messages++
+		}
+	}
+	at = up(at + 8*slots)
+	for i := range blocks {
+		if owner := mem.Load64(a.W64(at + 16*i)); owner != 0 && owner&1 == 0 {
+			owned++
+		}
+	}
+	return messages, owned
 }

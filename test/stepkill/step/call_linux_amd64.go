@@ -1,6 +1,10 @@
 package step
 
-import "golang.org/x/sys/unix"
+import (
+	"encoding/binary"
+
+	"golang.org/x/sys/unix"
+)
 
 func callInsn(b []byte) bool { return b[0] == 0x0f && b[1] == 0x05 } // SYSCALL
 
@@ -25,4 +29,16 @@ func unable() string { return "" }
 func init() {
 	quiet[unix.SYS_NEWFSTATAT] = true
 	quiet[unix.SYS_ACCESS] = true
+}
+
+// leave has the stepped thread, which stands at the first instruction of a function that
+// returns nothing, go on behind the call of it.
+func (c *child) leave(r *unix.PtraceRegs) error {
+	var to [8]byte
+	if _, err := unix.PtracePeekData(c.tid, uintptr(r.Rsp), to[:]); err != nil {
+		return err
+	}
+	r.Rsp += 8
+	r.SetPC(binary.LittleEndian.Uint64(to[:]))
+	return unix.PtraceSetRegs(c.tid, r)
 }

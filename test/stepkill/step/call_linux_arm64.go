@@ -31,3 +31,10 @@ func unable() string {
 }
 
 func init() { quiet[unix.SYS_FSTATAT] = true }
+
+// leave has the stepped thread, which stands at the first instruction of a function that
+// returns nothing, go on behind the call of it.
+func (c *child) leave(r *unix.PtraceRegs) error {
+	r.SetPC(r.Regs[30])
+	return unix.PtraceSetRegs(c.tid, r)
+}

@@ -49,6 +49,9 @@
 // own, not in the code). One that does not come by there dies after the next
 // effect at which nobody has died yet.
 //
+// What only lets time pass (mem.Bide) is passed over, and is one point, unless every
+// instruction is asked for.
+//
 // Some more deaths are spread evenly over all instructions, as a check on the
 // argument.
 //

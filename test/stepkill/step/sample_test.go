@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/test/stepkill/step"
 )
 
@@ -99,6 +100,35 @@ func TestNoEffectOnTheWay(t *testing.T) {
 	for _, want := range [][2]uint32{{0, 0}, {1, 0}, {1, 1}, {1, 2}, {1, 3}, {2, 3}, {2, 4}, {2, 5}, {2, 6}} {
 		if !seen[want] {
 			t.Errorf("nobody died with %d in word 0 and %d others written: %v", want[0], want[1], seen)
+		}
+	}
+}
+
+// bides lets time pass between two words.
+var bides = step.Register("bides", func(dir string) (func() error, error) {
+	w, err := words(dir)
+	return func() error {
+		w[0].Store(1)
+		mem.Bide(500)
+		w[1].Store(1)
+		return nil
+	}, err
+})
+
+// What only lets time pass is one point, and what comes before it and behind has its own.
+func TestBides(t *testing.T) {
+	seen := map[[2]uint32]int{}
+	step.Every(t, bides, func(t *testing.T, s *step.Stage) {
+		w := mustWords(t, s.Dir)
+		d := s.Die(nil)
+		seen[[2]uint32{w[0].Load(), w[1].Load()}]++
+		if d.Instructions > 2000 {
+			t.Errorf("died %v", d)
+		}
+	})
+	for _, want := range [][2]uint32{{0, 0}, {1, 0}, {1, 1}} {
+		if seen[want] == 0 {
+			t.Errorf("nobody died with the words %v: %v", want, seen)
 		}
 	}
 }

@@ -18,7 +18,7 @@ import (
 func settings(t *testing.T) (l limits, seed uint64) {
 	t.Helper()
 	switch v := os.Getenv("TANDEM_STEPKILL"); {
-	case v == "all":
+	case everyInstruction():
 		l = limits{each: math.MaxInt}
 	case v == "effects" || v == "" && effort.Long():
 		l = limits{each: 160, most: 160, spread: 2, rest: 24}
@@ -37,6 +37,8 @@ func settings(t *testing.T) (l limits, seed uint64) {
 	}
 	return l, seed
 }
+
+func everyInstruction() bool { return os.Getenv("TANDEM_STEPKILL") == "all" }
 
 // Pick is for what it is enough to step in one of n ways in an ordinary run: it returns
 // which one, the same for each call with a name and, as all that is chosen, for a seed

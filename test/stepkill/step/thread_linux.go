@@ -3,11 +3,14 @@ package step
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"runtime"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"example.com/tandem/internal/mem"
 )
 
 // What is done to, or asked of, the thread that is stepped.
@@ -81,10 +84,13 @@ const lowText = 1 << 32
 // An insn is what is to be known of an instruction.
 type insn struct {
 	call    bool    // a system call
+	bides   bool    // the first of a function that lets time pass, and nothing else
 	written written // where it may have an effect in memory
 }
 
 var insns = map[uint64]insn{} // only the tracer's thread uses it
+
+var bides = uint64(reflect.ValueOf(mem.Bide).Pointer())
 
 // insnAt is the instruction at pc. One that cannot be read may write.
 func (c *child) insnAt(pc uint64) insn {
@@ -99,8 +105,9 @@ func (c *child) insnAt(pc uint64) insn {
 	if err != nil {
 		return insn{written: written{may: true}}
 	}
-	in := insn{callInsn(code[:]), writtenBy(code[:n])}
+	in := insn{call: callInsn(code[:]), written: writtenBy(code[:n])}
 	if pc < lowText {
+		in.bides = pc == bides
 		insns[pc] = in
 	}
 	return in

@@ -152,6 +152,9 @@ func (k *walker) next() (dies bool, err error) {
 	}
 	var in call
 	is := k.insnAt(pc)
+	if is.bides && k.counting && k.entered == nil && !everyInstruction() {
+		return k.pass(pc)
+	}
 	if is.call {
 		in = callOf(&k.regs)
 	}
@@ -216,6 +219,16 @@ func (k *walker) run() (dies bool, err error) {
 	}
 	k.ended = k.board.phase.Load() == returned
 	return k.ended, nil
+}
+
+// pass has the child return from a function at whose beginning it stands, at pc, in which it
+// would only let time pass: one point, where a millisecond is more than a million instructions.
+func (k *walker) pass(pc uint64) (dies bool, err error) {
+	if err := k.leave(&k.regs); err != nil {
+		return false, fmt.Errorf("stepkill: pass over a pause: %w", err)
+	}
+	k.p.n, k.p.pc, k.p.effect = k.p.n+1, pc, false
+	return k.kill(k.p), k.registers()
 }
 
 // sleep waits until the child has left the system call in, at pc, which may

@@ -77,6 +77,12 @@ func (l *pairListener) Accept() (net.Conn, error) {
 func (l *pairListener) Close() error   { l.once.Do(func() { close(l.closed) }); return nil }
 func (l *pairListener) Addr() net.Addr { return (&net.UnixAddr{Name: "pairs", Net: "tandem"}) }
 
+// settle returns when whoever has not seen that it is closed has begun to dial.
+func (l *pairListener) settle() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+}
+
 // dialled is how many connections there were.
 func (l *pairListener) dialled() int {
 	l.mu.Lock()
@@ -98,8 +104,7 @@ func serve(t testing.TB, h http.Handler) (*http.Client, *http.Server, *pairListe
 		if err := <-served; err != http.ErrServerClosed {
 			t.Errorf("Serve: %v", err)
 		}
-		l.mu.Lock()
-		l.mu.Unlock() // who looks at closed now sees it
+		l.settle()
 		l.dials.Wait()
 		l.mu.Lock()
 		defer l.mu.Unlock()

@@ -35,14 +35,14 @@ func (h broadcastHandles) waits(object string) {
 	racetest.Unseen(func() bool { return shmtest.Waiting(h.r, object) == 1 })
 }
 
-// publishes is Publish of each number.
-func publishes(b *ring.Broadcast[int64], ns ...int64) {
+// publishing is Publish of each number.
+func publishing(b *ring.Broadcast[int64], ns ...int64) {
 	for _, n := range ns {
 		testproc.Must(b.Publish(bg, n))
 	}
 }
 
-func hears[T any](s *ring.Subscriber[T]) {
+func hearing[T any](s *ring.Subscriber[T]) {
 	_, _, err := s.Next(bg)
 	testproc.Must(err)
 }
@@ -57,59 +57,59 @@ var broadcastPairs = []racetest.Pair[broadcastHandles]{
 	{
 		Name:   "Publish, Next",
 		First:  func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.ints.Publish(bg, 1)) },
-		Second: func(x *int, h broadcastHandles) { hears(h.on); racetest.Sink = *x },
+		Second: func(x *int, h broadcastHandles) { hearing(h.on); racetest.Sink = *x },
 	}, {
 		Name:   "Publish, Next of text",
 		First:  func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.text.Publish(bg, "long enough")) },
-		Second: func(x *int, h broadcastHandles) { hears(h.read); racetest.Sink = *x },
+		Second: func(x *int, h broadcastHandles) { hearing(h.read); racetest.Sink = *x },
 	}, {
 		Name:  "TryPublish, Next",
 		First: func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.ints.TryPublish(1)); flag.Come() },
 		Second: func(x *int, h broadcastHandles) {
 			flag.Wait()
-			hears(h.on)
+			hearing(h.on)
 			racetest.Sink = *x
 		},
 	}, {
 		Name:   "Publish, Next that sleeps",
 		First:  func(x *int, h broadcastHandles) { h.waits("ints"); *x = 1; testproc.Must(h.ints.Publish(bg, 1)) },
-		Second: func(x *int, h broadcastHandles) { hears(h.on); racetest.Sink = *x },
+		Second: func(x *int, h broadcastHandles) { hearing(h.on); racetest.Sink = *x },
 	}, {
 		Name:   "Publish, Next of a Lossy one",
-		First:  func(x *int, h broadcastHandles) { *x = 1; publishes(h.lossy, 1) },
-		Second: func(x *int, h broadcastHandles) { hears(h.late); racetest.Sink = *x },
+		First:  func(x *int, h broadcastHandles) { *x = 1; publishing(h.lossy, 1) },
+		Second: func(x *int, h broadcastHandles) { hearing(h.late); racetest.Sink = *x },
 	}, {
 		Name: "Publish, Next that has missed that message and gets a later one",
 		First: func(x *int, h broadcastHandles) {
-			publishes(h.lossy, 1, 2)
+			publishing(h.lossy, 1, 2)
 			*x = 1
-			publishes(h.lossy, 3, 4, 5)
+			publishing(h.lossy, 3, 4, 5)
 			flag.Come()
 		},
-		Second: func(x *int, h broadcastHandles) { flag.Wait(); hears(h.late); racetest.Sink = *x },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hearing(h.late); racetest.Sink = *x },
 	}, {
 		Name: "Publish, Next that has missed messages, of the one before it",
 		First: func(x *int, h broadcastHandles) {
-			publishes(h.lossy, 1, 2, 3, 4)
+			publishing(h.lossy, 1, 2, 3, 4)
 			*x = 1
-			publishes(h.lossy, 5)
+			publishing(h.lossy, 5)
 			flag.Come()
 		},
-		Second: func(x *int, h broadcastHandles) { flag.Wait(); hears(h.late); racetest.Sink = *x },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hearing(h.late); racetest.Sink = *x },
 		Race:   true,
 	}, {
 		Name:   "Publish, Next of the message before it",
-		First:  func(x *int, h broadcastHandles) { publishes(h.ints, 1); *x = 1; publishes(h.ints, 2); flag.Come() },
-		Second: func(x *int, h broadcastHandles) { flag.Wait(); hears(h.on); racetest.Sink = *x },
+		First:  func(x *int, h broadcastHandles) { publishing(h.ints, 1); *x = 1; publishing(h.ints, 2); flag.Come() },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hearing(h.on); racetest.Sink = *x },
 		Race:   true,
 	}, {
 		Name:   "Next, a Publish that waited for it",
-		First:  func(x *int, h broadcastHandles) { h.waits("full"); *x = 1; hears(h.slow) },
-		Second: func(x *int, h broadcastHandles) { publishes(h.full, 2); racetest.Sink = *x },
+		First:  func(x *int, h broadcastHandles) { h.waits("full"); *x = 1; hearing(h.slow) },
+		Second: func(x *int, h broadcastHandles) { publishing(h.full, 2); racetest.Sink = *x },
 		Race:   true,
 	}, {
 		Name:   "Next, a TryPublish into its place",
-		First:  func(x *int, h broadcastHandles) { *x = 1; hears(h.slow); flag.Come() },
+		First:  func(x *int, h broadcastHandles) { *x = 1; hearing(h.slow); flag.Come() },
 		Second: func(x *int, h broadcastHandles) { flag.Wait(); testproc.Must(h.full.TryPublish(2)); racetest.Sink = *x },
 		Race:   true,
 	}, {
@@ -155,21 +155,21 @@ var broadcastPairs = []racetest.Pair[broadcastHandles]{
 		First: func(x *int, h broadcastHandles) {
 			testproc.Must(h.ints.Publish(bg, 1))
 			testproc.Must(h.ints.Publish(bg, 2))
-			hears(h.on)
+			hearing(h.on)
 			*x = 1
 			flag.Come()
 		},
-		Second: func(x *int, h broadcastHandles) { flag.Wait(); hears(h.on); racetest.Sink = *x },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hearing(h.on); racetest.Sink = *x },
 		Race:   true,
 	}, {
 		Name: "Next, Next of another subscriber",
 		First: func(x *int, h broadcastHandles) {
 			testproc.Must(h.ints.Publish(bg, 1))
-			hears(h.on)
+			hearing(h.on)
 			*x = 1
 			flag.Come()
 		},
-		Second: func(x *int, h broadcastHandles) { flag.Wait(); hears(h.other); racetest.Sink = *x },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); hearing(h.other); racetest.Sink = *x },
 		Race:   true,
 	},
 }
@@ -194,7 +194,7 @@ var broadcastRacer = racetest.Role("broadcast racer", broadcastPairs, func() (h 
 	testproc.Must(err)
 	h.slow, err = h.full.Subscribe()
 	testproc.Must(err)
-	publishes(h.full, 1)
+	publishing(h.full, 1)
 	h.lossy, err = ring.OpenBroadcast[int64](r, "lossy", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 2})
 	testproc.Must(err)
 	h.late, err = h.lossy.Subscribe()

@@ -33,7 +33,7 @@ func receivesTheEnd(c *ring.Conn[int64]) {
 	}
 }
 
-func receives[T any](c *ring.Conn[T]) {
+func receiving[T any](c *ring.Conn[T]) {
 	_, err := c.Recv(bg)
 	testproc.Must(err)
 }
@@ -42,19 +42,19 @@ var pipePairs = []racetest.Pair[pipeHandles]{
 	{
 		Name:   "Send, Recv",
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
-		Second: func(x *int, h pipeHandles) { receives(h.right); racetest.Sink = *x },
+		Second: func(x *int, h pipeHandles) { receiving(h.right); racetest.Sink = *x },
 	}, {
 		Name:   "Send, Recv that sleeps",
 		First:  func(x *int, h pipeHandles) { h.waits("ints"); *x = 1; testproc.Must(h.left.Send(bg, 1)) },
-		Second: func(x *int, h pipeHandles) { receives(h.right); racetest.Sink = *x },
+		Second: func(x *int, h pipeHandles) { receiving(h.right); racetest.Sink = *x },
 	}, {
 		Name:   "Recv, a Send that waited for it",
-		First:  func(x *int, h pipeHandles) { h.waits("full"); *x = 1; receives(h.last) },
+		First:  func(x *int, h pipeHandles) { h.waits("full"); *x = 1; receiving(h.last) },
 		Second: func(x *int, h pipeHandles) { testproc.Must(h.full.Send(bg, 1)); racetest.Sink = *x },
 		Race:   true,
 	}, {
 		Name:   "Recv, a Send into its place",
-		First:  func(x *int, h pipeHandles) { *x = 1; receives(h.last); flag.Come() },
+		First:  func(x *int, h pipeHandles) { *x = 1; receiving(h.last); flag.Come() },
 		Second: func(x *int, h pipeHandles) { flag.Wait(); testproc.Must(h.full.Send(bg, 1)); racetest.Sink = *x },
 		Race:   true,
 	}, {
@@ -65,11 +65,11 @@ var pipePairs = []racetest.Pair[pipeHandles]{
 	}, {
 		Name:   "Send, Recv of text, the other way",
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.rightText.Send(bg, "long enough")) },
-		Second: func(x *int, h pipeHandles) { receives(h.leftText); racetest.Sink = *x },
+		Second: func(x *int, h pipeHandles) { receiving(h.leftText); racetest.Sink = *x },
 	}, {
 		Name:   "Send, Recv after a Poll",
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
-		Second: func(x *int, h pipeHandles) { testproc.Must(h.right.Poll(bg)); receives(h.right); racetest.Sink = *x },
+		Second: func(x *int, h pipeHandles) { testproc.Must(h.right.Poll(bg)); receiving(h.right); racetest.Sink = *x },
 	}, {
 		Name:   "Send, Poll",
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
@@ -88,18 +88,18 @@ var pipePairs = []racetest.Pair[pipeHandles]{
 			testproc.Must(h.left.Send(bg, 2))
 			flag.Come()
 		},
-		Second: func(x *int, h pipeHandles) { flag.Wait(); receives(h.right); racetest.Sink = *x },
+		Second: func(x *int, h pipeHandles) { flag.Wait(); receiving(h.right); racetest.Sink = *x },
 		Race:   true,
 	}, {
 		Name: "Recv, Recv",
 		First: func(x *int, h pipeHandles) {
 			testproc.Must(h.left.Send(bg, 1))
 			testproc.Must(h.left.Send(bg, 2))
-			receives(h.right)
+			receiving(h.right)
 			*x = 1
 			flag.Come()
 		},
-		Second: func(x *int, h pipeHandles) { flag.Wait(); receives(h.right); racetest.Sink = *x },
+		Second: func(x *int, h pipeHandles) { flag.Wait(); receiving(h.right); racetest.Sink = *x },
 		Race:   true,
 	},
 }

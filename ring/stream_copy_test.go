@@ -225,7 +225,7 @@ func (panicking) Write([]byte) (int, error) { panic(errors.New("a writer")) }
 // of it, and is told.
 func TestStreamCopyOutOfAClosedRegion(t *testing.T) {
 	data := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7}, 20_000)
-	for round := range effort.Or(3000, 300) {
+	for round := range effort.Or(200, 40) {
 		r, err := shm.Create(t.TempDir()+"/r", nil)
 		testproc.OK(t, err)
 		p := ring.NewStreamPair(t, r, 16<<10)

@@ -60,23 +60,6 @@ func blocked(f func() error) chan error {
 	return errs
 }
 
-// awaitAsleep waits until so many calls sleep in a region, or more.
-func awaitAsleep(t *testing.T, r *shm.Region, n int) {
-	t.Helper()
-	for end := time.Now().Add(testproc.Patience); ; time.Sleep(200 * time.Microsecond) {
-		asleep := 0
-		for _, p := range testproc.Get(r.Snapshot())(t).Participants {
-			asleep += p.Asleep
-		}
-		if asleep >= n {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%d calls sleep, want %d", asleep, n)
-		}
-	}
-}
-
 func endsWith(t *testing.T, what string, errs chan error, want error) {
 	t.Helper()
 	select {

@@ -42,18 +42,12 @@ func TestIdleStreamsShareThreads(t *testing.T) {
 			}
 		}()
 	}
-	asleep := func() (n int) {
-		for _, p := range testproc.Get(r.Snapshot())(t).Participants {
-			n += p.Asleep
-		}
-		return n
-	}
 	few := func() bool {
-		return asleep() >= 2*many && len(testproc.Threads(s.PID())) < threads && len(testproc.Threads(os.Getpid())) < threads
+		return asleep(t, r) >= 2*many && len(testproc.Threads(s.PID())) < threads && len(testproc.Threads(os.Getpid())) < threads
 	}
 	for end := time.Now().Add(testproc.Patience); !few(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d asleep of %d; %d threads there, %d here", asleep(), 2*many, len(testproc.Threads(s.PID())), len(testproc.Threads(os.Getpid())))
+			t.Fatalf("%d asleep of %d; %d threads there, %d here", asleep(t, r), 2*many, len(testproc.Threads(s.PID())), len(testproc.Threads(os.Getpid())))
 		}
 	}
 	t.Logf("%d threads there, %d here", len(testproc.Threads(s.PID())), len(testproc.Threads(os.Getpid())))

@@ -175,7 +175,7 @@ func (g *Gate) Replace(replace func() error) error {
 }
 
 // Here runs f while the region is still there, and reports whether it is; else
-// it runs nothing. f is short, and does not block.
+// it runs nothing. f is short, and waits for nothing but a disk, at most.
 func (g *Gate) Here(f func()) bool {
 	g.mu.RLock()
 	defer g.mu.RUnlock()

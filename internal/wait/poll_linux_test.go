@@ -24,13 +24,9 @@ func sharing(t *testing.T) {
 	if !sys.HaveWaitv() {
 		t.Skip("without futex_waitv each sleeps on a thread of its own")
 	}
+	withoutRelook(t)
 	polls.own.Add(pollOwn)
-	was := relook
-	relook = time.Hour
-	t.Cleanup(func() {
-		relook = was
-		polls.own.Add(-pollOwn)
-	})
+	t.Cleanup(func() { polls.own.Add(-pollOwn) })
 }
 
 // polledNow is how many stand in the calls of pollers.

@@ -16,17 +16,27 @@ import (
 	"example.com/tandem/shm"
 )
 
-// Close of the region at every access of a Write, a Read, or a WriteTo of a file: what a call
-// said is what is in the region, to the byte, and none gives out a byte of the zeroes.
+// Close of the region at every access of a Write, a Read, a ReadFrom of a file or a WriteTo:
+// what a call said is what is in the region, to the byte, and none gives out a byte of the
+// zeroes.
 func TestSimCloseStream(t *testing.T) {
-	var files [2]*os.File
+	var sent [4 * 255]byte // what each side sends, from its start or any 255 bytes further on
+	for i := range sent {
+		sent[i] = 1 + byte(i%255)
+	}
+	var files, sources [2]*os.File
 	for side := range files {
-		f, err := os.Create(fmt.Sprint(t.TempDir(), "/", side))
-		if err != nil {
+		for name, files := range map[string]*[2]*os.File{"to": &files, "from": &sources} {
+			f, err := os.Create(fmt.Sprint(t.TempDir(), "/", name, side))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Close()
+			files[side] = f
+		}
+		if _, err := sources[side].Write(sent[:]); err != nil {
 			t.Fatal(err)
 		}
-		defer f.Close()
-		files[side] = f
 	}
 	o := sim.Options{CloseEvery: 60, MaxCloses: 2, CloseFor: 15, StopEvery: 600, MaxStops: 1, SpuriousEvery: 300}
 	sim.Explore(t, 4000, o, func(w *sim.World) {
@@ -115,11 +125,18 @@ func TestSimCloseStream(t *testing.T) {
 					over(err)
 				})
 				for range 4 {
-					b := make([]byte, 1+w.Rand.IntN(90))
-					for i := range b {
-						b[i] = 1 + byte((wrote[side]+uint64(i))%255)
+					from, much := int64(wrote[side]%255), 1+w.Rand.IntN(90)
+					var n int64
+					var err error
+					if w.Rand.IntN(3) == 0 {
+						f := sources[side]
+						f.Seek(from, io.SeekStart)
+						n, err = conn.ReadFrom(io.LimitReader(f, int64(much)))
+					} else {
+						var k int
+						k, err = conn.Write(sent[from:][:much])
+						n = int64(k)
 					}
-					n, err := conn.Write(b)
 					wrote[side] += uint64(n)
 					if over(err) {
 						break

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 	"syscall"
 	"testing"
@@ -37,6 +38,7 @@ type byteStep struct {
 	name    string
 	prepare string                         // what the victim writes before
 	takes   int                            // and reads
+	file    string                         // what its file has, which run finds as victimFile
 	run     func(c *ring.StreamConn) error // the operation
 	writes  string                         // what it writes
 	reads   int                            // and reads
@@ -64,6 +66,14 @@ func (p *survivor) says(s string) {
 	n, err := p.Write([]byte(s))
 	if p.wrote += n; err != nil {
 		p.t.Errorf("Write = %v", err)
+	}
+}
+
+// saysAll says the last that it says.
+func (p *survivor) saysAll() {
+	p.says(digits)
+	if err := p.CloseWrite(); err != nil {
+		p.t.Errorf("CloseWrite = %v", err)
 	}
 }
 
@@ -169,7 +179,35 @@ var byteSteps = []byteStep{
 	{name: "close read, empty", run: (*ring.StreamConn).CloseRead},
 	{name: "close, the peer asleep at both", meet: dots, ready: func(p *survivor) { p.writesAsleep(digits); p.readsAsleep() }, run: (*ring.StreamConn).Close},
 	{name: "close, full both ways", prepare: dots, meet: dots, run: (*ring.StreamConn).Close},
+	{name: "copy from a file", file: letters, run: copiesIn, writes: letters},
+	{name: "copy from a file, wrapped", file: letters, prepare: dots[:60], ready: func(p *survivor) { p.takes(60) }, run: copiesIn, writes: letters},
+	{name: "copy from a file, full, the peer asleep", file: letters, prepare: dots, run: copiesIn, writes: letters,
+		wake: func(p *survivor) { p.takes(ringful); p.readsAsleep() }},
+	{name: "copy to a file", ready: (*survivor).saysAll, run: copiesOut, reads: len(digits)},
+	{name: "copy to a file, empty", wake: (*survivor).saysAll, run: copiesOut, reads: len(digits)},
+	{name: "copy to a connection", ready: (*survivor).saysAll, run: copiesBack, writes: digits, reads: len(digits)},
+	{name: "copy to a connection, full", prepare: dots, ready: (*survivor).saysAll, run: copiesBack, writes: digits, reads: len(digits),
+		wake: func(p *survivor) { p.takes(ringful) }},
 }
+
+var victimFile *os.File
+
+// hasFile gives the victim its file.
+func (st *byteStep) hasFile() (err error) {
+	victimFile, err = os.CreateTemp("", "step")
+	if err == nil {
+		_, err = victimFile.WriteString(st.file)
+	}
+	if err == nil {
+		_, err = victimFile.Seek(0, io.SeekStart)
+	}
+	return errors.Join(err, os.Remove(victimFile.Name()))
+}
+
+// What io.Copy does without a copy of its own.
+func copiesIn(c *ring.StreamConn) error   { _, err := c.ReadFrom(victimFile); return err }
+func copiesOut(c *ring.StreamConn) error  { _, err := c.WriteTo(victimFile); return err }
+func copiesBack(c *ring.StreamConn) error { _, err := c.WriteTo(c); return err }
 
 // byteOps are the victims, by the end that they have.
 var byteOps = func() map[string]map[string]stepkill.Op {
@@ -184,6 +222,9 @@ var byteOps = func() map[string]map[string]stepkill.Op {
 				}
 				if err == nil {
 					_, err = io.ReadFull(c, make([]byte, st.takes))
+				}
+				if err == nil && strings.HasPrefix(st.name, "copy ") {
+					err = st.hasFile()
 				}
 				return func() error { return st.run(c.(*ring.StreamConn)) }, err
 			})
@@ -287,6 +328,8 @@ func (st *byteStep) check(p *survivor, d stepkill.Death) {
 	switch reset := errors.Is(p.end, syscall.ECONNRESET); {
 	case !reset && p.end != io.EOF:
 		t.Errorf("after a death %v: Read = %v", d, p.end)
+	case reset && strings.Contains(got, digits):
+		t.Errorf("after a death %v: Read = %v, of a peer that had written what it read: %q", d, p.end, got)
 	case reset && left == 0, !reset && left > st.reads, d.Returned && reset != (left > st.reads) && st.closesWhole():
 		t.Errorf("after a death %v: Read = %v; %d bytes were written, %d read before, %d in the end", d, p.end, p.wrote, st.takes, st.reads)
 	}

@@ -60,4 +60,12 @@ var streamConnMutations = []mutation{
 	{file: "ring/stream_copy.go", from: "e.core.Gate.Here(func() { // of", to: "func(f func()) { f() }(func() { // of",
 		promise: "WriteTo tells of what has gone out, and nothing of the zeroes does, where the region is closed meanwhile",
 		pkg:     "./ring", run: "TestSimCloseStream$", tags: "tandem_sim"},
+	{file: "ring/stream_copy.go", from: "e.out.direct(e.eng.WroteInZeroes,", to: "e.out.direct(func() bool { return false },",
+		promise: "ReadFrom tells of what the peer can read, where the region is closed meanwhile",
+		pkg:     "./ring", run: "TestSimCloseStream$", tags: "tandem_sim"},
+	{file: "ring/stream_copy.go",
+		from:    "k = copy(q, p); e.eng.Emptied(uint64(k)) }) {",
+		to:      "k = copy(q, p); to.eng.Filled(uint64(k)); e.eng.Emptied(uint64(k)); k = 0 }) {",
+		promise: "what a connection was given from another was read there before",
+		pkg:     "./ring", run: "TestDialerKilledAnywhere/copy_to_a_connection$", env: []string{"TANDEM_STEPKILL=effects"}},
 }

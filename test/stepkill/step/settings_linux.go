@@ -21,7 +21,7 @@ func settings(t *testing.T) (l limits, seed uint64) {
 	case everyInstruction():
 		l = limits{each: math.MaxInt}
 	case v == "effects" || v == "" && effort.Long():
-		l = limits{each: 160, most: 160, spread: 2, rest: 14}
+		l = limits{each: 160, most: 160, spread: 1, rest: 14}
 	case v != "":
 		n, err := strconv.Atoi(v)
 		if err != nil || n < 1 {

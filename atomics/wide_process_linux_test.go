@@ -128,7 +128,7 @@ var counter = testproc.Role("counter", func(args []string) {
 // than the one before, and none waits; and with that process stopped in the middle of a
 // Store, or killed there, reads go on as fast as where there is no other.
 func TestReadsBehindStoppedWriters(t *testing.T) {
-	reads := effort.Or(30_000_000, 300_000)
+	reads := effort.Or(100_000_000, 300_000)
 	r := region(t)
 	v, err := atomics.OpenValue(r, "line", line{})
 	testproc.Must(err)

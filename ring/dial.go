@@ -31,7 +31,8 @@ var errRefused = fmt.Errorf("%w: %w", engine.ErrNobody, syscall.ECONNREFUSED)
 // returned.
 //
 // It waits for an Accept, and for room in the backlog, as long as ctx lasts: it spins for
-// moments, then sleeps. A process that dies in it leaves nothing, or a connection whose
+// moments, then sleeps. Before, it makes the connection's memory, and waits for what an OpenX
+// waits for (see package shm), as long as ctx lasts, too. A process that dies in it leaves nothing, or a connection whose
 // other end reads io.EOF.
 //
 // # A connection
@@ -70,7 +71,7 @@ func Dial(ctx context.Context, r *shm.Region, name string) (net.Conn, error) {
 		return nil, &shm.Error{Op: opDial, Region: r.Name(), Object: name, Err: err}
 	}
 	s := ListenOptions{}.spec(name)
-	s.Op = opDial
+	s.Op, s.Until = opDial, ctx
 	var of *listens
 	core, err := object.Open(r.Existing(), s, func(core *object.Core) (err error) {
 		of, err = listensOn(core)
@@ -95,7 +96,7 @@ func (of *listens) dial(ctx context.Context, core *object.Core) (*streamConn, er
 	if err != nil {
 		return nil, errRefused
 	}
-	mine, err := of.home.MakeUnnamed(of.stream(core, word))
+	mine, err := of.home.MakeUnnamed(of.stream(ctx, core, word))
 	if err != nil {
 		return nil, err
 	}
@@ -154,8 +155,9 @@ func (of *listens) queue(ctx context.Context, core *object.Core, word uint64, d 
 }
 
 // stream is the spec of a connection that is dialled under the word.
-func (of *listens) stream(core *object.Core, word uint64) object.Spec {
+func (of *listens) stream(ctx context.Context, core *object.Core, word uint64) object.Spec {
 	s := streamSpec(opDial, core.Name)
+	s.Until = ctx
 	c := engine.StreamConfig{Buffer: of.buffer}
 	s.Zeroed = engine.StreamZeroed
 	s.Create = func(int) ([]object.Field, uint64, func(mem.Area), error) {

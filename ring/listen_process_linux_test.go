@@ -321,3 +321,39 @@ func TestManyStreamsAtOnce(t *testing.T) {
 	}
 	t.Errorf("%d goroutines, were %d", runtime.NumGoroutine(), goroutines)
 }
+
+// A remaker makes an object and removes it, without a pause.
+var remaker = testproc.Role("remaker", func(args []string) {
+	r := attached(args[0])
+	testproc.Say("ready")
+	for {
+		q, err := ring.OpenQueue[int](r, "made", nil)
+		testproc.Must(err)
+		testproc.Must(q.Close())
+		testproc.Must(r.Remove("made"))
+	}
+})
+
+// Where a process is stopped that changes the directory, a Dial waits no longer than its
+// context lasts.
+func TestDialBehindStopped(t *testing.T) {
+	r := region(t)
+	watch := testproc.Watchdog(t)
+	l := listen(t, r, "svc", nil)
+	c := remaker.Start(t, r.Name())
+	c.Expect("ready")
+	for c.Freeze(); testproc.Get(r.Snapshot())(t).Directory.Holder == nil; c.Freeze() {
+		if watch.Err() != nil {
+			t.Fatal("it is never stopped there")
+		}
+		c.Signal(syscall.SIGCONT)
+		time.Sleep(100 * time.Microsecond)
+	}
+	ctx, cancel := context.WithCancel(bg)
+	dialled := blocked(func() error { _, err := ring.Dial(ctx, r, "svc"); return err })
+	cancel()
+	endsWith(t, "Dial", dialled, context.Canceled)
+	c.Kill()
+	d, a := meet(t, r, "svc", l)
+	speaks(t, d, a, "hello")
+}

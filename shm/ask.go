@@ -43,6 +43,7 @@ const restShare = 3
 // A search is what one OpenX does to find room, step by step.
 type search struct {
 	a       *attachment
+	ctx     context.Context // ends it; nil: nothing does
 	dropped bool
 	asked   bool
 	debts   []debt
@@ -105,7 +106,11 @@ func (r record) answered(number uint32) bool {
 // will.
 func (s *search) await() bool {
 	a := s.a
-	ctx, cancel := context.WithDeadline(context.Background(), s.until)
+	ends := s.ctx
+	if ends == nil {
+		ends = context.Background()
+	}
+	ctx, cancel := context.WithDeadline(ends, s.until)
 	defer cancel()
 	w := a.list.Waiter(ctx)
 	defer w.Done()
@@ -117,7 +122,9 @@ func (s *search) await() bool {
 			return true
 		}
 		if err := w.Sleep(a.W32(region.HdrAnswers), v); err != nil {
-			a.deafen(s.debts)
+			if !time.Now().Before(s.until) { // and not ctx
+				a.deafen(s.debts)
+			}
 			return false
 		}
 	}

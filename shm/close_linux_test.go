@@ -12,6 +12,7 @@ import (
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
@@ -269,7 +270,7 @@ func TestHandleClosedDuringAChange(t *testing.T) {
 			}
 			l.unlock()
 			err := <-done
-			_, found, e := keeps.a.locate(region.HashName("old"), "old")
+			_, found, e := keeps.a.locate(&object.Spec{Name: "old"}, region.HashName("old"))
 			if e != nil {
 				t.Fatal(e)
 			}

@@ -136,7 +136,7 @@ func TestCollectionHoldsNobodyUp(t *testing.T) {
 	r.a.uses.mu.Unlock()
 	<-busy
 	<-busy
-	if _, ok, err := r.a.locate(region.HashName("b"), "b"); !ok || err != nil {
+	if _, ok, err := r.a.locate(&object.Spec{Name: "b"}, region.HashName("b")); !ok || err != nil {
 		t.Errorf("b is there: %v, %v", ok, err)
 	}
 }

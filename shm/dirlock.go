@@ -33,6 +33,14 @@ func (a *attachment) lockDirectory() (*dirLock, error) {
 func (a *attachment) lockDirectoryFor(d time.Duration) (*dirLock, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
+	return a.lockDirectoryUntil(ctx)
+}
+
+// lockDirectoryUntil is lockDirectory that ctx ends, unless it is nil.
+func (a *attachment) lockDirectoryUntil(ctx context.Context) (*dirLock, error) {
+	if ctx == nil || ctx.Done() == nil {
+		return a.lockDirectory()
+	}
 	if !tryLockUntil(ctx, &a.changing) {
 		return nil, ctx.Err()
 	}

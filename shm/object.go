@@ -67,10 +67,10 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 	hash := region.HashName(s.Name)
 	var p *plan
 	over := s.Over != nil && !r.existing && r.only == 0
-	room := search{a: a}
+	room := search{a: a, ctx: s.Until}
 	var last error
 	for range openTries {
-		e, ok, err := a.locate(hash, s.Name)
+		e, ok, err := a.locate(s, hash)
 		if err != nil {
 			return nil, err
 		}
@@ -117,17 +117,17 @@ func inVain(err error) error {
 }
 
 // locate finds a live object, with the lock where it cannot do without.
-func (a *attachment) locate(hash uint64, name string) (region.Entry, bool, error) {
-	e, ok, stable, err := a.Lookup(hash, name)
+func (a *attachment) locate(s *object.Spec, hash uint64) (region.Entry, bool, error) {
+	e, ok, stable, err := a.Lookup(hash, s.Name)
 	if stable && err == nil {
 		return e, ok, nil
 	}
-	l, err := a.lockDirectory()
+	l, err := a.lockDirectoryUntil(s.Until)
 	if err != nil {
 		return e, false, err
 	}
 	defer l.unlock()
-	return a.Find(hash, name)
+	return a.Find(hash, s.Name)
 }
 
 // A plan is what Create said of an object to be made.
@@ -157,7 +157,7 @@ func planOf(s *object.Spec, participants uint32) (*plan, error) {
 // that has had its day. All that takes long, and all that can fail for want of memory,
 // comes before the directory changes.
 func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core, error) {
-	l, err := a.lockDirectory()
+	l, err := a.lockDirectoryUntil(s.Until)
 	if err != nil {
 		return nil, err
 	}

@@ -55,7 +55,7 @@ func (a *attachment) MakeUnnamed(s object.Spec) (*object.Core, error) {
 }
 
 func (a *attachment) makeUnnamed(s *object.Spec, p *plan) (*object.Core, error) {
-	room := search{a: a}
+	room := search{a: a, ctx: s.Until}
 	var last error
 	for range openTries {
 		core, err := a.tryUnnamed(s, p)
@@ -71,7 +71,7 @@ func (a *attachment) makeUnnamed(s *object.Spec, p *plan) (*object.Core, error) 
 }
 
 func (a *attachment) tryUnnamed(s *object.Spec, p *plan) (*object.Core, error) {
-	l, err := a.lockDirectory()
+	l, err := a.lockDirectoryUntil(s.Until)
 	if err != nil {
 		return nil, err
 	}

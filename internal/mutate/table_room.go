@@ -54,4 +54,12 @@ var roomMutations = []mutation{
 		promise: "who reclaims looks at all, wherever a creator left off", pkg: "./shm", run: "TestMemoryComesBackBehindACreator$"},
 	{file: "shm/reclaim.go", from: "		if !w.Opened(n-1) &&", to: "		if !w.Opened(n-1) && w.Geo.Size == 0 &&",
 		promise: "of two who end their uses at once one sees to the memory", pkg: "./shm", run: "TestSimTheLastSeesToTheMemory$", tags: "tandem_sim"},
+	{file: "shm/object_unnamed.go", from: "a.lockDirectoryUntil(s.Until)", to: "a.lockDirectory()",
+		promise: "a context ends a wait for the directory", pkg: "./shm", run: "TestUntilForTheDirectory$"},
+	{file: "shm/ask.go", from: "if !time.Now().Before(s.until) { // and not ctx", to: "if true {",
+		promise: "whom a context had one wait no longer for is asked again", pkg: "./shm", run: "TestUntilForRoom$"},
+	{file: "shm/ask.go", from: "	ends := s.ctx\n	if ends == nil {\n		ends = context.Background()\n	}\n", to: "	ends := context.Background()\n",
+		promise: "a context ends a wait for room", pkg: "./shm", run: "TestUntilForRoom$"},
+	{file: "ring/dial.go", from: "	s.Until = ctx\n", to: "",
+		promise: "Dial waits no longer than its context lasts", pkg: "./ring", run: "TestDialBehindStopped$"},
 }

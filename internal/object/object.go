@@ -40,6 +40,10 @@ type Spec struct {
 	// is removed, and one made in its place, in one section of the directory's lock, which
 	// is held when Over is called. nil: what is there is taken.
 	Over func(mem.Area) bool
+
+	// Until ends the waits of an open for other processes, with its error: for one that
+	// changes the directory, and for others' collectors. nil: nothing does.
+	Until context.Context
 }
 
 // A Core is what this process has of an object: one that is whole, which all

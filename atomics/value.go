@@ -24,7 +24,7 @@ type Number interface {
 // see the package's text.) A process that dies in one, or is stopped there, has changed the cell
 // or has not, and nobody waits for it. After
 // the region or the handle is closed the cell reads as zero and is written
-// nowhere.
+// nowhere: a CompareAndSwap of zero is then true each time.
 //
 // In the terminology of the [Go memory model], if the effect of an operation A on
 // the cell is observed by an operation B, of whatever process, then A
@@ -39,8 +39,7 @@ type Value[T any] struct{ handle }
 // plain: of fixed size, without pointers (else [shm.ErrNotPlain], naming the field
 // that is not). A value that is there keeps
 // what it holds, and must be of this T, field by field: shm.ErrMismatch tells
-// the fields that differ. OpenValue waits for nobody but, for moments, another
-// process that opens or removes objects.
+// the fields that differ. It blocks, and fails, as every OpenX does: see package shm.
 func OpenValue[T any](r *shm.Region, name string, initial T) (*Value[T], error) {
 	q := request{op: "atomics.OpenValue", kind: engine.KindValue, name: name, typ: reflect.TypeFor[T](), n: 1}
 	switch unsafe.Sizeof(initial) {

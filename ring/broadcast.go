@@ -60,7 +60,7 @@ var errNoBroadcast = fmt.Errorf("the handle was not made by OpenBroadcast: %w", 
 // OpenBroadcast finds the broadcast of this name, or makes it. nil options take the
 // defaults, or what is there.
 //
-// It blocks only as shm.OpenObject does. Another T, mode, capacity, buffer, length or
+// It blocks, and fails, as every OpenX does (package shm). Another T, mode, capacity, buffer, length or
 // codec than the broadcast has is shm.ErrMismatch, naming what differs. A T that no codec
 // is given for and that has unexported fields or such is [ErrCodec], naming the first.
 // Numbers below 0 are fs.ErrInvalid.

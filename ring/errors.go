@@ -10,8 +10,8 @@ import (
 	"example.com/tandem/shm"
 )
 
-// What a caller can act on. Every error of this package is a *shm.Error that
-// wraps one of these, or one of package shm, fs, context or syscall; compare with
+// What a caller can act on. Every error of this package, but for those of listeners and
+// connections, which are package net's, is a *shm.Error that wraps one of these, or one of package shm, fs, context or syscall; compare with
 // errors.Is. io.EOF is the end of a queue that was shut down: nothing is left
 // and nothing is leased; or of a pipe whose other end is gone. syscall.EPIPE is that of
 // one who sends to it.

@@ -322,7 +322,8 @@ func (l *listening) take(d engine.Dialled) (*streamConn, error) {
 		var ok bool
 		if ok, err = s.Accept(); ok {
 			who, _ := s.Peer()
-			return newStreamConn(core, s, l.local, addrOf(core, l.home.PIDOf(who)), func() { l.home.CloseUnnamed(core, false) }), nil
+			home := l.home // and not l, which may be closed, and whose object removed, long before c is
+			return newStreamConn(core, s, l.local, addrOf(core, home.PIDOf(who)), func() { home.CloseUnnamed(core, false) }), nil
 		}
 	}
 	l.home.CloseUnnamed(core, true)

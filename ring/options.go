@@ -32,7 +32,7 @@ import (
 type Wait int
 
 const (
-	Adaptive = Wait(wait.Adaptive) // spin for up to 40 µs, as far as that paid lately, then sleep
+	Adaptive = Wait(wait.Adaptive) // spin for up to 150 µs, as far as that paid lately, then sleep
 	Spin     = Wait(wait.Spin)     // latency above all: spin for a second before a sleep, if that pays or there are several processors
 	Sleep    = Wait(wait.Sleep)    // a processor saved above all: do not spin
 )

@@ -65,7 +65,7 @@ const openPipeTries = 16
 // one is made in its place, of whatever T and options; not through Region.Existing, which
 // makes nothing.
 //
-// It blocks only as shm.OpenObject does. Another T, direction, buffer or codec than the
+// It blocks, and fails, as every OpenX does (package shm). Another T, direction, buffer or codec than the
 // pipe has is shm.ErrMismatch, naming what differs. A T that no codec is given for and that
 // has unexported fields or such is [ErrCodec], naming the first. Another end than Left
 // and Right, a Buffer below 8, or too short for a plain T, is fs.ErrInvalid.

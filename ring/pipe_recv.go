@@ -137,7 +137,7 @@ func (c *Conn[T]) takeDecoded(m engine.Received) (v T, err error) {
 // was received. It takes nothing, so that another may be first. [ErrDirection] where
 // messages do not go this way, ctx's error when ctx ends, [shm.ErrClosed] after Close.
 //
-// It waits as the handle's [Wait] says: it spins for moments, then sleeps. A process that
+// It spins for moments, then sleeps. A process that
 // dies in it leaves nothing.
 func (c *Conn[T]) Poll(ctx context.Context) error {
 	if !object.Endless(ctx) {

@@ -70,7 +70,7 @@ type shared struct {
 // OpenQueue finds the queue of this name, or makes it. nil options take the
 // defaults, or what is there.
 //
-// It blocks only as shm.OpenObject does. Another T, capacity, buffer, length
+// It blocks, and fails, as every OpenX does (package shm). Another T, capacity, buffer, length
 // or codec than the queue has is shm.ErrMismatch, naming what differs. A T
 // that no codec is given for and that has unexported fields or such is
 // ErrCodec, naming the first. Numbers below 0 are fs.ErrInvalid.

@@ -46,7 +46,7 @@ type SPSC[T any] struct {
 // OpenSPSC finds the SPSC of this name, or makes it. nil options take the defaults, or
 // what is there. T is any plain type; else [shm.ErrNotPlain], naming the field.
 //
-// It blocks only as shm.OpenObject does, and takes no side. Another T or capacity than
+// It blocks, and fails, as every OpenX does (package shm), and takes no side. Another T or capacity than
 // the SPSC has is shm.ErrMismatch, naming what differs. A Capacity below 0 is
 // fs.ErrInvalid.
 func OpenSPSC[T any](r *shm.Region, name string, o *SPSCOptions) (*SPSC[T], error) {

@@ -3,16 +3,12 @@ package ring
 import (
 	"errors"
 	"io"
-	"io/fs"
 	"math"
-	"net"
 	"os"
-	"reflect"
 	"runtime"
 	"syscall"
 
 	"example.com/tandem/internal/engine"
-	"example.com/tandem/internal/sys"
 )
 
 // io.Copy to a connection and from one.
@@ -28,7 +24,9 @@ import (
 //	C3  take the connection's lock if that is free; else C1
 //	C4  read or write what does not make the kernel wait, as much as there is
 //
-// waits for one thing, and holds nothing that another waits for but by that.
+// waits for one thing, and holds nothing that another waits for but by that. Of a file that
+// is read, whether it has more comes before C1: at its end there is nothing to wait for, and
+// what became of the connection since is for who writes next.
 
 // ReadFrom writes what r has, up to its io.EOF, which is no error.
 func (c *streamConn) ReadFrom(r io.Reader) (n int64, err error) {
@@ -71,69 +69,40 @@ type (
 func (w streamWriter) Write(p []byte) (int, error) { return w.c.Write(p) }
 func (r streamReader) Read(p []byte) (int, error)  { return r.c.Read(p) }
 
-// rawOf is the descriptor of a file or a socket from which the kernel does not wait for
-// more than a disk; nil: x is none. What has a descriptor, but is not of packages os and
-// net, may do more than read it, or write it; of theirs also what io.Copy makes of a file
-// that is to be read without its WriteTo.
-func rawOf(x any) syscall.RawConn {
-	c, ok := x.(syscall.Conn)
-	if !ok || !sys.Supported {
-		return nil
-	}
-	t := reflect.TypeOf(x)
-	if t.Kind() == reflect.Pointer {
-		t = t.Elem()
-	}
-	switch t.PkgPath() {
-	case "os":
-		f, ok := x.(fs.File)
-		if !ok {
-			return nil
-		}
-		if i, err := f.Stat(); err != nil || !i.Mode().IsRegular() {
-			return nil
-		}
-	case "net":
-		s, ok := x.(net.Conn)
-		if !ok || s.LocalAddr() == nil {
-			return nil
-		}
-		if n := s.LocalAddr().Network(); n != "tcp" && n != "unix" {
-			return nil // of messages
-		}
-	default:
-		return nil
-	}
-	raw, err := c.SyscallConn()
-	if err != nil {
-		return nil
-	}
-	return raw
-}
-
 // copyMost is how much is copied at once.
 const copyMost = 64 << 10
 
 // copyIn copies from a descriptor until its end.
-func (e *streamEnd) copyIn(from syscall.RawConn, most int64) (n int64, err error) {
+func (e *streamEnd) copyIn(from *rawEnd, most int64) (n int64, err error) {
 	for n < most {
-		if err = e.out.wait((*engine.Stream).HasRoom, (*engine.Stream).AwaitRoom); err != nil { // C1
-			return n, e.fail(opStreamWrite, err)
+		if err = e.out.now((*engine.Stream).HasRoom); err != nil {
+			if from.isOver(again(err)) {
+				return n, nil
+			}
+			if again(err) {
+				err = e.out.wait((*engine.Stream).HasRoom, (*engine.Stream).AwaitRoom) // C1
+			}
+			if err != nil {
+				return n, e.fail(opStreamWrite, err)
+			}
 		}
 		k, over := 0, false
 		var failed error                         // the descriptor's
 		why := from.Read(func(fd uintptr) bool { // C2
 			failed = nil
 			err = e.out.direct(e.eng.WroteInZeroes, func() (int, error) { // C3
-				p, err := e.eng.Room(int(min(most-n, copyMost)))
-				if err != nil {
-					return 0, err
-				}
-				if k, failed = sys.ReadNow(fd, p); k > 0 { // C4
-					e.eng.Filled(uint64(k))
-				}
-				over = k == 0 && failed == nil
-				return k, nil
+				err := error(engine.ErrOver)
+				e.core.Gate.Here(func() { // what a disk brings comes into no other's memory
+					var p []byte
+					if p, err = e.eng.Room(int(min(most-n, copyMost))); err != nil {
+						return
+					}
+					if k, failed = from.readNow(fd, p); k > 0 { // C4
+						e.eng.Filled(uint64(k))
+					}
+					over = k == 0 && failed == nil
+				})
+				return k, err
 			}, &k)
 			return !errors.Is(failed, syscall.EAGAIN)
 		})
@@ -146,6 +115,9 @@ func (e *streamEnd) copyIn(from syscall.RawConn, most int64) (n int64, err error
 		case failed != nil && k == 0:
 			return n, os.NewSyscallError("read", failed)
 		case err != nil && !again(err):
+			if from.isOver(false) {
+				return n, nil
+			}
 			return n, e.fail(opStreamWrite, err)
 		}
 	}
@@ -153,7 +125,7 @@ func (e *streamEnd) copyIn(from syscall.RawConn, most int64) (n int64, err error
 }
 
 // copyOut copies to a descriptor until there is nothing to be read any more.
-func (e *streamEnd) copyOut(to syscall.RawConn) (n int64, err error) {
+func (e *streamEnd) copyOut(to *rawEnd) (n int64, err error) {
 	for {
 		if err = e.in.wait((*engine.Stream).HasBytes, (*engine.Stream).AwaitBytes); err != nil {
 			if err == io.EOF {
@@ -172,7 +144,7 @@ func (e *streamEnd) copyOut(to syscall.RawConn) (n int64, err error) {
 					if p, err = e.eng.There(copyMost); err != nil {
 						return
 					}
-					if k, failed = sys.WriteNow(fd, p); k > 0 {
+					if k, failed = to.writeNow(fd, p); k > 0 {
 						e.eng.Emptied(uint64(k))
 					}
 				})
@@ -238,6 +210,19 @@ func (e *streamEnd) copyOver(to *streamEnd) (n int64, err error) {
 	}
 }
 
+// now reports whether an attempt would not wait.
+func (h *streamHalf) now(try attempt) error {
+	if err := h.begin(); err != nil {
+		return err
+	}
+	defer h.lock.unlock()
+	_, err := try(h.end.eng, nil)
+	if err != nil && h.end.core.Closed.Load() {
+		return h.why()
+	}
+	return err
+}
+
 // wait is C1.
 func (h *streamHalf) wait(try attempt, late lateAttempt) error {
 	if err := h.begin(); err != nil {
@@ -256,7 +241,7 @@ func (h *streamHalf) wait(try attempt, late lateAttempt) error {
 
 // direct is C3: f is one attempt, n what came of it.
 func (h *streamHalf) direct(inZeroes func() bool, f func() (int, error), n *int) (err error) {
-	if !h.lock.now() {
+	if !h.lock.seize() {
 		return engine.ErrOver
 	}
 	defer h.lock.unlock()

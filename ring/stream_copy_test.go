@@ -9,8 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
@@ -179,6 +182,84 @@ func TestStreamEcho(t *testing.T) {
 	if !bytes.Equal(got, data) || err != nil {
 		t.Errorf("%d bytes came back, %v", len(got), err)
 	}
+}
+
+// At the end of what is copied nothing is waited for, and nothing fails: not where the ring is
+// full, nor where the peer has read all and is gone, nor after the deadline.
+func TestStreamCopyEndsWithItsSource(t *testing.T) {
+	data := someBytes(128)
+	name := filepath.Join(t.TempDir(), "f")
+	testproc.OK(t, os.WriteFile(name, data, 0o600))
+	copied := func(what string, d *ring.StreamConn, from io.Reader) chan error {
+		return blocked(func() error {
+			n, err := d.ReadFrom(from)
+			if n != int64(len(data)) {
+				t.Errorf("%s: %d bytes", what, n)
+			}
+			return err
+		})
+	}
+	f := testproc.Get(os.Open(name))(t)
+	defer f.Close()
+	d, a, _ := stream(t, len(data))
+	endsWith(t, "a file that fills the ring", copied("a file", d, f), nil)
+	testproc.OK(t, a.Close())
+	if n, err := d.ReadFrom(f); n != 0 || err != nil {
+		t.Errorf("nothing more, and nobody there: %d, %v", n, err)
+	}
+	testproc.Get(f.Seek(-1, io.SeekEnd))(t)
+	if n, err := d.ReadFrom(f); n != 0 || !errors.Is(err, syscall.EPIPE) {
+		t.Errorf("a byte more, and nobody there: %d, %v", n, err)
+	}
+	for what, then := range map[string]func(d, a *ring.StreamConn){
+		"the ring is full":     func(_, _ *ring.StreamConn) {},
+		"the peer is gone":     func(_, a *ring.StreamConn) { io.ReadFull(a, make([]byte, len(data))); a.Close() },
+		"the deadline is over": func(d, _ *ring.StreamConn) { d.SetWriteDeadline(time.Unix(1, 0)) },
+	} {
+		d, a, p := stream(t, len(data))
+		s, peer := sockets(t)
+		copying := copied(what, d, s)
+		testproc.Get(peer.Write(data))(t)
+		for p.Unread(true) < len(data) {
+			time.Sleep(100 * time.Microsecond)
+		}
+		then(d, a)
+		testproc.OK(t, peer.Close())
+		endsWith(t, what, copying, nil)
+	}
+}
+
+// A socket that may wait, since somebody has asked its file for the descriptor, holds up no
+// more than the call.
+func TestStreamCopyOfASocketThatWaits(t *testing.T) {
+	d, a, p := stream(t, 128)
+	s, peer := sockets(t)
+	f := testproc.Get(s.(*net.UnixConn).File())(t)
+	defer f.Close()
+	if flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFL, 0); err != nil || flags&unix.O_NONBLOCK != 0 {
+		t.Fatalf("the socket does not wait: %#x, %v", flags, err)
+	}
+	in := blocked(func() error { _, err := d.ReadFrom(s); return err })
+	out := blocked(func() error { _, err := d.WriteTo(s); return err })
+	writes(t, d, "between")
+	reads(t, a, "between")
+	full := blocked(func() error { // the socket
+		_, err := a.Write(make([]byte, 1<<20))
+		return err
+	})
+	for still, was := 0, -1; still < 20; time.Sleep(time.Millisecond) { // and the ring
+		if n := p.Unread(false); n == was && n == 128 {
+			still++
+		} else {
+			still, was = 0, n
+		}
+	}
+	closed := blocked(d.Close)
+	endsWith(t, "Close", closed, nil)
+	endsWith(t, "a Write to it", full, syscall.EPIPE)
+	testproc.OK(t, peer.Close())
+	endsWith(t, "WriteTo", out, net.ErrClosed)
+	endsWith(t, "ReadFrom", in, net.ErrClosed)
 }
 
 // What waits for a socket holds up neither Close nor another Write; deadlines end what waits

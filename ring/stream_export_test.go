@@ -118,6 +118,15 @@ func NewStreamPair(t testing.TB, r *shm.Region, buffer int) *StreamPair {
 	return p
 }
 
+// Unread is how much lies in the ring that the dialer writes, or the other.
+func (p *StreamPair) Unread(dialers bool) int {
+	way := uint64(512)
+	if dialers {
+		way = 256
+	}
+	return int(mem.Load64(p.Area.W64(way)) - mem.Load64(p.Area.W64(way+128)))
+}
+
 // join makes the two ends over memory that is dialled.
 func (p *StreamPair) join(t testing.TB, d, a *object.Core) (dialer, acceptor *StreamConn) {
 	t.Helper()

@@ -38,6 +38,16 @@ func (l *streamLock) init() { l.token = make(chan struct{}, 1) }
 // now takes the lock if nobody has it, and nobody waits.
 func (l *streamLock) now() bool { return l.word.CompareAndSwap(0, streamLocked) }
 
+// seize takes the lock if nobody has it, before those that wait.
+func (l *streamLock) seize() bool {
+	for w := l.word.Load(); w&streamLocked == 0; w = l.word.Load() {
+		if l.word.CompareAndSwap(w, w|streamLocked) {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *streamLock) unlock() {
 	if l.word.Add(^uint32(streamLocked-1)) != 0 {
 		l.leaveToken()

@@ -9,6 +9,23 @@ import (
 	"example.com/tandem/shm/shmtest"
 )
 
+// It is seized, if it is free, before one that waits, whose it is then.
+func TestStreamLockIsSeized(t *testing.T) {
+	var l streamLock
+	l.init()
+	l.word.Store(streamWaiting) // who waits has had the token, and is on its way
+	if !l.seize() {
+		t.Fatal("it is free")
+	}
+	if l.seize() {
+		t.Fatal("two have it")
+	}
+	l.unlock()
+	if w, n := l.word.Load(), len(l.token); w != streamWaiting || n != 1 {
+		t.Errorf("the word is %#x then, and there are %d tokens", w, n)
+	}
+}
+
 // Who takes the token and waits no more leaves it to the next.
 func TestStreamLockPassesOn(t *testing.T) {
 	h := &NewStreamPair(t, shmtest.Region(t), 128).Dialer.end.out

@@ -49,7 +49,8 @@ type Waitable interface{ WaitSource() object.Source }
 //
 // An error comes with -1: ctx's, with nothing ready; [ErrClosed], of a handle or a region
 // that this process has closed, before the call or while it waits, and the error names it;
-// [ErrCorrupt]; fs.ErrInvalid where there is nothing to wait for. A context that has ended makes no
+// [ErrCorrupt]; ring.ErrDirection of an end of a pipe at which nothing is received;
+// fs.ErrInvalid where there is nothing to wait for. A context that has ended makes no
 // attempt. An object that was removed is waited for like any other. The same object may be
 // there more than once.
 //

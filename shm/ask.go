@@ -242,6 +242,9 @@ func (a *attachment) lookAgain() {
 		}
 	}
 	if !first.IsZero() {
+		if first.Before(a.uses.rested) { // until then it would only set the alarm again
+			first = a.uses.rested
+		}
 		a.setAlarm(first)
 	}
 }

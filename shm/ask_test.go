@@ -145,6 +145,13 @@ func TestKeptHandleIsLookedForAgain(t *testing.T) {
 		}
 	}
 
+	noAlarm := func() {
+		if uses.alarm != nil {
+			uses.alarm.Stop()
+			uses.alarm = nil
+		}
+	}
+
 	c := closed("a") // as by a call that is about to end
 	i := c.Entry
 	await("a look", func() bool { return looks(i) > 0 })
@@ -157,6 +164,21 @@ func TestKeptHandleIsLookedForAgain(t *testing.T) {
 
 	c = closed("b")
 	i = c.Entry
+	await("the first look", func() bool { return looks(i) > 0 })
+	uses.mu.Lock() // the next is due, and the collector is to rest
+	rested := time.Now().Add(time.Hour)
+	uses.rested, uses.m[i].kept.again = rested, time.Now()
+	noAlarm()
+	uses.mu.Unlock()
+	r.a.tidy()
+	uses.mu.Lock()
+	if uses.alarm == nil || uses.due.Before(rested) {
+		t.Errorf("the alarm comes %v before the end of the rest", rested.Sub(uses.due))
+	}
+	uses.rested = time.Time{}
+	noAlarm()
+	uses.mu.Unlock()
+	r.a.tidy()
 	await("the last look", func() bool { return looks(i) == looksMost })
 	r.a.tidy()
 	uses.mu.Lock()

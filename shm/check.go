@@ -16,7 +16,7 @@ import (
 // Check verifies every structure of the region and returns all that is wrong
 // with it, as errors that wrap ErrCorrupt; nil if nothing is. It may run while
 // others work in the region. It takes no lock unless the directory keeps
-// changing, and then waits for it no longer than some seconds: a process that
+// changing, and then waits for it no longer than five seconds: a process that
 // was stopped while it changed the directory is an error that names it.
 //
 // A directory that a process left half changed when it died is repaired first,

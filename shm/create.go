@@ -38,7 +38,8 @@ func Create(name string, o *Options) (*Region, error) {
 
 // OpenOrCreate opens the region, or creates it with o where there is none.
 // Processes that race for it get the same one. An existing region's own size,
-// mode and limits win. Errors are those of [Open] and [Create], and a death in it
+// mode and limits win. Errors are those of [Open] and [Create], and syscall.EBUSY where for
+// ten seconds others have made the region and removed it in turn; a death in it
 // leaves what one in them leaves.
 func OpenOrCreate(name string, o *Options) (*Region, error) {
 	return named("shm.OpenOrCreate", name, o, openOrCreate)

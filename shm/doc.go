@@ -24,10 +24,21 @@
 // Slice whose Data was called is in use for as long as the process has the region
 // open: nothing can tell whether somebody still has the memory.
 //
+// # Opening objects
+//
+// Every OpenX waits while another process makes or removes an object, which is for
+// microseconds, or as long as that process is stopped in it; and where there is no room, for
+// two seconds at most (see Room). No context ends it. ErrMismatch says that what is there is
+// another than is asked for, [ErrNoSpace] that there is no room, [ErrClosed] that the region
+// is closed, fs.ErrPermission that it was opened ReadOnly, fs.ErrInvalid that the name cannot
+// be one, fs.ErrNotExist that there is none ([Region.Existing]), and syscall.EBUSY that a
+// collection of garbage was in the way a thousand times. A process that dies in one leaves no
+// object, or a whole one.
+//
 // # Waiting for several
 //
 // [WaitAny] waits until one of several things is ready, of any kinds and regions: events,
-// semaphores, queues, subscribers, children. It takes none of them.
+// semaphores, queues, SPSCs, ends of pipes, subscribers, children. It takes none of them.
 //
 // # Participants
 //

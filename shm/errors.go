@@ -9,12 +9,13 @@ import (
 	"example.com/tandem/internal/region"
 )
 
-// What a caller can act on. Every error of this module, but for a
-// *proc.ExitError, is an *Error that wraps one of these, or one of package fs,
-// io, context or syscall; compare with errors.Is. The text around it has what
+// What a caller can act on. Every error of this module is an *Error that wraps one of
+// these, or one of package fs, io, context or syscall, but for a *proc.ExitError, several
+// that sync.With and proc.WaitAll join, and those of a listener and of a connection, which
+// are package net's; compare with errors.Is. The text around it has what
 // was tried, and both values where two differ.
 var (
-	// ErrClosed is what every handle returns once this process has closed the
+	// ErrClosed is what every handle returns once this process has closed it, or the
 	// region, and what a call that was blocked in it returns.
 	ErrClosed = object.ErrClosed
 
@@ -36,7 +37,8 @@ var (
 	ErrCorrupt = engine.ErrCorrupt
 
 	// ErrNoSpace says that the region or its file system is full; the text says
-	// how much was needed and how much is free in both.
+	// how much was needed and how much is free in both. So it does of what is larger
+	// than any region's, and then says what is asked for.
 	ErrNoSpace = errors.New("no space")
 
 	// ErrTooManyParticipants says that as many processes are attached as the
@@ -52,7 +54,8 @@ var (
 	// caller does not hold what it asked for.
 	ErrOwnerDied = engine.ErrOwnerDied
 
-	// ErrNotOwner says that another process holds what this one wanted to give up.
+	// ErrNotOwner says that another process, or another Holder of this one, holds what was
+	// to be given up.
 	ErrNotOwner = engine.ErrNotOwner
 
 	// ErrNotLocked says that nobody holds what was to be given up.

@@ -42,7 +42,8 @@ import (
 //
 // Whoever puts something there sees to it, and reclaim does whenever it runs: also after
 // the recovery of a dead one, which may have put something there, and died. One that leaves
-// the region and had it to see to clears the shelf before it reclaims. So after two turns
+// the region and has ever put something there clears the shelf before it reclaims: of a V3
+// that comes after the Close nothing comes. So after two turns
 // without a connection nothing is kept; a death between V1 and V2 leaves to recovery what
 // every death between the last bit and its reclaim does. Between G1 and G7 a death leaves an
 // entry that repair makes Removed, or that is Free, and its memory in no entry.
@@ -54,6 +55,7 @@ import (
 // them, as it could when they were written. Its peers are no others: W = R = 0 hides from
 // Read what lies there.
 type shelf struct {
+	used   atomic.Bool  // this process has put something there
 	seenTo atomic.Bool  // a turn is going to come
 	before region.Shelf // as it was in the last turn; the turn's own
 	faster int          // of tests: so many times as fast, if not 0
@@ -69,6 +71,7 @@ func (a *attachment) shelve(i uint32, gen uint64) {
 	if a.Opened(i) { // V1
 		return
 	}
+	a.shelf.used.Store(true)
 	word := region.ShelfWord(i, gen)
 	for k := range region.ShelfPlaces {
 		if at := a.ShelfPlace(k); mem.Load64(at) == 0 && mem.CAS64(at, 0, word) { // V2

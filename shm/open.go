@@ -26,7 +26,7 @@ import (
 // not enough.
 //
 // Open blocks while it recovers the dead that no living process is recovering,
-// and where all places are taken ([ErrTooManyParticipants]) for some seconds;
+// and where all places are taken ([ErrTooManyParticipants]) for five seconds;
 // and while this process's own Close of the region is under way. A process that
 // dies in it is recovered by the others, or by the next that comes.
 //
@@ -159,9 +159,11 @@ func examine(f *os.File, st sys.FileStat, o *Options) (region.Header, error) {
 }
 
 // OpenFile attaches to the region in f, a descriptor that came from another
-// process (Region.File); f stays the caller's, and may be closed at once. The
-// checks are those of Open. f must be open for reading and writing, unless
-// Options.ReadOnly is set.
+// process (Region.File); f stays the caller's, and may be closed at once. It checks,
+// blocks and fails as [Open] does, and leaves what that leaves when the process dies in it.
+// f must be open for reading and writing, unless Options.ReadOnly is set: else
+// fs.ErrPermission. fs.ErrInvalid of nil; fs.ErrNotExist of an ephemeral region that has
+// ended.
 func OpenFile(f *os.File, o *Options) (*Region, error) {
 	const op = "shm.OpenFile"
 	if !sys.Supported {

@@ -100,7 +100,7 @@ const leaverWait = 10 * time.Millisecond
 // big object perhaps, that one is told that the lock was wanted, and collects
 // when it unlocks it.
 func (w words) reclaimLeaving(a *attachment) {
-	if a.shelf.seenTo.Load() {
+	if a.shelf.used.Load() || a.shelf.seenTo.Load() {
 		w.ClearShelf()
 	}
 	if !w.toReclaim() {

@@ -30,8 +30,8 @@ type Region struct {
 	closed   *atomic.Bool // this handle's
 }
 
-// Error is the type of every error of this module's packages: what was tried, on
-// which region and object, and what came of it.
+// Error is the type of this module's errors (all but those that [ErrClosed] and its
+// neighbours name): what was tried, on which region and object, and what came of it.
 //
 //	type Error struct {
 //		Op     string // "shm.Open", "mutex.Lock"

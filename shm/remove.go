@@ -14,7 +14,7 @@ import (
 // regions only: anything else is ErrNotRegion. A damaged region, or one of
 // another layout version, is one still.
 //
-// It waits, some seconds at most, for another process that is removing the
+// It waits, ten seconds at most, for another process that is removing the
 // region: EBUSY then. A process that dies in it has removed the name or has not.
 // fs.ErrNotExist, fs.ErrPermission.
 func Remove(name string) error {

@@ -15,13 +15,18 @@ import (
 
 func connSpec() object.Spec { return sizedSpec("conn", bigObject) }
 
-// shelver: path. Makes and closes what has no name, and closes the region when it is told to.
+// shelver: path, whether it sees to the shelf. Makes and closes what has no name, and closes
+// the region when it is told to.
 var shelver = testproc.Role("shelver", func(args []string) {
 	r, err := Open(args[0], nil)
 	testproc.Must(err)
 	c, err := r.a.MakeUnnamed(connSpec())
 	testproc.Must(err)
+	r.a.shelf.seenTo.Store(args[1] == "unseen") // so the Close comes before V3
 	r.a.CloseUnnamed(c, false)
+	if args[1] == "unseen" {
+		r.a.shelf.seenTo.Store(false)
+	}
 	testproc.Say("left")
 	if _, ok := testproc.Hear(); ok {
 		testproc.Must(r.Close())
@@ -130,12 +135,12 @@ func TestShelfOfACrowd(t *testing.T) {
 
 // Who has left something there may be gone before its time.
 func TestShelfOfTheGone(t *testing.T) {
-	for _, end := range []string{"killed", "closed"} {
+	for _, end := range []string{"killed", "closed", "unseen"} {
 		t.Run(end, func(t *testing.T) {
 			r, path := newRegion(t, &Options{Size: 128 << 20})
 			empty := blocks(t, path)
 			r.a.shelf.faster = 20
-			c := shelver.Start(t, path)
+			c := shelver.Start(t, path, end)
 			c.Expect("left")
 			if n := blocks(t, path); n < empty+bigObject {
 				t.Errorf("the file takes %d bytes, %d without what is kept", n, empty)

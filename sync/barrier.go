@@ -59,8 +59,8 @@ type BarrierOptions struct {
 // OpenBarrier finds the barrier called name in r, or makes it, for so many
 // parties: 1 to 1,048,576, else fs.ErrInvalid. With 0 it takes the barrier that
 // is there, however many its parties are; fs.ErrNotExist if there is none.
-// Another number than the barrier's is shm.ErrMismatch. It blocks only while
-// another process changes the region's directory.
+// Another number than the barrier's is shm.ErrMismatch. It blocks, and
+// fails, as every OpenX does: see package shm.
 func OpenBarrier(r *shm.Region, name string, parties int, o *BarrierOptions) (*Barrier, error) {
 	b := new(Barrier)
 	if err := b.open(r, name, parties); err != nil {

@@ -47,8 +47,7 @@ type Cond struct {
 // its lock: a *Mutex, or a *Holder, which Wait gives up to its full depth and
 // takes back; or nil: a reentrant lock of the Cond's own, see Holder. Another
 // lock than it was made with is shm.ErrMismatch, and another kind of lock
-// fs.ErrInvalid. It blocks only while another process changes the region's
-// directory.
+// fs.ErrInvalid. It blocks, and fails, as every OpenX does: see package shm.
 func OpenCond(r *shm.Region, name string, l Lock) (*Cond, error) {
 	c := new(Cond)
 	field, err := c.bring(r, name, l)

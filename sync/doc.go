@@ -36,8 +36,8 @@
 //		mu.MarkConsistent()
 //	}
 //
-// or, once and for all in a process, OnOwnerDied names a function that does
-// so. To close a region with a lock held is to die with it. To close a handle
+// or, once for a handle, OnOwnerDied names a function that does so; another handle
+// of the process needs its own, and one that arrives in a child. To close a region with a lock held is to die with it. To close a handle
 // with a lock held is not: the process still holds it, and unlocks it through
 // another handle.
 //
@@ -77,8 +77,8 @@
 //
 // # Handles
 //
-// A handle may be used by any number of goroutines, and may be an argument of a
-// child ([Mutex.MarshalBinary]). [Mutex.Close] ends a handle and nothing else;
+// A handle may be used by any number of goroutines (a Holder by one at a time), and may be
+// an argument of a child ([Mutex.MarshalBinary]). [Mutex.Close] ends a handle and nothing else;
 // what is said there holds for every type.
 //
 // # Who is next

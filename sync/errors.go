@@ -15,8 +15,8 @@ var (
 	// caller does not hold the lock.
 	ErrOwnerDied = shm.ErrOwnerDied
 
-	// ErrNotOwner says that another process holds the lock that was to be
-	// unlocked. Nothing has changed.
+	// ErrNotOwner says that another process, or another Holder of this one, holds the lock
+	// that was to be unlocked. Nothing has changed.
 	ErrNotOwner = shm.ErrNotOwner
 
 	// ErrNotLocked says that nobody holds the lock that was to be unlocked.

@@ -24,8 +24,8 @@ type Event struct {
 	ev engine.Event
 }
 
-// OpenEvent finds the event called name in r, or makes it, not set. It blocks
-// only while another process changes the region's directory.
+// OpenEvent finds the event called name in r, or makes it, not set. It blocks, and
+// fails, as every OpenX does: see package shm.
 func OpenEvent(r *shm.Region, name string) (*Event, error) {
 	e := new(Event)
 	if err := e.open(r, name); err != nil {

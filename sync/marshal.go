@@ -4,7 +4,8 @@ import "example.com/tandem/internal/engine"
 
 // MarshalBinary makes the handle an argument of a child. It travels as the id and
 // the file of its region and the name and generation of its object; nothing is
-// locked or held by it. It does not block. [shm.ErrClosed] after Close.
+// locked or held by it, and the answer of [Mutex.OnOwnerDied] stays here. It does not block.
+// [shm.ErrClosed] after Close.
 func (m *Mutex) MarshalBinary() ([]byte, error) { return m.marshal("mutex.MarshalBinary") }
 
 // UnmarshalBinary opens the mutex that another process's handle was on. Its region

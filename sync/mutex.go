@@ -30,8 +30,8 @@ type Mutex struct {
 	answer answer
 }
 
-// OpenMutex finds the mutex called name in r, or makes it, unlocked. It blocks
-// only while another process changes the region's directory.
+// OpenMutex finds the mutex called name in r, or makes it, unlocked. It blocks, and
+// fails, as every OpenX does: see package shm.
 func OpenMutex(r *shm.Region, name string) (*Mutex, error) {
 	m := new(Mutex)
 	if err := m.open(r, name); err != nil {
@@ -144,7 +144,7 @@ func (m *Mutex) MarkConsistent() error {
 
 // OnOwnerDied gives this handle an answer to ErrOwnerDied: a Lock or TryLock
 // through it that finds the mutex abandoned takes it and calls repair, with
-// the caller's context. If repair returns nil the mutex is consistent and
+// the caller's context (of a TryLock, context.Background()). If repair returns nil the mutex is consistent and
 // Lock returns, nil and with the mutex held. If it fails, or panics, the mutex
 // is unlocked and left abandoned, and Lock returns ErrOwnerDied with repair's
 // error. repair does not lock, unlock or mark the mutex. nil takes the answer

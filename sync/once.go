@@ -26,8 +26,8 @@ type Once struct {
 	done atomic.Pointer[atomic.Bool] // closed, if this handle has seen, in the region, that it is done: for good
 }
 
-// OpenOnce finds the once called name in r, or makes it, not done. It blocks
-// only while another process changes the region's directory.
+// OpenOnce finds the once called name in r, or makes it, not done. It blocks, and
+// fails, as every OpenX does: see package shm.
 func OpenOnce(r *shm.Region, name string) (*Once, error) {
 	o := new(Once)
 	if err := o.open(r, name); err != nil {

@@ -27,8 +27,7 @@ type RMutex struct {
 }
 
 // OpenRMutex finds the reentrant mutex called name in r, or makes it,
-// unlocked. It blocks only while another process changes the region's
-// directory.
+// unlocked. It blocks, and fails, as every OpenX does: see package shm.
 func OpenRMutex(r *shm.Region, name string) (*RMutex, error) {
 	m := new(RMutex)
 	if err := m.open(r, name); err != nil {

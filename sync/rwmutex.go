@@ -43,8 +43,7 @@ type RWMutex struct {
 }
 
 // OpenRWMutex finds the reader/writer lock called name in r, or makes it,
-// unlocked. It blocks only while another process changes the region's
-// directory.
+// unlocked. It blocks, and fails, as every OpenX does: see package shm.
 func OpenRWMutex(r *shm.Region, name string) (*RWMutex, error) {
 	m := new(RWMutex)
 	if err := m.open(r, name); err != nil {
@@ -94,8 +93,9 @@ func (m *RWMutex) lock(ctx context.Context) error {
 }
 
 // TryLock locks for writing if nobody reads or writes, and reports whether it
-// did. It does not block. An error, with false, is Lock's. Of calls of TryLock and
-// TryRLock that meet each other, and nobody else, one is true.
+// did. It does not block, but in a repair that [RWMutex.OnOwnerDied] gave. An error, with
+// false, is Lock's. Of calls of TryLock and TryRLock that meet each other, and nobody else,
+// one is true.
 func (m *RWMutex) TryLock() (bool, error) {
 	ctx := context.Background()
 	err := m.readyNow()
@@ -147,7 +147,8 @@ func (m *RWMutex) MarkConsistent() error {
 
 // OnOwnerDied gives this handle an answer to ErrOwnerDied: whichever Lock,
 // TryLock, RLock or TryRLock through it finds the lock abandoned locks it for
-// writing and calls repair, with the caller's context. If repair returns nil
+// writing and calls repair, with the caller's context (of TryLock and TryRLock,
+// context.Background()). If repair returns nil
 // the lock is consistent, and the call goes on as if nothing had been. If it
 // fails, or panics, the lock is unlocked and left abandoned, and the call
 // returns ErrOwnerDied with repair's error. repair does not lock, unlock or
@@ -225,8 +226,8 @@ func (m *RWMutex) rlock(ctx context.Context) error {
 }
 
 // TryRLock locks for reading if nobody writes or waits to, and reports whether
-// it did. It does not block. An error, with false, is RLock's. Where it meets TryLock
-// see there.
+// it did. It does not block, but in a repair that [RWMutex.OnOwnerDied] gave. An error,
+// with false, is RLock's. Where it meets TryLock see there.
 func (m *RWMutex) TryRLock() (bool, error) {
 	ctx := context.Background()
 	err := m.readyNow()

@@ -39,8 +39,8 @@ type Semaphore struct{ permits }
 
 // OpenSemaphore finds the semaphore called name in r, or makes it with initial
 // permits, 0 to 16,777,215. initial is of no meaning for one that is there,
-// and -1 takes what is there, or is fs.ErrNotExist. It blocks only while
-// another process changes the region's directory.
+// and -1 takes what is there, or is fs.ErrNotExist. It blocks, and
+// fails, as every OpenX does: see package shm.
 func OpenSemaphore(r *shm.Region, name string, initial int) (*Semaphore, error) {
 	s := new(Semaphore)
 	if err := s.open(r, "sync.OpenSemaphore", engine.KindSemaphore, name, initial); err != nil {
@@ -74,8 +74,7 @@ type BoundedSemaphore struct{ permits }
 // OpenBoundedSemaphore finds the bounded semaphore called name in r, or makes
 // it with initial permits, 0 to 16,777,215, which is then its bound. initial
 // is of no meaning for one that is there, and -1 takes what is there, or is
-// fs.ErrNotExist. It blocks only while another process changes the region's
-// directory.
+// fs.ErrNotExist. It blocks, and fails, as every OpenX does: see package shm.
 func OpenBoundedSemaphore(r *shm.Region, name string, initial int) (*BoundedSemaphore, error) {
 	s := new(BoundedSemaphore)
 	if err := s.open(r, "sync.OpenBoundedSemaphore", engine.KindBoundedSemaphore, name, initial); err != nil {

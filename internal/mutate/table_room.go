@@ -62,4 +62,8 @@ var roomMutations = []mutation{
 		promise: "a context ends a wait for room", pkg: "./shm", run: "TestUntilForRoom$"},
 	{file: "ring/dial.go", from: "	s.Until = ctx\n", to: "",
 		promise: "Dial waits no longer than its context lasts", pkg: "./ring", run: "TestDialBehindStopped$"},
+	{file: "shm/ask.go", from: "if first.Before(a.uses.rested) {", to: "if false {",
+		promise: "who rests sets no alarm that is due", pkg: "./shm", run: "TestKeptHandleIsLookedForAgain$"},
+	{file: "shm/object_shelf.go", from: "	a.shelf.used.Store(true)\n", to: "",
+		promise: "what was put there when the region was closed goes back", pkg: "./shm", run: "TestShelfOfTheGone/unseen$"},
 }

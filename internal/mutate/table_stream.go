@@ -75,7 +75,7 @@ var streamMutations = []mutation{
 	{file: "shm/reclaim.go", from: "	a.seeToShelf()\n", to: "",
 		promise: "what one has left who was killed then goes back, too",
 		pkg:     "./shm", run: "TestShelfOfTheGone$/killed"},
-	{file: "shm/reclaim.go", from: "	if a.shelf.seenTo.Load() {\n		w.ClearShelf()\n	}\n", to: "",
+	{file: "shm/reclaim.go", from: "	if a.shelf.used.Load() || a.shelf.seenTo.Load() {\n		w.ClearShelf()\n	}\n", to: "",
 		promise: "and what one has left who then leaves",
 		pkg:     "./shm", run: "TestShelfOfTheGone$/closed"},
 	{file: "shm/object.go", from: "		a.ClearShelf()\n", to: "",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -119,11 +120,42 @@ func ID(f *os.File) (FileID, error) {
 	return FileID{uint64(st.Dev), st.Ino}, nil
 }
 
-// ReadNow is read(2) of a descriptor that does not wait: EAGAIN where it would.
-func ReadNow(fd uintptr, p []byte) (n int, err error) { return insist(unix.Read, fd, p) }
-
-// WriteNow is write(2) of such a one.
+// ReadNow is read(2) of a file, and WriteNow write(2): they wait for no more than a disk.
+func ReadNow(fd uintptr, p []byte) (n int, err error)  { return insist(unix.Read, fd, p) }
 func WriteNow(fd uintptr, p []byte) (n int, err error) { return insist(unix.Write, fd, p) }
+
+// PeekNow is ReadNow that takes nothing.
+func PeekNow(fd uintptr, p []byte) (n int, err error) {
+	at, err := unix.Seek(int(fd), 0, unix.SEEK_CUR)
+	if err != nil {
+		return 0, err
+	}
+	return insist(func(fd int, p []byte) (int, error) { return unix.Pread(fd, p, at) }, fd, p)
+}
+
+// RecvNow is recv(2) of a socket, SendNow send(2), RecvPeekNow one that takes nothing. None
+// waits, EAGAIN where it would, whether the descriptor may wait or not: that is a matter of
+// all descriptors of the socket, and File.Fd, of any, changes it.
+func RecvNow(fd uintptr, p []byte) (n int, err error) {
+	return insist(transfer(unix.SYS_RECVFROM, 0), fd, p)
+}
+func SendNow(fd uintptr, p []byte) (n int, err error) {
+	return insist(transfer(unix.SYS_SENDTO, unix.MSG_NOSIGNAL), fd, p)
+}
+func RecvPeekNow(fd uintptr, p []byte) (n int, err error) {
+	return insist(transfer(unix.SYS_RECVFROM, unix.MSG_PEEK), fd, p)
+}
+
+func transfer(call, flags uintptr) func(int, []byte) (int, error) {
+	return func(fd int, p []byte) (int, error) {
+		at := unsafe.SliceData(p)
+		n, _, e := unix.Syscall6(call, uintptr(fd), uintptr(unsafe.Pointer(at)), uintptr(len(p)), flags|unix.MSG_DONTWAIT, 0, 0)
+		if e != 0 {
+			return 0, e
+		}
+		return int(n), nil
+	}
+}
 
 func insist(f func(int, []byte) (int, error), fd uintptr, p []byte) (n int, err error) {
 	for {

@@ -52,8 +52,12 @@ func FreeInodes(string) (free, limit uint64, err error) {
 func Reopen(f *os.File, writable bool) (*os.File, error) {
 	return nil, errors.ErrUnsupported
 }
-func ReadNow(fd uintptr, p []byte) (int, error)  { return 0, errors.ErrUnsupported }
-func WriteNow(fd uintptr, p []byte) (int, error) { return 0, errors.ErrUnsupported }
+func ReadNow(fd uintptr, p []byte) (int, error)     { return 0, errors.ErrUnsupported }
+func WriteNow(fd uintptr, p []byte) (int, error)    { return 0, errors.ErrUnsupported }
+func PeekNow(fd uintptr, p []byte) (int, error)     { return 0, errors.ErrUnsupported }
+func RecvNow(fd uintptr, p []byte) (int, error)     { return 0, errors.ErrUnsupported }
+func SendNow(fd uintptr, p []byte) (int, error)     { return 0, errors.ErrUnsupported }
+func RecvPeekNow(fd uintptr, p []byte) (int, error) { return 0, errors.ErrUnsupported }
 
 // futex_linux.go
 

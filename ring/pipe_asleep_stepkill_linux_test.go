@@ -233,9 +233,7 @@ func takeLetters(p *pipePlay) {
 func sendLetters(p *pipePlay) {
 	p.send(ring.Right)
 	p.until("a letter lies there", func() bool { sent, received := p.letters(ring.Right); return sent == received })
-	if p.peers[0].Note() > 0 {
-		p.peers[0].Asleep()
-	}
+	p.peers[0].Asleep() // again, or still, where the victim had it
 	p.send(ring.Right)
 }
 

@@ -212,20 +212,23 @@ func TestStreamCopyEndsWithItsSource(t *testing.T) {
 		t.Errorf("a byte more, and nobody there: %d, %v", n, err)
 	}
 	for what, then := range map[string]func(d, a *ring.StreamConn){
-		"the ring is full":     func(_, _ *ring.StreamConn) {},
+		"nothing else happens": func(_, _ *ring.StreamConn) {},
 		"the peer is gone":     func(_, a *ring.StreamConn) { io.ReadFull(a, make([]byte, len(data))); a.Close() },
 		"the deadline is over": func(d, _ *ring.StreamConn) { d.SetWriteDeadline(time.Unix(1, 0)) },
 	} {
-		d, a, p := stream(t, len(data))
-		s, peer := sockets(t)
-		copying := copied(what, d, s)
-		testproc.Get(peer.Write(data))(t)
-		for p.Unread(true) < len(data) {
-			time.Sleep(100 * time.Microsecond)
+		for _, buffer := range []int{len(data), 2 * len(data)} {
+			d, a, p := stream(t, buffer)
+			s, peer := sockets(t)
+			copying := copied(what, d, s)
+			testproc.Get(peer.Write(data))(t)
+			for p.Unread(true) < len(data) {
+				time.Sleep(100 * time.Microsecond)
+			}
+			time.Sleep(time.Millisecond) // it waits for the socket
+			then(d, a)
+			testproc.OK(t, peer.Close())
+			endsWith(t, what, copying, nil)
 		}
-		then(d, a)
-		testproc.OK(t, peer.Close())
-		endsWith(t, what, copying, nil)
 	}
 }
 

@@ -27,10 +27,14 @@ func LockStream(c *StreamConn) (unlock func()) {
 	return c.end.in.lock.unlock
 }
 
-// SpinWatch has Reads spin for a second, so that who watches goes on to.
+// SpinWatch has Reads spin, so that who watches goes on to.
 func SpinWatch(t testing.TB) {
+	watch.spin.SetEver(2 * testproc.Patience)
 	watch.spin.SetMode(wait.Spin)
-	t.Cleanup(func() { watch.spin.SetMode(wait.Adaptive) })
+	t.Cleanup(func() {
+		watch.spin.SetMode(wait.Adaptive)
+		watch.spin.SetEver(0)
+	})
 }
 
 // Watching is whether somebody watches, and how many Reads are parked.

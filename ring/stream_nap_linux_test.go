@@ -99,10 +99,11 @@ func trusting(t *testing.T) (d, a *ring.StreamConn) {
 }
 
 func TestStreamAskedBefore(t *testing.T) {
-	d, _ := trusting(t)
+	d, a := trusting(t)
 	ring.NoTicks(t)
 	endsWith(t, "who has asked", blocked(func() error { ring.NapAsked(d); return nil }), nil)
 	awaitWatch(t, false, 0)
+	reads(t, a, "?")
 }
 
 // Its own Write ends a nap: then it watches, or is as one who is parked, who may.

@@ -77,7 +77,7 @@ var asker = testproc.Role("asker", func(args []string) {
 		},
 		"speak": func(string) { // in turn, at each that is not lost
 			lost := map[int]bool{} // those of which names
-			for range 100 {
+			for range 20 {
 				for i, c := range held {
 					if name := i % len(names); !lost[name] && lostOrUsed(speaksOnce(c)) == "lost" {
 						lost[name] = true
@@ -135,7 +135,7 @@ func leavesNothing(t *testing.T, c *testproc.Child, goroutines, threads int) {
 		c.Say("?")
 		g := testproc.Get(strconv.Atoi(c.Line()))(t)
 		m := len(testproc.Threads(c.PID()))
-		if g <= goroutines && m <= threads+4 { // the runtime starts some of its own
+		if g <= goroutines && m <= threads+20 { // the runtime starts some of its own
 			return
 		}
 		if ctx.Err() != nil {

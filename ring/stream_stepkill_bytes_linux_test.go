@@ -98,10 +98,12 @@ func (p *survivor) sleeps(call func() error) {
 		n := 0
 		for _, o := range testproc.Get(p.r.Snapshot())(p.t).Streams {
 			for _, w := range o.Waits {
-				n += w.N
+				if w.PID == os.Getpid() {
+					n += w.N
+				}
 			}
 		}
-		if n >= p.waiting || p.ctx.Err() != nil {
+		if n+len(p.asleep) >= p.waiting || p.ctx.Err() != nil { // or it needed not wait
 			return
 		}
 		time.Sleep(100 * time.Microsecond)

@@ -43,6 +43,7 @@ type Spinner struct {
 	waits atomic.Uint32
 	rare  atomic.Int32 // with few processors: how often spinProbe is doubled
 	all   bool
+	ever  atomic.Int64 // of tests: instead of spinEver, if not 0
 }
 
 const vainMost = 1 << 10
@@ -59,6 +60,20 @@ func NewSpinner(m Mode) *Spinner {
 // would end late that another must end, on another processor. It is called before the
 // first wait.
 func (s *Spinner) ForAll() { s.all = true }
+
+// SetEver has a spin of mode Spin last for d, and be hopeful; 0: as always. For tests of what
+// comes while one spins.
+func (s *Spinner) SetEver(d time.Duration) {
+	s.ever.Store(int64(d))
+	s.vain.Store(0)
+}
+
+func (s *Spinner) forEver() time.Duration {
+	if d := s.ever.Load(); d != 0 {
+		return time.Duration(d)
+	}
+	return spinEver
+}
 
 // SetMode changes the mode of the waits that begin from now on.
 func (s *Spinner) SetMode(m Mode) { s.mode.Store(int32(m)) }
@@ -100,7 +115,7 @@ func (s *Spinner) budget() (d time.Duration, tells bool) {
 	hopeful := s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%(spinProbe<<s.rare.Load()) == 0
 	switch {
 	case mode == Spin && (many || hopeful):
-		return spinEver, true
+		return s.forEver(), true
 	case mode == Spin || hopeful:
 		return spinMost, true
 	case many:
@@ -299,7 +314,7 @@ func (w *Waiter) SpinFrom(since int64) {
 	if mode := p.of.Mode(); p.state == spinFresh && mode != Sleep {
 		p.state, p.tells, p.budget = spinOn, false, int64(spinMost)
 		if mode == Spin {
-			p.budget = int64(spinEver)
+			p.budget = int64(p.of.forEver())
 		}
 		p.paused, p.clock = 0, mem.PerMicro
 		p.start, p.checks = since, since+int64(spinCheck)

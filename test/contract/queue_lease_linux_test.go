@@ -1,9 +1,12 @@
 package contract_test
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/internal/testproc/actor"
 )
 
@@ -168,8 +171,17 @@ func TestQueueDone(t *testing.T) {
 				a.Expect("ok", "queue.join", q)
 				a.Expect("0", "queue.len", q)
 				a.Expect("ok", "queue.shutdown", q)
+				var got []int
 				for _, c := range gets {
-					c.Answer()
+					for _, n := range strings.Fields(strings.Trim(c.Answer(), "[]")) {
+						got = append(got, testproc.Get(strconv.Atoi(n))(t))
+					}
+				}
+				slices.Sort(got)
+				for i, n := range got {
+					if n != i+1 || len(got) != 40 {
+						t.Fatalf("%s: the workers got %v", q, got)
+					}
 				}
 				a.Expect("ok", "queue.join", q)
 			}

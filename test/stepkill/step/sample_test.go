@@ -116,7 +116,7 @@ func TestBides(t *testing.T) {
 		w := mustWords(t, s.Dir)
 		d := s.Die(nil)
 		seen[[2]uint32{w[0].Load(), w[1].Load()}]++
-		if d.Instructions > 2000 {
+		if d.Instructions > 100_000 { // it would be more than a million
 			t.Errorf("died %v", d)
 		}
 	})

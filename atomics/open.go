@@ -117,7 +117,7 @@ func (q request) spec(t *plain.Type) object.Spec {
 				size, ok = engine.WideSize(uint64(q.n), uint64(t.Size), participants)
 			}
 			if !ok {
-				return nil, 0, nil, fmt.Errorf("%d elements of %d bytes: %w", q.n, t.Size, shm.ErrNoSpace)
+				return nil, 0, nil, fmt.Errorf("%d elements of %d bytes, more than any region holds: %w", q.n, t.Size, shm.ErrNoSpace)
 			}
 			return fields, size, func(a mem.Area) { q.init(a, t, participants) }, nil
 		}}

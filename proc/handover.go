@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"reflect"
 
@@ -57,7 +58,7 @@ func writeHandover(f *os.File, h *head, arg []byte) error {
 		return err
 	}
 	if len(b) > maxHeadLength {
-		return fmt.Errorf("names and regions take %d bytes, at most %d can be handed on", len(b), maxHeadLength)
+		return fmt.Errorf("names and regions take %d bytes, at most %d can be handed on: %w", len(b), maxHeadLength, fs.ErrInvalid)
 	}
 	var fixed [headAt]byte
 	binary.LittleEndian.PutUint64(fixed[headLengthAt:], uint64(len(b)))

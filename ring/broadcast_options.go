@@ -125,7 +125,7 @@ func (o *BroadcastOptions) spec(name string, t reflect.Type) (s object.Spec, f f
 			}
 			c := made.config(f, int(t.Size()), participants)
 			if c.Size() == 0 {
-				return nil, 0, nil, fmt.Errorf("capacity %d, messages of %d bytes: %w", made.Capacity, c.MaxMessage, shm.ErrNoSpace)
+				return nil, 0, nil, fmt.Errorf("capacity %d, buffer %d, messages of %d bytes, more than any region holds: %w", made.Capacity, made.Buffer, c.MaxMessage, shm.ErrNoSpace)
 			}
 			return made.fields(f, text, codec), c.Size(), c.Init, nil
 		}}, f, nil

@@ -81,7 +81,7 @@ func (o ListenOptions) spec(name string) object.Spec {
 			o := o.whole()
 			c := engine.ListenerConfig{Backlog: o.Backlog, Rows: participants}
 			if c.Size() == 0 {
-				return nil, 0, nil, fmt.Errorf("backlog %d: %w", o.Backlog, shm.ErrNoSpace)
+				return nil, 0, nil, fmt.Errorf("backlog %d, more than any region holds: %w", o.Backlog, shm.ErrNoSpace)
 			}
 			return []object.Field{{Name: fieldBuffer, Value: strconv.Itoa(o.Buffer)}, {Name: fieldBacklog, Value: strconv.Itoa(o.Backlog)}},
 				c.Size(), c.Init, nil

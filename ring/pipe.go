@@ -51,7 +51,6 @@ const opOpenPipe = "ring.OpenPipe"
 
 var (
 	errNoConn   = fmt.Errorf("the handle was not made by OpenPipe: %w", fs.ErrInvalid)
-	errEndGone  = fmt.Errorf("%w: %w", engine.ErrPeerGone, syscall.EPIPE)
 	errPeerGone = fmt.Errorf("the other end is gone: %w", syscall.EPIPE)
 )
 
@@ -85,7 +84,7 @@ func OpenPipe[T any](r *shm.Region, name string, end End, o *PipeOptions) (c *Co
 			}
 			c, err = newConn[T](core, f, end, *o)
 			if err == engine.ErrPeerGone {
-				over, err = engine.PipeOver(core.Area), errEndGone
+				over, err = engine.PipeOver(core.Area), fmt.Errorf("the %v end is gone: %w", end, syscall.EPIPE)
 			}
 			return err
 		})

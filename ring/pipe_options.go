@@ -119,7 +119,7 @@ func (o *PipeOptions) spec(name string, end End, t reflect.Type) (s object.Spec,
 			}
 			c := engine.PipeConfig{Buffer: made.Buffer, Duplex: made.Direction == Duplex, Participants: participants}
 			if c.Size() == 0 {
-				return nil, 0, nil, fmt.Errorf("buffer %d: %w", made.Buffer, shm.ErrNoSpace)
+				return nil, 0, nil, fmt.Errorf("buffer %d, more than any region holds: %w", made.Buffer, shm.ErrNoSpace)
 			}
 			return made.fields(text, codec), c.Size(), c.Init, nil
 		}}, f, nil

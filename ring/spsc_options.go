@@ -56,7 +56,7 @@ func (o *SPSCOptions) spec(name string, t reflect.Type) (s object.Spec, err erro
 			}
 			c := engine.SPSCConfig{Slots: made, Room: int(t.Size())}
 			if c.Size() == 0 {
-				return nil, 0, nil, fmt.Errorf("capacity %d, messages of %d bytes: %w", made, c.Room, shm.ErrNoSpace)
+				return nil, 0, nil, fmt.Errorf("capacity %d, messages of %d bytes, more than any region holds: %w", made, c.Room, shm.ErrNoSpace)
 			}
 			return fields(made), c.Size(), c.Init, nil
 		}}, nil

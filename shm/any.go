@@ -68,10 +68,11 @@ func WaitAny(ctx context.Context, ws ...Waitable) (int, error) {
 	a := object.NewAny("shm.WaitAny")
 	for i, w := range ws {
 		s := object.Source{}
-		if w != nil {
+		if s.Err = errNil; w != nil {
 			s = w.WaitSource()
-		} else {
-			s.Err = fmt.Errorf("number %d of what to wait for is nil: %w", i, fs.ErrInvalid)
+		}
+		if s.Err != nil {
+			s.Err = fmt.Errorf("number %d of what to wait for: %w", i, s.Err)
 		}
 		a.Add(s)
 	}
@@ -79,3 +80,5 @@ func WaitAny(ctx context.Context, ws ...Waitable) (int, error) {
 	runtime.KeepAlive(ws)
 	return i, err
 }
+
+var errNil = fmt.Errorf("it is nil: %w", fs.ErrInvalid)

@@ -111,7 +111,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 // inVain is the error of openTries tries, of which the last ended with err.
 func inVain(err error) error {
 	if err == errCollecting {
-		return fmt.Errorf("%w each of %d times: %w", err, openTries, syscall.EBUSY)
+		return fmt.Errorf("in each of %d tries %w in this process: %w", openTries, err, syscall.EBUSY)
 	}
 	return fmt.Errorf("found and gone %d times: %w", openTries, ErrCorrupt)
 }
@@ -147,7 +147,7 @@ func planOf(s *object.Spec, participants uint32) (*plan, error) {
 	}
 	p := &plan{fields: fields, text: region.FieldsText(fields), words: words, zeroed: s.Zeroed, init: init}
 	if words > region.MaxSize || len(p.text) > region.MaxFields {
-		return nil, fmt.Errorf("%w: %d bytes and %d of description needed", ErrNoSpace, words, len(p.text))
+		return nil, fmt.Errorf("%d bytes and %d of description, more than any region holds: %w", words, len(p.text), ErrNoSpace)
 	}
 	p.size = max((words+uint64(len(p.text))+region.HeapUnit-1)&^(region.HeapUnit-1), region.HeapUnit)
 	return p, nil

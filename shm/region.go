@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -130,7 +131,7 @@ func (r *Region) UnmarshalBinary(b []byte) error {
 	}
 	n, err := RegionByKey(ref.Key())
 	if err != nil {
-		return err
+		return &Error{Op: op, Err: errors.Unwrap(err)}
 	}
 	*r = *n
 	return nil

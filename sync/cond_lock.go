@@ -107,7 +107,7 @@ func (g *userLock) ownOf(c handle) error {
 	return nil
 }
 
-var errHeldByAnother = fmt.Errorf("%w by the caller: %w", ErrNotLocked, ErrNotOwner)
+var errHeldByAnother = fmt.Errorf("%w by the caller, but by another: %w", ErrNotLocked, ErrNotOwner)
 
 // has reports whether the caller holds the lock, as far as one can see.
 func (g *userLock) has() bool { return (!g.again || g.who() != nil) && g.mu.Mine() }

@@ -118,7 +118,7 @@ func sleepUntil(s Sleeper, w *uint32, v uint32, limit int64) error {
 var (
 	ErrCorrupt     = errors.New("region is corrupt")
 	ErrOwnerDied   = errors.New("a holder died and nobody has repaired since")
-	ErrNotOwner    = errors.New("not held by this process")
+	ErrNotOwner    = errors.New("not held by the caller")
 	ErrNotLocked   = errors.New("not locked")
 	ErrOverRelease = errors.New("released more than was acquired")
 

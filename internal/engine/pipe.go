@@ -211,7 +211,7 @@ var (
 	ErrLeft = errors.New("the end was closed here")
 
 	// ErrWay says that messages do not go that way.
-	ErrWay = errors.New("messages do not go this way")
+	ErrWay = errors.New("messages go from left to right only")
 )
 
 // PipeConfig is what a pipe is made with, and keeps.

@@ -177,9 +177,9 @@ type Queue struct {
 
 // What a Queue's operations end with, beside ErrCorrupt and what Sleep returns.
 var (
-	ErrFull     = errors.New("queue is full")
-	ErrEmpty    = errors.New("queue is empty")
-	ErrShutdown = errors.New("queue is shut down")
+	ErrFull     = errors.New("no room for a message now")
+	ErrEmpty    = errors.New("no message now")
+	ErrShutdown = errors.New("shut down")
 	ErrTooLarge = errors.New("message is too large")
 	ErrOverDone = errors.New("more done than gotten")
 	// io.EOF is the end of a queue that was shut down.

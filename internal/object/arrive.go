@@ -1,6 +1,7 @@
 package object
 
 import (
+	"errors"
 	"io"
 
 	"example.com/tandem/internal/engine"
@@ -40,7 +41,11 @@ func Arrive[R io.Closer](op string, kind engine.Kind, b []byte, find func(Ref) (
 	if err != nil {
 		return err
 	}
-	return At(ref, find, func(r R) error { return open(r, ref) })
+	err = At(ref, find, func(r R) error { return open(r, ref) })
+	if e := new(Error); errors.As(err, &e) && e.Object == "" { // its region was not found
+		err = &Error{Op: op, Region: e.Region, Object: ref.Object, Err: e.Err}
+	}
+	return err
 }
 
 // At calls open with the view of its region, find's, in which ref's object is

@@ -11,7 +11,7 @@ import (
 // same names.
 var (
 	ErrNotRegion = errors.New("not a region")
-	ErrVersion   = errors.New("layout version not supported")
+	ErrVersion   = errors.New("made for another layout or page size")
 	ErrCorrupt   = engine.ErrCorrupt
 	ErrMismatch  = object.ErrMismatch
 )

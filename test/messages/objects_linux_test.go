@@ -112,7 +112,7 @@ func TestOpen(t *testing.T) {
 		{"wait", queue[int](r, "n", &ring.QueueOptions{Wait: 9}), fs.ErrInvalid, "ring.OpenQueue feed/n: wait 9, want Adaptive, Spin or Sleep: invalid argument"},
 		{"negative capacity of an SPSC", spsc[int](r, "n", &ring.SPSCOptions{Capacity: -1}), fs.ErrInvalid, "ring.OpenSPSC feed/n: capacity -1, want 1 to 268435456, or 0 for the default: invalid argument"},
 		{"wait of an SPSC", spsc[int](r, "n", &ring.SPSCOptions{Wait: 9}), fs.ErrInvalid, "ring.OpenSPSC feed/n: wait 9, want Adaptive, Spin or Sleep: invalid argument"},
-		{"too large an SPSC", spsc[[1 << 20]byte](r, "n", &ring.SPSCOptions{Capacity: 1 << 28}), shm.ErrNoSpace, "ring.OpenSPSC feed/n: capacity 268435456, messages of 1048576 bytes: no space"},
+		{"too large an SPSC", spsc[[1 << 20]byte](r, "n", &ring.SPSCOptions{Capacity: 1 << 28}), shm.ErrNoSpace, "ring.OpenSPSC feed/n: capacity 268435456, messages of 1048576 bytes, more than any region holds: no space"},
 		{"negative length", array[int](r, "n", -1), fs.ErrInvalid, "atomics.OpenArray feed/n: length -1: invalid argument"},
 		{"no length", array[int](r, "n", 0), fs.ErrNotExist, "atomics.OpenArray feed/n: there is none to take the length from: file does not exist"},
 		{"region full", queue[int](r, "n", &ring.QueueOptions{Capacity: 1 << 20}), shm.ErrNoSpace, "ring.OpenQueue feed/n: no space: # bytes needed, # free in the region (of #), # free in its file system"},
@@ -122,7 +122,7 @@ func TestOpen(t *testing.T) {
 		{"text in an SPSC", spsc[string](r, "n", nil), shm.ErrNotPlain, "ring.OpenSPSC feed/n: type is not plain: string"},
 		{"map", slice[map[int]int](r, "n", 1), shm.ErrNotPlain, "atomics.OpenSlice feed/n: type is not plain: map[int]int"},
 		{"wide value, and a word is there", value[tick](r, "hits"), shm.ErrMismatch, "atomics.OpenValue feed/hits" + another + "field A: int64 here, not in the region; field B: int64 here, not in the region; type: not here, int64 in the region"},
-		{"too many", array[tick](r, "n", 1<<30), shm.ErrNoSpace, "atomics.OpenArray feed/n: 1073741824 elements of 16 bytes: no space"},
+		{"too many", array[tick](r, "n", 1<<30), shm.ErrNoSpace, "atomics.OpenArray feed/n: 1073741824 elements of 16 bytes, more than any region holds: no space"},
 		{"unexported", queue[private](r, "n", nil), ring.ErrCodec, "ring.OpenQueue feed/n: message does not encode or decode: messages_test.private: field n is unexported and would be lost"},
 		{"channel", queue[chan int](r, "n", nil), ring.ErrCodec, "ring.OpenQueue feed/n: message does not encode or decode: chan int: it is a chan, which cannot be encoded"},
 	})
@@ -156,9 +156,9 @@ func TestOperations(t *testing.T) {
 		{"too large", func() error { return text.Put(ctx, long) }, ring.ErrTooLarge, "queue.Put feed/text: 101 bytes, at most 100: message is too large"},
 		{"try too large", func() error { return text.TryPut(long) }, ring.ErrTooLarge, "queue.TryPut feed/text: 101 bytes, at most 100: message is too large"},
 		{"does not encode", func() error { return coded.Put(ctx, tick{}) }, errMute, "queue.Put feed/coded: message does not encode or decode: it says nothing"},
-		{"empty", func() error { return second(q.TryGet()) }, ring.ErrEmpty, "queue.TryGet feed/jobs: queue is empty"},
-		{"none to lease", func() error { return second(q.TryLease()) }, ring.ErrEmpty, "queue.TryLease feed/jobs: queue is empty"},
-		{"an SPSC's empty", func() error { return second(ticks.TryGet()) }, ring.ErrEmpty, "spsc.TryGet feed/ticks: queue is empty"},
+		{"empty", func() error { return second(q.TryGet()) }, ring.ErrEmpty, "queue.TryGet feed/jobs: no message now"},
+		{"none to lease", func() error { return second(q.TryLease()) }, ring.ErrEmpty, "queue.TryLease feed/jobs: no message now"},
+		{"an SPSC's empty", func() error { return second(ticks.TryGet()) }, ring.ErrEmpty, "spsc.TryGet feed/ticks: no message now"},
 		{"an SPSC's put, ended", func() error { return ticks.Put(ended(), tick{}) }, ctxErr, "spsc.Put feed/ticks: context canceled"},
 		{"an SPSC's batch, ended", func() error { return second(ticks.PutBatch(ended(), make([]tick, 2))) }, ctxErr, "spsc.Put feed/ticks: context canceled"},
 		{"an SPSC's get, ended", func() error { return second(ticks.Get(ended())) }, ctxErr, "spsc.Get feed/ticks: context canceled"},
@@ -176,9 +176,9 @@ func TestOperations(t *testing.T) {
 		{"loan of too much", func() error { return second(bytes.Loan(ctx, 101)) }, ring.ErrTooLarge, "queue.Loan feed/bytes: a loan of 101 bytes, at most 100: message is too large"},
 		{"put more than is lent", func() error { return l.Put(ctx, 8) }, fs.ErrInvalid, "loan.Put feed/bytes: a message of 8 in a loan of 7: invalid argument"},
 		{"put a loan, ended", func() error { return l.Put(ended(), 1) }, ctxErr, "loan.Put feed/bytes: context canceled"},
-		{"put a zero Loan", func() error { return ring.Loan[int]{}.Put(ctx, 1) }, shm.ErrNotOwner, "loan.Put: a zero Loan: not held by this process"},
-		{"drop a zero Loan", func() error { return ring.Loan[int]{}.Drop() }, shm.ErrNotOwner, "loan.Drop: a zero Loan: not held by this process"},
-		{"a zero Delivery", func() error { return ring.Delivery[int]{}.Ack() }, shm.ErrNotOwner, "delivery.Ack: a zero Delivery: not held by this process"},
+		{"put a zero Loan", func() error { return ring.Loan[int]{}.Put(ctx, 1) }, shm.ErrNotOwner, "loan.Put: a zero Loan: not held by the caller"},
+		{"drop a zero Loan", func() error { return ring.Loan[int]{}.Drop() }, shm.ErrNotOwner, "loan.Drop: a zero Loan: not held by the caller"},
+		{"a zero Delivery", func() error { return ring.Delivery[int]{}.Ack() }, shm.ErrNotOwner, "delivery.Ack: a zero Delivery: not held by the caller"},
 		{"unlock", func() error { return mu.Unlock() }, tsync.ErrNotLocked, "mutex.Unlock feed/accounts: not locked"},
 		{"mark", func() error { return mu.MarkConsistent() }, tsync.ErrNotLocked, "mutex.MarkConsistent feed/accounts: not locked"},
 		{"lock, ended", func() error { return mu.Lock(ended()) }, ctxErr, "mutex.Lock feed/accounts: context canceled"},
@@ -200,7 +200,7 @@ func TestBroadcast(t *testing.T) {
 	}
 	next := func(ctx context.Context) error { _, _, err := s.Next(ctx); return err }
 	check(t, []row{
-		{"full", func() error { return b.TryPublish(tick{}) }, ring.ErrFull, "broadcast.TryPublish feed/news: queue is full"},
+		{"full", func() error { return b.TryPublish(tick{}) }, ring.ErrFull, "broadcast.TryPublish feed/news: no room for a message now"},
 		{"publish, ended", func() error { return b.Publish(ended(), tick{}) }, ctxErr, "broadcast.Publish feed/news: context canceled"},
 		{"next, ended", func() error { return next(ended()) }, ctxErr, "subscriber.Next feed/news: context canceled"},
 		{"too large", func() error { return text.Publish(ctx, strings.Repeat("x", 101)) }, ring.ErrTooLarge, "broadcast.Publish feed/text: 101 bytes, at most 100: message is too large"},
@@ -213,8 +213,8 @@ func TestBroadcast(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, []row{
-		{"publish", func() error { return b.Publish(ctx, tick{}) }, ring.ErrShutdown, "broadcast.Publish feed/news: queue is shut down"},
-		{"try to publish", func() error { return b.TryPublish(tick{}) }, ring.ErrShutdown, "broadcast.TryPublish feed/news: queue is shut down"},
+		{"publish", func() error { return b.Publish(ctx, tick{}) }, ring.ErrShutdown, "broadcast.Publish feed/news: shut down"},
+		{"try to publish", func() error { return b.TryPublish(tick{}) }, ring.ErrShutdown, "broadcast.TryPublish feed/news: shut down"},
 		{"next", func() error { return next(ctx) }, io.EOF, "subscriber.Next feed/news: EOF"},
 	})
 	if err := errors.Join(s.Close(), b.Close()); err != nil {
@@ -247,9 +247,9 @@ func TestPipe(t *testing.T) {
 		{"another buffer", open(ring.Left, &ring.PipeOptions{Buffer: 64}), shm.ErrMismatch, "ring.OpenPipe feed/pipe" + another + "buffer: 64 here, 65536 in the region"},
 		{"too large", func() error { return sends.Send(ctx, strings.Repeat("x", 93)) }, ring.ErrTooLarge, "conn.Send feed/one: 93 bytes, at most 92: message is too large"},
 		{"does not encode", func() error { return coded.Send(ctx, tick{}) }, errMute, "conn.Send feed/coded: message does not encode or decode: it says nothing"},
-		{"send the wrong way", func() error { return gets.Send(ctx, "x") }, ring.ErrDirection, "conn.Send feed/one: messages do not go this way"},
-		{"receive the wrong way", func() error { return second(sends.Recv(ctx)) }, ring.ErrDirection, "conn.Recv feed/one: messages do not go this way"},
-		{"poll the wrong way", func() error { return sends.Poll(ctx) }, ring.ErrDirection, "conn.Poll feed/one: messages do not go this way"},
+		{"send the wrong way", func() error { return gets.Send(ctx, "x") }, ring.ErrDirection, "conn.Send feed/one: messages go from left to right only"},
+		{"receive the wrong way", func() error { return second(sends.Recv(ctx)) }, ring.ErrDirection, "conn.Recv feed/one: messages go from left to right only"},
+		{"poll the wrong way", func() error { return sends.Poll(ctx) }, ring.ErrDirection, "conn.Poll feed/one: messages go from left to right only"},
 		{"send, ended", func() error { return left.Send(ended(), tick{}) }, ctxErr, "conn.Send feed/pipe: context canceled"},
 		{"receive, ended", func() error { return second(left.Recv(ended())) }, ctxErr, "conn.Recv feed/pipe: context canceled"},
 		{"poll, ended", func() error { return left.Poll(ended()) }, ctxErr, "conn.Poll feed/pipe: context canceled"},
@@ -258,7 +258,7 @@ func TestPipe(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, []row{
-		{"open what is gone", open(ring.Right, nil), syscall.EPIPE, "ring.OpenPipe feed/pipe: the end is gone: broken pipe"},
+		{"open what is gone", open(ring.Right, nil), syscall.EPIPE, "ring.OpenPipe feed/pipe: the right end is gone: broken pipe"},
 		{"send to nobody", func() error { return left.Send(ctx, tick{}) }, syscall.EPIPE, "conn.Send feed/pipe: the other end is gone: broken pipe"},
 		{"receive from nobody", func() error { return second(left.Recv(ctx)) }, io.EOF, "conn.Recv feed/pipe: EOF"},
 		{"send, closed", func() error { return right.Send(ctx, tick{}) }, shm.ErrClosed, "conn.Send feed/pipe: the handle is closed"},
@@ -310,8 +310,8 @@ func TestEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, []row{
-		{"full", func() error { return q.TryPut(tick{}) }, ring.ErrFull, "queue.TryPut feed/jobs: queue is full"},
-		{"an SPSC, full", func() error { return ticks.TryPut(tick{}) }, ring.ErrFull, "spsc.TryPut feed/ticks: queue is full"},
+		{"full", func() error { return q.TryPut(tick{}) }, ring.ErrFull, "queue.TryPut feed/jobs: no room for a message now"},
+		{"an SPSC, full", func() error { return ticks.TryPut(tick{}) }, ring.ErrFull, "spsc.TryPut feed/ticks: no room for a message now"},
 	})
 	if err := errors.Join(ticks.Shutdown(), second(ticks.Get(ctx))); err != nil {
 		t.Fatal(err)
@@ -323,20 +323,20 @@ func TestEnds(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(t, []row{
-		{"put a loan twice", func() error { return l.Put(ctx, 1) }, shm.ErrNotOwner, "loan.Put feed/bytes: put or dropped before: not held by this process"},
-		{"drop after put", l.Drop, shm.ErrNotOwner, "loan.Drop feed/bytes: put or dropped before: not held by this process"},
-		{"put a loan", func() error { return other.Put(ctx, 1) }, ring.ErrShutdown, "loan.Put feed/bytes: queue is shut down"},
-		{"loan", func() error { return second(bytes.Loan(ctx, 1)) }, ring.ErrShutdown, "queue.Loan feed/bytes: queue is shut down"},
+		{"put a loan twice", func() error { return l.Put(ctx, 1) }, shm.ErrNotOwner, "loan.Put feed/bytes: put or dropped before: not held by the caller"},
+		{"drop after put", l.Drop, shm.ErrNotOwner, "loan.Drop feed/bytes: put or dropped before: not held by the caller"},
+		{"put a loan", func() error { return other.Put(ctx, 1) }, ring.ErrShutdown, "loan.Put feed/bytes: shut down"},
+		{"loan", func() error { return second(bytes.Loan(ctx, 1)) }, ring.ErrShutdown, "queue.Loan feed/bytes: shut down"},
 		{"get into", func() error { return q.GetInto(ctx, new(tick)) }, io.EOF, "queue.GetInto feed/jobs: EOF"},
-		{"ack twice", d.Ack, shm.ErrNotOwner, "delivery.Ack feed/jobs: acknowledged or given back before: not held by this process"},
-		{"nack after", d.Nack, shm.ErrNotOwner, "delivery.Nack feed/jobs: acknowledged or given back before: not held by this process"},
-		{"put", func() error { return q.Put(ctx, tick{}) }, ring.ErrShutdown, "queue.Put feed/jobs: queue is shut down"},
-		{"try to put", func() error { return q.TryPut(tick{}) }, ring.ErrShutdown, "queue.TryPut feed/jobs: queue is shut down"},
+		{"ack twice", d.Ack, shm.ErrNotOwner, "delivery.Ack feed/jobs: acknowledged or given back before: not held by the caller"},
+		{"nack after", d.Nack, shm.ErrNotOwner, "delivery.Nack feed/jobs: acknowledged or given back before: not held by the caller"},
+		{"put", func() error { return q.Put(ctx, tick{}) }, ring.ErrShutdown, "queue.Put feed/jobs: shut down"},
+		{"try to put", func() error { return q.TryPut(tick{}) }, ring.ErrShutdown, "queue.TryPut feed/jobs: shut down"},
 		{"get", func() error { return second(q.Get(ctx)) }, io.EOF, "queue.Get feed/jobs: EOF"},
 		{"try to get", func() error { return second(q.TryGet()) }, io.EOF, "queue.TryGet feed/jobs: EOF"},
 		{"lease", func() error { return second(q.Lease(ctx)) }, io.EOF, "queue.Lease feed/jobs: EOF"},
 		{"try to lease", func() error { return second(q.TryLease()) }, io.EOF, "queue.TryLease feed/jobs: EOF"},
-		{"put into an SPSC", func() error { return ticks.Put(ctx, tick{}) }, ring.ErrShutdown, "spsc.Put feed/ticks: queue is shut down"},
+		{"put into an SPSC", func() error { return ticks.Put(ctx, tick{}) }, ring.ErrShutdown, "spsc.Put feed/ticks: shut down"},
 		{"get from an SPSC", func() error { return second(ticks.Get(ctx)) }, io.EOF, "spsc.Get feed/ticks: EOF"},
 		{"try to get from an SPSC", func() error { return second(ticks.TryGet()) }, io.EOF, "spsc.TryGet feed/ticks: EOF"},
 	})
@@ -358,8 +358,8 @@ func TestHeldByOthers(t *testing.T) {
 	c := holder.Start(t, "feed")
 	c.Expect("locked")
 	check(t, []row{
-		{"unlock", mu.Unlock, tsync.ErrNotOwner, "mutex.Unlock feed/accounts: not held by this process"},
-		{"mark", mu.MarkConsistent, tsync.ErrNotOwner, "mutex.MarkConsistent feed/accounts: not held by this process"},
+		{"unlock", mu.Unlock, tsync.ErrNotOwner, "mutex.Unlock feed/accounts: not held by the caller"},
+		{"mark", mu.MarkConsistent, tsync.ErrNotOwner, "mutex.MarkConsistent feed/accounts: not held by the caller"},
 	})
 	third := joiner.Start(t, "feed")
 	if got, want := third.Line(), "true shm.Open feed: 2 participants, all of them alive: too many participants"; got != want {

@@ -96,8 +96,8 @@ func TestNoRegions(t *testing.T) {
 		{"create over", create("text", nil), fs.ErrExist, "shm.Create text: create $DIR/text: file already exists"},
 		{"remove fifo", remove("fifo"), shm.ErrNotRegion, "shm.Remove fifo: $DIR/fifo is a fifo: not a region"},
 		{"remove text", remove("text"), shm.ErrNotRegion, "shm.Remove text: it starts with 0x6568206f6c6c6568, a region with 0x4d45444e41540a1a: not a region"},
-		{"version", open("version"), shm.ErrVersion, "shm.Open version: layout version 9, this build has #: layout version not supported"},
-		{"pages", openOrCreate("pages"), shm.ErrVersion, "shm.OpenOrCreate pages: made for pages of # bytes, this system has #: layout version not supported"},
+		{"version", open("version"), shm.ErrVersion, "shm.Open version: layout version 9, this build has #: made for another layout or page size"},
+		{"pages", openOrCreate("pages"), shm.ErrVersion, "shm.OpenOrCreate pages: made for pages of # bytes, this system has #: made for another layout or page size"},
 		{"cut", open("cut"), shm.ErrCorrupt, "shm.Open cut: the header says 1048576 bytes, the file has 8192: region is corrupt"},
 	})
 	for name, was := range before {

@@ -139,7 +139,7 @@ func TestSyncCalls(t *testing.T) {
 func TestSyncOperations(t *testing.T) {
 	r := feed(t, nil)
 	a := everything(t, r)
-	const notOwner, notLocked = ": not held by this process", ": not locked"
+	const notOwner, notLocked = ": not held by the caller", ": not locked"
 	lost := errors.New("no disk")
 	broken := testproc.Get(tsync.OpenBarrier(r, "broken", 2, nil))(t)
 	if err := broken.Abort(); err != nil {
@@ -175,8 +175,8 @@ func TestSyncOperations(t *testing.T) {
 	}
 	check(t, []row{
 		{"another holder's unlock", a.h.Unlock, tsync.ErrNotOwner, "holder.Unlock feed/re" + notOwner},
-		{"another holder's wait", func() error { return a.c.Wait(ctx) }, tsync.ErrNotOwner, "cond.Wait feed/c: not locked by the caller: not held by this process"},
-		{"another holder's notify", a.c.NotifyAll, tsync.ErrNotOwner, "cond.NotifyAll feed/c: not locked by the caller: not held by this process"},
+		{"another holder's wait", func() error { return a.c.Wait(ctx) }, tsync.ErrNotOwner, "cond.Wait feed/c: not locked by the caller, but by another: not held by the caller"},
+		{"another holder's notify", a.c.NotifyAll, tsync.ErrNotOwner, "cond.NotifyAll feed/c: not locked by the caller, but by another: not held by the caller"},
 	})
 }
 
@@ -202,8 +202,8 @@ func TestSyncHeldByOthers(t *testing.T) {
 	read := testproc.Get(tsync.OpenRWMutex(r, "read"))(t)
 	c := keeper.Start(t, "feed")
 	c.Expect("locked")
-	const notOwner, died = ": not held by this process", ": a holder died and nobody has repaired since"
-	const notCaller = ": not locked by the caller: not held by this process"
+	const notOwner, died = ": not held by the caller", ": a holder died and nobody has repaired since"
+	const notCaller = ": not locked by the caller, but by another: not held by the caller"
 	check(t, []row{
 		{"unlock", a.h.Unlock, tsync.ErrNotOwner, "holder.Unlock feed/re" + notOwner},
 		{"rw unlock", a.rw.Unlock, tsync.ErrNotOwner, "rwmutex.Unlock feed/rw" + notOwner},

@@ -43,12 +43,12 @@ func TestWaitAny(t *testing.T) {
 	unchanged(t, r)
 	check(t, []row{
 		{"nothing", any(ctx), fs.ErrInvalid, "shm.WaitAny: nothing to wait for: invalid argument"},
-		{"nil", any(ctx, e, nil), fs.ErrInvalid, "shm.WaitAny: number 1 of what to wait for is nil: invalid argument"},
-		{"no event", any(ctx, e, new(tsync.Event)), fs.ErrInvalid, "shm.WaitAny: the handle was not made by an OpenX of package sync: invalid argument"},
-		{"no queue", any(ctx, new(ring.Queue[tick])), fs.ErrInvalid, "shm.WaitAny: the handle was not made by OpenQueue: invalid argument"},
-		{"no SPSC", any(ctx, new(ring.SPSC[tick])), fs.ErrInvalid, "shm.WaitAny: the handle was not made by OpenSPSC: invalid argument"},
-		{"no subscriber", any(ctx, new(ring.Subscriber[tick])), fs.ErrInvalid, "shm.WaitAny: the subscriber was not made by Subscribe: invalid argument"},
-		{"no process", any(ctx, new(proc.Process)), fs.ErrInvalid, "shm.WaitAny: the process was not made by Start: invalid argument"},
+		{"nil", any(ctx, e, nil), fs.ErrInvalid, "shm.WaitAny: number 1 of what to wait for: it is nil: invalid argument"},
+		{"no event", any(ctx, e, new(tsync.Event)), fs.ErrInvalid, "shm.WaitAny: number 1 of what to wait for: the handle was not made by an OpenX of package sync: invalid argument"},
+		{"no queue", any(ctx, new(ring.Queue[tick])), fs.ErrInvalid, "shm.WaitAny: number 0 of what to wait for: the handle was not made by OpenQueue: invalid argument"},
+		{"no SPSC", any(ctx, new(ring.SPSC[tick])), fs.ErrInvalid, "shm.WaitAny: number 0 of what to wait for: the handle was not made by OpenSPSC: invalid argument"},
+		{"no subscriber", any(ctx, new(ring.Subscriber[tick])), fs.ErrInvalid, "shm.WaitAny: number 0 of what to wait for: the subscriber was not made by Subscribe: invalid argument"},
+		{"no process", any(ctx, new(proc.Process)), fs.ErrInvalid, "shm.WaitAny: number 0 of what to wait for: the process was not made by Start: invalid argument"},
 		{"ended", any(ended(), e, q), context.Canceled, "shm.WaitAny: context canceled"},
 		{"ended, one", any(ended(), q), context.Canceled, "shm.WaitAny feed/jobs: context canceled"},
 		{"in time", any(soon(), e, q), context.DeadlineExceeded, "shm.WaitAny: context deadline exceeded"},

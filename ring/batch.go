@@ -19,8 +19,8 @@ import (
 // They are in the queue in their order; others may put between them. In a fast stream it
 // may return some microseconds later ([Wait]).
 //
-// A process that dies in PutBatch has put the first ones of vs, whole, and none
-// of the others.
+// [shm.ErrClosed] after Close. A process that dies in PutBatch has put the first ones of
+// vs, whole, and none of the others.
 func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	if q.form != inSlot || q.closed == nil || len(vs) == 0 {
 		return q.putEach(ctx, vs)
@@ -80,8 +80,8 @@ func (q *Queue[T]) putEach(ctx context.Context, vs []T) (int, error) {
 // one unless there is an error; with an error those before it were got. In a fast
 // stream some microseconds may pass before it looks ([Wait]).
 //
-// A process that dies in GetBatch has taken some of the first messages, or none,
-// and has left the others in the queue for the next one.
+// [shm.ErrClosed] after Close. A process that dies in GetBatch has taken some of the first
+// messages, or none, and has left the others in the queue for the next one.
 func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 	if q.form != inSlot || q.closed == nil || len(vs) == 0 {
 		return q.getEach(ctx, vs)

@@ -63,7 +63,7 @@ var errNoBroadcast = fmt.Errorf("the handle was not made by OpenBroadcast: %w", 
 // It blocks, and fails, as every OpenX does (package shm). Another T, mode, capacity, buffer, length or
 // codec than the broadcast has is shm.ErrMismatch, naming what differs. A T that no codec
 // is given for and that has unexported fields or such is [ErrCodec], naming the first.
-// Numbers below 0 are fs.ErrInvalid.
+// Numbers out of their range are fs.ErrInvalid.
 func OpenBroadcast[T any](r *shm.Region, name string, o *BroadcastOptions) (b *Broadcast[T], err error) {
 	if o == nil {
 		o = &BroadcastOptions{}
@@ -127,7 +127,8 @@ func broadcastOf(core *object.Core) (*engine.Broadcast, error) {
 // are just writing.
 //
 // [ErrShutdown] once somebody called Shutdown, [ErrTooLarge] and [ErrCodec] where v cannot be
-// a message, as [Queue.Put] says it; ctx's error when ctx ends. Then nothing was published.
+// a message, as [Queue.Put] says it; [shm.ErrClosed] after Close, ctx's error when ctx ends.
+// Then nothing was published.
 //
 // A process that dies in Publish has published the whole message, or nothing.
 func (b *Broadcast[T]) Publish(ctx context.Context, v T) error {

@@ -25,8 +25,8 @@ import (
 // It waits as the handle's [Wait] says: it spins for moments, then sleeps; and in a fast
 // stream some microseconds may pass before it looks.
 //
-// A process that dies in Get has taken the message, or has left it in the
-// queue for the next one.
+// [shm.ErrClosed] after Close. A process that dies in Get has taken the message, or has
+// left it in the queue for the next one.
 func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	if !object.Endless(ctx) {
 		if err := ctx.Err(); err != nil {

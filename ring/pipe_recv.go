@@ -15,8 +15,8 @@ import (
 //
 // io.EOF when the other end is gone and all that it sent was received: once, and for good.
 // [ErrCodec] where a message does not decode, which then is gone, as it is if its decoder
-// panics. [ErrDirection] where messages do not go this way, ctx's error when ctx ends;
-// then nothing was received.
+// panics. [ErrDirection] where messages do not go this way, [shm.ErrClosed] after Close,
+// ctx's error when ctx ends; then nothing was received.
 //
 // It spins for moments, then sleeps; and in a fast stream some microseconds may pass before
 // it looks. A process that dies in Recv has received the message, which is gone with it, or

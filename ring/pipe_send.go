@@ -23,7 +23,8 @@ import (
 // it, each Send for a millisecond at most: so a long message gets through among many short
 // ones, as long as receivers are faster than that.
 //
-// A process that dies in Send has sent the whole message, or nothing.
+// [shm.ErrClosed] after Close. A process that dies in Send has sent the whole message, or
+// nothing.
 func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	if !object.Endless(ctx) {
 		if err := ctx.Err(); err != nil {

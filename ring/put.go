@@ -21,7 +21,8 @@ import (
 // It waits as the handle's [Wait] says: it spins for moments, then sleeps; and in a fast
 // stream it may return some microseconds later.
 //
-// A process that dies in Put has put the whole message, or nothing.
+// [shm.ErrClosed] after Close. A process that dies in Put has put the whole message, or
+// nothing.
 func (q *Queue[T]) Put(ctx context.Context, v T) error {
 	if !object.Endless(ctx) {
 		if err := ctx.Err(); err != nil {

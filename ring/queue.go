@@ -73,7 +73,7 @@ type shared struct {
 // It blocks, and fails, as every OpenX does (package shm). Another T, capacity, buffer, length
 // or codec than the queue has is shm.ErrMismatch, naming what differs. A T
 // that no codec is given for and that has unexported fields or such is
-// ErrCodec, naming the first. Numbers below 0 are fs.ErrInvalid.
+// ErrCodec, naming the first. Numbers out of their range are fs.ErrInvalid.
 func OpenQueue[T any](r *shm.Region, name string, o *QueueOptions) (*Queue[T], error) {
 	if o == nil {
 		o = &QueueOptions{}

@@ -18,7 +18,8 @@ import (
 // [Wait] says: it spins for moments, then sleeps; and in a fast stream some microseconds
 // may pass before it looks.
 //
-// A process that dies in Get has taken the message, or has left it for the next one.
+// [shm.ErrClosed] after Close. A process that dies in Get has taken the message, or has
+// left it for the next one.
 func (s *SPSC[T]) Get(ctx context.Context) (v T, err error) {
 	if !endless(ctx) {
 		return s.getUnder(ctx)
@@ -177,7 +178,8 @@ func (s *SPSC[T]) All(ctx context.Context) iter.Seq2[T, error] {
 // as there are and vs has room for. It returns how many, at least one unless there is an
 // error, and then none.
 //
-// A process that dies in GetBatch has taken all of those, or none.
+// [shm.ErrClosed] after Close. A process that dies in GetBatch has taken all of those, or
+// none.
 func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, s.fail(opSPSCGet, err)

@@ -16,7 +16,8 @@ import (
 // it waits for the side, which is milliseconds. It waits as the handle's [Wait] says: it
 // spins for moments, then sleeps; and in a fast stream it may let some microseconds pass.
 //
-// A process that dies in Put has put the whole message, or nothing.
+// [shm.ErrClosed] after Close. A process that dies in Put has put the whole message, or
+// nothing.
 func (s *SPSC[T]) Put(ctx context.Context, v T) error {
 	if !endless(ctx) {
 		return s.putUnder(ctx, v)
@@ -154,7 +155,8 @@ func (s *SPSC[T]) putIn(n int) int {
 // others as there is room for; all become visible at once. It returns how many it has put,
 // at least one unless there is an error; with an error those before it are put.
 //
-// A process that dies in PutBatch has put all of those, or none.
+// [shm.ErrClosed] after Close. A process that dies in PutBatch has put all of those, or
+// none.
 func (s *SPSC[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	if err := ctx.Err(); err != nil {
 		return 0, s.fail(opSPSCPut, err)

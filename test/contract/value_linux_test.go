@@ -11,6 +11,9 @@ var wides = map[string][2]string{
 	"code":  {"[1,2,3,4,5]", "[255,0,255,0,255]"},
 }
 
+// some are those, and a word.
+var some = map[string][2]string{"int64": {"5", "-5"}, "point": wides["point"], "code": wides["code"]}
+
 func TestValue(t *testing.T) {
 	t.Parallel()
 	t.Run("V1 of every type the first value counts, and all see what one stores", func(t *testing.T) {
@@ -58,7 +61,7 @@ func TestValue(t *testing.T) {
 		})
 	})
 	t.Run("V6 the lock is apart from what Load and Store use, and its holder's death is told", func(t *testing.T) {
-		for typ, x := range wides {
+		for typ, x := range some {
 			t.Run(typ, func(t *testing.T) {
 				processes(t, func(t *testing.T, w *world) {
 					holder, a := w.Actor(), w.Actor()
@@ -83,7 +86,7 @@ func TestValue(t *testing.T) {
 		}
 	})
 	t.Run("V7 whoever is stopped or killed while it stores holds up nobody", func(t *testing.T) {
-		for typ, x := range wides {
+		for typ, x := range some {
 			t.Run(typ, func(t *testing.T) {
 				processes(t, func(t *testing.T, w *world) {
 					as, a := w.Actors(3), w.Actor()
@@ -172,6 +175,52 @@ func TestArray(t *testing.T) {
 				a.Expect(zero, "cells.load", typ, "2")
 				b.Expect("3", "cells.from", typ, "["+zero+","+ones[typ]+","+ones[typ]+","+ones[typ]+"]")
 				a.Expect(zero, "cells.load", typ, "0")
+				a.Expect(ones[typ], "cells.load", typ, "2")
+			}
+		})
+	})
+	t.Run("A2 what is copied out of it is one's own, in its order, and no longer than it", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			for typ, zero := range zeroes {
+				a.Expect("ok", "cells.array", typ, typ, "3")
+				b.Expect("ok", "cells.array", typ, typ, "3")
+				b.Expect("ok", "cells.store", typ, "1", ones[typ])
+				a.Expect("["+zero+","+ones[typ]+","+zero+"]", "cells.all", typ)
+				a.Expect("["+zero+","+ones[typ]+","+zero+"]", "cells.to", typ, "5")
+				a.Expect("["+zero+","+ones[typ]+"]", "cells.to", typ, "2")
+				a.Expect("[]", "cells.to", typ, "0")
+			}
+		})
+	})
+	t.Run("V6, D2 its lock is apart from its cells, and its holder's death is told", func(t *testing.T) {
+		processes(t, func(t *testing.T, w *world) {
+			for typ, zero := range zeroes {
+				holder, a := w.Actor(), w.Actor()
+				holder.Expect("ok", "cells.array", typ, typ, "3")
+				a.Expect("ok", "cells.array", typ, typ, "3")
+				holder.Expect("ok", "cells.lock", typ)
+				a.Expect("deadline", "cells.lock", typ, "20ms")
+				a.Expect("not owner", "cells.unlock", typ)
+				a.Expect(zero, "cells.swap", typ, "2", ones[typ])
+				c := a.Begin("cells.lock", typ)
+				c.Blocked()
+				holder.Kill()
+				c.Expect("owner died")
+				a.Expect(ones[typ], "cells.swap", typ, "2", zero)
+				a.Expect("true", "cells.recover", typ)
+				a.Expect("ok", "cells.lock", typ)
+				a.Expect("ok", "cells.unlock", typ)
+			}
+		})
+	})
+	t.Run("V8 a handle travels", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			for typ, zero := range zeroes {
+				a.Expect("ok", "cells.array", typ, typ, "3")
+				b.Expect("ok", "cells.arrives", "my "+typ, typ, a.Do("cells.marshal", typ))
+				b.Expect(zero, "cells.swap", "my "+typ, "2", ones[typ])
 				a.Expect(ones[typ], "cells.load", typ, "2")
 			}
 		})

@@ -41,6 +41,8 @@ type value struct {
 	mark     func() error
 	unlock   func() error
 	copyFrom func(xs string) int
+	copyTo   func(n int) string // the first n, as a copy has them
+	all      func() string
 }
 
 func jsonOf(x any) string { return string(actor.Opened(json.Marshal(x))) }
@@ -55,6 +57,7 @@ var types = map[string]struct {
 	open    func(e *actor.Env, name, initial string) (*value, error)
 	array   func(e *actor.Env, name string, n int) (*value, error)
 	arrived func(b []byte) (*value, error)
+	arrives func(b []byte) (*value, error) // of an Array
 }{}
 
 func init() {
@@ -107,12 +110,27 @@ func valueType[T any](name string, plus func(T) T) {
 			add:   func(i int) string { return jsonOf(a.Update(i, plus)) },
 			lock:  a.Lock, recover: a.Recover, mark: a.MarkConsistent, unlock: a.Unlock,
 			copyFrom: func(xs string) int { return a.CopyFrom(fromJSON[[]T](xs)) },
+			copyTo: func(n int) string {
+				xs := make([]T, n)
+				return jsonOf(xs[:a.CopyTo(xs)])
+			},
+			all: func() string {
+				xs := []T{}
+				for i, x := range a.All() {
+					if i != len(xs) {
+						return "out of order"
+					}
+					xs = append(xs, x)
+				}
+				return jsonOf(xs)
+			},
 		}, nil
 	}
 	types[name] = struct {
 		open    func(e *actor.Env, name, initial string) (*value, error)
 		array   func(e *actor.Env, name string, n int) (*value, error)
 		arrived func(b []byte) (*value, error)
+		arrives func(b []byte) (*value, error) // of an Array
 	}{
 		open: func(e *actor.Env, name, initial string) (*value, error) {
 			return ofValue(atomics.OpenValue(e.Region, name, fromJSON[T](initial)))
@@ -123,6 +141,13 @@ func valueType[T any](name string, plus func(T) T) {
 		arrived: func(b []byte) (*value, error) {
 			v := new(atomics.Value[T])
 			return ofValue(v, v.UnmarshalBinary(b))
+		},
+		arrives: func(b []byte) (*value, error) {
+			a := new(atomics.Array[T])
+			if err := a.UnmarshalBinary(b); err != nil {
+				return nil, err
+			}
+			return ofArray(a, nil)
 		},
 	}
 }
@@ -172,6 +197,10 @@ var (
 		b := actor.Opened(hex.DecodeString(args[2]))
 		return keeps(e, args[0], func() (*value, error) { return types[args[1]].arrived(b) })
 	})
+	_ = actor.Verb("cells.arrives", func(e *actor.Env, args []string) string { // T handle, of an Array
+		b := actor.Opened(hex.DecodeString(args[2]))
+		return keeps(e, args[0], func() (*value, error) { return types[args[1]].arrives(b) })
+	})
 	_ = actor.Verb("cells.remove", func(e *actor.Env, args []string) string { return actor.Outcome(e.Region.Remove(args[0])) })
 
 	_ = cellVerb("load", func(v *value, args []string) string { return v.load(index(args)) })
@@ -180,6 +209,8 @@ var (
 	_ = cellVerb("cas", func(v *value, args []string) string { return fmt.Sprint(v.cas(index(args), args[2], args[3])) })
 	_ = cellVerb("len", func(v *value, _ []string) string { return fmt.Sprint(v.length) })
 	_ = cellVerb("from", func(v *value, args []string) string { return fmt.Sprint(v.copyFrom(args[1])) })
+	_ = cellVerb("to", func(v *value, args []string) string { return v.copyTo(index(args)) })
+	_ = cellVerb("all", func(v *value, _ []string) string { return v.all() })
 	_ = cellVerb("add", func(v *value, args []string) string { // i n
 		for range actor.Opened(strconv.Atoi(args[2])) {
 			v.add(index(args))

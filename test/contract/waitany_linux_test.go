@@ -116,6 +116,25 @@ func TestWaitAny(t *testing.T) {
 			}
 		})
 	})
+	t.Run("P17 a context that has ended makes no attempt; one may be there twice; a Close ends the wait", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			withSemaphore(w)
+			a, b := w.Actor(), w.Actor()
+			b.Expect("ok", "queue.put", "q", "1")
+			a.Expect("deadline", "any.wait", "e", "q", "0s")
+			a.Expect("q", "any.wait", "e", "q", "q")
+			a.Expect("1", "queue.tryget", "q")
+			c := a.Begin("any.wait", "q", "e", "q", "p", "s")
+			c.Blocked()
+			a.Expect("ok", "queue.close", "q")
+			c.Expect("closed")
+			a.Expect("closed", "any.wait", "e", "q")
+			c = a.Begin("any.wait", "s", "p", "e")
+			c.Blocked()
+			a.Expect("ok", "pipe.close", "p", "right")
+			c.Expect("closed")
+		})
+	})
 	t.Run("P17, D10 the other end is killed: a pipe is at its end, and nothing else is", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			withSemaphore(w)

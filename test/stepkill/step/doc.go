@@ -62,7 +62,8 @@
 // ways to the same a third ([Some]). The log names its seed; TANDEM_STEPKILL_SEED
 // repeats it. With TANDEM_TESTS=long it is each instruction of what is short and
 // each effect of what is long, those that come up only in later runs too: the
-// first run that comes through without one ends the series, or the 24th.
+// first run that comes through without one ends the series, or the 14th; the fifth of an
+// operation of more than 10,000 instructions.
 //
 // # Sleep
 //

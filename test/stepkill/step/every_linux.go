@@ -49,6 +49,12 @@ type limits struct {
 	rest   int // and so many of those that come up only in later runs
 }
 
+// A later run is stepped from the beginning to the end: so many of a long operation.
+const (
+	longWalk      = 10_000 // instructions
+	mostLongWalks = 5
+)
+
 // mostFailed ends a series: what it has to say is said.
 const mostFailed = 3
 
@@ -99,6 +105,9 @@ func (p *plan) run() {
 			}
 		}
 	} else {
+		if length > longWalk {
+			p.rest = min(p.rest, mostLongWalks)
+		}
 		chosen := p.choose()
 		complete := p.afterEffects(chosen)
 		how = fmt.Sprintf("%d of %d effects", len(chosen), len(p.effects))

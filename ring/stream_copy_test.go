@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -309,6 +310,7 @@ func (panicking) Write([]byte) (int, error) { panic(errors.New("a writer")) }
 // of it, and is told.
 func TestStreamCopyOutOfAClosedRegion(t *testing.T) {
 	data := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7}, 20_000)
+	cut := 0
 	for round := range effort.Or(200, 40) {
 		r, err := shm.Create(t.TempDir()+"/r", nil)
 		testproc.OK(t, err)
@@ -325,9 +327,17 @@ func TestStreamCopyOutOfAClosedRegion(t *testing.T) {
 			n, _ := p.Dialer.WriteTo(to)
 			copied <- n
 		}()
-		time.Sleep(time.Duration(rand.IntN(60)) * time.Microsecond)
+		for some := rand.Int64N(int64(len(data))); ; runtime.Gosched() { // have come by then
+			is, err := f.Stat()
+			if testproc.OK(t, err); max(is.Size(), int64(other.Unread(true))) >= some {
+				break
+			}
+		}
 		testproc.OK(t, r.Close())
 		n := <-copied
+		if n > 0 && n < int64(len(data)) {
+			cut++
+		}
 		var got []byte
 		if round%2 == 0 {
 			testproc.OK(t, other.Dialer.Close())
@@ -343,5 +353,8 @@ func TestStreamCopyOutOfAClosedRegion(t *testing.T) {
 			}
 			t.Fatalf("to %s: %d bytes were told, %d came, the first %d of them were sent", what, n, len(got), i)
 		}
+	}
+	if cut == 0 {
+		t.Error("no Close came upon a copy")
 	}
 }

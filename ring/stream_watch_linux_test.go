@@ -206,9 +206,9 @@ func TestStreamWatchersDeadline(t *testing.T) {
 	r := region(t)
 	p, other := ring.NewStreamPair(t, r, 128), ring.NewStreamPair(t, r, 128)
 	ring.SpinWatch(t)
-	testproc.OK(t, p.Dialer.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
 	first := readBegins(p.Dialer)
-	stop := make(chan bool)
+	awaitWatch(t, true, 0)
+	stop, works := make(chan bool), make(chan bool, 1)
 	var echoes sync.WaitGroup
 	echoes.Go(func() {
 		for b := make([]byte, 1); ; {
@@ -227,9 +227,15 @@ func TestStreamWatchersDeadline(t *testing.T) {
 			default:
 				writes(t, other.Acceptor, "x")
 				reads(t, other.Acceptor, "x")
+				select {
+				case works <- true:
+				default:
+				}
 			}
 		}
 	})
+	<-works
+	testproc.OK(t, p.Dialer.SetReadDeadline(time.Now().Add(20*time.Millisecond)))
 	endsWith(t, "the watcher's Read", first, os.ErrDeadlineExceeded)
 	close(stop)
 	echoes.Wait()

@@ -2,6 +2,7 @@ package proc
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -48,7 +49,8 @@ func findChild() *childProcess {
 	}
 	os.Unsetenv(childVar)
 	c := &childProcess{name: "proc"}
-	count, token, _ := strings.Cut(v, ":")
+	count, rest, _ := strings.Cut(v, ":")
+	token, parent, _ := strings.Cut(rest, ":")
 	n, err := strconv.Atoi(count)
 	if err != nil || n < 1 || n > 1<<20 {
 		// Going on as an ordinary process could start children without end.
@@ -57,10 +59,22 @@ func findChild() *childProcess {
 	for fd := handoverFD; fd < handoverFD+n; fd++ {
 		unix.CloseOnExec(fd)
 	}
+	if parent != "" {
+		endWith(parent)
+	}
 	c.token = token
 	c.file = os.NewFile(handoverFD, "hand-over")
 	c.watchInterrupts()
 	return c
+}
+
+// endWith has this process killed when its parent ends, whose pid is given. That Start has
+// asked for it is forgotten in an exec that gives capabilities, or changes user or group
+// (prctl(2), PR_SET_PDEATHSIG). It is called while the main thread is this goroutine's.
+func endWith(parent string) {
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGKILL), 0, 0, 0); err == nil && strconv.Itoa(os.Getppid()) != parent {
+		unix.Kill(os.Getpid(), unix.SIGKILL) // it has ended since
+	}
 }
 
 // run is the child's whole life.
@@ -174,24 +188,30 @@ func (c *childProcess) watchTerm(end context.CancelCauseFunc) {
 
 // watchInterrupts: Ctrl-C sends SIGINT to every process of the terminal's
 // foreground group. What it means for children is for their parent to decide,
-// so that one is dropped; one that Process.Signal announced counts.
+// so that one is dropped; for each that Process.Signal announced one counts, whichever
+// comes first.
 func (c *childProcess) watchInterrupts() {
 	interrupts := make(chan os.Signal, 2)
 	signal.Notify(interrupts, syscall.SIGINT)
 	go func() {
-		for range interrupts {
-			if c.announced() && !c.asked(syscall.SIGINT) {
-				die(syscall.SIGINT)
+		seen := uint64(0)
+		for range interrupts { // two of them may have come as one
+			for n := c.announced(); seen < n; seen++ {
+				if !c.asked(syscall.SIGINT) {
+					die(syscall.SIGINT)
+				}
 			}
 		}
 	}()
 }
 
-// announced reports that the parent has sent SIGINT by Process.Signal.
-func (c *childProcess) announced() bool {
-	var b [1]byte
-	_, err := c.file.ReadAt(b[:], interruptsAt)
-	return err == nil && b[0] != 0
+// announced is how often the parent has sent SIGINT by Process.Signal, or is about to.
+func (c *childProcess) announced() uint64 {
+	var b [8]byte
+	if _, err := c.file.ReadAt(b[:], interruptsAt); err != nil {
+		return 0
+	}
+	return binary.LittleEndian.Uint64(b[:])
 }
 
 // asked ends the function's context, once; false if it has not been called

@@ -33,8 +33,9 @@ const (
 )
 
 // The environment variable that makes a process a child: the number of
-// descriptors from 3 on, a colon, and the head's token. It is gone before any
-// code outside this package runs, so the child's own children do not see it.
+// descriptors from 3 on, the head's token, and, if the child is to end with its parent, the
+// pid of that, with colons between. It is gone before any code outside this package runs, so
+// the child's own children do not see it.
 const childVar = "TANDEM_PROC_CHILD"
 
 type head struct {

@@ -55,6 +55,7 @@ type launch struct {
 	cmd     *exec.Cmd
 	env     []string // Options.Env
 	token   string
+	parent  string // its pid, if the child is to end with it
 	mail    *os.File
 	regions *luggage
 	in      *inPipe
@@ -138,7 +139,7 @@ func (l *launch) look() {
 		access(l.cmd.Dir)
 	}
 	l.cmd.Env = append(l.cmd.Env, l.env...)
-	l.cmd.Env = append(l.cmd.Env, childVar+"="+strconv.Itoa(len(l.cmd.ExtraFiles))+":"+l.token)
+	l.cmd.Env = append(l.cmd.Env, childVar+"="+strconv.Itoa(len(l.cmd.ExtraFiles))+":"+l.token+":"+l.parent)
 }
 
 // access asks a file system what a chdir will.
@@ -152,8 +153,12 @@ func (l *launch) fork() error {
 			forked <- errAbandoned
 			return
 		}
-		l.cmd.ExtraFiles = append(l.cmd.ExtraFiles, uninherited(3+len(l.cmd.ExtraFiles))...)
-		forked <- l.cmd.Start()
+		files, err := uninherited(3 + len(l.cmd.ExtraFiles))
+		if err == nil {
+			l.cmd.ExtraFiles = append(l.cmd.ExtraFiles, files...)
+			err = l.cmd.Start()
+		}
+		forked <- err
 	}
 	err := <-forked
 	if err == errAbandoned {
@@ -173,13 +178,16 @@ func (l *launch) fork() error {
 // uninherited makes a list of nil files from descriptor first on that closes,
 // in a child, whatever would be inherited there: descriptors that this
 // process itself inherited, or that C code opened, without FD_CLOEXEC.
-func uninherited(first int) []*os.File {
+func uninherited(first int) ([]*os.File, error) {
 	d, err := os.Open("/proc/self/fd")
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer d.Close()
-	names, _ := d.Readdirnames(-1)
+	names, err := d.Readdirnames(-1)
+	if err != nil {
+		return nil, err
+	}
 	last := first - 1
 	for _, name := range names {
 		fd, err := strconv.Atoi(name)
@@ -190,5 +198,5 @@ func uninherited(first int) []*os.File {
 			last = fd
 		}
 	}
-	return make([]*os.File, last+1-first)
+	return make([]*os.File, last+1-first), nil
 }

@@ -19,6 +19,10 @@ type Process struct {
 	name string
 	os   *os.Process
 	mail *os.File // the hand-over, to announce interrupts in; closed when done
+
+	mu         sync.Mutex
+	interrupts uint64 // announced
+
 	done chan struct{}
 	told *engine.Signal // given when done is closed
 

@@ -132,6 +132,7 @@ func TestEnds(t *testing.T) {
 		{how{Do: "fail"}, terminate, 1, "exit code 1", "half a file\n"},
 		{how{Do: "stuck"}, twice(terminate), -15, "killed by signal terminated", ""},
 		{how{Do: "stuck"}, twice(interrupt), -2, "killed by signal interrupt", ""},
+		{how{Do: "stuck"}, relayed, -9, "killed by signal killed", ""},
 		{how{Do: "listen"}, kill, -9, "killed by signal killed", ""},
 		{how{Do: "listen"}, quit, 2, "exit code 2", "SIGQUIT"},
 		{how{Do: "stdin"}, controlC, 0, "", ""},
@@ -164,6 +165,26 @@ func quit(t *testing.T, c *talk)      { noError(t, c.Signal(syscall.SIGQUIT)) }
 func controlC(t *testing.T, c *talk) {
 	noError(t, syscall.Kill(c.PID(), syscall.SIGINT))
 	noError(t, c.in.Close())
+}
+
+// relayed is a terminal's, which the parent passes on: whichever of the two comes first,
+// and whatever else the terminal sends, the child was told once.
+func relayed(t *testing.T, c *talk) {
+	terminal := func() { noError(t, syscall.Kill(c.PID(), syscall.SIGINT)) }
+	for range 20 {
+		terminal()
+	}
+	interrupt(t, c)
+	terminal()
+	c.expect(t, "told")
+	for range 20 {
+		terminal()
+		time.Sleep(time.Millisecond)
+	}
+	if !c.Alive() {
+		t.Error("a terminal's interrupt ended it")
+	}
+	kill(t, c)
 }
 
 func twice(f func(*testing.T, *talk)) func(*testing.T, *talk) {

@@ -3,10 +3,12 @@ package proc
 import (
 	"context"
 	"crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -77,10 +79,11 @@ func launchOf(h *head, o *Options, mail *os.File, regions *luggage) (l *launch, 
 	if len(cmd.Args) == 0 {
 		cmd.Args = []string{h.Function}
 	}
+	l = &launch{cmd: cmd, env: o.Env, token: h.Token, mail: mail, regions: regions}
 	if !o.KeepOnExit {
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+		l.parent = strconv.Itoa(os.Getpid())
 	}
-	l = &launch{cmd: cmd, env: o.Env, token: h.Token, mail: mail, regions: regions}
 	if l.in, err = input(cmd, o.Stdin); err == nil {
 		err = l.out.connect(cmd, o.Stdout, o.Stderr)
 	}
@@ -151,10 +154,13 @@ func handoverFile() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "tandem-child"), nil
 }
 
-// announceInterrupt tells the child that the next SIGINT is meant for it, and
+// announceInterrupt tells the child that one SIGINT more is meant for it, and
 // does not come from a terminal.
 func (p *Process) announceInterrupt() error {
-	_, err := p.mail.WriteAt([]byte{1}, interruptsAt)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.interrupts++
+	_, err := p.mail.WriteAt(binary.LittleEndian.AppendUint64(nil, p.interrupts), interruptsAt)
 	if errors.Is(err, os.ErrClosed) {
 		return os.ErrProcessDone
 	}

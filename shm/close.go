@@ -72,8 +72,13 @@ func (r *Region) Close() error {
 func Detach(k object.RegionKey) error {
 	registry.mu.Lock()
 	a := registry.m[k.File]
-	if a == nil || a.id != k.ID || a.left != nil {
+	if a == nil || a.id != k.ID {
 		registry.mu.Unlock()
+		return nil
+	}
+	if left := a.left; left != nil { // another goroutine closes it
+		registry.mu.Unlock()
+		<-left
 		return nil
 	}
 	a.depart() // a later Close of a handle counts below zero

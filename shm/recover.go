@@ -87,10 +87,10 @@ const nameTries = 64
 func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 	p := r.P64(region.RecRecoverer)
 	for range nameTries {
+		v := mem.Load64(p) // before the word: so it is of no later death than this one
 		if r.Word() != region.RecordWord(epoch, region.StDead) {
 			return false
 		}
-		v := mem.Load64(p)
 		if v == want {
 			return true // by an earlier try of this process
 		}
@@ -101,7 +101,8 @@ func (a *attachment) nameRecoverer(r record, epoch uint32, want uint64) bool {
 			// Every claimer reads the word after its CAS; a claimer that finds
 			// the word moved on has written a name into a record that it is not
 			// recovering, which the record's next death ignores by the epoch in
-			// the name.
+			// the name. It has written over no name of that death: whoever takes
+			// the record changes the word here before.
 			return r.Word() == region.RecordWord(epoch, region.StDead)
 		}
 	}

@@ -77,6 +77,9 @@ func (r *Region) File() (*os.File, error) {
 		if err == nil {
 			return f, nil
 		}
+		if closed := r.check(); closed != nil {
+			err = closed // and not what became of the file
+		}
 	}
 	return nil, &Error{Op: "region.File", Region: r.Name(), Err: err}
 }

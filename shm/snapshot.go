@@ -205,7 +205,7 @@ func (a *attachment) regionState() RegionState {
 	boot := [16]byte(a.Bytes(region.HdrBoot, 16))
 	return RegionState{
 		Name:         a.name,
-		Path:         a.path,
+		Path:         a.where(),
 		ID:           a.id.String(),
 		Version:      mem.Load32(a.W32(region.HdrVersion)),
 		Size:         int64(a.Geo.Size),

@@ -58,4 +58,12 @@ var guardMutations = []mutation{
 	// The order in which a death is heard.
 	{file: "shm/recover.go", from: "\tif !a.recoverObjects(env, ", to: "\ta.ended(r, epoch)\n\tif !a.recoverObjects(env, ", promise: "a call that sleeps on what a dead process held hears of it before listeners do", pkg: "./shm", run: "TestHeldIsRecoveredBeforeTheEndIsTold$"},
 	{file: "shm/deaths.go", from: "\t\twas := w\n\t\tif w = r.Word()", to: "\t\ta.note(r)\n\t\twas := w\n\t\tif w = r.Word()", promise: "a call that sleeps on what a dead process held hears of it before listeners do in the process that recovers it", pkg: "./shm", run: "TestHeldIsRecoveredBeforeTheEndIsTold$"},
+	{file: "shm/recover.go",
+		from:    "		v := mem.Load64(p) // before the word: so it is of no later death than this one\n		if r.Word() != region.RecordWord(epoch, region.StDead) {\n			return false\n		}\n",
+		to:      "		if r.Word() != region.RecordWord(epoch, region.StDead) {\n			return false\n		}\n		v := mem.Load64(p)\n",
+		promise: "who recovers a death is not written over by who was late for the one before", pkg: "./shm", run: "TestSimRecovererOfAnEarlierDeath$", tags: "tandem_sim"},
+	{file: "internal/sys/process_linux.go", from: " && numbersThis()", to: "",
+		promise: "a /proc that has become another namespace's proves nothing", pkg: "./internal/sys", run: "TestEndedOnlyWithAProof$"},
+	{file: "proc/child_linux.go", from: "for n := c.announced(); seen < n; seen++ {", to: "for n, _ := c.announced(), seen; n > 0; n = 0 {",
+		promise: "an interrupt that the parent passes on counts once", pkg: "./proc", run: "TestEnds$"},
 }

@@ -87,7 +87,11 @@ func Reopen(f *os.File, writable bool) (*os.File, error) {
 	if writable {
 		mode = unix.O_RDWR
 	}
-	fd, err := unix.Open(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), mode|unix.O_CLOEXEC, 0)
+	fd := -1
+	err := control(f, func(of int) (err error) {
+		fd, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", of), mode|unix.O_CLOEXEC, 0)
+		return err
+	})
 	if err = NoProc(err); err != nil {
 		return nil, fmt.Errorf("reopen through /proc/self/fd: %w", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"runtime"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -129,16 +130,25 @@ func Stopped(pid int, start uint64) bool {
 // Ended reports that the process pid which started at start is gone, or that
 // none of its threads will ever run user code again. It asks /proc, so pid
 // must be of this process's pid namespace, and start of its time namespace; not
-// knowing is false.
+// knowing is false. So it is where /proc has become another namespace's since, by a
+// chroot or a mount.
 func Ended(pid int, start uint64) bool {
 	if isGone(pid) {
 		return true
 	}
+	runtime.LockOSThread() // another may see another /proc
+	defer runtime.UnlockOSThread()
 	now, err := StartTime(pid)
 	if err != nil {
 		return isGone(pid)
 	}
-	return now != start || noneRuns(pid, exits) || dumping(pid) && noneRuns(pid, exitsOrDumps)
+	return (now != start || noneRuns(pid, exits) || dumping(pid) && noneRuns(pid, exitsOrDumps)) && numbersThis()
+}
+
+// numbersThis reports whether /proc numbers this process as it does itself.
+func numbersThis() bool {
+	self, err := os.Readlink(procDir + "/self")
+	return err == nil && self == strconv.Itoa(os.Getpid())
 }
 
 // Gone reports whether there is no process pid, not even a zombie.

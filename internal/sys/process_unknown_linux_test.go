@@ -97,6 +97,14 @@ func TestEndedOnlyWithAProof(t *testing.T) {
 		{"a stat file that cannot be read", func(tr tree) { tr.link(me+"/stat", "stat") }, false},
 		{"half a stat file", func(tr tree) { tr.file(me+"/stat", "7 (a) S 1 1 1") }, false},
 		{"started at another time", func(tr tree) { tr.file(me+"/stat", stat("S", running, 1, 43)) }, true},
+		{"started at another time, it says, and it is another namespace's", func(tr tree) {
+			tr.file(me+"/stat", stat("S", running, 1, 43))
+			tr.link("self", "1")
+		}, false},
+		{"started at another time, it says, and not whose it is", func(tr tree) {
+			tr.file(me+"/stat", stat("S", running, 1, 43))
+			tr.file("self", "")
+		}, false},
 		{"no list of threads", func(tr tree) { tr.file(me+"/stat", stat("S", running, 1, 42)) }, false},
 		{"an empty list of threads", func(tr tree) { process(tr, 1); tr.must(os.Mkdir(filepath.Join(tr.dir, me, "task"), 0o700)) }, false},
 		{"an empty list of no threads", func(tr tree) { process(tr, 0); tr.must(os.Mkdir(filepath.Join(tr.dir, me, "task"), 0o700)) }, false},
@@ -128,7 +136,9 @@ func TestEndedOnlyWithAProof(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tr := newTree(t)
-			tt.made(tr)
+			if tt.made(tr); !strings.Contains(tt.name, "another namespace's") && !strings.Contains(tt.name, "not whose") {
+				tr.link("self", me)
+			}
 			if got := Ended(pid, 42); got != tt.want {
 				t.Errorf("Ended = %v, want %v", got, tt.want)
 			}
@@ -141,6 +151,7 @@ func TestEndedOnlyWithAProof(t *testing.T) {
 func TestEndedWhileThreadsChange(t *testing.T) {
 	pid := os.Getpid()
 	tr := newTree(t)
+	tr.link("self", strconv.Itoa(pid))
 	me := filepath.Join(tr.dir, strconv.Itoa(pid))
 	task := filepath.Join(me, "task", strconv.Itoa(pid+1), "stat")
 	tr.file(fmt.Sprintf("%d/task/%d/stat", pid, pid), stat("R", exiting, 2, 42))

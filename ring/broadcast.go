@@ -184,6 +184,7 @@ func (b *Broadcast[T]) send(ctx context.Context, o operation, msg []byte) error 
 	if len(msg) > b.eng.MaxMessage() {
 		return b.fail(o, fmt.Errorf("%d bytes, at most %d: %w", len(msg), b.eng.MaxMessage(), ErrTooLarge))
 	}
+	looked(msg) // before memory is claimed for it
 	var err error
 	if o == opTryPublish {
 		err = b.eng.TryPublish(msg)

@@ -1,10 +1,12 @@
 package ring
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"syscall"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/shm"
@@ -50,10 +52,10 @@ var errNoHandle = fmt.Errorf("the handle was not made by OpenQueue: %w", fs.ErrI
 var errNoSPSC = fmt.Errorf("the handle was not made by OpenSPSC: %w", fs.ErrInvalid)
 
 // codecError is ErrCodec with what the codec said, on one line. What says
-// something of a queue when a queue says it (that it has ended, or is closed) is
-// not passed on: a decoder's io.EOF is a short message.
+// something of a queue when a queue says it (that it has ended, or is closed), or of the
+// caller's context, is not passed on: a decoder's io.EOF is a short message.
 func codecError(err error) error {
-	for _, meant := range []error{io.EOF, shm.ErrClosed, ErrFull, ErrEmpty, ErrShutdown} {
+	for _, meant := range []error{io.EOF, shm.ErrClosed, ErrFull, ErrEmpty, ErrShutdown, syscall.EPIPE, context.Canceled, context.DeadlineExceeded} {
 		if errors.Is(err, meant) {
 			return fmt.Errorf("%w: %v", ErrCodec, err)
 		}

@@ -74,6 +74,40 @@ func TestMemoryThatIsNone(t *testing.T) {
 	}
 }
 
+// So it is with bytes, short ones that lie in their slots and long ones in blocks, and with
+// a broadcast's memory.
+func TestMemoryThatIsNoneOfBytes(t *testing.T) {
+	ctx := testproc.Watchdog(t)
+	for _, n := range []int{8, 4000} {
+		q := open[[]byte](t, region(t), "q", &ring.QueueOptions{Capacity: 4, Buffer: 16 << 10, MaxMessage: 4096})
+		texts := open[string](t, region(t), "q", &ring.QueueOptions{Capacity: 4, Buffer: 16 << 10, MaxMessage: 4096})
+		b := testproc.Get(ring.OpenBroadcast[[]byte](region(t), "b", &ring.BroadcastOptions{Capacity: 4, Buffer: 16 << 10, MaxMessage: 4096}))(t)
+		sub := testproc.Get(b.Subscribe())(t)
+		none, reads := mapped(t, unix.PROT_NONE)[:n], mapped(t, unix.PROT_READ)[:n]
+		for range 20 { // more than there are slots, and blocks
+			if !faults(func() { q.Put(ctx, none) }) || !faults(func() { texts.TryPut(unsafe.String(&none[0], n)) }) || !faults(func() { b.Publish(ctx, none) }) {
+				t.Fatal("no fault")
+			}
+			testproc.OK(t, q.Put(ctx, make([]byte, n)))
+			if !faults(func() { q.GetInto(ctx, &reads) }) {
+				t.Fatal("no fault")
+			}
+			testproc.OK(t, q.Put(ctx, make([]byte, n)))
+			if got := testproc.Get(q.Get(ctx))(t); len(got) != n {
+				t.Errorf("%d bytes", len(got))
+			}
+			testproc.OK(t, q.TaskDone())
+			testproc.OK(t, q.Join(ctx))
+			testproc.OK(t, texts.Put(ctx, string(make([]byte, n))))
+			testproc.Get(texts.Get(ctx))(t)
+			testproc.OK(t, b.Publish(ctx, make([]byte, n)))
+			if got, missed, err := sub.Next(ctx); len(got) != n || missed != 0 || err != nil {
+				t.Errorf("%d bytes, %d missed, %v", len(got), missed, err)
+			}
+		}
+	}
+}
+
 // A Send of memory that cannot be read has no lock when that shows: others send.
 func TestPipeMemoryThatIsNone(t *testing.T) {
 	ctx := testproc.Watchdog(t)

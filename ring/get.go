@@ -239,13 +239,15 @@ func (q *Queue[T]) getDecoded(o operation, s engine.Slot) (v T, err error) {
 func (q *Queue[T]) getBytesInto(o operation, s engine.Slot, dst *T) error {
 	switch q.form {
 	case raw:
-		return q.got(o, s, q.readRaw(s, unsafe.Pointer(dst)))
+		return q.intoCallers(o, s, func() error { return q.readRaw(s, unsafe.Pointer(dst)) })
 	case asBytes:
-		return q.got(o, s, q.readInto(s, (*[]byte)(unsafe.Pointer(dst))))
+		return q.intoCallers(o, s, func() error { return q.readInto(s, (*[]byte)(unsafe.Pointer(dst))) })
 	case asText:
 		b, err := q.clone(s)
-		setBytes(asText, unsafe.Pointer(dst), b)
-		return q.got(o, s, err)
+		if err = q.got(o, s, err); err == nil {
+			setBytes(asText, unsafe.Pointer(dst), b)
+		}
+		return err
 	}
 	b := takeBuffer()
 	err := q.readInto(s, b)
@@ -277,6 +279,20 @@ func (q *Queue[T]) got(o operation, s engine.Slot, err error) error {
 		return q.fail(o, shm.ErrClosed)
 	}
 	return nil
+}
+
+// intoCallers is got after a copy to the caller's memory. If that is none, and the fault a panic
+// (debug.SetPanicOnFault), the message is gone, and the slot is free.
+func (q *Queue[T]) intoCallers(o operation, s engine.Slot, read func() error) error {
+	whole := false
+	defer func() {
+		if !whole {
+			q.eng.Discard(s)
+		}
+	}()
+	err := read()
+	whole = true
+	return q.got(o, s, err)
 }
 
 // readRaw copies a message out that is a T as it is.

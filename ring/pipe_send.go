@@ -51,8 +51,8 @@ func (c *Conn[T]) Send(ctx context.Context, v T) error {
 	return c.send(ctx, msg)
 }
 
-// looked reads of each page of a user's memory that is to be copied with a lock held: what
-// cannot be read is found out before.
+// looked reads of each page of a user's memory that is to be copied with a lock held, or a
+// slot: what cannot be read is found out before, and what must be read from a disk is read.
 func looked(b []byte) {
 	const page = 4096
 	for ; len(b) > page; b = b[page:] {

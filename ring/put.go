@@ -121,6 +121,9 @@ func (q *Queue[T]) putBytes(ctx context.Context, o operation, v T) error {
 	if len(msg) > q.eng.MaxMessage() {
 		return q.fail(o, fmt.Errorf("%d bytes, at most %d: %w", len(msg), q.eng.MaxMessage(), ErrTooLarge))
 	}
+	if q.form == asBytes || q.form == asText {
+		looked(msg) // before a slot is claimed
+	}
 	s, err := q.eng.PutSlot(nil, msg)
 	if err == ErrFull && o == opPut {
 		w := q.waiter(ctx)

@@ -99,7 +99,10 @@ func (s *Subscriber[T]) Next(ctx context.Context) (v T, missed uint64, err error
 			continue
 		}
 		var zero T
-		return zero, missed, s.fail(opNext, err)
+		if err = s.fail(opNext, err); !errors.Is(err, io.EOF) {
+			missed = 0
+		}
+		return zero, missed, err
 	}
 }
 

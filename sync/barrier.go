@@ -247,8 +247,12 @@ func (b *Barrier) Waiting() int {
 	if b.core == nil || b.core.Closed.Load() {
 		return 0
 	}
-	defer b.core.KeepAlive()
-	return b.eng.Waiting()
+	n := b.eng.Waiting()
+	if b.core.Closed.Load() { // it may have been zeroes
+		return 0
+	}
+	b.core.KeepAlive()
+	return n
 }
 
 // Broken reports whether the barrier is broken, at this instant; of a closed
@@ -269,6 +273,10 @@ func (b *Barrier) MarshalBinary() ([]byte, error) { return b.marshal("barrier.Ma
 // without an Action; see [Mutex.UnmarshalBinary].
 func (b *Barrier) UnmarshalBinary(p []byte) error {
 	return unmarshal("barrier.UnmarshalBinary", engine.KindBarrier, p, func(r *shm.Region, name string) error {
-		return b.open(r, name, 0)
+		err := b.open(r, name, 0)
+		if err == nil {
+			b.action = nil
+		}
+		return err
 	})
 }

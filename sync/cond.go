@@ -52,17 +52,27 @@ func OpenCond(r *shm.Region, name string, l Lock) (*Cond, error) {
 	c := new(Cond)
 	field, err := c.bring(r, name, l)
 	if err != nil {
+		c.leaveLock()
 		return nil, &shm.Error{Op: opOpenCond, Region: r.Name(), Object: name, Err: err}
 	}
 	if err := c.open(r, r.Existing(), name, field, c.userLock); err != nil {
+		c.leaveLock()
 		return nil, err
 	}
 	if c.holder != nil && c.holder.core.Whole() != c.lock.core.Whole() {
 		err := c.core.Err(opOpenCond, c.foreign(c.holder.core))
+		c.leaveLock()
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// leaveLock ends the handle on the lock of a Cond that is not to be.
+func (c *Cond) leaveLock() {
+	if l := c.lock.core; l != nil && l != c.core {
+		l.Close()
+	}
 }
 
 const opOpenCond = "sync.OpenCond"

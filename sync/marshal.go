@@ -14,5 +14,9 @@ func (m *Mutex) MarshalBinary() ([]byte, error) { return m.marshal("mutex.Marsha
 // name then. A handle on something else is [shm.ErrMismatch]. It blocks as
 // [OpenMutex] does. A handle that m was before is dropped, not closed.
 func (m *Mutex) UnmarshalBinary(b []byte) error {
-	return unmarshal("mutex.UnmarshalBinary", engine.KindMutex, b, m.open)
+	err := unmarshal("mutex.UnmarshalBinary", engine.KindMutex, b, m.open)
+	if err == nil {
+		m.answer.set(nil)
+	}
+	return err
 }

@@ -328,5 +328,9 @@ func (m *RWMutex) MarshalBinary() ([]byte, error) { return m.marshal("rwmutex.Ma
 // UnmarshalBinary opens the lock that another process's handle was on; see
 // [Mutex.UnmarshalBinary].
 func (m *RWMutex) UnmarshalBinary(b []byte) error {
-	return unmarshal("rwmutex.UnmarshalBinary", engine.KindRWMutex, b, m.open)
+	err := unmarshal("rwmutex.UnmarshalBinary", engine.KindRWMutex, b, m.open)
+	if err == nil {
+		m.answer.set(nil)
+	}
+	return err
 }

@@ -175,7 +175,7 @@ var anyMutations = []mutation{
 	},
 	{
 		file: "internal/wait/waiter.go",
-		from: "	if w.lead != nil {\n		return w.lead\n	}\n", to: "",
+		from: "	if lead := w.lead; lead != nil { // once: Done may clear it\n		return lead\n	}\n", to: "",
 		promise: "an alarm of any of its lists is the call's",
 		pkg:     "./test/waitany", run: "TestCloses$", env: []string{"TANDEM_FORCE=norelook"},
 	},

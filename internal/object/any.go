@@ -137,7 +137,7 @@ func (a *Any) failed(err error) error {
 	}
 	if errors.Is(err, ErrClosed) {
 		for i := range a.sources {
-			if c := a.sources[i].Core; c != nil && c.Closed.Load() {
+			if c := a.sources[i].Core; c != nil && (c.ended.Load() || c.Closed.Load()) {
 				return c.Done(a.op, ErrClosed)
 			}
 		}

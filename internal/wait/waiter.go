@@ -358,8 +358,8 @@ func (w *Waiter) alarm() (turn uint64, again bool) {
 //
 //go:norace
 func (w *Waiter) who() *Waiter {
-	if w.lead != nil {
-		return w.lead
+	if lead := w.lead; lead != nil { // once: Done may clear it
+		return lead
 	}
 	return w
 }

@@ -156,6 +156,27 @@ func TestQueueRunInZeroes(t *testing.T) {
 	}
 }
 
+// Nor has one of blocks whose length was read in the region.
+func TestQueueBlocksInZeroes(t *testing.T) {
+	for _, lap := range []uint64{0, 5, 1<<turnBits - 2, 1<<turnBits - 1} {
+		c := QueueConfig{Slots: 4, Room: 16, Blocks: 8, BlockSize: 64, MaxMessage: 512, Rows: 8}
+		a, _ := heapQueue(t, c)
+		c.initLap(a, lap)
+		q := attachQueue(t, a, 0)
+		if err := q.Put(nil, make([]byte, 300)); err != nil {
+			t.Fatal(err)
+		}
+		s, err := q.Take(nil, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		zeroes(a)
+		if q.finishBlocks(s, slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)) && !q.ReleasedInZeroes(s) {
+			t.Errorf("lap %d: it is said to be released in the region", lap)
+		}
+	}
+}
+
 // What was released in the region is not taken for released in the zeroes,
 // whatever its slot's next producer leaves there.
 func TestQueueRunBeforeZeroes(t *testing.T) {

@@ -44,7 +44,7 @@ var closeMutations = []mutation{
 	{file: "internal/engine/rwmutex.go", from: "err != nil && err != ErrNotLocked {", to: "err != nil {",
 		promise: "an Unlock that ended the writing says so", pkg: "./sync", run: "TestSimCloseLocks/rwmutex$", tags: "tandem_sim"},
 	{file: "internal/engine/queue_get.go", from: "	if !mem.CAS64(s.w(), s.word, draining) { // G4\n		return false\n	}\n", to: "	mem.Store64(s.w(), draining)\n",
-		promise: "no message whose blocks were freed in zeroes is returned", pkg: "./ring", run: "TestSimCloseQueue/blocks$", tags: "tandem_sim"},
+		promise: "no message whose blocks were freed in zeroes is returned", pkg: "./internal/engine", run: "TestQueueBlocksInZeroes$"},
 	{file: "internal/engine/queue_slots.go", from: "func (q *Queue) gone() bool { return mem.Load32(q.config) == 0 }", to: "func (q *Queue) gone() bool { return false }",
 		promise: "a producer that claims a slot in zeroes goes no further", pkg: "./ring", run: "TestSimClose(Queue|Threads)$", tags: "tandem_sim"},
 	{file: "ring/queue.go", from: "	return !q.core.Gate.Gave(func() bool { return q.eng.InZeroes(s) })\n", to: "	return true\n",

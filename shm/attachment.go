@@ -56,10 +56,10 @@ type attachment struct {
 }
 
 // attach makes this process a participant of the region in v, and returns a
-// handle. It takes the file over, also when it fails. When it returns, every dead participant has been found, and recovered unless a
-// living one is at it, or it had objects open of a kind that this build does
-// not know.
-func attach(v regionFile, o *Options) (*Region, error) {
+// handle. It takes the file over, also when it fails. When it returns, every dead
+// participant has been found, and recovered unless a living one is at it, or it
+// had objects open of a kind that this build does not know.
+func attach(v regionFile, o *Options) (r *Region, err error) {
 	lookAtMyself()
 	if o != nil && o.ReadOnly {
 		a, err := mapOnly(v)
@@ -68,21 +68,14 @@ func attach(v regionFile, o *Options) (*Region, error) {
 		}
 		return &Region{a: a, closed: new(atomic.Bool)}, nil
 	}
-	h := registered(v.id)
-	defer registry.mu.Unlock()
-	if h != nil {
+	if h := registered(v.id); h != nil {
 		v.f.Close()
 		return h, nil
 	}
-	a, err := newAttachment(v)
-	if err != nil {
-		return nil, err
-	}
-	if registry.m == nil {
-		registry.m = map[sys.FileID]*attachment{}
-	}
-	registry.m[v.id] = a
-	return a.handle(), nil
+	var a *attachment
+	defer func() { r = came(v.id, a) }() // whatever becomes of this
+	a, err = newAttachment(v)
+	return nil, err
 }
 
 func (a *attachment) init(v regionFile, writable bool) error {
@@ -157,7 +150,7 @@ func newAttachment(v regionFile) (_ *attachment, err error) {
 // placeLimit bounds the wait for a place that is about to be free: for its
 // recovery, which takes milliseconds unless the recoverer is stopped, or for
 // the kernel to tear down a dead process, a second or so if that was a big one.
-const placeLimit = 5 * time.Second
+var placeLimit = 5 * time.Second
 
 // takeRecord makes a free record this process's: the byte first, so that it
 // is held in every state but Free. Where all are taken it looks for dead ones,

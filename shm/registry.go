@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	gosync "sync"
@@ -13,27 +14,66 @@ import (
 // registry holds this process's attachments, one a region: opening a region
 // twice gives two handles on one attachment.
 var registry struct {
-	mu gosync.Mutex
-	m  map[sys.FileID]*attachment
+	mu     gosync.Mutex // held for no longer than it takes to look
+	m      map[sys.FileID]*attachment
+	coming map[sys.FileID]chan struct{} // those that a goroutine makes, until it has, or cannot
 }
 
 // registered is a new handle on this process's attachment to the file id, or
-// nil. Where that is just being closed it waits: one process has one record in
-// a region. It returns with registry.mu held.
+// nil: then it is coming, and the caller, who makes it, or cannot, says so by
+// came. Where it is just being made or closed it waits: one process has one
+// record in a region.
 func registered(id sys.FileID) *Region {
 	registry.mu.Lock()
+	defer registry.mu.Unlock()
 	for {
-		a := registry.m[id]
-		if a == nil {
+		a, wait := registry.m[id], registry.coming[id]
+		switch {
+		case a == nil && wait == nil:
+			if registry.coming == nil {
+				registry.coming = map[sys.FileID]chan struct{}{}
+			}
+			registry.coming[id] = make(chan struct{})
 			return nil
-		}
-		if a.left == nil {
+		case a != nil && a.left == nil:
 			return a.handle()
+		case a != nil:
+			wait = a.left
 		}
-		left := a.left
 		registry.mu.Unlock()
-		<-left
+		<-wait
 		registry.mu.Lock()
+	}
+}
+
+// came is a handle on a, the attachment to the file id that was coming; nil if it is.
+func came(id sys.FileID, a *attachment) *Region {
+	registry.mu.Lock()
+	defer registry.mu.Unlock()
+	close(registry.coming[id])
+	delete(registry.coming, id)
+	if a == nil {
+		return nil
+	}
+	if registry.m == nil {
+		registry.m = map[sys.FileID]*attachment{}
+	}
+	registry.m[id] = a
+	return a.handle()
+}
+
+// awaitComing waits for those that are just coming and may be the region k.
+func awaitComing(k object.RegionKey) {
+	registry.mu.Lock()
+	var coming []chan struct{}
+	for id, c := range registry.coming {
+		if k.File == id || k.File == (sys.FileID{}) {
+			coming = append(coming, c)
+		}
+	}
+	registry.mu.Unlock()
+	for _, c := range coming {
+		<-c
 	}
 }
 
@@ -54,8 +94,17 @@ func (a *attachment) forget() {
 // a handle that travelled to another process finds its region there.
 // fs.ErrNotExist if it is not open, even if a copy of it is. Where k does not
 // say which file it is, that with its id is the one, and fs.ErrInvalid says that
-// there are two. It blocks only while this process attaches to a region.
+// there are two. It blocks only while this process attaches to one that may be it.
 func RegionByKey(k object.RegionKey) (*Region, error) {
+	r, err := regionByKey(k)
+	if errors.Is(err, fs.ErrNotExist) {
+		awaitComing(k)
+		r, err = regionByKey(k)
+	}
+	return r, err
+}
+
+func regionByKey(k object.RegionKey) (*Region, error) {
 	const op = "shm.RegionByKey"
 	registry.mu.Lock()
 	defer registry.mu.Unlock()

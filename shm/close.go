@@ -133,6 +133,9 @@ func (a *attachment) close() error {
 		wait.FenceOwn()
 		if err == nil {
 			a.gate.Leave(second.in(a.m))
+		} else {
+			a.gate.Leave(a.m.window(a.fd))
+			a.m.silence()
 		}
 		return nil
 	}

@@ -67,7 +67,7 @@ func mapWithGap(f *os.File, size uintptr, writable bool) (base unsafe.Pointer, e
 		return nil, err
 	}
 	if err = sys.MapZeroes(base, robustGap); err == nil {
-		err = sys.MapFile(unsafe.Add(base, robustGap), f, size, writable)
+		err = sys.MapFile(unsafe.Add(base, robustGap), f, 0, size, writable)
 	}
 	if err != nil {
 		sys.Unmap(base, robustGap+size)
@@ -112,13 +112,28 @@ func (m *mapping) zero() error {
 // touches that.
 func (m *mapping) announce(f *os.File, g region.Geometry) (w words, err error) {
 	n := (g.RecordAt(g.Participants) + pageSize - 1) &^ (pageSize - 1)
-	if err := sys.MapFile(m.base, f, uintptr(n), true); err != nil {
+	if err := sys.MapFile(m.base, f, 0, uintptr(n), true); err != nil {
 		return w, err
 	}
 	return words{region.On(mem.At(m.base, n), g)}, nil
 }
 
-// silence ends announce.
+// window says where in the file an object is whose area in this mapping, of zeroes by
+// now, is a: there, too, as much of its beginning as there is place for, until the next
+// call. Where the kernel refuses that it is a itself.
+func (m *mapping) window(f *os.File) func(a mem.Area) mem.Area {
+	return func(a mem.Area) mem.Area {
+		off := uint64(uintptr(a.Ptr(0, 0)) - uintptr(m.mem))
+		from := off &^ (pageSize - 1)
+		n := min(uint64(m.size)-from, robustGap)
+		if sys.MapFile(m.base, f, int64(from), uintptr(n), true) != nil {
+			return a
+		}
+		return mem.At(m.base, n).Sub(off-from, min(a.Size(), n-(off-from)))
+	}
+}
+
+// silence ends announce and window.
 func (m *mapping) silence() {
 	sys.MapZeroes(m.base, robustGap)
 	runtime.KeepAlive(m)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -115,6 +116,9 @@ var cramped = testproc.Role("cramped", func(args []string) {
 	m, core, err := lockable(r, "m")
 	testproc.Must(err)
 	testproc.Must(m.Lock(r.a.list.Waiter(context.Background())))
+	core.OnLeave(func(in func(mem.Area) mem.Area) {
+		testproc.Say("left", mem.Load64(in(core.Area).W64(0)) != 0, mem.Load64(core.Area.W64(0)) != 0)
+	})
 	limitAddressSpace(200 << 20)
 	testproc.Say("locked")
 	testproc.Hear()
@@ -163,6 +167,7 @@ func TestCloseWithoutRoom(t *testing.T) {
 				t.Fatalf("Lock after its holder has closed = %v", err)
 			}
 			took := time.Since(begun)
+			c.Expect("left true false") // the object is looked at where it is, not in the zeroes
 			c.Expect("closed")
 			w := core.List.Waiter(ctx)
 			if _, err := m.Recover(w); err != nil {
@@ -195,6 +200,7 @@ func TestLastCloseWithoutRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Say("close")
+	c.Expect("left true false")
 	c.Expect("closed")
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("the region's file: %v", err)

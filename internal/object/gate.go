@@ -92,7 +92,8 @@ type leaver struct {
 }
 
 // OnLeave has look called at G4, as long as something reaches a handle on c's object: it may
-// be gone else, and its memory another's.
+// be gone else, and its memory another's. What in returns may be the first pages of the
+// object alone.
 func (c *Core) OnLeave(look func(in func(mem.Area) mem.Area)) {
 	w := c.Whole()
 	g, l := w.Gate, &leaver{look, weak.Make(w)}

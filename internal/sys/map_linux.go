@@ -18,12 +18,12 @@ func Reserve(n uintptr) (unsafe.Pointer, error) {
 	return unix.MmapPtr(-1, 0, nil, n, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS|unix.MAP_NORESERVE)
 }
 
-// MapFile maps the first n bytes of f at addr, replacing what was there, and
+// MapFile maps n bytes of f from off on at addr, replacing what was there, and
 // keeps forked children and core dumps away from them. Of a sparse file it takes
 // no memory, even after mlockall(MCL_FUTURE): what is mapped is not locked. An
 // mlockall(MCL_CURRENT) that comes later fills and locks all of it, but for one
 // with MCL_ONFAULT.
-func MapFile(addr unsafe.Pointer, f *os.File, n uintptr, writable bool) error {
+func MapFile(addr unsafe.Pointer, f *os.File, off int64, n uintptr, writable bool) error {
 	prot := unix.PROT_READ
 	if writable {
 		prot |= unix.PROT_WRITE
@@ -33,7 +33,7 @@ func MapFile(addr unsafe.Pointer, f *os.File, n uintptr, writable bool) error {
 	if fills {
 		first = unix.PROT_NONE // has nothing to fill
 	}
-	if _, err := unix.MmapPtr(int(f.Fd()), 0, addr, n, first, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
+	if _, err := unix.MmapPtr(int(f.Fd()), off, addr, n, first, unix.MAP_SHARED|unix.MAP_FIXED); err != nil {
 		return err
 	}
 	b := unsafe.Slice((*byte)(addr), n)
@@ -48,13 +48,13 @@ func MapFile(addr unsafe.Pointer, f *os.File, n uintptr, writable bool) error {
 	return unix.Madvise(b, unix.MADV_DONTDUMP)
 }
 
-// Map is MapFile wherever there is room. Unmap ends it.
+// Map is MapFile of the first n bytes, wherever there is room. Unmap ends it.
 func Map(f *os.File, n uintptr, writable bool) (unsafe.Pointer, error) {
 	p, err := Reserve(n)
 	if err != nil {
 		return nil, err
 	}
-	if err := MapFile(p, f, n, writable); err != nil {
+	if err := MapFile(p, f, 0, n, writable); err != nil {
 		Unmap(p, n)
 		return nil, err
 	}
@@ -114,7 +114,7 @@ func MapSparse(addr unsafe.Pointer, n uintptr) error {
 	if err := Truncate(f, int64(n)); err != nil {
 		return err
 	}
-	return MapFile(addr, f, n, true)
+	return MapFile(addr, f, 0, n, true)
 }
 
 // Unmap gives the address range back.

@@ -88,7 +88,7 @@ func Reserve(n uintptr) (unsafe.Pointer, error)      { return nil, errors.ErrUns
 func MapZeroes(addr unsafe.Pointer, n uintptr) error { return errors.ErrUnsupported }
 func MapSparse(addr unsafe.Pointer, n uintptr) error { return errors.ErrUnsupported }
 func Unmap(addr unsafe.Pointer, n uintptr) error     { return errors.ErrUnsupported }
-func MapFile(addr unsafe.Pointer, f *os.File, n uintptr, writable bool) error {
+func MapFile(addr unsafe.Pointer, f *os.File, off int64, n uintptr, writable bool) error {
 	return errors.ErrUnsupported
 }
 func Map(f *os.File, n uintptr, writable bool) (unsafe.Pointer, error) {

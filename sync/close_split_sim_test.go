@@ -142,7 +142,7 @@ func TestSimCloseReader(t *testing.T) {
 	})
 }
 
-// A NotifyAll that says nil has told all.
+// A NotifyAll that says nil has told all, and one that has told all says nil.
 func TestSimCloseNotifyAll(t *testing.T) {
 	sim.Explore(t, 20000, sim.Options{CloseEvery: 60, MaxCloses: 1, CloseFor: 10}, func(w *sim.World) {
 		m, a := mem.Heap(engine.MutexSize), mem.Heap(engine.CondSize(9))
@@ -171,6 +171,13 @@ func TestSimCloseNotifyAll(t *testing.T) {
 		}
 		p := w.Process(2)
 		mu, c := open(p)
+		telling, told := false, false
+		w.Always(func() error { // as long as the lock is not abandoned nobody comes, or goes untold
+			if who, held := check(engine.AttachMutex(m, engine.Env{})).Owner(); telling && held && who == p.Self && waitersLeft(a) == 0 {
+				told = true
+			}
+			return nil
+		})
 		p.Go("notifier", func(t *sim.Thread) {
 			for waiting < 2 && !t.Closed() {
 				t.Step()
@@ -178,7 +185,12 @@ func TestSimCloseNotifyAll(t *testing.T) {
 			if mu.Lock(sim.Context) != nil {
 				return
 			}
+			telling = waiting == 2
 			said = c.NotifyAll()
+			if told && said != nil {
+				w.Fail("NotifyAll returned %v, and has told all", said)
+			}
+			telling = false
 			mu.Unlock()
 		})
 		w.OnStuck(func() bool {
@@ -197,6 +209,20 @@ func TestSimCloseNotifyAll(t *testing.T) {
 			return true
 		})
 	})
+}
+
+// waitersLeft is how many wait on the Cond in a and have not been notified.
+func waitersLeft(a mem.Area) (n int) {
+	ops, _ := engine.OpsOf(engine.KindCond)
+	for _, h := range ops.Look(a).Holders {
+		switch h.What {
+		case "waiting":
+			n += h.N
+		case "notified":
+			n -= h.N
+		}
+	}
+	return n
 }
 
 // A Wait that says ErrClosed does not have the lock.

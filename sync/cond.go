@@ -191,7 +191,9 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 // not block. fs.ErrInvalid if n is below 0; ErrNotLocked as Wait's.
 func (c *Cond) Notify(n int) error { return c.notify("cond.Notify", n) }
 
-// NotifyAll wakes all waiters. It does not block. [ErrNotLocked] as Wait's.
+// NotifyAll wakes all waiters. It does not block. [ErrNotLocked] as Wait's. A Close of the
+// region, or a death, that comes upon it leaves some of them to the next one; then, and then
+// only, some may have been woken by a call that says shm.ErrClosed, as by a Notify of several.
 func (c *Cond) NotifyAll() error { return c.notify("cond.NotifyAll", math.MaxInt) }
 
 func (c *Cond) notify(op string, n int) error {
@@ -213,7 +215,9 @@ func (c *Cond) notifySlow(op string, n int) error {
 	}
 	if err == nil {
 		var told int
-		if told, err = c.cond.Notify(n); told < n { // nobody waits in the zeroes
+		var all bool
+		here := func() bool { return c.core.Seen(nil) == nil }
+		if told, all, err = c.cond.Notify(n, here); told < n && !all {
 			err = c.core.Seen(err)
 		}
 	}

@@ -78,7 +78,7 @@ func TestCondGripLost(t *testing.T) {
 	if err := other.Lock(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if n, err := c.cond.Notify(1); n != 0 || err != nil {
+	if n, _, err := c.cond.Notify(1, func() bool { return true }); n != 0 || err != nil {
 		t.Errorf("Notify = %d, %v: nobody waits", n, err)
 	}
 	if err := other.Unlock(); err != nil {

@@ -368,7 +368,7 @@ func (c *Cond) withdraw(w *condWaiter, l CondLock) {
 		return
 	}
 	if told, _, err := c.decide(w, l, true); told && err == nil {
-		c.Notify(1)
+		c.Notify(1, func() bool { return true })
 	}
 	l.Unlock()
 }

@@ -32,16 +32,18 @@ func (c *Cond) next(i int) int {
 func (c *Cond) Idle() bool { return c.few != nil && mem.Load64(c.few) == 0 }
 
 // Notify wakes n of those who wait, or all if they are fewer, and returns how
-// many. It takes turns among the processes. It never waits.
-func (c *Cond) Notify(n int) (given int, err error) {
+// many. It takes turns among the processes. It never waits. In the zeroes of a closed
+// region it finds nobody, and what it gave was in the region. So if here, which is called
+// when they are counted, says that the region is there, all says that no one was left out.
+func (c *Cond) Notify(n int, here func() bool) (given int, all bool, err error) {
 	if err := c.heal(); err != nil { // N1
-		return 0, err
+		return 0, false, err
 	}
 	procs, room := 0, 0
 	for i := c.next(0); i < c.rows; i = c.next(i + 1) {
 		r := mem.Load64(c.rowOf(i))
 		if !condLegal(r) {
-			return 0, ErrCorrupt
+			return 0, false, ErrCorrupt
 		}
 		if r == 0 {
 			used, bit := c.used(i)
@@ -52,14 +54,15 @@ func (c *Cond) Notify(n int) (given int, err error) {
 			room += k
 		}
 	}
+	counted := here()
 	if n = min(n, room); n <= 0 {
-		return 0, nil
+		return 0, counted, nil
 	}
 	begin := int(mem.Load64(c.a.W64(condNext)) % uint64(c.rows))
 	for given < n {
 		k, last, err := c.round(begin, n-given, max(1, (n-given)/procs))
 		if given += k; err != nil {
-			return given, err
+			return given, false, err
 		}
 		if k == 0 { // some have died since
 			break
@@ -68,7 +71,7 @@ func (c *Cond) Notify(n int) (given int, err error) {
 	}
 	mem.Store64(c.a.W64(condNext), uint64(begin))
 	c.count(condNotified, given)
-	return given, nil
+	return given, counted && given == n, nil
 }
 
 // round gives n grants at most, and each process share at most, from row begin

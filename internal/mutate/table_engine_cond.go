@@ -92,8 +92,8 @@ var engineCondMutations = []mutation{
 		promise: "a waiter from which the lock was taken leaves with the lock held",
 		pkg:     "./internal/engine", run: "TestSimCondRobbed$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
-		from:    "told && err == nil {\n		c.Notify(1)",
-		to:      "told && err == nil {\n		c.Notify(0)",
+		from:    "told && err == nil {\n		c.Notify(1,",
+		to:      "told && err == nil {\n		c.Notify(0,",
 		promise: "a waiter from which the lock was taken passes on what it was given",
 		pkg:     "./internal/engine", run: "TestSimCondRobbed$", tags: "tandem_sim"},
 	{file: "internal/engine/cond.go",
@@ -113,7 +113,7 @@ var engineCondMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimCondRobbed$", tags: "tandem_sim"},
 	{file: "internal/engine/cond_notify.go",
 		from: `if err := c.heal(); err != nil { // N1
-		return 0, err
+		return 0, false, err
 	}
 `,
 		to:      "",

@@ -54,7 +54,7 @@ var handleMutations = []mutation{
 		promise: "no cell's lock is unlocked through a closed handle", pkg: "./test/handles", run: "TestClose$/value$"},
 	{file: "shm/ask.go", from: "if !a.owes() && !a.hasForsaken() {", to: "if !a.owes() {",
 		promise: "what closed handles were the last on comes back at once", pkg: "./test/handles", run: "TestMemoryComesBackAfterClose$"},
-	{file: "shm/object_uses.go", from: "		Unused:  func() { a.handlesClosed(i, gen, kind) },\n", to: "",
+	{file: "shm/object_uses.go", from: "		Unused:  func() { a.handlesClosed(i, gen, kind) },\n", to: "		Unused:  func() { _ = kind },\n",
 		promise: "the last Close has the collector look", pkg: "./shm", run: "TestKeptHandleIsLookedForAgain$"},
 	{file: "shm/ask.go", from: "			u.kept.count() // unless it ends now\n", to: "			u.kept.again = time.Now()\n",
 		promise: "the collector is not asked again and again for what is kept", pkg: "./shm", run: "TestKeptHandleIsLookedForAgain$"},

@@ -26,26 +26,26 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 		return q.putEach(ctx, vs)
 	}
 	if err := ctx.Err(); err != nil {
-		return 0, q.fail(opPut, err)
+		return 0, q.fail(opPutBatch, err)
 	}
 	n := 0
 	for n < len(vs) {
 		if q.closed.Load() {
-			return n, q.fail(opPut, shm.ErrClosed)
+			return n, q.fail(opPutBatch, shm.ErrClosed)
 		}
 		k, last, err := q.eng.PutRun(unsafe.Pointer(&vs[n]), len(vs)-n)
 		n += k
 		if k > 0 && q.closed.Load() && q.inZeroes(last) {
-			return n - 1, q.fail(opPut, shm.ErrClosed)
+			return n - 1, q.fail(opPutBatch, shm.ErrClosed)
 		}
 		switch {
 		case err == nil: // of the next ones consumers are told apart
 			continue
 		case n > 0 && err != ErrFull:
-			return n, q.fail(opPut, err)
+			return n, q.fail(opPutBatch, err)
 		case n == 0:
 			if err := q.putWait(ctx, vs[0], err); err != nil {
-				return 0, err
+				return 0, opPutBatch.of(err)
 			}
 			n = 1
 			continue
@@ -69,7 +69,7 @@ func (q *Queue[T]) putEach(ctx context.Context, vs []T) (int, error) {
 			return i, nil
 		}
 		if err != nil {
-			return i, err
+			return i, opPutBatch.of(err)
 		}
 	}
 	return len(vs), nil
@@ -87,10 +87,10 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		return q.getEach(ctx, vs)
 	}
 	if err := ctx.Err(); err != nil {
-		return 0, q.fail(opGet, err)
+		return 0, q.fail(opGetBatch, err)
 	}
 	if q.off() {
-		return 0, q.fail(opGet, shm.ErrClosed)
+		return 0, q.fail(opGetBatch, shm.ErrClosed)
 	}
 	if q.eng.GetsLate() {
 		q.eng.GetLate(q.spinner.Defers())
@@ -100,7 +100,7 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		return n, err
 	}
 	if vs[0], err = q.Get(ctx); err != nil {
-		return 0, err
+		return 0, opGetBatch.of(err)
 	}
 	n, err = q.getRuns(vs[1:])
 	return n + 1, err
@@ -110,7 +110,7 @@ func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 func (q *Queue[T]) getRuns(vs []T) (n int, err error) {
 	for n < len(vs) {
 		if q.closed.Load() {
-			return n, q.fail(opGet, shm.ErrClosed)
+			return n, q.fail(opGetBatch, shm.ErrClosed)
 		}
 		run := q.eng.TakeRun(unsafe.Pointer(&vs[n]), len(vs)-n)
 		if run.Len() == 0 { // nothing, or one that was given back
@@ -119,9 +119,9 @@ func (q *Queue[T]) getRuns(vs []T) (n int, err error) {
 				break
 			}
 			if err != nil {
-				return n, q.fail(opGet, err)
+				return n, q.fail(opGetBatch, err)
 			}
-			if vs[n], err = q.take(opGet, s); err != nil {
+			if vs[n], err = q.take(opGetBatch, s); err != nil {
 				return n, err
 			}
 			n++
@@ -138,7 +138,7 @@ func (q *Queue[T]) getRuns(vs []T) (n int, err error) {
 		}
 		if n += k; k < run.Len() {
 			clear(vs[n:][:run.Len()-k])
-			return n, q.fail(opGet, shm.ErrClosed)
+			return n, q.fail(opGetBatch, shm.ErrClosed)
 		}
 	}
 	q.core.KeepAlive()
@@ -155,7 +155,7 @@ func (q *Queue[T]) getEach(ctx context.Context, vs []T) (int, error) {
 			return i, nil
 		}
 		if err != nil {
-			return i, err
+			return i, opGetBatch.of(err)
 		}
 	}
 	return len(vs), nil

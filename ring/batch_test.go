@@ -1,10 +1,14 @@
 package ring_test
 
 import (
+	"context"
+	"errors"
+	"io"
 	"slices"
 	"testing"
 
 	"example.com/tandem/ring"
+	"example.com/tandem/shm"
 )
 
 // A message that was given back comes first, and the batch goes on behind it.
@@ -56,4 +60,59 @@ func TestBatchStaysInItsSlice(t *testing.T) {
 	t.Run("odd", throughBatches(7, [5]byte{4: 1}))
 	t.Run("long", throughBatches(33, [16]int64{15: 1}))
 	t.Run("nothing", throughBatches(5, struct{}{}))
+}
+
+// batched is what has the two calls.
+type batched[T any] interface {
+	PutBatch(context.Context, []T) (int, error)
+	GetBatch(context.Context, []T) (int, error)
+	Shutdown() error
+	Close() error
+}
+
+// An error says which call it is of, whichever did the work.
+func TestBatchErrorsNameTheCall(t *testing.T) {
+	r := region(t)
+	t.Run("words", func(t *testing.T) { batchErrors(t, open[int](t, r, "words", nil), "queue") })
+	t.Run("strings", func(t *testing.T) { batchErrors(t, open[string](t, r, "strings", nil), "queue") })
+	t.Run("spsc", func(t *testing.T) {
+		s, err := ring.OpenSPSC[int](r, "spsc", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batchErrors(t, s, "spsc")
+	})
+}
+
+func batchErrors[T any](t *testing.T, b batched[T], kind string) {
+	ended, cancel := context.WithCancel(bg)
+	soon, stop := context.WithTimeout(bg, 1)
+	cancel()
+	defer stop()
+	vs := make([]T, 2)
+	said := func(when, verb string, n int, err, want error) {
+		t.Helper()
+		var e *shm.Error
+		if n != 0 || !errors.Is(err, want) || !errors.As(err, &e) || e.Op != kind+"."+verb {
+			t.Errorf("%s: %s = %d, %v", when, verb, n, err)
+		}
+	}
+	both := func(when string, ctx context.Context, put, get error) {
+		t.Helper()
+		n, err := b.PutBatch(ctx, vs)
+		said(when, "PutBatch", n, err, put)
+		n, err = b.GetBatch(ctx, vs)
+		said(when, "GetBatch", n, err, get)
+	}
+	both("an ended context", ended, context.Canceled, context.Canceled)
+	n, err := b.GetBatch(soon, vs)
+	said("nothing there", "GetBatch", n, err, context.DeadlineExceeded)
+	if err := b.Shutdown(); err != nil {
+		t.Fatal(err)
+	}
+	both("shut down", bg, ring.ErrShutdown, io.EOF)
+	if err := b.Close(); err != nil {
+		t.Fatal(err)
+	}
+	both("closed", bg, shm.ErrClosed, shm.ErrClosed)
 }

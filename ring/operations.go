@@ -4,6 +4,7 @@ import (
 	"io"
 
 	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
 )
 
 // An operation is one of this package's calls, as errors name it.
@@ -29,6 +30,8 @@ const (
 	opClose
 	opMarshal
 	opPoll
+	opPutBatch
+	opGetBatch
 
 	opSPSCPut // the first ones have answers, too
 	opSPSCTryPut
@@ -39,6 +42,8 @@ const (
 	opSPSCClose
 	opSPSCMarshal
 	opSPSCPoll
+	opSPSCPutBatch
+	opSPSCGetBatch
 
 	opPublish
 	opTryPublish
@@ -87,6 +92,8 @@ var operations = [...]struct {
 	opClose:    {name: "queue.Close"},
 	opMarshal:  {name: "queue.MarshalBinary"},
 	opPoll:     {name: "queue.Poll"},
+	opPutBatch: {name: "queue.PutBatch"},
+	opGetBatch: {name: "queue.GetBatch"},
 
 	opSPSCPut:      {"spsc.Put", answers{nil, ErrShutdown}},
 	opSPSCTryPut:   {"spsc.TryPut", answers{ErrFull, ErrShutdown}},
@@ -96,6 +103,8 @@ var operations = [...]struct {
 	opSPSCClose:    {name: "spsc.Close"},
 	opSPSCMarshal:  {name: "spsc.MarshalBinary"},
 	opSPSCPoll:     {name: "spsc.Poll"},
+	opSPSCPutBatch: {name: "spsc.PutBatch"},
+	opSPSCGetBatch: {name: "spsc.GetBatch"},
 
 	opPublish:           {name: "broadcast.Publish"},
 	opTryPublish:        {name: "broadcast.TryPublish"},
@@ -115,6 +124,16 @@ var operations = [...]struct {
 }
 
 func (o operation) String() string { return operations[o].name }
+
+// of is the error of an operation that calls another one, which has ended with err.
+func (o operation) of(err error) error {
+	if e, ok := err.(*shm.Error); ok {
+		named := *e
+		named.Op = o.String()
+		return &named
+	}
+	return err
+}
 
 // answersOf makes those of a handle.
 func answersOf(core *object.Core) (made [answering]answers) {

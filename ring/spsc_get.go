@@ -182,10 +182,10 @@ func (s *SPSC[T]) All(ctx context.Context) iter.Seq2[T, error] {
 // none.
 func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, s.fail(opSPSCGet, err)
+		return 0, s.fail(opSPSCGetBatch, err)
 	}
 	if s.off() {
-		return 0, s.fail(opSPSCGet, shm.ErrClosed)
+		return 0, s.fail(opSPSCGetBatch, shm.ErrClosed)
 	}
 	if len(vs) == 0 {
 		return 0, nil
@@ -197,7 +197,7 @@ func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 	}
 	s.core.KeepAlive()
 	if err != nil {
-		return 0, s.fail(opSPSCGet, err)
+		return 0, s.fail(opSPSCGetBatch, err)
 	}
 	if s.closed.Load() && s.gotInZeroes() {
 		return s.gotNone(vs, n)
@@ -210,7 +210,7 @@ func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 //go:noinline
 func (s *SPSC[T]) gotNone(vs []T, n int) (int, error) {
 	clear(vs[:n])
-	return 0, s.fail(opSPSCGet, shm.ErrClosed)
+	return 0, s.fail(opSPSCGetBatch, shm.ErrClosed)
 }
 
 //go:noinline

@@ -159,10 +159,10 @@ func (s *SPSC[T]) putIn(n int) int {
 // none.
 func (s *SPSC[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	if err := ctx.Err(); err != nil {
-		return 0, s.fail(opSPSCPut, err)
+		return 0, s.fail(opSPSCPutBatch, err)
 	}
 	if s.off() {
-		return 0, s.fail(opSPSCPut, shm.ErrClosed)
+		return 0, s.fail(opSPSCPutBatch, shm.ErrClosed)
 	}
 	if len(vs) == 0 {
 		return 0, nil
@@ -174,11 +174,11 @@ func (s *SPSC[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 	}
 	s.core.KeepAlive()
 	if err != nil {
-		return n, s.fail(opSPSCPut, err)
+		return n, s.fail(opSPSCPutBatch, err)
 	}
 	if s.closed.Load() {
 		if in := s.putIn(n); in < n {
-			return in, s.fail(opSPSCPut, shm.ErrClosed)
+			return in, s.fail(opSPSCPutBatch, shm.ErrClosed)
 		}
 	}
 	return n, nil

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"reflect"
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
@@ -178,12 +179,20 @@ func (c *Cond) WaitFor(ctx context.Context, pred func() bool) error {
 			break
 		}
 		g, err = c.wait(ctx)
-		if err != nil && (err == ctx.Err() || err == context.DeadlineExceeded) && !c.core.Closed.Load() && pred() {
+		if err != nil && (isOf(err, ctx.Err()) || err == context.DeadlineExceeded) && !c.core.Closed.Load() && pred() {
 			err = nil
 			break
 		}
 	}
 	return c.left("cond.WaitFor", g, c.core.Seen(err))
+}
+
+// isOf reports that err is end, a context's error, whose type may be one that == panics of.
+func isOf(err, end error) bool {
+	if end != nil && !reflect.ValueOf(end).Comparable() {
+		return reflect.TypeOf(err) == reflect.TypeOf(end)
+	}
+	return err == end
 }
 
 // Notify wakes n of the waiters, or all of them if they are fewer, by turns

@@ -211,3 +211,46 @@ func BenchmarkCond(b *testing.B) {
 		wg.Wait()
 	})
 }
+
+// reasons is an error of a type that cannot be compared.
+type reasons []string
+
+func (r reasons) Error() string { return r[0] }
+
+// oddContext ends with reasons, as soon as somebody waits for its end.
+type oddContext struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func (c oddContext) Done() <-chan struct{} {
+	c.end()
+	return c.Context.Done()
+}
+
+func (c oddContext) Err() error {
+	if c.Context.Err() == nil {
+		return nil
+	}
+	return reasons{"enough"}
+}
+
+// A context may end with any error, and the last look at pred counts.
+func TestCondWaitForOddContext(t *testing.T) {
+	eachLock(t, func(t *testing.T, r *shm.Region, claim func() (*sync.Cond, sync.Lock)) {
+		c, l := claim()
+		must(t, l.Lock(background))
+		for _, well := range []bool{false, true} {
+			ctx, cancel := context.WithCancel(background)
+			looks := 0
+			err := c.WaitFor(oddContext{ctx, cancel}, func() bool {
+				looks++
+				return well && looks == 2
+			})
+			if is := new(reasons); looks != 2 || well != (err == nil) || !well && !errors.As(err, is) {
+				t.Errorf("WaitFor = %v, after %d looks", err, looks)
+			}
+		}
+		must(t, l.Unlock())
+	})
+}

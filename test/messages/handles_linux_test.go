@@ -96,7 +96,7 @@ func TestZeroHandles(t *testing.T) {
 	rows := []row{
 		{"Put", func() error { return q.Put(ctx, 1) }, fs.ErrInvalid, "queue.Put" + noQueue},
 		{"TryPut", func() error { return q.TryPut(1) }, fs.ErrInvalid, "queue.TryPut" + noQueue},
-		{"PutBatch", func() error { return second(q.PutBatch(ctx, []int{1})) }, fs.ErrInvalid, "queue.Put" + noQueue},
+		{"PutBatch", func() error { return second(q.PutBatch(ctx, []int{1})) }, fs.ErrInvalid, "queue.PutBatch" + noQueue},
 		{"Get", func() error { return second(q.Get(ctx)) }, fs.ErrInvalid, "queue.Get" + noQueue},
 		{"TryGet", func() error { return second(q.TryGet()) }, fs.ErrInvalid, "queue.TryGet" + noQueue},
 		{"GetInto", func() error { return q.GetInto(ctx, new(int)) }, fs.ErrInvalid, "queue.GetInto" + noQueue},
@@ -109,7 +109,7 @@ func TestZeroHandles(t *testing.T) {
 		{"Marshal", func() error { return second(q.MarshalBinary()) }, fs.ErrInvalid, "queue.MarshalBinary" + noQueue},
 		{"spsc.Put", func() error { return s.Put(ctx, 1) }, fs.ErrInvalid, "spsc.Put" + noSPSC},
 		{"spsc.TryGet", func() error { return second(s.TryGet()) }, fs.ErrInvalid, "spsc.TryGet" + noSPSC},
-		{"spsc.GetBatch", func() error { return second(s.GetBatch(ctx, nil)) }, fs.ErrInvalid, "spsc.Get" + noSPSC},
+		{"spsc.GetBatch", func() error { return second(s.GetBatch(ctx, nil)) }, fs.ErrInvalid, "spsc.GetBatch" + noSPSC},
 		{"spsc.Shutdown", s.Shutdown, fs.ErrInvalid, "spsc.Shutdown" + noSPSC},
 		{"spsc.Marshal", func() error { return second(s.MarshalBinary()) }, fs.ErrInvalid, "spsc.MarshalBinary" + noSPSC},
 		{"conn.Send", func() error { return end.Send(ctx, 1) }, fs.ErrInvalid, "conn.Send" + noConn},

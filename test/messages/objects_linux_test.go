@@ -160,7 +160,7 @@ func TestOperations(t *testing.T) {
 		{"none to lease", func() error { return second(q.TryLease()) }, ring.ErrEmpty, "queue.TryLease feed/jobs: no message now"},
 		{"an SPSC's empty", func() error { return second(ticks.TryGet()) }, ring.ErrEmpty, "spsc.TryGet feed/ticks: no message now"},
 		{"an SPSC's put, ended", func() error { return ticks.Put(ended(), tick{}) }, ctxErr, "spsc.Put feed/ticks: context canceled"},
-		{"an SPSC's batch, ended", func() error { return second(ticks.PutBatch(ended(), make([]tick, 2))) }, ctxErr, "spsc.Put feed/ticks: context canceled"},
+		{"an SPSC's batch, ended", func() error { return second(ticks.PutBatch(ended(), make([]tick, 2))) }, ctxErr, "spsc.PutBatch feed/ticks: context canceled"},
 		{"an SPSC's get, ended", func() error { return second(ticks.Get(ended())) }, ctxErr, "spsc.Get feed/ticks: context canceled"},
 		{"none gotten", func() error { return q.TaskDone() }, ring.ErrOverDone, "queue.TaskDone feed/jobs: more done than gotten"},
 		{"put, ended", func() error { return q.Put(ended(), tick{}) }, ctxErr, "queue.Put feed/jobs: context canceled"},

@@ -61,6 +61,9 @@ func (q *Queue[T]) PutBatch(ctx context.Context, vs []T) (int, error) {
 
 // putEach is PutBatch by single calls.
 func (q *Queue[T]) putEach(ctx context.Context, vs []T) (int, error) {
+	if len(vs) == 0 {
+		return 0, q.ready(ctx, opPutBatch)
+	}
 	for i, v := range vs {
 		var err error
 		if i == 0 {
@@ -73,6 +76,18 @@ func (q *Queue[T]) putEach(ctx context.Context, vs []T) (int, error) {
 		}
 	}
 	return len(vs), nil
+}
+
+// ready is what an operation says that has nothing to do.
+func (q *Queue[T]) ready(ctx context.Context, o operation) error {
+	err := ctx.Err()
+	if q.off() {
+		err = shm.ErrClosed
+	}
+	if err != nil {
+		err = q.fail(o, err)
+	}
+	return err
 }
 
 // GetBatch gets one message into vs, waiting for it as Get does, and then as
@@ -147,6 +162,9 @@ func (q *Queue[T]) getRuns(vs []T) (n int, err error) {
 
 // getEach is GetBatch by single calls.
 func (q *Queue[T]) getEach(ctx context.Context, vs []T) (int, error) {
+	if len(vs) == 0 {
+		return 0, q.ready(ctx, opGetBatch)
+	}
 	for i := range vs {
 		var err error
 		if i == 0 {

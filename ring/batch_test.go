@@ -104,6 +104,19 @@ func batchErrors[T any](t *testing.T, b batched[T], kind string) {
 		n, err = b.GetBatch(ctx, vs)
 		said(when, "GetBatch", n, err, get)
 	}
+	none := func(when string, ctx context.Context, want error) {
+		t.Helper()
+		n, err := b.PutBatch(ctx, nil)
+		said(when, "PutBatch", n, err, want)
+		n, err = b.GetBatch(ctx, nil)
+		said(when, "GetBatch", n, err, want)
+	}
+	for _, call := range []func(context.Context, []T) (int, error){b.PutBatch, b.GetBatch} {
+		if n, err := call(bg, nil); n != 0 || err != nil {
+			t.Errorf("of none: %d, %v", n, err)
+		}
+	}
+	none("none, and an ended context", ended, context.Canceled)
 	both("an ended context", ended, context.Canceled, context.Canceled)
 	n, err := b.GetBatch(soon, vs)
 	said("nothing there", "GetBatch", n, err, context.DeadlineExceeded)
@@ -115,4 +128,5 @@ func batchErrors[T any](t *testing.T, b batched[T], kind string) {
 		t.Fatal(err)
 	}
 	both("closed", bg, shm.ErrClosed, shm.ErrClosed)
+	none("none, closed", bg, shm.ErrClosed)
 }

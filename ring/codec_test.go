@@ -2,6 +2,7 @@ package ring_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 )
@@ -195,5 +197,45 @@ func TestCodecErrorsAreItsOwn(t *testing.T) {
 		if len(told) != 4 {
 			t.Errorf("with a codec that says %v loops tell of %d of 4 messages", err, len(told))
 		}
+	}
+}
+
+// touchy is an error that cannot be asked what it is.
+type touchy struct{}
+
+func (touchy) Error() string { return "touchy" }
+func (touchy) Is(error) bool { panic("touchy") }
+
+// spiteful decodes nothing.
+type spiteful struct{ reverse }
+
+func (spiteful) Name() string             { return "spiteful" }
+func (spiteful) Decode([]byte, any) error { return touchy{} }
+
+// A decoder's error that panics when it is looked at is a decoder that panics: the message is
+// gone, and nobody waits for it.
+func TestDecodersErrorPanics(t *testing.T) {
+	q := open[string](t, region(t), "q", &ring.QueueOptions{Codec: spiteful{}})
+	for name, take := range map[string]func(){
+		"Get":     func() { q.Get(bg) },
+		"GetInto": func() { q.GetInto(bg, new(string)) },
+		"Lease":   func() { q.Lease(bg) },
+	} {
+		if err := q.TryPut("x"); err != nil {
+			t.Fatal(err)
+		}
+		func() {
+			defer func() {
+				if recover() != "touchy" {
+					t.Errorf("%s did not panic", name)
+				}
+			}()
+			take()
+		}()
+		ctx, cancel := context.WithTimeout(bg, testproc.Patience)
+		if err := q.Join(ctx); err != nil || q.Len() != 0 {
+			t.Errorf("%s: Join = %v, Len %d", name, err, q.Len())
+		}
+		cancel()
 	}
 }

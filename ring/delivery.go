@@ -145,11 +145,11 @@ func (q *Queue[T]) leased(o operation, s engine.Slot, d *Delivery[T]) (err error
 	d.attempt = q.eng.Attempt(s)
 	if q.form == inSlot {
 		*(*T)(unsafe.Pointer(&d.small)) = *(*T)(body(q.eng, s))
-	} else if err = q.leasedBytes(s, d, slot); err != nil && q.eng.Ack(slot) == nil { // or it would be in everybody's way for ever
+	} else if err = q.leasedBytes(s, d, slot); err != nil && err != shm.ErrClosed && q.eng.Ack(slot) == nil { // or it would be in everybody's way for ever
 		*d = Delivery[T]{}
 		return q.core.Err(o.String(), err) // and nobody else is told
 	}
-	if err == nil && q.closed.Load() {
+	if (err == nil || err == shm.ErrClosed) && q.closed.Load() {
 		err = shm.ErrClosed // Close of the region gives it to another
 		q.core.Gate.Undo(func() { q.eng.Nack(slot) })
 	}

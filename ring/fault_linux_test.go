@@ -47,7 +47,7 @@ func TestMemoryThatIsNone(t *testing.T) {
 		"GetInto": {func(q *ring.Queue[int64]) {
 			b := mapped(t, unix.PROT_READ)
 			q.GetInto(bg, (*int64)(unsafe.Pointer(&b[0])))
-		}, 2},
+		}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			q := open[int64](t, region(t), "q", &ring.QueueOptions{Capacity: 8})

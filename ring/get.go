@@ -10,6 +10,7 @@ import (
 	"unsafe"
 
 	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
 )
@@ -74,6 +75,9 @@ func (q *Queue[T]) GetInto(ctx context.Context, dst *T) error {
 	if q.off() {
 		return q.fail(opGetInto, shm.ErrClosed)
 	}
+	if q.form == inSlot {
+		mem.Touched(unsafe.Pointer(dst), unsafe.Sizeof(*dst)) // it may be no memory to write to: not with a message in hand
+	}
 	if q.eng.GetsLate() {
 		q.eng.GetLate(q.spinner.Defers())
 	}
@@ -91,7 +95,7 @@ func (q *Queue[T]) takeInto(o operation, s engine.Slot, dst *T) error {
 	}
 	v := *(*T)(body(q.eng, s))
 	released := q.eng.Release(s)
-	*dst = v // not with the slot in hand: it may be no memory to write to
+	*dst = v
 	q.core.KeepAlive()
 	if !released || q.closed.Load() && q.releasedInZeroes(s) {
 		return q.fail(o, shm.ErrClosed)
@@ -350,10 +354,10 @@ func (q *Queue[T]) decode(b *[]byte, v *T, lost func()) error {
 		}
 	}()
 	err := q.codec.Decode(*b, v)
+	if err != nil {
+		err = codecError(err) // asks the decoder's error what it is
+	}
 	returned = true
 	giveBuffer(b) // only here: of a decoder that panicked nobody knows what still reads it
-	if err != nil {
-		return codecError(err)
-	}
-	return nil
+	return err
 }

@@ -123,7 +123,7 @@ func (s *SPSC[T]) seen(soon bool) bool {
 }
 
 // TryGet is Get without waiting: ErrEmpty where Get would, and ErrBusy also where it would
-// for the side of a dead one. It never blocks; once in the life of an SPSC, at its end, it
+// for the side of a dead one. It never blocks; once or twice in the life of an SPSC, at its end, it
 // may take a millisecond, where this process cannot make others' stores visible (Linux before
 // 4.16, some sandboxes).
 //

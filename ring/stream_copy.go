@@ -76,8 +76,9 @@ const copyMost = 64 << 10
 func (e *streamEnd) copyIn(from *rawEnd, most int64) (n int64, err error) {
 	for n < most {
 		if err = e.out.now((*engine.Stream).HasRoom); err != nil {
-			if from.isOver(again(err)) {
-				return n, nil
+			over, failed := from.isOver(again(err))
+			if over || failed != nil && again(err) {
+				return n, failed
 			}
 			if again(err) {
 				err = e.out.wait((*engine.Stream).HasRoom, (*engine.Stream).AwaitRoom) // C1
@@ -115,7 +116,7 @@ func (e *streamEnd) copyIn(from *rawEnd, most int64) (n int64, err error) {
 		case failed != nil && k == 0:
 			return n, os.NewSyscallError("read", failed)
 		case err != nil && !again(err):
-			if from.isOver(false) {
+			if over, _ := from.isOver(false); over {
 				return n, nil
 			}
 			return n, e.fail(opStreamWrite, err)
@@ -205,6 +206,9 @@ func (e *streamEnd) copyOver(to *streamEnd) (n int64, err error) {
 		case failed != nil && !again(failed):
 			return n, to.fail(opStreamWrite, failed)
 		case err != nil && !again(err):
+			if err == io.EOF { // since the look before
+				return n, nil
+			}
 			return n, e.fail(opStreamRead, err)
 		}
 	}

@@ -266,6 +266,37 @@ func TestStreamCopyOfASocketThatWaits(t *testing.T) {
 	endsWith(t, "ReadFrom", in, net.ErrClosed)
 }
 
+// A socket that is reset while there is no room is no end: what is missing is told.
+func TestStreamCopyOfASocketThatIsReset(t *testing.T) {
+	d, a, p := stream(t, 128)
+	s, peer := sockets(t)
+	writes(t, d, string(someBytes(128)))
+	testproc.Get(s.Write([]byte("not read")))(t) // so that Close is a reset
+	var n int64
+	copying := blocked(func() (err error) { n, err = d.ReadFrom(s); return err })
+	time.Sleep(time.Millisecond) // it waits for the socket
+	testproc.OK(t, peer.Close())
+	time.Sleep(time.Millisecond) // and hears of it
+	testproc.Get(io.ReadFull(a, make([]byte, 128)))(t)
+	endsWith(t, "ReadFrom", copying, syscall.ECONNRESET)
+	if n != 0 || p.Unread(true) != 0 {
+		t.Errorf("%d bytes", n)
+	}
+}
+
+// What ends while the other connection has no room has been copied, as far as it was there.
+func TestStreamCopyOverEnds(t *testing.T) {
+	from, src, _ := stream(t, 128)
+	to, dst, _ := stream(t, 128)
+	writes(t, src, "abc")
+	writes(t, to, string(someBytes(128)))
+	copying := blocked(func() error { _, err := from.WriteTo(to); return err })
+	time.Sleep(time.Millisecond) // it waits for room
+	testproc.OK(t, from.CloseRead())
+	testproc.Get(io.ReadFull(dst, make([]byte, 128)))(t)
+	endsWith(t, "WriteTo", copying, nil)
+}
+
 // What waits for a socket holds up neither Close nor another Write; deadlines end what waits
 // for the connection.
 func TestStreamCopyIsHeldUpByNobody(t *testing.T) {

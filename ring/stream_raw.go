@@ -3,6 +3,7 @@ package ring
 import (
 	"io/fs"
 	"net"
+	"os"
 	"reflect"
 	"syscall"
 
@@ -72,18 +73,24 @@ func (r *rawEnd) writeNow(fd uintptr, p []byte) (int, error) {
 	return sys.WriteNow(fd, p)
 }
 
-// isOver reports whether all was read. It takes nothing. With wait it returns when that is
-// known; without, what a socket may bring yet is more.
-func (r *rawEnd) isOver(wait bool) (over bool) {
+// isOver reports whether all was read. It takes no byte; but an error of a socket is told
+// once, and to whoever looks: so it is told here. With wait it returns when that is known;
+// without, what a socket may bring yet is more.
+func (r *rawEnd) isOver(wait bool) (over bool, err error) {
 	var one [1]byte
 	peek := sys.PeekNow
 	if r.isSocket {
 		peek = sys.RecvPeekNow
 	}
-	r.Read(func(fd uintptr) bool {
-		n, err := peek(fd, one[:])
-		over = n == 0 && err == nil
-		return !wait || err != syscall.EAGAIN
+	var failed error
+	err = r.Read(func(fd uintptr) bool {
+		var n int
+		n, failed = peek(fd, one[:])
+		over = n == 0 && failed == nil
+		return !wait || failed != syscall.EAGAIN
 	})
-	return over
+	if err == nil && failed != nil && failed != syscall.EAGAIN && r.isSocket { // of a file a Read tells it again
+		err = os.NewSyscallError("read", failed)
+	}
+	return over, err
 }

@@ -2,6 +2,8 @@ package shm
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"runtime"
 	"slices"
 	"time"
@@ -76,6 +78,14 @@ func (s *search) more(size uint64) bool {
 		}
 	}
 	return s.await()
+}
+
+// failed is err, for which there is no room, and the context's error if that has ended.
+func (s *search) failed(err error) error {
+	if s.ctx != nil && s.ctx.Err() != nil && errors.Is(err, ErrNoSpace) {
+		return fmt.Errorf("%w: %w", err, s.ctx.Err())
+	}
+	return err
 }
 
 // request is A1 and A2.

@@ -68,13 +68,15 @@ func attach(v regionFile, o *Options) (r *Region, err error) {
 		}
 		return &Region{a: a, closed: new(atomic.Bool)}, nil
 	}
+	end := time.Now().Add(placeLimit)
 	if h := registered(v.id); h != nil {
 		v.f.Close()
+		h.a.isAt(v.path)
 		return h, nil
 	}
 	var a *attachment
 	defer func() { r = came(v.id, a) }() // whatever becomes of this
-	a, err = newAttachment(v)
+	a, err = newAttachment(v, end)
 	return nil, err
 }
 
@@ -107,7 +109,7 @@ func mapOnly(v regionFile) (*attachment, error) {
 	return a, nil
 }
 
-func newAttachment(v regionFile) (_ *attachment, err error) {
+func newAttachment(v regionFile, end time.Time) (_ *attachment, err error) {
 	a := &attachment{}
 	defer func() {
 		if err != nil {
@@ -129,7 +131,7 @@ func newAttachment(v regionFile) (_ *attachment, err error) {
 	if err = a.takeLife(); err != nil {
 		return nil, err
 	}
-	r, err := a.takeRecord()
+	r, err := a.takeRecord(end)
 	if err != nil {
 		return nil, err
 	}
@@ -155,9 +157,9 @@ var placeLimit = 5 * time.Second
 // takeRecord makes a free record this process's: the byte first, so that it
 // is held in every state but Free. Where all are taken it looks for dead ones,
 // whose byte it can lock: that is the proof. While others are at what will be a
-// free record, it goes round again.
-func (a *attachment) takeRecord() (record, error) {
-	for try, end := 0, time.Now().Add(placeLimit); ; try++ {
+// free record, it goes round again, until end.
+func (a *attachment) takeRecord(end time.Time) (record, error) {
+	for try := 0; ; try++ {
 		for _, dead := range [...]bool{false, true} {
 			if r, ok, err := a.takeAny(dead); ok || err != nil {
 				return r, err

@@ -28,7 +28,8 @@ import (
 // was closed: a Lock that returns nil then held what Close has abandoned.
 //
 // It waits for no longer than it takes the goroutines of this process that sleep
-// in the region, or change its directory, to leave; and for no other process, but
+// in the region, or change its directory, to leave, and for a disk that a copy of a
+// connection's reads or writes just then; and for no other process, but
 // where it leaves memory behind for which somebody has to change the directory:
 // then for 10 ms at most for the process that is just changing it. If this
 // process dies in it, the others recover it as one that died before.

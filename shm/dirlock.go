@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -33,14 +34,35 @@ func (a *attachment) lockDirectory() (*dirLock, error) {
 func (a *attachment) lockDirectoryFor(d time.Duration) (*dirLock, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), d)
 	defer cancel()
-	return a.lockDirectoryUntil(ctx)
+	return a.lockUntil(ctx)
 }
 
-// lockDirectoryUntil is lockDirectory that ctx ends, unless it is nil.
-func (a *attachment) lockDirectoryUntil(ctx context.Context) (*dirLock, error) {
+// lockDirectoryUntil is lockDirectory that a user's ctx ends, unless it is nil. Its methods,
+// which may panic, are called before any lock is taken, and after; never in between.
+func (a *attachment) lockDirectoryUntil(ctx context.Context) (l *dirLock, err error) {
 	if ctx == nil || ctx.Done() == nil {
 		return a.lockDirectory()
 	}
+	own, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	stop := context.AfterFunc(ctx, cancel)
+	stopped := false
+	defer func() {
+		if !stopped && l != nil {
+			l.release()
+		}
+	}()
+	l, err = a.lockUntil(own)
+	stop()
+	if errors.Is(err, context.Canceled) {
+		err = cmp.Or(ctx.Err(), err)
+	}
+	stopped = true
+	return l, err
+}
+
+// lockUntil is lockDirectory that ctx ends, which calls nobody.
+func (a *attachment) lockUntil(ctx context.Context) (*dirLock, error) {
 	if !tryLockUntil(ctx, &a.changing) {
 		return nil, ctx.Err()
 	}
@@ -60,8 +82,9 @@ func tryLockUntil(ctx context.Context, m *gosync.Mutex) bool {
 
 // lockShared is the region's part; it lets go of a.changing when it fails.
 func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
+	whole := false
 	defer func() {
-		if err != nil {
+		if !whole {
 			a.changing.Unlock()
 		}
 	}()
@@ -92,6 +115,7 @@ func (a *attachment) lockShared(ctx context.Context) (l *dirLock, err error) {
 		m.Unlock() // suspect as it was
 		return nil, err
 	}
+	whole = true
 	return l, nil
 }
 

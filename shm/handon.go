@@ -32,7 +32,14 @@ func (r *Region) handOn() (*object.Passage, error) {
 		p.File, err = r.File()
 		return p, err
 	}
-	if p.File, err = a.ticket(); err != nil {
+	p.File, err = a.ticket()
+	if err == nil && r.check() != nil { // the name, and the file's number, may be another's
+		p.File.Close()
+	}
+	if closed := r.check(); closed != nil {
+		err = closed
+	}
+	if err != nil {
 		return nil, err
 	}
 	if path := a.where(); path != "" {

@@ -35,7 +35,7 @@ func init() { lookAtMyself() }
 // nor the start time changes while it runs.
 func lookAtMyself() {
 	if m := me.Load(); m == nil || m.err != nil {
-		me.Store(readMyself(sys.Namespace, sys.OwnStart))
+		me.CompareAndSwap(m, readMyself(sys.Namespace, sys.OwnStart))
 	}
 }
 

@@ -92,7 +92,7 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 				continue
 			}
 			if !errors.Is(err, fs.ErrExist) {
-				return core, err
+				return core, room.failed(err)
 			}
 			over = false
 			continue // another was first

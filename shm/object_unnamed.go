@@ -64,7 +64,7 @@ func (a *attachment) makeUnnamed(s *object.Spec, p *plan) (*object.Core, error) 
 		case err == errCollecting:
 			a.uses.await()
 		default:
-			return core, err
+			return core, room.failed(err)
 		}
 	}
 	return nil, inVain(last)

@@ -27,7 +27,7 @@ import (
 //
 // Open blocks while it recovers the dead that no living process is recovering,
 // and where all places are taken ([ErrTooManyParticipants]) for five seconds;
-// and while this process's own Close of the region is under way. A process that
+// and while another goroutine of this process opens or closes the region. A process that
 // dies in it is recovered by the others, or by the next that comes.
 //
 // An ephemeral region in which no process lives does not exist; Open takes

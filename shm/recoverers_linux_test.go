@@ -220,7 +220,7 @@ func TestUnknownKindIsLeftByNewcomers(t *testing.T) {
 	mem.Store32(kind, 999)
 	dead.die()
 	older := newBare(t, r)
-	if _, err := older.takeRecord(); !errors.Is(err, ErrTooManyParticipants) {
+	if _, err := older.takeRecord(soon()); !errors.Is(err, ErrTooManyParticipants) {
 		t.Fatalf("takeRecord = %v where the only place cannot be recovered", err)
 	}
 	rec := r.a.rec(dead.self.Index)
@@ -279,7 +279,7 @@ func TestNewcomerWaitsForAPlace(t *testing.T) {
 			done := make(chan error, 1)
 			go func() {
 				a := newBare(t, r)
-				_, err := a.takeRecord()
+				_, err := a.takeRecord(soon())
 				done <- err
 			}()
 			select {
@@ -310,7 +310,7 @@ func TestNewcomerTriesOnce(t *testing.T) {
 	before := mem.Load64(word)
 	done := make(chan error, 1)
 	go func() {
-		_, err := newBare(t, r).takeRecord()
+		_, err := newBare(t, r).takeRecord(soon())
 		done <- err
 	}()
 	moved := func(from uint64, limit time.Duration) bool {
@@ -340,7 +340,7 @@ func TestNoPlaceIsSaidAtOnce(t *testing.T) {
 	holdBare(t, last, "new")
 	full := func(want string) {
 		t.Helper()
-		_, err := newBare(t, r).takeRecord()
+		_, err := newBare(t, r).takeRecord(soon())
 		if !errors.Is(err, ErrTooManyParticipants) || !strings.Contains(err.Error(), want) {
 			t.Errorf("takeRecord = %v, want %q", err, want)
 		}

@@ -74,8 +74,11 @@ func (r *Region) File() (*os.File, error) {
 		if f, err = r.a.openNamed(); err != nil {
 			f, err = sys.Dup(r.a.fd)
 		}
-		if err == nil {
+		if err == nil && r.check() == nil {
 			return f, nil
+		}
+		if err == nil {
+			f.Close() // the name, and the file's number, may be another's
 		}
 		if closed := r.check(); closed != nil {
 			err = closed // and not what became of the file

@@ -104,3 +104,6 @@ func untilIn(t *testing.T, function string) {
 		}
 	}
 }
+
+// soon is until when a newcomer tries.
+func soon() time.Time { return time.Now().Add(placeLimit) }

@@ -19,7 +19,7 @@ import (
 func bare(t testing.TB, r *Region) *attachment {
 	t.Helper()
 	a := newBare(t, r)
-	rec := testproc.Get(a.takeRecord())(t)
+	rec := testproc.Get(a.takeRecord(soon()))(t)
 	a.beginWatch()
 	rec.Move(region.RecordWord(a.self.Epoch, region.StAttaching), region.RecordWord(a.self.Epoch, region.StAlive))
 	return a
@@ -235,7 +235,7 @@ func TestRecoverersHaveNamesOfTheirOwn(t *testing.T) {
 		go func() {
 			ok := false
 			defer func() { done <- ok }()
-			_, err := a.takeRecord()
+			_, err := a.takeRecord(soon())
 			ok = err == nil
 		}()
 		return a, <-done

@@ -3,6 +3,8 @@ package shm
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -70,5 +72,56 @@ func TestUntilForRoom(t *testing.T) {
 	}
 	c.Signal(syscall.SIGCONT)
 	openOK(t, r, lockOf("b"))
+	checkOK(t, r)
+}
+
+// touchy is a context that panics in the call of it that comes when left is 0.
+type touchy struct {
+	context.Context
+	left *atomic.Int32
+}
+
+func (c touchy) called() {
+	if c.left.Add(-1) == -1 {
+		panic("touchy")
+	}
+}
+
+func (c touchy) Deadline() (time.Time, bool) { c.called(); return c.Context.Deadline() }
+func (c touchy) Done() <-chan struct{}       { c.called(); return c.Context.Done() }
+func (c touchy) Err() error                  { c.called(); return c.Context.Err() }
+func (c touchy) Value(k any) any             { c.called(); return c.Context.Value(k) }
+
+// A context's method that panics leaves no lock of the directory behind, whichever call of
+// it that is.
+func TestUntilPanics(t *testing.T) {
+	r, _ := newRegion(t, nil)
+	other := bare(t, r)
+	for call, over := int32(0), false; !over; call++ {
+		l := testproc.Get(other.lockDirectory())(t)
+		left := new(atomic.Int32)
+		left.Store(call)
+		ctx, cancel := context.WithCancel(context.Background())
+		s, ended := lockOf(fmt.Sprint("new", call)), make(chan any)
+		s.Until = touchy{ctx, left}
+		go func() {
+			defer func() { ended <- recover() }()
+			r.OpenObject(s)
+		}()
+		// For some calls it has to wait a while, for more than one slice.
+		late := time.AfterFunc(3*lockSlice, l.unlock)
+		if over = <-ended == nil; late.Stop() {
+			l.unlock()
+		}
+		cancel()
+		mine, err := r.a.lockDirectoryFor(testproc.Patience)
+		if err != nil {
+			t.Fatalf("after a panic in call %d: %v", call, err)
+		}
+		mine.unlock()
+		if call == 100 {
+			t.Fatal("it calls the context for ever")
+		}
+	}
 	checkOK(t, r)
 }

@@ -48,7 +48,8 @@ func (s *SPSC) conclude(pos uint64) error {
 }
 
 // concludeMicros is how long a consumer gives the stores of others whose fences it
-// cannot make, or not surely. It does so once in the life of a stream.
+// cannot make, or not surely. It does so once in the life of a stream,
+// or twice, if something came in the first.
 const concludeMicros = 1000
 
 // syncForGood makes the fence of the producer.

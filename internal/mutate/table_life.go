@@ -31,7 +31,7 @@ var lifeMutations = []mutation{
 	{file: "internal/object/arrive.go", from: "r, err := find(ref)", to: "r, err := find(Ref{}.On(ref.Key()))", promise: "a handle never arrives at another object", pkg: "./test/messages", run: "TestStaleHandle$"},
 	{file: "shm/registry.go", from: "case k.File != sys.FileID{} && a.file != k.File:", to: "case false:", promise: "of a region and its copy none is taken for the other", pkg: "./shm", run: "TestTwoOfOneID$"},
 	{file: "shm/registry.go", from: "case found != nil:\n\t\t\treturn nil", to: "case false:\n\t\t\treturn nil", promise: "a process that knows no more than an id takes none of two", pkg: "./shm", run: "TestTwoOfOneID$"},
-	{file: "shm/attachment.go", from: "	a, err = newAttachment(v)\n", to: "	registry.mu.Lock()\n	a, err = newAttachment(v)\n	registry.mu.Unlock()\n", promise: "who attaches to a region keeps nobody from another", pkg: "./shm", run: "TestAttachingAlone$"},
+	{file: "shm/attachment.go", from: "	a, err = newAttachment(v, end)\n", to: "	registry.mu.Lock()\n	a, err = newAttachment(v, end)\n	registry.mu.Unlock()\n", promise: "who attaches to a region keeps nobody from another", pkg: "./shm", run: "TestAttachingAlone$"},
 	{file: "shm/registry.go", from: "		awaitComing(k)\n", to: "", promise: "a region that another goroutine is opening is waited for", pkg: "./shm", run: "TestAttachingAlone$"},
 	{file: "shm/registry.go", from: "		case a == nil && wait == nil:", to: "		case a == nil:", promise: "one process has one record in a region", pkg: "./shm", run: "TestAttachingAlone$"},
 	{file: "internal/object/ref.go", from: "r.Region, r.Dev, r.Ino = k.ID, k.File.Dev, k.File.Ino", to: "r.Region = k.ID", promise: "a handle travels with its region's file", pkg: "./proc", run: "TestCopyBeside$"},

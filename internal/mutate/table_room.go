@@ -57,6 +57,8 @@ var roomMutations = []mutation{
 		promise: "who reclaims looks at all, wherever a creator left off", pkg: "./shm", run: "TestMemoryComesBackBehindACreator$"},
 	{file: "shm/reclaim.go", from: "		if !w.Opened(n-1) &&", to: "		if !w.Opened(n-1) && w.Geo.Size == 0 &&",
 		promise: "of two who end their uses at once one sees to the memory", pkg: "./shm", run: "TestSimTheLastSeesToTheMemory$", tags: "tandem_sim"},
+	{file: "shm/dirlock.go", from: "	own, cancel := context.WithCancel(context.Background())\n", to: "	own, cancel := context.WithCancel(ctx)\n",
+		promise: "no method of a user's context is called with the directory's lock", pkg: "./shm", run: "TestUntilPanics$"},
 	{file: "shm/object_unnamed.go", from: "a.lockDirectoryUntil(s.Until)", to: "a.lockDirectory()",
 		promise: "a context ends a wait for the directory", pkg: "./shm", run: "TestUntilForTheDirectory$"},
 	{file: "shm/ask.go", from: "if !time.Now().Before(s.until) { // and not ctx", to: "if true {",

@@ -110,17 +110,24 @@ func (of *listens) dial(ctx context.Context, core *object.Core) (*streamConn, er
 	if err != nil {
 		return nil, err
 	}
+	left := new(engine.DialLeft)
+	defer mine.OnLeave(func(in func(mem.Area) mem.Area) { left.Leave(in(mine.Area)) })()
 	why := of.await(ctx, core, s, word, engine.Dialled{Entry: mine.Entry, Gen: mine.Ref.Generation})
-	if answered, _ := s.Answered(); !answered {
+	answered, accepted := s.Answered()
+	if !answered {
 		won, err := s.Refuse()
-		if err != nil {
-			return nil, err
+		if err == engine.ErrGone { // what the answer was cannot be seen any more
+			mine.Gate.Gave(func() bool { accepted = left.Accepted(); return false })
 		}
-		if won {
+		switch {
+		case err != nil && !accepted:
+			return nil, err
+		case won:
 			return nil, why
 		}
+		accepted = true
 	}
-	if _, accepted := s.Answered(); !accepted {
+	if !accepted {
 		return nil, shm.ErrCorrupt // nobody else refuses
 	}
 	connected = true

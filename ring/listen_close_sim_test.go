@@ -22,6 +22,7 @@ type simDirectory struct {
 	streams []mem.Area
 	used    int
 	open    []map[engine.Self]int
+	made    map[engine.Self]int // the last of each, by its dialer
 }
 
 // A simHome is a process's use of it.
@@ -42,6 +43,7 @@ func (h simHome) MakeUnnamed(s object.Spec) (*object.Core, error) {
 	}
 	i := h.d.used
 	h.d.used++
+	h.d.made[h.p.Self] = i
 	init(h.d.streams[i]) // it has no point
 	return h.core(i), nil
 }
@@ -97,7 +99,7 @@ func simCloseListener(w *sim.World) {
 	a := mem.Heap(lc.Size())
 	lc.Init(a)
 	w.Share(a)
-	d := &simDirectory{w: w}
+	d := &simDirectory{w: w, made: map[engine.Self]int{}}
 	for range 8 {
 		s := mem.Heap(sc.Size())
 		w.Share(s)
@@ -119,7 +121,7 @@ func simCloseListener(w *sim.World) {
 			}
 		}
 	})
-	var connected, accepted [8]bool
+	var connected, accepted, failed [8]bool
 	core := func(p *sim.Process) *object.Core {
 		c := p.Core(engine.KindListener, a)
 		c.Fields, c.In = []object.Field{{Name: fieldBuffer, Value: "64"}, {Name: fieldBacklog, Value: "1"}}, simHome{d, p}
@@ -171,7 +173,11 @@ func simCloseListener(w *sim.World) {
 					}
 					return
 				}
+				d.made[p.Self] = -1
 				conn, err := of.dial(sim.Context, c)
+				if i := d.made[p.Self]; i >= 0 && err != nil {
+					failed[i] = true
+				}
 				switch {
 				case err == nil:
 					connected[conn.end.core.Entry] = true
@@ -209,6 +215,9 @@ func simCloseListener(w *sim.World) {
 			yes := *d.streams[i].W64(136)&(1<<11-1) != 1<<11-1 && *d.streams[i].W64(136) != 0
 			if (connected[i] || accepted[i]) && !yes {
 				return errors.New("a connection that nobody has accepted")
+			}
+			if failed[i] && (accepted[i] || yes) {
+				return errors.New("a Dial has failed that was accepted")
 			}
 			if err := stream.Check(d.streams[i]); err != nil {
 				return err

@@ -111,11 +111,12 @@ func (m *mapping) zero() error {
 // nodes, which nobody needs any more. Nothing that is still under way here
 // touches that.
 func (m *mapping) announce(f *os.File, g region.Geometry) (w words, err error) {
-	n := (g.RecordAt(g.Participants) + pageSize - 1) &^ (pageSize - 1)
-	if err := sys.MapFile(m.base, f, 0, uintptr(n), true); err != nil {
+	// All of the gap, though the file may end before: of a part, a mapping more would be
+	// made, and mappings may be what there is no room for.
+	if err := sys.MapFile(m.base, f, 0, robustGap, true); err != nil {
 		return w, err
 	}
-	return words{region.On(mem.At(m.base, n), g)}, nil
+	return words{region.On(mem.At(m.base, g.RecordAt(g.Participants)), g)}, nil
 }
 
 // window says where in the file an object is whose area in this mapping, of zeroes by
@@ -125,10 +126,10 @@ func (m *mapping) window(f *os.File) func(a mem.Area) mem.Area {
 	return func(a mem.Area) mem.Area {
 		off := uint64(uintptr(a.Ptr(0, 0)) - uintptr(m.mem))
 		from := off &^ (pageSize - 1)
-		n := min(uint64(m.size)-from, robustGap)
-		if sys.MapFile(m.base, f, int64(from), uintptr(n), true) != nil {
+		if sys.MapFile(m.base, f, int64(from), robustGap, true) != nil {
 			return a
 		}
+		n := min(uint64(m.size)-from, robustGap)
 		return mem.At(m.base, n).Sub(off-from, min(a.Size(), n-(off-from)))
 	}
 }

@@ -41,6 +41,7 @@ import (
 type Barrier struct {
 	handle
 	eng    engine.Barrier
+	left   *engine.BarrierLeft
 	spin   wait.Spinner
 	action func() error
 }
@@ -97,10 +98,23 @@ func (b *Barrier) attach(c *object.Core) (*engine.Barrier, error) {
 	if err == nil && strconv.Itoa(eng.Parties()) != c.Field("parties") {
 		err = fmt.Errorf("parties %q, and %d: %w", c.Field("parties"), eng.Parties(), shm.ErrCorrupt)
 	}
+	if err == nil {
+		b.left = barrierLeft(c)
+	}
 	if err == nil && mem.RaceEnabled {
 		eng.Arriving = func(bank int) { mem.RaceReleaseMerge(b.round(bank)) }
 	}
 	return eng, err
+}
+
+// barrierLeft is what this process keeps once for a barrier, and hears of its end there.
+func barrierLeft(c *object.Core) *engine.BarrierLeft {
+	s := sharedOf(c)
+	s.barrier.Do(func() {
+		area, env, left := c.Area, c.Env, &s.left
+		c.OnLeave(func(in func(mem.Area) mem.Area) { left.Leave(in(area), env) })
+	})
+	return &s.left
 }
 
 // round is the race detector's name for the rounds of a bank. One for all would
@@ -123,31 +137,58 @@ func (b *Barrier) round(bank int) unsafe.Pointer { return unsafe.Pointer(&b.own.
 func (b *Barrier) Wait(ctx context.Context) (int, error) {
 	const op = "barrier.Wait"
 	if err := b.ready(ctx); err != nil {
-		return -1, b.core.Done(op, b.gaveUp(err))
+		err, broke := b.gaveUp(err)
+		return -1, b.failed(op, err, broke)
 	}
 	w := b.core.WaiterWith(ctx, &b.spin)
 	a, err := b.eng.Arrive(w)
-	last := err == nil && b.eng.Last(a)
+	last, broke := err == nil && b.eng.Last(a), false
 	switch {
 	case err != nil:
-		err = b.gaveUp(err)
+		err, broke = b.gaveUp(err)
 	case !last:
-		if err = b.eng.Await(a, w); isEnd(err) {
+		var here bool
+		if here, err = b.eng.Await(a, w); !here && b.core.Closed.Load() {
+			err = b.told(a, err)
+		}
+		if isEnd(err) {
 			err = fmt.Errorf("%w: %w", ErrBroken, err)
 		}
-		err = b.core.Seen(err) // zeroes look like another round
 	}
 	w.Done()
 	if last {
-		err = b.trip(a)
+		err, broke = b.trip(a)
 	}
 	if err == nil && mem.RaceEnabled {
 		mem.RaceAcquire(b.round(a.Bank()))
 	}
-	if err = b.core.Done(op, err); err != nil {
+	if err = b.failed(op, err, broke); err != nil {
 		return -1, err
 	}
 	return a.Index(), nil
+}
+
+// failed ends a Wait. What has broken the barrier says so, also if it was closed meanwhile.
+func (b *Barrier) failed(op string, err error, broke bool) error {
+	if broke {
+		b.core.KeepAlive()
+		return b.core.Err(op, err)
+	}
+	return b.core.Done(op, err)
+}
+
+// told is what a Wait says that has come to the end of its round while the region was closed,
+// and by err if it is still there. Zeroes look like another round.
+//
+//go:noinline
+func (b *Barrier) told(a engine.Arrival, err error) error {
+	b.core.Gate.Gave(func() bool {
+		if err = nil; !b.left.Tripped(a) {
+			err = shm.ErrClosed
+		}
+		return false
+	})
+	return err
 }
 
 // isEnd reports whether err is a context's, and not what became of the barrier.
@@ -156,30 +197,28 @@ func isEnd(err error) bool {
 }
 
 // gaveUp is what becomes of a Wait that has not come to the barrier: the others
-// need not wait for it.
+// need not wait for it. It reports whether it has broken it for that.
 //
 //go:noinline
-func (b *Barrier) gaveUp(err error) error {
+func (b *Barrier) gaveUp(err error) (_ error, broke bool) {
 	if b.core == nil || !isEnd(err) {
-		return err
+		return err, false
 	}
-	if !b.core.Closed.Load() {
-		b.eng.Abort()
-	}
-	return fmt.Errorf("%w: %w", ErrBroken, err)
+	broke = !b.core.Closed.Load() && b.eng.Abort() == nil
+	return fmt.Errorf("%w: %w", ErrBroken, err), broke
 }
 
-// trip ends a round, as its last party.
-func (b *Barrier) trip(a engine.Arrival) error {
+// trip ends a round, as its last party. It reports whether the Action has broken it.
+func (b *Barrier) trip(a engine.Arrival) (err error, broke bool) {
 	if b.action != nil {
 		switch err := b.act(a); {
 		case err == ErrBroken:
-			return err
+			return err, false
 		case err != nil:
-			return fmt.Errorf("%w: %w", ErrBroken, err)
+			return fmt.Errorf("%w: %w", ErrBroken, err), true
 		}
 	}
-	return b.eng.Trip(a)
+	return b.eng.Trip(a), false
 }
 
 // act runs the Action. If it does not come to a good end the round is broken,

@@ -335,3 +335,19 @@ func TestBarrierRegionCloses(t *testing.T) {
 	passes(t, b)
 	passes(t, idle)
 }
+
+// An Action that closes what it is of, and fails, has broken the round, and its Wait says why.
+func TestBarrierActionCloses(t *testing.T) {
+	bad := errors.New("bad")
+	for name, end := range map[string]func(r *shm.Region, b *sync.Barrier) error{
+		"handle": func(_ *shm.Region, b *sync.Barrier) error { return b.Close() },
+		"region": func(r *shm.Region, _ *sync.Barrier) error { return r.Close() },
+	} {
+		r := shmtest.Region(t)
+		var b *sync.Barrier
+		b = barrier(t, r, "b", 1, func() error { return errors.Join(end(r, b), bad) })
+		if i, err := b.Wait(background); i != -1 || !errors.Is(err, bad) || !errors.Is(err, sync.ErrBroken) {
+			t.Errorf("%s: Wait = %d, %v", name, i, err)
+		}
+	}
+}

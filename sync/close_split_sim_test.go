@@ -9,6 +9,7 @@ import (
 
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
+	"example.com/tandem/internal/object"
 	"example.com/tandem/internal/sim"
 	"example.com/tandem/shm"
 )
@@ -91,6 +92,55 @@ func TestSimCloseBarrierReset(t *testing.T) {
 			}
 			p.Go("abort", func(*sim.Thread) { b.Abort() })
 			return true
+		})
+	})
+}
+
+// Of the parties that meet, all say so or none: also one whose region is closed while it
+// waits, or has been passed already. Two of three are of a process that closes it.
+func TestSimCloseBarrierWait(t *testing.T) {
+	sim.Explore(t, 20000, sim.Options{CloseEvery: 40, MaxCloses: 1, CloseFor: 15, SpuriousEvery: 200, StopEvery: 400, MaxStops: 1}, func(w *sim.World) {
+		a := mem.Heap(engine.BarrierSize(3))
+		engine.InitBarrier(a, 3)
+		simRecover(w, []engine.Kind{engine.KindBarrier}, []mem.Area{a})
+		open := func(p *sim.Process) *Barrier {
+			c := p.Core(engine.KindBarrier, a)
+			c.Fields = []object.Field{{Name: "parties", Value: "3"}}
+			b := &Barrier{handle: handleOn(c, sharedOf(c))}
+			b.eng = *check(b.attach(c))
+			return b
+		}
+		p, q := w.Process(0), w.Process(1)
+		p.Immortal = true
+		rounds := map[string]int{}
+		party := func(name string, b *Barrier) func(*sim.Thread) {
+			return func(t *sim.Thread) {
+				for range 3 {
+					switch _, err := b.Wait(sim.Context); {
+					case err == nil:
+						rounds[name]++
+					case !errors.Is(err, ErrBroken) && !errors.Is(err, shm.ErrClosed):
+						w.Fail("%v", err)
+						return
+					default:
+						return
+					}
+				}
+			}
+		}
+		b, c := open(p), open(q)
+		p.Go("stays", party("stays", b))
+		q.Go("one", party("one", c))
+		q.Go("two", party("two", c))
+		w.OnStuck(func() bool {
+			p.Go("abort", func(*sim.Thread) { b.Abort() })
+			return true
+		})
+		w.AtEnd(func() error {
+			if n := rounds["stays"]; n != rounds["one"] || n != rounds["two"] {
+				return fmt.Errorf("they have met %v times", rounds)
+			}
+			return nil
 		})
 	})
 }

@@ -144,6 +144,10 @@ func (c *Cond) left(op string, g *grip, err error) error {
 	if err == engine.ErrOwnerDied && g != nil && g.back { // and notified
 		return c.core.Err(op, err)
 	}
+	if c.core != nil && c.core.Closed.Load() && !c.core.Gate.Closed() && // the handle alone: the lock is as err says
+		(errors.Is(err, ErrOwnerDied) || errors.Is(err, ErrNotLocked) || errors.Is(err, ErrNotOwner)) {
+		err = errors.Join(shm.ErrClosed, err)
+	}
 	if err = c.ended(op, err); errors.Is(err, shm.ErrClosed) && c.core.Gate.Closed() {
 		g.letGo()
 	}

@@ -3,6 +3,7 @@ package sync
 import (
 	"context"
 	"runtime"
+	gosync "sync"
 	"sync/atomic"
 
 	"example.com/tandem/internal/engine"
@@ -28,6 +29,8 @@ type shared struct {
 	tag [2]uint64 // more names for the race detector: readers, rounds
 	reentry
 	line    engine.CondLine
+	barrier gosync.Once
+	left    engine.BarrierLeft
 	excused atomic.Int32
 }
 

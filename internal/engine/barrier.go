@@ -89,7 +89,11 @@ import (
 // and twice is once. A party that dies with the last slot, at an Action or
 // before T1, is like the others.
 //
-// B is 0 once in 2^33 rounds, and in zeroes: see Env.change.
+// B is 0 once in 2^33 rounds, and in zeroes: see Env.change. So a party that finds it
+// other than 0 has seen the region's. One that finds 0 as its process closes the region asks
+// what was there (BarrierLeft): its slot, if its A3 was there, was its own still, and what
+// became of the round is exact by it, as above. Close breaks the round there and then, as
+// recovery would: else it might be tripped later, with one who has been told nothing.
 //
 // Generations have 33 bits. A slot that was not claimed for 2^32 rounds looks
 // like one of a later round; it is not, if B is still w after A2. Held by one
@@ -294,10 +298,9 @@ func (b *Barrier) Fail(a Arrival) {
 
 // Await waits by s for the end of a's round, and leaves: nil if it was
 // tripped, even if s had to end at the same time, else ErrBroken or what s
-// said, which has broken the round.
-func (b *Barrier) Await(a Arrival, s Sleeper) error {
+// said, which has broken the round. If it was not here, it may be that of zeroes.
+func (b *Barrier) Await(a Arrival, s Sleeper) (here bool, err error) {
 	slept := false
-	var err error
 	if b.Stands(a) {
 		if slept, err = b.turn.Await(s, func() bool { return !b.Stands(a) }); err != nil {
 			b.breaks(a.b)
@@ -310,11 +313,11 @@ func (b *Barrier) Await(a Arrival, s Sleeper) error {
 	}
 	switch {
 	case tripped(a.b, x):
-		return nil
+		err = nil
 	case err == nil:
 		err = ErrBroken
 	}
-	return err
+	return x != 0, err
 }
 
 // leave is L1 and L2.

@@ -132,7 +132,7 @@ func (o *barrierOracle) again() error {
 		} else if b.Last(a) {
 			err = b.Trip(a)
 		} else {
-			err = b.Await(a, nil)
+			_, err = b.Await(a, nil)
 		}
 		if err != nil {
 			return err
@@ -198,7 +198,7 @@ func (o *barrierOracle) wait(t *sim.Thread, action func(engine.Arrival) error) e
 			b.Abort()
 		}
 	case !b.Last(a):
-		err = b.Await(a, t)
+		_, err = b.Await(a, t)
 	default:
 		if action != nil && b.Stands(a) {
 			err = action(a)

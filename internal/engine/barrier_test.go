@@ -32,7 +32,8 @@ func wait(b *engine.Barrier, s engine.Sleeper) (int, error) {
 	if b.Last(a) {
 		return a.Index(), b.Trip(a)
 	}
-	return a.Index(), b.Await(a, s)
+	_, err = b.Await(a, s)
+	return a.Index(), err
 }
 
 // Plain variables that only the barrier guards, over the end of the

@@ -80,7 +80,8 @@ func TestAwaitAllocatesNothing(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			return b.Await(a, s)
+			_, err = b.Await(a, s)
+			return err
 		}, func() {
 			if a, err := b.Arrive(s); err == nil {
 				b.Trip(a)

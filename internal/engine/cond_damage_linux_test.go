@@ -23,12 +23,12 @@ func useCond(a mem.Area, env Env, wreck func()) {
 	for range 3 {
 		useMutex(own, env, wreck)
 		c.Wait(&tired{}, wreckedLock{wreck})
-		c.Wait(&dreamer{f: func() { c.notify(1) }}, wreckedLock{wreck})
+		c.Wait(&dreamer{f: func() { c.NotifyHere(1) }}, wreckedLock{wreck})
 		wreck()
-		c.notify(2)
+		c.NotifyHere(2)
 		recoverCond(a, env, Self{2, 1})
 		wreck()
-		c.notify(0)
+		c.NotifyHere(0)
 	}
 	if line.head != nil {
 		panic("who has returned stands in line")

@@ -49,7 +49,7 @@ func TestSimCondExhaustHealer(t *testing.T) {
 						*o.c.W64(512 + 128*7) = 1<<63 | 1<<40 | 1<<20 | 1
 						*o.c.W64(384) |= 1 << 7
 					}
-					if _, err := o.attach(t).notify(0); err != nil {
+					if _, err := o.attach(t).NotifyHere(0); err != nil {
 						w.Fail("Notify: %v", err)
 					}
 					o.unlock(t, m)
@@ -98,7 +98,7 @@ func TestSimCondDealtToTheDying(t *testing.T) {
 			o.immortal, o.given = true, 1
 			*o.c.W64(512 + 128*7) = 1<<63 | 1<<40 | 1<<20 | 1
 			*o.c.W64(384) |= 1 << 7
-			if _, err := o.attach(t).notify(0); err != nil {
+			if _, err := o.attach(t).NotifyHere(0); err != nil {
 				w.Fail("Notify: %v", err)
 			}
 			o.unlock(t, m)

@@ -290,7 +290,7 @@ func (o *condOracle) notifyLocked(t *sim.Thread, n int) {
 	want := min(n, o.joined-(o.given-o.taken))
 	before := o.partial
 	o.partial += min(n, 100) // until it returns
-	given, err := c.notify(n)
+	given, err := c.NotifyHere(n)
 	o.partial = before
 	if err != nil {
 		o.w.Fail("Notify: %v", err)

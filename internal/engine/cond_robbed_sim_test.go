@@ -98,7 +98,7 @@ func (o *robbedWorld) notify(t *sim.Thread, n int) {
 		o.w.Fail("lock: %v", err)
 	}
 	waiting := o.others - o.given // at least
-	given, err := c.notify(n)
+	given, err := c.NotifyHere(n)
 	if err != nil {
 		o.w.Fail("Notify: %v", err)
 	}

@@ -68,7 +68,7 @@ func TestCondHeals(t *testing.T) {
 	a, c := newCond(t, 130)
 	setRow(a, 3, rowOfDead)
 	setRow(a, 129, 1<<40|2<<20)
-	if n, err := c.notify(0); n != 0 || err != nil {
+	if n, err := c.NotifyHere(0); n != 0 || err != nil {
 		t.Fatalf("Notify(0) = %d, %v", n, err)
 	}
 	if dead, other := *a.W64(512 + 128*3), *a.W64(512 + 128*129); dead != 0 || other != 1<<40|2<<20|1 {
@@ -78,7 +78,7 @@ func TestCondHeals(t *testing.T) {
 		t.Error(err)
 	}
 	setRow(a, 3, 1<<63|5<<40|2<<20|2)
-	if n, err := c.notify(5); n != 0 || err != nil { // one was left to be notified, and was by healing
+	if n, err := c.NotifyHere(5); n != 0 || err != nil { // one was left to be notified, and was by healing
 		t.Errorf("Notify = %d, %v", n, err)
 	}
 	if other := *a.W64(512 + 128*129); other != 1<<40|2<<20|2 {
@@ -109,7 +109,7 @@ func TestCondLockGone(t *testing.T) {
 			if first {
 				join()
 			}
-			if n, err := c.notify(1); n != 1 || err != nil {
+			if n, err := c.NotifyHere(1); n != 1 || err != nil {
 				t.Errorf("Notify = %d, %v", n, err)
 			}
 		}, func(int64) { setRow(a, 2, rowOfDead) }} // a reason to ask for the lock
@@ -134,7 +134,7 @@ func TestCondTakesTurns(t *testing.T) {
 		setRow(a, i, 1<<40|8<<20)
 	}
 	for n := range 10 {
-		if k, err := c.notify(1); k != 1 || err != nil {
+		if k, err := c.NotifyHere(1); k != 1 || err != nil {
 			t.Fatalf("Notify = %d, %v", k, err)
 		}
 		for k, i := range rows {
@@ -143,7 +143,7 @@ func TestCondTakesTurns(t *testing.T) {
 			}
 		}
 	}
-	if k, err := c.notify(13); k != 13 || err != nil {
+	if k, err := c.NotifyHere(13); k != 13 || err != nil {
 		t.Fatalf("Notify = %d, %v", k, err)
 	}
 	for _, i := range rows {
@@ -151,7 +151,7 @@ func TestCondTakesTurns(t *testing.T) {
 			t.Errorf("%d of 23 notifications went to row %d", g, i)
 		}
 	}
-	if k, err := c.notify(1000); k != 40-23 || err != nil {
+	if k, err := c.NotifyHere(1000); k != 40-23 || err != nil {
 		t.Fatalf("Notify = %d, %v", k, err)
 	}
 }
@@ -167,10 +167,10 @@ func TestCondCorrupt(t *testing.T) {
 	} {
 		a, c := newCond(t, 4)
 		damage(a)
-		if _, err := c.notify(1); !errors.Is(err, ErrCorrupt) {
+		if _, err := c.NotifyHere(1); !errors.Is(err, ErrCorrupt) {
 			t.Errorf("%s: Notify = %v", name, err)
 		}
-		if _, err := c.notify(1); err != nil {
+		if _, err := c.NotifyHere(1); err != nil {
 			t.Errorf("%s: the next Notify = %v", name, err)
 		}
 	}

@@ -26,11 +26,29 @@ func (s *Stream) Accept() (bool, error) {
 // listener has. It reports false if the stream was accepted: that stands.
 func (s *Stream) Refuse() (bool, error) { return s.env.change(s.acceptor, 0, streamRefused) }
 
+// A DialLeft is what the answer was when the dialer's process closed the region. It is written
+// by Leave, and read after it.
+type DialLeft struct{ x uint64 }
+
+// Leave is for a process that closes the region, and has zeroes in its place by now: a is
+// the stream, where it still can be seen. It is Refuse, which what comes from the zeroes
+// cannot make.
+func (l *DialLeft) Leave(a mem.Area) {
+	x := a.W64(streamAcceptor)
+	mem.CAS64(x, 0, streamRefused)
+	l.x = mem.Load64(x)
+}
+
+// Accepted reports whether it was yes.
+func (l *DialLeft) Accepted() bool { return accepts(l.x) }
+
+func accepts(x uint64) bool { return x != 0 && x&streamIndex != streamIndex }
+
 // Answered reports whether the dialer has an answer, and whether that is yes: also by one
 // that has gone since, whose bytes come first.
 func (s *Stream) Answered() (answered, accepted bool) {
 	x := mem.Load64(s.acceptor)
-	accepted = x != 0 && x&streamIndex != streamIndex
+	accepted = accepts(x)
 	if accepted && mem.RaceEnabled {
 		mem.RaceAcquire(unsafe.Pointer(&streamRaces))
 	}

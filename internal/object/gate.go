@@ -92,9 +92,9 @@ type leaver struct {
 }
 
 // OnLeave has look called at G4, as long as something reaches a handle on c's object: it may
-// be gone else, and its memory another's. What in returns may be the first pages of the
-// object alone.
-func (c *Core) OnLeave(look func(in func(mem.Area) mem.Area)) {
+// be gone else, and its memory another's; and until stop is called. What in returns may be the
+// first pages of the object alone.
+func (c *Core) OnLeave(look func(in func(mem.Area) mem.Area)) (stop func()) {
 	w := c.Whole()
 	g, l := w.Gate, &leaver{look, weak.Make(w)}
 	g.flagsMu.Lock()
@@ -103,7 +103,11 @@ func (c *Core) OnLeave(look func(in func(mem.Area) mem.Area)) {
 		g.leavers = map[*leaver]struct{}{}
 	}
 	g.leavers[l] = struct{}{}
-	runtime.AddCleanup(w, g.unleave, l)
+	cleanup := runtime.AddCleanup(w, g.unleave, l)
+	return func() {
+		cleanup.Stop()
+		g.unleave(l)
+	}
 }
 
 func (g *Gate) unleave(l *leaver) {

@@ -313,13 +313,7 @@ func TestManyStreamsAtOnce(t *testing.T) {
 	}
 	l.Close()
 	served.Wait()
-	for range 200 {
-		if runtime.NumGoroutine() <= goroutines+8 { // those of the children, that read what they say
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%d goroutines, were %d", runtime.NumGoroutine(), goroutines)
+	goroutinesEnd(t, goroutines+8) // those of the children, that read what they say
 }
 
 // A remaker makes an object and removes it, without a pause.

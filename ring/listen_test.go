@@ -55,15 +55,25 @@ func speaks(t testing.TB, from, to net.Conn, text string) {
 // that are used, once nothing is about to be given back.
 func openObjects(t testing.TB, r *shm.Region) (n int, used int64) {
 	t.Helper()
-	for range 400 {
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
 		s := testproc.Get(r.Snapshot())(t)
 		n, used = s.Directory.Live+s.Directory.Removed+s.Directory.Streams, s.Memory.Used
-		if s.Directory.Unopened == 0 && !slices.ContainsFunc(s.Streams, func(o shm.ObjectState) bool { return len(o.OpenIn) == 0 }) {
-			break
+		settled := s.Directory.Unopened == 0 && !slices.ContainsFunc(s.Streams, func(o shm.ObjectState) bool { return len(o.OpenIn) == 0 })
+		if settled || time.Now().After(end) {
+			return n, used
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
-	return n, used
+}
+
+// goroutinesEnd waits until there are no more than n.
+func goroutinesEnd(t testing.TB, n int) {
+	t.Helper()
+	for end := time.Now().Add(testproc.Patience); runtime.NumGoroutine() > n; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Errorf("%d goroutines, were %d", runtime.NumGoroutine(), n)
+			return
+		}
+	}
 }
 
 func TestDial(t *testing.T) {
@@ -349,13 +359,7 @@ func TestManyStreams(t *testing.T) {
 	if m, in := openObjects(t, r); m != n || in != used {
 		t.Errorf("%d objects, %d bytes, want %d, %d", m, in, n, used)
 	}
-	for range 200 {
-		if runtime.NumGoroutine() <= goroutines {
-			return
-		}
-		time.Sleep(time.Millisecond)
-	}
-	t.Errorf("%d goroutines, were %d", runtime.NumGoroutine(), goroutines)
+	goroutinesEnd(t, goroutines)
 }
 
 // A region has room for so many connections; when they are closed, for others.
@@ -410,9 +414,9 @@ func TestStreamsShown(t *testing.T) {
 	me := fmt.Sprintf(`#\d+\.1 \([^)]*, pid %d\)`, os.Getpid())
 	for _, want := range []string{
 		`\d+ objects of 1024, 0 removed and still open, 2 connections, `,
-		`svc +listener +\S+ \S+ +1 of 128, listening ` + me + `, waited for by ` + me + `: 1 for \d+ ms +backlog=128 buffer=4096\n`,
-		`svc +\d\d:\d\d:\d\d \(\d+ ms\) +\S+ KiB +8 of 8192, written 5 and 8, dialer ` + me + `, whose peer has 0 unread, acceptor ` + me + `, whose peer has 8 unread, waited for by ` + me + `: 1 for `,
-		`svc +\d\d:\d\d:\d\d \(\d+ ms\) +\S+ KiB +not accepted, 0 of 8192, written 0 and 0, dialer ` + me + `, whose peer has 0 unread, waited for by ` + me,
+		`svc +listener +\S+ \S+ +1 of 128, listening ` + me + `, waited for by ` + me + `: 1 for [\d.]+ m?s +backlog=128 buffer=4096\n`,
+		`svc +\d\d:\d\d:\d\d \([\d.]+ m?s\) +\S+ KiB +8 of 8192, written 5 and 8, dialer ` + me + `, whose peer has 0 unread, acceptor ` + me + `, whose peer has 8 unread, waited for by ` + me + `: 1 for `,
+		`svc +\d\d:\d\d:\d\d \([\d.]+ m?s\) +\S+ KiB +not accepted, 0 of 8192, written 0 and 0, dialer ` + me + `, whose peer has 0 unread, waited for by ` + me,
 	} {
 		re := regexp.MustCompile(want)
 		text := ""

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 )
@@ -259,7 +260,8 @@ func TestShutdownWakesAll(t *testing.T) {
 func TestManyProducersAndConsumers(t *testing.T) {
 	for _, capacity := range []int{1, 3, 100} {
 		q := open[pair](t, region(t), "q", &ring.QueueOptions{Capacity: capacity})
-		const producers, each = 4, 3000
+		const producers = 4
+		each := effort.Or(3000, 600)
 		ctx := watchdog(t)
 		var puts, gets sync.WaitGroup
 		for p := range producers {

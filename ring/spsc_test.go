@@ -286,7 +286,7 @@ func TestSPSCGivenUp(t *testing.T) {
 					s.Close()
 				}
 			}()
-			for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+			for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
 				if !close {
 					runtime.GC()
 				}

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
@@ -117,7 +118,7 @@ func TestCondHammer(t *testing.T) {
 			})
 		}
 		c, l := claim()
-		for n := 0; n < 2000 || promised == 0; n++ {
+		for n := 0; n < effort.Or(2000, 500) || promised == 0; n++ {
 			must(t, ctx.Err())
 			must(t, l.Lock(background))
 			all, notified := condWaiting(t, r, "c")

@@ -9,7 +9,7 @@ import (
 // A BarrierLeft is what a barrier was when this process closed its region, for calls of it
 // that see zeroes by now. It is written by Leave, and read after it.
 type BarrierLeft struct {
-	b    uint64 // B, when the round under way was broken if a party of this process was in it
+	b    uint64         // B, when the round under way was broken if a party of this process was in it
 	mine []barrierClaim // the slots that its parties had
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 )
 
 // Must ends the child with a message if err is one.
@@ -46,4 +47,14 @@ func Watchdog(t testing.TB) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), Patience)
 	t.Cleanup(cancel)
 	return ctx
+}
+
+// Timeout is the flag that ends a second run of a test binary before the test that runs it
+// would be ended, and nobody told of what hangs.
+func Timeout(t *testing.T) string {
+	left := Patience
+	if end, ok := t.Deadline(); ok {
+		left = time.Until(end) * 3 / 4
+	}
+	return "-test.timeout=" + left.String()
 }

@@ -49,7 +49,7 @@ func TestEndBetweenLookAndSleep(t *testing.T) {
 		if err != ErrEnded {
 			t.Errorf("Sleep = %v, want ErrEnded", err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("it sleeps on")
 	}
 }

@@ -134,6 +134,7 @@ func TestNoWakeIsLost(t *testing.T) {
 }
 
 func TestNudge(t *testing.T) {
+	withoutRelook(t)
 	l, w := NewList(), word(t)
 	wt := l.Waiter(background)
 	l.Nudge() // between the look and the sleep
@@ -170,9 +171,6 @@ func TestNudge(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%v a round", time.Since(start)/rounds)
-	if r := l.Stats().Rescues; r > 0 {
-		t.Errorf("%d rescues", r)
-	}
 }
 
 // A wake-up that does not come is made good by the slow re-look, and counted.
@@ -208,7 +206,6 @@ func TestSlowRelook(t *testing.T) {
 // sleep.
 func TestSignals(t *testing.T) {
 	l, w := NewList(), word(t)
-	const d = 200 * time.Millisecond
 	tid, done := make(chan int), make(chan struct{})
 	var over atomic.Bool
 	go func() {
@@ -222,12 +219,21 @@ func TestSignals(t *testing.T) {
 	lockThread(func() {
 		defer over.Store(true)
 		tid <- unix.Gettid()
-		ctx, cancel := context.WithTimeout(background, d)
-		defer cancel()
-		wt := l.Waiter(ctx)
-		defer wt.Done()
-		if err := wt.Sleep(w, 0); err != nil {
-			t.Errorf("Sleep = %v, want nil and another look", err)
+		var ctx context.Context
+		var wt *Waiter
+		for d := 200 * time.Millisecond; ; d *= 2 {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(background, d)
+			defer cancel()
+			wt = l.Waiter(ctx)
+			defer wt.Done()
+			err := wt.Sleep(w, 0)
+			if err == nil {
+				break
+			}
+			if d > 5*time.Second { // else it may have been held up before it slept
+				t.Errorf("Sleep = %v, want nil and another look", err)
+			}
 		}
 		if end, _ := ctx.Deadline(); time.Until(end) > 0 {
 			t.Errorf("Sleep was ended by a signal, %v before the deadline", time.Until(end))

@@ -21,7 +21,7 @@ import (
 // nothing is left of it.
 
 // patience is what the server here has with a request's header.
-const patience = 150 * time.Millisecond
+const patience = 600 * time.Millisecond
 
 // here serves in this process until the test ends; then it has as many goroutines as before.
 func here(t *testing.T, r *shm.Region) *client {

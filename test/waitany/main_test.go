@@ -114,7 +114,7 @@ func TestOtherWays(t *testing.T) {
 	}
 	for _, env := range []string{"TANDEM_FORCE=nowaitv", "TANDEM_FORCE=nomembarrier", "GOMAXPROCS=1", "TANDEM_FORCE=norelook"} {
 		t.Run(env, func(t *testing.T) {
-			cmd := exec.Command(os.Args[0], "-test.count=1", "-test.run=^TestReady|^TestTaken|^TestCloses|^TestMany$|^TestPasses")
+			cmd := exec.Command(os.Args[0], "-test.count=1", testproc.Timeout(t), "-test.run=^TestReady|^TestTaken|^TestCloses|^TestMany$|^TestPasses")
 			cmd.Env = append(os.Environ(), "WAITANY_AGAIN=1", env)
 			if out, err := cmd.CombinedOutput(); err != nil {
 				t.Errorf("%v\n%s", err, out)

@@ -186,7 +186,7 @@ func (s *Stage) end() {
 
 // limit is how long a survivor may take. It bounds a hang, and says nothing of
 // speed: a machine may be busy.
-const limit = 30 * time.Second
+const limit = 2 * time.Minute
 
 // Watchdog returns a context for survivors' calls: one that ends has hung.
 func Watchdog(t testing.TB) context.Context {
@@ -199,7 +199,7 @@ func Watchdog(t testing.TB) context.Context {
 // the program ends with the stacks of all goroutines, as when a test run's
 // -timeout is over.
 func guarded(s *Stage, f func()) {
-	alarm := time.AfterFunc(3*limit, func() {
+	alarm := time.AfterFunc(2*limit, func() {
 		debug.SetTraceback("all")
 		panic("stepkill: " + s.op.name + ": survivors hang; the victim died " + s.death.String())
 	})

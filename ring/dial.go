@@ -117,7 +117,8 @@ func (of *listens) dial(ctx context.Context, core *object.Core) (*streamConn, er
 	if !answered {
 		won, err := s.Refuse()
 		if err == engine.ErrGone { // what the answer was cannot be seen any more
-			mine.Gate.Gave(func() bool { accepted = left.Accepted(); return false })
+			mine.Gate.Undo(func() { left.Leave(mine.Area) }) // where the zeroes were refused; else Close has, by now
+			accepted = left.Accepted()
 		}
 		switch {
 		case err != nil && !accepted:

@@ -77,8 +77,13 @@ func (e *streamEnd) copyIn(from *rawEnd, most int64) (n int64, err error) {
 	for n < most {
 		if err = e.out.now((*engine.Stream).HasRoom); err != nil {
 			over, failed := from.isOver(again(err))
-			if over || failed != nil && again(err) {
+			switch {
+			case over:
+				return n, nil
+			case failed != nil && again(err):
 				return n, failed
+			case failed != nil: // which nobody else is told
+				return n, errors.Join(e.fail(opStreamWrite, err), failed)
 			}
 			if again(err) {
 				err = e.out.wait((*engine.Stream).HasRoom, (*engine.Stream).AwaitRoom) // C1
@@ -116,10 +121,14 @@ func (e *streamEnd) copyIn(from *rawEnd, most int64) (n int64, err error) {
 		case failed != nil && k == 0:
 			return n, os.NewSyscallError("read", failed)
 		case err != nil && !again(err):
-			if over, _ := from.isOver(false); over {
+			over, failed := from.isOver(false)
+			switch err = e.fail(opStreamWrite, err); {
+			case over:
 				return n, nil
+			case failed != nil:
+				return n, errors.Join(err, failed)
 			}
-			return n, e.fail(opStreamWrite, err)
+			return n, err
 		}
 	}
 	return n, nil

@@ -33,10 +33,13 @@ func (r *Region) handOn() (*object.Passage, error) {
 		return p, err
 	}
 	p.File, err = a.ticket()
-	if err == nil && r.check() != nil { // the name, and the file's number, may be another's
-		p.File.Close()
-	}
 	if closed := r.check(); closed != nil {
+		if err == nil { // of another's name and number by now, or what has kept the region's
+			p.File.Close()
+			if path := a.where(); path != "" {
+				endNamed(path)
+			}
+		}
 		err = closed
 	}
 	if err != nil {

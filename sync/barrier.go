@@ -83,13 +83,17 @@ func (b *Barrier) open(r *shm.Region, name string, parties int) error {
 	if parties > 0 {
 		fields[0].Value = strconv.Itoa(parties)
 	}
-	return open(&b.handle, &b.eng, r, object.Spec{Op: op, Kind: engine.KindBarrier, Name: name, Fields: fields,
+	err := open(&b.handle, &b.eng, r, object.Spec{Op: op, Kind: engine.KindBarrier, Name: name, Fields: fields,
 		Create: func(int) ([]object.Field, uint64, func(mem.Area), error) {
 			if parties == 0 {
 				return nil, 0, nil, fmt.Errorf("0 parties, and there is no barrier to take their number from: %w, %w", fs.ErrInvalid, fs.ErrNotExist)
 			}
 			return fields, engine.BarrierSize(parties), func(a mem.Area) { engine.InitBarrier(a, parties) }, nil
 		}}, b.attach)
+	if err == nil {
+		b.left = barrierLeft(b.core)
+	}
+	return err
 }
 
 // attach takes the words of the barrier c.
@@ -97,9 +101,6 @@ func (b *Barrier) attach(c *object.Core) (*engine.Barrier, error) {
 	eng, err := engine.AttachBarrier(c.Area, c.Env)
 	if err == nil && strconv.Itoa(eng.Parties()) != c.Field("parties") {
 		err = fmt.Errorf("parties %q, and %d: %w", c.Field("parties"), eng.Parties(), shm.ErrCorrupt)
-	}
-	if err == nil {
-		b.left = barrierLeft(c)
 	}
 	if err == nil && mem.RaceEnabled {
 		eng.Arriving = func(bank int) { mem.RaceReleaseMerge(b.round(bank)) }
@@ -193,7 +194,7 @@ func (b *Barrier) told(a engine.Arrival, err error) error {
 
 // isEnd reports whether err is a context's, and not what became of the barrier.
 func isEnd(err error) bool {
-	return err != nil && err != ErrBroken && !errors.Is(err, shm.ErrClosed) && !errors.Is(err, shm.ErrCorrupt)
+	return err != nil && err != ErrBroken && err != engine.ErrGone && !errors.Is(err, shm.ErrClosed) && !errors.Is(err, shm.ErrCorrupt)
 }
 
 // gaveUp is what becomes of a Wait that has not come to the barrier: the others
@@ -211,9 +212,9 @@ func (b *Barrier) gaveUp(err error) (_ error, broke bool) {
 // trip ends a round, as its last party. It reports whether the Action has broken it.
 func (b *Barrier) trip(a engine.Arrival) (err error, broke bool) {
 	if b.action != nil {
-		switch err := b.act(a); {
-		case err == ErrBroken:
-			return err, false
+		switch stood, err := b.act(a); {
+		case !stood:
+			return ErrBroken, false
 		case err != nil:
 			return fmt.Errorf("%w: %w", ErrBroken, err), true
 		}
@@ -223,7 +224,8 @@ func (b *Barrier) trip(a engine.Arrival) (err error, broke bool) {
 
 // act runs the Action. If it does not come to a good end the round is broken,
 // and a is left: from then on its slot may be another's.
-func (b *Barrier) act(a engine.Arrival) error {
+// It reports whether there was a round to run it for.
+func (b *Barrier) act(a engine.Arrival) (stood bool, err error) {
 	defer b.core.KeepAlive()
 	well := false
 	defer func() {
@@ -232,19 +234,19 @@ func (b *Barrier) act(a engine.Arrival) error {
 		}
 	}()
 	if !b.eng.Stands(a) {
-		return ErrBroken
+		return false, nil
 	}
 	if mem.RaceEnabled {
 		mem.RaceAcquire(b.round(a.Bank()))
 	}
 	if err := b.action(); err != nil {
-		return err
+		return true, err
 	}
 	if mem.RaceEnabled {
 		mem.RaceReleaseMerge(b.round(a.Bank()))
 	}
 	well = true
-	return nil
+	return true, nil
 }
 
 // Abort breaks the barrier: all who wait, and all who come, get ErrBroken at

@@ -5,6 +5,7 @@ package sync
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"testing"
 
 	"example.com/tandem/internal/engine"
@@ -97,28 +98,35 @@ func TestSimCloseBarrierReset(t *testing.T) {
 }
 
 // Of the parties that meet, all say so or none: also one whose region is closed while it
-// waits, or has been passed already. Two of three are of a process that closes it.
+// waits, or has been passed already. Two of three are of a process that closes it; or two and
+// three, where there are more than there are places.
 func TestSimCloseBarrierWait(t *testing.T) {
-	sim.Explore(t, 20000, sim.Options{CloseEvery: 40, MaxCloses: 1, CloseFor: 15, SpuriousEvery: 200, StopEvery: 400, MaxStops: 1}, func(w *sim.World) {
-		a := mem.Heap(engine.BarrierSize(3))
-		engine.InitBarrier(a, 3)
+	t.Run("all", func(t *testing.T) { simCloseBarrierWait(t, 3, "one", "two") })
+	t.Run("too many", func(t *testing.T) { simCloseBarrierWait(t, 2, "one", "two", "three") })
+}
+
+func simCloseBarrierWait(t *testing.T, parties int, others ...string) {
+	sim.Explore(t, 12000, sim.Options{CloseEvery: 40, MaxCloses: 1, CloseFor: 15, SpuriousEvery: 200, StopEvery: 400, MaxStops: 1}, func(w *sim.World) {
+		a := mem.Heap(engine.BarrierSize(parties))
+		engine.InitBarrier(a, parties)
 		simRecover(w, []engine.Kind{engine.KindBarrier}, []mem.Area{a})
 		open := func(p *sim.Process) *Barrier {
 			c := p.Core(engine.KindBarrier, a)
-			c.Fields = []object.Field{{Name: "parties", Value: "3"}}
+			c.Fields = []object.Field{{Name: "parties", Value: strconv.Itoa(parties)}}
 			b := &Barrier{handle: handleOn(c, sharedOf(c))}
-			b.eng = *check(b.attach(c))
+			b.eng, b.left = *check(b.attach(c)), barrierLeft(c)
 			return b
 		}
 		p, q := w.Process(0), w.Process(1)
 		p.Immortal = true
-		rounds := map[string]int{}
+		rounds, places := map[string]int{}, make([]int, parties)
 		party := func(name string, b *Barrier) func(*sim.Thread) {
 			return func(t *sim.Thread) {
 				for range 3 {
-					switch _, err := b.Wait(sim.Context); {
+					switch i, err := b.Wait(sim.Context); {
 					case err == nil:
 						rounds[name]++
+						places[i]++
 					case !errors.Is(err, ErrBroken) && !errors.Is(err, shm.ErrClosed):
 						w.Fail("%v", err)
 						return
@@ -130,14 +138,20 @@ func TestSimCloseBarrierWait(t *testing.T) {
 		}
 		b, c := open(p), open(q)
 		p.Go("stays", party("stays", b))
-		q.Go("one", party("one", c))
-		q.Go("two", party("two", c))
+		for _, name := range others {
+			q.Go(name, party(name, c))
+		}
 		w.OnStuck(func() bool {
 			p.Go("abort", func(*sim.Thread) { b.Abort() })
 			return true
 		})
 		w.AtEnd(func() error {
-			if n := rounds["stays"]; n != rounds["one"] || n != rounds["two"] {
+			for _, n := range places {
+				if n != places[0] {
+					return fmt.Errorf("they have met %v times, and come %v times as which", rounds, places)
+				}
+			}
+			if n := rounds["stays"]; parties > len(others) && (n != rounds["one"] || n != rounds["two"]) {
 				return fmt.Errorf("they have met %v times", rounds)
 			}
 			return nil

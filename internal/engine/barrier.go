@@ -91,8 +91,10 @@ import (
 //
 // B is 0 once in 2^33 rounds, and in zeroes: see Env.change. So a party that finds it
 // other than 0 has seen the region's. One that finds 0 as its process closes the region asks
-// what was there (BarrierLeft): its slot, if its A3 was there, was its own still, and what
-// became of the round is exact by it, as above. Close breaks the round there and then, as
+// what was there (BarrierLeft): its slot was its own still, and what became of the round is
+// exact by it, as above. An A3 in the zeroes is no such claim: from 0 there is none there
+// (Env.change), and what is not 0 is the L1 of a claim that was in the region, in whose round
+// none comes after it. Close breaks the round there and then, as
 // recovery would: else it might be tripped later, with one who has been told nothing.
 //
 // Generations have 33 bits. A slot that was not claimed for 2^32 rounds looks
@@ -226,7 +228,10 @@ func (b *Barrier) Arrive(s Sleeper) (Arrival, error) {
 				b.Arriving(bankOf(w))
 			}
 			a := Arrival{w, b.slot(bankOf(w), i), int(i)}
-			if mem.CAS64(a.slot, v, w&barrierRound|b.me) { // A3
+			switch ok, err := b.env.change(a.slot, v, w&barrierRound|b.me); { // A3
+			case err != nil:
+				return Arrival{}, err
+			case ok:
 				return a, nil
 			}
 			continue

@@ -24,7 +24,13 @@ func (s *Stream) Accept() (bool, error) {
 
 // Refuse is for the dialer, which gives up: because its context has ended, because its
 // listener has. It reports false if the stream was accepted: that stands.
-func (s *Stream) Refuse() (bool, error) { return s.env.change(s.acceptor, 0, streamRefused) }
+func (s *Stream) Refuse() (bool, error) {
+	won, err := s.env.change(s.acceptor, 0, streamRefused)
+	if !won && err == nil && mem.RaceEnabled {
+		mem.RaceAcquire(unsafe.Pointer(&streamRaces))
+	}
+	return won, err
+}
 
 // A DialLeft is what the answer was when the dialer's process closed the region. It is written
 // by Leave, and read after it.

@@ -215,7 +215,7 @@ func Listen(r *shm.Region, name string, o *ListenOptions) (net.Listener, error) 
 		if !remake || try == remakes {
 			return nil, err
 		}
-		s.Over = func(a mem.Area) bool { return engine.ListenerWord(a) == over }
+		s.Over = func(a mem.Area) bool { return engine.EndListener(a, over) }
 	}
 	h := &listener{l}
 	runtime.AddCleanup(h, func(l *listening) { l.close() }, l)
@@ -237,8 +237,11 @@ func (o *ListenOptions) listen(core *object.Core) (*listening, uint64, error) {
 		return nil, word, errRemake{err}
 	}
 	word, err := of.eng.Listen(dead)
-	if err == engine.ErrListens {
+	switch err {
+	case engine.ErrListens:
 		err = errInUse
+	case engine.ErrRemade: // and whoever was at it may have died
+		return nil, word, errRemake{fmt.Errorf("%w: %w", err, syscall.EADDRINUSE)}
 	}
 	if err != nil {
 		return nil, 0, err

@@ -111,13 +111,18 @@ func mapOnly(v regionFile) (*attachment, error) {
 
 func newAttachment(v regionFile, end time.Time) (_ *attachment, err error) {
 	a := &attachment{}
+	lived := false
 	defer func() {
-		if err != nil {
-			v.f.Close()
-			if a.private != nil {
-				a.release() // and with it every lock taken below
-			}
+		if err == nil {
+			return
 		}
+		if a.private != nil {
+			a.release() // and with it every lock taken below
+		}
+		if lived { // L3: it may have been the last share
+			endIfDead(v.f, v.id, v.path)
+		}
+		v.f.Close()
 	}()
 	if a.private, err = sys.Reopen(v.f, true); err != nil {
 		return nil, err
@@ -131,6 +136,7 @@ func newAttachment(v regionFile, end time.Time) (_ *attachment, err error) {
 	if err = a.takeLife(); err != nil {
 		return nil, err
 	}
+	lived = a.Geo.Flags&region.FlagEphemeral != 0
 	r, err := a.takeRecord(end)
 	if err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ import (
 //	    file; else it starts again.
 //	    A newcomer with a descriptor does not ask for the name: that may have
 //	    been taken away, and the region lives on.
-//	L3  A process that leaves gives its share up, then tries L1.
+//	L3  A process that leaves, or cannot come in, gives its share up, then tries L1.
 //	L4  A name is taken away under the name byte of the file that it means, by
 //	    a process that has seen there that the name means that file. Names are
 //	    given by linkat alone, which replaces nothing, so a name that means this

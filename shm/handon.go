@@ -32,22 +32,24 @@ func (r *Region) handOn() (*object.Passage, error) {
 		p.File, err = r.File()
 		return p, err
 	}
+	end := func() {
+		if path := a.where(); path != "" {
+			endNamed(path)
+		}
+	}
 	p.File, err = a.ticket()
 	if closed := r.check(); closed != nil {
 		if err == nil { // of another's name and number by now, or what has kept the region's
+			sys.Unlock(p.File, region.LifeByte, 1) // which no other process has: a child that was just forked may have the description
 			p.File.Close()
-			if path := a.where(); path != "" {
-				endNamed(path)
-			}
+			end()
 		}
 		err = closed
 	}
 	if err != nil {
 		return nil, err
 	}
-	if path := a.where(); path != "" {
-		p.End = func() { endNamed(path) }
-	}
+	p.End = end
 	return p, nil
 }
 

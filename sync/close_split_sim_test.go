@@ -159,6 +159,48 @@ func simCloseBarrierWait(t *testing.T, parties int, others ...string) {
 	})
 }
 
+// An Action is run when all have come, and in the region: not for what the zeroes look like,
+// where others of the process have just left.
+func TestSimCloseBarrierAction(t *testing.T) {
+	sim.Explore(t, 6000, sim.Options{CloseEvery: 30, MaxCloses: 1, CloseFor: 6}, func(w *sim.World) {
+		a := mem.Heap(engine.BarrierSize(1))
+		engine.InitBarrier(a, 1)
+		simRecover(w, []engine.Kind{engine.KindBarrier}, []mem.Area{a})
+		p := w.Process(0)
+		c := p.Core(engine.KindBarrier, a)
+		c.Fields = []object.Field{{Name: "parties", Value: "1"}}
+		b := &Barrier{handle: handleOn(c, sharedOf(c))}
+		b.eng, b.left = *check(b.attach(c)), barrierLeft(c)
+		acted, said := 0, 0
+		b.action = func() error {
+			if p.Gone() {
+				w.Fail("an Action is run in the zeroes")
+			}
+			acted++
+			return nil
+		}
+		for range 3 {
+			p.Go("party", func(t *sim.Thread) {
+				for range 3 {
+					_, err := b.Wait(sim.Context)
+					if err == nil {
+						said++
+					}
+					if simEnded(w, err) {
+						return
+					}
+				}
+			})
+		}
+		w.AtEnd(func() error {
+			if said > acted {
+				return fmt.Errorf("%d Waits say that they have met, after %d Actions", said, acted)
+			}
+			return nil
+		})
+	})
+}
+
 // An RLock that says nil has read: no writer was inside when the region went.
 func TestSimCloseReader(t *testing.T) {
 	sim.Explore(t, 20000, sim.Options{CloseEvery: 20, MaxCloses: 1, CloseFor: 6}, func(w *sim.World) {

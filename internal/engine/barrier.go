@@ -92,9 +92,9 @@ import (
 // B is 0 once in 2^33 rounds, and in zeroes: see Env.change. So a party that finds it
 // other than 0 has seen the region's. One that finds 0 as its process closes the region asks
 // what was there (BarrierLeft): its slot was its own still, and what became of the round is
-// exact by it, as above. An A3 in the zeroes is no such claim: from 0 there is none there
-// (Env.change), and what is not 0 is the L1 of a claim that was in the region, in whose round
-// none comes after it. Close breaks the round there and then, as
+// exact by it, as above. Nobody arrives in the zeroes: an A3 from 0 is made in the region
+// or not at all (Env.change), and nothing there is ever other than 0, for L1 is a CAS from the
+// claim. Close breaks the round there and then, as
 // recovery would: else it might be tripped later, with one who has been told nothing.
 //
 // Generations have 33 bits. A slot that was not claimed for 2^32 rounds looks
@@ -327,7 +327,7 @@ func (b *Barrier) Await(a Arrival, s Sleeper) (here bool, err error) {
 
 // leave is L1 and L2.
 func (b *Barrier) leave(a Arrival) {
-	mem.Store64(a.slot, a.b&barrierRound)
+	mem.CAS64(a.slot, a.b&barrierRound|b.me, a.b&barrierRound)
 	b.left.Ring(-1)
 }
 

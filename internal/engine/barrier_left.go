@@ -1,22 +1,12 @@
 package engine
 
-import (
-	"slices"
-
-	"example.com/tandem/internal/mem"
-)
+import "example.com/tandem/internal/mem"
 
 // A BarrierLeft is what a barrier was when this process closed its region, for calls of it
 // that see zeroes by now. It is written by Leave, and read after it.
 type BarrierLeft struct {
-	b    uint64         // B, when the round under way was broken if a party of this process was in it
-	mine []barrierClaim // the slots that its parties had
-}
-
-// A barrierClaim is a slot that a party has: of its bank and number, in the round of word.
-type barrierClaim struct {
-	bank, i int
-	round   uint64
+	seen bool   // it could be seen
+	b    uint64 // B, when the round under way was broken if a party of this process was in it
 }
 
 // Leave is for a process that closes the region, and has zeroes in its place by now: a is
@@ -27,25 +17,24 @@ func (l *BarrierLeft) Leave(a mem.Area, env Env) {
 	if err != nil {
 		return
 	}
-	for bank := range 2 {
-		for i := range b.n {
-			if v := mem.Load64(b.slot(bank, i)); v&barrierBelow == b.me {
-				l.mine = append(l.mine, barrierClaim{bank, int(i), v & barrierRound})
-			}
+	for range leaveTries {
+		w := mem.Load64(b.b)
+		if w&barrierBroken != 0 || !b.has(w, b.me) {
+			break
 		}
-	}
-	for _, h := range l.mine {
-		w := mem.Load64(b.b) &^ barrierBroken
-		if h.bank == bankOf(w) && h.round == w&barrierRound && mem.CAS64(b.b, w, w|barrierBroken) { // X1
+		if mem.CAS64(b.b, w, w|barrierBroken) { // X1
 			mem.Add64(a.W64(barrierBreaks), 1)
 			b.tell() // T2
+			break
 		}
 	}
-	l.b = mem.Load64(b.b)
+	l.seen, l.b = true, mem.Load64(b.b)
 }
+
+// leaveTries is more than B can change while the round is one that this process has come to:
+// its parties hold up those after the next.
+const leaveTries = 8
 
 // Tripped reports whether the round of a was tripped with it, of a party that has seen its
 // round's end in the zeroes.
-func (l *BarrierLeft) Tripped(a Arrival) bool {
-	return slices.Contains(l.mine, barrierClaim{a.Bank(), a.index, a.b & barrierRound}) && tripped(a.b, l.b)
-}
+func (l *BarrierLeft) Tripped(a Arrival) bool { return l.seen && tripped(a.b, l.b) }

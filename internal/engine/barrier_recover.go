@@ -14,11 +14,8 @@ func recoverBarrier(a mem.Area, env Env, dead Self) error {
 	}
 	who := barrierWho(dead)
 	w := mem.Load64(b.b)
-	for i := range b.n {
-		if mem.Load64(b.slot(bankOf(w), i)) == w&barrierRound|who {
-			b.breaks(w &^ barrierBroken)
-			break
-		}
+	if b.has(w, who) {
+		b.breaks(w &^ barrierBroken)
 	}
 	for bank := range 2 {
 		for i := range b.n {
@@ -35,6 +32,16 @@ func recoverBarrier(a mem.Area, env Env, dead Self) error {
 		return ErrCorrupt
 	}
 	return nil
+}
+
+// has reports whether who has a slot of w's round.
+func (b *Barrier) has(w, who uint64) bool {
+	for i := range b.n {
+		if mem.Load64(b.slot(bankOf(w), i)) == w&barrierRound|who {
+			return true
+		}
+	}
+	return false
 }
 
 // Waiting is how many have arrived in the round under way; 0 if it is broken.

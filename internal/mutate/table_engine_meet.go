@@ -154,8 +154,8 @@ var engineMeetMutations = []mutation{
 		promise: "L2: a call that leaves a slot rings for those who wait for it",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_alive", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
-		from:    "mem.Store64(a.slot, a.b&barrierRound)",
-		to:      "mem.Store64(a.slot, 0)",
+		from:    "a.b&barrierRound|b.me, a.b&barrierRound)",
+		to:      "a.b&barrierRound|b.me, 0)",
 		promise: "a slot that is left keeps its generation",
 		pkg:     "./internal/engine", run: "TestSimBarrierLeaverStopped$", tags: "tandem_sim"},
 	{file: "internal/engine/barrier.go",
@@ -249,11 +249,8 @@ var engineMeetMutations = []mutation{
 		promise: "a death breaks the round it was of, and no other",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_killed", tags: "tandem_sim"},
 	{file: "internal/engine/barrier_recover.go",
-		from: `			b.breaks(w &^ barrierBroken)
-			break
-`,
-		to: `			break
-`,
+		from:    "		b.breaks(w &^ barrierBroken)\n",
+		to:      "",
 		promise: "a death breaks the round it was of",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_killed", tags: "tandem_sim"},
 	{file: "internal/engine/barrier_recover.go",
@@ -280,18 +277,13 @@ var engineMeetMutations = []mutation{
 		promise: "a dead one's slot keeps its generation",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_killed", tags: "tandem_sim"},
 	{file: "internal/engine/barrier_recover.go",
-		from: `if mem.Load64(b.slot(bankOf(w), i)) == w&barrierRound|who {
-			b.breaks(w &^ barrierBroken)
-			break
-		}
-	}
+		from: `	if b.has(w, who) {
 `,
-		to: `if v := mem.Load64(b.slot(bankOf(w), i)); v == w&barrierRound|who {
-			mem.CAS64(b.slot(bankOf(w), i), v, v&barrierRound)
-			b.breaks(w &^ barrierBroken)
-			break
-		}
+		to: `	had := b.has(w, who)
+	for i := range b.n {
+		mem.CAS64(b.slot(bankOf(w), i), w&barrierRound|who, w&barrierRound)
 	}
+	if had {
 `,
 		promise: "a dead one's round is broken before its slot is emptied",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_killed", tags: "tandem_sim"},

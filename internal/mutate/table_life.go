@@ -40,7 +40,7 @@ var lifeMutations = []mutation{
 
 	// An ephemeral region ends with its last, and not before.
 	{file: "shm/handon.go", from: "if err = shareLife(f); err == nil {", to: "if err == nil {", promise: "a region does not end under a child that was just started", pkg: "./proc", run: "TestParentClosesFirst$|TestParentDiesFirst$"},
-	{file: "shm/handon.go", from: "p.End = func() { endNamed(path) }", to: "_ = path", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
+	{file: "shm/handon.go", from: "	p.End = end\n", to: "", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
 	{file: "proc/start_linux.go", from: "\tl.regions.ended()\n", to: "", promise: "a child that dies on its way leaves nothing", pkg: "./proc", run: "TestChildNeverArrives$"},
 	{file: "proc/launch_linux.go", from: "\t\tl.regions.close()\n\t\treturn nil", to: "\t\treturn nil", promise: "the parent's share ends with Start", pkg: "./proc", run: "TestChildNeverArrives$|TestParentClosesFirst$"},
 	{file: "shm/handon.go", from: "if f, err = sys.Reopen(a.fd, true); err != nil {", to: "if f, err = sys.Dup(a.fd); err != nil {", promise: "the share on its way is not the parent's own", pkg: "./shm", run: "TestHandOnOfAMovedFile$"},

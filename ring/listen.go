@@ -155,6 +155,9 @@ func listensOn(core *object.Core) (*listens, error) {
 	return nil, err
 }
 
+// errNamesake says that another object has the name by now, or none.
+var errNamesake = fmt.Errorf("others make it anew again and again: %w", syscall.EADDRINUSE)
+
 // errRemake says that the object is another than is asked for, and that nobody listens.
 type errRemake struct{ error }
 
@@ -201,28 +204,34 @@ func Listen(r *shm.Region, name string, o *ListenOptions) (net.Listener, error) 
 	var l *listening
 	for try := 0; ; try++ {
 		var over uint64
-		remake := false
+		remake, again := false, false
 		_, err := object.Open(r, s, func(core *object.Core) (err error) {
 			l, over, err = o.listen(core)
-			if again, ok := err.(errRemake); ok {
-				remake, err = true, again.error
+			if e, ok := err.(errRemake); ok {
+				remake, err = true, e.error
 			}
+			again = err == errNamesake
 			return err
 		})
 		if err == nil {
 			break
 		}
-		if !remake || try == remakes {
+		if !remake && !again || try == remakes {
 			return nil, err
 		}
-		s.Over = func(a mem.Area) bool { return engine.EndListener(a, over) }
+		s.Over = nil
+		if remake {
+			s.Over = func(a mem.Area) bool { return engine.ListenerWord(a) == over }
+		}
 	}
 	h := &listener{l}
 	runtime.AddCleanup(h, func(l *listening) { l.close() }, l)
 	return h, nil
 }
 
-// listen takes the place. An errRemake comes with the word of the object.
+// listen takes the place. An errRemake comes with the word of the object. Nobody takes the name
+// away from an object that somebody has just begun to listen on, nor begins on one that has it
+// no more: both are done with the directory's lock.
 func (o *ListenOptions) listen(core *object.Core) (*listening, uint64, error) {
 	of, err := listensOn(core)
 	if err != nil {
@@ -236,19 +245,43 @@ func (o *ListenOptions) listen(core *object.Core) (*listening, uint64, error) {
 		}
 		return nil, word, errRemake{err}
 	}
-	word, err := of.eng.Listen(dead)
-	switch err {
-	case engine.ErrListens:
-		err = errInUse
-	case engine.ErrRemade: // and whoever was at it may have died
-		return nil, word, errRemake{fmt.Errorf("%w: %w", err, syscall.EADDRINUSE)}
-	}
+	word, err := of.take(core)
 	if err != nil {
 		return nil, 0, err
 	}
 	l := &listening{listens: of, core: core, word: word}
 	l.local = addrOf(core, of.home.PIDOf(core.Env.Self))
 	return l, 0, nil
+}
+
+// takeTries bounds how often others may be faster.
+const takeTries = 100
+
+// take makes this process the one that listens. Proofs of a death are made without the lock.
+func (of *listens) take(core *object.Core) (word uint64, err error) {
+	var gone engine.Self // who listened, and is dead
+	for range takeTries {
+		named, err := of.home.Named(core, func() (err error) {
+			word, err = of.eng.Listen(func(who engine.Self) bool { return who == gone })
+			return err
+		})
+		switch {
+		case err == nil && !named:
+			return 0, errNamesake
+		case err != engine.ErrListens:
+			return word, err
+		}
+		if _, free := of.eng.Free(func(who engine.Self) bool {
+			dead := of.home.IsDead(who)
+			if dead {
+				gone = who
+			}
+			return dead
+		}); !free {
+			break
+		}
+	}
+	return 0, errInUse
 }
 
 // Accept returns the next connection that was dialled, and waits for one.

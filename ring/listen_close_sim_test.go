@@ -80,6 +80,13 @@ func (h simHome) CloseUnnamed(c *object.Core, owes bool) {
 	}
 }
 
+func (h simHome) Named(c *object.Core, f func() error) (bool, error) {
+	if c.Gate.Closed() {
+		return false, shm.ErrClosed
+	}
+	return true, f()
+}
+
 func (h simHome) IsDead(who engine.Self) bool { return !h.d.w.Alive(who) }
 func (h simHome) PIDOf(engine.Self) int       { return 1 }
 

@@ -3,11 +3,14 @@ package ring
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 
-	"example.com/tandem/internal/engine"
+	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 )
 
@@ -25,7 +28,7 @@ func TestListenMeetsRemake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	if _, _, err := slow.listen(core); !errors.As(err, new(errRemake)) {
+	if _, _, err := slow.listen(core); err != errNamesake {
 		t.Errorf("Listen on what was made anew = %v", err)
 	}
 	core.Close()
@@ -34,40 +37,74 @@ func TestListenMeetsRemake(t *testing.T) {
 	}
 }
 
-// One that dies between the end of a listener and the next has left none: nobody is there to
-// be dialled, and whoever listens next makes it.
-func TestListenAfterHalfARemake(t *testing.T) {
-	for name, o := range map[string]*ListenOptions{"as it was": {Buffer: 4096}, "others": {Buffer: 8192}, "none": nil} {
-		r := shmtest.Region(t)
-		core, err := object.Open(r, ListenOptions{Buffer: 4096}.spec("svc"), func(*object.Core) error { return nil })
-		if err != nil {
-			t.Fatal(err)
-		}
-		for range 2 {
-			if !engine.EndListener(core.Area, 0) {
-				t.Fatal("it has not ended")
-			}
-		}
-		if _, err := Dial(context.Background(), r, "svc"); !errors.Is(err, syscall.ECONNREFUSED) {
-			t.Errorf("%s: Dial = %v", name, err)
-		}
-		if err := r.Check(); err != nil {
-			t.Errorf("%s: %v", name, err)
-		}
-		l, err := Listen(r, "svc", o)
-		if err != nil {
-			t.Fatalf("%s: Listen = %v", name, err)
-		}
-		go l.Accept()
-		c, err := Dial(context.Background(), r, "svc")
-		if err != nil {
-			t.Fatalf("%s: Dial = %v", name, err)
-		}
-		c.Close()
-		l.Close()
-		if _, err := Listen(r.Existing(), "svc", nil); err != nil {
-			t.Errorf("%s: Listen, through Existing = %v", name, err)
-		}
-		core.Close()
+// A Listen that finds no room for what it asks for has changed nothing: whoever listens next
+// takes what is there, also where there is no room for another.
+func TestListenThatFails(t *testing.T) {
+	r, err := shm.Create(t.TempDir()+"/r", &shm.Options{Size: 1 << 20, Objects: 1})
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer r.Close()
+	core, err := object.Open(r, ListenOptions{Buffer: 4096}.spec("svc"), func(*object.Core) error { return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []ListenOptions{{Backlog: 1 << 20}, {Buffer: 8192}} {
+		if _, err := Listen(r, "svc", &o); !errors.Is(err, shm.ErrNoSpace) {
+			t.Errorf("Listen(%+v) = %v", o, err)
+		}
+		for _, on := range []*shm.Region{r, r.Existing()} {
+			l, err := Listen(on, "svc", nil)
+			if err != nil {
+				t.Fatalf("after Listen(%+v): %v", o, err)
+			}
+			if is := l.(*listener).core.Field(fieldBuffer); is != "4096" {
+				t.Errorf("after Listen(%+v) Buffer is %s", o, is)
+			}
+			l.Close()
+		}
+	}
+	core.KeepAlive()
+}
+
+// Listens of one name with options that differ, at once: one at a time is told that it
+// listens, and whoever dials then reaches it.
+func TestListenersMeet(t *testing.T) {
+	r := shmtest.Region(t)
+	var listen atomic.Int32
+	var all sync.WaitGroup
+	for g := range 4 {
+		all.Go(func() {
+			for range effort.Or(2000, 100) {
+				l, err := Listen(r, "svc", &ListenOptions{Buffer: 4096 << (g % 2)})
+				if errors.Is(err, syscall.EADDRINUSE) || errors.Is(err, shm.ErrMismatch) {
+					continue
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if n := listen.Add(1); n != 1 {
+					t.Errorf("%d listen", n)
+				}
+				dialled := make(chan error)
+				go func() {
+					c, err := Dial(context.Background(), r, "svc")
+					if err == nil {
+						c.Close()
+					}
+					dialled <- err
+				}()
+				c, err := l.Accept()
+				if err = errors.Join(err, <-dialled); err != nil {
+					t.Error(err)
+				} else {
+					c.Close()
+				}
+				listen.Add(-1)
+				l.Close()
+			}
+		})
+	}
+	all.Wait()
 }

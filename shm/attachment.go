@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -120,7 +121,7 @@ func newAttachment(v regionFile, end time.Time) (_ *attachment, err error) {
 			a.release() // and with it every lock taken below
 		}
 		if lived { // L3: it may have been the last share
-			endIfDead(v.f, v.id, v.path)
+			endIfDead(v.f, v.id, cmp.Or(v.path, sys.PathOf(v.f)))
 		}
 		v.f.Close()
 	}()

@@ -172,6 +172,20 @@ func (a *attachment) CloseUnnamed(c *object.Core, owes bool) {
 	runtime.KeepAlive(w)
 }
 
+// Named is Home's.
+func (a *attachment) Named(c *object.Core, f func() error) (bool, error) {
+	l, err := a.lockDirectory()
+	if err != nil {
+		return false, err
+	}
+	defer l.unlock()
+	e, found, err := a.Find(region.HashName(c.Name), c.Name)
+	if err != nil || !found || e.I != c.Entry || e.Gen != c.Ref.Generation {
+		return false, err
+	}
+	return true, f()
+}
+
 // IsDead is Home's.
 func (a *attachment) IsDead(who engine.Self) bool {
 	if who.Index >= a.Geo.Participants {

@@ -689,7 +689,7 @@ def look_pipe(a, f):
 def look_listener(a, f):
     w = a.u64(0)
     q = look_queue(a.sub(128, a.size - 128), f)
-    who = {"index": bits(w, 0, 11) - 1, "epoch": w >> 32} if 0 < bits(w, 0, 11) < 2047 else None
+    who = {"index": bits(w, 0, 11) - 1, "epoch": w >> 32} if bits(w, 0, 11) else None
     backlog = [dict(zip(("entry", "generation"), struct.unpack("<I4xQ", bytes.fromhex(m["message"])))) for m in q["messages"]]
     return {"listens": who, "times": bits(w, 11, 21), "slots": q["slots"], "backlog": backlog, "waiters": a.u32(64) & 1 == 1 or q["waiters"]}
 

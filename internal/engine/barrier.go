@@ -93,7 +93,7 @@ import (
 // other than 0 has seen the region's. One that finds 0 as its process closes the region asks
 // what was there (BarrierLeft): its slot was its own still, and what became of the round is
 // exact by it, as above. Nobody arrives in the zeroes: an A3 from 0 is made in the region
-// or not at all (Env.change), and nothing there is ever other than 0, for L1 is a CAS from the
+// or not at all (Env.change), and no slot there is ever other than 0, for L1 is a CAS from the
 // claim. Close breaks the round there and then, as
 // recovery would: else it might be tripped later, with one who has been told nothing.
 //
@@ -327,8 +327,27 @@ func (b *Barrier) Await(a Arrival, s Sleeper) (here bool, err error) {
 
 // leave is L1 and L2.
 func (b *Barrier) leave(a Arrival) {
-	mem.CAS64(a.slot, a.b&barrierRound|b.me, a.b&barrierRound)
+	if !mem.CAS64(a.slot, a.b&barrierRound|b.me, a.b&barrierRound) {
+		b.leaveWhat(a)
+	}
 	b.left.Ring(-1)
+}
+
+// leaveWhat is L1 of a slot that does not say whose it is: in zeroes, which stay as they are,
+// or scribbled on, and nobody else would empty it.
+//
+//go:noinline
+func (b *Barrier) leaveWhat(a Arrival) {
+	empty := func() {
+		if v := mem.Load64(a.slot); (v^a.b)&barrierRound == 0 && v&barrierBelow != 0 {
+			mem.CAS64(a.slot, v, a.b&barrierRound)
+		}
+	}
+	if b.env.Here == nil {
+		empty()
+	} else {
+		b.env.Here(empty)
+	}
 }
 
 // breaks is X1 on w, which has no X. It reports false if B is not w any more.

@@ -25,3 +25,6 @@ func (b *Barrier) Round() (uint64, bool) {
 	w := mem.Load64(b.b)
 	return w >> 31, w&barrierBroken != 0
 }
+
+// Slot is a's.
+func (a Arrival) Slot() *uint64 { return a.slot }

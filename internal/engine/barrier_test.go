@@ -288,3 +288,24 @@ func TestBarrierDeathAfterTheRound(t *testing.T) {
 		t.Errorf("broken %v, %d wait", alive.Broken(), alive.Waiting())
 	}
 }
+
+// A slot that was scribbled on is empty when its party has left: the rounds go on.
+func TestBarrierScribbledSlot(t *testing.T) {
+	for _, here := range []func(func()) bool{nil, func(f func()) bool { f(); return true }} {
+		a := mem.Heap(engine.BarrierSize(1))
+		engine.InitBarrier(a, 1)
+		b := attachBarrier(t, a, engine.Env{Self: engine.Self{Index: 1, Epoch: 1}, Wake: func(*uint32, int) int { return 0 }, Here: here})
+		for round := range 6 {
+			p, err := b.Arrive(nil) // which cannot wait
+			if err != nil {
+				t.Fatal(err)
+			}
+			if round < 2 {
+				*p.Slot() ^= 1 << 2
+			}
+			if err := b.Trip(p); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -16,18 +16,17 @@ import (
 //
 //	 63        32 31           11 10        0
 //	+------------+---------------+-----------+
-//	|   epoch    |  generation   | index + 1 |   listener; an index of 0: nobody; all ones: over
+//	|   epoch    |  generation   | index + 1 |   listener; an index of 0: nobody
 //	+------------+---------------+-----------+
 //
 // The word goes from nobody, or from one that is dead, to who listens, and the generation
 // grows; and from who listens to nobody, by itself or by its recovery, and the generation
-// stays; and from nobody, or the dead, to over, and stays so: who is about to take the name
-// away from the listener, for one that is made otherwise, sees to it first that nobody
-// begins to listen here, where nobody would dial any more. So no two Listens have the same word, as long as 2²¹ in one epoch of a process
+// stays. So no two Listens have the same word, as long as 2²¹ in one epoch of a process
 // do not come while somebody dials.
 //
-//	Listen  N1 load listener; another's that is not dead: ErrListens; over: ErrRemade
-//	        N2 CAS it to {me, generation + 1}  N3 tell
+//	Listen  N1 load listener; another's that is not dead: ErrListens
+//	        N2 CAS it to {me, generation + 1}  N3 tell. All of this while nobody can take
+//	        its name away: the directory's lock is held
 //	Close   C0 no Accept under this word is under way, nor begins  C1 CAS it to nobody
 //	        C2 tell
 //	Dial    D1 load listener: nobody: ErrNobody
@@ -71,7 +70,6 @@ type Listener struct {
 var (
 	ErrListens = errors.New("somebody listens already")
 	ErrNobody  = errors.New("nobody listens")
-	ErrRemade  = errors.New("the listener is being made anew")
 )
 
 // The offsets of a Listener's words.
@@ -83,7 +81,6 @@ const (
 
 const (
 	listenerIndex = 1<<11 - 1
-	listenerOver  = listenerIndex
 	listenerGen   = 1 << 11
 	listenerGens  = (1<<21 - 1) * listenerGen
 )
@@ -135,31 +132,25 @@ func (l *Listener) Backlog() *Queue { return l.backlog }
 // Listening is the word of who listens; ErrNobody if nobody does.
 func (l *Listener) Listening() (word uint64, err error) {
 	word = mem.Load64(l.l)
-	if nobodys(word) {
+	if word&listenerIndex == 0 {
 		return 0, ErrNobody
 	}
 	return word, nil
 }
 
-// nobodys reports whether it is nobody's word.
-func nobodys(word uint64) bool { return word&listenerIndex == 0 || word&listenerIndex == listenerOver }
-
-// EndListener ends the listener in a, for good, if its word is nobody's still, or that of one
-// who is dead: the word. It reports whether it is over, by whomever.
-func EndListener(a mem.Area, word uint64) bool {
+// ListenerWord is the word of whoever listens, or does not.
+func ListenerWord(a mem.Area) uint64 {
 	if !a.Has(0, listenerBacklog) {
-		return false
+		return 0
 	}
-	l := a.W64(listenerWord)
-	v := mem.Load64(l)
-	return v&listenerIndex == listenerOver || v == word && mem.CAS64(l, v, v&listenerGens|listenerOver)
+	return mem.Load64(a.W64(listenerWord))
 }
 
 // Free reports whether nobody listens, dead being asked as by Listen, and the word. It
 // changes nothing.
 func (l *Listener) Free(dead func(Self) bool) (word uint64, free bool) {
 	word = mem.Load64(l.l)
-	if nobodys(word) {
+	if word&listenerIndex == 0 {
 		return word, true
 	}
 	who, ok := streamHolder(word &^ listenerGens)
@@ -174,10 +165,7 @@ const listenTries = 100
 func (l *Listener) Listen(dead func(Self) bool) (word uint64, err error) {
 	for range listenTries {
 		v := mem.Load64(l.l) // N1
-		if v&listenerIndex == listenerOver {
-			return v, ErrRemade
-		}
-		if !nobodys(v) {
+		if v&listenerIndex != 0 {
 			who, ok := streamHolder(v &^ listenerGens)
 			if !ok {
 				return 0, badStream("a listener of %#x", v)
@@ -310,9 +298,6 @@ func lookListener(a mem.Area) Look {
 	if who, ok := streamHolder(mem.Load64(l.l) &^ listenerGens); ok {
 		o.Holders = []Holding{{Who: who, What: "listening", N: 1}}
 	}
-	if mem.Load64(l.l)&listenerIndex == listenerOver {
-		o.State = "over"
-	}
 	if l.dial.Armed() || l.backlog.items.Armed() {
 		o.Waiters = 1
 	}
@@ -324,7 +309,7 @@ func checkListener(a mem.Area) error {
 	if err != nil {
 		return err
 	}
-	if v := mem.Load64(l.l); v&listenerIndex > MaxParticipants && v&listenerIndex != listenerOver {
+	if v := mem.Load64(l.l); v&listenerIndex > MaxParticipants {
 		return badStream("a listener of %#x", v)
 	}
 	ops, _ := OpsOf(KindQueue)

@@ -75,7 +75,7 @@ func useListener(r *rand.Rand, a mem.Area, env Env, wreck func()) {
 		case 6:
 			l.AwaitAnswer(&tired{}, s, word)
 			l.Free(func(Self) bool { return true })
-			EndListener(a, 0)
+			ListenerWord(a)
 		case 7:
 			l.Close(word)
 		}

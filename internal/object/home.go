@@ -22,6 +22,10 @@ type Home interface {
 	// process may have something in it yet, as one that dies has, and that is recovered.
 	CloseUnnamed(c *Core, owes bool)
 
+	// Named calls f if c's object has its name still, and returns its error: nobody takes
+	// the name away meanwhile. It blocks as OpenObject does. f waits for nobody.
+	Named(c *Core, f func() error) (named bool, err error)
+
 	// IsDead reports of a participant whether it is proven dead, or gone. It makes the
 	// proof if it has to, and then sees to the recovery.
 	IsDead(who engine.Self) bool

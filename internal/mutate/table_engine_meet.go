@@ -147,12 +147,17 @@ var engineMeetMutations = []mutation{
 		from: `	b.left.Ring(-1)
 }
 
-// breaks`,
+// leaveWhat`,
 		to: `}
 
-// breaks`,
+// leaveWhat`,
 		promise: "L2: a call that leaves a slot rings for those who wait for it",
 		pkg:     "./internal/engine", run: "TestSimBarrier$/quiet_alive", tags: "tandem_sim"},
+	{file: "internal/engine/barrier.go",
+		from:    "		b.leaveWhat(a)\n",
+		to:      "",
+		promise: "a slot that was scribbled on is emptied by its party",
+		pkg:     "./internal/engine", run: "TestBarrierScribbledSlot$"},
 	{file: "internal/engine/barrier.go",
 		from:    "a.b&barrierRound|b.me, a.b&barrierRound)",
 		to:      "a.b&barrierRound|b.me, 0)",

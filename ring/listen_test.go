@@ -420,11 +420,10 @@ func TestStreamsShown(t *testing.T) {
 	} {
 		re := regexp.MustCompile(want)
 		text := ""
-		for range 500 {
-			if text = testproc.Get(r.Snapshot())(t).String(); re.MatchString(text) {
+		for end := time.Now().Add(testproc.Patience); ; time.Sleep(time.Millisecond) {
+			if text = testproc.Get(r.Snapshot())(t).String(); re.MatchString(text) || time.Now().After(end) {
 				break
 			}
-			time.Sleep(time.Millisecond)
 		}
 		if !re.MatchString(text) {
 			t.Errorf("want %s in\n%s", want, text)

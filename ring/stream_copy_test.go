@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -225,10 +226,26 @@ func TestStreamCopyEndsWithItsSource(t *testing.T) {
 			for p.Unread(true) < len(data) {
 				time.Sleep(100 * time.Microsecond)
 			}
-			time.Sleep(time.Millisecond) // it waits for the socket
+			awaitSocket(t) // once more: it has waited for these bytes, too
 			then(d, a)
 			testproc.OK(t, peer.Close())
 			endsWith(t, what, copying, nil)
+		}
+	}
+}
+
+// awaitSocket waits until a ReadFrom waits for its socket.
+func awaitSocket(t *testing.T) {
+	t.Helper()
+	buf := make([]byte, 1<<20)
+	for end := time.Now().Add(testproc.Patience); ; time.Sleep(100 * time.Microsecond) {
+		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
+			if strings.Contains(g, "[IO wait") && strings.Contains(g, ".copyIn(") {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			t.Fatal("it does not wait for the socket")
 		}
 	}
 }
@@ -342,7 +359,7 @@ func (panicking) Write([]byte) (int, error) { panic(errors.New("a writer")) }
 func TestStreamCopyOutOfAClosedRegion(t *testing.T) {
 	data := bytes.Repeat([]byte{1, 2, 3, 4, 5, 6, 7}, 20_000)
 	cut := 0
-	for round := range effort.Or(200, 40) {
+	for round, end := 0, time.Now().Add(testproc.Patience); round < effort.Or(200, 40) || cut == 0 && time.Now().Before(end); round++ {
 		r, err := shm.Create(t.TempDir()+"/r", nil)
 		testproc.OK(t, err)
 		p := ring.NewStreamPair(t, r, 16<<10)

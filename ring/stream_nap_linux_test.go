@@ -19,6 +19,9 @@ func TestStreamNaps(t *testing.T) {
 	ask := func(nap bool) {
 		t.Helper()
 		answer := readBegins(d)
+		if !nap {
+			time.Sleep(100 * time.Microsecond)
+		}
 		for start := time.Now(); nap && !ring.StreamNaps(d); time.Sleep(10 * time.Microsecond) {
 			if len(answer) > 0 || time.Since(start) > testproc.Patience {
 				t.Fatal("it does not nap")
@@ -69,7 +72,7 @@ func TestStreamNaps(t *testing.T) {
 	// Unasked.
 	writes(t, a, "!")
 	endsWith(t, "a Read", readBegins(d), nil)
-	for range 20 { // until a Read has begun by then
+	for start := time.Now(); time.Since(start) < testproc.Patience; { // until a Read has begun by then
 		answer = readBegins(d)
 		time.Sleep(time.Millisecond)
 		writes(t, a, "!")

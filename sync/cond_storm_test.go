@@ -94,7 +94,8 @@ func TestCondCrowd(t *testing.T) {
 	}
 	h := c.Holder()
 	promised := 0
-	for n := range 3000 {
+	for ctx, n := patience(t), 0; n < 3000 || promised == 0; n++ {
+		must(t, ctx.Err())
 		must(t, h.Lock(background))
 		all, notified := condWaiting(t, r, "c")
 		k := n % 4

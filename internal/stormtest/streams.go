@@ -144,13 +144,13 @@ type Hearer struct {
 // Work gets until the last SPSC of the line is at its end, which is nil, or the region is
 // closed.
 func (c *Hearer) Work(s *Streams, line int) error {
+	if err := c.passOn(s); err != nil { // also where all is over by now
+		return err
+	}
 	q, i, err := s.from(line, s.at.Load(line))
 	for err == nil && q != nil {
-		for len(c.due) > 0 {
-			if err := s.heard.Put(context.Background(), c.due[0]); err != nil {
-				return err
-			}
-			c.due = c.due[1:]
+		if err := c.passOn(s); err != nil {
+			return err
 		}
 		var vs [handful]told
 		var n int
@@ -180,6 +180,17 @@ func (c *Hearer) Work(s *Streams, line int) error {
 		}
 	}
 	return err
+}
+
+// passOn passes on what it has in its hands.
+func (c *Hearer) passOn(s *Streams) error {
+	for len(c.due) > 0 {
+		if err := s.heard.Put(context.Background(), c.due[0]); err != nil {
+			return err
+		}
+		c.due = c.due[1:]
+	}
+	return nil
 }
 
 func (c *Hearer) get(q *ring.SPSC[told], vs []told) (n int, err error) {

@@ -47,6 +47,7 @@ type search struct {
 	a       *attachment
 	ctx     context.Context // ends it; nil: nothing does
 	dropped bool
+	ended   uint64 // uses of this process by then
 	asked   bool
 	debts   []debt
 	until   time.Time
@@ -66,10 +67,10 @@ func (s *search) more(size uint64) bool {
 		return false
 	case !s.dropped:
 		s.dropped = true
-		s.a.dropGarbage()
+		s.ended = s.a.dropGarbage()
 		return true
 	case s.a.fd == nil: // a region in ordinary memory: nobody has a guard
-		return false
+		return s.again()
 	case !s.asked:
 		s.asked = true
 		s.until = time.Now().Add(askLimit)
@@ -77,7 +78,15 @@ func (s *search) more(size uint64) bool {
 			return true // who was to be asked may have let go since the last look
 		}
 	}
-	return s.await()
+	return s.await() || s.again()
+}
+
+// again reports whether this process has let go of anything since it looked last: others of
+// its goroutines may have had all of that, and have let go of it by now.
+func (s *search) again() bool {
+	was := s.ended
+	s.ended = s.a.dropGarbage()
+	return s.ended != was
 }
 
 // failed is err, for which there is no room, and the context's error if that has ended.

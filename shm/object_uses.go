@@ -30,6 +30,7 @@ import (
 type uses struct {
 	mu     gosync.Mutex
 	m      map[uint32]*use // by entry
+	ended  uint64          // so many uses have
 	swept  atomic.Uint64   // dirSeq at the last sweep
 	rested time.Time       // before that nothing is collected because others ask for it
 	alarm  *time.Timer     // at which something is to be looked at again; nil: nothing is
@@ -233,6 +234,7 @@ func (a *attachment) end(i uint32, u *use, owes bool) bool {
 	}
 	a.ClearOpener(a.self.Index, i)
 	delete(a.uses.m, i)
+	a.uses.ended++
 	return true
 }
 
@@ -282,11 +284,12 @@ func (a *attachment) dropUse(i uint32) {
 
 // dropGarbage is for a call that finds no room: a program that makes, drops and
 // removes objects quickly would run out of it before the collector has reason
-// to run.
-func (a *attachment) dropGarbage() {
+// to run. It returns how many uses have ended in this process at all.
+func (a *attachment) dropGarbage() (ended uint64) {
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
 	a.drop()
+	return a.uses.ended
 }
 
 // sweep is what the guard does in every round: it has the uses of objects ended

@@ -3,7 +3,9 @@ package main
 // Memory comes back when nobody uses it.
 var roomMutations = []mutation{
 	// A process that finds no room asks those that have removed objects open.
-	{file: "shm/ask.go", from: "	return s.await()\n}", to: "	return s.asked && false\n}",
+	{file: "shm/ask.go", from: "	return s.await() || s.again()\n}", to: "	return s.await()\n}",
+		promise: "what others of this process had meanwhile is no reason for ErrNoSpace", pkg: "./shm", run: "TestRoomThatOthersHadMeanwhile$"},
+	{file: "shm/ask.go", from: "	return s.await() || s.again()\n}", to: "	return s.asked && false\n}",
 		promise: "others' garbage is no reason for ErrNoSpace", pkg: "./shm", run: "TestOthersAreAskedForRoom$"},
 	{file: "shm/ask.go", from: "		a.ring(i)\n", to: "",
 		promise: "A2: a process that is asked hears of it", pkg: "./shm", run: "TestAskingTakesMilliseconds$", env: []string{"TANDEM_TESTS=bars"}},

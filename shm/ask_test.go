@@ -3,7 +3,6 @@ package shm
 import (
 	"fmt"
 	"runtime/debug"
-	"slices"
 	"testing"
 	"time"
 
@@ -209,40 +208,4 @@ func TestKeptHandleIsLookedForAgain(t *testing.T) {
 	c.KeepAlive()
 	c = nil
 	collectUntil(t, func() bool { return !r.a.Opened(i) })
-}
-
-// Who finds no room looks on as long as this process lets go of something: others of its
-// goroutines may have had all of it meanwhile.
-func TestRoomThatOthersHadMeanwhile(t *testing.T) {
-	r, _ := newRegion(t, &Options{Objects: 4})
-	var held []*object.Core
-	fill := func(hold bool) {
-		for i := range 4 {
-			c := openOK(t, r, lockOf(fmt.Sprint(i)))
-			testproc.OK(t, r.Remove(fmt.Sprint(i)))
-			if hold {
-				held = append(held, c)
-			}
-		}
-	}
-	room := search{a: r.a}
-	for n := range 6 {
-		fill(false)
-		if !room.more(1) {
-			t.Fatalf("it does not look on, the %d. time", n+1)
-		}
-		openOK(t, r, lockOf("room"))
-		testproc.OK(t, r.Remove("room"))
-		collectUntil(t, func() bool { return !slices.ContainsFunc([]uint32{0, 1, 2, 3}, r.a.Opened) })
-	}
-	fill(true)
-	looks := 0
-	for room := (search{a: r.a}); room.more(1); looks++ {
-		if looks == 10 {
-			t.Fatal("it looks on, and finds nothing")
-		}
-	}
-	for _, c := range held {
-		c.KeepAlive()
-	}
 }

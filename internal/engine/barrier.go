@@ -94,8 +94,8 @@ import (
 // what was there (BarrierLeft): its slot was its own still, and what became of the round is
 // exact by it, as above. Nobody arrives in the zeroes: an A3 from 0 is made in the region
 // or not at all (Env.change), and no slot there is ever other than 0, for L1 is a CAS from the
-// claim. Close breaks the round there and then, as
-// recovery would: else it might be tripped later, with one who has been told nothing.
+// claim. Close breaks the round there and then, as recovery would: else it might be tripped
+// later, with one who has been told nothing. A process that dies in that is recovered as ever.
 //
 // Generations have 33 bits. A slot that was not claimed for 2^32 rounds looks
 // like one of a later round; it is not, if B is still w after A2. Held by one

@@ -33,17 +33,45 @@ var pipeTrip = contest{what: "a pipe, a round trip of 64 bytes", kind: "trip", o
 
 func BenchmarkPipeTrip(b *testing.B) { pipeTrip.run(b) }
 
-var pipeLarge = contest{what: "a pipe, `[]byte` of 64 KiB", kind: "large", bytes: 64 << 10, of: []contestant{
-	{two, "Conn-64K"}, {twoFree, "Conn-64K"}, {two, "unix-socket-64K"},
+const long = 64 << 10
+
+var pipeLarge = contest{what: "a pipe, `[]byte` of 64 KiB", kind: "large", bytes: long, of: []contestant{
+	{two, "Conn-64K"}, {twoFree, "Conn-64K"}, {two, "Conn-Recv-64K"}, {two, "unix-socket-64K"}, {twoFree, "unix-socket-64K"},
 }}
 
 func BenchmarkPipeLarge(b *testing.B) { pipeLarge.run(b) }
+
+var pipeLargeWide = contest{what: "a pipe with a Buffer of 4 MiB, `[]byte` of 64 KiB", kind: "large", bytes: long, of: []contestant{
+	{two, "Conn-wide-64K"}, {twoFree, "Conn-wide-64K"}, {two, "Conn-Recv-wide-64K"}, {two, "unix-socket-64K"}, {twoFree, "unix-socket-64K"},
+}}
+
+func BenchmarkPipeLargeWide(b *testing.B) { pipeLargeWide.run(b) }
 
 func pipeBars() []bar {
 	return []bar{
 		{contest: pipeStream, against: "unix-socket", least: 10},
 		{contest: pipeTrip, against: "unix-socket", least: 20},
 		{contest: pipeLarge, against: "unix-socket-64K", least: 4},
+		{contest: pipeLargeWide, against: "unix-socket-64K", least: 4},
+	}
+}
+
+// pipeLongs sends long messages through a pipe of that buffer; recv makes what receives one.
+func pipeLongs(buffer int, recv func(*ring.Conn[[]byte]) func() []byte) func(*env) func(n int) int {
+	return func(e *env) func(n int) int {
+		c, m := pipeOf[[]byte](e, "pipe-large", buffer), make([]byte, long)
+		next := recv(c)
+		return func(n int) (done int) {
+			for i := range n {
+				if e.side == 0 {
+					binary.LittleEndian.PutUint64(m, uint64(i))
+					testproc.Must(c.Send(background, m))
+				} else if m := next(); len(m) == long && binary.LittleEndian.Uint64(m) == uint64(i) {
+					done++
+				}
+			}
+			return done
+		}
 	}
 }
 
@@ -78,20 +106,17 @@ func init() {
 			return done
 		}
 	}
-	const long = 64 << 10
-	jobs["large/Conn-64K"] = func(e *env) func(n int) int {
-		c, m := pipeOf[[]byte](e, "pipe-large", 8*long), make([]byte, long)
-		return func(n int) (done int) {
-			for i := range n {
-				if e.side == 0 {
-					binary.LittleEndian.PutUint64(m, uint64(i))
-					testproc.Must(c.Send(background, m))
-				} else if m := open(c.Recv(background)); len(m) == long && binary.LittleEndian.Uint64(m) == uint64(i) {
-					done++
-				}
+	for name, buffer := range map[string]int{"": 8 * long, "wide-": 64 * long} {
+		jobs["large/Conn-"+name+"64K"] = pipeLongs(buffer, func(c *ring.Conn[[]byte]) func() []byte {
+			var m []byte
+			return func() []byte {
+				testproc.Must(c.RecvInto(background, &m))
+				return m
 			}
-			return done
-		}
+		})
+		jobs["large/Conn-Recv-"+name+"64K"] = pipeLongs(buffer, func(c *ring.Conn[[]byte]) func() []byte {
+			return func() []byte { return open(c.Recv(background)) }
+		})
 	}
 	jobs["large/unix-socket-64K"] = func(e *env) func(n int) int {
 		c, m := e.socket(), make([]byte, long)

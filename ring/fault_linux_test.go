@@ -108,7 +108,8 @@ func TestMemoryThatIsNoneOfBytes(t *testing.T) {
 	}
 }
 
-// A Send of memory that cannot be read has no lock when that shows: others send.
+// A Send of memory that cannot be read, and a RecvInto of memory that cannot be written, have
+// no lock when that has shown: others send, and receive.
 func TestPipeMemoryThatIsNone(t *testing.T) {
 	ctx := testproc.Watchdog(t)
 	t.Run("bytes", func(t *testing.T) {
@@ -120,6 +121,25 @@ func TestPipeMemoryThatIsNone(t *testing.T) {
 		testproc.OK(t, left.Send(ctx, []byte("next")))
 		if v, err := right.Recv(ctx); string(v) != "next" || err != nil {
 			t.Errorf("%q, %v", v, err)
+		}
+	})
+	t.Run("into", func(t *testing.T) {
+		left, right := bothEnds[[]byte](t, region(t), "p", nil)
+		words, reads := bothEnds[int64](t, region(t), "p", nil)
+		b := mapped(t, unix.PROT_READ)
+		testproc.OK(t, left.Send(ctx, []byte("first")))
+		if !faults(func() { right.RecvInto(ctx, &b) }) {
+			t.Fatal("no fault")
+		}
+		if v, err := right.Recv(ctx); string(v) != "first" || err != nil {
+			t.Errorf("%q, %v", v, err)
+		}
+		testproc.OK(t, words.Send(ctx, 1))
+		if !faults(func() { reads.RecvInto(ctx, (*int64)(unsafe.Pointer(&b[:1][0]))) }) {
+			t.Fatal("no fault")
+		}
+		if v, err := reads.Recv(ctx); v != 1 || err != nil {
+			t.Errorf("%d, %v", v, err)
 		}
 	})
 	t.Run("text", func(t *testing.T) {

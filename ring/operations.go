@@ -57,6 +57,7 @@ const (
 
 	opSend
 	opRecv
+	opRecvInto
 	opPollConn
 	opCloseConn
 	opMarshalConn
@@ -118,6 +119,7 @@ var operations = [...]struct {
 
 	opSend:        {name: "conn.Send"},
 	opRecv:        {name: "conn.Recv"},
+	opRecvInto:    {name: "conn.RecvInto"},
 	opPollConn:    {name: "conn.Poll"},
 	opCloseConn:   {name: "conn.Close"},
 	opMarshalConn: {name: "conn.MarshalBinary"},

@@ -171,7 +171,7 @@ func (c *Conn[T]) fail(o operation, err error) error {
 		err = errPeerGone
 	case err == engine.ErrLeft:
 		err = shm.ErrClosed
-	case o == opRecv && errors.Is(err, ErrCodec):
+	case (o == opRecv || o == opRecvInto) && errors.Is(err, ErrCodec):
 		return c.core.Err(o.String(), err) // of the message, whatever has become of the handle
 	}
 	return c.core.Done(o.String(), err)

@@ -71,7 +71,7 @@ func simClosePipe(t *testing.T, runs int, o sim.Options, processes, calls int) {
 				if c == nil {
 					return
 				}
-				use := func(t *sim.Thread) {
+				use := func(t *sim.Thread, recv func() (int64, error)) {
 					for range calls {
 						t.Context(true)
 						var err error
@@ -83,7 +83,7 @@ func simClosePipe(t *testing.T, runs int, o sim.Options, processes, calls int) {
 							}
 						} else {
 							var v int64
-							if v, err = c.Recv(sim.Context); err == nil {
+							if v, err = recv(); err == nil {
 								out = append(out, v)
 							}
 						}
@@ -92,8 +92,13 @@ func simClosePipe(t *testing.T, runs int, o sim.Options, processes, calls int) {
 						}
 					}
 				}
-				p.Go("another", use)
-				use(t)
+				p.Go("another", func(t *sim.Thread) {
+					use(t, func() (v int64, err error) {
+						err = c.RecvInto(sim.Context, &v)
+						return v, err
+					})
+				})
+				use(t, func() (int64, error) { return c.Recv(sim.Context) })
 				p.Close()
 			})
 		}

@@ -67,6 +67,14 @@ var pipePairs = []racetest.Pair[pipeHandles]{
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.rightText.Send(bg, "long enough")) },
 		Second: func(x *int, h pipeHandles) { receiving(h.leftText); racetest.Sink = *x },
 	}, {
+		Name:  "Send, RecvInto",
+		First: func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
+		Second: func(x *int, h pipeHandles) {
+			var n int64
+			testproc.Must(h.right.RecvInto(bg, &n))
+			racetest.Sink = *x
+		},
+	}, {
 		Name:   "Send, Recv after a Poll",
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)) },
 		Second: func(x *int, h pipeHandles) { testproc.Must(h.right.Poll(bg)); receiving(h.right); racetest.Sink = *x },

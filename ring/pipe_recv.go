@@ -35,7 +35,7 @@ func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 	}
 	m, err := c.end.RecvNow()
 	if err == ErrEmpty {
-		return c.recvWait(ctx)
+		return c.recvLate(ctx)
 	}
 	if err != nil {
 		return v, c.fail(opRecv, err)
@@ -43,23 +43,32 @@ func (c *Conn[T]) Recv(ctx context.Context) (v T, err error) {
 	return c.take(m)
 }
 
-// recvWait is Recv that has found nothing.
+// recvLate is Recv that has found nothing.
 //
 //go:noinline
-func (c *Conn[T]) recvWait(ctx context.Context) (v T, err error) {
+func (c *Conn[T]) recvLate(ctx context.Context) (v T, err error) {
+	err = c.recvWait(ctx, opRecv, func(m engine.Received) (err error) {
+		v, err = c.take(m)
+		return err
+	})
+	return v, err
+}
+
+// recvWait waits for a message, which take has.
+func (c *Conn[T]) recvWait(ctx context.Context, o operation, take func(engine.Received) error) error {
 	if c.end.RecvSoon(c.spinner.Lulls(), c.spinner.Looks()) {
 		c.spinner.Seen()
 		if m, err := c.end.RecvNow(); err == nil {
-			return c.take(m)
+			return take(m)
 		}
 	}
 	w := c.core.WaiterWith(ctx, c.spinner)
 	defer w.Done() // not with the lock in hand: it runs what is the context's
 	m, err := c.end.Recv(w)
 	if err != nil {
-		return v, c.fail(opRecv, err)
+		return c.fail(o, err)
 	}
-	return c.take(m)
+	return take(m)
 }
 
 // take ends the receiving of what was found.
@@ -67,22 +76,30 @@ func (c *Conn[T]) take(m engine.Received) (v T, err error) {
 	if c.form != raw {
 		return c.takeBytes(m)
 	}
-	if m.Len() != c.size {
-		m.Left()
-		return v, c.fail(opRecv, fmt.Errorf("a message of %d bytes, of %d each: %w", m.Len(), c.size, shm.ErrCorrupt))
+	if err := c.sized(opRecv, m); err != nil {
+		return v, err
 	}
 	m.Read(unsafe.Slice((*byte)(unsafe.Pointer(&v)), c.size))
-	if err := c.took(m.Took()); err != nil {
+	if err := c.took(opRecv, m.Took()); err != nil {
 		var zero T
 		return zero, err
 	}
 	return v, nil
 }
 
+// sized is an error, and m left, where it has not a T's bytes.
+func (c *Conn[T]) sized(o operation, m engine.Received) error {
+	if m.Len() == c.size {
+		return nil
+	}
+	m.Left()
+	return c.fail(o, fmt.Errorf("a message of %d bytes, of %d each: %w", m.Len(), c.size, shm.ErrCorrupt))
+}
+
 // took says whether what was taken was taken in the region.
-func (c *Conn[T]) took(pos uint64) error {
+func (c *Conn[T]) took(o operation, pos uint64) error {
 	if c.closed.Load() && c.tookInZeroes(pos) {
-		return c.fail(opRecv, shm.ErrClosed)
+		return c.fail(o, shm.ErrClosed)
 	}
 	c.core.KeepAlive()
 	return nil
@@ -102,17 +119,25 @@ func (c *Conn[T]) takeBytes(m engine.Received) (v T, err error) {
 	}
 	b := make([]byte, m.Len()) // what is empty is not nil
 	m.Read(b)
-	if err = c.took(m.Took()); err == nil {
+	if err = c.took(opRecv, m.Took()); err == nil {
 		setBytes(c.form, unsafe.Pointer(&v), b)
 	}
 	return v, err
 }
 
-// takeDecoded is apart, so that what others return is no garbage. The message is out when it
-// is decoded, and the lock free.
+// takeDecoded is apart, so that what others return is no garbage.
 //
 //go:noinline
 func (c *Conn[T]) takeDecoded(m engine.Received) (v T, err error) {
+	if err = c.decode(opRecv, m, &v); err != nil {
+		var zero T
+		return zero, err
+	}
+	return v, nil
+}
+
+// decode is for a message by a codec. It is out when it is decoded, and the lock free.
+func (c *Conn[T]) decode(o operation, m engine.Received, dst *T) error {
 	b := takeBuffer()
 	if n := m.Len(); cap(*b) < n {
 		*b = make([]byte, n)
@@ -120,17 +145,17 @@ func (c *Conn[T]) takeDecoded(m engine.Received) (v T, err error) {
 		*b = (*b)[:n]
 	}
 	m.Read(*b)
-	if err = c.took(m.Took()); err != nil {
+	err := c.took(o, m.Took())
+	if err != nil {
 		giveBuffer(b)
-		return v, err
+		return err
 	}
-	err = c.codec.Decode(*b, &v)
+	err = c.codec.Decode(*b, dst)
 	giveBuffer(b) // only here: of a decoder that panicked nobody knows what still reads it
 	if err != nil {
-		var zero T
-		return zero, c.fail(opRecv, codecError(err))
+		return c.fail(o, codecError(err))
 	}
-	return v, nil
+	return nil
 }
 
 // Poll waits until Recv would not: a message is there, or the other end is gone and all

@@ -79,6 +79,7 @@ var (
 	_ func(*shm.Region, string, ring.End, *ring.PipeOptions) (*ring.Conn[msg], error) = ring.OpenPipe[msg]
 	_ func(*ring.Conn[msg], ctx, msg) error                                           = (*ring.Conn[msg]).Send
 	_ func(*ring.Conn[msg], ctx) (msg, error)                                         = (*ring.Conn[msg]).Recv
+	_ func(*ring.Conn[msg], ctx, *msg) error                                          = (*ring.Conn[msg]).RecvInto
 	_ func(*ring.Conn[msg], ctx) error                                                = (*ring.Conn[msg]).Poll
 	_ func(*ring.Conn[msg]) error                                                     = (*ring.Conn[msg]).Close
 	_ handle                                                                          = (*ring.Conn[msg])(nil)

@@ -40,6 +40,14 @@ func init() {
 			return rep.note(mu, err, n)
 		}, err
 	}
+	deeds["pipe.recvinto"] = func(r *shm.Region, rep *report, mu *sync.Mutex) (func(context.Context) error, error) {
+		c, err := openRight(r)
+		return func(ctx context.Context) error {
+			var n int64
+			err := c.RecvInto(ctx, &n)
+			return rep.note(mu, err, n)
+		}, err
+	}
 }
 
 // drained is what is in the pipe, up to its end.
@@ -80,13 +88,17 @@ func TestPipeSend(t *testing.T) {
 }
 
 // What the leaver told of it has received, and all else is there for the next.
-func TestPipeRecv(t *testing.T) {
+func TestPipeRecv(t *testing.T) { receives(t, "pipe.recv") }
+
+func TestPipeRecvInto(t *testing.T) { receives(t, "pipe.recvinto") }
+
+func receives(t *testing.T, deed string) {
 	t.Parallel()
 	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
 	var e, rest *ring.Conn[int64]
 	sent, stop := int64(0), func() {}
 	fed := make(chan error, 1)
-	leaving(t, r, "pipe.recv", func() {
+	leaving(t, r, deed, func() {
 		e, rest = testproc.Get(openLeft(r))(t), testproc.Get(openRight(r))(t)
 		var feeding context.Context
 		feeding, stop = context.WithCancel(ctx)

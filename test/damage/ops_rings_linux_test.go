@@ -182,6 +182,8 @@ func pipe[T any](u *user, name string, end ring.End, message func(i int) T) erro
 	name += " " + end.String()
 	u.add(name+" Send", func(ctx context.Context) error { return c.Send(ctx, message(u.rnd.IntN(60))) })
 	u.add(name+" Recv", func(ctx context.Context) error { _, err := c.Recv(ctx); return err })
+	var into T
+	u.add(name+" RecvInto", func(ctx context.Context) error { return c.RecvInto(ctx, &into) })
 	u.add(name+" Poll", func(ctx context.Context) error { return c.Poll(ctx) })
 	if u.rnd.IntN(4) == 0 {
 		u.try(name+" Close", c.Close)

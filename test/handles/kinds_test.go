@@ -123,9 +123,10 @@ func get(h any) error         { return first(h.(queue).TryGet()) }
 type conn = *ring.Conn[int64]
 
 var connCalls = map[string]func(bg, any) error{
-	"Send": func(ctx bg, h any) error { return h.(conn).Send(ctx, 1) },
-	"Recv": func(ctx bg, h any) error { return first(h.(conn).Recv(ctx)) },
-	"Poll": func(ctx bg, h any) error { return h.(conn).Poll(ctx) },
+	"Send":     func(ctx bg, h any) error { return h.(conn).Send(ctx, 1) },
+	"Recv":     func(ctx bg, h any) error { return first(h.(conn).Recv(ctx)) },
+	"RecvInto": func(ctx bg, h any) error { var n int64; return h.(conn).RecvInto(ctx, &n) },
+	"Poll":     func(ctx bg, h any) error { return h.(conn).Poll(ctx) },
 }
 
 // openConn opens an end of a pipe that has room for one message.
@@ -243,6 +244,7 @@ var kinds = map[string]kind{
 		return nil
 	}, "Send", nil},
 	"pipe, empty":            {open(openConn), connCalls, nil, "Recv", nil},
+	"pipe, empty, into":      {open(openConn), connCalls, nil, "RecvInto", nil},
 	"pipe, empty, by a poll": {open(openConn), connCalls, nil, "Poll", nil},
 	"spsc, full":             {open(openSPSC), spscCalls, putWord, "Put", getWord},
 	"spsc, full, a batch":    {open(openSPSC), spscCalls, putWord, "PutBatch", getWord},

@@ -109,7 +109,7 @@ func TestCloseUnderEverything(t *testing.T) {
 			"Receive":  func() error { return one(ticks.Get(ctx)) },
 			"Say":      func() error { return left.Send(ctx, 1) },
 			"Hear":     func() error { return one(right.Recv(ctx)) },
-			"HearToo":  func() error { return one(right.Recv(ctx)) },
+			"HearInto": func() error { var n int64; return right.RecvInto(ctx, &n) },
 			"Answer":   func() error { return one(left.Recv(ctx)) },
 			"Accept":   func() error { return hungUp(web.Accept()) },
 			"Dial":     func() error { return hungUp(ring.Dial(ctx, r, "web")) },

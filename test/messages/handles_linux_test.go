@@ -114,6 +114,7 @@ func TestZeroHandles(t *testing.T) {
 		{"spsc.Marshal", func() error { return second(s.MarshalBinary()) }, fs.ErrInvalid, "spsc.MarshalBinary" + noSPSC},
 		{"conn.Send", func() error { return end.Send(ctx, 1) }, fs.ErrInvalid, "conn.Send" + noConn},
 		{"conn.Recv", func() error { return second(end.Recv(ctx)) }, fs.ErrInvalid, "conn.Recv" + noConn},
+		{"conn.RecvInto", func() error { return end.RecvInto(ctx, new(int)) }, fs.ErrInvalid, "conn.RecvInto" + noConn},
 		{"conn.Poll", func() error { return end.Poll(ctx) }, fs.ErrInvalid, "conn.Poll" + noConn},
 		{"conn.Marshal", func() error { return second(end.MarshalBinary()) }, fs.ErrInvalid, "conn.MarshalBinary" + noConn},
 		{"Lock", func() error { return mu.Lock(ctx) }, fs.ErrInvalid, "mutex.Lock" + noMutex},

@@ -249,9 +249,12 @@ func TestPipe(t *testing.T) {
 		{"does not encode", func() error { return coded.Send(ctx, tick{}) }, errMute, "conn.Send feed/coded: message does not encode or decode: it says nothing"},
 		{"send the wrong way", func() error { return gets.Send(ctx, "x") }, ring.ErrDirection, "conn.Send feed/one: messages go from left to right only"},
 		{"receive the wrong way", func() error { return second(sends.Recv(ctx)) }, ring.ErrDirection, "conn.Recv feed/one: messages go from left to right only"},
+		{"receive into, the wrong way", func() error { return sends.RecvInto(ctx, new(string)) }, ring.ErrDirection, "conn.RecvInto feed/one: messages go from left to right only"},
+		{"receive into nothing", func() error { return left.RecvInto(ctx, nil) }, fs.ErrInvalid, "conn.RecvInto feed/pipe: nothing to receive it into: invalid argument"},
 		{"poll the wrong way", func() error { return sends.Poll(ctx) }, ring.ErrDirection, "conn.Poll feed/one: messages go from left to right only"},
 		{"send, ended", func() error { return left.Send(ended(), tick{}) }, ctxErr, "conn.Send feed/pipe: context canceled"},
 		{"receive, ended", func() error { return second(left.Recv(ended())) }, ctxErr, "conn.Recv feed/pipe: context canceled"},
+		{"receive into, ended", func() error { return left.RecvInto(ended(), new(tick)) }, ctxErr, "conn.RecvInto feed/pipe: context canceled"},
 		{"poll, ended", func() error { return left.Poll(ended()) }, ctxErr, "conn.Poll feed/pipe: context canceled"},
 	})
 	if err := right.Close(); err != nil {
@@ -263,6 +266,7 @@ func TestPipe(t *testing.T) {
 		{"receive from nobody", func() error { return second(left.Recv(ctx)) }, io.EOF, "conn.Recv feed/pipe: EOF"},
 		{"send, closed", func() error { return right.Send(ctx, tick{}) }, shm.ErrClosed, "conn.Send feed/pipe: the handle is closed"},
 		{"receive, closed", func() error { return second(right.Recv(ctx)) }, shm.ErrClosed, "conn.Recv feed/pipe: the handle is closed"},
+		{"receive into, closed", func() error { return right.RecvInto(ctx, new(tick)) }, shm.ErrClosed, "conn.RecvInto feed/pipe: the handle is closed"},
 		{"poll, closed", func() error { return right.Poll(ctx) }, shm.ErrClosed, "conn.Poll feed/pipe: the handle is closed"},
 	})
 }

@@ -229,6 +229,14 @@ func (v *regionFile) fill(mode fs.FileMode) (err error) {
 	if err := m.Unmap(); err != nil {
 		return fmt.Errorf("unmap: %w", err)
 	}
+	switch {
+	case h.Flags&region.FlagAnonymous != 0:
+		mode &^= 0o111 // a memfd is sealed against it, and refuses
+	case h.Flags&region.FlagEphemeral != 0:
+		if sys.Chmod(f, mode|ephemeralMark) == nil {
+			return nil
+		}
+	}
 	if err := sys.Chmod(f, mode); err != nil {
 		return fmt.Errorf("set mode %#o: %w", uint32(mode), err)
 	}

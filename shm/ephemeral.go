@@ -64,10 +64,30 @@ import (
 //
 // A process that is stopped between its look and its unlinking holds the name
 // byte; others then wait for a while and report it.
+//
+// # Whose files a sweep opens
+//
+// Those that have ephemeralMark, and no others. A process that closes a file, by whatever
+// descriptor, gives up all POSIX locks (fcntl, F_SETLK) that it has on it: SQLite's, say,
+// on a database that lies beside the region. To be asked whether it is one of ours a file
+// must be opened, and closed.
+//
+// A copy of an ephemeral region's file, to be looked at, is a region of its own, in which
+// nobody need live: no sweep takes it away, nor does who opens it. The header has the inode
+// of the file that it was written for.
+
+// ephemeralMark is the sticky bit, which says nothing of a file to Linux.
+const ephemeralMark = fs.ModeSticky
+
+// isCopy reports that the file is a copy of the one that was made with this header.
+func (v *regionFile) isCopy() bool { return v.h.Inode != v.id.Ino }
 
 // lives is L2's first half, on a file that was opened for nothing else. It
 // returns errGone after it ended the region, or found that it has ended.
 func (v *regionFile) lives(readOnly bool) error {
+	if v.isCopy() {
+		return nil
+	}
 	if readOnly { // may neither lock nor unlink
 		if held, err := sys.Test(v.f, region.LifeByte); err == nil && !held {
 			return &fs.PathError{Op: "open", Path: v.path, Err: fs.ErrNotExist}
@@ -223,7 +243,7 @@ func endNamed(path string) (room bool, err error) {
 		return errors.Is(err, fs.ErrNotExist), nil
 	}
 	defer v.f.Close()
-	if v.h.Flags&region.FlagEphemeral == 0 {
+	if v.h.Flags&region.FlagEphemeral == 0 || v.isCopy() {
 		return false, nil
 	}
 	over, err := endIfDead(v.f, v.id, path)
@@ -279,15 +299,15 @@ func sweep(dir string) ([]fs.DirEntry, error) {
 
 // isCorpse looks without locking anything, so that the living are not disturbed.
 func isCorpse(path string) bool {
-	if st, err := sys.Lstat(path); err != nil || st.Size < region.HeaderSize+region.MinHeap {
-		return false // spares opening most files that are no regions
+	if st, err := sys.Lstat(path); err != nil || st.Mode&ephemeralMark == 0 {
+		return false
 	}
 	v, err := peek(path, false)
 	if err != nil {
 		return false
 	}
 	defer v.f.Close()
-	if v.h.Flags&region.FlagEphemeral == 0 {
+	if v.h.Flags&region.FlagEphemeral == 0 || v.isCopy() {
 		return false
 	}
 	held, err := sys.Test(v.f, region.LifeByte)

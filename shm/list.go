@@ -38,10 +38,14 @@ type Info struct {
 // List tells which regions are in Dir(), by name. Files that are no regions,
 // or that this user may not read, are left out; what dead processes left of
 // ephemeral regions is taken away. It blocks for nobody.
+//
+// It opens the files that are there, and closes them. By that a process gives up the POSIX
+// locks (fcntl, F_SETLK) that it has on any of them, as by any close of such a file: let
+// there be none but regions in Dir(), or list them in another process.
 func List() ([]Info, error) { return list("shm.List", sweep) }
 
 // ListAll is List but changes nothing: what is left of ephemeral regions stays,
-// and is listed as Stale. It blocks for nobody.
+// and is listed as Stale. It blocks for nobody, and closes what List closes.
 func ListAll() ([]Info, error) { return list("shm.ListAll", os.ReadDir) }
 
 func list(op string, read func(dir string) ([]fs.DirEntry, error)) ([]Info, error) {
@@ -73,7 +77,7 @@ func info(path string, boot [16]byte) (Info, bool) {
 		return Info{}, false
 	}
 	defer f.Close()
-	i := Info{Path: path, Size: st.Size, Memory: st.Memory, Mode: st.Mode, UID: st.UID}
+	i := Info{Path: path, Size: st.Size, Memory: st.Memory, Mode: st.Mode.Perm(), UID: st.UID}
 	h, err := readHeader(f, st.Size)
 	switch {
 	case errors.Is(err, ErrVersion) || errors.Is(err, ErrCorrupt):
@@ -88,7 +92,7 @@ func info(path string, boot [16]byte) (Info, bool) {
 	i.ThisBoot = h.Boot == boot
 	i.Ephemeral = h.Flags&region.FlagEphemeral != 0
 	if held, err := sys.Test(f, region.LifeByte); err == nil && !held {
-		i.Stale = i.Ephemeral
+		i.Stale = i.Ephemeral && h.Inode == st.Ino // a copy is not
 	}
 	i.Participants = attached(f, h.Geometry)
 	var live [4]byte

@@ -67,6 +67,12 @@ var lifeMutations = []mutation{
 	{file: "shm/snapshot_text.go", from: "visible.Text(h.Name)", to: "h.Name", promise: "a process that keeps the directory from being checked is named by text", pkg: "./shm", run: "TestNamesAreShownAsText$"},
 	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.P64(region.RecPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.P64(region.RecPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
 	{file: "internal/region/header.go", from: "flags, knownFlags(), ErrVersion)", to: "flags, knownFlags(), ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
+	{file: "shm/ephemeral.go", from: "err != nil || st.Mode&ephemeralMark == 0 {", to: "err != nil {", promise: "a sweep closes no file of others, and so takes away no lock on one", pkg: "./shm", run: "TestSweepKeepsLocksOfOthers$"},
+	{file: "shm/create.go", from: "mode|ephemeralMark)", to: "mode)", promise: "what dead processes left of an ephemeral region is taken away by who comes next", pkg: "./shm", run: "TestEphemeral"},
+	{file: "shm/create.go", from: "\t\tmode &^= 0o111 ", to: "\t\t", promise: "an anonymous region may have any permissions", pkg: "./shm", run: "TestAnonymousModes$"},
+	{file: "shm/ephemeral.go", from: "\tif v.h.Flags&region.FlagEphemeral == 0 || v.isCopy() {\n\t\treturn false\n", to: "\tif v.h.Flags&region.FlagEphemeral == 0 {\n\t\treturn false\n", promise: "a copy of an ephemeral region is opened, and closed, by no sweep's second half", pkg: "./shm", run: "TestSweepLeavesCopies$"},
+	{file: "shm/ephemeral.go", from: "|| v.isCopy() {\n\t\treturn false, nil\n", to: "{\n\t\treturn false, nil\n", promise: "a copy of an ephemeral region is not ended by who makes another of its name", pkg: "./shm", run: "TestSweepLeavesCopies$"},
+	{file: "shm/ephemeral.go", from: "\tif v.isCopy() {\n\t\treturn nil\n\t}\n", to: "", promise: "a copy of an ephemeral region can be looked at", pkg: "./shm", run: "TestSweepLeavesCopies$"},
 
 	// What hangs hangs alone.
 	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tswitch", to: "\tcase <-context.Background().Done():\n\t\tswitch", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},

@@ -83,9 +83,13 @@ func Truncate(f *os.File, size int64) error {
 	return nil
 }
 
-// Chmod sets the permissions of f, whatever the umask.
+// Chmod sets the permissions of f, whatever the umask, and its sticky bit.
 func Chmod(f *os.File, mode fs.FileMode) error {
-	return unix.Fchmod(int(f.Fd()), uint32(mode.Perm()))
+	bits := uint32(mode.Perm())
+	if mode&fs.ModeSticky != 0 {
+		bits |= unix.S_ISVTX
+	}
+	return unix.Fchmod(int(f.Fd()), bits)
 }
 
 // Memfd makes a file that is in memory only and can be sealed.

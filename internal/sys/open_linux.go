@@ -39,6 +39,9 @@ func Lstat(path string) (FileStat, error) {
 
 func fileStat(st *unix.Stat_t) FileStat {
 	m := fs.FileMode(st.Mode & 0o777)
+	if st.Mode&unix.S_ISVTX != 0 {
+		m |= fs.ModeSticky
+	}
 	switch st.Mode & unix.S_IFMT {
 	case unix.S_IFREG:
 	case unix.S_IFDIR:

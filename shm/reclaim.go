@@ -50,9 +50,11 @@ const vainTurns = 3
 
 // collectWanted collects, so many at a time, until there is nothing to collect
 // and no process that left something has wanted the lock meanwhile. If it finds
-// nothing, again and again, what toReclaim sees is not in the chain.
+// nothing, again and again, what toReclaim sees is not in the chain; and if nothing has
+// changed in more steps than there are objects the chain has no end. Both are damage.
 func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) {
-	for vain, first := 0, true; vain < vainTurns; first = false {
+	passed := uint64(0)
+	for vain, first := 0, true; vain < vainTurns && passed <= uint64(a.Geo.Objects); first = false {
 		l, err := lock()
 		if err != nil {
 			return
@@ -63,8 +65,12 @@ func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) 
 		before := mem.Load64(a.Dir64(region.DirSeq))
 		err = a.collect(steps)
 		more := a.nextCollected != 0
-		if vain++; more || mem.Load64(a.Dir64(region.DirSeq)) != before {
+		changed := mem.Load64(a.Dir64(region.DirSeq)) != before
+		if vain++; more || changed {
 			vain = 0
+		}
+		if passed += uint64(steps); changed {
+			passed = 0
 		}
 		if wanted := l.release(); err != nil || !more && (!wanted || !a.toReclaim()) {
 			return

@@ -8,6 +8,7 @@ import (
 
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/region"
 	"example.com/tandem/internal/testproc"
 )
 
@@ -140,6 +141,38 @@ func TestCollectingEnds(t *testing.T) {
 	}, 8)
 	if locks < 2 {
 		t.Errorf("it has looked %d times, though the lock was wanted meanwhile", locks)
+	}
+}
+
+// Nor does one that finds removed objects linked in a circle, whether it looks at all of them
+// at once, as those do who leave, or at some.
+func TestCollectingACircleEnds(t *testing.T) {
+	for _, steps := range []uint32{1, 8} {
+		h := newHeapRegion(t, 1<<20, 2, 8)
+		r, other := h.attach(0), h.attach(1)
+		for _, name := range []string{"one", "two"} {
+			mine := testproc.Get(r.OpenObject(sizedSpec(name, 64)))(t)
+			defer mine.KeepAlive()
+			theirs := testproc.Get(other.OpenObject(sizedSpec(name, 64)))(t)
+			defer theirs.KeepAlive()
+			testproc.OK(t, r.Remove(name))
+		}
+		a := r.a
+		last := mem.Load32(a.Dir32(region.DirRemoved)) - 1
+		for n := mem.Load32(a.Ent32(last, region.EntNext)); n != 0; n = mem.Load32(a.Ent32(last, region.EntNext)) {
+			last = n - 1
+		}
+		mem.Store32(a.Ent32(last, region.EntNext), mem.Load32(a.Dir32(region.DirRemoved)))
+		if !a.toReclaim() {
+			t.Fatal("a chain without an end is nothing to look at")
+		}
+		locks := 0
+		a.collectWanted(func() (*dirLock, error) {
+			if locks++; locks == 100 {
+				t.Fatal("it has taken the lock 99 times")
+			}
+			return a.lockDirectory()
+		}, steps)
 	}
 }
 

@@ -154,8 +154,7 @@ func (a *attachment) recoverAs(env engine.Env, r record, epoch uint32) bool {
 // the objects it had open, and closes them in its name. It reports false if
 // there is an object that nobody here can recover.
 func (w words) recoverObjects(env engine.Env, dead engine.Self) bool {
-	lock, _ := engine.OpsOf(engine.KindMutex)
-	known := lock.Recover(w.Sub(region.HdrDirLock, engine.MutexSize), env, dead) == nil
+	known := w.recoverObject(env, dead, engine.KindMutex, w.Sub(region.HdrDirLock, engine.MutexSize))
 	// Conds come last: a waiter on one looks at its lock, too.
 	for _, conds := range [...]bool{false, true} {
 		w.EachOpen(dead.Index, func(entry uint32, kind engine.Kind, area mem.Area) error {

@@ -350,3 +350,17 @@ func TestLockOfNobody(t *testing.T) {
 		t.Errorf("holder %v, want epoch 77", sn.Directory.Holder)
 	}
 }
+
+// Whoever recovers a dead one, or leaves, over a directory's lock that is damaged, frees the
+// place in the region all the same.
+func TestDamagedLockKeepsNoPlace(t *testing.T) {
+	for _, word := range []uint64{1 << 40, 1 << 28} {
+		h := newHeapRegion(t, 1<<20, 2, 8)
+		r := h.attach(0)
+		mem.Store64(h.W64(region.HdrDirLock), word)
+		w := words{region.On(h.Area, h.g)}
+		if !w.recoverObjects(engine.Env{Wake: wait.Wake}, r.a.self) {
+			t.Errorf("%#x: its record stays", word)
+		}
+	}
+}

@@ -73,6 +73,9 @@ var lifeMutations = []mutation{
 	{file: "shm/ephemeral.go", from: "\tif v.h.Flags&region.FlagEphemeral == 0 || v.isCopy() {\n\t\treturn false\n", to: "\tif v.h.Flags&region.FlagEphemeral == 0 {\n\t\treturn false\n", promise: "a copy of an ephemeral region is opened, and closed, by no sweep's second half", pkg: "./shm", run: "TestSweepLeavesCopies$"},
 	{file: "shm/ephemeral.go", from: "|| v.isCopy() {\n\t\treturn false, nil\n", to: "{\n\t\treturn false, nil\n", promise: "a copy of an ephemeral region is not ended by who makes another of its name", pkg: "./shm", run: "TestSweepLeavesCopies$"},
 	{file: "shm/ephemeral.go", from: "\tif v.isCopy() {\n\t\treturn nil\n\t}\n", to: "", promise: "a copy of an ephemeral region can be looked at", pkg: "./shm", run: "TestSweepLeavesCopies$"},
+	{file: "shm/reclaim.go", from: "vain < vainTurns && passed <= uint64(a.Geo.Objects); first", to: "vain < vainTurns; first", promise: "a chain of removed objects without an end ends no Close, and no process's reclaiming", pkg: "./shm", run: "TestCollectingACircleEnds$"},
+	{file: "shm/recover.go", from: "known := w.recoverObject(env, dead, engine.KindMutex, w.Sub(region.HdrDirLock, engine.MutexSize))", to: "lock, _ := engine.OpsOf(engine.KindMutex)\n\tknown := lock.Recover(w.Sub(region.HdrDirLock, engine.MutexSize), env, dead) == nil", promise: "a directory's lock that is damaged costs no participant's place", pkg: "./shm", run: "TestDamagedLockKeepsNoPlace$"},
+	{file: "internal/sys/file_linux.go", from: "step = max(step/2&^(page-1), page)", to: "", promise: "signals keep nobody from getting memory", pkg: "./internal/sys", run: "TestInSteps$"},
 
 	// What hangs hangs alone.
 	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tswitch", to: "\tcase <-context.Background().Done():\n\t\tswitch", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},

@@ -10,19 +10,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Fallocate puts memory behind n bytes of f at off; ENOSPC where there is none.
+// Fallocate puts memory behind n bytes of f at off; ENOSPC where there is none. Some of it
+// may have been put there by then.
 func Fallocate(f *os.File, off, n int64) error {
 	if Forced("nofallocate") { // as on ramfs
 		return unix.EOPNOTSUPP
 	}
 	return control(f, func(fd int) error {
-		for {
-			err := unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n)
-			if err != unix.EINTR {
-				return err
-			}
-		}
+		return inSteps(off, n, func(off, n int64) error { return unix.Fallocate(fd, unix.FALLOC_FL_KEEP_SIZE, off, n) })
 	})
+}
+
+// inSteps calls f for all n bytes at off: at once, and in ever smaller steps where signals
+// come. A tmpfs before Linux 6.10 undoes on a signal what a call has done by then, so that a
+// call that takes longer than the time between two, of a profiler's timer say, would never
+// end.
+func inSteps(off, n int64, f func(off, n int64) error) error {
+	page := int64(PageSize())
+	for step := n; ; {
+		switch err := f(off, min(step, n)); err {
+		case nil:
+			if off, n = off+step, n-step; n <= 0 {
+				return nil
+			}
+		case unix.EINTR:
+			step = max(step/2&^(page-1), page)
+		default:
+			return err
+		}
+	}
 }
 
 // PunchHole gives the memory of n bytes of f at off back; they read as zeroes.

@@ -154,3 +154,24 @@ func TestPipeMemoryThatIsNone(t *testing.T) {
 		}
 	})
 }
+
+// Nor has a Send whose memory goes while it waits for room.
+func TestPipeMemoryThatGoes(t *testing.T) {
+	ctx := testproc.Watchdog(t)
+	r := region(t)
+	left, right := bothEnds[[]byte](t, r, "p", &ring.PipeOptions{Buffer: 64})
+	b := mapped(t, unix.PROT_READ)
+	testproc.OK(t, left.Send(ctx, make([]byte, 40)))
+	faulted := make(chan bool)
+	go func() { faulted <- faults(func() { left.Send(ctx, b[:40]) }) }()
+	waitedFor(ctx, r, "p")
+	testproc.OK(t, unix.Mprotect(b, unix.PROT_NONE))
+	testproc.Get(right.Recv(ctx))(t)
+	if !<-faulted {
+		t.Fatal("no fault")
+	}
+	testproc.OK(t, left.Send(ctx, []byte("next")))
+	if v, err := right.Recv(ctx); string(v) != "next" || err != nil {
+		t.Errorf("%q, %v", v, err)
+	}
+}

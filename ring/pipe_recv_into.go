@@ -59,11 +59,29 @@ func (c *Conn[T]) recvIntoLate(ctx context.Context, dst *T) error {
 // takeInto ends the receiving of what was found.
 func (c *Conn[T]) takeInto(m engine.Received, dst *T) error {
 	switch c.form {
+	case encoded:
+		return c.decode(opRecvInto, m, dst)
 	case raw:
 		if err := c.sized(opRecvInto, m); err != nil {
 			return err
 		}
-		intoCallers(m, unsafe.Slice((*byte)(unsafe.Pointer(dst)), c.size))
+	}
+	c.intoCallers(m, dst)
+	return c.took(opRecvInto, m.Took())
+}
+
+// intoCallers reads m to the caller's memory. If that is none, and the fault a panic
+// (debug.SetPanicOnFault), m is there for the next, and the lock is free.
+func (c *Conn[T]) intoCallers(m engine.Received, dst *T) {
+	whole := false
+	defer func() {
+		if !whole {
+			m.Left()
+		}
+	}()
+	switch c.form {
+	case raw:
+		m.Read(unsafe.Slice((*byte)(unsafe.Pointer(dst)), c.size))
 	case asBytes:
 		b := (*[]byte)(unsafe.Pointer(dst))
 		if n := m.Len(); cap(*b) < n || *b == nil { // what is empty is not nil
@@ -71,26 +89,11 @@ func (c *Conn[T]) takeInto(m engine.Received, dst *T) error {
 		} else {
 			*b = (*b)[:n]
 		}
-		intoCallers(m, *b)
+		m.Read(*b)
 	case asText:
 		b := make([]byte, m.Len())
 		m.Read(b)
 		setBytes(asText, unsafe.Pointer(dst), b)
-	case encoded:
-		return c.decode(opRecvInto, m, dst)
 	}
-	return c.took(opRecvInto, m.Took())
-}
-
-// intoCallers reads a message to the caller's memory. If that is none, and the fault a panic
-// (debug.SetPanicOnFault), the message is there for the next, and the lock is free.
-func intoCallers(m engine.Received, dst []byte) {
-	whole := false
-	defer func() {
-		if !whole {
-			m.Left()
-		}
-	}()
-	m.Read(dst)
 	whole = true
 }

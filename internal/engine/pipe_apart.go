@@ -17,6 +17,7 @@ const pipeUnit = 64
 type pipeSide struct {
 	count  uint64 // messages that it had
 	looked uint64 // as many it had when it looked
+	inside uint64 // 1: one of its calls has the lock, and copies
 	apart  apart
 	lull   lull
 }

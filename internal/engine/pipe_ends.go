@@ -100,7 +100,7 @@ func (h *PipeEnd) Close() {
 	if p.n[h.side]--; p.n[h.side] > 0 {
 		return
 	}
-	for n := 0; n < copyingMost && p.copying(h.side); n++ { // C3
+	for n := 0; (n < copyingMost || p.inside(h.side)) && p.copying(h.side); n++ { // C3
 		mem.Yield()
 	}
 	w, bit := p.bit(h.side, p.env.Self.Index)
@@ -108,9 +108,9 @@ func (h *PipeEnd) Close() {
 	p.tryEnd(h.side)   // C5
 }
 
-// copyingMost bounds C3 where a lock names this process though no call of it has it, which
-// is damage: some hundred milliseconds in which others of the process could run. Tests have
-// it shorter.
+// copyingMost bounds C3 where a lock names this process though no call of it copies, which
+// is damage, or the moment before the copy or after it: some hundred milliseconds in which
+// others of the process could run. Tests have it shorter.
 var copyingMost = 1 << 23
 
 // copying reports whether this process has one of an end's locks.
@@ -118,6 +118,13 @@ func (p *Pipe) copying(side int) bool {
 	mine := func(m *Mutex) bool { return mem.Load64(m.w)&mutexHolder == m.me }
 	out, in := p.ways[side], p.ways[1-side]
 	return out != nil && mine(out.sending) || in != nil && mine(in.receiving)
+}
+
+// inside reports whether a call of this process is in the middle of its copy, which may take
+// as long as it takes: of what lies on a disk, say.
+func (p *Pipe) inside(side int) bool {
+	out, in := p.ways[side], p.ways[1-side]
+	return out != nil && seen(&out.sends.inside) != 0 || in != nil && seen(&in.recvs.inside) != 0
 }
 
 // tryEnd is T1 to T4.

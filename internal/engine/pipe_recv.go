@@ -27,13 +27,17 @@ func (m Received) Read(dst []byte) {
 func (m Received) Took() (pos uint64) {
 	y, pos := m.y, m.pos-pipeFrame+framed(m.n)
 	mem.Release64(y.r, pos) // V5
-	y.receiving.giveBack()  // V6
-	y.room.Ring(-1)         // V7
+	see(&y.recvs.inside, 0)
+	y.receiving.giveBack() // V6
+	y.room.Ring(-1)        // V7
 	return pos
 }
 
 // Left leaves it where it is.
-func (m Received) Left() { m.y.receiving.giveBack() }
+func (m Received) Left() {
+	see(&m.y.recvs.inside, 0)
+	m.y.receiving.giveBack()
+}
 
 // TookInZeroes is asked in zeroes: whether a message was taken there.
 func (h *PipeEnd) TookInZeroes(pos uint64) bool { return mem.Load64(h.in.r) == pos }
@@ -89,6 +93,7 @@ func (h *PipeEnd) tryRecv(s Sleeper) (m Received, err error) {
 		y.receiving.giveBack()
 		return Received{}, err
 	}
+	see(&y.recvs.inside, 1)
 	y.recvs.had()
 	y.raceReceived(m.pos - pipeFrame + framed(m.n))
 	return m, nil

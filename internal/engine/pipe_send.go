@@ -28,6 +28,7 @@ func (h *PipeEnd) Send(s Sleeper, msg []byte) (pos uint64, err error) {
 		}
 	}
 	q := y.waitsForRoom(s)
+	defer q.over()
 	if pos, err = h.trySend(s, msg); err != ErrFull {
 		return pos, err
 	}
@@ -36,7 +37,6 @@ func (h *PipeEnd) Send(s Sleeper, msg []byte) (pos uint64, err error) {
 		pos, err = h.trySend(s, msg)
 		return err != ErrFull
 	}, beside{moved: q.moved})
-	q.over()
 	if e != nil {
 		return 0, e
 	}
@@ -61,16 +61,32 @@ func (h *PipeEnd) trySend(s Sleeper, msg []byte) (pos uint64, err error) {
 		y.sending.giveBack()
 		return 0, err
 	}
-	n := uint64(len(msg))
-	mem.CopyWord(y.header(pos), unsafe.Pointer(&n)) // S5
-	y.copyIn(pos+pipeFrame, unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
-	pos += framed(n)
+	y.frame(pos, msg) // S5
+	pos += framed(uint64(len(msg)))
 	y.sends.had()
 	y.raceSent(pos)
 	mem.Release64(y.w, pos) // S6
-	y.sending.giveBack()    // S7
-	y.data.Ring(1)          // S8
+	see(&y.sends.inside, 0)
+	y.sending.giveBack() // S7
+	y.data.Ring(1)       // S8
 	return pos, nil
+}
+
+// frame is S5. If msg is memory that cannot be read, any more, and the fault a panic
+// (debug.SetPanicOnFault), nothing is sent, and the lock is free.
+func (y *pipeWay) frame(pos uint64, msg []byte) {
+	see(&y.sends.inside, 1)
+	whole := false
+	defer func() {
+		if !whole {
+			see(&y.sends.inside, 0)
+			y.sending.giveBack()
+		}
+	}()
+	n := uint64(len(msg))
+	mem.CopyWord(y.header(pos), unsafe.Pointer(&n))
+	y.copyIn(pos+pipeFrame, unsafe.Pointer(unsafe.SliceData(msg)), uintptr(n))
+	whole = true
 }
 
 // room is S2 to S4: where need bytes are free.

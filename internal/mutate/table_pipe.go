@@ -31,31 +31,31 @@ var pipeCallMutations = []mutation{
 		promise: "V3: E before W",
 		pkg:     "./internal/engine", run: "TestSimPipeExhaust/..sc_.gg.$", tags: "tandem_sim"},
 	{file: "internal/engine/pipe_send.go",
-		from: `	y.sending.giveBack()    // S7
-	y.data.Ring(1)          // S8
+		from: `	y.sending.giveBack() // S7
+	y.data.Ring(1)       // S8
 `,
-		to: `	y.data.Ring(1)          // S8
-	y.sending.giveBack()    // S7
+		to: `	y.data.Ring(1)       // S8
+	y.sending.giveBack() // S7
 `,
 		promise: "S7 before S8: the unlock is the fence between the store and the look",
 		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
 	{file: "internal/engine/pipe_recv.go",
-		from: `	y.receiving.giveBack()  // V6
-	y.room.Ring(-1)         // V7
+		from: `	y.receiving.giveBack() // V6
+	y.room.Ring(-1)        // V7
 `,
-		to: `	y.room.Ring(-1)         // V7
-	y.receiving.giveBack()  // V6
+		to: `	y.room.Ring(-1)        // V7
+	y.receiving.giveBack() // V6
 `,
 		promise: "V6 before V7, likewise",
 		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
 	{file: "internal/engine/pipe_recv.go",
-		from:    "y.room.Ring(-1)         // V7",
-		to:      "y.room.Ring(1)         // V7",
+		from:    "y.room.Ring(-1)        // V7",
+		to:      "y.room.Ring(1)        // V7",
 		promise: "V7: for all, since the one woken may find too little",
 		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
 	{file: "internal/engine/pipe_send.go",
-		from:    "	mem.CopyWord(y.header(pos), unsafe.Pointer(&n)) // S5\n",
-		to:      "	mem.Release64(y.w, pos+framed(n))\n	mem.CopyWord(y.header(pos), unsafe.Pointer(&n)) // S5\n",
+		from:    "	y.frame(pos, msg) // S5\n",
+		to:      "	mem.Release64(y.w, pos+framed(uint64(len(msg))))\n	y.frame(pos, msg) // S5\n",
 		promise: "S5 before S6",
 		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
 	{file: "internal/engine/pipe_recv.go",
@@ -149,12 +149,12 @@ var pipeCallMutations = []mutation{
 		promise: "S0 is the fast path's, too",
 		pkg:     "./ring", run: "TestPipeLongAmongShort$"},
 	{file: "internal/engine/pipe_send.go",
-		from:    "	y.data.Ring(1)          // S8\n",
+		from:    "	y.data.Ring(1)       // S8\n",
 		to:      "",
 		promise: "S8: one who receives is told",
 		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
 	{file: "internal/engine/pipe_recv.go",
-		from:    "	y.room.Ring(-1)         // V7\n",
+		from:    "	y.room.Ring(-1)        // V7\n",
 		to:      "",
 		promise: "V7: those who send are told",
 		pkg:     "./internal/engine", run: simPipe, tags: "tandem_sim"},
@@ -179,8 +179,8 @@ var pipeCallMutations = []mutation{
 		promise: "nor is one read there",
 		pkg:     "./internal/engine", run: "TestPipeBadPlaces$"},
 	{file: "internal/engine/pipe_send.go",
-		from:    "	q.over()\n	if e != nil {\n		return 0, e\n	}\n",
-		to:      "	if e != nil {\n		return 0, e\n	}\n	q.over()\n",
+		from:    "	defer q.over()\n",
+		to:      "	defer func() {\n		if err == nil {\n			q.over()\n		}\n	}()\n",
 		promise: "G1 of one whose context ends",
 		pkg:     "./internal/engine", run: "TestPipeStarvingEnds$"},
 	{file: "internal/engine/pipe_send.go",

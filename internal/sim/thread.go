@@ -92,7 +92,7 @@ func (t *Thread) Go(name string, f func(*Thread)) *Thread { return t.p.Go(name, 
 // end unwinds a thread that is not running.
 func (t *Thread) end() {
 	cur := t.w.cur
-	t.w.cur = nil // what its defers do is no step of the run
+	t.w.cur = t // so that its defers come to no access
 	t.over = true
 	t.stop()
 	t.w.cur = cur

@@ -42,6 +42,8 @@ var simMutations = []mutation{
 		promise: "no zeroes come before all stores are visible", pkg: "./internal/sim", run: "TestCloseDrains$", tags: "tandem_sim"},
 	{file: "internal/sim/world.go", from: "	if t := w.holder(nil); t != nil {\n", to: "	if t := w.holder(nil); t == nil && w.err != nil {\n",
 		promise: "each store becomes visible", pkg: "./internal/sim", run: "TestStoresInOrder$", tags: "tandem_sim"},
+	{file: "internal/sim/world.go", from: "	for _, f := range w.each {\n", to: "	for _, f := range w.each[:0] {\n",
+		promise: "what must hold after each access is looked at after each", pkg: "./internal/sim", run: "TestFindsWhatLastsForOneAccess$", tags: "tandem_sim"},
 	{file: "internal/sim/exhaust.go", from: "	if err == nil && unfenced {\n", to: "	if false {\n",
 		promise: "every schedule is run with late stores, too", pkg: "./internal/sim", run: "TestStoreBuffering$", tags: "tandem_sim"},
 	{file: "internal/sim/exhaust.go", from: "	if s.left > 0 {\n", to: "	if false {\n",

@@ -51,7 +51,7 @@
 // recovers itself in the region. There the handles of the packages above run, on
 // Process.Core, and not the engines alone.
 //
-// A run fails when the test says so (Fail, AtEnd, Always), when code panics,
+// A run fails when the test says so (Fail, AtEnd, Always, Each), when code panics,
 // when threads are asleep and nothing is left that could wake them, and when
 // it exceeds its bound of steps. With Options.Timers the time limits of waits
 // count, and time jumps to the next of them when nobody can run; without, a

@@ -3,6 +3,7 @@
 package sim
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -32,6 +33,27 @@ func TestFindsLostUpdate(t *testing.T) {
 		t.Error("no run lost an update")
 	} else if !strings.Contains(err.Error(), "seed ") {
 		t.Errorf("no seed in %v", err)
+	}
+}
+
+// What is there between two accesses of a thread that nobody interrupts.
+func TestFindsWhatLastsForOneAccess(t *testing.T) {
+	err := TryExhaust(1, 0, Options{}, func(w *World) {
+		var x uint64
+		w.Process(0).Go("a moment's one", func(*Thread) {
+			mem.Store64(&x, 1)
+			mem.Store64(&x, 0)
+			mem.Load64(&x)
+		})
+		w.Each(func() error {
+			if x != 0 {
+				return errors.New("it is there")
+			}
+			return nil
+		})
+	})
+	if err == nil {
+		t.Error("nobody has seen it")
 	}
 }
 

@@ -72,6 +72,7 @@ type World struct {
 	onIdle      []func() error
 	atEnd       []func() error
 	always      []func() error
+	each        []func() error
 	err         error
 	trace       *trace
 }
@@ -142,6 +143,9 @@ func (w *World) AtEnd(f func() error) { w.atEnd = append(w.atEnd, f) }
 // Always checks what must hold at any instant; it is called at every change
 // of threads.
 func (w *World) Always(f func() error) { w.always = append(w.always, f) }
+
+// Each checks what must hold after each access; it is called before the next.
+func (w *World) Each(f func() error) { w.each = append(w.each, f) }
 
 // Fail ends the run, from a simulated thread or a callback.
 func (w *World) Fail(format string, a ...any) {
@@ -224,6 +228,11 @@ func (w *World) point() {
 	w.steps++
 	if w.trace != nil {
 		w.trace.here(w, t)
+	}
+	for _, f := range w.each {
+		if err := f(); err != nil {
+			w.Fail("%w", err)
+		}
 	}
 	if w.sched != nil && w.steps <= w.o.MaxSteps && w.sched.goesOn(w) {
 		return

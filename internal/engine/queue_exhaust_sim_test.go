@@ -72,6 +72,7 @@ func newSimQueue(t *testing.T, w *sim.World, c QueueConfig, kills bool) *simQueu
 			w.Fail("recovery: %v", err)
 		}
 	})
+	w.Each(FrontOf(q.a).Look)
 	w.Always(q.always)
 	w.OnStuck(func() bool {
 		w.Settled()

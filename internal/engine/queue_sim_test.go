@@ -371,6 +371,7 @@ func simulateQueue(t *testing.T, o sim.Options, mix simMix) func(*sim.World) {
 				populate(w.Process(int(dead.Index)), 1)
 			}
 		})
+		w.Each(FrontOf(q.a).Look)
 		w.Always(q.always)
 		w.OnStuck(q.stuck)
 		w.AtEnd(q.end)

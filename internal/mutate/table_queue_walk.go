@@ -1,7 +1,8 @@
 package main
 
 // Walks from a hint, each as it would be tempting to write it. The scheduler
-// that kills runs rings of few slots, whose shape it checks in every state.
+// that kills runs rings of few slots, and looks at their shape, and at where the front
+// has gone, after each access.
 var queueWalkMutations = []mutation{
 	{
 		file:    "internal/engine/queue_slots.go",

@@ -219,5 +219,21 @@ func (o *simQueue) end() error {
 	if !o.eof {
 		return errors.New("no end")
 	}
+	return o.beginnings()
+}
+
+// beginnings verifies that what came of a batch is its first messages, also where its
+// producer died: B2.
+func (o *simQueue) beginnings() error {
+	for _, m := range o.msgs {
+		if m.batch == 0 || m.attempt == 0 {
+			continue
+		}
+		for id := m.batch; id < m.id; id++ {
+			if e := o.msgs[id]; e == nil || e.attempt == 0 && !o.lost(e) {
+				return fmt.Errorf("message %d came, and not message %d, which is before it in its batch", m.id, id)
+			}
+		}
+	}
 	return nil
 }

@@ -1,5 +1,60 @@
 package main
 
+// How PutRun claims, walks where that must be, fills and publishes, one message after the
+// other; and how it would claim and fill all first.
+const (
+	putRunClaims = `	pos := q.tail.load()
+	for ; k < n; k++ {
+		src := unsafe.Add(src, uintptr(k)*size)
+		if size == wordBytes {
+			word = *(*uint64)(src)
+		} else {
+			mem.CopyShort(unsafe.Pointer(&long), src, size)
+		}
+		if mem.Load64(q.state)&stateShut != 0 {
+			err = ErrShutdown
+			break
+		}
+		p, empty := q.slot(posSlot(pos)), slotWord(lapTurn(pos), slotEmpty, 0)
+		s := Slot{p, slotWord(lapTurn(pos), slotWriting, q.who)}
+		if mem.Load64(s.w()) == empty && mem.CAS64(s.w(), empty, s.word) { // H1
+			if q.inside(pos) {
+				pos++
+				q.tail.set(pos)
+			} else {
+				q.reachedEdge(&q.tail, pos)
+				pos = q.next(pos)
+			}
+			if q.gone() {
+				err = ErrGone
+				break
+			}
+			q.raceAcquire(s)
+		} else {
+`
+	putRunWalks = `			if s, err = q.walkAndClaim(false); err != nil {
+				break
+			}
+`
+	putRunFills = `			pos = q.tail.load()
+		}
+		if size == wordBytes {
+			mem.CopyWord(q.Body(s), unsafe.Pointer(&word))
+		} else {
+			mem.CopyShort(q.Body(s), unsafe.Pointer(&long), size)
+		}
+		q.first(s)
+		q.raceRelease(s)
+`
+	putRunPublishes = `		mem.Release64(s.w(), slotWord(turnOf(s.word), slotFull, 0)) // P3
+		last = s
+	}
+`
+	putRunKeeps = `		run[k], last = s, s
+	}
+`
+)
+
 // Batches, and what stores in place of CASes need.
 var queueBatchMutations = []mutation{
 	{
@@ -99,6 +154,44 @@ var queueBatchMutations = []mutation{
 		to:      "\tif k > 0 && err == nil {\n\t\tq.fence()",
 		promise: "a batch that ends early tells consumers of what it has put",
 		pkg:     "./ring", run: "TestSimBatchThatEndsEarlyIsTold$", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_batch.go",
+		from: putRunClaims + putRunWalks + putRunFills + putRunPublishes,
+		to: "	var run [RunMost]Slot\n" + putRunClaims + `			for s, err = q.walkAndClaim(false); err == ErrFull; s, err = q.walkAndClaim(false) {
+				mem.Yield()
+			}
+			if err != nil {
+				break
+			}
+` + putRunFills + putRunKeeps + `	for _, s := range run[:k] {
+		mem.Release64(s.w(), slotWord(turnOf(s.word), slotFull, 0))
+	}
+`,
+		promise: "B1: a batch does not wait for room with claims held",
+		pkg:     "./internal/engine", run: "TestSimQueueExhaust$/^brg_", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_batch.go",
+		from: putRunClaims + putRunWalks + putRunFills + putRunPublishes,
+		to: "	var run [RunMost]Slot\n" + putRunClaims + putRunWalks + putRunFills + putRunKeeps + `	for i := range k {
+		s := run[k-1-i]
+		mem.Release64(s.w(), slotWord(turnOf(s.word), slotFull, 0))
+	}
+`,
+		promise: "B2: a batch is published in the order of its positions",
+		pkg:     "./internal/engine", run: "TestSimQueueExhaust$/^br_", tags: "tandem_sim",
+	},
+	{
+		file: "internal/engine/queue_batch.go",
+		from: "		if mem.Load64(s.w()) != full || !mem.CAS64(s.w(), full, s.word) { // H1\n",
+		to: `		for r.n > 0 && mem.Load64(s.w()) != full {
+			mem.Yield()
+		}
+		if mem.Load64(s.w()) != full || !mem.CAS64(s.w(), full, s.word) {
+`,
+		promise: "B4: a run does not wait for more with messages in its hands",
+		pkg:     "./internal/engine", run: "TestSimQueueExhaust$/^br_", tags: "tandem_sim",
 	},
 	{
 		file:    "internal/engine/queue_batch.go",

@@ -26,6 +26,20 @@ var queueWalkMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueIdleHandle$",
 	},
 	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "		q.to(w, q.seat(i, s))\n	default:\n		return q.back(w, q.seat(i, s))\n",
+		to:      "		q.to(w, q.next(w.p))\n	default:\n		return q.back(w, q.seat(i, s))\n",
+		promise: "H2: a producer goes to its seat, however many laps away that is",
+		pkg:     "./internal/engine", run: "TestQueueOldHandle$",
+	},
+	{
+		file:    "internal/engine/queue_walk.go",
+		from:    "	w.look = true\n",
+		to:      "",
+		promise: "who only looks stores nothing in the region",
+		pkg:     "./internal/engine", run: "TestQueueReadOnly$",
+	},
+	{
 		file:    "internal/engine/queue.go",
 		from:    "head: hint{shared: a.W64(queueHead)}",
 		to:      "head: hint{shared: a.W64(queueTail)}",

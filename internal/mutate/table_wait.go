@@ -285,4 +285,40 @@ var waitMutations = []mutation{
 		file: "internal/engine/queue_lull.go", from: `	if lulls && q.letPass(&q.gets, at) {`, to: `	if false {`,
 		promise: "a lull comes before the looks", pkg: "./internal/engine", run: "TestQueueSoon$",
 	},
+	{
+		file: "internal/engine/bell.go", from: `	for {
+		for n := 1; s.Spin(); n++ {`, to: `	for {
+		b.Arm()
+		for n := 1; s.Spin(); n++ {`,
+		promise: "no bell is armed while one spins", pkg: "./internal/engine", run: "TestSpinWritesNothing$",
+	},
+	{
+		file: "internal/engine/bell.go", from: `	var z sliced
+	for {`, to: `	var z sliced
+	if o.waits != nil {
+		mem.Add64(o.waits, 1)
+	}
+	for {`,
+		promise: "nor is that wait counted", pkg: "./internal/engine", run: "TestSpinWritesNothing$",
+	},
+	{
+		file: "internal/engine/ledger.go", from: `		if s.Spin() {`, to: `		l.Bell.Arm()
+		if s.Spin() {`,
+		promise: "nor a semaphore's bell", pkg: "./internal/engine", run: "TestSpinWritesNothing$/semaphore",
+	},
+	{
+		file: "internal/engine/mutex.go", from: `		if s.Spin() {`, to: `		mem.CAS64(m.w, w, w|mutexWaiters)
+		if s.Spin() {`,
+		promise: "L2 comes after the spin", pkg: "./internal/engine", run: "TestSpinWritesNothing$/^mutex$",
+	},
+	{
+		file: "internal/engine/rwmutex.go", from: `		if s.Spin() {`, to: `		l.drain.Arm()
+		if s.Spin() {`,
+		promise: "a writer that waits for readers spins before it arms", pkg: "./internal/engine", run: "TestSpinWritesNothing$/rwmutex",
+	},
+	{
+		file: "internal/engine/rwmutex_read.go", from: `		if s.Spin() {`, to: `		l.gate.Arm()
+		if s.Spin() {`,
+		promise: "and a reader that waits for a writer", pkg: "./internal/engine", run: "TestSpinWritesNothing$/rwmutex",
+	},
 }

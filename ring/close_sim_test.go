@@ -31,8 +31,8 @@ func simQueue[T any](p *sim.Process, a mem.Area, fields []object.Field) *Queue[T
 	return q
 }
 
-// Close at every access of Put, Get, Lease and Ack: each message is where the
-// calls of those who closed the region said that it is, once.
+// Close at every access of Put, Get, GetInto, Lease, Ack and Nack: each message is where
+// the calls of those who closed the region said that it is, once.
 func TestSimCloseQueue(t *testing.T) {
 	t.Run("slots", func(t *testing.T) {
 		simCloseQueue(t, func(n int) int64 { return int64(n + 1) }, func(v int64) int { return int(v) - 1 }, simCalls[int64]{})
@@ -43,6 +43,14 @@ func TestSimCloseQueue(t *testing.T) {
 			fmt.Sscanf(v, "%d", &n)
 			return n - 1
 		}, simCalls[string]{})
+	})
+	t.Run("copies", func(t *testing.T) { // of a T that is larger than a slot
+		simCloseQueue(t, func(n int) (v [20]int64) { v[0], v[19] = int64(n+1), int64(n+1); return v }, func(v [20]int64) int {
+			if v[0] != v[19] {
+				return -1
+			}
+			return int(v[0]) - 1
+		}, simCalls[[20]int64]{})
 	})
 	t.Run("loans", func(t *testing.T) {
 		simCloseQueue(t, func(n int) []byte { return fmt.Appendf(nil, "%0*d", 60+100*(n%3), n+1) }, func(v []byte) int {
@@ -169,11 +177,13 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int, calls 
 		}
 		consume := func(q *Queue[T], rounds int) func(*sim.Thread) {
 			return func(t *sim.Thread) {
-				for round := range rounds {
+				for range rounds {
 					t.Context(true)
 					var v T
 					var err error
-					switch (round + int(t.Process().Self.Index)) % 4 {
+					switch w.Rand.IntN(5) {
+					case 4:
+						err = q.GetInto(sim.Context, &v)
 					case 3:
 						vs := make([]T, 3)
 						var k int
@@ -193,7 +203,7 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int, calls 
 						var d Delivery[T]
 						if d, err = q.Lease(sim.Context); err == nil {
 							v = calls.value(d)
-							back := round%4 == 3
+							back := w.Rand.IntN(3) == 0
 							if back {
 								err = d.Nack()
 							} else {

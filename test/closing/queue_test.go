@@ -25,6 +25,7 @@ var long = strings.Repeat(" and so on", 100)
 type end struct {
 	put         func(context.Context, int64) error
 	get, tryGet func(context.Context) (int64, error)
+	getInto     func(context.Context) (int64, error)
 	lease       func(context.Context) (int64, func() error, error)
 	putAll      func(context.Context, []int64) (int, error)
 	getAll      func(context.Context, int) ([]int64, error)
@@ -122,6 +123,11 @@ func endOf[T any](r *shm.Region, name string, to func(int64) T, from func(T) int
 		put:    func(ctx context.Context, n int64) error { return q.Put(ctx, to(n)) },
 		get:    func(ctx context.Context) (int64, error) { return of(q.Get(ctx)) },
 		tryGet: func(context.Context) (int64, error) { return of(q.TryGet()) },
+		getInto: func(ctx context.Context) (int64, error) {
+			var v T
+			err := q.GetInto(ctx, &v)
+			return of(v, err)
+		},
 		lease: func(ctx context.Context) (int64, func() error, error) {
 			d, err := q.Lease(ctx)
 			if err != nil {
@@ -174,6 +180,7 @@ func init() {
 			})
 		}
 		with("get", func(e *end, ctx context.Context, n *int64) (err error) { *n, err = e.get(ctx); return err })
+		with("getinto", func(e *end, ctx context.Context, n *int64) (err error) { *n, err = e.getInto(ctx); return err })
 		with("tryget", func(e *end, ctx context.Context, n *int64) (err error) { *n, err = e.tryGet(ctx); return err })
 		with("lease", func(e *end, ctx context.Context, n *int64) error {
 			v, ack, err := e.lease(ctx)
@@ -200,9 +207,9 @@ func init() {
 // it is there if and only if its Put returned nil. Nothing is there twice.
 func TestQueues(t *testing.T) {
 	for name, open := range ends {
-		for _, verb := range []string{"get", "tryget", "getbatch", "lease", "put", "putbatch"} {
-			if name == "lent" && strings.HasSuffix(verb, "batch") {
-				continue // there is none of loans
+		for _, verb := range []string{"get", "tryget", "getinto", "getbatch", "lease", "put", "putbatch"} {
+			if name == "lent" && (strings.HasSuffix(verb, "batch") || verb == "getinto") {
+				continue // there is none of loans, whose get is GetInto
 			}
 			t.Run(name+"."+verb, func(t *testing.T) {
 				t.Parallel()

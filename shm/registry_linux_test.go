@@ -2,7 +2,9 @@ package shm
 
 import (
 	"bytes"
+	"errors"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -88,6 +90,37 @@ func TestAttachingAlone(t *testing.T) {
 		if err := o.r.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// Who waits for the place of a process that was stopped when it had all but left waits no
+// longer than placeLimit, and may try again.
+func TestStoppedLeaverHoldsUpNobodyForEver(t *testing.T) {
+	defer func(d time.Duration) { placeLimit = d }(placeLimit)
+	placeLimit = time.Millisecond
+	r, path := newRegion(t, &Options{Participants: 1})
+	if err := r.Close(); err != nil {
+		t.Fatal(err)
+	}
+	c := lingerer.Start(t, path)
+	c.Expect("leaving")
+	c.Freeze()
+	opened := make(chan error, 1)
+	go func() { opened <- closed(Open(path, nil)) }()
+	select {
+	case err := <-opened:
+		if !errors.Is(err, ErrTooManyParticipants) {
+			t.Errorf("Open = %v, want ErrTooManyParticipants", err)
+		}
+	case <-time.After(testproc.Patience):
+		t.Error("Open waits on for the place of a process that is stopped")
+	}
+	c.Signal(syscall.SIGCONT)
+	c.Say("go")
+	c.Expect("left")
+	placeLimit = testproc.Patience
+	if err := closed(Open(path, nil)); err != nil {
+		t.Error(err)
 	}
 }
 

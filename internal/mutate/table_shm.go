@@ -111,4 +111,8 @@ var shmMutations = []mutation{
 		promise: "repair makes what is Void Removed again", pkg: "./internal/region", run: "TestDirectory$"},
 	{file: "internal/region/header.go", from: "; sum != want {", to: "; false && sum != want {",
 		promise: "a header of which a bit was flipped is damage", pkg: "./internal/region", run: "TestHeader$"},
+	{file: "shm/open.go", from: "		if !errors.Is(err, errGone) {\n", to: "		if !errors.Is(err, errGone) && (try == goneTries || !errors.Is(err, errNobody)) {\n",
+		promise: "what cannot be taken away is not tried again", pkg: "./shm", run: "TestStickyDirectory$"},
+	{file: "shm/attachment.go", from: "!soon || time.Now().After(end)", to: "!soon && time.Now().After(end)",
+		promise: "the wait for a place that is about to be free has an end", pkg: "./shm", run: "TestStoppedLeaverHoldsUpNobodyForEver$"},
 }

@@ -30,7 +30,7 @@ const (
 	stormOnces   = 300 // in all
 )
 
-// Whose cells are which.
+// Whose cells are which, two of each lock.
 const (
 	underMutex = 2 * iota
 	underHolder
@@ -39,7 +39,11 @@ const (
 	underOwn
 	underOf
 	stormCells
+	stormLocks = stormCells / 2
 )
+
+// stormWorkers is how many work at a time.
+const stormWorkers = 4
 
 // A storm is one process's handles.
 type storm struct {
@@ -49,13 +53,15 @@ type storm struct {
 	turn      *atomics.Value[int64] // the Once of now
 	inside    *atomics.Array[int64] // who runs it
 	won, seen *atomics.Array[int32]
-	suspects  *atomics.Value[int64] // how often a lock without a Cond was found abandoned
+	suspects  *atomics.Array[int64] // by locks: how often it was found abandoned
+	at        *atomics.Array[int64] // by workers and locks: how many calls may be inside, from before a Lock until after the Unlock
 	cell      *atomics.Value[int64] // of which only the lock is used
 
 	wide *atomics.Value[stormWide] // of which all numbers are one
 
-	in      atomic.Int64 // how many of those this process is inside of, by what its calls returned
-	leaving atomic.Bool  // it closes the region: cells may be zeroes
+	row     int                      // of at: this process's
+	in      [stormLocks]atomic.Int64 // how many calls of this process are inside, by what they returned, or in a Wait
+	leaving atomic.Bool              // it closes the region: cells may be zeroes
 
 	mu, lock *tsync.Mutex
 	re       *tsync.RMutex
@@ -97,7 +103,9 @@ func openStorm(r *shm.Region) (s *storm, err error) {
 	try(e)
 	s.turn, e = atomics.OpenValue(r, "turn", int64(0))
 	try(e)
-	s.suspects, e = atomics.OpenValue(r, "suspects", int64(0))
+	s.suspects, e = atomics.OpenArray[int64](r, "suspects", stormLocks)
+	try(e)
+	s.at, e = atomics.OpenArray[int64](r, "at", (stormWorkers+1)*stormLocks) // the last row is the test's own
 	try(e)
 	s.cell, e = atomics.OpenValue(r, "cell", int64(0))
 	try(e)
@@ -135,6 +143,9 @@ type stormLock interface {
 
 // locked calls f with l held and its cells equal, and counts in them.
 func (s *storm) locked(ctx context.Context, l stormLock, cell int, f func() error) error {
+	at := s.row*stormLocks + cell/2
+	atomics.AddAt(s.at, at, 1)
+	defer atomics.AddAt(s.at, at, -1)
 	err := l.Lock(ctx)
 	if errors.Is(err, tsync.ErrOwnerDied) {
 		var suspect bool
@@ -172,17 +183,31 @@ func (s *storm) locked(ctx context.Context, l stormLock, cell int, f func() erro
 	return errors.Join(err, e)
 }
 
-// enter counts, but for the locks that a Wait gives up.
-func (s *storm) enter(cell int, n int64) {
-	if cell < underOwn {
-		s.in.Add(n)
+// enter counts who is inside. Who is in a Wait counts as well: where that is, nobody tells.
+func (s *storm) enter(cell int, n int64) { s.in[cell/2].Add(n) }
+
+// leaves is the locks, as bits, that the region's end may have left abandoned: this process's.
+func (s *storm) leaves() (locks uint64) {
+	for i := range s.in {
+		if s.in[i].Load() > 0 {
+			locks |= 1 << i
+		}
 	}
+	return locks
+}
+
+// fallen is the same of worker i, which was killed; its row is ready for the next one.
+func (s *storm) fallen(i int) (locks uint64) {
+	for k := range stormLocks {
+		if s.at.Swap(i*stormLocks+k, 0) != 0 {
+			locks |= 1 << k
+		}
+	}
+	return locks
 }
 
 func (s *storm) mend(l stormLock, cell int) error {
-	if cell < underOwn {
-		atomics.Add(s.suspects, 1)
-	}
+	atomics.AddAt(s.suspects, cell/2, 1)
 	a, b := s.cells.Load(cell), s.cells.Load(cell+1)
 	if a != b && a != b+1 && !s.leaving.Load() {
 		return fmt.Errorf("cells %d under the dead holder of %T: %d and %d", cell, l, a, b)

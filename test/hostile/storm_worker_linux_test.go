@@ -15,9 +15,9 @@ import (
 
 // A stormWorker works until the storm ends: region, its number as a producer,
 // "kills" if there are some, the pause between Onces, "apart" if it is the first
-// process of a pid namespace, "locks" if it is to use nothing else. It says "in", its index and its epoch. When it is
-// told to it closes the region under its own calls, says "out" and how many
-// locks it was inside of, and opens it anew.
+// process of a pid namespace, "locks" if it is to use nothing else, its row. It says
+// "in", its index and its epoch. When it is told to it closes the region under its own
+// calls, opens it anew, and says "out" and the locks that it was inside of.
 var stormWorker = testproc.Role("storm worker", func(args []string) {
 	me, err := strconv.Atoi(args[1])
 	testproc.Must(err)
@@ -28,12 +28,20 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 		testproc.Must(testproc.MountProc())
 	}
 	orders := testproc.Orders()
+	row, err := strconv.Atoi(args[5])
+	testproc.Must(err)
 	hands := newHands(me, kills)
+	var left *storm // by Close, before this turn
 	for {
 		r, err := shm.Open(args[0], nil)
 		testproc.Must(err)
 		s, err := openStorm(r)
 		testproc.Must(err)
+		s.row = row
+		if left != nil {
+			s.fallen(row) // of what it was at, it says what it was inside of
+			testproc.Say("out", left.leaves())
+		}
 		end, err := tsync.OpenEvent(r, "end")
 		testproc.Must(err)
 		self := r.Self()
@@ -52,7 +60,7 @@ var stormWorker = testproc.Role("storm worker", func(args []string) {
 			return
 		}
 		hands.reopened()
-		testproc.Say("out", s.in.Load())
+		left = s
 	}
 })
 

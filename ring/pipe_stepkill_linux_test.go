@@ -56,20 +56,20 @@ var (
 )
 
 // With another holder of its end the others go on, and what it sent is there once or not
-// at all.
+// at all: once, if its Send returned. So it is with what it received.
 func TestPipeKilledAnywhere(t *testing.T) {
 	ops := map[string]stepkill.Op{"send": pipeSends, "receive": pipeReceives, "close": pipeCloses, "open": pipeOpens}
-	for _, name := range stepkill.Some(t, "send", "receive", "close", "open") {
-		op := ops[name]
+	for _, does := range stepkill.Some(t, "send", "receive", "close", "open") {
 		for _, alone := range []bool{false, true} {
-			if alone && name == "open" {
+			if alone && does == "open" {
 				continue // an end that may never have been opened
 			}
+			name := does
 			if alone {
 				name += ", alone"
 			}
 			t.Run(name, func(t *testing.T) {
-				stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) { pipeStage(t, s, alone) })
+				stepkill.Every(t, ops[does], func(t *testing.T, s *stepkill.Stage) { pipeStage(t, s, does, alone) })
 			})
 		}
 	}
@@ -120,7 +120,7 @@ func TestPipeRecoveryKilledAnywhere(t *testing.T) {
 }
 
 // pipeStage has one message for the victim, and two places where it may have put one.
-func pipeStage(t *testing.T, s *stepkill.Stage, alone bool) {
+func pipeStage(t *testing.T, s *stepkill.Stage, does string, alone bool) {
 	ctx := stepkill.Watchdog(t)
 	right, err := stepPipe(s.Region, "p", ring.Right)
 	if err != nil {
@@ -137,6 +137,16 @@ func pipeStage(t *testing.T, s *stepkill.Stage, alone bool) {
 		t.Fatal(err)
 	}
 	d := s.Die(nil)
+	did := func(what string, n int) { // n times, and may have so often
+		t.Helper()
+		low, high := 0, boolOf(does == what)
+		if d.Returned {
+			low = high
+		}
+		if n < low || n > high {
+			t.Fatalf("after a death %v: it did %s %d times, want %d to %d", d, what, n, low, high)
+		}
+	}
 	theirs := 0
 	if alone {
 		for {
@@ -151,6 +161,9 @@ func pipeStage(t *testing.T, s *stepkill.Stage, alone bool) {
 		if err := right.Send(ctx, "to nobody"); !errors.Is(err, syscall.EPIPE) {
 			t.Fatalf("after a death %v: %v", d, err)
 		}
+		did("send", theirs)
+		_, received := right.Way(ring.Right)
+		did("receive", int(received-lettersFrom)/letterFrame)
 		return
 	}
 	for range 20 { // some times round
@@ -168,16 +181,15 @@ func pipeStage(t *testing.T, s *stepkill.Stage, alone bool) {
 			}
 		}
 	}
-	if theirs > 1 {
-		t.Fatalf("after a death %v: %d of the dead one's", d, theirs)
-	}
+	did("send", theirs)
 	if err := right.Send(ctx, "last"); err != nil {
 		t.Fatalf("after a death %v: %v", d, err)
 	}
 	mine := 0
 	for v := ""; v != "last"; mine++ {
-		if v, err = left.Recv(ctx); err != nil || mine > 1 {
+		if v, err = left.Recv(ctx); err != nil || mine > 1 || v != stepLetter && v != "last" {
 			t.Fatalf("after a death %v: %q, %v", d, v, err)
 		}
 	}
+	did("receive", 2-mine)
 }

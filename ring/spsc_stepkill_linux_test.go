@@ -28,11 +28,13 @@ func openTagged(r *shm.Region, name string) (*ring.SPSC[tagged], error) {
 type sideScene struct {
 	name   string
 	does   effect
-	n      int  // messages 1 to n are there; where the victim puts, they are its own
+	n      int  // messages 1 to n are there; where the victim puts, they are its own,
+	gone   int  // or so many of them were got, where it gets, by itself
 	times  int  // it does it so often, and notes each time;
 	atOnce bool // or notes all of them, or none
 	do     func(s *ring.SPSC[tagged]) error
-	peer   bool // somebody is asleep on the other side, or where the victim shuts down, in Get
+	peer   bool // somebody is asleep on the other side, or where the victim shuts down, in Get,
+	putter bool // or in Put
 	waits  bool // the victim is asleep, until the other side does something
 }
 
@@ -42,14 +44,19 @@ var sideScenes = []sideScene{
 	{name: "put, full", does: puts, n: holds, times: 1, do: putTagged(1), waits: true},
 	{name: "put, a consumer asleep", does: puts, times: 2, do: putTagged(2), peer: true},
 	{name: "put a batch", does: puts, n: 1, times: 2, atOnce: true, do: putTaggedBatch, peer: false},
+	{name: "put a batch round the end", does: puts, n: 3, gone: 2, times: 2, atOnce: true, do: putTaggedBatch},
+	{name: "put a batch, full", does: puts, n: holds, times: 2, atOnce: true, do: putTaggedBatch, waits: true},
 	{name: "put a batch, a consumer asleep", does: puts, times: 2, atOnce: true, do: putTaggedBatch, peer: true},
 	{name: "get, the side not taken yet", does: takes, n: holds, times: 2, do: getTagged(2)},
 	{name: "get, empty", does: takes, times: 1, do: getTagged(1), waits: true},
 	{name: "get, a producer asleep", does: takes, n: holds, times: 2, do: getTagged(2), peer: true},
 	{name: "get a batch", does: takes, n: 3, times: 2, atOnce: true, do: getTaggedBatch},
+	{name: "get a batch round the end", does: takes, n: holds + 1, gone: 3, times: 2, atOnce: true, do: getTaggedBatch},
+	{name: "get a batch, empty", does: takes, times: 2, atOnce: true, do: getTaggedBatch, waits: true},
 	{name: "get a batch, a producer asleep", does: takes, n: holds, times: 2, atOnce: true, do: getTaggedBatch, peer: true},
 	{name: "shut down", does: ends, n: 2, times: 1, do: shutTagged},
 	{name: "shut down, a consumer asleep", does: ends, times: 1, do: shutTagged, peer: true},
+	{name: "shut down, a producer asleep", does: ends, n: holds, times: 1, do: shutTagged, peer: true, putter: true},
 }
 
 func putTagged(n int) func(s *ring.SPSC[tagged]) error {
@@ -111,12 +118,15 @@ var (
 			}
 		}, err
 	})
-	// A producer puts one message more than there is room for.
+	// A producer puts one message more than there is room for, and notes -1 if there is an end.
 	produces = stepkill.Register("peer puts all", func(r *shm.Region) (func() error, error) {
 		s, err := openTagged(r, "s")
 		return func() error {
 			for n := range holds + 1 {
-				if err := s.Put(background, tag(1+n)); err != nil {
+				if err := s.Put(background, tag(1+n)); errors.Is(err, ring.ErrShutdown) {
+					stepkill.Note(-1)
+					return nil
+				} else if err != nil {
 					return err
 				}
 			}
@@ -134,6 +144,9 @@ func registerSides() bool {
 			}
 			for n := 1; sc.does == puts && n <= sc.n && err == nil; n++ {
 				err = s.TryPut(tag(n))
+			}
+			for n := 1; sc.does == takes && n <= sc.gone && err == nil; n++ {
+				_, err = s.TryGet()
 			}
 			return func() error { return sc.do(s) }, err
 		})
@@ -173,20 +186,9 @@ func (sc sideScene) play(t *testing.T, stage *stepkill.Stage) {
 			t.Fatalf("message %d: %v", n, err)
 		}
 	}
-	for n := 1; sc.does != puts && !sc.peer && n <= sc.n; n++ {
+	for n := 1; sc.does != puts && !sc.peer && n <= min(sc.n, holds); n++ {
 		put(n)
 	}
-	var peer *stepkill.Peer
-	stage.OnReady(func() {
-		if sc.peer && sc.does == takes {
-			peer = stage.StartBlocked(produces)
-		} else if sc.peer {
-			peer = stage.StartBlocked(consumes)
-		}
-		if peer != nil {
-			peer.Asleep()
-		}
-	})
 	var got []int
 	take := func() bool {
 		t.Helper()
@@ -200,16 +202,45 @@ func (sc sideScene) play(t *testing.T, stage *stepkill.Stage) {
 		got = append(got, int(v[0]))
 		return true
 	}
+	var peer *stepkill.Peer
+	stage.OnReady(func() {
+		for n := 1; n <= sc.gone; n++ {
+			if sc.does == puts {
+				take()
+			} else if holds+n <= sc.n {
+				put(holds + n)
+			}
+		}
+		if sc.peer && (sc.does == takes || sc.putter) {
+			peer = stage.StartBlocked(produces)
+		} else if sc.peer {
+			peer = stage.StartBlocked(consumes)
+		}
+		if peer != nil {
+			peer.Asleep()
+		}
+	})
 	total := sc.n
-	wake := func() {
+	wake := func() { // all that it waits for is there at once
+		two := make([]tagged, sc.times)
 		if sc.does == puts {
-			if !take() {
-				t.Error("there is nothing")
+			if n, err := s.GetBatch(background, two); n != sc.times || err != nil {
+				t.Error(n, err)
+			}
+			for _, v := range two {
+				if got = append(got, int(v[0])); v != tag(int(v[0])) {
+					t.Error(v)
+				}
 			}
 			return
 		}
-		put(1)
-		total = 1
+		for i := range two {
+			two[i] = tag(1 + i)
+		}
+		total = sc.times
+		if n, err := s.PutBatch(background, two); n != sc.times || err != nil {
+			t.Error(n, err)
+		}
 	}
 	if !sc.waits {
 		wake = nil
@@ -241,6 +272,9 @@ func (sc sideScene) play(t *testing.T, stage *stepkill.Stage) {
 		t.Helper()
 		if n < low || n > high {
 			t.Errorf("after a death %v: %s %d, want %d to %d; seen %v", d, what, n, low, high, got)
+		}
+		if sc.atOnce && n%sc.times != 0 {
+			t.Errorf("after a death %v: %s %d, want %d or none; seen %v", d, what, n, sc.times, got)
 		}
 	}
 	var shut error
@@ -280,7 +314,7 @@ func (sc sideScene) play(t *testing.T, stage *stepkill.Stage) {
 				t.Errorf("after a death %v: seen %v, of %d", d, got, total)
 			}
 		}
-		check("messages taken", total-len(got))
+		check("messages taken", total-len(got)-sc.gone)
 	case sc.does == ends:
 		if low == 1 {
 			if err := s.TryPut(tag(7)); !errors.Is(err, ring.ErrShutdown) {
@@ -291,7 +325,12 @@ func (sc sideScene) play(t *testing.T, stage *stepkill.Stage) {
 			if low == 0 {
 				shut = s.Shutdown()
 			}
-			until("the consumer has no end", peer.Returned)
+			until("one that sleeps has no end", peer.Returned)
+			for sc.putter && take() {
+			}
+			if sc.putter && (peer.Note() != -1 || fmt.Sprint(got) != "[1 2 3 4]") {
+				t.Errorf("after a death %v: the producer has %d; seen %v", d, peer.Note(), got)
+			}
 			sc.over(t, s, shut)
 			return
 		}

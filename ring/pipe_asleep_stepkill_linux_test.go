@@ -2,6 +2,7 @@ package ring_test
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 	"syscall"
@@ -22,6 +23,7 @@ type pipeScene struct {
 	name  string
 	alone bool                             // nobody else has the left end
 	full  []ring.End                       // the ends that have sent two letters
+	gone  bool                             // the right end is, once the victim has prepared
 	do    func(c *ring.Conn[string]) error // once
 	peers []stepkill.Op                    // asleep
 	wake  func(p *pipePlay)                // when the victim is asleep
@@ -37,6 +39,10 @@ var pipeScenes = []pipeScene{
 	{name: "receive, a sender asleep", full: []ring.End{ring.Right}, do: takeOneLetter, peers: []stepkill.Op{rightSends}, after: afterReceive},
 	{name: "receive, empty, another asleep", do: takeOneLetter, peers: []stepkill.Op{leftReceives}, wake: sendLetters, after: afterReceiveBeside},
 	{name: "poll, another asleep", do: pollLetter, peers: []stepkill.Op{leftReceives}, wake: sendLetters, after: afterPoll},
+	{name: "send, nobody there", gone: true, do: sendToNobody, after: afterSendToNobody},
+	{name: "send, full, until nobody is there", full: []ring.End{ring.Left}, do: sendToNobody, wake: closeRight, after: afterSendToNobody},
+	{name: "receive to the end", full: []ring.End{ring.Right}, gone: true, do: takeToTheEnd, after: afterTheEnd},
+	{name: "receive, empty, until the end", do: takeToTheEnd, wake: closeRight, after: afterTheEnd},
 	{name: "close, alone, all asleep", alone: true, full: []ring.End{ring.Right}, do: closeEnd, peers: []stepkill.Op{rightReceives, rightSends}, after: afterClose},
 }
 
@@ -46,6 +52,25 @@ func sendLetter(c *ring.Conn[string]) error {
 
 func takeOneLetter(c *ring.Conn[string]) error {
 	return times(1, func(int) error { _, err := c.Recv(bg); return err })
+}
+
+func sendToNobody(c *ring.Conn[string]) error {
+	if err := c.Send(bg, stepLetter); !errors.Is(err, syscall.EPIPE) {
+		return fmt.Errorf("Send = %v", err)
+	}
+	return nil
+}
+
+// takeToTheEnd notes each.
+func takeToTheEnd(c *ring.Conn[string]) error {
+	for n := 1; ; n++ {
+		if _, err := c.Recv(bg); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		stepkill.Note(n)
+	}
 }
 
 func pollLetter(c *ring.Conn[string]) error {
@@ -105,7 +130,8 @@ func registerBeside() bool {
 			return func() error {
 				err := errors.Join(other.Send(bg, stepLetter), c.Poll(bg), c.Send(bg, stepLetter))
 				_, got := c.Recv(bg)
-				return errors.Join(err, got, c.Close())
+				err = errors.Join(err, got, other.Close(), takeToTheEnd(c), sendToNobody(c))
+				return errors.Join(err, c.Close())
 			}, err
 		})
 	}
@@ -150,6 +176,9 @@ func (sc pipeScene) play(t *testing.T, s *stepkill.Stage) {
 		}
 	}
 	s.OnReady(func() {
+		if sc.gone {
+			closeRight(p)
+		}
 		for _, op := range sc.peers {
 			peer := s.StartBlocked(op)
 			peer.Asleep()
@@ -219,6 +248,12 @@ func (p *pipePlay) take(end ring.End) bool {
 }
 
 func takeLetter(p *pipePlay) { p.take(ring.Right) }
+
+func closeRight(p *pipePlay) {
+	if err := p.right.Close(); err != nil {
+		p.Error(err)
+	}
+}
 
 // takeLetters makes room for both that wait. They come to the lock at once, or one finds the
 // other's room taken and sleeps again.
@@ -308,6 +343,37 @@ func afterReceiveBeside(p *pipePlay, low int) {
 		p.until("a receiver sleeps", func() bool { return p.peers[0].Note() == sent-low })
 	}
 	p.between("received", sent-p.peers[0].Note(), low)
+}
+
+func afterSendToNobody(p *pipePlay, _ int) {
+	closeRight(p) // it died before it slept
+	if sent, received := p.letters(ring.Left); sent%2 != 0 || received != 0 {
+		p.Errorf("after a death %v: %d letters were sent, %d received", p.d, sent, received)
+	}
+	if err := p.left.Send(stepkill.Watchdog(p.T), stepOther); !errors.Is(err, syscall.EPIPE) {
+		p.Errorf("after a death %v: Send = %v", p.d, err)
+	}
+}
+
+// afterTheEnd receives what the victim has left. The end is there for all.
+func afterTheEnd(p *pipePlay, _ int) {
+	closeRight(p) // it died before it slept
+	sent, received := p.letters(ring.Right)
+	low, high := p.d.Note, min(p.d.Note+1, sent)
+	if p.d.Returned {
+		low = sent
+	}
+	if received < low || received > high {
+		p.Errorf("after a death %v: received %d, want %d to %d", p.d, received, low, high)
+	}
+	for range sent - received {
+		p.take(ring.Left)
+	}
+	for range 2 {
+		if v, err := p.left.Recv(stepkill.Watchdog(p.T)); !errors.Is(err, io.EOF) {
+			p.Errorf("after a death %v: Recv = %q, %v", p.d, v, err)
+		}
+	}
 }
 
 func afterPoll(p *pipePlay, _ int) {

@@ -169,6 +169,9 @@ func (b *Broadcast[T]) HalfJoined() {
 	}
 }
 
+// HalfShut is what one leaves that dies in Shutdown when the flag is set.
+func (b *Broadcast[T]) HalfShut() { w := b.words(); mem.Or64(w.W64(128), 2) }
+
 // last is the last row of a subscriber that is active.
 func (w broadcastWords) last() (row uint64) {
 	for i := range w.subs {

@@ -31,10 +31,12 @@ type said struct {
 	subscribe func() (*heard, error)
 	shutdown  func() error
 	pool      func() ring.BroadcastPool
-	half      func(publish func() error) error // what a process leaves that dies in all it does
+	half      func(publish func() error) error // what a process leaves that dies in all it does,
+	halfShut  func()                           // or in Shutdown
 
 	// For the victim, with as little beside the operation as can be.
-	publish func(ctx context.Context, n, blocks int) error // one of ready
+	publish func(ctx context.Context, n, blocks int) error // one of ready,
+	attempt func(n, blocks int) error                      // by TryPublish
 }
 
 // heard is a subscriber.
@@ -62,7 +64,9 @@ func saying[T any](o ring.BroadcastOptions, pack func(n, blocks int) T, unpack f
 		return &said{
 			try:      func(n, blocks int) error { return b.TryPublish(pack(n, blocks)) },
 			publish:  func(ctx context.Context, n, blocks int) error { return b.Publish(ctx, ready[n][blocks]) },
+			attempt:  func(n, blocks int) error { return b.TryPublish(ready[n][blocks]) },
 			shutdown: b.Shutdown,
+			halfShut: b.HalfShut,
 			pool:     b.Pool,
 			half: func(publish func() error) error {
 				err := b.HalfFreed(publish)
@@ -142,6 +146,8 @@ type saidScene struct {
 	subscribed bool   // the victim is, behind what is there;
 	then       string // and then these come, which the survivor reads
 
+	over, half bool // then it is shut down, or by one that dies in it
+
 	reader, putter bool // a subscriber, and a publisher, that are asleep
 	waits          bool // the victim is asleep, until there is room, or a message;
 	inHand         bool // and once more, for another was faster when its message was whole
@@ -159,12 +165,16 @@ var saidScenes = []saidScene{
 	{name: "publish, its message in hand", there: fullRing, unread: true, does: puts, do: publishes(3), waits: true, inHand: true},
 	{name: "publish, the memory full", there: fullMemory, unread: true, shape: [3]int{1, 0, 0}, does: puts, do: publishes(3), waits: true},
 	{name: "publish what is plain", form: "plain", there: fullRing + "1", does: puts, do: publishes(1)},
+	{name: "publish, an attempt", there: chainLast, shape: [3]int{3, 5, 5}, does: puts, do: attempts(nil)},
+	{name: "publish, an attempt in vain", there: "33332", unread: true, shape: [3]int{1, 1, 1}, does: takes, do: attempts(ring.ErrFull)},
 	{name: "next", subscribed: true, then: "3", does: takes, do: hears(0)},
 	{name: "next, a publisher asleep", subscribed: true, then: fullRing, putter: true, does: takes, do: hears(0)},
 	{name: "next, a publisher asleep for memory", subscribed: true, then: fullMemory, putter: true, does: takes, do: hears(0)},
 	{name: "next, empty", subscribed: true, does: takes, do: hears(0), waits: true},
 	{name: "next, lapped", form: "lossy", subscribed: true, then: fullRing + "111", does: takes, do: hears(3)},
 	{name: "next of what is plain", form: "plain", subscribed: true, then: "1", does: takes, do: hears(0)},
+	{name: "next to the end", subscribed: true, then: "1", over: true, does: takes, do: hearsTheEnd},
+	{name: "next to half an end, all asleep", subscribed: true, then: fullRing, half: true, does: takes, do: hearsTheEnd, reader: true, putter: true},
 	{name: "subscribe", there: fullRing, unread: true, does: takes, do: joins},
 	{name: "subscribe, a publisher asleep", there: fullRing, unread: true, putter: true, does: takes, do: joins},
 	{name: "close, a publisher asleep", subscribed: true, then: fullRing, putter: true, does: takes, do: leaves},
@@ -179,6 +189,17 @@ func publishes(blocks int) func(*said, *heard) error {
 	}
 }
 
+func attempts(want error) func(*said, *heard) error {
+	return func(b *said, _ *heard) error {
+		return times(1, func(int) error {
+			if err := b.attempt(101, saidMost); !errors.Is(err, want) {
+				return fmt.Errorf("TryPublish = %v, want %v", err, want)
+			}
+			return nil
+		})
+	}
+}
+
 func hears(misses uint64) func(*said, *heard) error {
 	return func(_ *said, s *heard) error {
 		return times(1, func(int) error {
@@ -189,6 +210,18 @@ func hears(misses uint64) func(*said, *heard) error {
 			return err
 		})
 	}
+}
+
+func hearsTheEnd(_ *said, s *heard) error {
+	return times(1, func(int) error {
+		for {
+			if _, err := s.next(background); errors.Is(err, io.EOF) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+	})
 }
 
 func joins(b *said, _ *heard) error {
@@ -266,7 +299,11 @@ func rehearseSaid(b *said) error {
 		_, heard := s.next(background)
 		err = errors.Join(err, heard)
 	}
-	return errors.Join(err, s.close(), b.shutdown())
+	other, joined := b.subscribe()
+	if joined != nil {
+		return errors.Join(err, joined)
+	}
+	return errors.Join(err, s.close(), b.attempt(101, 1), b.shutdown(), hearsTheEnd(b, other))
 }
 
 func TestBroadcastPublishKilledAnywhere(t *testing.T)    { playSaid(t, true) }

@@ -89,6 +89,12 @@ func (sc saidScene) play(t *testing.T, stage *stepkill.Stage) {
 			attached++
 			putter.Asleep()
 		}
+		if sc.over {
+			must(b.shutdown())
+		}
+		if sc.half {
+			b.halfShut()
+		}
 	})
 	over := func() bool { return len(stage.Region.Participants()) == attached } // the victim is recovered
 	var wake func()
@@ -143,7 +149,7 @@ func (sc saidScene) play(t *testing.T, stage *stepkill.Stage) {
 	if d.Returned {
 		low = 1
 	}
-	shut := sc.does == ends
+	shut := sc.does == ends || sc.over || sc.half
 	if shut {
 		switch err := b.try(160, 1); {
 		case low == 0 && err == nil:

@@ -312,3 +312,47 @@ func TestBroadcastSnapshot(t *testing.T) {
 	}
 	runtime.KeepAlive(slow)
 }
+
+// Of more subscribers than are shown in the object's line the slowest comes first, wherever
+// its row is, and of all that are shown when the object alone is.
+func TestBroadcastSnapshotOfMany(t *testing.T) {
+	r := shmtest.Region(t)
+	b := testproc.Get(ring.OpenBroadcast[int](r, "news", &ring.BroadcastOptions{Capacity: 16}))(t)
+	var all []*ring.Subscriber[int]
+	for range 12 {
+		all = append(all, testproc.Get(b.Subscribe())(t))
+	}
+	for i := range 12 {
+		testproc.OK(t, b.TryPublish(i))
+	}
+	for i, s := range all { // 1 to 12 behind, in the order of their rows
+		for range 11 - i {
+			gets(t)(s.Next(bg))
+		}
+	}
+	snap := testproc.Get(r.Snapshot())(t)
+	line, one := snap.String(), snap.ObjectText(snap.Object("news"))
+	for i := range 12 {
+		n := 12 - i
+		was := fmt.Sprintf("is %d behind", n)
+		if i < 8 {
+			k := strings.Index(line, was)
+			if k < 0 {
+				t.Fatalf("no %q, or it stands behind a faster one, in:\n%s", was, snap)
+			}
+			line = line[k:]
+		} else if strings.Contains(line, was) {
+			t.Errorf("%q before a slower one in:\n%s", was, snap)
+		}
+		was = fmt.Sprintf(", %d behind", n)
+		k := strings.Index(one, was)
+		if k < 0 {
+			t.Fatalf("no %q, or it stands behind a faster one, in:\n%s", was, snap.ObjectText(snap.Object("news")))
+		}
+		one = one[k:]
+	}
+	if !strings.Contains(line, "and 4 holders more") {
+		t.Errorf("it does not say that there are more:\n%s", snap)
+	}
+	runtime.KeepAlive(all)
+}

@@ -344,10 +344,17 @@ func TestPipeSnapshot(t *testing.T) {
 	r := region(t)
 	l, e := bothEnds[int64](t, r, "p", nil)
 	testproc.OK(t, l.Send(bg, 1))
-	text := testproc.Get(r.Snapshot())(t).String()
+	snap := testproc.Get(r.Snapshot())(t)
+	text := snap.String()
 	for _, want := range []string{"pipe", "left open, right open", "16 from the left, 0 from the right", "left end #0", "right end #0", "direction=duplex"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in\n%s", want, text)
+		}
+	}
+	one := strings.Join(strings.Fields(snap.ObjectText(snap.Object("p"))), " ")
+	for _, want := range []string{" left end #0.1 (", " right end #0.1 ("} {
+		if !strings.Contains(one, want) {
+			t.Errorf("no %q in\n%s", want, one)
 		}
 	}
 	testproc.OK(t, l.Close())

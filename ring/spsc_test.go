@@ -391,6 +391,12 @@ func TestSPSCSnapshot(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, text)
 		}
 	}
+	one := strings.Join(strings.Fields(snap.ObjectText(snap.Object("s"))), " ")
+	for _, want := range []string{" producer #0.1 (", " consumer #0.1 ("} {
+		if !strings.Contains(one, want) {
+			t.Errorf("no %q in\n%s", want, one)
+		}
+	}
 	s.Shutdown()
 	if snap, err = r.Snapshot(); err != nil || !strings.Contains(snap.String(), "shut down") {
 		t.Errorf("%v\n%v", err, snap)

@@ -53,12 +53,15 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 	if o.Owner != nil {
 		line("held by", "%s", s.held(o.Owner))
 	}
-	for i := range o.Holders {
-		switch h := &o.Holders[i]; {
+	holders := o.slowestFirst()
+	for i := range holders {
+		switch h := &holders[i]; {
 		case h.What == behind:
 			line("subscriber", "%s, %d behind", s.held(h), h.N)
 		case o.Kind == engine.KindListener.String():
 			line("listens", "%s", s.held(h))
+		case !o.counts():
+			line(h.What, "%s", s.held(h))
 		default:
 			line(h.What, "%d of %s", h.N, s.held(h))
 		}

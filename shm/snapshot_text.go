@@ -1,8 +1,10 @@
 package shm
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -203,9 +205,10 @@ func (s *Snapshot) summary(o *ObjectState) string {
 	if v := o.value(); v != "" {
 		is = append(is, v)
 	}
-	for i := range o.Holders[:min(len(o.Holders), shownHolders)] {
-		h := &o.Holders[i]
-		if o.Kind == engine.KindSPSC.String() || o.Kind == engine.KindPipe.String() || o.Kind == engine.KindListener.String() { // one is what it is, and does not have so many
+	holders := o.slowestFirst()
+	for i := range holders[:min(len(holders), shownHolders)] {
+		h := &holders[i]
+		if !o.counts() {
 			is = append(is, fmt.Sprintf("%s %s", h.What, s.held(h)))
 			continue
 		}
@@ -219,7 +222,7 @@ func (s *Snapshot) summary(o *ObjectState) string {
 		}
 		is = append(is, fmt.Sprintf("%d %s of %s", h.N, h.What, s.held(h)))
 	}
-	if n := len(o.Holders) - shownHolders; n > 0 {
+	if n := len(holders) - shownHolders; n > 0 {
 		is = append(is, fmt.Sprintf("and %d holders more", n))
 	}
 	switch {
@@ -234,6 +237,30 @@ func (s *Snapshot) summary(o *ObjectState) string {
 		return "-"
 	}
 	return strings.Join(is, ", ")
+}
+
+// counts reports whether the object's holders have so many of it. Of others one is what it
+// is: a producer, an end, a listener.
+func (o *ObjectState) counts() bool {
+	switch o.Kind {
+	case engine.KindSPSC.String(), engine.KindPipe.String(), engine.KindListener.String():
+		return false
+	}
+	return true
+}
+
+// slowestFirst is the holders, of a broadcast those first who are furthest behind: a
+// publisher waits for the first.
+func (o *ObjectState) slowestFirst() []Holder {
+	n := func(h Holder) int {
+		if h.What != behind {
+			return -1
+		}
+		return h.N
+	}
+	holders := slices.Clone(o.Holders)
+	slices.SortStableFunc(holders, func(a, b Holder) int { return cmp.Compare(n(b), n(a)) })
+	return holders
 }
 
 // value is the value in words, where a number alone would not say of what.

@@ -8,6 +8,7 @@ import (
 
 // lookBroadcast describes a broadcast for a snapshot: as its value how many messages have
 // come into the ring, and as holders the subscribers and how far each is behind the front.
+// One that is joining is behind nothing yet, but has one of the rows.
 func lookBroadcast(a mem.Area) Look {
 	b, err := AttachBroadcast(a, Env{})
 	if err != nil {
@@ -26,6 +27,9 @@ func lookBroadcast(a mem.Area) Look {
 	l.Value = fmt.Sprint(f - firstLap*b.n)
 	for i := range b.subs.n {
 		w := mem.Load64(b.subs.owner(i))
+		if w&rowState == rowJoining {
+			l.Holders = append(l.Holders, Holding{Who: selfOf(rowWho(w)), What: "joining", N: 1})
+		}
 		if w&rowState != rowActive {
 			continue
 		}

@@ -438,3 +438,23 @@ func TestBroadcastDamagedWords(t *testing.T) {
 		}
 	}
 }
+
+// Who stands still in the middle of Subscribe is behind nothing yet, and has a row.
+func TestBroadcastLookJoining(t *testing.T) {
+	c := broadcastConfigs[1]
+	a, b := newBroadcast(t, c)
+	subscribe(t, b)
+	other := attachBroadcast(t, a, 2)
+	if !mem.CAS64(b.subs.owner(1), rowFree, rowOf(other.who, rowJoining)) {
+		t.Fatal("the row is taken")
+	}
+	if l := lookBroadcast(a); fmt.Sprint(l.Holders) != "[{{1 1} behind 0 0} {{2 1} joining 1 0}]" {
+		t.Errorf("its holders are %v", l.Holders)
+	}
+	if err := recoverBroadcast(a, broadcastEnv(1, 1), Self{2, 1}); err != nil {
+		t.Fatal(err)
+	}
+	if l := lookBroadcast(a); len(l.Holders) != 1 {
+		t.Errorf("a dead one that was joining: %v", l.Holders)
+	}
+}

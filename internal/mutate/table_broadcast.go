@@ -98,6 +98,20 @@ var broadcastCallMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestBroadcastShutdownHalf$",
 	},
 	{
+		file:    "internal/engine/broadcast_look.go",
+		from:    "		if w&rowState == rowJoining {\n",
+		to:      "		if false {\n",
+		promise: "a snapshot has who stands still in the middle of Subscribe",
+		pkg:     "./internal/engine", run: "TestBroadcastLookJoining$",
+	},
+	{
+		file:    "shm/snapshot_text.go",
+		from:    "return cmp.Compare(n(b), n(a)) }",
+		to:      "return cmp.Compare(n(b), n(b)) }",
+		promise: "the slowest subscriber is shown, however many there are",
+		pkg:     "./ring", run: "TestBroadcastSnapshotOfMany$",
+	},
+	{
 		file:    "ring/subscriber.go",
 		from:    "			s.sub.Keep(missed)\n",
 		to:      "",

@@ -65,6 +65,7 @@ var lifeMutations = []mutation{
 	{file: "internal/visible/visible.go", from: ", unicode.Bidi_Control)", to: ")", promise: "a name does not turn round what stands beside it", pkg: "./internal/visible", run: "TestText$"},
 	{file: "shm/snapshot_who.go", from: "Elsewhere: p.Elsewhere}", to: "}", promise: "a process that holds something is told from the processes of this namespace", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
 	{file: "shm/snapshot_text.go", from: "visible.Text(h.Name)", to: "h.Name", promise: "a process that keeps the directory from being checked is named by text", pkg: "./shm", run: "TestNamesAreShownAsText$"},
+	{file: "shm/snapshot_object.go", from: "		case !o.counts():\n", to: "		case false:\n", promise: "who has a side, or an end, has not so many of it", pkg: "./ring", run: "TestSPSCSnapshot$|TestPipeSnapshot$"},
 	{file: "shm/snapshot_who.go", from: "uint32(mem.Load64(r.P64(region.RecPIDNS))), uint32(me.Load().namespace)", to: "mem.Load64(r.P64(region.RecPIDNS)), me.Load().namespace", promise: "of namespaces the pid's counts", pkg: "./shm", run: "TestPIDsOfAnotherNamespace$"},
 	{file: "internal/region/header.go", from: "flags, knownFlags(), ErrVersion)", to: "flags, knownFlags(), ErrCorrupt)", promise: "an unknown flag is another layout", pkg: "./shm", run: "TestOpenRefusesDamage$"},
 	{file: "shm/ephemeral.go", from: "err != nil || st.Mode&ephemeralMark == 0 {", to: "err != nil {", promise: "a sweep closes no file of others, and so takes away no lock on one", pkg: "./shm", run: "TestSweepKeepsLocksOfOthers$"},

@@ -1,10 +1,59 @@
 package contract_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"strconv"
 	"testing"
 
+	"example.com/tandem/internal/testproc"
 	"example.com/tandem/internal/testproc/actor"
+	"example.com/tandem/internal/testproc/actor/verbs"
+	"example.com/tandem/proc"
+	"example.com/tandem/ring"
+	"example.com/tandem/shm/shmtest"
+)
+
+// conn is the actor's end of a pipe that "p left" names, of another T than verbs.Conn's.
+func conn[T any](e *actor.Env, args []string, o *ring.PipeOptions) *ring.Conn[T] {
+	end := ring.Right
+	if args[1] == "left" {
+		end = ring.Left
+	}
+	return actor.Handle(e, args[0]+" "+args[1], func() (*ring.Conn[T], error) { return ring.OpenPipe[T](e.Region, args[0], end, o) })
+}
+
+var (
+	// Sends an end through a pipe, whose messages are ends.
+	_ = actor.Verb("pipe.give", func(e *actor.Env, args []string) string { // the end
+		return verbs.Ringed(conn[*ring.Conn[[]byte]](e, args, nil).Send(e.Ctx, verbs.Conn(e, args[2]+" "+args[3])))
+	})
+	// Receives one, which the actor then calls so.
+	_ = actor.Verb("pipe.take", func(e *actor.Env, args []string) string { // what it is called
+		c := actor.Opened(conn[*ring.Conn[[]byte]](e, args, nil).Recv(e.Ctx))
+		actor.Handle(e, args[2]+" "+args[3], func() (*ring.Conn[[]byte], error) { return c, nil })
+		return "ok"
+	})
+	// Sends messages that take 64 bytes each, through a pipe that has so many.
+	_ = actor.Verb("pipe.fill", func(e *actor.Env, args []string) string { // Buffer
+		c := conn[[56]byte](e, args, &ring.PipeOptions{Buffer: actor.Opened(strconv.Atoi(args[2]))})
+		for {
+			if err := c.Send(e.Ctx, [56]byte{}); err != nil {
+				return verbs.Ringed(err)
+			}
+		}
+	})
+	// Receives one of them.
+	_ = actor.Verb("pipe.drop", func(e *actor.Env, args []string) string {
+		_, err := conn[[56]byte](e, args, nil).Recv(e.Ctx)
+		return verbs.Ringed(err)
+	})
+
+	sender = proc.Register("contract.sender", func(ctx context.Context, c *ring.Conn[string]) error {
+		return c.Send(ctx, "from the child")
+	})
 )
 
 func TestPipe(t *testing.T) {
@@ -150,6 +199,20 @@ func TestPipe(t *testing.T) {
 			send.Expect("broken pipe")
 		})
 	})
+	t.Run("P14 who hands its end to a child may close its own at once", func(t *testing.T) {
+		ctx, r := testproc.Watchdog(t), shmtest.Region(t)
+		left := testproc.Get(ring.OpenPipe[string](r, "p", ring.Left, nil))(t)
+		right := testproc.Get(ring.OpenPipe[string](r, "p", ring.Right, nil))(t)
+		p := testproc.Get(sender.Start(ctx, left, nil))(t)
+		testproc.OK(t, left.Close())
+		if got, err := right.Recv(ctx); got != "from the child" || err != nil {
+			t.Errorf("Recv = %q, %v", got, err)
+		}
+		if _, err := right.Recv(ctx); !errors.Is(err, io.EOF) {
+			t.Errorf("the child has ended: %v", err)
+		}
+		testproc.OK(t, p.Wait(ctx))
+	})
 	t.Run("P15 any number of users of an end: each message whole, and one's", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			senders, receivers := w.Actors(3), w.Actors(2)
@@ -177,6 +240,38 @@ func TestPipe(t *testing.T) {
 			}
 			if got != 900 {
 				t.Errorf("%d of 900 messages came", got)
+			}
+		})
+	})
+	t.Run("P16 an end is sent through a pipe, and whoever gets it has it", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b, c := w.Actor(), w.Actor(), w.Actor()
+			c.Expect("ok", "pipe.open", "p", "right")
+			a.Expect("ok", "pipe.give", "ends", "left", "p", "left")
+			b.Expect("ok", "pipe.take", "ends", "right", "got", "it")
+			a.Expect("ok", "pipe.close", "p", "left")
+			b.Expect("ok", "pipe.send", "got", "it", "through it")
+			c.Expect(`"through it"`, "pipe.recv", "p", "right")
+			c.Expect("ok", "pipe.send", "p", "right", "back")
+			b.Expect(`"back"`, "pipe.recv", "got", "it")
+			b.Expect("ok", "pipe.close", "got", "it")
+			c.Expect("eof", "pipe.recv", "p", "right")
+		})
+	})
+	t.Run("P19 a Send waits when Buffer bytes are full, whatever Buffer is, and not before", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			for _, buffer := range []int{64, 4096, 1 << 16, 1 << 20} {
+				name := fmt.Sprint("p-", buffer)
+				fill := a.Begin("pipe.fill", name, "left", fmt.Sprint(buffer))
+				fill.Blocked()
+				if n := testproc.Get(w.Region.Snapshot())(t).Object(name).Len; n != buffer {
+					t.Errorf("it waits with %d bytes of %d", n, buffer)
+				}
+				b.Expect("ok", "pipe.drop", name, "right")
+				w.Until("one more is there", func() bool { return testproc.Get(w.Region.Snapshot())(t).Object(name).Len == buffer })
+				fill.Cancel()
+				fill.Expect("canceled")
 			}
 		})
 	})

@@ -150,12 +150,11 @@ func TestSPSC(t *testing.T) {
 	t.Run("R9 producers that die at any time: what comes is in order, and nothing that was put is lost", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			b := w.Actor()
-			last, put := 0, 0
+			last := 0
 			for round := range 6 {
 				a := w.Actor()
 				w.Until("the producer is gone", func() bool { return a.Do("spsc.tryput", "s", strconv.Itoa(last+1)) == "ok" })
-				put = last + 1
-				c := a.Begin("spsc.putall", "s", strconv.Itoa(put+1), strconv.Itoa(put+100000))
+				c := a.Begin("spsc.putsaying", "s", strconv.Itoa(last+2), strconv.Itoa(last+100000))
 				for n := range 20 * (round + 1) {
 					b.Expect(strconv.Itoa(last+1), "spsc.get", "s")
 					last++
@@ -174,7 +173,27 @@ func TestSPSC(t *testing.T) {
 					}
 					last++
 				}
+				said := c.Heard()
+				if len(said) == 0 {
+					t.Fatal("no Put has returned")
+				}
+				if put, err := strconv.Atoi(said[len(said)-1]); err != nil || put > last {
+					t.Fatalf("the Put of %s had returned, and %d was the last that came: %v", said[len(said)-1], last, err)
+				}
 			}
+		})
+	})
+	t.Run("D5 killed after five Puts that returned: all five come", func(t *testing.T) {
+		processes(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			for n := range 5 {
+				a.Expect("ok", "spsc.put", "eight", strconv.Itoa(n))
+			}
+			a.Kill()
+			for n := range 5 {
+				b.Expect(strconv.Itoa(n), "spsc.get", "eight")
+			}
+			b.Expect("empty", "spsc.tryget", "eight")
 		})
 	})
 }

@@ -79,6 +79,20 @@ func (c *Call) Hears(want string) {
 	}
 }
 
+// Heard is what the verb of an actor that has died had said, and Hears has not taken.
+func (c *Call) Heard() (words []string) {
+	c.Actor.World.T.Helper()
+	<-c.Actor.gone
+	for {
+		select {
+		case word := <-c.words:
+			words = append(words, word)
+		default:
+			return words
+		}
+	}
+}
+
 // Tell says a word to the verb, which hears it by [Env.Hear].
 func (c *Call) Tell(word string) { c.Actor.send(request{N: c.n, Word: &word}) }
 

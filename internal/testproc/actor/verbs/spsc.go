@@ -12,11 +12,14 @@ import (
 	"example.com/tandem/ring"
 )
 
-// SPSC is the actor's SPSC of a name, of two messages.
+// SPSC is the actor's SPSC of a name, of two messages; of eight, if the name begins with
+// "eight".
 func SPSC(e *actor.Env, name string) *ring.SPSC[int64] {
-	return actor.Handle(e, name, func() (*ring.SPSC[int64], error) {
-		return ring.OpenSPSC[int64](e.Region, name, &ring.SPSCOptions{Capacity: 2})
-	})
+	o := &ring.SPSCOptions{Capacity: 2}
+	if strings.HasPrefix(name, "eight") {
+		o.Capacity = 8
+	}
+	return actor.Handle(e, name, func() (*ring.SPSC[int64], error) { return ring.OpenSPSC[int64](e.Region, name, o) })
 }
 
 // Ringed is actor.Outcome, of what ring's calls may say.
@@ -80,14 +83,10 @@ var (
 	_ = actor.Verb("spsc.len", func(e *actor.Env, args []string) string { return fmt.Sprint(SPSC(e, args[0]).Len()) })
 
 	// Puts numbers from the first to the last, and waits where it must.
-	_ = actor.Verb("spsc.putall", func(e *actor.Env, args []string) string {
-		s, ns := SPSC(e, args[0]), numbers(args[1:])
-		for n := ns[0]; n <= ns[1]; n++ {
-			if err := s.Put(e.Ctx, n); err != nil {
-				return Ringed(err)
-			}
-		}
-		return "ok"
+	_ = actor.Verb("spsc.putall", func(e *actor.Env, args []string) string { return putAll(e, args, func(int64) {}) })
+	// So it does, and says each number whose Put has returned.
+	_ = actor.Verb("spsc.putsaying", func(e *actor.Env, args []string) string {
+		return putAll(e, args, func(n int64) { e.Say(fmt.Sprint(n)) })
 	})
 	// Gets numbers to the end, which are to be those from the first to the last.
 	_ = actor.Verb("spsc.getall", func(e *actor.Env, args []string) string {
@@ -105,5 +104,16 @@ var (
 		}
 	})
 )
+
+func putAll(e *actor.Env, args []string, put func(n int64)) string {
+	s, ns := SPSC(e, args[0]), numbers(args[1:])
+	for n := ns[0]; n <= ns[1]; n++ {
+		if err := s.Put(e.Ctx, n); err != nil {
+			return Ringed(err)
+		}
+		put(n)
+	}
+	return "ok"
+}
 
 func init() { travels("spsc", SPSC) }

@@ -106,7 +106,10 @@ import (
 // Tried, and wrong: no L3; no drain; S1 as a store; to read the old value after S5; a
 // recovery that does not look at the cells, or frees what a drain names whatever its
 // sequence; sequences of each process's own, of which two are the same one day, and one
-// comes again in minutes; a sequence that begins anew when a copy is freed.
+// comes again in minutes; a sequence that begins anew when a copy is freed. A design whose
+// word has not the tag's sequence has two more ways to be wrong: it takes the tag from the
+// copy, before L2 and before S4, and must look at the cell again, or has the tag of one who
+// is preparing. Here w says it, so that L3 is the only look, and S4 needs none.
 type Wide struct {
 	env Env
 	a   mem.Area

@@ -107,7 +107,7 @@ func TestBroadcastStoppedSubscriber(t *testing.T) {
 	c.Expect("796 0")
 }
 
-// A handle on a broadcast is a child's argument, with its codec.
+// A handle on a broadcast travels as bytes, with its codec; here they stay in the process.
 func TestBroadcastTravels(t *testing.T) {
 	r := region(t)
 	b := testproc.Get(ring.OpenBroadcast[string](r, "b", &ring.BroadcastOptions{Mode: ring.Lossy, Capacity: 4, Codec: picky{}}))(t)

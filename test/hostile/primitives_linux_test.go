@@ -193,6 +193,7 @@ type each struct {
 	Bar   *tsync.Barrier
 	Once  *tsync.Once
 	Wide  *atomics.Value[[5]int64]
+	Wides *atomics.Array[[5]int64]
 	SPSC  *ring.SPSC[int64]
 	Left  *ring.Conn[string]
 	Right *ring.Conn[string]
@@ -213,6 +214,7 @@ func openEach(t testing.TB, r *shm.Region) each {
 		testproc.Get(tsync.OpenBarrier(r, "bar", 2, nil))(t),
 		testproc.Get(tsync.OpenOnce(r, "once"))(t),
 		testproc.Get(atomics.OpenValue(r, "wide", [5]int64{}))(t),
+		testproc.Get(atomics.OpenArray[[5]int64](r, "wides", 3))(t),
 		testproc.Get(ring.OpenSPSC[int64](r, "spsc", nil))(t),
 		testproc.Get(ring.OpenPipe[string](r, "pipe", ring.Left, nil))(t),
 		testproc.Get(ring.OpenPipe[string](r, "pipe", ring.Right, nil))(t),
@@ -241,9 +243,13 @@ func (a each) meet(ctx context.Context) error {
 
 // talk is with the other of the two: 0 with 1.
 func (a each) talk(ctx context.Context, who int) error {
-	a.Wide.Update(func(x [5]int64) [5]int64 { x[0]++; x[4]++; return x })
-	if x := a.Wide.Load(); x[0] != x[4] || x[0] == 0 {
-		return fmt.Errorf("the wide value is %v", x)
+	more := func(x [5]int64) [5]int64 { x[0]++; x[4]++; return x }
+	a.Wide.Update(more)
+	a.Wides.Update(1, more)
+	for _, x := range [][5]int64{a.Wide.Load(), a.Wides.Load(1)} {
+		if x[0] != x[4] || x[0] == 0 {
+			return fmt.Errorf("a wide value is %v", x)
+		}
 	}
 	if who == 0 {
 		return errors.Join(second(a.Left.Recv(ctx)), a.News.Publish(ctx, "news"), a.SPSC.Put(ctx, 1), second(a.Left.Recv(ctx)))
@@ -278,7 +284,7 @@ func both(t *testing.T, ctx context.Context, a, b each) {
 func TestRemovedOfEach(t *testing.T) {
 	r, ctx := shmtest.Region(t), testproc.Watchdog(t)
 	a, b := openEach(t, r), openEach(t, r)
-	for _, name := range []string{"mu", "re", "rw", "own", "of", "sem", "bound", "event", "bar", "once", "wide", "spsc", "pipe", "news"} {
+	for _, name := range []string{"mu", "re", "rw", "own", "of", "sem", "bound", "event", "bar", "once", "wide", "wides", "spsc", "pipe", "news"} {
 		if err := r.Remove(name); err != nil {
 			t.Fatal(err)
 		}
@@ -288,8 +294,8 @@ func TestRemovedOfEach(t *testing.T) {
 	if c.Event.IsSet() {
 		t.Error("a new event is set, as a removed one is")
 	}
-	if x := c.Wide.Load(); x[0] != 0 {
-		t.Errorf("a new value is %v, as a removed one is", x)
+	if x, y := c.Wide.Load(), c.Wides.Load(1); x[0] != 0 || y[0] != 0 {
+		t.Errorf("a new value is %v, and one of a new array %v, as removed ones are", x, y)
 	}
 	if err := a.Mu.Lock(ctx); err != nil {
 		t.Fatal(err)
@@ -358,6 +364,9 @@ func TestArgumentOfEach(t *testing.T) {
 			}
 			if x := a.Wide.Load(); x[0] != 2 || x[4] != 2 {
 				t.Errorf("the wide value is %v, which two have raised", x)
+			}
+			if x, y := a.Wides.Load(1), a.Wides.Load(2); x[0] != 2 || x[4] != 2 || y != [5]int64{} {
+				t.Errorf("of the wide array %v is what two have raised, and %v what nobody has", x, y)
 			}
 		})
 	}

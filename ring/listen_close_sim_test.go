@@ -153,6 +153,9 @@ func simCloseListener(w *sim.World) {
 					}
 					return
 				}
+				if of := *d.streams[conn.end.core.Entry].W64(8); of != l.word {
+					w.Fail("accepted under %#x what was dialled under %#x", l.word, of)
+				}
 				if accepted[conn.end.core.Entry] {
 					w.Fail("accepted twice")
 				}

@@ -103,6 +103,12 @@ var streamMutations = []mutation{
 		promise: "what is said of a peer that is gone is said for good",
 		pkg:     "./internal/engine", run: "TestStreamLast$",
 	},
+	{file: "ring/listen.go", from: " && s.Dialled() == l.word {", to: " {",
+		promise: "A3: what was dialled under the word of an earlier listener refuses itself",
+		pkg:     "./ring", run: "TestAcceptPassesOverWhatIsOld$"},
+	{file: "ring/listen.go", from: "	l.mu.Lock() // K2\n	defer l.mu.Unlock()\n	l.eng", to: "	l.eng",
+		promise: "K2: the word changes when nobody here takes from the backlog any more",
+		pkg:     "./ring", run: "TestListenerClosesAfterItsAccepts$"},
 }
 
 const simListener = "TestSimListener$/"

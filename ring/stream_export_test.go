@@ -146,9 +146,16 @@ func (p *StreamPair) join(t testing.TB, d, a *object.Core) (dialer, acceptor *St
 		t.Fatal(ok, err)
 	}
 	left, right := net.Addr(streamTestAddr("dialer")), net.Addr(streamTestAddr("acceptor"))
-	dialer = newStreamConn(d, de, left, right, func() { p.Gone[0].Add(1); d.Close() })
-	acceptor = newStreamConn(a, ae, right, left, func() { p.Gone[1].Add(1); a.Close() })
-	return dialer, acceptor
+	gone := func(i int, own uint64, c *object.Core) func() {
+		return func() {
+			if x := *p.Area.W64(own); x&(1<<13) == 0 && !c.Closed.Load() { // not in the zeroes
+				t.Errorf("an end is gone, and its word is %#x", x)
+			}
+			p.Gone[i].Add(1)
+			c.Close()
+		}
+	}
+	return newStreamConn(d, de, left, right, gone(0, 128, d)), newStreamConn(a, ae, right, left, gone(1, 136, a))
 }
 
 // NewStreamEnd makes one end of the stream of a name, whose other end another process has

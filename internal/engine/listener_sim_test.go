@@ -33,8 +33,8 @@ type simListener struct {
 	ends     []func()
 }
 
-func newSimListener(w *sim.World) *simListener {
-	c := ListenerConfig{Backlog: 1 + w.Rand.IntN(2), Rows: 12}
+func newSimListener(w *sim.World, backlog int) *simListener {
+	c := ListenerConfig{Backlog: backlog, Rows: 12}
 	o := &simListener{w: w, a: mem.Heap(c.Size()), answered: map[*sim.Thread]*simDial{}, taking: map[*sim.Thread]uint64{}}
 	c.Init(o.a)
 	w.OnDeath(func(t *sim.Thread, dead Self) {
@@ -159,40 +159,7 @@ func (o *simListener) dialer(p *sim.Process, calls int) {
 				break
 			}
 			t.Context(o.w.Rand.IntN(3) == 0)
-			word, err := l.Listening()
-			if err != nil {
-				continue
-			}
-			c := StreamConfig{Buffer: 64}
-			d := &simDial{a: mem.Heap(c.Size()), by: p.Self, word: word, open: map[Self]bool{p.Self: true}}
-			c.Init(d.a, p.Self, word)
-			entry := uint32(len(o.dials))
-			o.dials = append(o.dials, d)
-			s, err := AttachStream(d.a, p.Env(), true)
-			if err != nil {
-				o.w.Fail("attach: %v", err)
-			}
-			o.answered[t] = d
-			err = l.Queue(t, word, Dialled{Entry: entry, Gen: 1})
-			if d.queued = err == nil; err == nil {
-				err = l.AwaitAnswer(t, s, word)
-			}
-			delete(o.answered, t)
-			if err != nil && err != ErrNobody && err != sim.ErrCanceled {
-				o.w.Fail("Dial: %v", err)
-			}
-			if yes, _ := s.Answered(); !yes {
-				if won, err := s.Refuse(); err != nil {
-					o.w.Fail("Refuse: %v", err)
-				} else if won {
-					d.refused = true
-					continue
-				}
-			}
-			if _, d.connects = s.Answered(); !d.connects {
-				o.w.Fail("neither yes nor no")
-			}
-			s.End(EndAll)
+			o.dial(t, l)
 		}
 		over = true
 	})
@@ -204,10 +171,49 @@ func (o *simListener) dialer(p *sim.Process, calls int) {
 	})
 }
 
+// dial is one Dial.
+func (o *simListener) dial(t *sim.Thread, l *Listener) {
+	p := t.Process()
+	word, err := l.Listening()
+	if err != nil {
+		return
+	}
+	c := StreamConfig{Buffer: 64}
+	d := &simDial{a: mem.Heap(c.Size()), by: p.Self, word: word, open: map[Self]bool{p.Self: true}}
+	c.Init(d.a, p.Self, word)
+	entry := uint32(len(o.dials))
+	o.dials = append(o.dials, d)
+	s, err := AttachStream(d.a, p.Env(), true)
+	if err != nil {
+		o.w.Fail("attach: %v", err)
+	}
+	o.answered[t] = d
+	err = l.Queue(t, word, Dialled{Entry: entry, Gen: 1})
+	if d.queued = err == nil; err == nil {
+		err = l.AwaitAnswer(t, s, word)
+	}
+	delete(o.answered, t)
+	if err != nil && err != ErrNobody && err != sim.ErrCanceled {
+		o.w.Fail("Dial: %v", err)
+	}
+	if yes, _ := s.Answered(); !yes {
+		if won, err := s.Refuse(); err != nil {
+			o.w.Fail("Refuse: %v", err)
+		} else if won {
+			d.refused = true
+			return
+		}
+	}
+	if _, d.connects = s.Answered(); !d.connects {
+		o.w.Fail("neither yes nor no")
+	}
+	s.End(EndAll)
+}
+
 func (o *simListener) listener(p *sim.Process, calls int) {
 	l := o.attach(p)
 	var word uint64
-	over, shut, inside := false, false, false
+	over, shut, inside := false, false, uint32(0)
 	me := p.Go("listener", func(t *sim.Thread) {
 		for range o.w.Rand.IntN(100) {
 			t.Step()
@@ -233,37 +239,8 @@ func (o *simListener) listener(p *sim.Process, calls int) {
 				break
 			}
 			t.Context(shut || o.w.Rand.IntN(3) == 0)
-			o.taking[t], inside = word, true
-			d, err := l.Next(t)
-			inside = false
-			delete(o.taking, t)
-			if err == sim.ErrCanceled && o.closing {
+			if !o.accept(t, l, word, &inside) {
 				break
-			}
-			if err == sim.ErrCanceled {
-				continue
-			}
-			if err != nil {
-				o.w.Fail("Accept: %v", err)
-			}
-			x := o.dials[d.Entry]
-			x.open[p.Self] = true
-			s, err := AttachStream(x.a, p.Env(), false)
-			if err != nil {
-				o.w.Fail("attach: %v", err)
-			}
-			if s.Dialled() != word {
-				continue
-			}
-			ok, err := s.Accept()
-			if err != nil {
-				o.w.Fail("Accept: %v", err)
-			}
-			if ok {
-				if x.accepted = true; x.refused {
-					o.w.Fail("accepted, and refused")
-				}
-				s.End(EndAll)
 			}
 		}
 		l.Close(word)
@@ -278,7 +255,7 @@ func (o *simListener) listener(p *sim.Process, calls int) {
 				return
 			}
 			shut = true
-			for me.Context(true); inside; t.Spin() { // C0
+			for me.Context(true); inside != 0; t.Spin() { // C0
 				me.Cancel()
 			}
 			l.Close(word)
@@ -296,8 +273,47 @@ func (o *simListener) listener(p *sim.Process, calls int) {
 	})
 }
 
+// accept is one Accept under the word, which takes from the backlog while inside is 1. It reports false where no other is to come.
+func (o *simListener) accept(t *sim.Thread, l *Listener, word uint64, inside *uint32) bool {
+	p := t.Process()
+	o.taking[t], *inside = word, 1
+	d, err := l.Next(t)
+	delete(o.taking, t)
+	*inside = 0
+	o.w.Wake(inside, -1)
+	if err == sim.ErrCanceled && o.closing {
+		return false
+	}
+	if err == sim.ErrCanceled {
+		return true
+	}
+	if err != nil {
+		o.w.Fail("Accept: %v", err)
+	}
+	x := o.dials[d.Entry]
+	x.open[p.Self] = true
+	s, err := AttachStream(x.a, p.Env(), false)
+	if err != nil {
+		o.w.Fail("attach: %v", err)
+	}
+	if s.Dialled() != word {
+		return true
+	}
+	ok, err := s.Accept()
+	if err != nil {
+		o.w.Fail("Accept: %v", err)
+	}
+	if ok {
+		if x.accepted = true; x.refused {
+			o.w.Fail("accepted, and refused")
+		}
+		s.End(EndAll)
+	}
+	return true
+}
+
 func simulateListener(w *sim.World) {
-	o := newSimListener(w)
+	o := newSimListener(w, 1+w.Rand.IntN(2))
 	o.listener(w.Process(0), w.Rand.IntN(6))
 	for i := range 1 + w.Rand.IntN(2) {
 		o.dialer(w.Process(1+i), 1+w.Rand.IntN(3))

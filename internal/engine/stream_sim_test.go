@@ -36,8 +36,8 @@ type simEnd struct {
 	s             *Stream
 	p             *sim.Process
 	side          int
-	reads, writes bool // locked
-	half          bool // it ended its writing alone
+	reads, writes uint32 // 1: locked
+	half          bool   // it ended its writing alone
 	threads       []*sim.Thread
 }
 
@@ -103,6 +103,7 @@ func (o *simStream) stuck() bool {
 		return false
 	}
 	o.closing = true
+	o.w.Settled()
 	some := false
 	for _, e := range o.ends {
 		if e != nil && o.w.Alive(e.p.Self) {
@@ -113,11 +114,18 @@ func (o *simStream) stuck() bool {
 	return some
 }
 
-func (e *simEnd) lock(t *sim.Thread, l *bool) {
-	for *l {
-		t.Spin() // all others go first
+func (e *simEnd) lock(t *sim.Thread, l *uint32) {
+	for *l != 0 {
+		if t.Sleep(l, 1) != nil {
+			t.Spin() // all others go first
+		}
 	}
-	*l = true
+	*l = 1
+}
+
+func (e *simEnd) unlock(l *uint32) {
+	*l = 0
+	e.o.w.Wake(l, -1)
 }
 
 // close is what package ring does, too.
@@ -125,16 +133,18 @@ func (e *simEnd) close(t *sim.Thread, what uint64) {
 	e.half = e.half || what == EndWriting
 	e.s.Stop(what)
 	for _, x := range e.threads { // they are woken, as by package wait
-		x.Context(true)
-		x.Cancel()
+		if e.o.inside[x] != nil {
+			x.Context(true)
+			x.Cancel()
+		}
 	}
 	if what&EndReading != 0 {
 		e.lock(t, &e.reads)
-		defer func() { e.reads = false }()
+		defer e.unlock(&e.reads)
 	}
 	if what&EndWriting != 0 {
 		e.lock(t, &e.writes)
-		defer func() { e.writes = false }()
+		defer e.unlock(&e.writes)
 	}
 	e.s.End(what)
 }
@@ -145,105 +155,118 @@ func (e *simEnd) flags(v StreamView) uint64 { return v.End[1-e.side] }
 func (e *simEnd) writer(t *sim.Thread, calls int) {
 	for range calls {
 		t.Context(e.o.w.Rand.IntN(3) == 0)
-		e.lock(t, &e.writes)
-		n := 1 + e.o.w.Rand.IntN(90)
-		b := make([]byte, n)
-		for i := range b {
-			b[i] = byte(e.o.wrote[e.side] + uint64(i))
-		}
-		e.o.inside[t] = func(v StreamView) string {
-			switch {
-			case v.W[e.side]-v.R[e.side] < simStreamBuffer:
-				return "there is room"
-			case e.flags(v)&(StreamRC|StreamGone) != 0:
-				return "nobody reads"
-			}
-			return ""
-		}
-		k, err := e.s.Write(t, b)
-		delete(e.o.inside, t)
-		v := ViewStream(e.o.a)
-		e.o.wrote[e.side] += uint64(k)
-		if t.Closed() {
-			e.writes = false
+		if !e.write(t, 1+e.o.w.Rand.IntN(90)) {
 			return
-		}
-		if v.W[e.side] != e.o.wrote[e.side] {
-			e.o.w.Fail("%v wrote %d in all, and W is %d", t, e.o.wrote[e.side], v.W[e.side])
-		}
-		if err == nil && k != n {
-			e.o.w.Fail("%v wrote %d of %d", t, k, n)
-		}
-		e.writes = false
-		switch {
-		case err == nil, errors.Is(err, sim.ErrCanceled):
-		case err == ErrUnread:
-			if e.flags(v)&(StreamRC|StreamGone) == 0 {
-				e.o.w.Fail("%v: nobody reads, and the other end is %#x", t, e.flags(v))
-			}
-			return
-		case err == ErrOver:
-			return
-		default:
-			e.o.w.Fail("%v: Write: %v", t, err)
 		}
 	}
 }
 
+// write is one Write. It reports false where no other is to come.
+func (e *simEnd) write(t *sim.Thread, n int) bool {
+	e.lock(t, &e.writes)
+	defer e.unlock(&e.writes)
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(e.o.wrote[e.side] + uint64(i))
+	}
+	e.o.inside[t] = func(v StreamView) string {
+		switch {
+		case v.W[e.side]-v.R[e.side] < simStreamBuffer:
+			return "there is room"
+		case e.flags(v)&(StreamRC|StreamGone) != 0:
+			return "nobody reads"
+		}
+		return ""
+	}
+	k, err := e.s.Write(t, b)
+	delete(e.o.inside, t)
+	v := ViewStream(e.o.a)
+	e.o.wrote[e.side] += uint64(k)
+	if t.Closed() {
+		return false
+	}
+	if v.W[e.side] != e.o.wrote[e.side] {
+		e.o.w.Fail("%v wrote %d in all, and W is %d", t, e.o.wrote[e.side], v.W[e.side])
+	}
+	if err == nil && k != n {
+		e.o.w.Fail("%v wrote %d of %d", t, k, n)
+	}
+	switch {
+	case err == nil, errors.Is(err, sim.ErrCanceled):
+	case err == ErrUnread:
+		if e.flags(v)&(StreamRC|StreamGone) == 0 {
+			e.o.w.Fail("%v: nobody reads, and the other end is %#x", t, e.flags(v))
+		}
+		return false
+	case err == ErrOver:
+		return false
+	default:
+		e.o.w.Fail("%v: Write: %v", t, err)
+	}
+	return true
+}
+
 func (e *simEnd) reader(t *sim.Thread, calls int) {
-	way := 1 - e.side
 	for range calls {
 		t.Context(e.o.w.Rand.IntN(3) == 0)
-		e.lock(t, &e.reads)
-		b := make([]byte, 1+e.o.w.Rand.IntN(90))
-		e.o.inside[t] = func(v StreamView) string {
-			switch {
-			case v.W[way] != v.R[way]:
-				return "bytes are there"
-			case e.flags(v)&(StreamWC|StreamGone) != 0:
-				return "nobody writes"
-			}
-			return ""
-		}
-		n, err := e.s.Read(t, b)
-		delete(e.o.inside, t)
-		if t.Closed() {
-			e.reads = false
+		if !e.read(t, 1+e.o.w.Rand.IntN(90)) {
 			return
-		}
-		v := ViewStream(e.o.a)
-		for i := range n {
-			if b[i] != byte(e.o.read[way]+uint64(i)) {
-				e.o.w.Fail("%v: byte %d of what came after %d is wrong", t, i, e.o.read[way])
-			}
-		}
-		e.o.read[way] += uint64(n)
-		unread := v.W[e.side] - v.R[e.side]
-		e.reads = false
-		switch {
-		case err == nil, errors.Is(err, sim.ErrCanceled):
-		case err == ErrOver:
-			return
-		case err == io.EOF, err == ErrReset:
-			switch {
-			case e.flags(v)&(StreamWC|StreamGone) == 0:
-				e.o.w.Fail("%v: %v, and the other end is %#x", t, err, e.flags(v))
-			case v.W[way] != e.o.read[way]:
-				e.o.w.Fail("%v: %v with %d bytes read of %d", t, err, e.o.read[way], v.W[way])
-			case err == ErrReset && unread == 0:
-				e.o.w.Fail("%v: a reset, and all was read", t)
-			case err == io.EOF && unread != 0 && e.flags(v)&StreamGone != 0 && !e.o.ends[1-e.side].half:
-				e.o.w.Fail("%v: io.EOF, and %d bytes will not be read", t, unread)
-			}
-			e.o.over[way], e.o.finalW[way] = true, v.W[way]
-			if err == ErrReset {
-				e.o.reset[e.side], e.o.finalR[e.side] = true, v.R[e.side]
-			}
-			return
-		default:
-			e.o.w.Fail("%v: Read: %v", t, err)
 		}
 	}
+}
+
+// read is one Read. It reports false where no other is to come.
+func (e *simEnd) read(t *sim.Thread, most int) bool {
+	way := 1 - e.side
+	e.lock(t, &e.reads)
+	defer e.unlock(&e.reads)
+	b := make([]byte, most)
+	e.o.inside[t] = func(v StreamView) string {
+		switch {
+		case v.W[way] != v.R[way]:
+			return "bytes are there"
+		case e.flags(v)&(StreamWC|StreamGone) != 0:
+			return "nobody writes"
+		}
+		return ""
+	}
+	n, err := e.s.Read(t, b)
+	delete(e.o.inside, t)
+	if t.Closed() {
+		return false
+	}
+	v := ViewStream(e.o.a)
+	for i := range n {
+		if b[i] != byte(e.o.read[way]+uint64(i)) {
+			e.o.w.Fail("%v: byte %d of what came after %d is wrong", t, i, e.o.read[way])
+		}
+	}
+	e.o.read[way] += uint64(n)
+	unread := v.W[e.side] - v.R[e.side]
+	switch {
+	case err == nil, errors.Is(err, sim.ErrCanceled):
+	case err == ErrOver:
+		return false
+	case err == io.EOF, err == ErrReset:
+		switch {
+		case e.flags(v)&(StreamWC|StreamGone) == 0:
+			e.o.w.Fail("%v: %v, and the other end is %#x", t, err, e.flags(v))
+		case v.W[way] != e.o.read[way]:
+			e.o.w.Fail("%v: %v with %d bytes read of %d", t, err, e.o.read[way], v.W[way])
+		case err == ErrReset && unread == 0:
+			e.o.w.Fail("%v: a reset, and all was read", t)
+		case err == io.EOF && unread != 0 && e.flags(v)&StreamGone != 0 && !e.o.ends[1-e.side].half:
+			e.o.w.Fail("%v: io.EOF, and %d bytes will not be read", t, unread)
+		}
+		e.o.over[way], e.o.finalW[way] = true, v.W[way]
+		if err == ErrReset {
+			e.o.reset[e.side], e.o.finalR[e.side] = true, v.R[e.side]
+		}
+		return false
+	default:
+		e.o.w.Fail("%v: Read: %v", t, err)
+	}
+	return true
 }
 
 func (e *simEnd) populate() {

@@ -83,11 +83,11 @@ func (h *streamHalf) due() bool {
 }
 
 func (h *streamHalf) why() error {
-	switch h.state.Load() {
-	case streamOpen:
-		return errStreamGone
-	case streamClosed:
+	switch state := h.state.Load(); {
+	case state == streamClosed:
 		return net.ErrClosed
+	case state == streamOpen || h.end.core.Closed.Load(): // a half that ends then is told so, too
+		return errStreamGone
 	}
 	if h.what == engine.EndReading {
 		return io.EOF

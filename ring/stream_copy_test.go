@@ -226,7 +226,7 @@ func TestStreamCopyEndsWithItsSource(t *testing.T) {
 			for p.Unread(true) < len(data) {
 				time.Sleep(100 * time.Microsecond)
 			}
-			awaitSocket(t) // once more: it has waited for these bytes, too
+			awaitCopy(t, ".copyIn(", "[IO wait") // once more: it has waited for these bytes, too
 			then(d, a)
 			testproc.OK(t, peer.Close())
 			endsWith(t, what, copying, nil)
@@ -234,19 +234,44 @@ func TestStreamCopyEndsWithItsSource(t *testing.T) {
 	}
 }
 
-// awaitSocket waits until a ReadFrom waits for its socket.
-func awaitSocket(t *testing.T) {
+// awaitCopy waits until somebody waits in that function, and as that says.
+func awaitCopy(t *testing.T, in, how string) {
 	t.Helper()
 	buf := make([]byte, 1<<20)
 	for end := time.Now().Add(testproc.Patience); ; time.Sleep(100 * time.Microsecond) {
 		for _, g := range strings.Split(string(buf[:runtime.Stack(buf, true)]), "\n\n") {
-			if strings.Contains(g, "[IO wait") && strings.Contains(g, ".copyIn(") {
+			if strings.Contains(g, in) && strings.Contains(g, how) {
 				return
 			}
 		}
 		if time.Now().After(end) {
-			t.Fatal("it does not wait for the socket")
+			t.Fatalf("nobody waits in %s", in)
 		}
+	}
+}
+
+// To a socket and to another connection a WriteTo copies without a buffer of its own.
+func TestStreamWritesDirectly(t *testing.T) {
+	data := someBytes(1 << 20) // more than a socket takes
+	s, peer := sockets(t)
+	to, end, _ := stream(t, 128)
+	for _, tt := range []struct {
+		to      io.Writer
+		done    func() error
+		out     io.Reader
+		in, how string
+	}{
+		{s, s.Close, peer, ".copyOut(", "[IO wait"},
+		{to, to.CloseWrite, end, ".copyOver(", ""},
+	} {
+		from, src, _ := stream(t, 4096)
+		go func() { src.Write(data); src.CloseWrite() }()
+		copying := blocked(func() error { _, err := from.WriteTo(tt.to); return errors.Join(err, tt.done()) })
+		awaitCopy(t, tt.in, tt.how)
+		if got, err := io.ReadAll(tt.out); !bytes.Equal(got, data) || err != nil {
+			t.Errorf("%s: %d bytes came, %v", tt.in, len(got), err)
+		}
+		endsWith(t, tt.in, copying, nil)
 	}
 }
 

@@ -87,6 +87,7 @@ var asker = testproc.Role("asker", func(args []string) {
 			for _, c := range held {
 				testproc.Must(c.Close())
 			}
+			held = nil
 			testproc.Say(slices.Collect(maps.Keys(lost)))
 		},
 	})
@@ -127,14 +128,19 @@ func nothingLeft(t *testing.T, r *shm.Region, n int, used int64) {
 	}
 }
 
+// counts is how many goroutines and threads a child has.
+func counts(t *testing.T, c *testproc.Child) (goroutines, threads int) {
+	t.Helper()
+	c.Say("?")
+	return testproc.Get(strconv.Atoi(c.Line()))(t), len(testproc.Threads(c.PID()))
+}
+
 // leavesNothing returns when a child has no more goroutines and threads than before, or fails.
 func leavesNothing(t *testing.T, c *testproc.Child, goroutines, threads int) {
 	t.Helper()
 	ctx := testproc.Watchdog(t)
 	for {
-		c.Say("?")
-		g := testproc.Get(strconv.Atoi(c.Line()))(t)
-		m := len(testproc.Threads(c.PID()))
+		g, m := counts(t, c)
 		if g <= goroutines && m <= threads+20 { // the runtime starts some of its own
 			return
 		}
@@ -163,10 +169,6 @@ func TestStreamsKilledInTurn(t *testing.T) {
 		return c
 	}
 	e, u := start(mirror), start(asker)
-	count := func(c *testproc.Child) (goroutines, threads int) {
-		c.Say("?")
-		return testproc.Get(strconv.Atoi(c.Line()))(t), len(testproc.Threads(c.PID()))
-	}
 	killed := map[bool]int{}
 	for i := range effort.Or(1000, 100) {
 		u.Say("use")
@@ -192,8 +194,8 @@ func TestStreamsKilledInTurn(t *testing.T) {
 		u.Say("use")
 		u.Expect("used")
 	}
-	eg, et := count(e)
-	ug, ut := count(u)
+	eg, et := counts(t, e)
+	ug, ut := counts(t, u)
 	for range 100 {
 		u.Say("use")
 		u.Expect("used")
@@ -236,6 +238,13 @@ func TestStreamsKilledAtOnce(t *testing.T) {
 	all(mirrors, "", "ready")
 	all(users, "", "ready")
 	all(users, "hold", "held")
+	all(users, "speak", "[]") // for what a process begins only once
+	nothingLeft(t, r, n, used)
+	goroutines, threads := map[*testproc.Child]int{}, map[*testproc.Child]int{}
+	for _, c := range slices.Concat(mirrors, users) {
+		goroutines[c], threads[c] = counts(t, c)
+	}
+	all(users, "hold", "held")
 	if s := testproc.Get(r.Snapshot())(t); len(s.Streams) != 2*each*each {
 		t.Errorf("%d connections", len(s.Streams))
 	}
@@ -253,11 +262,13 @@ func TestStreamsKilledAtOnce(t *testing.T) {
 		if l := u.Line(); l != fmt.Sprint([]int{i}) && l != "[]" { // it was through before
 			t.Errorf("connections with %s ended, and %d died", l, i)
 		}
+		leavesNothing(t, u, goroutines[u], threads[u])
 		u.HangUp()
 		testproc.OK(t, u.Wait())
 	}
 	for j, e := range mirrors {
 		if j != i {
+			leavesNothing(t, e, goroutines[e], threads[e])
 			e.HangUp()
 			testproc.OK(t, e.Wait())
 		}

@@ -179,7 +179,9 @@ var errInUse = fmt.Errorf("%w: %w", engine.ErrListens, syscall.EADDRINUSE)
 // that is negative or larger than 1,048,576, is fs.ErrInvalid; [shm.ErrNoSpace] where the
 // region has no room for the listener, [shm.ErrClosed] when the region is closed. It waits
 // for nobody but who is making or removing an object just now. A process that dies in it
-// listens, and is dead, or does not.
+// listens, and is dead, or does not. Where the name is removed (shm.Region.Remove) nobody
+// dials this listener any more, and the next Listen of the name is another's; who has dialled
+// is accepted yet.
 //
 // The memory of a connection, 2·Buffer bytes and some, is taken by who dials, and is free
 // again when both ends are gone, whoever closed, forgot, or died. Of the last ones the next

@@ -1,10 +1,13 @@
 package hostile_test
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"maps"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -13,6 +16,7 @@ import (
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/effort"
+	"example.com/tandem/internal/stormtest"
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
@@ -64,6 +68,102 @@ func TestNamesReusedInUse(t *testing.T) {
 	}
 	if err := now.Unlock(); err != nil {
 		t.Error(err)
+	}
+}
+
+// A clerk listens, and does as it hears.
+var clerk = testproc.Role("clerk", func(args []string) {
+	r, err := shm.Open(args[0], nil)
+	testproc.Must(err)
+	l, err := ring.Listen(r, "svc", nil)
+	testproc.Must(err)
+	testproc.Say("listens")
+	for {
+		order, ok := testproc.Hear()
+		switch order {
+		case "accept":
+			c, err := l.Accept()
+			testproc.Must(err)
+			go io.Copy(c, c)
+		case "remove":
+			testproc.Must(r.Remove("svc"))
+		case "dial":
+			c, err := ring.Dial(context.Background(), r, "svc")
+			testproc.Must(err)
+			testproc.Must(c.Close())
+		case "close":
+			testproc.Must(l.Close())
+		}
+		if !ok {
+			return
+		}
+		testproc.Say("done")
+	}
+})
+
+// A listener's name is removed while it is in use: who has dialled is accepted yet, and
+// connections go on; the name is the next listener's, and neither hears of the other.
+func TestListenerRemovedInUse(t *testing.T) {
+	for _, by := range []string{"another", "who listens"} {
+		t.Run(by, func(t *testing.T) {
+			r, ctx := shmtest.Region(t), testproc.Watchdog(t)
+			testproc.OK(t, testproc.Get(ring.Listen(r, "svc", nil))(t).Close())
+			used := testproc.Get(r.Snapshot())(t).Memory.Used
+			p := clerk.Start(t, r.Name())
+			p.Expect("listens")
+			does := func(order string) { t.Helper(); p.Say(order); p.Expect("done") }
+			dialled := make(chan net.Conn)
+			dial := func() {
+				c, err := ring.Dial(ctx, r, "svc")
+				if err != nil {
+					t.Error(err)
+				}
+				dialled <- c
+			}
+			speaks := func(c net.Conn) {
+				t.Helper()
+				b := make([]byte, 5)
+				if err := errors.Join(second(c.Write([]byte("hello"))), second(io.ReadFull(c, b))); err != nil || string(b) != "hello" {
+					t.Errorf("%q came back, %v", b, err)
+				}
+			}
+			go dial()
+			does("accept")
+			first := <-dialled
+			go dial()
+			shmtest.AwaitWaiting(t, r, "svc", 1)
+
+			if by == "another" {
+				testproc.OK(t, r.Remove("svc"))
+			} else {
+				does("remove")
+			}
+			if err := r.Remove("svc"); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("Remove once more = %v", err)
+			}
+			if _, err := ring.Dial(ctx, r, "svc"); !errors.Is(err, syscall.ECONNREFUSED) {
+				t.Errorf("Dial of what was removed = %v", err)
+			}
+			next := testproc.Get(ring.Listen(r, "svc", nil))(t)
+			does("accept") // who waited
+			waited := <-dialled
+			p.Say("dial")
+			again := testproc.Get(next.Accept())(t)
+			p.Expect("done")
+			does("close")
+			speaks(first)
+			speaks(waited)
+			for _, c := range []io.Closer{first, waited, again} {
+				testproc.OK(t, c.Close())
+			}
+			if _, err := ring.Listen(r, "svc", nil); !errors.Is(err, syscall.EADDRINUSE) {
+				t.Errorf("Listen beside the next one = %v", err)
+			}
+			testproc.OK(t, next.Close())
+			p.HangUp()
+			testproc.OK(t, p.Wait())
+			stormtest.MemoryBack(t, r, used)
+		})
 	}
 }
 

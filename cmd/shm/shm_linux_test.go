@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -207,5 +209,63 @@ func TestInspectObject(t *testing.T) {
 	}
 	if r := shmTool(t, "inspect", "feed"); strings.ContainsAny(r.out, "\x1b\r\u202e") || !strings.Contains(r.out, "evil?[2J??name") {
 		t.Errorf("%q", r.out)
+	}
+}
+
+// A listener shows who listens, and with which connections; a connection how much of it is
+// not read, and by whom.
+func TestInspectStreams(t *testing.T) {
+	testDir(t)
+	sys.SetName("teller")
+	feed := testproc.Get(shm.Create("feed", &shm.Options{Size: 4 << 20}))(t)
+	defer feed.Close()
+	l := testproc.Get(ring.Listen(feed, "web", &ring.ListenOptions{Buffer: 4096, Backlog: 3}))(t)
+	defer l.Close()
+	accepted := make(chan net.Conn, 1)
+	go func() {
+		c, err := l.Accept()
+		if err != nil {
+			t.Error(err)
+		}
+		accepted <- c
+	}()
+	d := testproc.Get(ring.Dial(t.Context(), feed, "web"))(t)
+	defer d.Close()
+	a := <-accepted
+	defer a.Close()
+	testproc.Get(d.Write([]byte("hello")))(t)
+	me := fmt.Sprintf("#0.1 (%s, pid %d)", sys.Name(), os.Getpid())
+	state := "5 of 8192, written 5 and 0, dialer " + me + ", whose peer has 5 unread, acceptor " + me + ", whose peer has 0 unread"
+	for _, tt := range []struct {
+		args []string
+		want []string
+	}{
+		{[]string{"inspect", "feed"}, []string{"1 objects of 1024, 0 removed and still open, 1 connections, ",
+			"0 of 3, listening " + me + " backlog=3 buffer=4096 ", "connection since bytes state web ", " KiB " + state}},
+		{[]string{"inspect", "feed", "web"}, []string{"kind listener", "fill 0 of 3", "listens " + me, "connection since ", ": " + state}},
+	} {
+		r := shmTool(t, tt.args...)
+		for _, w := range tt.want {
+			if r.status != 0 || !strings.Contains(strings.Join(strings.Fields(r.out), " "), w) {
+				t.Errorf("no %q in\n%s%s", w, r.out, r.err)
+			}
+		}
+	}
+	r := shmTool(t, "inspect", "feed", "--json")
+	var s struct {
+		Directory struct{ Streams int }
+		Streams   []shm.ObjectState
+	}
+	if err := json.Unmarshal([]byte(r.out), &s); err != nil || s.Directory.Streams != 1 || len(s.Streams) != 1 {
+		t.Fatalf("%v: %s", err, r.out)
+	}
+	c := s.Streams[0]
+	if c.Name != "web" || c.Kind != "stream" || c.Len != 5 || c.Cap != 8192 || c.Value != "written 5 and 0" || len(c.Holders) != 2 || c.Holders[0].What != "dialer" || c.Holders[0].N != 5 {
+		t.Errorf("%+v", c)
+	}
+	r = shmTool(t, "inspect", "feed", "web", "--json")
+	var o shm.ObjectState
+	if err := json.Unmarshal([]byte(r.out), &o); err != nil || o.Kind != "listener" || o.Cap != 3 || len(o.Holders) != 1 || o.Holders[0].PID != os.Getpid() {
+		t.Errorf("%v: %s", err, r.out)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 	"testing"
 
 	"example.com/tandem/atomics"
@@ -145,6 +146,13 @@ var openers = []opener{
 		return map[string]error{"Publish": none.Publish(background, ""), "TryPublish": none.TryPublish(""), "Subscribe": first(none.Subscribe()),
 			"Shutdown": none.Shutdown(), "MarshalBinary": first(none.MarshalBinary()), "Next": next}
 	}},
+	{"listener", func(r *shm.Region, name string) (bool, error) {
+		l, err := ring.Listen(r, name, nil)
+		if err == nil {
+			err = l.Close()
+		}
+		return l != nil, err
+	}, nil},
 }
 
 var background = context.Background()
@@ -199,6 +207,31 @@ func TestOpenErrors(t *testing.T) {
 				t.Errorf("open of what is there, as what it is = %v, %v", ok, err)
 			}
 		})
+	}
+}
+
+// So does a Dial; but where nothing is, nobody listens.
+func TestDialErrors(t *testing.T) {
+	r := shmtest.Region(t)
+	refused := func(r *shm.Region, name string, want error) {
+		t.Helper()
+		if c, err := ring.Dial(background, r, name); c != nil || !errors.Is(err, want) {
+			t.Errorf("Dial of %q = %v, %v; want %v", name, c, err, want)
+		}
+	}
+	for _, o := range openers {
+		if ok, err := o.open(r, o.kind); !ok || err != nil {
+			t.Fatalf("open of a %s = %v", o.kind, err)
+		}
+		if o.kind != "listener" {
+			refused(r, o.kind, shm.ErrMismatch)
+		}
+	}
+	for _, r := range []*shm.Region{r, r.Existing()} {
+		refused(r, "", fs.ErrInvalid)
+		refused(r, "a/b", fs.ErrInvalid)
+		refused(r, "typo", syscall.ECONNREFUSED)
+		refused(r, "listener", syscall.ECONNREFUSED)
 	}
 }
 

@@ -1,8 +1,12 @@
 package hostile_test
 
 import (
+	"context"
 	"errors"
+	"fmt"
+	"net"
 	gosync "sync"
+	"syscall"
 	"testing"
 
 	"example.com/tandem/atomics"
@@ -52,6 +56,11 @@ func TestOpenBesideClose(t *testing.T) {
 			}
 			return s.Close()
 		},
+		func(r *shm.Region) error { return hungUp(meet(r, "listener")) },
+		func(r *shm.Region) error {
+			_, err := ring.Dial(context.Background(), r, "nobody")
+			return ignore(err, syscall.ECONNREFUSED)
+		},
 	}
 	rounds := effort.Or(200, 15)
 	for range rounds {
@@ -87,4 +96,21 @@ func TestOpenBesideClose(t *testing.T) {
 		}
 		all.Wait()
 	}
+}
+
+// meet listens, and is dialled from here: a connection, or the error of whoever has another
+// than ErrClosed.
+func meet(r *shm.Region, name string) (net.Conn, error) {
+	l, err := ring.Listen(r, name, &ring.ListenOptions{Buffer: 64, Backlog: 1})
+	if err != nil {
+		return nil, err
+	}
+	defer l.Close()
+	dialled := make(chan error, 1)
+	go func() { dialled <- hungUp(ring.Dial(context.Background(), r, name)) }()
+	c, err := l.Accept()
+	if failed := <-dialled; failed != nil && (err == nil || !errors.Is(failed, shm.ErrClosed)) {
+		err = fmt.Errorf("Dial: %v, Accept: %v", failed, err)
+	}
+	return c, err
 }

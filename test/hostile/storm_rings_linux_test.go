@@ -15,7 +15,7 @@ import (
 )
 
 // stormMost is how many workers there may be in one storm.
-const stormMost = min(stormtest.Producers, stormtest.Tellers, stormtest.Writers, stormtest.Speakers) - 4
+const stormMost = min(stormtest.Producers, stormtest.Tellers, stormtest.Writers, stormtest.Speakers, stormtest.Callers) - 4
 
 // Rings are where nobody is killed: what carries messages in a storm, and the ledgers.
 type rings struct {
@@ -24,11 +24,13 @@ type rings struct {
 	streams *stormtest.Streams
 	letters *stormtest.Letters
 	talks   *stormtest.Talks
+	conns   *stormtest.Conns
 
 	idle    bool // nobody uses them
 	tally   *stormtest.Tally
 	hearing *stormtest.Hearing
 	mail    *stormtest.Mail
+	ledger  *stormtest.Ledger
 	heard   [2]chan heard // by the two audiences
 }
 
@@ -40,11 +42,12 @@ type heard struct {
 
 func openRings(r *shm.Region) (*rings, error) {
 	a := &rings{r: r}
-	var errs [4]error
+	var errs [5]error
 	a.queues, errs[0] = stormtest.Open(r)
 	a.streams, errs[1] = stormtest.OpenStreams(r)
 	a.letters, errs[2] = stormtest.OpenLetters(r)
 	a.talks, errs[3] = stormtest.OpenTalks(r, ring.Reliable, ring.Lossy)
+	a.conns, errs[4] = stormtest.OpenConns(r)
 	return a, errors.Join(errs[:]...)
 }
 
@@ -54,6 +57,7 @@ func (a *rings) begin(t *testing.T, idle bool) {
 		return
 	}
 	a.tally, a.hearing, a.mail = a.queues.Count(t), a.streams.Hear(t), a.letters.Mail(t)
+	a.ledger = a.conns.Ledger(t)
 	for text := range a.heard {
 		seesAll, err := a.talks.Attend(text == 1)
 		if err != nil {
@@ -74,6 +78,7 @@ func (a *rings) begun(t *testing.T, workers int) {
 		a.hearing.Begun(t, workers)
 		a.mail.Begun(t, workers)
 		a.talks.Begun(t, workers)
+		a.ledger.Begun(t, workers)
 	}
 }
 
@@ -88,6 +93,7 @@ func (a *rings) tend(t *testing.T) {
 func (a *rings) stop() {
 	a.queues.Stop()
 	a.talks.Stop()
+	a.conns.Stop()
 }
 
 // end ends those who get, receive and subscribe, when they have all.
@@ -116,6 +122,8 @@ func (a *rings) balance(t *testing.T, workers, kills int) {
 		}
 	}
 	put, putLost := a.hearing.Balance(t, workers, kills)
+	calls, bytes := a.ledger.Balance(t, workers, kills)
+	t.Logf("%d connections with %d bytes, of which both ends have told", calls, bytes)
 	t.Logf("%d tasks, %d delivered again; of %d messages of SPSCs %d, and of %d letters %d, were lost in hands; by broadcasts %v",
 		committed, a.tally.Again, put, putLost, letters, lettersLost, came)
 }
@@ -132,6 +140,8 @@ type hands struct {
 	writer  *stormtest.Writer
 	reader  *stormtest.Reader
 	speaker *stormtest.Speaker
+	caller  *stormtest.Caller
+	desk    *stormtest.Desk
 }
 
 func newHands(me int, kills bool) *hands {
@@ -143,6 +153,8 @@ func newHands(me int, kills bool) *hands {
 		writer:  &stormtest.Writer{Me: me},
 		reader:  &stormtest.Reader{Me: me},
 		speaker: &stormtest.Speaker{Me: me, Text: textual(me), Pause: time.Millisecond},
+		caller:  &stormtest.Caller{Me: me},
+		desk:    &stormtest.Desk{},
 	}
 }
 
@@ -163,6 +175,8 @@ func (h *hands) work(s *storm, wg *sync.WaitGroup) {
 	with(s, wg, stormtest.OpenStreams, func(x *stormtest.Streams) error { return h.hearer.Work(x, stormtest.Lines-1-line) })
 	with(s, wg, stormtest.OpenLetters, h.writer.Work)
 	with(s, wg, stormtest.OpenLetters, h.reader.Work)
+	with(s, wg, stormtest.OpenConns, h.caller.Work)
+	with(s, wg, stormtest.OpenConns, h.desk.Work)
 	talks := func(r *shm.Region) (*stormtest.Talks, error) { return stormtest.OpenTalks(r, 0, 0) }
 	with(s, wg, talks, h.speaker.Work)
 	for text := range 2 {

@@ -80,14 +80,15 @@ const (
 var errAbandoned = errors.New("abandoned")
 
 // start returns when the child is there, and has closed all that only the child
-// needs; after an error, or when ctx has ended, there is none, or soon none.
-func (l *launch) start(ctx context.Context) error {
+// needs; after an error, or when ctx, whose Done over is, has ended, there is none, or soon
+// none.
+func (l *launch) start(ctx context.Context, over <-chan struct{}) error {
 	done := make(chan error, 1)
 	go func() { done <- l.run() }()
 	select {
 	case err := <-done:
 		return err
-	case <-ctx.Done():
+	case <-over:
 		switch {
 		case l.fate.CompareAndSwap(undecided, abandoned):
 			l.close()

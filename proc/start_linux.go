@@ -22,6 +22,7 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
+	over := ctx.Done() // which may panic: here it costs nothing
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -50,7 +51,7 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 		l.close()
 		return nil, err
 	}
-	if err := l.start(ctx); err != nil {
+	if err := l.start(ctx, over); err != nil {
 		return nil, err
 	}
 	if l.in != nil {
@@ -63,8 +64,15 @@ func start(ctx context.Context, fn *function, arg any, o *Options) (*Process, er
 	if grace == 0 {
 		grace = defaultGrace
 	}
-	stop := context.AfterFunc(ctx, func() { p.end(grace) })
-	go p.watch(l, outputDelay, stop)
+	stop, heard := func() bool { return true }, false
+	defer func() {
+		if !heard { // what is the context's has panicked: nobody has the process, and it goes
+			p.Kill()
+		}
+		go p.watch(l, outputDelay, stop)
+	}()
+	stop = context.AfterFunc(ctx, func() { p.end(grace) })
+	heard = true
 	return p, nil
 }
 

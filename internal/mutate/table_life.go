@@ -79,7 +79,8 @@ var lifeMutations = []mutation{
 	{file: "internal/sys/file_linux.go", from: "step = max(step/2&^(page-1), page)", to: "", promise: "signals keep nobody from getting memory", pkg: "./internal/sys", run: "TestInSteps$"},
 
 	// What hangs hangs alone.
-	{file: "proc/launch_linux.go", from: "\tcase <-ctx.Done():\n\t\tswitch", to: "\tcase <-context.Background().Done():\n\t\tswitch", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},
+	{file: "proc/start_linux.go", from: "			p.Kill()\n		}\n		go p.watch(l, outputDelay, stop)\n", to: "			return\n		}\n		go p.watch(l, outputDelay, stop)\n", promise: "a Start whose context panics leaves no child", pkg: "./proc", run: "TestStartContextPanics$", args: []string{"-timeout=150s"}},
+	{file: "proc/launch_linux.go", from: "\tcase <-over:\n\t\tswitch", to: "\tcase <-context.Background().Done():\n\t\tswitch", promise: "the end of its context ends a Start that hangs", pkg: "./proc", run: "TestStartHangs$", args: []string{"-timeout=90s"}},
 	{file: "proc/launch_linux.go", from: "(undecided, abandoned):\n\t\t\tl.close()", to: "(undecided, abandoned):\n\t\t\tgo func() { l.look(); l.close() }()", promise: "a Start that hangs keeps no region alive after its context", pkg: "./proc", run: "TestStartHangsWithoutLuggage$"},
 	{file: "proc/launch_linux.go", from: "\tl.look()\n\terr := l.fork()", to: "\tvar err error\n\tlooked := make(chan bool)\n\tforker() <- func() { l.look(); close(looked) }\n\t<-looked\n\terr = l.fork()", promise: "the thread that forks has no part in what may hang", pkg: "./proc", run: "TestStartHangs$"},
 	{file: "proc/pipes_linux.go", from: "\t\tcase <-late.C:\n", to: "\t\tcase <-late.C:\n\t\t\t<-p.done\n", promise: "a Writer that blocks does not keep a process from being Done", pkg: "./proc", run: "TestWriterBlocks$"},

@@ -140,12 +140,14 @@ func (r *Region) Exits(ctx context.Context) iter.Seq[Participant] {
 	if r.check() != nil || r.a.readOnly {
 		return func(func(Participant) bool) {}
 	}
-	sub := r.a.listen(nil)
+	a, sub := r.a, r.a.listen(nil)
+	held := &struct{ sub *exits }{sub}
+	runtime.AddCleanup(held, a.watch.unsubscribe, sub) // where nobody ever asks
 	return func(yield func(Participant) bool) {
-		r.a.listen(sub) // if it is not the first time
-		defer r.a.watch.unsubscribe(sub)
+		a.listen(held.sub) // if it is not the first time
+		defer a.watch.unsubscribe(held.sub)
 		for {
-			p, ok := sub.next(ctx)
+			p, ok := held.sub.next(ctx)
 			if !ok || !yield(p) {
 				return
 			}

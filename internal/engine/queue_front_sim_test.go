@@ -71,7 +71,7 @@ func TestSimQueueFront(t *testing.T) {
 		{"a claim in the last slot", [n]uint64{slotEmpty, slotEmpty, 1<<3 | slotWriting}, 0, false},
 		{"a claim a lap ahead", [n]uint64{2<<3 | slotWriting, slotEmpty, slotEmpty}, 0, false},
 		{"two claims", [n]uint64{1<<3 | slotFull, 1<<3 | slotWriting, slotEmpty}, 2, false},
-		{"a claim taken back", [n]uint64{slotEmpty, slotEmpty, 1<<turnBits<<3 - 1<<3 | slotEmpty}, 0, false},
+		{"a claim taken back", [n]uint64{slotEmpty, slotEmpty, (1<<turnBits - 1) << 3}, 0, false},
 		{"the end behind the front", [n]uint64{slotEmpty, slotSealed, slotEmpty}, 0, false},
 	} {
 		for lap := uint32(1<<turnBits - 4); lap != 3; lap = nextTurn(lap) {

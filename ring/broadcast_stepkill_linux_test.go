@@ -173,8 +173,8 @@ var saidScenes = []saidScene{
 	{name: "next, empty", subscribed: true, does: takes, do: hears(0), waits: true},
 	{name: "next, lapped", form: "lossy", subscribed: true, then: fullRing + "111", does: takes, do: hears(3)},
 	{name: "next of what is plain", form: "plain", subscribed: true, then: "1", does: takes, do: hears(0)},
-	{name: "next to the end", subscribed: true, then: "1", over: true, does: takes, do: hearsTheEnd},
-	{name: "next to half an end, all asleep", subscribed: true, then: fullRing, half: true, does: takes, do: hearsTheEnd, reader: true, putter: true},
+	{name: "next to the end", subscribed: true, then: "1", over: true, does: takes, do: hearsUpToTheEnd},
+	{name: "next to half an end, all asleep", subscribed: true, then: fullRing, half: true, does: takes, do: hearsUpToTheEnd, reader: true, putter: true},
 	{name: "subscribe", there: fullRing, unread: true, does: takes, do: joins},
 	{name: "subscribe, a publisher asleep", there: fullRing, unread: true, putter: true, does: takes, do: joins},
 	{name: "close, a publisher asleep", subscribed: true, then: fullRing, putter: true, does: takes, do: leaves},
@@ -212,7 +212,7 @@ func hears(misses uint64) func(*said, *heard) error {
 	}
 }
 
-func hearsTheEnd(_ *said, s *heard) error {
+func hearsUpToTheEnd(_ *said, s *heard) error {
 	return times(1, func(int) error {
 		for {
 			if _, err := s.next(background); errors.Is(err, io.EOF) {
@@ -303,7 +303,7 @@ func rehearseSaid(b *said) error {
 	if joined != nil {
 		return errors.Join(err, joined)
 	}
-	return errors.Join(err, s.close(), b.attempt(101, 1), b.shutdown(), hearsTheEnd(b, other))
+	return errors.Join(err, s.close(), b.attempt(101, 1), b.shutdown(), hearsUpToTheEnd(b, other))
 }
 
 func TestBroadcastPublishKilledAnywhere(t *testing.T)    { playSaid(t, true) }

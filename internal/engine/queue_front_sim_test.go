@@ -12,8 +12,10 @@ import (
 // A Front is where the put front of a queue was last, by its slots' words as they lie in
 // memory: no store that is not visible yet changes a k of queue_walk.go.
 type Front struct {
-	q  *Queue
-	at uint64
+	q     *Queue
+	at    uint64
+	words []*uint64
+	seen  []uint64 // what they were
 }
 
 func FrontOf(a mem.Area) *Front {
@@ -21,7 +23,11 @@ func FrontOf(a mem.Area) *Front {
 	if err != nil {
 		panic(err)
 	}
-	f := &Front{q: q}
+	f := &Front{q: q, seen: make([]uint64, q.n)}
+	for i := range q.n {
+		f.words = append(f.words, q.word(i))
+		f.seen[i] = *q.word(i)
+	}
 	f.at, _ = f.find()
 	return f
 }
@@ -47,6 +53,14 @@ func (f *Front) find() (uint64, error) {
 // Look comes after each access. One access raises one k at most; as there is SHAPE
 // before and after, it did so at F: by a claim, or a step over.
 func (f *Front) Look() error {
+	changed := false
+	for i, w := range f.words {
+		changed = changed || *w != f.seen[i]
+		f.seen[i] = *w
+	}
+	if !changed { // as after most
+		return nil
+	}
 	at, err := f.find()
 	if err == nil && at != f.at && at != f.q.next(f.at) {
 		err = fmt.Errorf("the front has gone from %d.%d to %d.%d", lapTurn(f.at), posSlot(f.at), lapTurn(at), posSlot(at))

@@ -135,7 +135,7 @@ func TestCrowd(t *testing.T) {
 	c := newCrowd(t, n)
 	if effort.Bars() {
 		t.Log("all together use of one processor in a second")
-		effort.Median(t, 10*time.Millisecond, 3, func() time.Duration { return c.idle(time.Second) })
+		effort.Median(t, 15*time.Millisecond, 3, func() time.Duration { return c.idle(time.Second) })
 	}
 	c.listen()
 	t.Log("a death is heard by all after")

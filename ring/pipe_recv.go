@@ -139,11 +139,7 @@ func (c *Conn[T]) takeDecoded(m engine.Received) (v T, err error) {
 // decode is for a message by a codec. It is out when it is decoded, and the lock free.
 func (c *Conn[T]) decode(o operation, m engine.Received, dst *T) error {
 	b := takeBuffer()
-	if n := m.Len(); cap(*b) < n {
-		*b = make([]byte, n)
-	} else {
-		*b = (*b)[:n]
-	}
+	fit(b, m.Len())
 	m.Read(*b)
 	err := c.took(o, m.Took())
 	if err != nil {
@@ -156,6 +152,15 @@ func (c *Conn[T]) decode(o operation, m engine.Received, dst *T) error {
 		return c.fail(o, codecError(err))
 	}
 	return nil
+}
+
+// fit makes *b n bytes long, in new memory if it has too little.
+func fit(b *[]byte, n int) {
+	if cap(*b) < n || *b == nil { // what is empty is not nil
+		*b = make([]byte, n)
+		return
+	}
+	*b = (*b)[:n]
 }
 
 // Poll waits until Recv would not: a message is there, or the other end is gone and all

@@ -84,11 +84,7 @@ func (c *Conn[T]) intoCallers(m engine.Received, dst *T) {
 		m.Read(unsafe.Slice((*byte)(unsafe.Pointer(dst)), c.size))
 	case asBytes:
 		b := (*[]byte)(unsafe.Pointer(dst))
-		if n := m.Len(); cap(*b) < n || *b == nil { // what is empty is not nil
-			*b = make([]byte, n)
-		} else {
-			*b = (*b)[:n]
-		}
+		fit(b, m.Len())
 		m.Read(*b)
 	case asText:
 		b := make([]byte, m.Len())

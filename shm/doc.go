@@ -76,9 +76,9 @@
 // processes that have it open by SIGBUS, idle ones too; an anonymous region's
 // cannot be truncated. systemd's RemoveIPC, if it is on, takes away a user's files in
 // /dev/shm when the last session of the user ends: those who have a region open go on, and
-// the next OpenOrCreate makes another of the same name. In another pid namespace, if no running process of the
-// dead one's own is in the region, the death of a process of gigabytes is heard
-// when the kernel has freed them. Where all are killed at once nobody is left
+// the next OpenOrCreate makes another of the same name. In another pid
+// namespace, if no running process of the dead one's own is in the region, the
+// death of a process of gigabytes is heard when the kernel has freed them. Where all are killed at once nobody is left
 // to recover them, or to take an ephemeral region's file away: the next process
 // to come does. A child forked without exec must not touch a region, and keeps
 // the byte of a parent that is killed locked until it execs or ends: if a

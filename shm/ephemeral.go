@@ -73,8 +73,9 @@ import (
 // must be opened, and closed.
 //
 // A copy of an ephemeral region's file, to be looked at, is a region of its own, in which
-// nobody need live: no sweep takes it away, nor does who opens it. The header has the inode
-// of the file that it was written for.
+// nobody need live: no sweep ends it, nor does who comes to it. It ends by L3, with the last
+// process that had it open to write. The header has the inode of the file that it was
+// written for.
 
 // ephemeralMark is the sticky bit, which says nothing of a file to Linux.
 const ephemeralMark = fs.ModeSticky

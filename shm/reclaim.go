@@ -69,7 +69,7 @@ func (a *attachment) collectWanted(lock func() (*dirLock, error), steps uint32) 
 		if vain++; more || changed {
 			vain = 0
 		}
-		if passed += uint64(steps); changed {
+		if passed += uint64(steps); changed || !more {
 			passed = 0
 		}
 		if wanted := l.release(); err != nil || !more && (!wanted || !a.toReclaim()) {

@@ -308,7 +308,7 @@ func isCorpse(path string) bool {
 		return false
 	}
 	defer v.f.Close()
-	if v.h.Flags&region.FlagEphemeral == 0 || v.isCopy() {
+	if v.h.Flags&region.FlagEphemeral == 0 {
 		return false
 	}
 	held, err := sys.Test(v.f, region.LifeByte)

@@ -104,7 +104,10 @@ func (o ListenOptions) differs(core *object.Core) error {
 
 // A listener is what Listen returns. Its Close ends the listening, and so does the
 // collector where nothing reaches it, Region.Close, and death.
-type listener struct{ *listening }
+type listener struct {
+	*listening
+	forget runtime.Cleanup
+}
 
 // A listening is one process's part in a listener object, for as long as it listens.
 //
@@ -226,8 +229,8 @@ func Listen(r *shm.Region, name string, o *ListenOptions) (net.Listener, error) 
 			s.Over = func(a mem.Area) bool { return engine.ListenerWord(a) == over }
 		}
 	}
-	h := &listener{l}
-	runtime.AddCleanup(h, func(l *listening) { l.close() }, l)
+	h := &listener{listening: l}
+	h.forget = runtime.AddCleanup(h, func(l *listening) { l.close() }, l)
 	return h, nil
 }
 
@@ -300,6 +303,7 @@ func (l *listener) Accept() (net.Conn, error) {
 // who has dialled and was not accepted gets syscall.ECONNREFUSED. Connections go on.
 func (l *listener) Close() error {
 	ok := l.close()
+	l.forget.Stop()
 	runtime.KeepAlive(l)
 	if !ok {
 		return l.fail("close", net.ErrClosed)

@@ -41,6 +41,7 @@ import (
 type Conn[T any] struct {
 	end    *engine.PipeEnd
 	core   *object.Core
+	forget runtime.Cleanup // which reaches what all handles have in common
 	closed *atomic.Bool // nil: OpenPipe did not make it
 	at     End
 	most   int
@@ -112,7 +113,7 @@ func newConn[T any](core *object.Core, f form, at End, o PipeOptions) (*Conn[T],
 	if c.end, err = eng.Open(at.side(), core.Closed); err != nil {
 		return nil, err
 	}
-	runtime.AddCleanup(core, connected.end, connected{c.end, core.Whole()})
+	c.forget = runtime.AddCleanup(core, connected.end, connected{c.end, core.Whole()})
 	return c, nil
 }
 
@@ -155,6 +156,7 @@ func (c *Conn[T]) Close() error {
 	}
 	c.core.Close()
 	c.end.Close()
+	c.forget.Stop()
 	c.core.KeepAlive()
 	return nil
 }

@@ -24,6 +24,7 @@ type Subscriber[T any] struct {
 	sub    *engine.Subscription
 	core   *object.Core
 	closed *atomic.Bool // nil: Subscribe did not make it
+	forget runtime.Cleanup
 	lines
 }
 
@@ -38,7 +39,7 @@ type subscribed struct {
 func newSubscriber[T any](sub *engine.Subscription, core *object.Core, l lines) *Subscriber[T] {
 	l.spinner = wait.NewSpinner(l.mode)
 	s := &Subscriber[T]{sub: sub, core: core, closed: core.Closed, lines: l}
-	runtime.AddCleanup(s, subscribed.end, subscribed{sub, core})
+	s.forget = runtime.AddCleanup(s, subscribed.end, subscribed{sub, core})
 	return s
 }
 
@@ -256,6 +257,7 @@ func (s *Subscriber[T]) Close() error {
 		return s.fail(opCloseSubscriber, shm.ErrClosed)
 	}
 	subscribed{s.sub, s.core}.end()
+	s.forget.Stop()
 	runtime.KeepAlive(s)
 	return nil
 }

@@ -50,7 +50,7 @@ type search struct {
 	ended   uint64 // uses of this process by then
 	asked   bool
 	debts   []debt
-	until   time.Time
+	until   time.Time // from the first look on
 }
 
 // A debt is an answer that a process owes.
@@ -67,13 +67,13 @@ func (s *search) more(size uint64) bool {
 		return false
 	case !s.dropped:
 		s.dropped = true
+		s.until = time.Now().Add(askLimit)
 		s.ended = s.a.dropGarbage()
 		return true
 	case s.a.fd == nil: // a region in ordinary memory: nobody has a guard
 		return s.again()
 	case !s.asked:
 		s.asked = true
-		s.until = time.Now().Add(askLimit)
 		if s.debts = s.a.request(); len(s.debts) == 0 {
 			return true // who was to be asked may have let go since the last look
 		}
@@ -82,9 +82,11 @@ func (s *search) more(size uint64) bool {
 }
 
 // again reports whether this process has let go of anything since it looked last: others of
-// its goroutines may have had all of that, and have let go of it by now.
+// its goroutines may have had all of that, and have let go of it by now. So have cleanups that
+// the last look has begun.
 func (s *search) again() bool {
 	was := s.ended
+	awaitCleanups(s.ctx, s.until)
 	s.ended = s.a.dropGarbage()
 	return s.ended != was
 }
@@ -219,7 +221,7 @@ func (a *attachment) tidy() {
 			u.kept.count() // unless it ends now
 		}
 	}
-	a.drop() // B2
+	a.dropAll() // B2
 	mem.Store32(r.P32(region.RecAnswered), asked)
 	a.tell()
 }
@@ -304,6 +306,22 @@ func (a *attachment) drop() {
 	runtime.GC() // from here on weak pointers to garbage are nil
 	a.endUses()
 	a.uses.rested = time.Now().Add(restShare * time.Since(begun))
+}
+
+// dropAll is drop, and once more after the cleanups that the first has begun: some of what is
+// dropped reaches an object until then (a connection that nobody closed).
+func (a *attachment) dropAll() {
+	ran := cleanupsRan()
+	a.drop()
+	if !a.hasRemoved() && !a.hasClosed() {
+		return
+	}
+	a.uses.mu.Unlock() // cleanups take it
+	awaitCleanups(nil, time.Now().Add(askLimit/4))
+	a.uses.mu.Lock()
+	if cleanupsRan() != ran && !a.gate.Closed() {
+		a.drop()
+	}
 }
 
 // hasClosed reports whether this process has only closed handles on a live object in

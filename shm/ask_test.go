@@ -2,6 +2,7 @@ package shm
 
 import (
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"testing"
 	"time"
@@ -40,6 +41,29 @@ func TestAnswer(t *testing.T) {
 	}
 	if debts := r.a.request(); len(debts) != 0 {
 		t.Errorf("asked %v, who has no removed object open", debts)
+	}
+}
+
+// An answer comes after the cleanups that a collection has begun: until then they reach an
+// object, as a connection's does that nobody closed.
+func TestAnswerAfterCleanups(t *testing.T) {
+	was := debug.SetGCPercent(-1)
+	t.Cleanup(func() { debug.SetGCPercent(was) })
+	h := newHeapRegion(t, 1<<20, 2, 8)
+	r, other := h.attach(0), h.attach(1)
+	ran := false
+	c := openOK(t, other, lockOf("a"))
+	runtime.AddCleanup(c, func(whole *object.Core) {
+		other.a.uses.mu.Lock() // as others' cleanups do
+		other.a.uses.mu.Unlock()
+		ran = true
+		whole.KeepAlive()
+	}, c.Whole())
+	testproc.OK(t, r.Remove("a"))
+	debts := r.a.request()
+	other.a.tidy()
+	if !debts[0].paid() || r.a.Opened(0) || !ran {
+		t.Errorf("answered: %v, still open: %v, cleaned up: %v", debts[0].paid(), r.a.Opened(0), ran)
 	}
 }
 

@@ -120,7 +120,7 @@ var broadcastCallMutations = []mutation{
 	},
 	{
 		file:    "ring/subscriber.go",
-		from:    "	runtime.AddCleanup(s, subscribed.end, subscribed{sub, core})\n",
+		from:    "	s.forget = runtime.AddCleanup(s, subscribed.end, subscribed{sub, core})\n",
 		to:      "",
 		promise: "a subscriber that nothing reaches holds up nobody",
 		pkg:     "./ring", run: "TestBroadcastSubscriberCollected$",

@@ -101,7 +101,7 @@ var pipeEndMutations = []mutation{
 		promise: "the flight ends when the child has its argument",
 		pkg:     "./proc", run: "TestPipeInFlight$"},
 	{file: "ring/pipe.go",
-		from:    "	runtime.AddCleanup(core, connected.end, connected{c.end, core.Whole()})\n",
+		from:    "	c.forget = runtime.AddCleanup(core, connected.end, connected{c.end, core.Whole()})\n",
 		to:      "	runtime.KeepAlive(core)\n",
 		promise: "an end is given up when nothing reaches its handle",
 		pkg:     "./ring", run: "TestPipeDropped$"},

@@ -42,7 +42,7 @@ type Conn[T any] struct {
 	end    *engine.PipeEnd
 	core   *object.Core
 	forget runtime.Cleanup // which reaches what all handles have in common
-	closed *atomic.Bool // nil: OpenPipe did not make it
+	closed *atomic.Bool    // nil: OpenPipe did not make it
 	at     End
 	most   int
 	lines

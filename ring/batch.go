@@ -98,7 +98,7 @@ func (q *Queue[T]) ready(ctx context.Context, o operation) error {
 // [shm.ErrClosed] after Close. A process that dies in GetBatch has taken some of the first
 // messages, or none, and has left the others in the queue for the next one.
 func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
-	if q.form != inSlot || q.closed == nil || len(vs) == 0 {
+	if q.gets != inSlot || q.closed == nil || len(vs) == 0 {
 		return q.getEach(ctx, vs)
 	}
 	if err := ctx.Err(); err != nil {

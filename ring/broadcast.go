@@ -11,6 +11,7 @@ import (
 	"example.com/tandem/internal/codec"
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
@@ -50,7 +51,8 @@ type lines struct {
 	codec   Codec
 	spinner *wait.Spinner
 	mode    wait.Mode
-	size    int // bytes of a plain T
+	size    int         // bytes of a plain T
+	mend    *plain.Type // of a plain T with bools; else nil
 }
 
 const opOpenBroadcast = "ring.OpenBroadcast"
@@ -95,7 +97,7 @@ func newBroadcast[T any](core *object.Core, f form, o BroadcastOptions) (*Broadc
 		return nil, shm.ErrCorrupt // its fields say T, its words do not
 	}
 	b := &Broadcast[T]{eng: eng, core: core, closed: core.Closed}
-	b.lines = lines{form: f, codec: o.Codec, spinner: wait.NewSpinner(wait.Mode(o.Wait)), mode: wait.Mode(o.Wait), size: size}
+	b.lines = lines{form: f, codec: o.Codec, spinner: wait.NewSpinner(wait.Mode(o.Wait)), mode: wait.Mode(o.Wait), size: size, mend: mends(f, reflect.TypeFor[T]())}
 	if f == encoded && b.codec == nil {
 		b.codec = cborCodec{codec.EncoderOf(reflect.TypeFor[T](), eng.MaxMessage())}
 	}

@@ -145,6 +145,9 @@ func (q *Queue[T]) leased(o operation, s engine.Slot, d *Delivery[T]) (err error
 	d.attempt = q.eng.Attempt(s)
 	if q.form == inSlot {
 		*(*T)(unsafe.Pointer(&d.small)) = *(*T)(body(q.eng, s))
+		if q.mend != nil {
+			q.mend.Mend(unsafe.Pointer(&d.small))
+		}
 	} else if err = q.leasedBytes(s, d, slot); err != nil && err != shm.ErrClosed && q.eng.Ack(slot) == nil { // or it would be in everybody's way for ever
 		*d = Delivery[T]{}
 		return q.core.Err(o.String(), err) // and nobody else is told
@@ -227,6 +230,9 @@ func (q *Queue[T]) copied(in place) any {
 	v := new(T)
 	if q.form == raw {
 		mem.Copy(unsafe.Pointer(v), in.at, uintptr(in.n))
+		if q.mend != nil {
+			q.mend.Mend(unsafe.Pointer(v))
+		}
 	} else {
 		setBytes(asBytes, unsafe.Pointer(v), mem.Clone(in.at, in.n))
 	}

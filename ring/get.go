@@ -44,7 +44,7 @@ func (q *Queue[T]) Get(ctx context.Context) (v T, err error) {
 	if err != nil {
 		return q.getWait(ctx, err)
 	}
-	if q.form != inSlot {
+	if q.gets != inSlot {
 		return q.getBytes(opGet, s)
 	}
 	v = *(*T)(body(q.eng, s))
@@ -90,7 +90,7 @@ func (q *Queue[T]) GetInto(ctx context.Context, dst *T) error {
 
 // takeInto is take for GetInto.
 func (q *Queue[T]) takeInto(o operation, s engine.Slot, dst *T) error {
-	if q.form != inSlot {
+	if q.gets != inSlot {
 		return q.getBytesInto(o, s, dst)
 	}
 	v := *(*T)(body(q.eng, s))
@@ -168,7 +168,7 @@ func (q *Queue[T]) TryGet() (v T, err error) {
 
 // take ends the getting of a message that was claimed. Get has it written out.
 func (q *Queue[T]) take(o operation, s engine.Slot) (v T, err error) {
-	if q.form != inSlot {
+	if q.gets != inSlot {
 		return q.getBytes(o, s)
 	}
 	v = *(*T)(body(q.eng, s))
@@ -200,7 +200,9 @@ func (q *Queue[T]) All(ctx context.Context) iter.Seq2[T, error] {
 //
 //go:noinline
 func (q *Queue[T]) getBytes(o operation, s engine.Slot) (v T, err error) {
-	switch q.form {
+	switch q.gets {
+	case mended:
+		return q.getMended(o, s)
 	case raw:
 		return q.getRaw(o, s)
 	case asBytes, asText:
@@ -228,6 +230,19 @@ func (q *Queue[T]) getRaw(o operation, s engine.Slot) (v T, err error) {
 	return v, nil
 }
 
+// getMended is take of what lies in the slot, and is made valid.
+//
+//go:noinline
+func (q *Queue[T]) getMended(o operation, s engine.Slot) (v T, err error) {
+	v = *(*T)(body(q.eng, s))
+	if err = q.got(o, s, nil); err != nil {
+		var zero T
+		return zero, err
+	}
+	q.mend.Mend(unsafe.Pointer(&v))
+	return v, nil
+}
+
 //go:noinline
 func (q *Queue[T]) getDecoded(o operation, s engine.Slot) (v T, err error) {
 	if err = q.getBytesInto(o, s, &v); err != nil {
@@ -241,7 +256,11 @@ func (q *Queue[T]) getDecoded(o operation, s engine.Slot) (v T, err error) {
 //
 //go:noinline
 func (q *Queue[T]) getBytesInto(o operation, s engine.Slot, dst *T) error {
-	switch q.form {
+	switch q.gets {
+	case mended:
+		v, err := q.getMended(o, s)
+		*dst = v
+		return err
 	case raw:
 		return q.intoCallers(o, s, func() error { return q.readRaw(s, unsafe.Pointer(dst)) })
 	case asBytes:
@@ -308,7 +327,11 @@ func (q *Queue[T]) readRaw(s engine.Slot, dst unsafe.Pointer) error {
 	if err != nil {
 		return err
 	}
-	return q.eng.Read(s, unsafe.Slice((*byte)(dst), n))
+	err = q.eng.Read(s, unsafe.Slice((*byte)(dst), n))
+	if q.mend != nil {
+		q.mend.Mend(dst)
+	}
+	return err
 }
 
 // readInto copies a message into *b, or into new memory if that is too short.

@@ -87,7 +87,22 @@ const (
 	asBytes             // []byte
 	asText              // string
 	encoded             // by a codec
+
+	mended // inSlot, of which what is got is made valid
 )
+
+// mends is t if its messages are to be made valid once they are copied out, else nil. A peer
+// may leave any byte in a bool's place, of which the compiler takes it that it is 0 or 1.
+func mends(f form, t reflect.Type) *plain.Type {
+	if f != inSlot && f != raw {
+		return nil
+	}
+	d, err := plain.Describe(t)
+	if err != nil || len(d.Bools) == 0 {
+		return nil
+	}
+	return d
+}
 
 // formOf also returns the type's description and the codec's name, as they
 // are kept with the queue.

@@ -106,7 +106,7 @@ func newConn[T any](core *object.Core, f form, at End, o PipeOptions) (*Conn[T],
 		return nil, err
 	}
 	c := &Conn[T]{core: core, closed: core.Closed, at: at, most: eng.MaxMessage()}
-	c.lines = lines{form: f, codec: o.Codec, spinner: wait.NewSpinner(wait.Adaptive), size: int(reflect.TypeFor[T]().Size())}
+	c.lines = lines{form: f, codec: o.Codec, spinner: wait.NewSpinner(wait.Adaptive), size: int(reflect.TypeFor[T]().Size()), mend: mends(f, reflect.TypeFor[T]())}
 	if f == encoded && c.codec == nil {
 		c.codec = cborCodec{codec.EncoderOf(reflect.TypeFor[T](), c.most)}
 	}

@@ -57,6 +57,25 @@ func TestPipeClosedIsGarbage(t *testing.T) {
 	}
 }
 
+// What is made anew may take more than half of the region, of which the one before it has
+// as much.
+func TestMadeAnewInItsPlace(t *testing.T) {
+	r, err := shm.Anonymous(&shm.Options{Size: 4 << 20})
+	testproc.OK(t, err)
+	defer r.Close()
+	for n := range 3 {
+		left, right := bothEnds[[]byte](t, r, "pipe", &ring.PipeOptions{Buffer: 1<<20 + n})
+		testproc.OK(t, left.Close())
+		testproc.OK(t, right.Close())
+	}
+	testproc.OK(t, r.Remove("pipe"))
+	for n := range 3 {
+		l, err := ring.Listen(r, "listener", &ring.ListenOptions{Backlog: 60_000 + n})
+		testproc.OK(t, err)
+		testproc.OK(t, l.Close())
+	}
+}
+
 // What nobody closed is garbage, too, once its cleanup has run, for which Open waits.
 func TestPipeDroppedIsGarbage(t *testing.T) {
 	r, err := shm.Anonymous(&shm.Options{Size: 4 << 20})

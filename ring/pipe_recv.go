@@ -80,6 +80,9 @@ func (c *Conn[T]) take(m engine.Received) (v T, err error) {
 		return v, err
 	}
 	m.Read(unsafe.Slice((*byte)(unsafe.Pointer(&v)), c.size))
+	if c.mend != nil {
+		c.mend.Mend(unsafe.Pointer(&v))
+	}
 	if err := c.took(opRecv, m.Took()); err != nil {
 		var zero T
 		return zero, err

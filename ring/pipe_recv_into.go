@@ -82,6 +82,9 @@ func (c *Conn[T]) intoCallers(m engine.Received, dst *T) {
 	switch c.form {
 	case raw:
 		m.Read(unsafe.Slice((*byte)(unsafe.Pointer(dst)), c.size))
+		if c.mend != nil {
+			c.mend.Mend(unsafe.Pointer(dst))
+		}
 	case asBytes:
 		b := (*[]byte)(unsafe.Pointer(dst))
 		fit(b, m.Len())

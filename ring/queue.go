@@ -10,6 +10,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
@@ -49,6 +50,7 @@ type Queue[T any] struct {
 	core   *object.Core
 	closed *atomic.Bool // nil: OpenQueue did not make the handle
 	form   form
+	gets   form // form, or mended
 	handle
 }
 
@@ -58,6 +60,7 @@ type handle struct {
 	spinner *wait.Spinner
 	leases  *leases
 	size    int                // bytes of a plain T
+	mend    *plain.Type        // of a plain T with bools; else nil
 	made    [answering]answers // for those who poll
 }
 
@@ -110,8 +113,11 @@ func newQueue[T any](core *object.Core, f form, o QueueOptions) (*Queue[T], erro
 	if f == inSlot && !s.eng.Holds(size) || f == raw && s.eng.MaxMessage() != size {
 		return nil, shm.ErrCorrupt // its fields say T, its words do not
 	}
-	q := &Queue[T]{eng: s.eng, core: core, closed: core.Closed, form: f}
-	q.handle = handle{codec: o.Codec, spinner: wait.NewSpinner(wait.Mode(o.Wait)), leases: &s.leases, size: size, made: answersOf(core)}
+	q := &Queue[T]{eng: s.eng, core: core, closed: core.Closed, form: f, gets: f}
+	q.handle = handle{codec: o.Codec, spinner: wait.NewSpinner(wait.Mode(o.Wait)), leases: &s.leases, size: size, mend: mends(f, reflect.TypeFor[T]()), made: answersOf(core)}
+	if f == inSlot && q.mend != nil {
+		q.gets = mended
+	}
 	if f == encoded && q.codec == nil {
 		q.codec = cborCodec{codec.EncoderOf(reflect.TypeFor[T](), s.eng.MaxMessage())}
 	}

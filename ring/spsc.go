@@ -9,6 +9,7 @@ import (
 	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/internal/object"
+	"example.com/tandem/internal/plain"
 	"example.com/tandem/internal/wait"
 	"example.com/tandem/shm"
 )
@@ -40,6 +41,7 @@ type SPSC[T any] struct {
 	core    *object.Core
 	closed  *atomic.Bool // nil: OpenSPSC did not make the handle
 	spinner *wait.Spinner
+	mend    *plain.Type // of a T with bools; else nil
 	made    *[spscAnswering]spscAnswers
 }
 
@@ -81,7 +83,8 @@ func newSPSC[T any](core *object.Core, o SPSCOptions) (*SPSC[T], error) {
 	if !eng.Holds(int(reflect.TypeFor[T]().Size())) {
 		return nil, shm.ErrCorrupt // its fields say T, its words do not
 	}
-	return &SPSC[T]{eng: eng, core: core, closed: core.Closed, spinner: wait.NewSpinner(wait.Mode(o.Wait)), made: spscAnswersOf(core)}, nil
+	return &SPSC[T]{eng: eng, core: core, closed: core.Closed, spinner: wait.NewSpinner(wait.Mode(o.Wait)),
+		mend: mends(raw, reflect.TypeFor[T]()), made: spscAnswersOf(core)}, nil
 }
 
 // sharedSPSC is what this process keeps once for an SPSC: where its sides are. It is

@@ -41,6 +41,9 @@ func (s *SPSC[T]) Get(ctx context.Context) (v T, err error) {
 	if s.closed.Load() {
 		return s.getEnd(v, opSPSCGet)
 	}
+	if s.mend != nil {
+		return s.valid(v), nil
+	}
 	return v, nil
 }
 
@@ -79,6 +82,9 @@ func (s *SPSC[T]) getEnd(v T, o operation) (T, error) {
 		return zero, s.fail(o, shm.ErrClosed)
 	}
 	s.core.KeepAlive()
+	if s.mend != nil {
+		return s.valid(v), nil
+	}
 	return v, nil
 }
 
@@ -151,7 +157,18 @@ func (s *SPSC[T]) take(o operation, p unsafe.Pointer) (v T, err error) {
 	if s.closed.Load() {
 		return s.getEnd(v, o)
 	}
+	if s.mend != nil {
+		return s.valid(v), nil
+	}
 	return v, nil
+}
+
+// valid is v whatever a peer has left in the places of its bools.
+//
+//go:noinline
+func (s *SPSC[T]) valid(v T) T {
+	s.mend.Mend(unsafe.Pointer(&v))
+	return v
 }
 
 // gotInZeroes reports, of what was got while the handle or the region was closed, that it
@@ -201,6 +218,11 @@ func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 	}
 	if s.closed.Load() && s.gotInZeroes() {
 		return s.gotNone(vs, n)
+	}
+	if s.mend != nil {
+		for i := range vs[:n] {
+			s.mend.Mend(unsafe.Pointer(&vs[i]))
+		}
 	}
 	return n, nil
 }

@@ -76,6 +76,9 @@ func (s *Subscriber[T]) Next(ctx context.Context) (v T, missed uint64, err error
 	for looked := false; ; {
 		if s.form == raw {
 			missed, err = s.copyOut(unsafe.Slice((*byte)(unsafe.Pointer(&v)), s.size))
+			if s.mend != nil {
+				s.mend.Mend(unsafe.Pointer(&v))
+			}
 		} else {
 			v, missed, err = s.takeBytes()
 		}

@@ -86,9 +86,17 @@ func (s *search) more(size uint64) bool {
 // the last look has begun.
 func (s *search) again() bool {
 	was := s.ended
-	awaitCleanups(s.ctx, s.until)
+	awaitCleanups(s.ends(), s.until)
 	s.ended = s.a.dropGarbage()
 	return s.ended != was
+}
+
+// ends is the context under which s waits.
+func (s *search) ends() context.Context {
+	if s.ctx == nil {
+		return context.Background()
+	}
+	return s.ctx
 }
 
 // failed is err, for which there is no room, and the context's error if that has ended.
@@ -127,11 +135,7 @@ func (r record) answered(number uint32) bool {
 // will.
 func (s *search) await() bool {
 	a := s.a
-	ends := s.ctx
-	if ends == nil {
-		ends = context.Background()
-	}
-	ctx, cancel := context.WithDeadline(ends, s.until)
+	ctx, cancel := context.WithDeadline(s.ends(), s.until)
 	defer cancel()
 	w := a.list.Waiter(ctx)
 	defer w.Done()
@@ -317,7 +321,7 @@ func (a *attachment) dropAll() {
 		return
 	}
 	a.uses.mu.Unlock() // cleanups take it
-	awaitCleanups(nil, time.Now().Add(askLimit/4))
+	awaitCleanups(context.Background(), time.Now().Add(askLimit/4))
 	a.uses.mu.Lock()
 	if cleanupsRan() != ran && !a.gate.Closed() {
 		a.drop()

@@ -55,8 +55,8 @@ func TestAnswerAfterCleanups(t *testing.T) {
 	c := openOK(t, other, lockOf("a"))
 	runtime.AddCleanup(c, func(whole *object.Core) {
 		other.a.uses.mu.Lock() // as others' cleanups do
-		other.a.uses.mu.Unlock()
 		ran = true
+		other.a.uses.mu.Unlock()
 		whole.KeepAlive()
 	}, c.Whole())
 	testproc.OK(t, r.Remove("a"))

@@ -155,7 +155,8 @@ func planOf(s *object.Spec, participants uint32) (*plan, error) {
 
 // create makes the object, or returns fs.ErrExist if it is there by now, and is not one
 // that has had its day. All that takes long, and all that can fail for want of memory,
-// comes before the directory changes.
+// comes before the directory changes; but where there is no room what has had its day goes
+// first, and who looks for room then finds that as well.
 func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core, error) {
 	l, err := a.lockDirectoryUntil(s.Until)
 	if err != nil {
@@ -170,11 +171,14 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		return nil, fs.ErrExist
 	}
 	e, to, err := a.newEntry(s, hash, p)
-	if err != nil {
+	full := found && errors.Is(err, ErrNoSpace) // perhaps of the old one
+	if err != nil && !full {
 		return nil, err
 	}
 	if !a.uses.tryLock() { // perhaps for as long as a collection takes, for which nobody is to wait for the lock
-		a.giveBack(to.Extent, to.Row)
+		if !full {
+			a.giveBack(to.Extent, to.Row)
+		}
 		return nil, errCollecting
 	}
 	defer a.uses.mu.Unlock()
@@ -184,6 +188,9 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		}
 		a.dropUse(old.I)
 		a.askOpeners(old.I)
+	}
+	if full {
+		return nil, err
 	}
 	if err := a.take(&e, to); err != nil {
 		return nil, err

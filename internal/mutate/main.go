@@ -44,6 +44,7 @@ var areas = []area{
 	{"close", closeMutations},
 	{"shm", shmMutations},
 	{"room", roomMutations},
+	{"bools", boolMutations},
 	{"handles", handleMutations},
 	{"life", lifeMutations},
 	{"guard", guardMutations},

@@ -95,7 +95,7 @@ func OpenPipe[T any](r *shm.Region, name string, end End, o *PipeOptions) (c *Co
 		if !over && !(s.Over == nil && errors.Is(err, shm.ErrMismatch)) {
 			break
 		}
-		s.Over = engine.PipeOver
+		s.Over, s.Past = engine.PipeOver, true
 	}
 	return nil, err
 }

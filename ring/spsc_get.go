@@ -220,11 +220,18 @@ func (s *SPSC[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
 		return s.gotNone(vs, n)
 	}
 	if s.mend != nil {
-		for i := range vs[:n] {
-			s.mend.Mend(unsafe.Pointer(&vs[i]))
-		}
+		s.validAll(vs, n)
 	}
 	return n, nil
+}
+
+// validAll is valid of the first n.
+//
+//go:noinline
+func (s *SPSC[T]) validAll(vs []T, n int) {
+	for i := range vs[:n] {
+		s.mend.Mend(unsafe.Pointer(&vs[i]))
+	}
 }
 
 // gotNone takes back n that were got in zeroes.

@@ -155,8 +155,8 @@ func planOf(s *object.Spec, participants uint32) (*plan, error) {
 
 // create makes the object, or returns fs.ErrExist if it is there by now, and is not one
 // that has had its day. All that takes long, and all that can fail for want of memory,
-// comes before the directory changes; but where there is no room what has had its day goes
-// first, and who looks for room then finds that as well.
+// comes before the directory changes; but what is Past goes first where there is no room, and
+// who looks for some then finds that as well.
 func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core, error) {
 	l, err := a.lockDirectoryUntil(s.Until)
 	if err != nil {
@@ -171,7 +171,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		return nil, fs.ErrExist
 	}
 	e, to, err := a.newEntry(s, hash, p)
-	full := found && errors.Is(err, ErrNoSpace) // perhaps of the old one
+	full := found && s.Past && errors.Is(err, ErrNoSpace) // perhaps of the old one
 	if err != nil && !full {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ var boolMutations = []mutation{
 		promise: "a bool of a long message on lease is one", pkg: "./ring", run: "TestBoolsAreValid$"},
 	{file: "ring/spsc_get.go", from: "	s.mend.Mend(unsafe.Pointer(&v))\n", to: "	_ = s\n",
 		promise: "a bool of an SPSC is one", pkg: "./ring", run: "TestBoolsAreValid$"},
-	{file: "ring/spsc_get.go", from: "			s.mend.Mend(unsafe.Pointer(&vs[i]))\n", to: "			_ = i\n",
+	{file: "ring/spsc_get.go", from: "		s.mend.Mend(unsafe.Pointer(&vs[i]))\n", to: "		_ = i\n",
 		promise: "a bool of an SPSC's batch is one", pkg: "./ring", run: "TestBoolsAreValid$"},
 	{file: "ring/pipe_recv.go", from: "		c.mend.Mend(unsafe.Pointer(&v))\n", to: "",
 		promise: "a bool that Recv returns is one", pkg: "./ring", run: "TestBoolsAreValid$"},

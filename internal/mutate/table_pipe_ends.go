@@ -106,7 +106,7 @@ var pipeEndMutations = []mutation{
 		promise: "an end is given up when nothing reaches its handle",
 		pkg:     "./ring", run: "TestPipeDropped$"},
 	{file: "ring/pipe.go",
-		from:    "		s.Over = engine.PipeOver\n",
+		from:    "		s.Over, s.Past = engine.PipeOver, true\n",
 		to:      "		return nil, err\n",
 		promise: "when both ends are gone the pipe is made anew",
 		pkg:     "./ring", run: "TestPipeEnd$"},

@@ -81,7 +81,7 @@ var roomMutations = []mutation{
 		promise: "a context ends a wait for room", pkg: "./shm", run: "TestUntilForRoom$"},
 	{file: "ring/dial.go", from: "	s.Until = ctx\n", to: "",
 		promise: "Dial waits no longer than its context lasts", pkg: "./ring", run: "TestDialBehindStopped$"},
-	{file: "shm/object.go", from: "	full := found && errors.Is(err, ErrNoSpace) // perhaps of the old one\n", to: "	full := false\n",
+	{file: "shm/object.go", from: "	full := found && s.Past && errors.Is(err, ErrNoSpace) // perhaps of the old one\n", to: "	full := false\n",
 		promise: "what is made anew may take the room of the one before it", pkg: "./ring", run: "TestMadeAnewInItsPlace$"},
 	{file: "shm/ask.go", from: "if first.Before(a.uses.rested) {", to: "if false {",
 		promise: "who rests sets no alarm that is due", pkg: "./shm", run: "TestKeptHandleIsLookedForAgain$"},

@@ -41,6 +41,10 @@ type Spec struct {
 	// is held when Over is called. nil: what is there is taken.
 	Over func(mem.Area) bool
 
+	// Past says that such an object is of no use to anybody any more: where there is no room
+	// beside it, it goes first.
+	Past bool
+
 	// Until ends the waits of an open for other processes, with its error: for one that
 	// changes the directory, and for others' collectors. nil: nothing does.
 	Until context.Context

@@ -98,7 +98,7 @@ func (q *Queue[T]) ready(ctx context.Context, o operation) error {
 // [shm.ErrClosed] after Close. A process that dies in GetBatch has taken some of the first
 // messages, or none, and has left the others in the queue for the next one.
 func (q *Queue[T]) GetBatch(ctx context.Context, vs []T) (int, error) {
-	if q.gets != inSlot || q.closed == nil || len(vs) == 0 {
+	if q.form != inSlot || q.closed == nil || len(vs) == 0 {
 		return q.getEach(ctx, vs)
 	}
 	if err := ctx.Err(); err != nil {
@@ -143,6 +143,9 @@ func (q *Queue[T]) getRuns(vs []T) (n int, err error) {
 			continue
 		}
 		k := q.eng.ReleaseRun(run)
+		if q.mend != nil {
+			q.validAll(vs[n:][:k])
+		}
 		if q.closed.Load() {
 			for i := range k {
 				if q.releasedInZeroes(q.eng.At(run, i)) {
@@ -166,15 +169,26 @@ func (q *Queue[T]) getEach(ctx context.Context, vs []T) (int, error) {
 		return 0, q.ready(ctx, opGetBatch)
 	}
 	for i := range vs {
+		var v T
 		var err error
 		if i == 0 {
-			vs[i], err = q.Get(ctx)
-		} else if vs[i], err = q.TryGet(); err == q.made[opTryGet].now || err == q.made[opTryGet].end {
+			v, err = q.Get(ctx)
+		} else if v, err = q.TryGet(); err == q.made[opTryGet].now || err == q.made[opTryGet].end {
 			return i, nil
 		}
 		if err != nil {
 			return i, opGetBatch.of(err)
 		}
+		vs[i] = v
 	}
 	return len(vs), nil
+}
+
+// validAll makes what was got valid.
+//
+//go:noinline
+func (q *Queue[T]) validAll(vs []T) {
+	for i := range vs {
+		q.mend.Mend(unsafe.Pointer(&vs[i]))
+	}
 }

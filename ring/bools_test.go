@@ -123,3 +123,21 @@ func boolsAreValid[T any](t *testing.T, parts func(T) []flagged) {
 		waits(true)
 	}
 }
+
+// The memory of a loan is a valid T, whatever was left there.
+func TestLoanedBoolsAreValid(t *testing.T) {
+	ctx := testproc.Watchdog(t)
+	queue := open[flaggedWide](t, region(t), "queue", &ring.QueueOptions{Capacity: 1})
+	for n := range 2 {
+		l, err := queue.Loan(ctx, 1)
+		testproc.OK(t, err)
+		v := l.Ptr()
+		for i, f := range v.More {
+			if b := *(*byte)(unsafe.Pointer(&f.OK)); n == 1 && (f.N != 0x0606060606060606 || b > 1) {
+				t.Fatalf("%d: a number is %#x, a bool %d", i, f.N, b)
+			}
+		}
+		*v = bad[flaggedWide]()
+		testproc.OK(t, l.Drop())
+	}
+}

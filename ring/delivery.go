@@ -274,8 +274,9 @@ func (d Delivery[T]) View() []byte {
 }
 
 // Ptr is View for a plain T that is larger than a slot (128 bytes): the message
-// where it is; nil after Ack or Nack. Of any other T it is a pointer to a copy of
-// Value.
+// where it is; nil after Ack or Nack. In a bool's place there a peer may leave any
+// byte, of which the compiler takes it that it is 0 or 1; what Value returns is valid.
+// Of any other T Ptr is a pointer to a copy of Value.
 func (d Delivery[T]) Ptr() *T {
 	if d.q == nil || d.in.r == nil || d.q.form != raw {
 		v := d.Value()

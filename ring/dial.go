@@ -110,8 +110,8 @@ func (of *listens) dial(ctx context.Context, core *object.Core) (*streamConn, er
 	if err != nil {
 		return nil, err
 	}
-	left := new(engine.DialLeft)
-	defer mine.OnLeave(func(in func(mem.Area) mem.Area) { left.Leave(in(mine.Area)) })()
+	left, area := new(engine.DialLeft), mine.Area // not of mine, which is to be collected
+	defer mine.OnLeave(func(in func(mem.Area) mem.Area) { left.Leave(in(area)) })()
 	why := of.await(ctx, core, s, word, engine.Dialled{Entry: mine.Entry, Gen: mine.Ref.Generation})
 	answered, accepted := s.Answered()
 	if !answered {

@@ -119,6 +119,9 @@ func (q *Queue[T]) Loan(ctx context.Context, n int) (Loan[T], error) {
 	if err != nil {
 		return Loan[T]{}, q.fail(opLoan, err)
 	}
+	if q.mend != nil {
+		q.mend.Mend(q.eng.Memory(l)) // what was left there may be of another message's middle
+	}
 	q.core.Pin()
 	lent := Loan[T]{q, l, n, newLending()}
 	lent.own.lend(q.core, q.eng, l)

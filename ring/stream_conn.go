@@ -34,7 +34,10 @@ import (
 //
 // The race detector sees the locks, so that two Writes of one end are ordered for it, or two
 // Reads, as those of package net's are; a Write and the Read of its bytes by engine.Stream.
-type streamConn struct{ end *streamEnd }
+type streamConn struct {
+	end    *streamEnd
+	forget runtime.Cleanup
+}
 
 // A streamEnd is all of a streamConn but the handle.
 type streamEnd struct {
@@ -57,7 +60,7 @@ func newStreamConn(core *object.Core, eng *engine.Stream, local, remote net.Addr
 	e.in.init(e, engine.EndReading)
 	e.out.init(e, engine.EndWriting)
 	c := &streamConn{end: e}
-	runtime.AddCleanup(c, func(e *streamEnd) { e.close() }, e)
+	c.forget = runtime.AddCleanup(c, func(e *streamEnd) { e.close() }, e)
 	return c
 }
 
@@ -100,6 +103,7 @@ func (c *streamConn) Write(p []byte) (n int, err error) {
 // another Close.
 func (c *streamConn) Close() error {
 	ok := c.end.close()
+	c.forget.Stop()
 	runtime.KeepAlive(c)
 	if !ok {
 		return c.end.fail(opStreamClose, net.ErrClosed)

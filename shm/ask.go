@@ -50,7 +50,7 @@ type search struct {
 	ended   uint64 // uses of this process by then
 	asked   bool
 	debts   []debt
-	until   time.Time // from the first look on
+	until   time.Time // of the looks, and the answers
 }
 
 // A debt is an answer that a process owes.
@@ -67,13 +67,14 @@ func (s *search) more(size uint64) bool {
 		return false
 	case !s.dropped:
 		s.dropped = true
-		s.until = time.Now().Add(askLimit)
 		s.ended = s.a.dropGarbage()
+		s.until = time.Now().Add(askLimit)
 		return true
 	case s.a.fd == nil: // a region in ordinary memory: nobody has a guard
 		return s.again()
 	case !s.asked:
 		s.asked = true
+		s.until = time.Now().Add(askLimit)
 		if s.debts = s.a.request(); len(s.debts) == 0 {
 			return true // who was to be asked may have let go since the last look
 		}
@@ -83,10 +84,13 @@ func (s *search) more(size uint64) bool {
 
 // again reports whether this process has let go of anything since it looked last: others of
 // its goroutines may have had all of that, and have let go of it by now. So have cleanups that
-// the last look has begun.
+// the last look has begun. After a time it is false, whatever comes and goes.
 func (s *search) again() bool {
+	if !time.Now().Before(s.until) {
+		return false
+	}
 	was := s.ended
-	awaitCleanups(s.ends(), s.until)
+	s.a.awaitCleanups(s.ends())
 	s.ended = s.a.dropGarbage()
 	return s.ended != was
 }
@@ -296,11 +300,12 @@ func (a *attachment) wake() {
 // drop ends the uses of removed objects whose last handles are garbage that was
 // not collected yet, by collecting it. Nobody may look at a weak pointer
 // meanwhile, since what the collector sees in use it keeps; hence uses.mu, which
-// is held.
-func (a *attachment) drop() {
+// is held. It returns how long that took.
+func (a *attachment) drop() time.Duration {
 	if !a.hasRemoved() && !a.hasClosed() {
-		return
+		return 0
 	}
+	a.uses.begun.Add(1)
 	for i, u := range a.uses.m {
 		if a.isClosed(i, u) && u.seen.isDue() {
 			u.seen.count()
@@ -309,22 +314,25 @@ func (a *attachment) drop() {
 	begun := time.Now()
 	runtime.GC() // from here on weak pointers to garbage are nil
 	a.endUses()
-	a.uses.rested = time.Now().Add(restShare * time.Since(begun))
+	took := time.Since(begun)
+	a.uses.rested = time.Now().Add(restShare * took)
+	return took
 }
 
 // dropAll is drop, and once more after the cleanups that the first has begun: some of what is
 // dropped reaches an object until then (a connection that nobody closed).
 func (a *attachment) dropAll() {
 	ran := cleanupsRan()
-	a.drop()
+	took := a.drop()
 	if !a.hasRemoved() && !a.hasClosed() {
 		return
 	}
 	a.uses.mu.Unlock() // cleanups take it
-	awaitCleanups(context.Background(), time.Now().Add(askLimit/4))
+	all := a.awaitCleanups(context.Background())
 	a.uses.mu.Lock()
-	if cleanupsRan() != ran && !a.gate.Closed() {
-		a.drop()
+	if (!all || cleanupsRan() != ran) && !a.gate.Closed() {
+		took += a.drop()
+		a.uses.rested = time.Now().Add(restShare * took)
 	}
 }
 

@@ -23,8 +23,9 @@ const openTries = 1000
 // It blocks while another process changes the directory, which is for
 // microseconds, or as long as that process is stopped in it. Where it finds no
 // room it has this process and others collect garbage, for removed objects that
-// only garbage has open: for milliseconds, and two seconds at most. A process
-// that dies in it leaves no object, or a whole one. So does one that closes the
+// only garbage has open: for milliseconds, and two seconds at most beside the
+// collections. A process that dies in it leaves no object, or a whole one; and one
+// that was past its use (a pipe of which both ends are gone), or not. So does one that closes the
 // region meanwhile: ErrClosed says that it is not open here.
 func (r *Region) OpenObject(s object.Spec) (*object.Core, error) {
 	core, err := r.openObject(&s)
@@ -84,10 +85,11 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 				}
 			}
 			core, err := a.create(s, hash, p)
-			if errors.Is(err, ErrNoSpace) && room.more(p.size) {
+			last = err
+			if err == errPast || errors.Is(err, ErrNoSpace) && room.more(p.size) {
 				continue
 			}
-			if last = err; err == errCollecting {
+			if err == errCollecting {
 				a.uses.await()
 				continue
 			}
@@ -110,6 +112,9 @@ func (r *Region) openObject(s *object.Spec) (*object.Core, error) {
 
 // inVain is the error of openTries tries, of which the last ended with err.
 func inVain(err error) error {
+	if errors.Is(err, ErrNoSpace) {
+		return err
+	}
 	if err == errCollecting {
 		return fmt.Errorf("in each of %d tries %w in this process: %w", openTries, err, syscall.EBUSY)
 	}
@@ -171,7 +176,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		return nil, fs.ErrExist
 	}
 	e, to, err := a.newEntry(s, hash, p)
-	full := found && s.Past && errors.Is(err, ErrNoSpace) // perhaps of the old one
+	full := found && s.Past && errors.Is(err, ErrNoSpace) && p.size <= a.Geo.HeapSize() // perhaps of the old one
 	if err != nil && !full {
 		return nil, err
 	}
@@ -190,7 +195,7 @@ func (a *attachment) create(s *object.Spec, hash uint64, p *plan) (*object.Core,
 		a.askOpeners(old.I)
 	}
 	if full {
-		return nil, err
+		return nil, errPast
 	}
 	if err := a.take(&e, to); err != nil {
 		return nil, err

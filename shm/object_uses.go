@@ -31,6 +31,7 @@ type uses struct {
 	mu     gosync.Mutex
 	m      map[uint32]*use // by entry
 	ended  uint64          // so many uses have
+	begun  atomic.Uint64   // so many times has garbage been collected for their sake
 	swept  atomic.Uint64   // dirSeq at the last sweep
 	rested time.Time       // before that nothing is collected because others ask for it
 	alarm  *time.Timer     // at which something is to be looked at again; nil: nothing is
@@ -72,6 +73,9 @@ func (l *looked) count() {
 
 // errStale says that a copy of an entry was out of date: look it up again.
 var errStale = errors.New("removed meanwhile")
+
+// errPast says that an object which was of no use any more had the room, perhaps, and has gone.
+var errPast = errors.New("what was there has gone")
 
 // errCollecting says that uses.mu is held, for which a holder of the
 // directory's lock does not wait.
@@ -284,11 +288,15 @@ func (a *attachment) dropUse(i uint32) {
 
 // dropGarbage is for a call that finds no room: a program that makes, drops and
 // removes objects quickly would run out of it before the collector has reason
-// to run. It returns how many uses have ended in this process at all.
+// to run. It returns how many uses have ended in this process at all. Of many calls at once
+// a few do it, and the others find it done.
 func (a *attachment) dropGarbage() (ended uint64) {
+	begun := a.uses.begun.Load()
 	a.uses.mu.Lock()
 	defer a.uses.mu.Unlock()
-	a.drop()
+	if a.uses.begun.Load() == begun { // else one was begun since, and is over
+		a.drop()
+	}
 	return a.uses.ended
 }
 

@@ -6,7 +6,7 @@ var boolMutations = []mutation{
 		promise: "a bool that Get returns is one", pkg: "./ring", run: "TestBoolsAreValid$"},
 	{file: "ring/get.go", from: "	if q.mend != nil {\n", to: "	if q.mend == nil && false {\n",
 		promise: "a bool in a long message is one", pkg: "./ring", run: "TestBoolsAreValid$"},
-	{file: "ring/batch.go", from: "	if q.gets != inSlot || q.closed == nil || len(vs) == 0 {\n		return q.getEach", to: "	if q.form != inSlot || q.closed == nil || len(vs) == 0 {\n		return q.getEach",
+	{file: "ring/batch.go", from: "		q.mend.Mend(unsafe.Pointer(&vs[i]))\n", to: "		_ = i\n",
 		promise: "a bool of a batch is one", pkg: "./ring", run: "TestBoolsAreValid$"},
 	{file: "ring/delivery.go", from: "		if q.mend != nil {\n			q.mend.Mend(unsafe.Pointer(&d.small))\n		}\n", to: "",
 		promise: "a bool on lease is one", pkg: "./ring", run: "TestBoolsAreValid$"},
@@ -22,4 +22,6 @@ var boolMutations = []mutation{
 		promise: "a bool that RecvInto has is one", pkg: "./ring", run: "TestBoolsAreValid$"},
 	{file: "ring/subscriber.go", from: "				s.mend.Mend(unsafe.Pointer(&v))\n", to: "",
 		promise: "a bool that Next returns is one", pkg: "./ring", run: "TestBoolsAreValid$"},
+	{file: "ring/loan.go", from: "		q.mend.Mend(q.eng.Memory(l)) // what was left there may be of another message's middle\n", to: "",
+		promise: "a bool that was left in what is lent is one", pkg: "./ring", run: "TestLoanedBoolsAreValid$"},
 }

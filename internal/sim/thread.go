@@ -60,11 +60,24 @@ func (p *Process) Go(name string, f func(*Thread)) *Thread {
 			}
 		}()
 		t.yield = yield
+		deepen()
 		f(t)
 	})
 	w.threads = append(w.threads, t)
 	return t
 }
+
+// deepen has the stack be as deep at once as most threads' come to be: it would be copied again
+// and again else, and a thread lives for some hundred accesses.
+//
+//go:noinline
+func deepen() {
+	var deep [12 << 10]byte
+	deepest(&deep)
+}
+
+//go:noinline
+func deepest(*[12 << 10]byte) {}
 
 func (t *Thread) String() string {
 	s := fmt.Sprintf("%s[%v]", t.Name, t.p)

@@ -35,7 +35,7 @@ func TestArrivesAsItWas(t *testing.T) {
 	t.Logf("TANDEM_CODEC_SEED=%d", seed)
 	m := maker{rand.New(rand.NewPCG(seed, 9))}
 	accepted := 0
-	for range effort.Or(100_000, 3000) {
+	for range effort.Or(30_000, 3000) {
 		typ := m.typ(4)
 		if _, err := Describe(typ); err != nil {
 			continue

@@ -5,7 +5,6 @@ package sim
 import (
 	"errors"
 	"fmt"
-	"iter"
 	"runtime/debug"
 	"sync/atomic"
 
@@ -23,9 +22,7 @@ type Thread struct {
 
 	w      *World
 	p      *Process
-	resume func() (struct{}, bool)
-	stop   func()
-	yield  func(struct{}) bool
+	c      *carrier // until it has ended
 	over   bool
 	number int
 
@@ -51,7 +48,7 @@ func (p *Process) Go(name string, f func(*Thread)) *Thread {
 	w := p.w
 	w.made++
 	t := &Thread{Name: name, w: w, p: p, number: w.made, prio: w.Rand.IntN(1 << 20)}
-	t.resume, t.stop = iter.Pull(func(yield func(struct{}) bool) {
+	t.c = carry(func() {
 		defer func() {
 			if r := recover(); r != nil {
 				if _, ok := r.(ended); !ok && w.err == nil {
@@ -59,7 +56,6 @@ func (p *Process) Go(name string, f func(*Thread)) *Thread {
 				}
 			}
 		}()
-		t.yield = yield
 		deepen()
 		f(t)
 	})
@@ -107,13 +103,16 @@ func (t *Thread) end() {
 	cur := t.w.cur
 	t.w.cur = t // so that its defers come to no access
 	t.over = true
-	t.stop()
+	if t.c != nil {
+		t.c.stop()
+		t.c = nil
+	}
 	t.w.cur = cur
 }
 
 // giveWay lets the scheduler choose; it does not return if t is killed.
 func (t *Thread) giveWay() {
-	if !t.yield(struct{}{}) {
+	if !t.c.giveWay() {
 		panic(ended{})
 	}
 }

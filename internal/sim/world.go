@@ -261,10 +261,10 @@ func (w *World) resume(t *Thread) {
 	w.next = max(w.next, w.steps+1)
 	w.cur = t
 	t.woken = false
-	_, more := t.resume()
+	more := t.c.resume()
 	w.cur = nil
 	if !more {
-		t.over = true
+		t.over, t.c = true, nil
 		w.drop(t)
 	} else if w.mode == priority && t.parked == nil && !t.spins {
 		t.prio = w.Rand.IntN(1 << 20) // it may fall behind all others

@@ -77,7 +77,7 @@ func TestMembarrierReachesOthers(t *testing.T) {
 	}
 	page, f := sharedPage(t)
 	a := areaOf(page)
-	rounds := uint64(effort.Or(200_000, 2_000))
+	rounds := uint64(effort.Or(60_000, 2_000))
 	mem.Store64(a.W64(pairRounds), 2*rounds)
 	cmd := startRole(t, "publishes without a fence", f)
 	missed := map[bool]int{}

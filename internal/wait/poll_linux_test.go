@@ -362,7 +362,7 @@ func TestPollersStorm(t *testing.T) {
 	l := NewList()
 	page, _ := sharedPage(t)
 	n := 150
-	rounds := effort.Or(30000, 3000)
+	rounds := effort.Or(15_000, 3000)
 	var all sync.WaitGroup
 	var woken atomic.Int64
 	for i := range n {

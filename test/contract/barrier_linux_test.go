@@ -197,9 +197,9 @@ func TestBarrier(t *testing.T) {
 	})
 	t.Run("B11 five stay in step for thousands of rounds", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
-			rounds := effort.Or(5000, 500)
+			rounds := effort.Or(3000, 500)
 			if w.Way == "unrelated" {
-				rounds = effort.Or(30_000, 2000)
+				rounds = effort.Or(15_000, 2000)
 			}
 			inStep(t, w, rounds)
 		})

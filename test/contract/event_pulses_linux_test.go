@@ -45,7 +45,7 @@ func TestEventPulses(t *testing.T) {
 	t.Parallel()
 	t.Run("E5 thousands of pulses, and nobody is lost", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
-			pulses := effort.Or(5000, 1000)
+			pulses := effort.Or(3000, 1000)
 			names := [2]string{"odd", "even"}
 			var evs [2]*sync.Event
 			for i, name := range names {

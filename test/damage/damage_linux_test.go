@@ -110,7 +110,7 @@ func TestUndamaged(t *testing.T) {
 func TestDamage(t *testing.T) {
 	rounds := *nRounds
 	if rounds == 0 {
-		rounds = effort.Or(1000, 300)
+		rounds = effort.Or(600, 300)
 	}
 	dir := tempDir(t)
 	file := filepath.Join(tempDir(t), "image")

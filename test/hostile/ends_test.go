@@ -307,7 +307,7 @@ func TestFleetingObjects(t *testing.T) {
 	dir := filepath.Dir(shmtest.Region(t).Name())
 	r := testproc.Get(shm.Create(filepath.Join(dir, "small"), &shm.Options{Size: 2 << 20, Objects: 8}))(t)
 	defer r.Close()
-	n := effort.Or(2000, 200)
+	n := effort.Or(1000, 200)
 	for i := range n {
 		q, err := ring.OpenQueue[int64](r, fmt.Sprint("reply", i), &ring.QueueOptions{Capacity: 5000})
 		if err != nil {

@@ -330,7 +330,7 @@ func TestStoppedConsumer(t *testing.T) {
 	c := guest.Start(t, r.Name())
 	c.Expect("first 1")
 	c.Freeze()
-	n := effort.Or(20_000, 2000)
+	n := effort.Or(8000, 2000)
 	for i := range n {
 		if err := q.Put(ctx, fmt.Sprint(i)); err != nil {
 			t.Fatal(err)

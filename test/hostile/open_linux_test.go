@@ -62,7 +62,7 @@ func TestOpenBesideClose(t *testing.T) {
 			return ignore(err, syscall.ECONNREFUSED)
 		},
 	}
-	rounds := effort.Or(40, 15)
+	rounds := effort.Or(30, 15)
 	for range rounds {
 		r, err := shm.Anonymous(&shm.Options{Size: 64 << 20})
 		if err != nil {

@@ -52,7 +52,7 @@ type limits struct {
 // A later run is stepped from the beginning to the end: so many of a long operation.
 const (
 	longWalk      = 10_000 // instructions
-	mostLongWalks = 5
+	mostLongWalks = 2
 )
 
 // mostFailed ends a series: what it has to say is said.

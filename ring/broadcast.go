@@ -211,9 +211,8 @@ func (b *Broadcast[T]) sendLater(ctx context.Context, msg []byte) error {
 		}
 	}
 	w := b.core.WaiterWith(ctx, b.spinner)
-	err := b.eng.Publish(w, msg)
-	w.Done()
-	return err
+	defer w.Done()
+	return b.eng.Publish(w, msg)
 }
 
 // Subscribe makes a subscriber, which sees all messages from the next one published on:

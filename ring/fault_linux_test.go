@@ -1,14 +1,17 @@
 package ring_test
 
 import (
+	"context"
 	"runtime/debug"
 	"testing"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
+	"example.com/tandem/shm"
 )
 
 // mapped is a page of memory that may be used as prot says.
@@ -103,6 +106,49 @@ func TestMemoryThatIsNoneOfBytes(t *testing.T) {
 			testproc.OK(t, b.Publish(ctx, make([]byte, n)))
 			if got, missed, err := sub.Next(ctx); len(got) != n || missed != 0 || err != nil {
 				t.Errorf("%d bytes, %d missed, %v", len(got), missed, err)
+			}
+		}
+	}
+}
+
+// So it is where the memory goes while the call waits for room: a place, or blocks.
+func TestMemoryThatGoes(t *testing.T) {
+	ctx := testproc.Watchdog(t)
+	for _, n := range []int{8, 4000} {
+		for _, capacity := range []int{1, 4} { // of the long ones four have no room
+			r, r2 := region(t), region(t)
+			q := open[[]byte](t, r, "q", &ring.QueueOptions{Capacity: capacity, Buffer: 8192, MaxMessage: 4096})
+			b := testproc.Get(ring.OpenBroadcast[[]byte](r2, "b", &ring.BroadcastOptions{Capacity: capacity, Buffer: 8192, MaxMessage: 4096}))(t)
+			sub := testproc.Get(b.Subscribe())(t)
+			goes := func(put func(msg []byte), r *shm.Region, name string, take func()) (faulted bool) {
+				msg := mapped(t, unix.PROT_READ)[:n]
+				over := make(chan bool)
+				go func() { over <- faults(func() { put(msg) }) }()
+				waitedFor(ctx, r, name)
+				testproc.OK(t, unix.Mprotect(msg[:1], unix.PROT_NONE))
+				take()
+				return <-over
+			}
+			for range 5 {
+				for q.TryPut(make([]byte, n)) == nil {
+				}
+				if goes(func(msg []byte) { q.Put(ctx, msg) }, r, "q", func() { testproc.Get(q.Get(ctx))(t) }) != (n > 8 && capacity > 1) {
+					t.Error("a message is to be copied before it waits for a place, and not before it waits for blocks")
+				}
+				for q.Len() > 0 {
+					testproc.Get(q.Get(ctx))(t)
+				}
+				for b.TryPublish(make([]byte, n)) == nil {
+				}
+				if !goes(func(msg []byte) { b.Publish(ctx, msg) }, r2, "b", func() { sub.Next(ctx) }) {
+					t.Error("no fault")
+				}
+				testproc.OK(t, b.TryPublish(make([]byte, n)))
+				for range capacity + 1 {
+					soon, cancel := context.WithTimeout(ctx, time.Millisecond)
+					sub.Next(soon)
+					cancel()
+				}
 			}
 		}
 	}

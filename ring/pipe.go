@@ -63,7 +63,8 @@ const openPipeTries = 16
 //
 // syscall.EPIPE if the end is gone. But when both are, the pipe has had its day, and a new
 // one is made in its place, of whatever T and options; not through Region.Existing, which
-// makes nothing.
+// makes nothing. Where there is no room for it without what the old one has, that is taken,
+// and if shm.ErrNoSpace comes nevertheless, the old one is gone.
 //
 // It blocks, and fails, as every OpenX does (package shm). Another T, direction, buffer or codec than the
 // pipe has is shm.ErrMismatch, naming what differs. A T that no codec is given for and that

@@ -100,9 +100,8 @@ func (c *Conn[T]) send(ctx context.Context, msg []byte) error {
 //go:noinline
 func (c *Conn[T]) sendWait(ctx context.Context, msg []byte) (pos uint64, err error) {
 	w := c.core.WaiterWith(ctx, c.spinner)
-	pos, err = c.end.Send(w, msg)
-	w.Done()
-	return pos, err
+	defer w.Done()
+	return c.end.Send(w, msg)
 }
 
 //go:noinline

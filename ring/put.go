@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"unsafe"
 
+	"example.com/tandem/internal/engine"
 	"example.com/tandem/internal/object"
 	"example.com/tandem/shm"
 )
@@ -126,12 +127,24 @@ func (q *Queue[T]) putBytes(ctx context.Context, o operation, v T) error {
 	}
 	s, err := q.eng.PutSlot(nil, msg)
 	if err == ErrFull && o == opPut {
-		w := q.waiter(ctx)
-		s, err = q.eng.PutSlot(w, msg)
-		w.Done()
+		s, err = q.putBytesWait(ctx, msg)
 	}
 	if err == nil && q.closed.Load() && q.inZeroes(s) {
 		err = shm.ErrClosed
 	}
 	return q.done(o, err)
+}
+
+// putBytesWait waits for room. What goes into a slot is copied before: the caller's memory may
+// be gone by the time that there is one, which is then in hand.
+func (q *Queue[T]) putBytesWait(ctx context.Context, msg []byte) (engine.Slot, error) {
+	if q.eng.InSlot(len(msg)) && q.form != encoded {
+		b := takeBuffer()
+		defer giveBuffer(b)
+		*b = append((*b)[:0], msg...)
+		msg = *b
+	}
+	w := q.waiter(ctx)
+	defer w.Done()
+	return q.eng.PutSlot(w, msg)
 }

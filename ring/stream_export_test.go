@@ -148,7 +148,7 @@ func (p *StreamPair) join(t testing.TB, d, a *object.Core) (dialer, acceptor *St
 	left, right := net.Addr(streamTestAddr("dialer")), net.Addr(streamTestAddr("acceptor"))
 	gone := func(i int, own uint64, c *object.Core) func() {
 		return func() {
-			if x := *p.Area.W64(own); x&(1<<13) == 0 && !c.Closed.Load() { // not in the zeroes
+			if x := mem.Load64(p.Area.W64(own)); x&(1<<13) == 0 && !c.Closed.Load() { // not in the zeroes
 				t.Errorf("an end is gone, and its word is %#x", x)
 			}
 			p.Gone[i].Add(1)

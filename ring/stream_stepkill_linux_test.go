@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -85,6 +86,16 @@ var (
 		keptListener = l
 		return func() error { return l.Close() }, err
 	})
+	victimLeavesInBacklog = streamOp("close the region beside a Dial", func(r *shm.Region) (func() error, error) {
+		go ring.Dial(bg, r, "svc")
+		for {
+			s, err := r.Snapshot()
+			if err != nil || len(s.Streams) == 1 {
+				return r.Close, err
+			}
+			time.Sleep(100 * time.Microsecond)
+		}
+	})
 	victimLeaves = streamOp("close what was dialled", func(r *shm.Region) (func() error, error) {
 		c, err := dialled(r)
 		return func() error { return c.Close() }, err
@@ -140,7 +151,7 @@ func servedAgain(t *testing.T, d stepkill.Death, r *shm.Region, l net.Listener) 
 }
 
 func TestDialKilledAnywhere(t *testing.T) {
-	for name, op := range map[string]stepkill.Op{"dial": victimDials, "close": victimLeaves} {
+	for name, op := range map[string]stepkill.Op{"dial": victimDials, "close": victimLeaves, "leave": victimLeavesInBacklog} {
 		t.Run(name, func(t *testing.T) {
 			stepkill.Every(t, op, func(t *testing.T, s *stepkill.Stage) {
 				l := testproc.Get(stepListen(s.Region, "svc"))(t)
@@ -159,16 +170,17 @@ func TestDialKilledAnywhere(t *testing.T) {
 					servedAgain(t, d, s.Region, l)
 					return
 				}
-				d := s.Die(func() { accept() })
-				over := make(chan bool)
-				go func() { // what it may have left, and the next
+				var turns sync.WaitGroup
+				d := s.Die(func() { turns.Go(func() { accept() }) })
+				turns.Go(func() { // what it may have left, and the next
 					for accept() {
 					}
-					close(over)
-				}()
-				testproc.Get(ring.Dial(stepkill.Watchdog(t), s.Region, "svc"))(t).Close()
+				})
+				for range 2 { // one for each who accepts
+					testproc.Get(ring.Dial(stepkill.Watchdog(t), s.Region, "svc"))(t).Close()
+				}
 				l.Close()
-				<-over
+				turns.Wait()
 				for close(accepted); len(accepted) > 0; {
 					endsCleanly(t, d, <-accepted)
 				}

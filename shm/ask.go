@@ -51,6 +51,7 @@ type search struct {
 	asked   bool
 	debts   []debt
 	until   time.Time // of the looks, and the answers
+	late    bool      // it has looked once more since then
 }
 
 // A debt is an answer that a process owes.
@@ -84,13 +85,16 @@ func (s *search) more(size uint64) bool {
 
 // again reports whether this process has let go of anything since it looked last: others of
 // its goroutines may have had all of that, and have let go of it by now. So have cleanups that
-// the last look has begun. After a time it is false, whatever comes and goes.
+// the last look has begun. After a time there is one look more, whatever comes and goes.
 func (s *search) again() bool {
-	if !time.Now().Before(s.until) {
+	if s.late {
 		return false
 	}
+	s.late = !time.Now().Before(s.until)
+	ctx, cancel := context.WithDeadline(s.ends(), s.until)
+	s.a.awaitCleanups(ctx)
+	cancel()
 	was := s.ended
-	s.a.awaitCleanups(s.ends())
 	s.ended = s.a.dropGarbage()
 	return s.ended != was
 }

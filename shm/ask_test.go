@@ -51,6 +51,8 @@ func TestAnswerAfterCleanups(t *testing.T) {
 	t.Cleanup(func() { debug.SetGCPercent(was) })
 	h := newHeapRegion(t, 1<<20, 2, 8)
 	r, other := h.attach(0), h.attach(1)
+	vain.Store(0)
+	other.a.cleanupLimit = testproc.Patience
 	ran := false
 	c := openOK(t, other, lockOf("a"))
 	runtime.AddCleanup(c, func(whole *object.Core) {
@@ -62,6 +64,8 @@ func TestAnswerAfterCleanups(t *testing.T) {
 	testproc.OK(t, r.Remove("a"))
 	debts := r.a.request()
 	other.a.tidy()
+	other.a.uses.mu.Lock()
+	defer other.a.uses.mu.Unlock()
 	if !debts[0].paid() || r.a.Opened(0) || !ran {
 		t.Errorf("answered: %v, still open: %v, cleaned up: %v", debts[0].paid(), r.a.Opened(0), ran)
 	}

@@ -43,6 +43,8 @@ type attachment struct {
 	changing gosync.Mutex // held around the directory's lock: this process's changes, one by one
 	uses     uses         // which objects this process has open
 
+	cleanupLimit time.Duration // tests have one of their own
+
 	tidying    chore // ask.go
 	reclaiming chore // reclaim.go
 	shelf      shelf // object_shelf.go

@@ -1,6 +1,7 @@
 package shm
 
 import (
+	"cmp"
 	"context"
 	"runtime/metrics"
 	"sync/atomic"
@@ -11,10 +12,15 @@ import (
 // told of is reached until it has run: of a connection that nobody closed, the object. Few of
 // them run at a time, those of the program among them, which may block.
 
-var cleanupLimit = 500 * time.Millisecond // for all that are due; tests have another
+// How long one waits for all that are due; and while those have not run that were waited for
+// in vain.
+const (
+	cleanupLimit = 500 * time.Millisecond
+	cleanupShort = 2 * time.Millisecond
+)
 
-// When they were last waited for in vain: how many had run, and one more; how many had not.
-var stuck, left atomic.Uint64
+// vain is how many were due in all when they were last waited for in vain.
+var vain atomic.Uint64
 
 // cleanupsRan is how many have run in this process.
 func cleanupsRan() uint64 {
@@ -25,23 +31,23 @@ func cleanupsRan() uint64 {
 
 // awaitCleanups waits until those have run that collections have found to be due by now, and
 // reports whether they have. It waits for cleanupLimit at most, until ctx ends or the region is
-// closed; and not at all where they were waited for in vain, and none has run since, or no more
-// are left than then.
+// closed; and hardly while some have not run that were waited for in vain.
 func (a *attachment) awaitCleanups(ctx context.Context) bool {
 	m := [...]metrics.Sample{{Name: "/gc/cleanups/queued:cleanups"}}
 	metrics.Read(m[:])
-	due, until := m[0].Value.Uint64(), time.Now().Add(cleanupLimit)
+	due, begun := m[0].Value.Uint64(), time.Now()
 	for pause := 10 * time.Microsecond; ; pause = min(2*pause, 10*time.Millisecond) {
-		ran := cleanupsRan()
+		ran, limit := cleanupsRan(), cmp.Or(a.cleanupLimit, cleanupLimit)
+		if ran < vain.Load() {
+			limit = cleanupShort
+		}
 		switch {
 		case ran >= due:
-			left.Store(0)
 			return true
-		case stuck.Load() == ran+1 || due-ran <= left.Load() || ctx.Err() != nil || a.gate.Closed():
+		case ctx.Err() != nil || a.gate.Closed():
 			return false
-		case !time.Now().Before(until):
-			stuck.Store(ran + 1)
-			left.Store(due - ran)
+		case time.Since(begun) >= limit:
+			vain.Store(due)
 			return false
 		}
 		time.Sleep(pause)

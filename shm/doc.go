@@ -61,7 +61,7 @@
 // given back after they are removed and nobody has them open, by itself. A call
 // that makes an object and finds no room first has all processes collect
 // garbage that have removed ones open. It waits for their cleanups, too, which
-// takes half a second where one of the program's blocks. [ErrNoSpace] comes when
+// takes half a second where one blocks that is the program's, once. [ErrNoSpace] comes when
 // an object is made, and never later.
 //
 // # What is ordered

@@ -56,6 +56,18 @@ var (
 	victimAborts = onBarrier("abort", nil, (*sync.Barrier).Abort)
 	victimResets = onBarrier("reset", nil, (*sync.Barrier).Reset)
 	peerComes    = onBarrier("peer-waits", nil, untilBroken)
+	victimLeaves = stepkill.Register("barrier/close the region beside a Wait", func(r *shm.Region) (func() error, error) {
+		b, err := sync.OpenBarrier(r, "b", 0, nil)
+		if err != nil {
+			return nil, err
+		}
+		others := b.Waiting()
+		go b.Wait(background)
+		for b.Waiting() == others {
+			time.Sleep(time.Millisecond)
+		}
+		return r.Close, nil
+	})
 )
 
 // atBarrier makes b, and has some sleep there: one here, the others processes
@@ -173,6 +185,20 @@ func TestUpsetBarrierKilledAnywhere(t *testing.T) {
 			x.over(d)
 		})
 	}
+}
+
+// With others asleep, a process that one of the parties is of leaves: they are told, by it or
+// who recovers it.
+func TestLeaveBarrierKilledAnywhere(t *testing.T) {
+	stepkill.Every(t, victimLeaves, func(t *testing.T, s *stepkill.Stage) {
+		x := sleepAt(t, s, 4, 1)
+		d := s.Die(nil)
+		awaitAlone(t, s.Region, 2)
+		if err := x.told(); !errors.Is(err, sync.ErrBroken) {
+			t.Errorf("after a death %v a sleeper is told %v", d, err)
+		}
+		x.over(d)
+	})
 }
 
 // The victim comes first, sleeps, and is woken by the last, by Abort or by Reset.

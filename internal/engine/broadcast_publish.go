@@ -45,6 +45,12 @@ func (b *Broadcast) publish(by Sleeper, msg []byte, sure bool) error {
 	mem.RaceRead(unsafe.Pointer(unsafe.SliceData(msg)), len(msg))
 	var m outgoing // not copied, see claim
 	m.msg, m.tag, m.want = msg, b.newTag(), b.blocks(uint32(len(msg)))
+	defer func() {
+		if m.ready { // or msg is memory that cannot be read, any more, and the fault a panic
+			b.pool.giveBack(m.first, m.tag, m.want)
+			b.stir()
+		}
+	}()
 	err := b.attempt(&m, sure)
 	if err == ErrFull && by != nil {
 		if _, e := b.space.Await(by, func() bool {
@@ -53,10 +59,6 @@ func (b *Broadcast) publish(by Sleeper, msg []byte, sure bool) error {
 		}); e != nil {
 			err = e
 		}
-	}
-	if err != nil && m.ready {
-		b.pool.giveBack(m.first, m.tag, m.want)
-		b.stir()
 	}
 	return err
 }

@@ -239,6 +239,9 @@ func (q *Queue) MaxMessage() int { return int(q.most) }
 // Holds reports that all messages are of n bytes and lie in their slots.
 func (q *Queue) Holds(n int) bool { return q.fixed && int(q.room) == n }
 
+// InSlot reports whether a message of n bytes lies in its slot, and takes no blocks.
+func (q *Queue) InSlot(n int) bool { return n <= int(q.room) }
+
 // Len is how many messages wait to be taken: exact when nobody changes the
 // queue. Leased ones are not among them.
 func (q *Queue) Len() int {

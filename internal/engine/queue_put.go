@@ -69,13 +69,19 @@ func (q *Queue) putBlocks(by Sleeper, msg []byte) (Slot, error) {
 	if err != nil {
 		return Slot{}, err
 	}
+	claimed := false
+	defer func() {
+		if !claimed { // or msg is memory that cannot be read, any more, and the fault a panic
+			q.pool.giveBack(first, tag, want)
+			q.space.Ring(-1)
+		}
+	}()
 	q.pool.write(first, msg)
 	s, err := q.Claim(by)
 	if err != nil {
-		q.pool.giveBack(first, tag, want)
-		q.space.Ring(-1)
 		return s, err
 	}
+	claimed = true
 	*s.len(), *s.tag(), *s.first() = n, tag, first
 	q.Publish(s)
 	return s, nil

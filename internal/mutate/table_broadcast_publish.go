@@ -60,7 +60,7 @@ var broadcastPublishMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",
-		from:    "		b.pool.giveBack(m.first, m.tag, m.want)\n\t\tb.stir()\n",
+		from:    "			b.pool.giveBack(m.first, m.tag, m.want)\n			b.stir()\n",
 		to:      "		b.stir()\n",
 		promise: "what was not published gives its blocks back",
 		pkg:     "./internal/engine", run: "TestSimBroadcast$", tags: "tandem_sim",
@@ -228,7 +228,7 @@ var broadcastPublishMutations = []mutation{
 	},
 	{
 		file:    "internal/engine/broadcast_publish.go",
-		from:    "		b.pool.giveBack(m.first, m.tag, m.want)\n		b.stir()\n",
+		from:    "			b.pool.giveBack(m.first, m.tag, m.want)\n			b.stir()\n",
 		to:      "		b.pool.giveBack(m.first, m.tag, m.want)\n",
 		promise: "and of those that were given back",
 		pkg:     "./internal/engine", run: "TestSimBroadcastLeaves$", tags: "tandem_sim",

@@ -46,8 +46,8 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `		q.pool.giveBack(first, tag, want)
-		q.space.Ring(-1)
+		from: `			q.pool.giveBack(first, tag, want)
+			q.space.Ring(-1)
 `,
 		to: `		q.pool.giveBack(first, tag, want)
 `,
@@ -56,8 +56,8 @@ var queuePutMutations = []mutation{
 	},
 	{
 		file: "internal/engine/queue_put.go",
-		from: `		q.pool.giveBack(first, tag, want)
-		q.space.Ring(-1)
+		from: `			q.pool.giveBack(first, tag, want)
+			q.space.Ring(-1)
 `,
 		to: `		q.space.Ring(-1)
 `,

@@ -227,6 +227,34 @@ var spscCallMutations = []mutation{
 		promise: "a Put that Close comes upon says what it did",
 		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
 	{file: "ring/spsc_put.go",
+		from: `	*(*T)(p) = v
+	if !publishNow(e) {
+		return s.putRest(opSPSCPut)
+	}
+`,
+		to: `	now := publishNow(e)
+	*(*T)(p) = v
+	if !now {
+		return s.putRest(opSPSCPut)
+	}
+`,
+		promise: "a message is there before it is published",
+		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
+	{file: "ring/spsc_get.go",
+		from: `	v = *(*T)(p)
+	if !advanceNow(e) {
+		return s.getRest(v, opSPSCGet)
+	}
+`,
+		to: `	now := advanceNow(e)
+	v = *(*T)(p)
+	if !now {
+		return s.getRest(v, opSPSCGet)
+	}
+`,
+		promise: "and is copied before its place is given back",
+		pkg:     "./ring", run: "TestSimCloseSPSC$/shutdown=false", tags: "tandem_sim"},
+	{file: "ring/spsc_put.go",
 		from: `	if s.closed.Load() {
 		return s.putEnd(opSPSCPut, true)
 	}

@@ -107,7 +107,13 @@ func meet(r *shm.Region, name string) (net.Conn, error) {
 	}
 	defer l.Close()
 	dialled := make(chan error, 1)
-	go func() { dialled <- hungUp(ring.Dial(context.Background(), r, name)) }()
+	go func() {
+		err := hungUp(ring.Dial(context.Background(), r, name))
+		if err != nil && !errors.Is(err, shm.ErrClosed) {
+			l.Close() // nobody comes
+		}
+		dialled <- err
+	}()
 	c, err := l.Accept()
 	if failed := <-dialled; failed != nil && (err == nil || !errors.Is(failed, shm.ErrClosed)) {
 		err = fmt.Errorf("Dial: %v, Accept: %v", failed, err)

@@ -13,6 +13,7 @@ import (
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/sys"
 	"example.com/tandem/internal/testproc"
+	"example.com/tandem/ring"
 	"example.com/tandem/shm"
 	"example.com/tandem/shm/shmtest"
 )
@@ -24,11 +25,13 @@ func spent(t *testing.T) time.Duration {
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
-// A thousand objects in two regions.
+// A thousand objects in two regions, of each kind there is.
 type thousand struct {
 	ws []shm.Waitable
 	of func(i int) (make, take func() error)
 }
+
+const kindsOfThousand = 6
 
 func newThousand(t *testing.T, n int) thousand {
 	near := testproc.Get(shm.Anonymous(&shm.Options{Objects: n}))(t)
@@ -41,7 +44,7 @@ func newThousand(t *testing.T, n int) thousand {
 		if i%2 == 1 {
 			r = far
 		}
-		switch i % 3 {
+		switch i % kindsOfThousand {
 		case 0:
 			e := event(t, r, name)
 			k.ws, makes, takes = append(k.ws, e), append(makes, e.Set), append(takes, e.Clear)
@@ -51,6 +54,17 @@ func newThousand(t *testing.T, n int) thousand {
 		case 2:
 			q := queue(t, r, name)
 			k.ws, makes, takes = append(k.ws, q), append(makes, func() error { return q.TryPut(1) }), append(takes, func() error { _, err := q.TryGet(); return err })
+		case 3:
+			s := spsc(t, r, name)
+			k.ws, makes, takes = append(k.ws, s), append(makes, func() error { return s.TryPut(1) }), append(takes, func() error { _, err := s.TryGet(); return err })
+		case 4:
+			left := testproc.Get(ring.OpenPipe[int64](r, name, ring.Left, &ring.PipeOptions{Buffer: 64}))(t)
+			right := testproc.Get(ring.OpenPipe[int64](r, name, ring.Right, &ring.PipeOptions{Buffer: 64}))(t)
+			k.ws, makes, takes = append(k.ws, left), append(makes, func() error { return right.Send(bg, 1) }), append(takes, func() error { _, err := left.Recv(bg); return err })
+		case 5:
+			b := testproc.Get(ring.OpenBroadcast[int64](r, name, &ring.BroadcastOptions{Capacity: 2}))(t)
+			s := testproc.Get(b.Subscribe())(t)
+			k.ws, makes, takes = append(k.ws, s), append(makes, func() error { return b.Publish(bg, 1) }), append(takes, func() error { _, _, err := s.Next(bg); return err })
 		}
 	}
 	k.of = func(i int) (func() error, func() error) { return makes[i], takes[i] }
@@ -74,7 +88,7 @@ func TestMany(t *testing.T) {
 		}
 		put, take := k.of(i)
 		other, away := k.of((i + 1) % n)
-		if (i+1)%n%3 != 0 { // a pulse of an event would be seen
+		if (i+1)%n%kindsOfThousand != 0 { // a pulse of an event would be seen
 			testproc.OK(t, other())
 			testproc.OK(t, away())
 		}
@@ -104,6 +118,7 @@ func TestThousand(t *testing.T) {
 	const n = 1000
 	k := newThousand(t, n)
 	ctx := testproc.Watchdog(t)
+	p := testproc.Get(sleeper.Start(ctx, 0, nil))(t) // the first one has a goroutine that stays
 	goroutines := runtime.NumGoroutine()
 	var took []time.Duration
 	for round := range effort.Or(20, 9) {
@@ -136,6 +151,17 @@ func TestThousand(t *testing.T) {
 		took = append(took, (<-woken).Sub(begin))
 		testproc.OK(t, take())
 	}
+	withChild := append(slices.Clone(k.ws), p)
+	woken := make(chan ends, 1)
+	go func() {
+		i, err := shm.WaitAny(ctx, withChild...)
+		woken <- ends{i, err}
+	}()
+	time.Sleep(10 * time.Millisecond)
+	testproc.OK(t, p.Kill())
+	want(t, woken, n, nil)
+	is(t, n, withChild...)
+	p.Wait(ctx)
 	slices.Sort(took)
 	t.Logf("woken after %v (median of %d), worst %v", took[len(took)/2], len(took), took[len(took)-1])
 	if effort.Bars() && took[len(took)/2] > time.Millisecond {
@@ -143,7 +169,8 @@ func TestThousand(t *testing.T) {
 	}
 	for end := time.Now().Add(testproc.Patience); runtime.NumGoroutine() > goroutines; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("%d goroutines, there were %d", runtime.NumGoroutine(), goroutines)
+			stacks := make([]byte, 1<<20)
+			t.Fatalf("%d goroutines, there were %d:\n%s", runtime.NumGoroutine(), goroutines, stacks[:runtime.Stack(stacks, true)])
 		}
 	}
 }

@@ -53,7 +53,7 @@ func TestSimBroadcastTagOfAnother(t *testing.T) {
 				}
 				within = false
 			}
-			if n == at+death {
+			if n >= at+death {
 				panic(dead{})
 			}
 		}

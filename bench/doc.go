@@ -29,8 +29,8 @@
 //
 // What needs one process runs on the first processor, what needs two on the
 // first two, one each. A Go process that is pinned like that has GOMAXPROCS 1,
-// and spins for 2 µs at most before it sleeps. "unpinned" is two processes as a
-// user starts them, on all processors, where a wait spins for up to 40 µs. What
+// and its waits look, and let others run, in turn. "unpinned" is two processes as a
+// user starts them, on all processors, where a wait spins for up to 150 µs. What
 // goroutines do with each other (sync.Mutex contended, channels) is in one
 // process on all processors. Where there are more processes than two none is
 // pinned, and a turn takes some 120 ms.

@@ -59,6 +59,11 @@ func TestSimCloseQueue(t *testing.T) {
 			return n - 1
 		}, simCalls[[]byte]{
 			put: func(q *Queue[[]byte], v []byte) error {
+				if len(v)%2 == 0 {
+					if l, err := q.Loan(sim.Context, 100); err == nil {
+						l.Drop()
+					}
+				}
 				l, err := q.Loan(sim.Context, 300)
 				if err != nil {
 					return err
@@ -181,6 +186,7 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int, calls 
 					t.Context(true)
 					var v T
 					var err error
+					leased := false
 					switch w.Rand.IntN(5) {
 					case 4:
 						err = q.GetInto(sim.Context, &v)
@@ -201,7 +207,12 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int, calls 
 						v, err = q.TryGet()
 					default:
 						var d Delivery[T]
-						if d, err = q.Lease(sim.Context); err == nil {
+						if w.Rand.IntN(3) == 0 {
+							d, err = q.TryLease()
+						} else {
+							d, err = q.Lease(sim.Context)
+						}
+						if leased = err == nil; leased {
 							v = calls.value(d)
 							back := w.Rand.IntN(3) == 0
 							if back {
@@ -220,6 +231,9 @@ func simCloseQueue[T any](t *testing.T, to func(int) T, from func(T) int, calls 
 					}
 					if err == nil {
 						got(v)
+						if !leased && w.Rand.IntN(2) == 0 {
+							err = q.TaskDone()
+						}
 					}
 					if over(err) {
 						return

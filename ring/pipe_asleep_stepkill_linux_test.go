@@ -37,6 +37,7 @@ var pipeScenes = []pipeScene{
 	{name: "send, full", full: []ring.End{ring.Left}, do: sendLetter, wake: takeLetter, after: afterSendFull},
 	{name: "send, full, another asleep", full: []ring.End{ring.Left}, do: sendLetter, peers: []stepkill.Op{leftSends}, wake: takeLetters, after: afterSendBeside},
 	{name: "receive, a sender asleep", full: []ring.End{ring.Right}, do: takeOneLetter, peers: []stepkill.Op{rightSends}, after: afterReceive},
+	{name: "receive into, a sender asleep", full: []ring.End{ring.Right}, do: takeLetterInto, peers: []stepkill.Op{rightSends}, after: afterReceive},
 	{name: "receive, empty, another asleep", do: takeOneLetter, peers: []stepkill.Op{leftReceives}, wake: sendLetters, after: afterReceiveBeside},
 	{name: "poll, another asleep", do: pollLetter, peers: []stepkill.Op{leftReceives}, wake: sendLetters, after: afterPoll},
 	{name: "send, nobody there", gone: true, do: sendToNobody, after: afterSendToNobody},
@@ -52,6 +53,11 @@ func sendLetter(c *ring.Conn[string]) error {
 
 func takeOneLetter(c *ring.Conn[string]) error {
 	return times(1, func(int) error { _, err := c.Recv(bg); return err })
+}
+
+func takeLetterInto(c *ring.Conn[string]) error {
+	var v string
+	return times(1, func(int) error { return c.RecvInto(bg, &v) })
 }
 
 func sendToNobody(c *ring.Conn[string]) error {
@@ -130,7 +136,7 @@ func registerBeside() bool {
 			return func() error {
 				err := errors.Join(other.Send(bg, stepLetter), c.Poll(bg), c.Send(bg, stepLetter))
 				_, got := c.Recv(bg)
-				err = errors.Join(err, got, other.Close(), takeToTheEnd(c), sendToNobody(c))
+				err = errors.Join(err, got, other.Send(bg, stepLetter), takeLetterInto(c), other.Close(), takeToTheEnd(c), sendToNobody(c))
 				return errors.Join(err, c.Close())
 			}, err
 		})

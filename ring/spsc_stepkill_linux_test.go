@@ -43,6 +43,7 @@ var sideScenes = []sideScene{
 	{name: "put, part full", does: puts, n: 2, times: 2, do: putTagged(2)},
 	{name: "put, full", does: puts, n: holds, times: 1, do: putTagged(1), waits: true},
 	{name: "put, a consumer asleep", does: puts, times: 2, do: putTagged(2), peer: true},
+	{name: "try to put, a consumer asleep", does: puts, times: 2, do: tryPutTagged, peer: true},
 	{name: "put a batch", does: puts, n: 1, times: 2, atOnce: true, do: putTaggedBatch, peer: false},
 	{name: "put a batch round the end", does: puts, n: 3, gone: 2, times: 2, atOnce: true, do: putTaggedBatch},
 	{name: "put a batch, full", does: puts, n: holds, times: 2, atOnce: true, do: putTaggedBatch, waits: true},
@@ -50,6 +51,7 @@ var sideScenes = []sideScene{
 	{name: "get, the side not taken yet", does: takes, n: holds, times: 2, do: getTagged(2)},
 	{name: "get, empty", does: takes, times: 1, do: getTagged(1), waits: true},
 	{name: "get, a producer asleep", does: takes, n: holds, times: 2, do: getTagged(2), peer: true},
+	{name: "try to get, a producer asleep", does: takes, n: holds, times: 2, do: tryGetTagged, peer: true},
 	{name: "get a batch", does: takes, n: 3, times: 2, atOnce: true, do: getTaggedBatch},
 	{name: "get a batch round the end", does: takes, n: holds + 1, gone: 3, times: 2, atOnce: true, do: getTaggedBatch},
 	{name: "get a batch, empty", does: takes, times: 2, atOnce: true, do: getTaggedBatch, waits: true},
@@ -69,6 +71,14 @@ func getTagged(n int) func(s *ring.SPSC[tagged]) error {
 	return func(s *ring.SPSC[tagged]) error {
 		return times(n, func(int) error { _, err := s.Get(background); return err })
 	}
+}
+
+func tryPutTagged(s *ring.SPSC[tagged]) error {
+	return times(2, func(i int) error { return s.TryPut(tag(101 + i)) })
+}
+
+func tryGetTagged(s *ring.SPSC[tagged]) error {
+	return times(2, func(int) error { _, err := s.TryGet(); return err })
 }
 
 func putTaggedBatch(s *ring.SPSC[tagged]) error {
@@ -163,7 +173,11 @@ func rehearseSides(s *ring.SPSC[tagged]) error {
 	if _, got := s.Get(background); got != nil {
 		err = errors.Join(err, got)
 	}
-	return errors.Join(err, s.Shutdown())
+	try := s.TryPut(tag(1))
+	if _, got := s.TryGet(); got != nil {
+		err = errors.Join(err, got)
+	}
+	return errors.Join(err, try, s.Shutdown())
 }
 
 func TestSPSCKilledAnywhere(t *testing.T) {

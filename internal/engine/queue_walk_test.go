@@ -183,6 +183,34 @@ func TestQueueForgedHints(t *testing.T) {
 	}
 }
 
+// Words that lead a walk nowhere do not keep anybody asleep: who is to be woken is, and finds
+// out.
+func TestQueueWalkThatIsLost(t *testing.T) {
+	lostPuts, lostGets := 0, 0
+	for range 2000 {
+		a, q := heapQueue(t, QueueConfig{Slots: 5, Room: 16})
+		for i := range q.n {
+			mem.Store64(q.word(i), slotWord(rand.Uint32N(1<<20), rand.Uint64N(8), 0))
+		}
+		x := attachQueue(t, a, 1)
+		if _, _, ok := x.putFront(); !ok {
+			lostPuts++
+			if !x.roomy() {
+				t.Fatal("a producer that waits is not woken")
+			}
+		}
+		if _, _, ok := x.getFront(); !ok {
+			lostGets++
+			if !x.more() {
+				t.Fatal("a consumer that waits is not woken")
+			}
+		}
+	}
+	if lostPuts == 0 || lostGets == 0 {
+		t.Errorf("%d walks to put were lost, and %d to get", lostPuts, lostGets)
+	}
+}
+
 // Long leases on the slots at which hints are stored, and for how many messages
 // ever: producers step over these slots, and consumers pass them, and store.
 func TestQueueHintsKeepUpBehindLeases(t *testing.T) {

@@ -62,6 +62,26 @@ var anyMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestSimAny", tags: "tandem_sim",
 	},
 	{
+		file: "internal/engine/any.go",
+		from: `			limit = a.arm(s)
+			if i, err := a.look(false); i >= 0 || err != nil { // A3
+				return i, err
+			}
+`,
+		to: `			if sync := a.sync; sync != nil {
+				sync()
+			}
+			for i := range a.of {
+				a.values[i] = a.of[i].bell.Arm()
+				if ready, _ := a.of[i].Ready(a.of[i].since); ready {
+					return i, nil
+				}
+			}
+`,
+		promise: "A3 comes after A2 and all arms, and not object by object",
+		pkg:     "./internal/engine", run: "TestSimAny", tags: "tandem_sim",
+	},
+	{
 		file: "internal/engine/ledger_recover.go",
 		from: "	l.Bell.Bump()\n", to: "",
 		promise: "what a dead call was woken for, and has not passed on, recovery makes good",

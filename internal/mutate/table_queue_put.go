@@ -45,6 +45,20 @@ var queuePutMutations = []mutation{
 		pkg:     "./internal/engine", run: "TestQueueGivesWayToThoseThatMove$",
 	},
 	{
+		file:    "internal/engine/queue_room.go",
+		from:    "	case !ok || ahead(s, p) == 0",
+		to:      "	case ok && ahead(s, p) == 0",
+		promise: "a producer is woken where the words lead nowhere",
+		pkg:     "./internal/engine", run: "TestQueueWalkThatIsLost$",
+	},
+	{
+		file:    "internal/engine/queue_slots.go",
+		from:    "	return !ok || untaken(s)",
+		to:      "	return ok && untaken(s)",
+		promise: "and so is a consumer",
+		pkg:     "./internal/engine", run: "TestQueueWalkThatIsLost$",
+	},
+	{
 		file: "internal/engine/queue_put.go",
 		from: `			q.pool.giveBack(first, tag, want)
 			q.space.Ring(-1)

@@ -325,6 +325,21 @@ func TestPipe(t *testing.T) {
 			b.Expect("eof", "pipe.recv", "p", "right")
 		})
 	})
+	t.Run("D9 killed after a Recv that returned: the message is done, and the next is another's", func(t *testing.T) {
+		processes(t, func(t *testing.T, w *world) {
+			a, b, c := w.Actor(), w.Actor(), w.Actor()
+			c.Expect("ok", "pipe.open", "p", "right")
+			a.Expect("ok", "pipe.send", "p", "left", "first")
+			a.Expect("ok", "pipe.send", "p", "left", "second")
+			b.Expect(`"first"`, "pipe.recv", "p", "right")
+			b.Kill()
+			c.Expect(`"second"`, "pipe.recv", "p", "right")
+			recv := c.Begin("pipe.recv", "p", "right")
+			recv.Blocked()
+			a.Expect("ok", "pipe.send", "p", "left", "third")
+			recv.Expect(`"third"`)
+		})
+	})
 	t.Run("a handle travels, and its bytes hold nothing", func(t *testing.T) {
 		processes(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()

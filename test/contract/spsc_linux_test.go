@@ -196,4 +196,18 @@ func TestSPSC(t *testing.T) {
 			b.Expect("empty", "spsc.tryget", "eight")
 		})
 	})
+	t.Run("D9 killed after a Get that returned: the message is done, and the next one goes on", func(t *testing.T) {
+		processes(t, func(t *testing.T, w *world) {
+			a, b, c := w.Actor(), w.Actor(), w.Actor()
+			a.Expect("ok", "spsc.put", "eight", "1")
+			a.Expect("ok", "spsc.put", "eight", "2")
+			b.Expect("1", "spsc.get", "eight")
+			b.Kill()
+			c.Expect("2", "spsc.get", "eight")
+			get := c.Begin("spsc.get", "eight")
+			get.Blocked()
+			a.Expect("ok", "spsc.put", "eight", "3")
+			get.Expect("3")
+		})
+	})
 }

@@ -3,9 +3,6 @@ package main
 // The directory, the records, and recovery.
 var shmMutations = []mutation{
 	// Everybody dead is found and recovered, whatever the order of records.
-	{file: "shm/recover.go", from: "				known = w.recoverObject(", to: "				w.ClearOpener(dead.Index, entry)\n				known = w.recoverObject(",
-		promise: "an object of a dead process's keeps its memory until it is recovered",
-		pkg:     "./shm", run: "TestSimUnnamedDeaths$", tags: "tandem_sim"},
 	{file: "shm/recover.go", from: "if !a.proven(by, w) {", to: "if true {",
 		promise: "a recoverer that died unnoticed is not waited for",
 		pkg:     "./shm", run: "TestDeadRecoverersInAnyOrder$"},

@@ -33,8 +33,9 @@ import (
 //
 // In the terminology of the [Go memory model], a call of [Broadcast.Publish] synchronizes
 // before the return of each [Subscriber.Next] that returns its message, in whatever
-// processes. Nothing else is ordered: two Publishes are not, nor what a subscriber did
-// before a Publish that waited for it.
+// processes; a call of [Broadcast.Shutdown] before that of a Next or a Publish which ends
+// with io.EOF or [ErrShutdown] by it. Nothing else is ordered: two Publishes are not, nor
+// what a subscriber did before a Publish that waited for it.
 //
 // [Go memory model]: https://go.dev/ref/mem
 type Broadcast[T any] struct {
@@ -247,6 +248,7 @@ func (b *Broadcast[T]) Shutdown() error {
 		return b.fail(opShutdownBroadcast, shm.ErrClosed)
 	}
 	err := shm.ErrClosed
+	b.core.Release()
 	b.core.Gate.Here(func() { err = b.eng.Shutdown() })
 	return b.done(opShutdownBroadcast, err)
 }
@@ -285,6 +287,7 @@ func (b *Broadcast[T]) fail(o operation, err error) error {
 	if b.core == nil {
 		return b.core.Done(o.String(), errNoBroadcast)
 	}
+	b.core.Over(err, ErrShutdown)
 	if o == opTryPublish && !b.closed.Load() {
 		switch err {
 		case ErrFull:

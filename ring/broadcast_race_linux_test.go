@@ -116,12 +116,10 @@ var broadcastPairs = []racetest.Pair[broadcastHandles]{
 		Name:   "Shutdown, the end",
 		First:  func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.ints.Shutdown()); flag.Come() },
 		Second: func(x *int, h broadcastHandles) { flag.Wait(); hearsTheEnd(h.on); racetest.Sink = *x },
-		Race:   true,
 	}, {
 		Name:   "Shutdown, Next that sleeps",
 		First:  func(x *int, h broadcastHandles) { h.waits("ints"); *x = 1; testproc.Must(h.ints.Shutdown()) },
 		Second: func(x *int, h broadcastHandles) { hearsTheEnd(h.on); racetest.Sink = *x },
-		Race:   true,
 	}, {
 		Name:  "Shutdown, Publish",
 		First: func(x *int, h broadcastHandles) { *x = 1; testproc.Must(h.ints.Shutdown()); flag.Come() },
@@ -132,7 +130,11 @@ var broadcastPairs = []racetest.Pair[broadcastHandles]{
 			}
 			racetest.Sink = *x
 		},
-		Race: true,
+	}, {
+		Name:   "Publish, Shutdown",
+		First:  func(x *int, h broadcastHandles) { *x = 1; publishing(h.ints, 1); flag.Come() },
+		Second: func(x *int, h broadcastHandles) { flag.Wait(); testproc.Must(h.ints.Shutdown()); racetest.Sink = *x },
+		Race:   true,
 	}, {
 		Name: "Publish of a slice, a write to it",
 		First: func(x *int, h broadcastHandles) {

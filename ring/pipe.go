@@ -3,6 +3,7 @@ package ring
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"reflect"
 	"runtime"
@@ -34,8 +35,9 @@ import (
 // send from the same end, or receive at it, until it goes on.
 //
 // In the terminology of the [Go memory model], a call of [Conn.Send] synchronizes before
-// the return of the [Conn.Recv] that returns its message, in whatever processes. Nothing
-// else is ordered.
+// the return of the [Conn.Recv] that returns its message, in whatever processes, and the
+// [Conn.Close] that was an end's last before that of a call which ends with io.EOF or EPIPE
+// by it. Nothing else is ordered.
 //
 // [Go memory model]: https://go.dev/ref/mem
 type Conn[T any] struct {
@@ -156,6 +158,7 @@ func (c *Conn[T]) Close() error {
 		return c.fail(opCloseConn, shm.ErrClosed)
 	}
 	c.core.Close()
+	c.core.Release()
 	c.end.Close()
 	c.forget.Stop()
 	c.core.KeepAlive()
@@ -169,6 +172,7 @@ func (c *Conn[T]) fail(o operation, err error) error {
 	if c.core == nil {
 		return c.core.Done(o.String(), errNoConn)
 	}
+	c.core.Over(err, io.EOF, engine.ErrPeerGone)
 	switch {
 	case err == engine.ErrPeerGone:
 		err = errPeerGone

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"syscall"
 	"testing"
 
 	"example.com/tandem/internal/racetest"
@@ -61,6 +62,20 @@ var pipePairs = []racetest.Pair[pipeHandles]{
 		Name:   "Close, the end",
 		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Close()); flag.Come() },
 		Second: func(x *int, h pipeHandles) { flag.Wait(); receivesTheEnd(h.right); racetest.Sink = *x },
+	}, {
+		Name:  "Close, Send",
+		First: func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Close()); flag.Come() },
+		Second: func(x *int, h pipeHandles) {
+			flag.Wait()
+			if err := h.right.Send(bg, 1); !errors.Is(err, syscall.EPIPE) {
+				testproc.Must(fmt.Errorf("Send: %v", err))
+			}
+			racetest.Sink = *x
+		},
+	}, {
+		Name:   "Send, Close of the other end",
+		First:  func(x *int, h pipeHandles) { *x = 1; testproc.Must(h.left.Send(bg, 1)); flag.Come() },
+		Second: func(x *int, h pipeHandles) { flag.Wait(); testproc.Must(h.right.Close()); racetest.Sink = *x },
 		Race:   true,
 	}, {
 		Name:   "Send, Recv of text, the other way",

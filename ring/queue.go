@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"io"
 	"reflect"
 	"sync/atomic"
 	"unsafe"
@@ -40,9 +41,11 @@ import (
 // processes. A Nack synchronizes before the return of the Lease or Get that
 // delivers the message again; so does the death of the process that had it on
 // lease, with all that it did before. What frees a message's place, a Get or an
-// Ack, synchronizes before the return of the Put that fills it again. Nothing
-// else is ordered: two Puts are not, nor are two Gets. Batches and loops are so
-// many calls.
+// Ack, synchronizes before the return of the Put that fills it again. A
+// [Queue.TaskDone] or an Ack synchronizes before the return of a [Queue.Join] that
+// waited for it, and a [Queue.Shutdown] before that of a call which ends with io.EOF or
+// [ErrShutdown] by it. Nothing else is ordered: two Puts are not, nor are two Gets.
+// Batches and loops are so many calls.
 //
 // [Go memory model]: https://go.dev/ref/mem
 type Queue[T any] struct {
@@ -152,6 +155,7 @@ func (q *Queue[T]) Shutdown() error {
 		return q.fail(opShutdown, shm.ErrClosed)
 	}
 	var err error
+	q.core.Release()
 	if !q.core.Gate.Here(q.eng.Shutdown) {
 		err = shm.ErrClosed
 	}
@@ -275,6 +279,7 @@ func (q *Queue[T]) fail(o operation, err error) error {
 		return q.core.Done(o.String(), errNoHandle)
 	}
 	mem.Between()
+	q.core.Over(err, io.EOF, ErrShutdown)
 	if !q.closed.Load() && o < answering {
 		switch err {
 		case operations[o].now:

@@ -3,6 +3,10 @@
 package ring_test
 
 import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -10,14 +14,28 @@ import (
 	"example.com/tandem/internal/testproc"
 	"example.com/tandem/ring"
 	"example.com/tandem/shm"
+	"example.com/tandem/shm/shmtest"
 )
 
 type raceHandles struct {
+	r *shm.Region
+
 	ints, one *ring.Queue[int64] // of four slots, and of one that is full
 	large     *ring.Queue[int64] // whose ends keep apart
 	text      *ring.Queue[string]
 	bytes     *ring.Queue[[]byte]
 	jobs      *ring.Queue[job]
+}
+
+// waits is until a call sleeps in an object.
+func (h raceHandles) waits(object string) {
+	racetest.Unseen(func() bool { return shmtest.Waiting(h.r, object) == 1 })
+}
+
+func (raceHandles) ends(get func(context.Context) (int64, error)) {
+	if _, err := get(bg); !errors.Is(err, io.EOF) {
+		testproc.Must(fmt.Errorf("the end: %v", err))
+	}
 }
 
 // flag is up when First has done its part.
@@ -208,6 +226,60 @@ var racePairs = []racetest.Pair[raceHandles]{
 		},
 		Race: true,
 	}, {
+		Name:   "Shutdown, the end",
+		First:  func(x *int, h raceHandles) { *x = 1; testproc.Must(h.ints.Shutdown()); flag.Come() },
+		Second: func(x *int, h raceHandles) { flag.Wait(); h.ends(h.ints.Get); racetest.Sink = *x },
+	}, {
+		Name:   "Shutdown, the end of a Get that waits",
+		First:  func(x *int, h raceHandles) { h.waits("ints"); *x = 1; testproc.Must(h.ints.Shutdown()) },
+		Second: func(x *int, h raceHandles) { h.ends(h.ints.Get); racetest.Sink = *x },
+	}, {
+		Name:  "Shutdown, Put",
+		First: func(x *int, h raceHandles) { *x = 1; testproc.Must(h.ints.Shutdown()); flag.Come() },
+		Second: func(x *int, h raceHandles) {
+			flag.Wait()
+			if err := h.ints.Put(bg, 1); !errors.Is(err, ring.ErrShutdown) {
+				testproc.Must(fmt.Errorf("Put: %v", err))
+			}
+			racetest.Sink = *x
+		},
+	}, {
+		Name:   "Put, Shutdown",
+		First:  func(x *int, h raceHandles) { *x = 1; testproc.Must(h.ints.Put(bg, 1)); flag.Come() },
+		Second: func(x *int, h raceHandles) { flag.Wait(); testproc.Must(h.ints.Shutdown()); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name: "TaskDone, Join",
+		First: func(x *int, h raceHandles) {
+			_, err := h.one.Get(bg)
+			testproc.Must(err)
+			*x = 1
+			testproc.Must(h.one.TaskDone())
+			flag.Come()
+		},
+		Second: func(x *int, h raceHandles) { flag.Wait(); testproc.Must(h.one.Join(bg)); racetest.Sink = *x },
+	}, {
+		Name: "Ack, Join that waits",
+		First: func(x *int, h raceHandles) {
+			d, err := h.one.Lease(bg)
+			testproc.Must(err)
+			h.waits("one")
+			*x = 1
+			testproc.Must(d.Ack())
+		},
+		Second: func(x *int, h raceHandles) { testproc.Must(h.one.Join(bg)); racetest.Sink = *x },
+	}, {
+		Name: "after TaskDone, Join",
+		First: func(x *int, h raceHandles) {
+			_, err := h.one.Get(bg)
+			testproc.Must(err)
+			testproc.Must(h.one.TaskDone())
+			*x = 1
+			flag.Come()
+		},
+		Second: func(x *int, h raceHandles) { flag.Wait(); testproc.Must(h.one.Join(bg)); racetest.Sink = *x },
+		Race:   true,
+	}, {
 		Name:   "a look at the length",
 		First:  func(x *int, h raceHandles) { *x = 1; h.ints.Len(); flag.Come() },
 		Second: func(x *int, h raceHandles) { flag.Wait(); h.ints.Len(); racetest.Sink = *x },
@@ -234,6 +306,7 @@ func two(h raceHandles, f func()) {
 var racer = racetest.Role("racer", racePairs, func() (h raceHandles) {
 	r, err := shm.Anonymous(nil)
 	testproc.Must(err)
+	h.r = r
 	h.ints, err = ring.OpenQueue[int64](r, "ints", &ring.QueueOptions{Capacity: 4})
 	testproc.Must(err)
 	h.one, err = ring.OpenQueue[int64](r, "one", &ring.QueueOptions{Capacity: 1})

@@ -2,6 +2,7 @@ package ring
 
 import (
 	"context"
+	"io"
 	"reflect"
 	"sync/atomic"
 	"unsafe"
@@ -33,7 +34,9 @@ import (
 //
 // In the terminology of the [Go memory model], a call of [SPSC.Put] synchronizes before
 // the return of the Get that delivers its message, and that Get before the return of the
-// Put that fills its place again. Nothing else is ordered; batches are so many calls.
+// Put that fills its place again; a call of [SPSC.Shutdown] before that of a call which
+// ends with io.EOF or [ErrShutdown] by it. Nothing else is ordered; batches are so many
+// calls.
 //
 // [Go memory model]: https://go.dev/ref/mem
 type SPSC[T any] struct {
@@ -122,6 +125,7 @@ func (s *SPSC[T]) Shutdown() error {
 		return s.fail(opSPSCShutdown, shm.ErrClosed)
 	}
 	var err error
+	s.core.Release()
 	if !s.core.Gate.Here(s.eng.Shutdown) {
 		err = shm.ErrClosed
 	}
@@ -189,6 +193,7 @@ func (s *SPSC[T]) fail(o operation, err error) error {
 		return s.core.Done(o.String(), errNoSPSC)
 	}
 	mem.Between()
+	s.core.Over(err, io.EOF, ErrShutdown)
 	if i := o - opSPSCPut; !s.closed.Load() && i < spscAnswering {
 		switch err {
 		case operations[o].now:

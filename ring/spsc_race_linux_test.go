@@ -101,7 +101,21 @@ var spscRacePairs = []racetest.Pair[spscRaceHandles]{
 			}
 			racetest.Sink = *x
 		},
-		Race: true,
+	}, {
+		Name:  "Shutdown, Put",
+		First: func(x *int, h spscRaceHandles) { *x = 1; testproc.Must(h.free.Shutdown()); flag.Come() },
+		Second: func(x *int, h spscRaceHandles) {
+			flag.Wait()
+			if err := h.free.Put(bg, 1); !errors.Is(err, ring.ErrShutdown) {
+				testproc.Must(fmt.Errorf("Put: %v", err))
+			}
+			racetest.Sink = *x
+		},
+	}, {
+		Name:   "Put, Shutdown",
+		First:  func(x *int, h spscRaceHandles) { *x = 1; testproc.Must(h.free.Put(bg, 1)); flag.Come() },
+		Second: func(x *int, h spscRaceHandles) { flag.Wait(); testproc.Must(h.free.Shutdown()); racetest.Sink = *x },
+		Race:   true,
 	}, {
 		Name: "Put, Get of the message before it",
 		First: func(x *int, h spscRaceHandles) {

@@ -3,9 +3,14 @@
 package ring_test
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"net"
+	"os"
+	"syscall"
 	"testing"
+	"time"
 
 	"example.com/tandem/internal/racetest"
 	"example.com/tandem/internal/testproc"
@@ -39,6 +44,24 @@ func mustRead(c net.Conn) {
 	testproc.Must(err)
 }
 
+func mustEnd(c net.Conn) {
+	if n, err := c.Read(make([]byte, 8)); n != 0 || err != io.EOF {
+		testproc.Must(fmt.Errorf("Read = %d, %v, want the end", n, err))
+	}
+}
+
+// mustBreak writes until that fails.
+func mustBreak(c net.Conn, want error) {
+	for {
+		if _, err := c.Write(make([]byte, 8)); err != nil {
+			if !errors.Is(err, want) {
+				testproc.Must(err)
+			}
+			return
+		}
+	}
+}
+
 var streamConnPairs = []racetest.Pair[streamHandles]{
 	{
 		Name:   "Write, Read",
@@ -55,6 +78,40 @@ var streamConnPairs = []racetest.Pair[streamHandles]{
 			_, err := io.Copy(h.dialer, h.dialer)
 			testproc.Must(err)
 			mustRead(h.acceptor)
+			racetest.Sink = *x
+		},
+	}, {
+		Name:   "CloseWrite, the end",
+		First:  func(x *int, h streamHandles) { *x = 1; testproc.Must(h.dialer.(*ring.StreamConn).CloseWrite()) },
+		Second: func(x *int, h streamHandles) { mustEnd(h.acceptor); racetest.Sink = *x },
+	}, {
+		Name:   "Close, the end",
+		First:  func(x *int, h streamHandles) { *x = 1; testproc.Must(h.dialer.Close()) },
+		Second: func(x *int, h streamHandles) { mustEnd(h.acceptor); racetest.Sink = *x },
+	}, {
+		Name:   "Close, the end of a Write",
+		First:  func(x *int, h streamHandles) { *x = 1; testproc.Must(h.dialer.Close()) },
+		Second: func(x *int, h streamHandles) { mustBreak(h.acceptor, syscall.EPIPE); racetest.Sink = *x },
+	}, {
+		Name:   "CloseRead, the end of a Write",
+		First:  func(x *int, h streamHandles) { *x = 1; testproc.Must(h.dialer.(*ring.StreamConn).CloseRead()) },
+		Second: func(x *int, h streamHandles) { mustBreak(h.acceptor, syscall.EPIPE); racetest.Sink = *x },
+	}, {
+		Name:   "Write, Close of the other end",
+		First:  func(x *int, h streamHandles) { *x = 1; mustWrite(h.dialer); flag.Come() },
+		Second: func(x *int, h streamHandles) { flag.Wait(); testproc.Must(h.acceptor.Close()); racetest.Sink = *x },
+		Race:   true,
+	}, {
+		Name:   "SetWriteDeadline, the end of a Write",
+		First:  func(x *int, h streamHandles) { *x = 1; testproc.Must(h.dialer.SetWriteDeadline(time.Unix(1, 0))) },
+		Second: func(x *int, h streamHandles) { mustBreak(h.dialer, os.ErrDeadlineExceeded); racetest.Sink = *x },
+	}, {
+		Name:  "SetReadDeadline, the end of a Read",
+		First: func(x *int, h streamHandles) { *x = 1; testproc.Must(h.dialer.SetReadDeadline(time.Unix(1, 0))) },
+		Second: func(x *int, h streamHandles) {
+			if _, err := h.dialer.Read(make([]byte, 1)); !errors.Is(err, os.ErrDeadlineExceeded) {
+				testproc.Must(fmt.Errorf("Read: %v", err))
+			}
 			racetest.Sink = *x
 		},
 	}, {

@@ -272,6 +272,7 @@ func (s *Subscriber[T]) fail(o operation, err error) error {
 	if s.core == nil {
 		return s.core.Done(o.String(), errNoSubscriber)
 	}
+	s.core.Over(err, io.EOF)
 	if err == engine.ErrEnded {
 		err = shm.ErrClosed
 	}

@@ -173,6 +173,7 @@ type Queue struct {
 	scan   atomic.Uint32 // slot where the next scan for returned ones begins
 	heldAt atomic.Uint32 // and for any that is held
 	races  []uint64      // what the race detector knows slots by; else nil
+	rested uint64        // and what is done, by which Join
 }
 
 // What a Queue's operations end with, beside ErrCorrupt and what Sleep returns.

@@ -247,6 +247,7 @@ func (q *Queue) Ack(i int) error {
 			return ErrNotOwner
 		}
 		q.raceRelease(s)
+		q.raceDone()
 		to := slotWord(nextTurn(turnOf(s.word)), slotEmpty, 0)
 		drain := !q.fixed && *s.len() > q.room
 		if drain {

@@ -93,6 +93,7 @@ func (q *Queue) TaskDone() error {
 		if (v^epoch)>>rowBits != 0 || v&rowCount == 0 {
 			return ErrOverDone
 		}
+		q.raceDone()
 		if mem.CAS64(q.row, v, v-1) {
 			if v&rowCount == 1 && q.idle.Armed() {
 				q.tellRest()
@@ -110,6 +111,9 @@ func (q *Queue) Join(by Sleeper) error {
 	for {
 		seq, can := q.idle.arm()
 		if uint32(mem.Load64(q.rests)) != began || q.restNow() == atRest {
+			if mem.RaceEnabled {
+				mem.RaceAcquire(unsafe.Pointer(&q.rested))
+			}
 			return nil
 		}
 		if _, err := q.idle.sleep(by, seq, can, &z); err != nil {

@@ -114,6 +114,13 @@ func (q *Queue) raceRelease(s Slot) {
 	}
 }
 
+// raceDone is what Join is told of.
+func (q *Queue) raceDone() {
+	if mem.RaceEnabled {
+		mem.RaceReleaseMerge(unsafe.Pointer(&q.rested))
+	}
+}
+
 // hintOf and setHint use a word of this process's, which orders nothing.
 func hintOf(h *atomic.Uint32) uint32 {
 	mem.RaceDisable()

@@ -93,6 +93,9 @@ func (s *Stream) Flag(what uint64) *atomic.Bool {
 
 // End is E2 and E3. No call that it ends is under way (E1).
 func (s *Stream) End(what uint64) {
+	if mem.RaceEnabled {
+		mem.RaceReleaseMerge(unsafe.Pointer(&streamRaces))
+	}
 	mem.Or64(s.own, what) // E2
 	if what&streamWC != 0 {
 		s.out.data.Ring(-1)

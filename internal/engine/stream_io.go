@@ -12,7 +12,8 @@ import (
 const streamPiece = 32 << 10
 
 // streamRaces is what the race detector knows all streams by, as package syscall has it
-// of all files: what was done before a Write comes before what is done after a Read.
+// of all files: what was done before a Write, or the end of one's reading or writing, comes
+// before what is done after a Read, or an error that tells of the end.
 var streamRaces uint64
 
 // TryWrite is one attempt: it writes and publishes as much of p as there is room for,
@@ -44,6 +45,7 @@ func (s *Stream) room(want uint64) (uint64, error) {
 		return 0, ErrGone
 	}
 	if x&(streamRC|streamGone) != 0 {
+		raceEnded()
 		return 0, ErrUnread
 	}
 	room := s.buffer - (h.pos - h.other)
@@ -169,9 +171,11 @@ func (s *Stream) Emptied(n uint64) {
 // is said of one that is gone is said for good, though a Write that had begun before that
 // publishes something yet.
 func (s *Stream) nothing(x uint64) error {
-	switch {
-	case x&(streamWC|streamGone) == 0:
+	if x&(streamWC|streamGone) == 0 {
 		return ErrEmpty
+	}
+	raceEnded()
+	switch {
 	case x&streamGone == 0:
 		return io.EOF
 	case s.in.last == nil:
@@ -180,6 +184,12 @@ func (s *Stream) nothing(x uint64) error {
 		}
 	}
 	return s.in.last
+}
+
+func raceEnded() {
+	if mem.RaceEnabled {
+		mem.RaceAcquire(unsafe.Pointer(&streamRaces))
+	}
 }
 
 // Read waits until there is something, and reads it. Errors are TryRead's, or by's, after

@@ -3,6 +3,7 @@ package object
 import (
 	"context"
 	"errors"
+	"slices"
 	"unsafe"
 
 	"example.com/tandem/internal/mem"
@@ -139,5 +140,13 @@ func (c *Core) Acquire() {
 func (c *Core) Release() {
 	if mem.RaceEnabled {
 		mem.RaceReleaseMerge(unsafe.Pointer(&c.Whole().tag))
+	}
+}
+
+// Over is Acquire for a call that ends with an error which says that all is over for good,
+// and what it says is of the Release that made it so.
+func (c *Core) Over(err error, over ...error) {
+	if mem.RaceEnabled && slices.Contains(over, err) {
+		c.Acquire()
 	}
 }

@@ -5,8 +5,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"example.com/tandem/internal/effort"
 	"example.com/tandem/internal/testproc"
@@ -71,53 +74,98 @@ func queuesOf(mode ring.Wait) func(r *shm.Region, child bool) tripEnds {
 	}
 }
 
-var answerer = testproc.Role("answerer", func(args []string) {
-	e := tripping[args[1]](attached(args[0]), true)
-	if args[1] != "stream" {
+// A tripper makes round trips, or answers. Its process is bound to a processor, if that is 0
+// or more.
+var tripper = testproc.Role("tripper", func(args []string) {
+	kind, trips, cpu := args[1], number(args[2]), number(args[3])
+	bound(cpu)
+	e := tripping[kind](attached(args[0]), trips == 0)
+	if kind != "stream" || trips > 0 {
 		testproc.Say("ready")
 	}
-	for b := make([]byte, 1); ; {
-		testproc.Must(e.get(b))
+	b := make([]byte, 1)
+	for trips == 0 {
+		if e.get(b) != nil { // the other has ended
+			return
+		}
 		b[0]++
 		testproc.Must(e.put(b))
 	}
+	for {
+		if _, ok := testproc.Hear(); !ok {
+			return
+		}
+		for i := range trips {
+			b[0] = byte(i)
+			testproc.Must(e.put(b))
+			testproc.Must(e.get(b))
+			if b[0] != byte(i+1) {
+				testproc.Must(fmt.Errorf("%d was answered by %d", byte(i), b[0]))
+			}
+		}
+		testproc.Say("done")
+	}
 })
+
+func number(s string) int {
+	n, err := strconv.Atoi(s)
+	testproc.Must(err)
+	return n
+}
+
+// bound binds the threads that there are, and so those that they start.
+func bound(cpu int) {
+	for range 3 {
+		threads, err := filepath.Glob("/proc/self/task/*")
+		testproc.Must(err)
+		for _, name := range threads {
+			if cpu >= 0 {
+				var set unix.CPUSet
+				set.Set(cpu)
+				testproc.Must(unix.SchedSetaffinity(number(filepath.Base(name)), &set))
+			}
+		}
+	}
+}
 
 // A round trip takes no sleep, and so no wake-up, while both processes have a processor:
 // of many hardly one does. What the threads of Go's runtime sleep is in the count.
 func TestTripsStayAwake(t *testing.T) {
-	trips := 1000
+	trips := 500
 	if effort.Bars() {
 		trips = 200_000
 	}
-	for name, open := range tripping {
-		t.Run(name, func(t *testing.T) {
-			testproc.Watchdog(t)
-			r := region(t)
-			c := answerer.Start(t, r.Name(), name)
-			c.Expect("ready")
-			e := open(r, false)
-			b := make([]byte, 1)
-			for try := 1; ; try++ {
-				before := sleeps(t, c.PID()) + sleeps(t, os.Getpid())
-				for i := range trips {
-					b[0] = byte(i)
-					testproc.OK(t, e.put(b))
-					testproc.OK(t, e.get(b))
-					if b[0] != byte(i+1) {
-						t.Fatalf("%d was answered by %d", byte(i), b[0])
+	var all unix.CPUSet
+	testproc.OK(t, unix.SchedGetaffinity(0, &all))
+	for kind := range tripping {
+		for name, cpus := range map[string][2]int{"": {-1, -1}, ", each bound": {0, 1}} {
+			t.Run(kind+name, func(t *testing.T) {
+				testproc.Watchdog(t)
+				for _, cpu := range cpus {
+					if cpu >= 0 && !all.IsSet(cpu) {
+						t.Skip("there is no processor ", cpu)
 					}
 				}
-				slept := sleeps(t, c.PID()) + sleeps(t, os.Getpid()) - before
-				t.Logf("%d round trips, %d sleeps", trips, slept)
-				if !effort.Bars() || slept <= trips/100 {
-					return
+				r := region(t)
+				answers := tripper.Start(t, r.Name(), kind, "0", strconv.Itoa(cpus[0]))
+				answers.Expect("ready")
+				asks := tripper.Start(t, r.Name(), kind, strconv.Itoa(trips), strconv.Itoa(cpus[1]))
+				asks.Expect("ready")
+				for try := 1; ; try++ {
+					before := sleeps(t, asks.PID()) + sleeps(t, answers.PID())
+					asks.Say("go")
+					asks.Expect("done")
+					slept := sleeps(t, asks.PID()) + sleeps(t, answers.PID()) - before
+					t.Logf("%d round trips, %d sleeps", trips, slept)
+					if !effort.Bars() || slept <= trips/20 {
+						return
+					}
+					if try == 3 { // the machine may be busy, but not for ever
+						t.Fatalf("%d sleeps in %d round trips", slept, trips)
+					}
 				}
-				if try == 3 { // the machine may be busy, but not for ever
-					t.Fatalf("%d sleeps in %d round trips", slept, trips)
-				}
-			}
-		})
+			})
+		}
 	}
 }
 

@@ -49,6 +49,7 @@ var areas = []area{
 	{"life", lifeMutations},
 	{"guard", guardMutations},
 	{"wait", waitMutations},
+	{"wait_hope", waitHopeMutations},
 	{"wait_poll", waitPollMutations},
 	{"any", anyMutations},
 	{"sim", simMutations},

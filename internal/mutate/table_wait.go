@@ -231,15 +231,15 @@ var waitMutations = []mutation{
 		promise: "who spins on its only processor gives it away", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `p.of.observe(!b)`, to: `p.of.observe(true)`,
+		file: "internal/wait/spin.go", from: `p.of.observe(ok)`, to: `p.of.observe(true)`,
 		promise: "what is there when the processor comes back was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `	w.spin.few.gone = w.spin.paused // what`, to: `	// what`,
+		file: "internal/wait/spin.go", from: `		w.spin.few.gone, w.spin.few.sure = w.spin.paused, true // what`, to: `		// what`,
 		promise: "what is there when one has looked up was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `!b || !p.of.all || !p.few.are`, to: `!b || !p.of.all`,
+		file: "internal/wait/spin.go", from: `ok || !p.of.all || !p.few.are`, to: `ok || !p.of.all`,
 		promise: "also of who spins for many, if he has more processors", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
@@ -247,7 +247,7 @@ var waitMutations = []mutation{
 		promise: "what was made runnable before the wait runs", pkg: "./internal/wait", run: "TestSpinLetsOthersRun$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `!b || !p.of.all || !p.few.are`, to: `true`,
+		file: "internal/wait/spin.go", from: `ok || !p.of.all || !p.few.are`, to: `true`,
 		promise: "of who spins for many it says nothing", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
@@ -260,12 +260,12 @@ var waitMutations = []mutation{
 		promise: "a spin counts from when another began it", pkg: "./internal/wait", run: "TestSpinsForOthers$",
 	},
 	{
-		file: "internal/wait/few.go", from: `p.few.gone > 0 && p.few.gone == p.paused`, to: `p.few.gone > 0`,
+		file: "internal/wait/few.go", from: `f.gone > 0 && f.gone == p.paused`, to: `f.gone > 0`,
 		promise: "what comes later was", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
 		file: "internal/wait/few.go", from: `	if now-f.last > int64(fewTaken) {
-		f.gone = p.paused
+		f.gone, f.sure = p.paused, true
 	}
 `, to: ``,
 		promise: "nor was what is there when it has been taken away", pkg: "./internal/wait", run: "TestSpinnerWhoseProcessorWasTaken$",

@@ -16,6 +16,16 @@ func Processors() int {
 	return set.Count()
 }
 
+// Switches is how often the calling thread has had a processor: another number says that
+// others had it meanwhile.
+func Switches() int64 {
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_THREAD, &u) != nil {
+		return -1
+	}
+	return int64(u.Nvcsw) + int64(u.Nivcsw)
+}
+
 // Yield lets another thread run, of any process, if one waits for this
 // processor: sched_yield.
 func Yield() { unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) }

@@ -150,6 +150,9 @@ func IsMainThread() bool                { return false }
 // Processors is how many processors the calling thread may run on.
 func Processors() int { return runtime.NumCPU() }
 
+// Switches is how often the calling thread has had a processor.
+func Switches() int64 { return -1 }
+
 // Yield lets another thread run.
 func Yield() { runtime.Gosched() }
 

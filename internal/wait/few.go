@@ -17,14 +17,18 @@ import (
 // until the one runs, and the other is seen as soon as by anybody.
 //
 // What is there when the processor comes back came by that, and not by spinning: a sleep
-// would have been as good. Where it never comes otherwise one sleeps at once, but for one
-// wait in 16, 32, … 1,024; and so in one of those in which others kept the processor for
-// long. In mode Spin it spins for as long as otherwise only hopes pay.
+// would have been as good. So it is if somebody else has had the processor; but of what
+// comes from another, too, a third or more comes while it is given away to nobody. Where
+// it never comes otherwise one sleeps at once, but for one wait in 16, 32, … 1,024; and so
+// in one of those in which others kept the processor for long. In mode Spin it spins for
+// as long as otherwise only hopes pay.
 type few struct {
 	are  bool
 	next int64 // when it is given away again
 	last int64 // when the clock was read
 	gone int   // paused, when others had it
+	sure bool  // they had it: it is known without asking
+	had  int64 // sys.Switches when it was first given away; 0: not yet
 }
 
 const (
@@ -39,15 +43,18 @@ const (
 func (p *spinning) share(now int64, crowded bool) bool {
 	f := &p.few
 	if now-f.last > int64(fewTaken) {
-		f.gone = p.paused
+		f.gone, f.sure = p.paused, true
 	}
 	f.last = now
 	bound := processors.isBound()
 	if f.next == 0 && !crowded {
 		f.next = now + int64(fewGive)
 	}
-	if now < f.next || !crowded && !bound {
+	if now < f.next || p.stays || !crowded && !bound {
 		return true
+	}
+	if f.had == 0 {
+		f.had = sys.Switches()
 	}
 	if crowded {
 		runtime.Gosched()
@@ -56,6 +63,7 @@ func (p *spinning) share(now int64, crowded bool) bool {
 		sys.Yield()
 	}
 	took := p.shared(now) - now
+	f.sure = crowded
 	return took <= int64(spinCheck) || p.budget > int64(spinMost)
 }
 
@@ -68,16 +76,19 @@ func (p *spinning) shared(now int64) int64 {
 	if f := &p.few; f.are {
 		f.last = sys.MonotonicNow()
 		f.next = f.last + max(int64(fewGive), min(2*(f.last-now), int64(spinCheck)))
-		f.gone = p.paused
+		f.gone, f.sure = p.paused, true
 		now = f.last
 	}
 	return now
 }
 
-// brought reports that it was there when the processor came back.
+// brought reports that it was there when the processor came back that others had had.
 //
 //go:norace
-func (p *spinning) brought() bool { return p.few.gone > 0 && p.few.gone == p.paused }
+func (p *spinning) brought() bool {
+	f := &p.few
+	return f.gone > 0 && f.gone == p.paused && (f.sure || f.had != sys.Switches())
+}
 
 // probeLess has a spin be tried less often, or no longer so.
 func (s *Spinner) probeLess(less bool) {

@@ -22,7 +22,7 @@ func TestSpinnerOfOneProcessor(t *testing.T) {
 	have(t, false)
 	for m, want := range map[Mode]time.Duration{Adaptive: spinMost, Spin: spinEver, Sleep: 0} {
 		s.SetMode(m)
-		if b, tells := s.budget(); b != want || tells != (want > 0) {
+		if b, tells, _ := s.budget(); b != want || tells != (want > 0) {
 			t.Errorf("mode %d: a new Spinner spins for %v, %v; want %v", m, b, tells, want)
 		}
 	}
@@ -36,7 +36,7 @@ func TestSpinnerOfOneProcessor(t *testing.T) {
 	spins := 0
 	const waits = 10 * spinProbe << fewRare
 	for range waits {
-		switch b, _ := s.budget(); b {
+		switch b, _, _ := s.budget(); b {
 		case spinMost:
 			spins++
 		case 0:
@@ -50,7 +50,7 @@ func TestSpinnerOfOneProcessor(t *testing.T) {
 	for range 100 {
 		s.observe(true)
 	}
-	if b, _ := s.budget(); b != spinMost || s.rare.Load() != 0 {
+	if b, _, _ := s.budget(); b != spinMost || s.rare.Load() != 0 {
 		t.Errorf("budget %v after it paid 100 times, and it is tried %d times less often", b, s.rare.Load())
 	}
 }
@@ -62,7 +62,7 @@ func TestSpinOfOneProcessorIsTried(t *testing.T) {
 	s.vain.Store(vainMost)
 	ever := 0
 	for range 10 * spinProbe {
-		switch b, tells := s.budget(); {
+		switch b, tells, _ := s.budget(); {
 		case b == spinEver && tells:
 			ever++
 		case b == spinMost && tells:
@@ -90,7 +90,13 @@ func spinUntil(w *Waiter, is func(p *spinning) bool) bool {
 func TestSpinnerSharesItsProcessor(t *testing.T) {
 	l := NewList()
 	l.spin.SetMode(Spin) // its spin does not end meanwhile
-	given := func(p *spinning) bool { return p.few.gone != 0 && p.few.gone == p.paused }
+	given := func(p *spinning) bool {
+		if p.few.gone == 0 || p.few.gone != p.paused {
+			return false
+		}
+		p.few.had = -1 // another number: somebody has had it
+		return true
+	}
 	have(t, true)
 	wt := l.Waiter(background)
 	if spinUntil(wt, func(p *spinning) bool { return p.few.next != 0 || p.paused > 100*mem.PerMicro }) && wt.spin.few.next != 0 {
@@ -145,7 +151,29 @@ func TestSpinnerSharesItsProcessor(t *testing.T) {
 	}
 }
 
-// So is what is there when it has been taken away.
+// Where nobody has had it, what is there then was seen by spinning.
+func TestSpinnerGivesItsProcessorToNobody(t *testing.T) {
+	have(t, false)
+	for switched, brought := range map[int64]bool{0: false, 1: true} {
+		for try := 1; ; try++ {
+			runtime.LockOSThread()
+			now := sys.MonotonicNow()
+			p := &spinning{paused: 5, budget: int64(spinMost), few: few{are: true, last: now, next: 1, had: sys.Switches() - switched}}
+			p.share(now, false)
+			got := p.brought()
+			runtime.UnlockOSThread()
+			if got == brought {
+				break
+			}
+			if try == 100 { // the thread had the processor all the time in none
+				t.Errorf("others have had the processor %d times: brought %v", switched, got)
+				break
+			}
+		}
+	}
+}
+
+// What is there when it has been taken away was brought.
 func TestSpinnerWhoseProcessorWasTaken(t *testing.T) {
 	have(t, false)
 	now := sys.MonotonicNow()

@@ -22,7 +22,8 @@ const (
 // long would cost at most twice what is best. But a spin must be longer than a wake-up
 // takes, and the partner's answer: where it was 40 µs and a wake-up took 50, two that
 // had once slept each found the other asleep in every spin, and slept for ever. A waiter
-// that spins in vain again and again only glances, but for one wait in spinProbe. What
+// that spins in vain again and again only glances, but for one wait in spinProbe, and
+// now and then one that stays. What
 // counts is only whether spinning paid: that a sleep was short does not say that a spin
 // would have paid, for the partner may be waiting for this very processor.
 //
@@ -42,6 +43,7 @@ type Spinner struct {
 	vain  atomic.Int32 // 0: lately spinning always paid; vainMost: never
 	waits atomic.Uint32
 	rare  atomic.Int32 // with few processors: how often spinProbe is doubled
+	hope  hope
 	all   bool
 	ever  atomic.Int64 // of tests: instead of spinEver, if not 0
 }
@@ -99,29 +101,36 @@ func (s *Spinner) observe(paid bool) {
 	case v == 0:
 		return
 	default:
-		v -= (v + 3) / 4
+		if v -= (v + 3) / 4; v < vainMost/4 {
+			s.hope.helped()
+		}
 	}
 	s.vain.Store(v)
 	s.probeLess(!paid && v >= vainMost*3/4)
 }
 
 // budget is how long a wait that begins now spins, and whether its failure will
-// tell something: not that of a glance beside longer spins.
-func (s *Spinner) budget() (d time.Duration, tells bool) {
+// tell something: not that of a glance beside longer spins; and whether it stays (hope.go).
+func (s *Spinner) budget() (d time.Duration, tells, stays bool) {
 	mode, many := s.Mode(), processors.many()
 	if mode == Sleep {
-		return 0, false
+		return 0, false, false
 	}
 	hopeful := s.vain.Load() < vainMost*3/4 || s.waits.Add(1)%(spinProbe<<s.rare.Load()) == 0
 	switch {
 	case mode == Spin && (many || hopeful):
-		return s.forEver(), true
+		return s.forEver(), true, false
 	case mode == Spin || hopeful:
-		return spinMost, true
+		return spinMost, true, false
+	case s.hope.now():
+		if many {
+			return hopeMany, true, true
+		}
+		return hopeFew, true, true
 	case many:
-		return spinGlance, false
+		return spinGlance, false, false
 	}
-	return 0, false
+	return 0, false, false
 }
 
 // spinning is a Waiter's spin: fresh → on → yielded → (Sleep) → fresh.
@@ -129,6 +138,7 @@ type spinning struct {
 	of     *Spinner
 	state  int8
 	tells  bool  // that the spin was in vain says something
+	stays  bool  // it gives the processor to nobody
 	joined bool  // it is counted in crowd
 	paused int   // PAUSEs so far, and looks
 	clock  int   // paused, when the clock is read next
@@ -180,7 +190,7 @@ func (w *Waiter) Spin() bool {
 		return false
 	}
 	p.state = spinYielded
-	p.few.gone = p.paused
+	p.few.gone, p.few.sure = p.paused, true
 	runtime.Gosched()
 	return true
 }
@@ -233,8 +243,8 @@ func (s *Spinner) Seen() {
 
 //go:norace
 func (p *spinning) begin() {
-	d, tells := p.of.budget()
-	p.state, p.tells, p.budget = spinOn, tells, int64(d)
+	d, tells, stays := p.of.budget()
+	p.state, p.tells, p.stays, p.budget = spinOn, tells, stays, int64(d)
 	p.paused, p.clock, p.start = 0, mem.PerMicro, 0
 	p.few = few{}
 }
@@ -312,7 +322,7 @@ func (w *Waiter) SpinFrom(since int64) {
 	p := &w.spin
 	mem.RaceDisable()
 	if mode := p.of.Mode(); p.state == spinFresh && mode != Sleep {
-		p.state, p.tells, p.budget = spinOn, false, int64(spinMost)
+		p.state, p.tells, p.stays, p.budget = spinOn, false, false, int64(spinMost)
 		if mode == Spin {
 			p.budget = int64(p.of.forEver())
 		}
@@ -331,11 +341,13 @@ func (w *Waiter) SpinFrom(since int64) {
 //
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {
-	runtime.Gosched()
-	sys.Yield()
-	now = w.spin.shared(now)
+	if !w.spin.stays {
+		runtime.Gosched()
+		sys.Yield()
+		now = w.spin.shared(now)
+		w.spin.few.gone, w.spin.few.sure = w.spin.paused, true // what is there now, the processor's others brought
+	}
 	w.spin.checks = now + int64(spinCheck)
-	w.spin.few.gone = w.spin.paused // what is there now, the processor's others brought
 	mem.RaceDisable()
 	nudged := w.list.nudges.Load() != w.seen
 	mem.RaceEnable()
@@ -356,6 +368,7 @@ func (p *spinning) again(alarmed bool) {
 	p.leave()
 	if p.budget > 0 && p.tells {
 		p.of.observe(false)
+		p.of.hope.gave.Store(false)
 	}
 	p.budget = 0
 	p.state = spinFresh
@@ -373,8 +386,8 @@ func (w *Waiter) learn() {
 	p := &w.spin
 	p.leave()
 	if p.budget > 0 {
-		if b := p.brought(); !b || !p.of.all || !p.few.are {
-			p.of.observe(!b)
+		if ok := p.paid(); ok || !p.of.all || !p.few.are {
+			p.of.observe(ok)
 		}
 	}
 	if w.place == placeNone {

@@ -35,7 +35,7 @@ func TestSpinnerLearns(t *testing.T) {
 	l := NewList()
 	s := &l.spin
 	have(t, true)
-	budget := func() time.Duration { d, _ := s.budget(); return d }
+	budget := func() time.Duration { d, _, _ := s.budget(); return d }
 	if b := budget(); b != spinMost {
 		t.Errorf("a new Spinner spins for %v, want %v", b, spinMost)
 	}
@@ -47,7 +47,7 @@ func TestSpinnerLearns(t *testing.T) {
 	}
 	full := 0
 	for range 10 * spinProbe {
-		switch b, tells := s.budget(); {
+		switch b, tells, _ := s.budget(); {
 		case b == spinMost && tells:
 			full++
 		case b == spinGlance && !tells:
@@ -253,11 +253,11 @@ func TestNoSpin(t *testing.T) {
 	for _, m := range []Mode{Adaptive, Spin} {
 		s := NewSpinner(m)
 		noSpin = false
-		if d, _ := s.budget(); d == 0 || s.Looks() == 0 {
+		if d, _, _ := s.budget(); d == 0 || s.Looks() == 0 {
 			t.Errorf("mode %d does not spin", m)
 		}
 		noSpin = true
-		if d, _ := s.budget(); d != 0 || s.Looks() != 0 || s.Lulls() {
+		if d, _, _ := s.budget(); d != 0 || s.Looks() != 0 || s.Lulls() {
 			t.Errorf("mode %d spins for %v, looks for %d", m, d, s.Looks())
 		}
 	}

@@ -137,7 +137,7 @@ func TestSpinnerSharesItsProcessor(t *testing.T) {
 	for range 2 {
 		have(t, true)
 		l.spin.vain.Store(0)
-		spun(given)
+		spun(func(p *spinning) bool { return given(p) && p.state == spinOn }) // and not at its end
 		if l.spin.vain.Load() == 0 {
 			t.Error("what was there when it had looked up counts as if the spin had paid")
 		}

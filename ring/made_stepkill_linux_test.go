@@ -30,7 +30,7 @@ var makers = map[string]maker{
 		}, err
 	},
 	"broadcast": func(r *shm.Region, name string) (func(context.Context) error, error) {
-		b, err := ring.OpenBroadcast[string](r, name, &ring.BroadcastOptions{Capacity: 2})
+		b, err := ring.OpenBroadcast[string](r, name, &ring.BroadcastOptions{Capacity: 2, Buffer: 256, MaxMessage: 64})
 		return func(ctx context.Context) error {
 			s, err := b.Subscribe()
 			if err != nil {

@@ -41,12 +41,6 @@ func Between() {}
 // for.
 func Yield() { runtime.Gosched() }
 
-// Copy copies n bytes of payload. It promises no atomicity and no order: the
-// caller owns both sides, by a claim or because nobody else knows of them.
-func Copy(dst, src unsafe.Pointer, n uintptr) {
-	copy(unsafe.Slice((*byte)(dst), n), unsafe.Slice((*byte)(src), n))
-}
-
 // CopyWord is Copy of 8 bytes.
 func CopyWord(dst, src unsafe.Pointer) { *(*uint64)(dst) = *(*uint64)(src) }
 

@@ -176,11 +176,12 @@ func EveryRecovery(t *testing.T, op Op, records int, scene func(t *testing.T, r 
 }
 
 // force keeps victims and peers from looking again by themselves: a wake-up
-// that died with the victim is found missing. And unless every instruction is asked
+// that died with the victim is found missing. What is copied is not stepped through byte by
+// byte. And unless every instruction is asked
 // for they do not spin before they sleep: that is most of what a waiter executes, and
 // others see nothing of it.
 func force(t *testing.T) {
-	f := os.Getenv("TANDEM_FORCE") + ",norelook"
+	f := os.Getenv("TANDEM_FORCE") + ",norelook,nostrings"
 	if os.Getenv("TANDEM_STEPKILL") != "all" {
 		f += ",nospin"
 	}

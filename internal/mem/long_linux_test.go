@@ -7,6 +7,8 @@ import (
 	"runtime/debug"
 	"testing"
 	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // Copy copies what it is to, of whatever length and wherever it lies, and nothing beside it.
@@ -33,7 +35,12 @@ func TestCopyOfAnyLength(t *testing.T) {
 func TestCopyOfWhatIsNotThere(t *testing.T) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	b := make([]byte, 3000)
-	nowhere := unsafe.Pointer(uintptr(unsafe.Pointer(nil)) + 1<<16)
+	pages, err := unix.Mmap(-1, 0, 1<<16, unix.PROT_NONE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Munmap(pages)
+	nowhere := unsafe.Pointer(unsafe.SliceData(pages))
 	for name, f := range map[string]func(){
 		"from": func() { Copy(unsafe.Pointer(&b[0]), nowhere, uintptr(len(b))) },
 		"to":   func() { Copy(nowhere, unsafe.Pointer(&b[0]), uintptr(len(b))) },

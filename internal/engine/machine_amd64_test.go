@@ -58,7 +58,7 @@ func TestMachineCode(t *testing.T) {
 // copied, and of a loan what the message does not need is cut off. (No length is beyond
 // what unsafe.Slice takes.)
 func TestNothingFailsBetweenClaimAndPublish(t *testing.T) {
-	copies := []string{"runtime.memmove", "runtime.panicunsafeslicelen"}
+	copies := []string{"runtime.memmove", "mem.copyLong", "runtime.panicunsafeslicelen"}
 	for _, tt := range []struct {
 		name       string
 		f          any

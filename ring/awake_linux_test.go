@@ -141,6 +141,9 @@ func TestTripsStayAwake(t *testing.T) {
 		for name, cpus := range map[string][2]int{"": {-1, -1}, ", each bound": {0, 1}} {
 			t.Run(kind+name, func(t *testing.T) {
 				testproc.Watchdog(t)
+				if all.Count() < 2 {
+					t.Skip("there is one processor: to sleep is the rule")
+				}
 				for _, cpu := range cpus {
 					if cpu >= 0 && !all.IsSet(cpu) {
 						t.Skip("there is no processor ", cpu)

@@ -58,7 +58,7 @@ const century = 100 * 365 * 24 * time.Hour
 func (h *streamHalf) init(e *streamEnd, what uint64) {
 	h.end, h.what, h.over, h.spin = e, what, e.eng.Flag(what), &watch.spin
 	if what == engine.EndWriting {
-		h.spin = new(wait.Spinner)
+		h.spin = new(wait.Spinner).Brief() // its deadline is looked at before a sleep
 	}
 	h.lock.init()
 	h.park.init()

@@ -235,7 +235,7 @@ var waitMutations = []mutation{
 		promise: "what is there when the processor comes back was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `		w.spin.few.gone, w.spin.few.sure = w.spin.paused, true // what`, to: `		// what`,
+		file: "internal/wait/spin.go", from: `		p.few.gone, p.few.sure = p.paused, true // what`, to: `		// what`,
 		promise: "what is there when one has looked up was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{

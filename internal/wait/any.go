@@ -63,7 +63,7 @@ const (
 )
 
 // anySpin learns whether spinning pays in waits for several words.
-var anySpin Spinner
+var anySpin = Spinner{brief: true}
 
 // nowhere is the list of calls that wait for nothing in a region.
 var nowhere = NewList()

@@ -28,7 +28,7 @@ type few struct {
 	last int64 // when the clock was read
 	gone int   // paused, when others had it
 	sure bool  // they had it: it is known without asking
-	had  int64 // sys.Switches when it was first given away; 0: not yet
+	had  int64 // sys.Switches when it was given away, or one began to stay; 0: not yet
 }
 
 const (
@@ -50,16 +50,16 @@ func (p *spinning) share(now int64, crowded bool) bool {
 	if f.next == 0 && !crowded {
 		f.next = now + int64(fewGive)
 	}
-	if now < f.next || p.stays || !crowded && !bound {
+	if now < f.next || !crowded && (p.stays || !bound) {
 		return true
 	}
-	if f.had == 0 {
+	if !p.stays {
 		f.had = sys.Switches()
 	}
 	if crowded {
 		runtime.Gosched()
 	}
-	if bound {
+	if bound && !p.stays {
 		sys.Yield()
 	}
 	took := p.shared(now) - now
@@ -87,7 +87,7 @@ func (p *spinning) shared(now int64) int64 {
 //go:norace
 func (p *spinning) brought() bool {
 	f := &p.few
-	return f.gone > 0 && f.gone == p.paused && (f.sure || f.had != sys.Switches())
+	return f.gone > 0 && f.gone == p.paused && (f.sure || f.had < 0 || f.had != sys.Switches())
 }
 
 // probeLess has a spin be tried less often, or no longer so.

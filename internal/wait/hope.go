@@ -21,14 +21,18 @@ import (
 //     meanwhile: threads of Go's scheduler, say, of which each sleep and wake-up brings
 //     some.
 //
-// So a waiter to whom that happens again and again stays now and then: it spins for longer,
-// and gives the processor to nobody. In the first case, in a process that has several
-// processors, that is longer than a tick: who is to answer waits for it as long, and is
-// taken away to another. In the second, with one, it is longer than a wake-up takes: what
-// comes while one stays came from another processor, and for a second that is believed,
-// whatever seems to have brought what. As long as neither helps it is done half as often,
-// so that it takes less than a hundredth of the time; as it does where all processors have
-// work.
+// So a waiter whose spins are in vain, and who was brought what it waited for, stays now and
+// then: it spins for longer, and gives the processor to no other process. In the first case,
+// in a process that has several processors, that is longer than a tick: who is to answer
+// waits for it as long, and is taken away to another. In the second, with one, it is longer
+// than a wake-up takes. What comes while one stays, and keeps its processor, came from
+// another: spins pay from then on, and with one processor that is believed for a second,
+// whatever seems to have brought what. As long as that does not help it is done half as
+// often, in the end for less than a hundredth of the time; and all waits of a process do it
+// one at a time, for a tenth of its time at most.
+//
+// Other goroutines run meanwhile, at least every millisecond, and with them the timers. Who
+// spins for many, or waits for several, does not stay: it looks too seldom at what ends it.
 type hope struct {
 	gave  atomic.Bool  // the last spin that told something was brought what it waited for
 	next  atomic.Int64 // not before
@@ -37,33 +41,37 @@ type hope struct {
 }
 
 const (
-	hopeMany  = 10 * time.Millisecond // two ticks of 4, and a half
+	hopeMany  = 10 * time.Millisecond // two ticks of 4, and a half; one of 10
 	hopeFew   = time.Millisecond
+	hopeOwn   = time.Millisecond      // between two times at which other goroutines run
 	hopeAfter = 20 * time.Millisecond // from one to the next
 	hopeRare  = 6                     // doublings
+	hopeAll   = 10                    // times as long as one: from one of a process to its next
 	hopeTrust = time.Second
 )
 
-// now reports whether it is time to stay, and begins that.
-func (h *hope) now() bool {
+// staying is when the next wait of this process may stay.
+var staying atomic.Int64
+
+// now reports whether it is time to stay for d, and begins that.
+func (h *hope) now(d time.Duration) bool {
 	if !h.gave.Load() {
 		return false
 	}
-	now := sys.MonotonicNow()
-	if now < h.next.Load() {
+	now, next, all := sys.MonotonicNow(), h.next.Load(), staying.Load()
+	n := h.rare.Load()
+	if now < next || now < all || !h.next.CompareAndSwap(next, now+int64(hopeAfter)<<n) {
 		return false
 	}
-	n := h.rare.Load()
-	h.next.Store(now + int64(hopeAfter)<<n)
 	h.rare.Store(min(n+1, hopeRare))
-	return true
+	return staying.CompareAndSwap(all, now+hopeAll*int64(d))
 }
 
-// helped has the next one begin as soon as it is needed.
+// helped has the next one begin soon after it is needed.
 func (h *hope) helped() {
 	if h.rare.Load() != 0 {
 		h.rare.Store(0)
-		h.next.Store(0)
+		h.next.Store(min(h.next.Load(), sys.MonotonicNow()+int64(hopeAfter)))
 	}
 }
 
@@ -72,7 +80,10 @@ func (h *hope) helped() {
 //go:norace
 func (p *spinning) paid() bool {
 	s, brought := p.of, p.brought()
-	if p.tells {
+	if f := &p.few; p.stays && f.had != 0 && (f.had < 0 || f.had != sys.Switches()) {
+		brought = true // others had the processor, unasked
+	}
+	if p.tells && p.state == spinOn && s.hope.gave.Load() != brought { // else it ended, or its last yield brought it
 		s.hope.gave.Store(brought)
 	}
 	switch {

@@ -2,6 +2,7 @@ package wait
 
 import (
 	"context"
+	"runtime"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 // inVain is a Spinner whose spins are: the processor comes back, and it is there.
 func inVain(t *testing.T, many bool) *Spinner {
 	have(t, many)
+	staying.Store(0)
 	s := &Spinner{}
 	s.vain.Store(vainMost)
 	s.hope.gave.Store(true)
@@ -40,16 +42,28 @@ func TestSpinnerHopes(t *testing.T) {
 			if next := s.hope.next.Load(); next < began+after || next > sys.MonotonicNow()+after {
 				t.Errorf("many %v, %d: the next one after %v, want %v", many, i, time.Duration(next-began), time.Duration(after))
 			}
-			if d, _, stays := s.budget(); stays || d > spinGlance {
+			if d, _, stays := s.budget(); (stays || d > spinGlance) && sys.MonotonicNow() < s.hope.next.Load() {
 				t.Errorf("many %v: at once again: %v", many, d)
 			}
 			s.hope.next.Store(1)
+			if d, _, stays := s.budget(); (stays || d > spinGlance) && sys.MonotonicNow() < staying.Load() {
+				t.Errorf("many %v: another at once: %v", many, d)
+			}
+			staying.Store(0)
 		}
 		for s.vain.Load() >= vainMost/4 {
 			s.observe(true)
 		}
-		if s.hope.rare.Load() != 0 || s.hope.next.Load() != 0 {
-			t.Errorf("many %v: after spins that paid the next one comes late", many)
+		if left := s.hope.next.Load() - sys.MonotonicNow(); s.hope.rare.Load() != 0 || left > int64(hopeAfter) {
+			t.Errorf("many %v: after spins that paid the next one comes after %v", many, time.Duration(left))
+		}
+		for _, quiet := range []*Spinner{{brief: true}, {all: true, brief: true}} {
+			quiet.vain.Store(vainMost)
+			quiet.waits.Store(1)
+			quiet.hope.gave.Store(true)
+			if _, _, stays := quiet.budget(); stays {
+				t.Errorf("many %v: one that is brief stays", many)
+			}
 		}
 	}
 }
@@ -71,21 +85,29 @@ func TestSpinnerHopesOnlyIfAdaptive(t *testing.T) {
 func TestSpinnerStays(t *testing.T) {
 	for many, long := range map[bool]time.Duration{true: hopeMany, false: hopeFew} {
 		have(t, many)
+		defer processors.running.Store(processors.running.Swap(1000)) // it is no crowd, which yields to its own
 		l := NewList()
 		stay := func(ctx context.Context) *Waiter {
 			l.spin.vain.Store(vainMost)
 			l.spin.waits.Store(1)
 			l.spin.hope.gave.Store(true)
 			l.spin.hope.next.Store(0)
+			staying.Store(0)
 			return l.Waiter(ctx)
 		}
 		gave := false
 		for try := 1; ; try++ {
 			wt := stay(background)
 			for n := 0; wt.Spin() && wt.spin.state == spinOn; n++ {
-				if f := &wt.spin.few; f.gone != 0 { // unless others took it
+				if p := &wt.spin; p.few.gone != 0 && p.ran == 0 { // before others of this process run, unless others took it
 					gave = true
 				}
+			}
+			switch ran := wt.spin.ran != 0; {
+			case ran && !many:
+				t.Error("goroutines of this process ran meanwhile, in so short a time")
+			case many && !ran:
+				gave = true // or it was held up in the middle
 			}
 			spun, state := sys.MonotonicNow()-wt.spin.start, wt.spin.state
 			wt.spin.again(false) // Done would take it for a success
@@ -100,10 +122,10 @@ func TestSpinnerStays(t *testing.T) {
 				break
 			}
 			if gave = false; try == 100 {
-				t.Fatalf("many %v: it gives the processor away", many)
+				t.Fatalf("many %v: it gives the processor away, or not to its own", many)
 			}
 		}
-		if many { // the other is too short for a look up
+		if many { // the other is over soon
 			ctx, cancel := context.WithCancel(background)
 			wt := stay(ctx)
 			wt.Spin()
@@ -124,9 +146,10 @@ func TestSpinnerThatStayedLearns(t *testing.T) {
 	for _, many := range []bool{true, false} {
 		for _, brought := range []bool{false, true} {
 			s := inVain(t, many)
-			p := &spinning{of: s, tells: true, stays: true, paused: 5, budget: int64(hopeFew), few: few{are: !many, sure: true}}
+			runtime.LockOSThread()
+			p := &spinning{of: s, state: spinOn, tells: true, stays: true, paused: 5, budget: int64(hopeFew), few: few{are: !many, sure: true, had: sys.Switches()}}
 			if brought {
-				p.few.gone = 5
+				p.few.had = -1 // others had the processor
 			}
 			if p.paid() == brought {
 				t.Errorf("many %v: it paid %v, though brought %v", many, !brought, brought)
@@ -134,7 +157,8 @@ func TestSpinnerThatStayedLearns(t *testing.T) {
 			if hopeful := s.vain.Load() <= vainMost/2; hopeful == brought || s.hope.gave.Load() != brought {
 				t.Errorf("many %v: hopeful %v, gave %v, though brought %v", many, hopeful, s.hope.gave.Load(), brought)
 			}
-			p = &spinning{of: s, tells: true, paused: 5, budget: int64(spinMost), few: few{are: !many, gone: 5, sure: true}}
+			runtime.UnlockOSThread()
+			p = &spinning{of: s, state: spinOn, tells: true, paused: 5, budget: int64(spinMost), few: few{are: !many, gone: 5, sure: true}}
 			if paid := p.paid(); paid != (!many && !brought) {
 				t.Errorf("many %v: what is brought then paid %v, after one that was brought %v", many, paid, brought)
 			}

@@ -22,10 +22,10 @@ const (
 // long would cost at most twice what is best. But a spin must be longer than a wake-up
 // takes, and the partner's answer: where it was 40 µs and a wake-up took 50, two that
 // had once slept each found the other asleep in every spin, and slept for ever. A waiter
-// that spins in vain again and again only glances, but for one wait in spinProbe, and
-// now and then one that stays. What
-// counts is only whether spinning paid: that a sleep was short does not say that a spin
-// would have paid, for the partner may be waiting for this very processor.
+// that spins in vain again and again only glances, but for one wait in spinProbe, and now
+// and then one that stays (hope.go). What counts is only whether spinning paid: that a
+// sleep was short does not say that a spin would have paid, for the partner may be waiting
+// for this very processor.
 //
 // A process that has one processor is apart: few.go.
 const (
@@ -45,6 +45,7 @@ type Spinner struct {
 	rare  atomic.Int32 // with few processors: how often spinProbe is doubled
 	hope  hope
 	all   bool
+	brief bool
 	ever  atomic.Int64 // of tests: instead of spinEver, if not 0
 }
 
@@ -57,11 +58,17 @@ func NewSpinner(m Mode) *Spinner {
 	return s
 }
 
-// ForAll makes it that of spins for many goroutines of the process. Where that has one
+// ForAll makes it that of spins for many goroutines of the process, and brief. Where that has one
 // processor, what came while one of these had it says nothing of those spins: a sleep
 // would end late that another must end, on another processor. It is called before the
 // first wait.
-func (s *Spinner) ForAll() { s.all = true }
+func (s *Spinner) ForAll() { s.all, s.brief = true, true }
+
+// Brief has it not stay, where a spin looks too seldom at what ends a wait.
+func (s *Spinner) Brief() *Spinner {
+	s.brief = true
+	return s
+}
 
 // SetEver has a spin of mode Spin last for d, and be hopeful; 0: as always. For tests of what
 // comes while one spins.
@@ -122,13 +129,12 @@ func (s *Spinner) budget() (d time.Duration, tells, stays bool) {
 		return s.forEver(), true, false
 	case mode == Spin || hopeful:
 		return spinMost, true, false
-	case s.hope.now():
-		if many {
-			return hopeMany, true, true
-		}
-		return hopeFew, true, true
+	case many && !s.brief && s.hope.now(hopeMany):
+		return hopeMany, true, true
 	case many:
 		return spinGlance, false, false
+	case !s.brief && s.hope.now(hopeFew):
+		return hopeFew, true, true
 	}
 	return 0, false, false
 }
@@ -138,7 +144,8 @@ type spinning struct {
 	of     *Spinner
 	state  int8
 	tells  bool  // that the spin was in vain says something
-	stays  bool  // it gives the processor to nobody
+	stays  bool  // it gives the processor to no other process
+	ran    int64 // when others of this one had it
 	joined bool  // it is counted in crowd
 	paused int   // PAUSEs so far, and looks
 	clock  int   // paused, when the clock is read next
@@ -265,6 +272,9 @@ func (w *Waiter) goesOn() bool {
 		if !processors.manyAt(now) {
 			p.few = few{are: true, last: now}
 		}
+		if p.stays {
+			p.few.had = sys.Switches()
+		}
 		p.join()
 	}
 	first := p.start == now
@@ -341,11 +351,13 @@ func (w *Waiter) SpinFrom(since int64) {
 //
 //go:norace
 func (w *Waiter) lookUp(now int64) bool {
-	if !w.spin.stays {
+	if p := &w.spin; !p.stays || now-max(p.start, p.ran) > int64(hopeOwn) {
 		runtime.Gosched()
-		sys.Yield()
-		now = w.spin.shared(now)
-		w.spin.few.gone, w.spin.few.sure = w.spin.paused, true // what is there now, the processor's others brought
+		if p.ran = now; !p.stays {
+			sys.Yield()
+			now = p.shared(now)
+		}
+		p.few.gone, p.few.sure = p.paused, true // what is there now, the processor's others brought
 	}
 	w.spin.checks = now + int64(spinCheck)
 	mem.RaceDisable()
@@ -368,7 +380,9 @@ func (p *spinning) again(alarmed bool) {
 	p.leave()
 	if p.budget > 0 && p.tells {
 		p.of.observe(false)
-		p.of.hope.gave.Store(false)
+		if p.of.hope.gave.Load() {
+			p.of.hope.gave.Store(false)
+		}
 	}
 	p.budget = 0
 	p.state = spinFresh

@@ -122,7 +122,7 @@ func (v variant) run(t *testing.T) {
 	for _, c := range cs {
 		c.survive(r)
 	}
-	rings.balance(t, next, kills)
+	rings.balance(t, next, kills, v.kills)
 	s.balance(t, r)
 	onces := s.done(t)
 	s.clear(t)

@@ -106,13 +106,13 @@ func (a *rings) end(t *testing.T) {
 	}
 }
 
-// balance is when all so many workers have ended, of which some were killed.
-func (a *rings) balance(t *testing.T, workers, kills int) {
+// balance is when all so many workers have ended, of which some were killed, if any was to be.
+func (a *rings) balance(t *testing.T, workers, kills int, killing bool) {
 	a.queues.Join(t)
 	if a.idle {
 		return
 	}
-	committed := a.queues.Balance(t, a.tally, workers, kills == 0)
+	committed := a.queues.Balance(t, a.tally, workers, !killing)
 	letters, lettersLost := a.mail.Balance(t, workers, kills)
 	came := a.talks.Came(t, a.r, workers, textual)
 	for text, name := range []string{stormtest.PlainTalk, stormtest.TextTalk} {

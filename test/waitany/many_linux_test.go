@@ -68,6 +68,7 @@ func newThousand(t *testing.T, n int) thousand {
 		}
 	}
 	k.of = func(i int) (func() error, func() error) { return makes[i], takes[i] }
+	t.Cleanup(func() { runtime.KeepAlive(k.of) }) // the other ends of pipes, which would end theirs
 	return k
 }
 

@@ -129,7 +129,8 @@ func bound(cpu int) {
 }
 
 // A round trip takes no sleep, and so no wake-up, while both processes have a processor:
-// of many hardly one does. What the threads of Go's runtime sleep is in the count.
+// of many hardly one does. (A fifth is what it is held to: two that sleep in each have
+// two for each, or more.) What the threads of Go's runtime sleep is in the count.
 func TestTripsStayAwake(t *testing.T) {
 	trips := 500
 	if effort.Bars() {
@@ -160,7 +161,7 @@ func TestTripsStayAwake(t *testing.T) {
 					asks.Expect("done")
 					slept := sleeps(t, asks.PID()) + sleeps(t, answers.PID()) - before
 					t.Logf("%d round trips, %d sleeps", trips, slept)
-					if !effort.Bars() || slept <= trips/20 {
+					if !effort.Bars() || slept <= trips/5 {
 						return
 					}
 					if try == 3 { // the machine may be busy, but not for ever

@@ -76,7 +76,7 @@ func (y *pipeWay) isStarved() bool { return mem.Load32(y.starving) != 0 }
 //go:noinline
 func (y *pipeWay) standBack(s Sleeper) error {
 	for until := s.Now() + patience; y.isStarved(); {
-		if s.Now() <= until && s.Spin() {
+		if s.Spin() {
 			continue
 		}
 		v := y.turn.Arm()                      // K1

@@ -20,8 +20,9 @@ import (
 // It spins for moments, then sleeps; and in a fast stream it may let some microseconds
 // pass. Of several that wait for room whoever comes first when there is some takes it. But
 // where one has waited for a millisecond, while others sent, those that come stand back for
-// it, each Send for a millisecond (now and then ten, where spins have been in vain): so a long message gets through among many short
-// ones, as long as receivers are faster than that.
+// it, each Send for a millisecond, or now and then for ten, where spins have been in vain:
+// so a long message gets through among many short ones, as long as receivers are faster
+// than that.
 //
 // [shm.ErrClosed] after Close. A process that dies in Send has sent the whole message, or
 // nothing.

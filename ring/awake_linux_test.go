@@ -3,10 +3,8 @@ package ring_test
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -156,10 +154,10 @@ func TestTripsStayAwake(t *testing.T) {
 				asks := tripper.Start(t, r.Name(), kind, strconv.Itoa(trips), strconv.Itoa(cpus[1]))
 				asks.Expect("ready")
 				for try := 1; ; try++ {
-					before := sleeps(t, asks.PID()) + sleeps(t, answers.PID())
+					before := testproc.AllSleep(asks.PID()) + testproc.AllSleep(answers.PID())
 					asks.Say("go")
 					asks.Expect("done")
-					slept := sleeps(t, asks.PID()) + sleeps(t, answers.PID()) - before
+					slept := testproc.AllSleep(asks.PID()) + testproc.AllSleep(answers.PID()) - before
 					t.Logf("%d round trips, %d sleeps", trips, slept)
 					if !effort.Bars() || slept <= trips/5 {
 						return
@@ -171,22 +169,4 @@ func TestTripsStayAwake(t *testing.T) {
 			})
 		}
 	}
-}
-
-// sleeps is how often the threads of a process have gone to sleep.
-func sleeps(t *testing.T, pid int) (sum int) {
-	t.Helper()
-	for _, name := range testproc.Get(filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", pid)))(t) {
-		b, err := os.ReadFile(name)
-		if err != nil {
-			continue // the thread has ended
-		}
-		var n int
-		_, s, _ := strings.Cut(string(b), "\nvoluntary_ctxt_switches:")
-		if _, err := fmt.Sscan(s, &n); err != nil {
-			t.Fatal(err)
-		}
-		sum += n
-	}
-	return sum
 }

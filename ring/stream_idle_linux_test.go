@@ -1,10 +1,8 @@
 package ring_test
 
 import (
-	"fmt"
 	"net"
 	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -55,11 +53,11 @@ func TestIdleStreamsShareThreads(t *testing.T) {
 	if effort.Long() || effort.Bars() {
 		const span = 2 * time.Second
 		time.Sleep(span) // each has slept for long by then
-		there, here := ran(t, s.PID()), ran(t, os.Getpid())
+		there, here := onProcessor(s.PID()), onProcessor(os.Getpid())
 		time.Sleep(span)
-		there, here = (ran(t, s.PID())-there)/2, (ran(t, os.Getpid())-here)/2
-		t.Logf("each second %v there, %v here", there, here)
-		if effort.Bars() && max(there, here) > 20*time.Millisecond {
+		there, here = (onProcessor(s.PID())-there)/2, (onProcessor(os.Getpid())-here)/2
+		t.Logf("each second %v there, %v here", time.Duration(there), time.Duration(here))
+		if effort.Bars() && max(there, here) > int64(20*time.Millisecond) {
 			t.Error("idle connections take a processor's time")
 		}
 	}
@@ -69,17 +67,4 @@ func TestIdleStreamsShareThreads(t *testing.T) {
 			t.Fatalf("%d is up, and not %d", k, i)
 		}
 	}
-}
-
-// ran is for how long the threads of a process have had a processor.
-func ran(t *testing.T, pid int) (sum time.Duration) {
-	all := testproc.Get(filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)))(t)
-	for _, name := range all {
-		b, err := os.ReadFile(name)
-		var ns time.Duration
-		if _, e := fmt.Sscan(string(b), &ns); err == nil && e == nil {
-			sum += ns
-		}
-	}
-	return sum
 }

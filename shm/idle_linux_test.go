@@ -3,8 +3,6 @@ package shm
 import (
 	"context"
 	"fmt"
-	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,15 +15,7 @@ import (
 // switches is how often a guard's thread has gone to sleep.
 func switches(t *testing.T, pid, tid int) (n int) {
 	t.Helper()
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/status", pid, tid))
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, s, _ := strings.Cut(string(b), "\nvoluntary_ctxt_switches:")
-	if _, err := fmt.Sscan(s, &n); err != nil {
-		t.Fatal(err)
-	}
-	return n
+	return testproc.Get(testproc.Sleeps(pid, tid))(t)
 }
 
 // steadySwitches is how often it has when it does so no more.

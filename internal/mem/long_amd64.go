@@ -14,7 +14,7 @@ import (
 // are made for that (ERMS): it takes a line to be written without fetching what another
 // processor has there. Message by message through a ring that two processors share that is
 // up to five times as fast as any loop of loads and stores, which fetches each line to write
-// over it; and by itself, with all in the own cache, it costs some ten nanoseconds more.
+// over it; and by itself, with all in the own cache, it costs some twenty nanoseconds more.
 //
 // Its stores come in any order, but after every store before it, and before every one that
 // follows (Intel's Software Developer's Manual, volume 3, "Fast-String Operation and

@@ -30,6 +30,8 @@ var waitHopeMutations = []mutation{
 		promise: "who stayed, and it came, is hopeful", pkg: "./internal/wait", run: "TestSpinnerThatStayedLearns$"},
 	{file: "internal/wait/hope.go", from: "		if p.few.are {\n", to: "		if false {\n",
 		promise: "with one processor it is believed for a while that others answer", pkg: "./internal/wait", run: "TestSpinnerThatStayedLearns$"},
+	{file: "internal/wait/hope.go", from: "p.stays && p.state != spinOn", to: "false",
+		promise: "who stayed until its wait ended learns nothing", pkg: "./internal/wait", run: "TestSpinnerThatStayedLearns$"},
 	{file: "internal/wait/hope.go", from: " && sys.MonotonicNow() < s.hope.trust.Load()", to: " && s.hope.trust.Load() != 0",
 		promise: "not for ever", pkg: "./internal/wait", run: "TestSpinnerThatStayedLearns$"},
 	{file: "internal/wait/few.go", from: " && (f.sure || f.had < 0 || f.had != sys.Switches())", to: "",

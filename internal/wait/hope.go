@@ -83,6 +83,9 @@ func (p *spinning) paid() bool {
 	if f := &p.few; p.stays && f.had != 0 && (f.had < 0 || f.had != sys.Switches()) {
 		brought = true // others had the processor, unasked
 	}
+	if p.stays && p.state != spinOn {
+		return false // it ended before anything came
+	}
 	if p.tells && p.state == spinOn && s.hope.gave.Load() != brought { // else it ended, or its last yield brought it
 		s.hope.gave.Store(brought)
 	}

@@ -162,6 +162,11 @@ func TestSpinnerThatStayedLearns(t *testing.T) {
 			if paid := p.paid(); paid != (!many && !brought) {
 				t.Errorf("many %v: what is brought then paid %v, after one that was brought %v", many, paid, brought)
 			}
+			v, trust := s.vain.Load(), s.hope.trust.Load()
+			ended := &spinning{of: s, state: spinYielded, tells: true, stays: true, paused: 5, budget: int64(hopeFew), few: few{are: !many}}
+			if ended.paid() || s.vain.Load() != v || s.hope.trust.Load() != trust {
+				t.Errorf("many %v: one that ended while it stayed paid", many)
+			}
 			s.hope.trust.Store(sys.MonotonicNow() - 1)
 			if p.paid() {
 				t.Errorf("many %v: what is brought paid, long after", many)

@@ -145,7 +145,7 @@ type spinning struct {
 	state  int8
 	tells  bool  // that the spin was in vain says something
 	stays  bool  // it gives the processor to no other process
-	ran    int64 // when others of this one had it
+	ran    int64 // of one that stays: when its own process's others had it
 	joined bool  // it is counted in crowd
 	paused int   // PAUSEs so far, and looks
 	clock  int   // paused, when the clock is read next
@@ -252,7 +252,7 @@ func (s *Spinner) Seen() {
 func (p *spinning) begin() {
 	d, tells, stays := p.of.budget()
 	p.state, p.tells, p.stays, p.budget = spinOn, tells, stays, int64(d)
-	p.paused, p.clock, p.start = 0, mem.PerMicro, 0
+	p.paused, p.clock, p.start, p.ran = 0, mem.PerMicro, 0, 0
 	p.few = few{}
 }
 
@@ -353,7 +353,9 @@ func (w *Waiter) SpinFrom(since int64) {
 func (w *Waiter) lookUp(now int64) bool {
 	if p := &w.spin; !p.stays || now-max(p.start, p.ran) > int64(hopeOwn) {
 		runtime.Gosched()
-		if p.ran = now; !p.stays {
+		if p.stays {
+			p.ran = now
+		} else {
 			sys.Yield()
 			now = p.shared(now)
 		}

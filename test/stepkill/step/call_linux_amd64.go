@@ -12,6 +12,8 @@ func callOf(r *unix.PtraceRegs) call {
 	return call{r.Rax, [6]uint64{r.Rdi, r.Rsi, r.Rdx, r.R10, r.R8, r.R9}}
 }
 
+func stackOf(r *unix.PtraceRegs) uintptr { return uintptr(r.Rsp) }
+
 // callSize is the length of the instruction, behind which a thread stands that
 // is in the call.
 const callSize = 2

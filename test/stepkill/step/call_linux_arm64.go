@@ -13,6 +13,8 @@ func callOf(r *unix.PtraceRegs) call {
 	return call{r.Regs[8], [6]uint64(r.Regs[:6])}
 }
 
+func stackOf(r *unix.PtraceRegs) uintptr { return uintptr(r.Sp) }
+
 // callSize is the length of the instruction, behind which a thread stands that
 // is in the call.
 const callSize = 4

@@ -49,6 +49,8 @@
 // own, not in the code). One that does not come by there dies after the next
 // effect at which nobody has died yet.
 //
+// A victim reads the clock by system calls (clock_linux.go).
+//
 // What only lets time pass (mem.Bide) is passed over, and is one point, unless every
 // instruction is asked for.
 //

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"example.com/tandem/internal/mem"
 	"example.com/tandem/test/stepkill/step"
@@ -124,6 +125,38 @@ func TestBides(t *testing.T) {
 		if seen[want] == 0 {
 			t.Errorf("nobody died with the words %v: %v", want, seen)
 		}
+	}
+}
+
+// clock reads it, between two stores.
+var clock = step.Register("clock", func(dir string) (func() error, error) {
+	w, err := words(dir)
+	return func() error {
+		w[0].Store(1)
+		if time.Since(begun) < 0 {
+			return errors.New("the clock goes backwards")
+		}
+		w[1].Store(1)
+		return nil
+	}, err
+})
+
+var begun = time.Now()
+
+// A victim reads the clock by a system call, which is one step. The vDSO's way, which
+// begins anew where the time has moved on meanwhile, has no end where a step takes long.
+func TestReadsClockByCall(t *testing.T) {
+	t.Setenv("TANDEM_STEPKILL", "all")
+	deaths := 0
+	step.Every(t, clock, func(t *testing.T, s *step.Stage) {
+		mustWords(t, s.Dir)
+		if d := s.Die(nil); strings.HasPrefix(d.Where, "pc ") {
+			t.Errorf("died %v, which is no code of this program", d)
+		}
+		deaths++
+	})
+	if deaths < 20 {
+		t.Errorf("%d deaths, where the clock is read by that many instructions", deaths)
 	}
 }
 

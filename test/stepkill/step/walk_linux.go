@@ -332,6 +332,9 @@ func (c *child) begin() error {
 			if err := unix.PtraceSetOptions(c.pid, ptOptions); err != nil {
 				return fmt.Errorf("stepkill: trace options: %w", err)
 			}
+			if err := c.readsClockByCall(); err != nil {
+				return err
+			}
 			sig = 0
 		case sig == unix.SIGSTOP:
 			c.freeze()

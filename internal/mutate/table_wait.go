@@ -196,9 +196,9 @@ var waitMutations = []mutation{
 	{
 		file: "internal/wait/spin.go", from: `	p := &w.spin
 	p.leave()
-	if p.budget > 0 {
+	if p.state == spinOver {
 `, to: `	p := &w.spin
-	if p.budget > 0 {
+	if p.state == spinOver {
 `,
 		promise: "whose wait is over is not among those who spin", pkg: "./internal/wait", run: "TestCrowdYields$",
 	},

@@ -172,6 +172,7 @@ func (a *Any) SleepAny(words []*uint32, values []uint32, limit int64) error {
 			return err
 		}
 	}
+	w.spin.state = spinYielded          // as Sleep
 	nudge := atomic.LoadUint32(w.nudge) // S1
 	if a.closed() {
 		return ErrClosed

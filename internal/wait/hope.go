@@ -31,6 +31,12 @@ import (
 // often, in the end for less than a hundredth of the time; and all waits of a process do it
 // one at a time, for a tenth of its time at most.
 //
+// To announce a sleep takes time, too, and where that is tens of microseconds (membarrier
+// interrupts the other processor, which a hypervisor makes slow) the answer comes meanwhile:
+// a waiter that glances finds it as it is about to sleep, each time, and never sleeps nor
+// comes to a spin that tells something. So what comes then, while nobody else had the
+// processor, counts as found by a spin.
+//
 // Other goroutines run meanwhile, at least every millisecond, and with them the timers. Who
 // spins for many, or waits for several, does not stay: it looks too seldom at what ends it.
 type hope struct {
@@ -75,13 +81,23 @@ func (h *hope) helped() {
 	}
 }
 
+// would reports whether a spin, or a longer one, would have paid: what was waited for came
+// while the waiter announced its sleep, which takes tens of microseconds where processors
+// are interrupted slowly (membarrier), and nobody else had this processor.
+//
+//go:norace
+func (p *spinning) would() bool {
+	had := p.few.had
+	return !p.of.all && had > 0 && had == sys.Switches()
+}
+
 // paid reports whether a spin that did not end in a sleep paid, and learns from it.
 //
 //go:norace
 func (p *spinning) paid() bool {
 	s, brought := p.of, p.brought()
 	if f := &p.few; p.stays && f.had != 0 && (f.had < 0 || f.had != sys.Switches()) {
-		brought = true // others had the processor, unasked
+		brought = true // others had the processor, unasked, since the look before the one that found it
 	}
 	if p.stays && p.state != spinOn {
 		return false // it ended before anything came

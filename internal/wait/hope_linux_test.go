@@ -3,6 +3,7 @@ package wait
 import (
 	"context"
 	"runtime"
+	"syscall"
 	"testing"
 	"time"
 
@@ -170,6 +171,108 @@ func TestSpinnerThatStayedLearns(t *testing.T) {
 			s.hope.trust.Store(sys.MonotonicNow() - 1)
 			if p.paid() {
 				t.Errorf("many %v: what is brought paid, long after", many)
+			}
+		}
+	}
+}
+
+// What comes while one announces its sleep would have come to a longer spin: unless others
+// had the processor, or it was what ends a wait.
+func TestSpinnerThatWouldLearns(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, many := range []bool{true, false} {
+		have(t, many)
+		for what, want := range map[string]bool{"it came": true, "others had it": false, "it is for all": false, "it ended": false, "it slept": false} {
+			paid, tries := false, 0
+			for ; paid != want || tries == 0; tries++ { // others may have it unasked
+				if tries == 100 {
+					t.Fatalf("many %v, %s: it would have paid %v, want %v", many, what, paid, want)
+				}
+				l := NewList()
+				l.spin.vain.Store(vainMost)
+				l.spin.all = what == "it is for all"
+				ctx, cancel := context.WithCancel(background)
+				wt := l.Waiter(ctx)
+				for wt.Spin() {
+				}
+				word := new(uint32)
+				switch what {
+				case "others had it":
+					time.Sleep(time.Millisecond)
+				case "it ended":
+					cancel()
+					if err := wt.Sleep(word, 0); err != context.Canceled {
+						t.Fatal(err)
+					}
+				case "it slept":
+					if err := wt.Sleep(word, 1); err != nil { // whose word is another, so that it does not take long
+						t.Fatal(err)
+					}
+				}
+				wt.Done()
+				cancel()
+				paid = l.spin.vain.Load() < vainMost
+			}
+		}
+	}
+}
+
+// An Any's likewise.
+func TestAnyThatEndedLearnsNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(background)
+	a := startAny(ctx, []*List{NewList()})
+	for a.Spin() {
+	}
+	if a.w.spin.state != spinOver {
+		t.Fatalf("state %d, and it is to sleep", a.w.spin.state)
+	}
+	cancel()
+	if err := a.SleepAny([]*uint32{new(uint32)}, []uint32{0}, 0); err != context.Canceled {
+		t.Fatal(err)
+	}
+	if a.w.spin.state == spinOver {
+		t.Error("what ended it would count as what it waited for")
+	}
+	a.Done()
+}
+
+// Of one who stays it only counts whether others had the processor since it was last not
+// there.
+func TestSpinnerThatStaysLooksTwice(t *testing.T) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for _, many := range []bool{true, false} {
+		have(t, many)
+		defer processors.running.Store(processors.running.Swap(1000))
+		for _, late := range []bool{false, true} {
+			paid := late
+			for try := 0; paid == late; try++ {
+				if try == 100 {
+					t.Fatalf("many %v: others had the processor (at last: %v), and it paid %v", many, late, paid)
+				}
+				l := NewList()
+				l.spin.vain.Store(vainMost)
+				l.spin.waits.Store(1)
+				l.spin.hope.gave.Store(true)
+				staying.Store(0)
+				wt := l.Waiter(background)
+				p := &wt.spin
+				looks := func(n int) {
+					for next := p.clock; n > 0 && wt.Spin(); {
+						if p.clock != next {
+							next = p.clock
+							n--
+						}
+					}
+				}
+				looks(3)
+				syscall.Nanosleep(&syscall.Timespec{Nsec: 1000}, nil) // and no more of Go's
+				if !late {
+					looks(3)
+				}
+				wt.Done()
+				paid = l.spin.vain.Load() <= vainMost/2
 			}
 		}
 	}

@@ -139,7 +139,7 @@ func (s *Spinner) budget() (d time.Duration, tells, stays bool) {
 	return 0, false, false
 }
 
-// spinning is a Waiter's spin: fresh → on → yielded → (Sleep) → fresh.
+// spinning is a Waiter's spin: fresh → on → yielded → over → (Sleep) → fresh.
 type spinning struct {
 	of     *Spinner
 	state  int8
@@ -159,6 +159,7 @@ const (
 	spinFresh = iota
 	spinOn
 	spinYielded
+	spinOver // it is announced, and about to sleep
 )
 
 // Spin follows each fruitless look and says whether to look again before one
@@ -194,6 +195,10 @@ func (w *Waiter) Spin() bool {
 			return true
 		}
 	default:
+		if p.state == spinYielded && p.of.Mode() != Sleep {
+			p.few.had = sys.Switches()
+		}
+		p.state = spinOver
 		return false
 	}
 	p.state = spinYielded
@@ -272,10 +277,10 @@ func (w *Waiter) goesOn() bool {
 		if !processors.manyAt(now) {
 			p.few = few{are: true, last: now}
 		}
-		if p.stays {
-			p.few.had = sys.Switches()
-		}
 		p.join()
+	}
+	if p.stays {
+		p.few.had, p.few.seen = p.few.seen, sys.Switches()
 	}
 	first := p.start == now
 	crowded := crowd.Load() >= processors.running.Load()
@@ -401,7 +406,13 @@ func (p *spinning) again(alarmed bool) {
 func (w *Waiter) learn() {
 	p := &w.spin
 	p.leave()
-	if p.budget > 0 {
+	if p.state == spinOver {
+		if p.would() {
+			p.of.observe(true)
+		} else if p.budget > 0 && p.tells {
+			p.of.observe(false)
+		}
+	} else if p.budget > 0 {
 		if ok := p.paid(); ok || !p.of.all || !p.few.are {
 			p.of.observe(ok)
 		}

@@ -192,6 +192,7 @@ func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 			return err
 		}
 	}
+	w.spin.state = spinYielded          // what comes now is no spin's
 	nudge := atomic.LoadUint32(w.nudge) // S1
 	if w.list.Closed() {
 		return ErrClosed

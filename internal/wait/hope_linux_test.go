@@ -152,8 +152,14 @@ func TestSpinnerThatStayedLearns(t *testing.T) {
 			if brought {
 				p.few.had = -1 // others had the processor
 			}
-			if p.paid() == brought {
-				t.Errorf("many %v: it paid %v, though brought %v", many, !brought, brought)
+			paid := p.paid()
+			for try := 0; !paid && !brought && try < 100; try++ { // others had it unasked
+				s.hope.gave.Store(true)
+				p.few.had = sys.Switches()
+				paid = p.paid()
+			}
+			if paid == brought {
+				t.Errorf("many %v: it paid %v, though brought %v", many, paid, brought)
 			}
 			if hopeful := s.vain.Load() <= vainMost/2; hopeful == brought || s.hope.gave.Load() != brought {
 				t.Errorf("many %v: hopeful %v, gave %v, though brought %v", many, hopeful, s.hope.gave.Load(), brought)
@@ -184,11 +190,8 @@ func TestSpinnerThatWouldLearns(t *testing.T) {
 	for _, many := range []bool{true, false} {
 		have(t, many)
 		for what, want := range map[string]bool{"it came": true, "others had it": false, "it is for all": false, "it ended": false, "it slept": false} {
-			paid, tries := false, 0
-			for ; paid != want || tries == 0; tries++ { // others may have it unasked
-				if tries == 100 {
-					t.Fatalf("many %v, %s: it would have paid %v, want %v", many, what, paid, want)
-				}
+			paid := 0
+			for range 100 { // others may have it unasked
 				l := NewList()
 				l.spin.vain.Store(vainMost)
 				l.spin.all = what == "it is for all"
@@ -212,7 +215,12 @@ func TestSpinnerThatWouldLearns(t *testing.T) {
 				}
 				wt.Done()
 				cancel()
-				paid = l.spin.vain.Load() < vainMost
+				if l.spin.vain.Load() < vainMost {
+					paid++
+				}
+			}
+			if paid > 0 != want {
+				t.Errorf("many %v, %s: of 100 it would have paid %d, want some: %v", many, what, paid, want)
 			}
 		}
 	}

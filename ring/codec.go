@@ -62,9 +62,10 @@ func describeCBOR(t reflect.Type) (string, error) { return codec.Describe(t) }
 // handle that arrives from elsewhere has none with it.
 var codecs sync.Map
 
-// RegisterCodec makes c known to this process for queue handles that arrive as
-// arguments of a child, which cannot bring one. Opening a queue with a codec
-// does the same. Of two with one name the later one counts.
+// RegisterCodec makes c known to this process for handles of queues, broadcasts and pipes
+// that arrive as arguments of a child, which cannot bring one. It is called before proc.Main,
+// which decodes them: in an init function, say. Opening one of those with a codec does the
+// same. Of two with one name the later one counts.
 func RegisterCodec(c Codec) { codecs.Store(c.Name(), c) }
 
 func codecNamed(name string) (Codec, error) {
@@ -75,7 +76,7 @@ func codecNamed(name string) (Codec, error) {
 	if c, ok := codecs.Load(name); ok {
 		return c.(Codec), nil
 	}
-	return nil, fmt.Errorf("codec %q is not registered in this process: %w", name, ErrCodec)
+	return nil, fmt.Errorf("codec %q is not registered in this process (ring.RegisterCodec, before proc.Main): %w", name, ErrCodec)
 }
 
 // buffers are for encoding and decoding. For the race detector there are none:

@@ -32,7 +32,7 @@ import (
 type Wait int
 
 const (
-	Adaptive = Wait(wait.Adaptive) // spin for up to 150 µs, as far as that paid lately, then sleep
+	Adaptive = Wait(wait.Adaptive) // spin for up to 150 µs, as far as that paid lately, then sleep; where it never does, see now and then for 10 ms, or 1 with one processor, whether it would
 	Spin     = Wait(wait.Spin)     // latency above all: spin for a second before a sleep, if that pays or there are several processors
 	Sleep    = Wait(wait.Sleep)    // a processor saved above all: do not spin
 )

@@ -235,7 +235,7 @@ func (a *attachment) places() (soon bool, err error) {
 	if alive == int(a.Geo.Participants) {
 		all = "all"
 	}
-	return soon, fmt.Errorf("%d participants, %s of them alive: %w", a.Geo.Participants, all, ErrTooManyParticipants)
+	return soon, fmt.Errorf("%d participants, %s of them alive (Options.Participants says how many there can be, when a region is made): %w", a.Geo.Participants, all, ErrTooManyParticipants)
 }
 
 // takeLocked takes r, whose byte this process holds.

@@ -14,8 +14,10 @@ import (
 )
 
 // Check verifies every structure of the region and returns all that is wrong
-// with it, as errors that wrap ErrCorrupt; nil if nothing is. It may run while
-// others work in the region. It takes no lock unless the directory keeps
+// with it, as errors that wrap ErrCorrupt; nil if nothing is. A directory that could not be
+// verified is an error, too: EBUSY if it is being changed, and, ReadOnly, ErrOwnerDied if it
+// wants repair. Of an object whose kind this build does not know only the directory's part is
+// verified. It may run while others work in the region. It takes no lock unless the directory keeps
 // changing, and then waits for it no longer than five seconds: a process that
 // was stopped while it changed the directory is an error that names it.
 //

@@ -246,7 +246,8 @@ func (v *regionFile) fill(mode fs.FileMode) (err error) {
 // Anonymous makes a region without a name, a sealed memfd, and attaches to it.
 // It lasts as long as a process has it open, or a descriptor of it
 // ([Region.File]), so a process that dies in Anonymous leaves nothing. Errors are
-// those of [Create], but for fs.ErrExist.
+// those of [Create], but for fs.ErrExist. No list has it; shm inspect /proc/PID/fd/N looks
+// into it, and so does [Open], ReadOnly.
 func Anonymous(o *Options) (*Region, error) {
 	const op = "shm.Anonymous"
 	if !sys.Supported {

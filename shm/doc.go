@@ -85,7 +85,7 @@
 // the byte of a parent that is killed locked until it execs or ends: if a
 // running process of the parent's pid namespace is in the region, that is no
 // obstacle. Open file description locks, robust futexes and /proc are needed:
-// without them no region opens.
+// without them no region opens but ReadOnly.
 //
 // [Region.Snapshot] shows everything in a region, who holds and who waits for what
 // included, and [Region.Check] verifies it. Command shm (cmd/shm) prints both.

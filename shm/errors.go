@@ -51,7 +51,7 @@ var (
 	ErrNotPlain = plain.ErrNotPlain
 
 	// ErrOwnerDied says that a holder died and nobody has repaired since. The
-	// caller does not hold what it asked for.
+	// caller does not hold what it asked for; but a sync.Cond's Wait returns with the lock.
 	ErrOwnerDied = engine.ErrOwnerDied
 
 	// ErrNotOwner says that another process, or another Holder of this one, holds what was

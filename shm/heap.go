@@ -70,7 +70,7 @@ func (a *attachment) noSpace(need, free uint64, cause error) error {
 	}
 	err := fmt.Errorf("%w: %d bytes needed, %d free in the region (of %d)%s, %s free in its file system", ErrNoSpace, need, free, a.Geo.HeapSize(), pieces, files)
 	if n, size, who := a.stillOpen(); n > 0 {
-		err = fmt.Errorf("%w; %d bytes are in %d removed objects that somebody has open%s", err, size, n, who)
+		err = fmt.Errorf("%w; %d bytes are in %d removed objects or connections that somebody has open%s", err, size, n, who)
 	}
 	if cause != nil {
 		err = fmt.Errorf("%w: %w", err, cause)

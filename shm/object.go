@@ -301,7 +301,7 @@ func (a *attachment) freeEntry() (uint32, error) {
 	n := mem.Load32(a.Dir32(region.DirFree))
 	if n == region.FreeEnd {
 		removed, _, who := a.stillOpen()
-		return 0, fmt.Errorf("%w: an entry needed, %d objects of at most %d in the region, and %d removed ones that somebody has open%s",
+		return 0, fmt.Errorf("%w: an entry needed, %d objects of at most %d in the region (Options.Objects, when it was made), and %d removed ones or connections that somebody has open%s",
 			ErrNoSpace, mem.Load32(a.Dir32(region.DirLive)), a.Geo.Objects, removed, who)
 	}
 	if n == 0 || n > a.Geo.Objects || a.EntryState(n-1) != region.EntFree {

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"syscall"
 
 	"example.com/tandem/internal/region"
@@ -18,7 +19,8 @@ import (
 // user or root (or Options.AnyOwner), with a header that fits the file: else
 // the error is ErrNotRegion, fs.ErrPermission, ErrVersion or ErrCorrupt, with
 // both values. Nothing is created or changed, whatever is there, and opening
-// something that is no file does not block.
+// something that is no file does not block. ReadOnly, it may also be what a process has
+// open, /proc/PID/fd/N: an anonymous region has no other name.
 //
 // A copy of a region's file (cp --sparse) may lack memory for what is zero. A
 // process that comes into a region in which nobody is sees to it that there is
@@ -99,7 +101,13 @@ func (v *regionFile) ready(st sys.FileStat, o *Options) (err error) {
 // openFile opens path if it is a regular file. It looks before it opens, since
 // opening a device may do something; it looks again after, since what it saw
 // may have been replaced.
+//
+// A link is not followed, but to look at what a process has open: /proc/PID/fd/N is the one
+// way to an anonymous region.
 func openFile(path string, writable bool) (*os.File, sys.FileStat, error) {
+	if !writable && isDescriptor(path) {
+		return openDescriptor(path)
+	}
 	st, err := sys.Lstat(path)
 	if err != nil {
 		return nil, st, err
@@ -122,6 +130,41 @@ func openFile(path string, writable bool) (*os.File, sys.FileStat, error) {
 		return nil, st, err
 	}
 	return f, st, nil
+}
+
+// isDescriptor reports whether path is how /proc names a process's descriptor.
+func isDescriptor(path string) bool {
+	var rest string
+	if _, err := fmt.Sscanf(path, "/proc/self/fd/%s", &rest); err != nil {
+		var pid int
+		if _, err := fmt.Sscanf(path, "/proc/%d/fd/%s", &pid, &rest); err != nil {
+			return false
+		}
+	}
+	_, err := strconv.ParseUint(rest, 10, 31)
+	return err == nil
+}
+
+func openDescriptor(path string) (*os.File, sys.FileStat, error) {
+	is, err := os.Stat(path)
+	if err == nil && !is.Mode().IsRegular() {
+		err = regular(path, sys.FileStat{Mode: is.Mode()})
+	}
+	if err != nil {
+		return nil, sys.FileStat{}, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, sys.FileStat{}, err
+	}
+	st, err := sys.Stat(f)
+	if err == nil {
+		err = regular(path, st)
+	}
+	if err != nil {
+		f.Close()
+	}
+	return f, st, err
 }
 
 func regular(path string, st sys.FileStat) error {

@@ -100,7 +100,7 @@ type Holder struct {
 	Dead      bool      `json:"dead,omitempty"`                // it has died, and is not recovered yet
 	Stopped   bool      `json:"stopped,omitempty"`             // it is stopped by a signal or a debugger, as far as this process can see
 	Elsewhere bool      `json:"other_pid_namespace,omitempty"` // as of Attached
-	What      string    `json:"what,omitempty"`                // "lease", "loan", "reading", "permit"
+	What      string    `json:"what,omitempty"`                // of what: see docs/reference.md, "What inspect says"
 	N         int       `json:"n,omitempty"`                   // how many of that; calls that wait
 	Since     time.Time `json:"since,omitzero"`                // since then at least; zero: unknown. Of waits: the first of the calls
 }
@@ -111,8 +111,8 @@ type ObjectState struct {
 
 	// What its words say; a field that says nothing of its kind is zero.
 	Waiters int    `json:"waiters,omitempty"` // 1: somebody may be asleep; more where the kind counts them
-	Len     int    `json:"len,omitempty"`     // messages, elements, parties that have come, calls that wait
-	Cap     int    `json:"cap,omitempty"`     // the most that Len can be
+	Len     int    `json:"len,omitempty"`     // messages that wait, elements, parties that have come, calls that wait, permits that are free, bytes of a pipe or a connection
+	Cap     int    `json:"cap,omitempty"`     // the most that Len can be; of a queue those on lease, which are Holders, have their places still
 	State   string `json:"state,omitempty"`   // a word or two: "abandoned", "shut down"
 	Value   string `json:"value,omitempty"`   // what a cell holds, or the count of permits
 

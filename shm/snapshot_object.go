@@ -43,7 +43,7 @@ func (s *Snapshot) ObjectText(o *ObjectState) string {
 		line("removed", "it has no name any more, and goes when nobody has it open")
 	}
 	if o.Cap > 0 {
-		line("fill", "%d of %d", o.Len, o.Cap)
+		line("fill", "%s", o.fill())
 	} else if o.Len > 0 {
 		line("length", "%d", o.Len)
 	}

@@ -123,8 +123,14 @@ const (
 	shownHolders = 8
 )
 
-// behind is What a subscriber of a broadcast holds: so many messages it has still to see.
-const behind = "behind"
+// What some hold: a subscriber of a broadcast so many messages that it has still to see; who
+// got messages of a queue those for which TaskDone was not called, which only Join asks for;
+// and who leases some.
+const (
+	behind  = "behind"
+	notDone = "not done"
+	leased  = "lease"
+)
 
 func (s *Snapshot) writeGone(b io.Writer) {
 	if len(s.Gone) == 0 {
@@ -191,14 +197,19 @@ func (s *Snapshot) writeStreams(b io.Writer) {
 // summary is the object's state in a line.
 func (s *Snapshot) summary(o *ObjectState) string {
 	var is []string
-	if o.State != "" {
-		is = append(is, o.State)
-	}
-	if o.Owner != nil {
-		is = append(is, "held by "+s.held(o.Owner))
+	switch {
+	case o.State == engine.WaitsForReaders && o.Owner != nil: // it does not hold it yet
+		is = append(is, "writer "+s.held(o.Owner)+" waits for readers")
+	default:
+		if o.State != "" {
+			is = append(is, o.State)
+		}
+		if o.Owner != nil {
+			is = append(is, "held by "+s.held(o.Owner))
+		}
 	}
 	if o.Cap > 0 {
-		is = append(is, fmt.Sprintf("%d of %d", o.Len, o.Cap))
+		is = append(is, o.fill())
 	} else if o.Len > 0 && o.Kind != engine.KindCond.String() { // its holders say who waits
 		is = append(is, fmt.Sprintf("%d", o.Len))
 	}
@@ -220,6 +231,10 @@ func (s *Snapshot) summary(o *ObjectState) string {
 			is = append(is, fmt.Sprintf("%s %s, whose peer has %d unread", h.What, s.held(h), h.N))
 			continue
 		}
+		if h.What == notDone {
+			is = append(is, fmt.Sprintf("%d got without TaskDone by %s", h.N, s.held(h)))
+			continue
+		}
 		is = append(is, fmt.Sprintf("%d %s of %s", h.N, h.What, s.held(h)))
 	}
 	if n := len(holders) - shownHolders; n > 0 {
@@ -237,6 +252,27 @@ func (s *Snapshot) summary(o *ObjectState) string {
 		return "-"
 	}
 	return strings.Join(is, ", ")
+}
+
+// fill is how full the object is.
+func (o *ObjectState) fill() string {
+	switch o.Kind {
+	case engine.KindQueue.String(): // those on lease have their places still
+		n := 0
+		for i := range o.Holders {
+			if o.Holders[i].What == leased {
+				n += o.Holders[i].N
+			}
+		}
+		if n > 0 {
+			return fmt.Sprintf("%d and %d on lease of %d", o.Len, n, o.Cap)
+		}
+	case engine.KindBoundedSemaphore.String():
+		return fmt.Sprintf("%d of %d free", o.Len, o.Cap)
+	case engine.KindPipe.String(), engine.KindStream.String():
+		return fmt.Sprintf("%d of %d bytes", o.Len, o.Cap)
+	}
+	return fmt.Sprintf("%d of %d", o.Len, o.Cap)
 }
 
 // counts reports whether the object's holders have so many of it. Of others one is what it

@@ -111,9 +111,9 @@ func (c *Cond) Holder() *Holder {
 
 // Wait gives up the lock, waits until it is notified, and takes the lock back,
 // for which it waits as long as that takes. The lock is held when it returns,
-// whatever it returns; but for shm.ErrClosed, and for ErrNotOwner where an
-// operator took the lock from its holder. Unlock it after shm.ErrClosed as well,
-// as With does: that frees nothing of another's.
+// whatever it returns; but for shm.ErrClosed where the region was closed (where only the
+// handle was, it is held). Unlock it after shm.ErrClosed in any case, as With does: that
+// frees nothing of another's.
 //
 // nil says that it was notified. Whether what it waits for is true it has to
 // look at again: see WaitFor. ErrOwnerDied says that a holder died and nobody

@@ -36,16 +36,16 @@
 //		mu.MarkConsistent()
 //	}
 //
-// or, once for a handle, OnOwnerDied names a function that does so; another handle
-// of the process needs its own, and one that arrives in a child. To close a region with a lock held is to die with it. To close a handle
-// with a lock held is not: the process still holds it, and unlocks it through
-// another handle.
+// or, once for a handle of a [Mutex] or an [RWMutex], OnOwnerDied names a function that
+// does so; another handle of the process needs its own, and one that arrives in a child. To
+// close a region with a lock held is to die with it. To close a handle with a lock held is
+// not: the process still holds it, and unlocks it through another handle.
 //
 // A process that is stopped, by a signal or a debugger, is not dead: it keeps
 // what it holds for as long as it is stopped.
 //
 // The same holds for an [RMutex], for an [RWMutex] whose writer died, and for the
-// lock of a [Cond]. What is no lock has no such state. A process that dies as
+// lock of a [Cond], and of a Value or an Array. What is no lock has no such state. A process that dies as
 //
 //	a reader of an RWMutex     is not counted any more
 //	a holder of permits        gives them back: all of a BoundedSemaphore, of a

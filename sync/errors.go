@@ -12,7 +12,7 @@ import (
 // hand.
 var (
 	// ErrOwnerDied says that a holder died and nobody has repaired since. The
-	// caller does not hold the lock.
+	// caller does not hold the lock, but after Cond.Wait, which returns with it.
 	ErrOwnerDied = shm.ErrOwnerDied
 
 	// ErrNotOwner says that another process, or another Holder of this one, holds the lock

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"runtime"
+	"strings"
 	gosync "sync"
 	"sync/atomic"
 	"testing"
@@ -138,6 +139,9 @@ func TestRWMutexWriterWaits(t *testing.T) {
 	o := s.Objects[0]
 	if o.State != "waiting for readers" || o.Owner == nil || len(o.Holders) != 1 || o.Holders[0].What != "reader" || o.Holders[0].N != 1 {
 		t.Errorf("the snapshot shows %+v, owner %+v", o, o.Owner)
+	}
+	if text := s.String(); !strings.Contains(text, "  writer #0.1 (") || !strings.Contains(text, ") waits for readers, 1 reader of #0.1 (") || strings.Contains(text, "held by") {
+		t.Errorf("a writer that waits is not told from one that writes:\n%s", text)
 	}
 	cancel()
 	if err := <-locked; !errors.Is(err, context.Canceled) {

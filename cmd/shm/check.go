@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -31,9 +32,24 @@ checked since a process is in the middle of changing it.`,
 				}
 				return errFound
 			}
-			return printText(c, fmt.Sprintf("%s: nothing is wrong\n", r.Name()))
+			return printText(c, unchecked(r)+fmt.Sprintf("%s: nothing is wrong\n", r.Name()))
 		},
 	}
+}
+
+// unchecked names the objects of kinds that this build does not know, which it cannot judge.
+func unchecked(r *shm.Region) string {
+	s, err := r.Snapshot()
+	if err != nil {
+		return ""
+	}
+	var b strings.Builder
+	for _, o := range slices.Concat(s.Objects, s.Removed) {
+		if strings.HasSuffix(o.State, "is unknown here") {
+			fmt.Fprintf(&b, "%s: object %s: %s, and was not checked\n", r.Name(), o.Name, o.State)
+		}
+	}
+	return b.String()
 }
 
 // findings are the errors that a Check joined.

@@ -29,8 +29,11 @@ Regions with a name are in $TANDEM_DIR, or else in /dev/shm.
 Regions are mapped read-only. No lock is taken and no byte is changed, so this
 is safe in production, and works while every lock is held by a stopped process.
 
+An anonymous region has no name. Ask by a descriptor of a process that has it:
+ls -l /proc/PID/fd shows which is /memfd:…, and shm inspect /proc/PID/fd/N looks.
+
 The exit status is 0 if all went well, 1 if something is wrong (there is no
-such region, or check found damage), and 2 for wrong usage.`
+such region, or inspect or check found damage), and 2 for wrong usage.`
 
 // A failure is an error that is not one of usage.
 type failure struct{ error }
@@ -56,6 +59,7 @@ func run(args []string, out, errOut io.Writer) (status int) {
 		},
 	}
 	root.AddCommand(ls(), inspect(), check())
+	root.SetHelpCommand(help(root))
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(errOut)
@@ -74,6 +78,24 @@ func run(args []string, out, errOut io.Writer) (status int) {
 	return statusWrong
 }
 
+// help is cobra's, but for a verb that is not there, which is wrong usage.
+func help(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [VERB]",
+		Short: "say more of a verb",
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest, err := root.Find(args)
+			if err == nil && len(rest) > 0 {
+				err = fmt.Errorf("no verb %q", strings.Join(rest, " "))
+			}
+			if err != nil {
+				return err
+			}
+			return c.Help()
+		},
+	}
+}
+
 // wants is a verb's rule for its arguments.
 func wants(least, most int) cobra.PositionalArgs {
 	return func(c *cobra.Command, args []string) error {
@@ -89,23 +111,23 @@ func explain(name string, err error) error {
 	switch {
 	case errors.Is(err, fs.ErrInvalid): // no region can be called that
 		return err
+	case errors.Is(err, fs.ErrNotExist) && stale(name):
+		return failure{fmt.Errorf("region %s was ephemeral, and its last process has died: who creates, opens or lists regions there takes it away, but for shm ls", name)}
 	case errors.Is(err, fs.ErrNotExist) && strings.Contains(name, "/"):
 		return failure{fmt.Errorf("no region at %q", name)}
-	case errors.Is(err, fs.ErrNotExist) && stale(name):
-		return failure{fmt.Errorf("region %s was ephemeral, and its last process has died: the next to open a region in %s takes it away", name, shm.Dir())}
 	case errors.Is(err, fs.ErrNotExist):
 		return failure{fmt.Errorf("no region %s in %s: shm ls shows what is there", name, shm.Dir())}
-	case errors.Is(err, shm.ErrNotRegion):
+	case errors.Is(err, shm.ErrNotRegion) && !strings.Contains(name, "/"):
 		return failure{fmt.Errorf("%w: shm ls shows what is in %s", err, shm.Dir())}
 	case errors.Is(err, fs.ErrPermission):
-		return failure{fmt.Errorf("%w: its owner, or root, may look", err)}
+		return failure{fmt.Errorf("%w: its owner may look, or root, or whom its mode lets read it", err)}
 	}
 	return failure{err}
 }
 
 func stale(name string) bool {
 	regions, err := shm.ListAll()
-	return err == nil && slices.ContainsFunc(regions, func(r shm.Info) bool { return r.Name == name && r.Stale })
+	return err == nil && slices.ContainsFunc(regions, func(r shm.Info) bool { return (r.Name == name || r.Path == name) && r.Stale })
 }
 
 // printJSON prints v. What would move the cursor or turn round what is read is

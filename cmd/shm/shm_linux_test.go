@@ -7,8 +7,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"example.com/tandem/atomics"
 	"example.com/tandem/internal/sys"
@@ -27,6 +31,7 @@ func TestUsage(t *testing.T) {
 	}{
 		{"", 2, "which verb?"},
 		{"bogus", 2, `unknown command "bogus"`},
+		{"help bogus", 2, `unknown command "bogus"`},
 		{"ls feed", 2, "1 arguments, want shm ls"},
 		{"inspect", 2, "0 arguments, want shm inspect REGION [OBJECT]"},
 		{"inspect a b c", 2, "3 arguments"},
@@ -37,7 +42,12 @@ func TestUsage(t *testing.T) {
 		{"check nope", 1, "no region nope in " + dir + ": shm ls shows what is there"},
 		{"inspect ./nope", 1, `no region at "./nope"`},
 		{"inspect text", 1, "text: 9 bytes, want at least 4096: not a region: shm ls shows what is in " + dir},
+		{"inspect " + dir + "/text", 1, "text: 9 bytes, want at least 4096: not a region\n"},
+		{"inspect /proc/self/fd/x", 1, `no region at "/proc/self/fd/x"`},
+		{"inspect /proc/self/fd/1000000", 1, `no region at "/proc/self/fd/1000000"`},
+		{"inspect /proc/0/fd/1", 1, `no region at "/proc/0/fd/1"`},
 		{"--help", 0, ""},
+		{"help", 0, ""},
 		{"help inspect", 0, ""},
 		{"ls", 0, ""},
 	} {
@@ -106,13 +116,77 @@ func TestLs(t *testing.T) {
 		t.Errorf("ls took away what was left: %v", err)
 	}
 
-	if r := shmTool(t, "inspect", "left"); r.status != 1 || !strings.Contains(r.err, "region left was ephemeral, and its last process has died") {
-		t.Errorf("inspect of what was left: %d, %q", r.status, r.err)
+	for _, name := range []string{"left", filepath.Join(dir, "left")} {
+		if r := shmTool(t, "inspect", name); r.status != 1 || !strings.Contains(r.err, name+" was ephemeral, and its last process has died") {
+			t.Errorf("inspect of what was left: %d, %q", r.status, r.err)
+		}
 	}
+
+	for _, name := range []string{"feed", "hurt", "left", "text"} {
+		if err := os.Chmod(filepath.Join(dir, name), 0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	asNobody(t, func() {
+		var out strings.Builder
+		if status := run([]string{"ls"}, &out, &out); status != 0 || !strings.HasSuffix(out.String(), "(4 files that you may not read were left out)\n") {
+			t.Errorf("of what may not be read: %d\n%s", status, &out)
+		}
+	})
 
 	t.Setenv("TANDEM_DIR", filepath.Join(dir, "none"))
 	if r := shmTool(t, "ls"); r.status != 1 || !strings.Contains(r.err, filepath.Join(dir, "none")) {
 		t.Errorf("of no directory: %d, %q", r.status, r.err)
+	}
+}
+
+// asNobody calls f as one who may not read everything.
+func asNobody(t *testing.T, f func()) {
+	if os.Geteuid() == 0 {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		if err := unix.Setfsuid(65534); err != nil {
+			t.Fatal(err)
+		}
+		defer unix.Setfsuid(0)
+	}
+	f()
+}
+
+// What has no name is inspected by a descriptor of who has it.
+func TestInspectAnonymous(t *testing.T) {
+	r := testproc.Get(shm.Anonymous(&shm.Options{Size: 1 << 20}))(t)
+	defer r.Close()
+	testproc.Get(atomics.OpenValue(r, "count", 1041))(t)
+	fds := testproc.Get(os.ReadDir("/proc/self/fd"))(t)
+	found := false
+	for _, fd := range fds {
+		path := "/proc/self/fd/" + fd.Name()
+		if to, _ := os.Readlink(path); !strings.HasPrefix(to, "/memfd:") {
+			continue
+		}
+		for _, path := range []string{path, fmt.Sprintf("/proc/%d/fd/%s", os.Getpid(), fd.Name())} {
+			in := shmTool(t, "inspect", path)
+			if in.status == 0 {
+				found = true
+				if !strings.Contains(in.out, "anonymous") || !strings.Contains(in.out, "1041") || !strings.Contains(in.out, "1 participants of ") {
+					t.Errorf("%s: %d, %q\n%s", path, in.status, in.err, in.out)
+				}
+				if c := shmTool(t, "check", path); c.status != 0 {
+					t.Errorf("check %s: %d, %q, %q", path, c.status, c.out, c.err)
+				}
+			}
+		}
+		if w, err := shm.Open(path, nil); err == nil {
+			w.Close()
+			t.Error("it was attached to by that name, and not only looked at")
+		}
+	}
+	if !found {
+		t.Error("no descriptor shows it")
 	}
 }
 
@@ -126,6 +200,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("of what is whole: %d, %q, %q", r.status, r.out, r.err)
 	}
 	b := testproc.Get(os.ReadFile(filepath.Join(dir, "feed")))(t)
+	newer := slices.Clone(b)
 	const entries = 4096 + 2*256 + 128 + 2*512
 	for _, i := range []int{entries, entries + 320} {
 		if b[i] != 1 {
@@ -134,6 +209,9 @@ func TestCheck(t *testing.T) {
 		b[i+16]++ // the hash of its name
 	}
 	write(t, dir, "hurt", b)
+	if r := shmTool(t, "inspect", "hurt"); r.status != 1 || !strings.Contains(r.out, "damage: ") {
+		t.Errorf("inspect of what is damaged: %d\n%s", r.status, r.out)
+	}
 	r := shmTool(t, "check", "hurt")
 	lines := strings.Split(strings.TrimSpace(r.out), "\n")
 	if r.status != 1 || len(lines) < 2 || r.err != "" {
@@ -143,6 +221,11 @@ func TestCheck(t *testing.T) {
 		if !strings.HasPrefix(l, "hurt: ") || !strings.HasSuffix(l, "region is corrupt") {
 			t.Errorf("a finding: %q", l)
 		}
+	}
+	binary.LittleEndian.PutUint32(newer[entries+4:], 99) // its kind
+	write(t, dir, "newer", newer)
+	if r := shmTool(t, "check", "newer"); r.status != 0 || r.out != "newer: object a: kind 99 is unknown here, and was not checked\nnewer: nothing is wrong\n" {
+		t.Errorf("of a kind that this build does not know: %d, %q, %q", r.status, r.out, r.err)
 	}
 	binary.LittleEndian.PutUint32(b[40:], 3) // participants, which the header's sum covers
 	write(t, dir, "hurt", b)
@@ -182,7 +265,7 @@ func TestInspectObject(t *testing.T) {
 		"pair":    {"value {A: 1, B: -2}"},
 		"track":   {"kind value", "value {At: -7, Up: true, XYZ: [0.5 1 -2], Legs[].Length: [3 4]}"},
 		"pixels":  {"length 12", "value [0 0 0] [1 2 255] [0 0 0] [0 0 0] [0 0 0] [0 0 0] [0 0 0] [0 0 0] …"},
-		"jobs":    {"fill 1 of 4", "lease 1 of #0.1 (evil?[2J??name, pid ", "capacity 4", "codec text"},
+		"jobs":    {"fill 1 and 1 on lease of 4", "lease 1 of #0.1 (evil?[2J??name, pid ", "capacity 4", "codec text"},
 	} {
 		r := shmTool(t, "inspect", "feed", object)
 		for _, w := range want {
@@ -235,7 +318,7 @@ func TestInspectStreams(t *testing.T) {
 	defer a.Close()
 	testproc.Get(d.Write([]byte("hello")))(t)
 	me := fmt.Sprintf("#0.1 (%s, pid %d)", sys.Name(), os.Getpid())
-	state := "5 of 8192, written 5 and 0, dialer " + me + ", whose peer has 5 unread, acceptor " + me + ", whose peer has 0 unread"
+	state := "5 of 8192 bytes, written 5 and 0, dialer " + me + ", whose peer has 5 unread, acceptor " + me + ", whose peer has 0 unread"
 	for _, tt := range []struct {
 		args []string
 		want []string

@@ -1,7 +1,10 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 
 	"example.com/tandem/internal/mem"
 )
@@ -40,6 +43,9 @@ func lookQueue(a mem.Area) Look {
 		h.N = n
 		l.Holders = append(l.Holders, h)
 	}
+	slices.SortFunc(l.Holders, func(a, b Holding) int { // leases first
+		return cmp.Or(strings.Compare(a.What, b.What), cmp.Compare(a.Who.Index, b.Who.Index), cmp.Compare(a.Who.Epoch, b.Who.Epoch))
+	})
 	if q.items.Armed() || q.space.Armed() || q.idle.Armed() {
 		l.Waiters = 1
 	}

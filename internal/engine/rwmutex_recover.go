@@ -76,12 +76,16 @@ func lookRWMutex(a mem.Area) Look {
 		return k
 	}
 	if who, ok := l.Owner(); k.Owner != nil && (!ok || who != *k.Owner) && k.Holders != nil {
-		k.State = "waiting for readers"
+		k.State = WaitsForReaders
 	} else if mem.Load32(l.starving) != 0 && l.any(rwPassed) {
 		k.State = "readers passed over"
 	}
 	return k
 }
+
+// WaitsForReaders is the state of an RWMutex whose writer, which is the owner of its lock,
+// does not hold it yet.
+const WaitsForReaders = "waiting for readers"
 
 // checkRWMutex verifies what holds at any instant.
 func checkRWMutex(a mem.Area) error {

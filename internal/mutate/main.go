@@ -55,6 +55,7 @@ var areas = []area{
 	{"sim", simMutations},
 	{"harness", harnessMutations},
 	{"user", userMutations},
+	{"inspect", inspectMutations},
 }
 
 func main() {

@@ -23,7 +23,7 @@ import (
 // one, and skips the test where the system does not support regions. Children
 // of the test open it by its Name.
 //
-// When the test ends every structure in the region is verified (shm.Check),
+// When the test ends every structure in the region is verified (Region.Check),
 // and if the test failed, for that or before, what was in it stands in the
 // test's log. Then the region is closed and its directory removed. A test that
 // closed or removed the region itself is fine.

@@ -132,7 +132,7 @@ func TestEntries(t *testing.T) {
 	r := feed(t, &shm.Options{Objects: 1})
 	testproc.Get(tsync.OpenMutex(r, "first"))(t)
 	check(t, []row{{"one more", mutex(r, "second"), shm.ErrNoSpace,
-		"sync.OpenMutex feed/second: no space: an entry needed, 1 objects of at most 1 in the region, and 0 removed ones that somebody has open"}})
+		"sync.OpenMutex feed/second: no space: an entry needed, 1 objects of at most 1 in the region (Options.Objects, when it was made), and 0 removed ones or connections that somebody has open"}})
 	if err := r.Remove("first"); err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +366,7 @@ func TestHeldByOthers(t *testing.T) {
 		{"mark", mu.MarkConsistent, tsync.ErrNotOwner, "mutex.MarkConsistent feed/accounts: not held by the caller"},
 	})
 	third := joiner.Start(t, "feed")
-	if got, want := third.Line(), "true shm.Open feed: 2 participants, all of them alive: too many participants"; got != want {
+	if got, want := third.Line(), "true shm.Open feed: 2 participants, all of them alive (Options.Participants says how many there can be, when a region is made): too many participants"; got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 	c.Kill()

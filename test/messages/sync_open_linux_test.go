@@ -161,7 +161,7 @@ func TestSyncNoRoom(t *testing.T) {
 	for _, k := range kinds {
 		rows = append(rows,
 			row{k.kind + " entry", func() error { return second(k.by(r, "second")) }, shm.ErrNoSpace,
-				"sync." + k.open + " feed/second: no space: an entry needed, 1 objects of at most 1 in the region, and 0 removed ones that somebody has open"},
+				"sync." + k.open + " feed/second: no space: an entry needed, 1 objects of at most 1 in the region (Options.Objects, when it was made), and 0 removed ones or connections that somebody has open"},
 			row{k.kind + " bytes", func() error { return second(k.by(small, "new")) }, shm.ErrNoSpace,
 				"sync." + k.open + " small/new: no space: # bytes needed, # free in the region (of #), # free in its file system"})
 	}

@@ -16,7 +16,7 @@ var inspectMutations = []mutation{
 		promise: "damage that is shown is an exit status of 1", pkg: "./cmd/shm", run: "TestCheck$"},
 	{file: "cmd/shm/check.go", from: "unchecked(r)+", to: "",
 		promise: "check says what it could not check", pkg: "./cmd/shm", run: "TestCheck$"},
-	{file: "cmd/shm/ls.go", from: "errors.Is(err, fs.ErrPermission)", to: "false",
+	{file: "cmd/shm/ls.go", from: "errors.Is(err, fs.ErrPermission)", to: "errors.Is(err, fs.ErrExist)",
 		promise: "ls says how many files it could not read", pkg: "./cmd/shm", run: "TestLs$"},
 	{file: "cmd/shm/root.go", from: "	root.SetHelpCommand(help(root))\n", to: "	help(root)\n",
 		promise: "help of what is no verb is wrong usage", pkg: "./cmd/shm", run: "TestUsage$"},

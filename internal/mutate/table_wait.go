@@ -196,9 +196,9 @@ var waitMutations = []mutation{
 	{
 		file: "internal/wait/spin.go", from: `	p := &w.spin
 	p.leave()
-	if p.state == spinOver {
+	switch silent := p.of.all && p.few.are; {
 `, to: `	p := &w.spin
-	if p.state == spinOver {
+	switch silent := p.of.all && p.few.are; {
 `,
 		promise: "whose wait is over is not among those who spin", pkg: "./internal/wait", run: "TestCrowdYields$",
 	},
@@ -231,7 +231,7 @@ var waitMutations = []mutation{
 		promise: "who spins on its only processor gives it away", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `p.of.observe(ok)`, to: `p.of.observe(true)`,
+		file: "internal/wait/spin.go", from: "ok || !silent {\n\t\t\tp.of.observe(ok)", to: "ok || !silent {\n\t\t\tp.of.observe(true)",
 		promise: "what is there when the processor comes back was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
@@ -239,7 +239,7 @@ var waitMutations = []mutation{
 		promise: "what is there when one has looked up was not seen by spinning", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `ok || !p.of.all || !p.few.are`, to: `ok || !p.of.all`,
+		file: "internal/wait/spin.go", from: `silent := p.of.all && p.few.are`, to: `silent := p.of.all`,
 		promise: "also of who spins for many, if he has more processors", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{
@@ -247,7 +247,7 @@ var waitMutations = []mutation{
 		promise: "what was made runnable before the wait runs", pkg: "./internal/wait", run: "TestSpinLetsOthersRun$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `ok || !p.of.all || !p.few.are`, to: `true`,
+		file: "internal/wait/spin.go", from: `p.paid(); ok || !silent`, to: `p.paid(); true`,
 		promise: "of who spins for many it says nothing", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{

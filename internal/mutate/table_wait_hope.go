@@ -38,7 +38,7 @@ var waitHopeMutations = []mutation{
 		promise: "what comes while the processor is given to nobody was seen by spinning", pkg: "./internal/wait", run: "TestSpinnerGivesItsProcessorToNobody$"},
 	{file: "internal/wait/spin.go", from: "		p.few.had, p.few.seen = p.few.seen, sys.Switches()\n", to: "		if p.few.had == 0 {\n			p.few.had = sys.Switches()\n		}\n",
 		promise: "what others did before the last look but one says nothing of what that did not find", pkg: "./internal/wait", run: "TestSpinnerThatStaysLooksTwice$"},
-	{file: "internal/wait/spin.go", from: "		if p.would() {", to: "		if false {",
+	{file: "internal/wait/spin.go", from: "ok := p.would(); ok ||", to: "ok := false; ok ||",
 		promise: "what comes while a sleep is announced would have come to a spin", pkg: "./internal/wait", run: "TestSpinnerThatWouldLearns$"},
 	{file: "internal/wait/hope.go", from: "had > 0 && had == sys.Switches()", to: "had > 0",
 		promise: "unless others had the processor", pkg: "./internal/wait", run: "TestSpinnerThatWouldLearns$"},

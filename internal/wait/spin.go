@@ -406,14 +406,13 @@ func (p *spinning) again(alarmed bool) {
 func (w *Waiter) learn() {
 	p := &w.spin
 	p.leave()
-	if p.state == spinOver {
-		if p.would() {
-			p.of.observe(true)
-		} else if p.budget > 0 && p.tells {
-			p.of.observe(false)
+	switch silent := p.of.all && p.few.are; {
+	case p.state == spinOver:
+		if ok := p.would(); ok || p.tells && !silent {
+			p.of.observe(ok)
 		}
-	} else if p.budget > 0 {
-		if ok := p.paid(); ok || !p.of.all || !p.few.are {
+	case p.budget > 0:
+		if ok := p.paid(); ok || !silent {
 			p.of.observe(ok)
 		}
 	}

@@ -415,8 +415,8 @@ func TestStreamsShown(t *testing.T) {
 	for _, want := range []string{
 		`\d+ objects of 1024, 0 removed and still open, 2 connections, `,
 		`svc +listener +\S+ \S+ +1 of 128, listening ` + me + `, waited for by ` + me + `: 1 for [\d.]+ m?s +backlog=128 buffer=4096\n`,
-		`svc +\d\d:\d\d:\d\d \([\d.]+ m?s\) +\S+ KiB +8 of 8192, written 5 and 8, dialer ` + me + `, whose peer has 0 unread, acceptor ` + me + `, whose peer has 8 unread, waited for by ` + me + `: 1 for `,
-		`svc +\d\d:\d\d:\d\d \([\d.]+ m?s\) +\S+ KiB +not accepted, 0 of 8192, written 0 and 0, dialer ` + me + `, whose peer has 0 unread, waited for by ` + me,
+		`svc +\d\d:\d\d:\d\d \([\d.]+ m?s\) +\S+ KiB +8 of 8192 bytes, written 5 and 8, dialer ` + me + `, whose peer has 0 unread, acceptor ` + me + `, whose peer has 8 unread, waited for by ` + me + `: 1 for `,
+		`svc +\d\d:\d\d:\d\d \([\d.]+ m?s\) +\S+ KiB +not accepted, 0 of 8192 bytes, written 0 and 0, dialer ` + me + `, whose peer has 0 unread, waited for by ` + me,
 	} {
 		re := regexp.MustCompile(want)
 		text := ""

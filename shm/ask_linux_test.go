@@ -116,7 +116,7 @@ func TestWhatIsInUseIsNotDropped(t *testing.T) {
 	for range 3 {
 		_, err := r.OpenObject(lockOf("one-more"))
 		wantErr(t, err, ErrNoSpace)
-		if want := "1 objects of at most 2 in the region, and 1 removed ones that somebody has open (in 1 processes)"; !strings.Contains(err.Error(), want) {
+		if want := "1 objects of at most 2 in the region (Options.Objects, when it was made), and 1 removed ones or connections that somebody has open (in 1 processes)"; !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

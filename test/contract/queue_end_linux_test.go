@@ -83,7 +83,7 @@ func TestQueueEnd(t *testing.T) {
 			}
 		})
 	})
-	t.Run("Q14, Q15 Close is a handle's: its calls say so, those that wait, too, and take nothing; the others go on", func(t *testing.T) {
+	t.Run("Q14, Q15, Q21 Close is a handle's: its calls say so, those that wait, too, and take nothing; the others go on", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()
 			for _, q := range queues {

@@ -239,6 +239,19 @@ func TestQueue(t *testing.T) {
 			get.Expect(`""`)
 		})
 	})
+	t.Run("Q21 what was put is there as soon as Put has returned, for each call that takes", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			for _, take := range [][]string{{"queue.get", "q"}, {"queue.get", "q", "1ms"}, {"queue.getinto", "q"}, {"queue.tryget", "q"}, {"queue.getbatch", "q", "9"}} {
+				b.Expect("0", "queue.len", "q")
+				b.Expect("empty", "queue.tryget", "q")
+				a.Expect("ok", "queue.put", "q", "7")
+				b.Expect("1", "queue.len", "q")
+				b.Expect("7", take[0], take[1:]...)
+			}
+			b.Expect("deadline", "queue.get", "q", "1ms")
+		})
+	})
 	t.Run("Q22 a handle travels", func(t *testing.T) {
 		ways(t, func(t *testing.T, w *world) {
 			a, b := w.Actor(), w.Actor()

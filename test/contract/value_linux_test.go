@@ -3,6 +3,8 @@ package contract_test
 import (
 	"fmt"
 	"testing"
+
+	"example.com/tandem/internal/testproc/actor"
 )
 
 // wides are two values of each T that is no machine word.
@@ -58,6 +60,20 @@ func TestValue(t *testing.T) {
 				}
 				w.Until(typ+" is "+want, func() bool { return as[0].Do("cells.load", typ, "0") == want })
 			}
+		})
+	})
+	t.Run("V5 an Update of one field leaves the others, and what was loaded is a copy", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			a.Expect("ok", "cells.value", "p", "point's ID", "{}")
+			b.Expect("ok", "cells.value", "p", "point's XYZ", "{}")
+			a.Expect("ok", "cells.keep", "p")
+			for _, x := range []*actor.Actor{a, b} {
+				defer x.Begin("cells.add", "p", "0", "3000").Expect("ok")
+			}
+			const want = `{"ID":3000,"XYZ":[0,3000,0],"On":false}`
+			w.Until("p is "+want, func() bool { return a.Do("cells.load", "p", "0") == want })
+			a.Expect(`{"ID":0,"XYZ":[0,0,0],"On":false}`, "cells.kept", "p")
 		})
 	})
 	t.Run("V6 the lock is apart from what Load and Store use, and its holder's death is told", func(t *testing.T) {
@@ -223,6 +239,19 @@ func TestArray(t *testing.T) {
 				b.Expect(zero, "cells.swap", "my "+typ, "2", ones[typ])
 				a.Expect(ones[typ], "cells.load", typ, "2")
 			}
+		})
+	})
+	t.Run("A4 bytes are all there, and a zero ends nothing", func(t *testing.T) {
+		ways(t, func(t *testing.T, w *world) {
+			a, b := w.Actor(), w.Actor()
+			a.Expect("ok", "cells.array", "text", "int8", "5")
+			b.Expect("ok", "cells.array", "text", "int8", "5")
+			a.Expect("5", "cells.from", "text", "[104,0,105,0,-1]")
+			b.Expect("[104,0,105,0,-1]", "cells.all", "text")
+			a.Expect("5", "cells.from", "text", "[1,2,3,4,5,6]") // as many as there is room for
+			b.Expect("[1,2,3,4,5]", "cells.all", "text")
+			a.Expect("2", "cells.from", "text", "[7,0]")
+			b.Expect("[7,0,3,4,5]", "cells.all", "text")
 		})
 	})
 	t.Run("A5 a length below 0 is refused, and 0 takes what is there", func(t *testing.T) {

@@ -32,6 +32,8 @@ type value struct {
 	encoding.BinaryMarshaler
 	length   int
 	load     func(i int) string
+	keep     func() (kept func() string) // what it is now, whatever it is later; of a Value
+	kept     func() string
 	store    func(i int, x string)
 	swap     func(i int, x string) string
 	cas      func(i int, old, new string) bool
@@ -74,6 +76,8 @@ func init() {
 	valueType("point", func(x point) point {
 		return point{x.ID + 1, [3]float64{x.XYZ[0] + 1, x.XYZ[1] + 1, x.XYZ[2] + 1}, !x.On}
 	})
+	valueType("point's ID", func(x point) point { x.ID++; return x })
+	valueType("point's XYZ", func(x point) point { x.XYZ[1]++; return x })
 	valueType("code", func(x code) code {
 		for i := range x {
 			x[i]++
@@ -89,7 +93,11 @@ func valueType[T any](name string, plus func(T) T) {
 		}
 		return &value{
 			BinaryMarshaler: v, length: 1,
-			load:  func(int) string { return jsonOf(v.Load()) },
+			load: func(int) string { return jsonOf(v.Load()) },
+			keep: func() func() string {
+				x := v.Load()
+				return func() string { return jsonOf(x) }
+			},
 			store: func(_ int, x string) { v.Store(fromJSON[T](x)) },
 			swap:  func(_ int, x string) string { return jsonOf(v.Swap(fromJSON[T](x))) },
 			cas:   func(_ int, old, new string) bool { return v.CompareAndSwap(fromJSON[T](old), fromJSON[T](new)) },
@@ -204,6 +212,8 @@ var (
 	_ = actor.Verb("cells.remove", func(e *actor.Env, args []string) string { return actor.Outcome(e.Region.Remove(args[0])) })
 
 	_ = cellVerb("load", func(v *value, args []string) string { return v.load(index(args)) })
+	_ = cellVerb("keep", func(v *value, _ []string) string { v.kept = v.keep(); return "ok" })
+	_ = cellVerb("kept", func(v *value, _ []string) string { return v.kept() })
 	_ = cellVerb("store", func(v *value, args []string) string { v.store(index(args), args[2]); return "ok" })
 	_ = cellVerb("swap", func(v *value, args []string) string { return v.swap(index(args), args[2]) })
 	_ = cellVerb("cas", func(v *value, args []string) string { return fmt.Sprint(v.cas(index(args), args[2], args[3])) })

@@ -195,16 +195,27 @@ func (w *Waiter) Spin() bool {
 			return true
 		}
 	default:
-		if p.state == spinYielded && p.of.Mode() != Sleep {
-			p.few.had = sys.Switches()
+		if p.state == spinYielded {
+			p.over()
 		}
-		p.state = spinOver
 		return false
 	}
 	p.state = spinYielded
 	p.few.gone, p.few.sure = p.paused, true
 	runtime.Gosched()
 	return true
+}
+
+// over is the end of a spin in vain: the sleep is about to be announced.
+//
+//go:norace
+func (p *spinning) over() {
+	p.state = spinOver
+	mem.RaceDisable()
+	if p.of.Mode() != Sleep {
+		p.few.had = sys.Switches()
+	}
+	mem.RaceEnable()
 }
 
 // Lulls reports whether the call may let some microseconds pass without a look:

@@ -37,6 +37,13 @@ func SpinWatch(t testing.TB) {
 	})
 }
 
+// HopefulReads has the Reads of the process believe that a spin pays; it reports whether they
+// still do.
+func HopefulReads() (still func() bool) {
+	watch.spin.SetEver(0)
+	return func() bool { return watch.spin.Looks() > 0 }
+}
+
 // Watching is whether somebody watches, and how many Reads are parked.
 func Watching() (on bool, parked int) {
 	watch.mu.Lock()

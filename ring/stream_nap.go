@@ -191,7 +191,7 @@ func (s *streamSleeper) Sleep(w *uint32, v uint32) error { return s.SleepUntil(w
 func (s *streamSleeper) SleepUntil(w *uint32, v uint32, limit int64) error {
 	if d := s.h.deadline.Load(); d != 0 {
 		if s.Now() >= d {
-			return os.ErrDeadlineExceeded
+			return s.Ends(os.ErrDeadlineExceeded)
 		}
 		if limit == 0 || d < limit {
 			limit = d

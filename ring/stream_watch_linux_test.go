@@ -316,3 +316,26 @@ func TestStreamWatchHammer(t *testing.T) {
 	all.Wait()
 	awaitWatch(t, false, 0)
 }
+
+// A deadline that ends a Read before its spin is over does not say that the spin paid.
+func TestStreamDeadlineIsNoSuccess(t *testing.T) {
+	d := ring.NewStreamPair(t, region(t), 128).Dialer
+	still := ring.HopefulReads()
+	if !still() {
+		t.Fatal("they are not hopeful to begin with")
+	}
+	lost := false // nothing ever pays: it does not come back
+	for range 300 {
+		d.SetReadDeadline(time.Now().Add(100 * time.Microsecond))
+		if err := reading(d); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if still() && lost {
+			t.Fatal("a Read that ended with nothing is taken for a spin that paid")
+		}
+		lost = !still()
+	}
+	if !lost {
+		t.Error("300 Reads that ended with nothing are taken for spins that paid")
+	}
+}

@@ -153,7 +153,7 @@ func openDescriptor(path string) (*os.File, sys.FileStat, error) {
 	if err != nil {
 		return nil, sys.FileStat{}, err
 	}
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // it may be another by now, which blocks
 	if err != nil {
 		return nil, sys.FileStat{}, err
 	}

@@ -29,17 +29,17 @@ var waitMutations = []mutation{
 		file: "internal/wait/waiter.go",
 		from: `	nudge := atomic.LoadUint32(w.nudge) // S1
 	if w.list.Closed() {
-		return ErrClosed
+		return w.Ends(ErrClosed)
 	}
 	if err := w.ended(); err != nil {
-		return err
+		return w.Ends(err)
 	}
 `,
 		to: `	if w.list.Closed() {
-		return ErrClosed
+		return w.Ends(ErrClosed)
 	}
 	if err := w.ended(); err != nil {
-		return err
+		return w.Ends(err)
 	}
 	nudge := atomic.LoadUint32(w.nudge) // S1
 `,
@@ -227,7 +227,7 @@ var waitMutations = []mutation{
 		promise: "who spins on its only processor yields it to others", pkg: "./internal/wait", run: "TestSpinPassesItsProcessor$",
 	},
 	{
-		file: "internal/wait/spin.go", from: `p.few = few{are: true, last: now}`, to: `p.few = few{}`,
+		file: "internal/wait/spin.go", from: `p.few = few{are: true, last: now, seen: p.few.seen}`, to: `p.few = few{}`,
 		promise: "who spins on its only processor gives it away", pkg: "./internal/wait", run: "TestSpinnerSharesItsProcessor$",
 	},
 	{

@@ -169,16 +169,15 @@ func (a *Any) SleepAny(words []*uint32, values []uint32, limit int64) error {
 	}
 	if !w.armed {
 		if err := w.arm(); err != nil {
-			return err
+			return w.Ends(err)
 		}
 	}
-	w.spin.state = spinYielded          // as Sleep
 	nudge := atomic.LoadUint32(w.nudge) // S1
 	if a.closed() {
-		return ErrClosed
+		return w.Ends(ErrClosed)
 	}
 	if err := w.ended(); err != nil {
-		return err
+		return w.Ends(err)
 	}
 	mem.RaceDisable()
 	err := a.sleep(words, values, nudge, limit)

@@ -28,7 +28,7 @@ type few struct {
 	last int64 // when the clock was read
 	gone int   // paused, when others had it
 	sure bool  // they had it: it is known without asking
-	had  int64 // sys.Switches when it was given away, and of one that stays before its last look
+	had  int64 // sys.Switches when it was given away; of one that stays before its last look; of one that is over then
 	seen int64 // the same after that look; 0: there was none
 }
 

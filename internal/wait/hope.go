@@ -33,9 +33,10 @@ import (
 //
 // To announce a sleep takes time, too, and where that is tens of microseconds (membarrier
 // interrupts the other processor, which a hypervisor makes slow) the answer comes meanwhile:
-// a waiter that glances finds it as it is about to sleep, each time, and never sleeps nor
-// comes to a spin that tells something. So what comes then, while nobody else had the
-// processor, counts as found by a spin.
+// a waiter that glances, or does not spin at all, finds it as it is about to sleep, each
+// time, and never sleeps, and seldom comes to a spin that tells something. So what comes
+// then, while no other thread had the processor, counts as found by a spin. (Of one that has
+// spun for long it says nothing: that was in vain.)
 //
 // Other goroutines run meanwhile, at least every millisecond, and with them the timers. Who
 // spins for many, or waits for several, does not stay: it looks too seldom at what ends it.
@@ -81,14 +82,13 @@ func (h *hope) helped() {
 	}
 }
 
-// would reports whether a spin, or a longer one, would have paid: what was waited for came
-// while the waiter announced its sleep, which takes tens of microseconds where processors
-// are interrupted slowly (membarrier), and nobody else had this processor.
+// would reports whether a spin would have paid, of who did not spin, or hardly: what it waited
+// for came while it announced its sleep, and no other thread had this processor.
 //
 //go:norace
 func (p *spinning) would() bool {
 	had := p.few.had
-	return !p.of.all && had > 0 && had == sys.Switches()
+	return had > 0 && had == sys.Switches()
 }
 
 // paid reports whether a spin that did not end in a sleep paid, and learns from it.

@@ -189,13 +189,18 @@ func TestSpinnerThatWouldLearns(t *testing.T) {
 	defer runtime.UnlockOSThread()
 	for _, many := range []bool{true, false} {
 		have(t, many)
-		for what, want := range map[string]bool{"it came": true, "others had it": false, "it is for all": false, "it ended": false, "it slept": false} {
+		for what, want := range map[string]bool{"it came": true, "others had it": false, "it is for all": false, "it ended": false, "the caller ended it": false, "it slept": false, "it had spun": false} {
 			paid := 0
 			for range 100 { // others may have it unasked
 				l := NewList()
 				l.spin.vain.Store(vainMost)
 				l.spin.all = what == "it is for all"
 				ctx, cancel := context.WithCancel(background)
+				if what == "it had spun" {
+					l.spin.vain.Store(vainMost * 3 / 4)
+					l.spin.waits.Store(15)
+				}
+				before := l.spin.vain.Load()
 				wt := l.Waiter(ctx)
 				for wt.Spin() {
 				}
@@ -208,6 +213,8 @@ func TestSpinnerThatWouldLearns(t *testing.T) {
 					if err := wt.Sleep(word, 0); err != context.Canceled {
 						t.Fatal(err)
 					}
+				case "the caller ended it":
+					wt.Ends(nil)
 				case "it slept":
 					if err := wt.Sleep(word, 1); err != nil { // whose word is another, so that it does not take long
 						t.Fatal(err)
@@ -215,7 +222,7 @@ func TestSpinnerThatWouldLearns(t *testing.T) {
 				}
 				wt.Done()
 				cancel()
-				if l.spin.vain.Load() < vainMost {
+				if l.spin.vain.Load() < before {
 					paid++
 				}
 			}

@@ -139,7 +139,8 @@ func (s *Spinner) budget() (d time.Duration, tells, stays bool) {
 	return 0, false, false
 }
 
-// spinning is a Waiter's spin: fresh → on → yielded → over → (Sleep) → fresh.
+// spinning is a Waiter's spin: fresh → on → yielded → over → (Sleep) → fresh; with nothing to
+// spend it is yielded at once, and so it is after a sleep that something ended.
 type spinning struct {
 	of     *Spinner
 	state  int8
@@ -210,9 +211,9 @@ func (w *Waiter) Spin() bool {
 //
 //go:norace
 func (p *spinning) over() {
-	p.state = spinOver
+	p.state, p.few.had = spinOver, 0
 	mem.RaceDisable()
-	if p.of.Mode() != Sleep {
+	if !p.tells && !p.of.all && p.of.Mode() != Sleep {
 		p.few.had = sys.Switches()
 	}
 	mem.RaceEnable()
@@ -270,6 +271,9 @@ func (p *spinning) begin() {
 	p.state, p.tells, p.stays, p.budget = spinOn, tells, stays, int64(d)
 	p.paused, p.clock, p.start, p.ran = 0, mem.PerMicro, 0, 0
 	p.few = few{}
+	if stays {
+		p.few.seen = sys.Switches()
+	}
 }
 
 // goesOn reads the clock, about once a microsecond. Once it lets the goroutines run
@@ -286,7 +290,7 @@ func (w *Waiter) goesOn() bool {
 		p.start = now
 		p.checks = now + int64(spinCheck)
 		if !processors.manyAt(now) {
-			p.few = few{are: true, last: now}
+			p.few = few{are: true, last: now, seen: p.few.seen}
 		}
 		p.join()
 	}
@@ -402,7 +406,7 @@ func (p *spinning) again(alarmed bool) {
 			p.of.hope.gave.Store(false)
 		}
 	}
-	p.budget = 0
+	p.budget, p.tells = 0, false
 	p.state = spinFresh
 	if alarmed {
 		p.state = spinYielded
@@ -410,7 +414,7 @@ func (p *spinning) again(alarmed bool) {
 }
 
 // learn is the end of the wait: if a spin is under way it paid, or a yield brought what
-// it waited for. A call that was posted is unposted. A wait that never slept takes
+// it waited for, or that came while its sleep was announced. A call that was posted is unposted. A wait that never slept takes
 // no lock here.
 //
 //go:norace
@@ -418,9 +422,13 @@ func (w *Waiter) learn() {
 	p := &w.spin
 	p.leave()
 	switch silent := p.of.all && p.few.are; {
+	case p.state == spinOver && p.tells: // it was in vain, though it came soon after
+		if !silent {
+			p.of.observe(false)
+		}
 	case p.state == spinOver:
-		if ok := p.would(); ok || p.tells && !silent {
-			p.of.observe(ok)
+		if p.would() {
+			p.of.observe(true)
 		}
 	case p.budget > 0:
 		if ok := p.paid(); ok || !silent {

@@ -189,16 +189,15 @@ func (w *Waiter) SleepUntil(word *uint32, v uint32, limit int64) error {
 	}
 	if !w.armed {
 		if err := w.arm(); err != nil {
-			return err
+			return w.Ends(err)
 		}
 	}
-	w.spin.state = spinYielded          // what comes now is no spin's
 	nudge := atomic.LoadUint32(w.nudge) // S1
 	if w.list.Closed() {
-		return ErrClosed
+		return w.Ends(ErrClosed)
 	}
 	if err := w.ended(); err != nil {
-		return err
+		return w.Ends(err)
 	}
 	mem.RaceDisable()
 	err := w.sleep(word, v, nudge, limit)
@@ -253,6 +252,17 @@ func (w *Waiter) isOver() bool {
 	over := w.over.Load()
 	mem.RaceEnable()
 	return over
+}
+
+// Ends is why the wait ends though what it waits for has not come: a spin under way was in
+// vain.
+//
+//go:norace
+func (w *Waiter) Ends(why error) error {
+	mem.RaceDisable()
+	w.spin.again(true)
+	mem.RaceEnable()
+	return why
 }
 
 // ended is the context's error. The kernel ends a sleep at the deadline by
